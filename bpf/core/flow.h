@@ -1,0 +1,716 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * One connection: what was seen of its opening and its close, and flow_step(), which adds one segment.
+ *
+ * A flow keeps facts (first copies, numbers, times, the ordered log); what they mean is decided once, at report time,
+ * from the facts (user/verdict.c). Everything here is changed under the lock of the flow's owner, never calls out and
+ * never reads a clock: time is the segment's.
+ */
+#ifndef TCPFIN_FLOW_H
+#define TCPFIN_FLOW_H
+
+#include "flow_key.h"
+#include "watch.h"
+
+/* ---- the opening: all that an established flow keeps ---- */
+
+enum {
+	OPEN_SYN = 1,     /* a SYN was seen: isn[source], syn.time */
+	OPEN_SYNACK = 2,  /* a matching SYN-ACK: isn of both sides */
+	OPEN_ACK = 4,     /* the handshake was completed with matching numbers */
+	OPEN_CROSSED = 8, /* both sides sent a SYN (RFC 9293 section 3.5, simultaneous open) */
+	OPEN_SYN_DATA = 16, /* the SYN-ACK acknowledged the SYN's payload (RFC 7413) */
+};
+
+struct flow_open {
+	__u64 t_syn, t_synack, t_ack; /* ns; first copies; meaningful with their OPEN_ bit */
+	__u32 isn[2];                 /* by side; both with OPEN_SYNACK, the source's with OPEN_SYN */
+	__u16 win[3];                 /* windows of SYN, SYN-ACK and ACK, as in the header */
+	__u16 syn_len;                /* payload of the SYN (TCP Fast Open) */
+	__u16 vlan[PACKET_MAX_TAGS];
+	__u8 syn_flags, synack_flags;
+	__u8 syn_copies, synack_copies; /* retransmissions; 255 means at least that */
+	__u8 wscale[2];               /* by side, SEGMENT_NO_WSCALE where not offered or not seen */
+	__u8 ttl[2];                  /* by side, of the handshake */
+	__u8 seen;                    /* OPEN_ bits */
+	__u8 source;                  /* side that opened the connection */
+	__u8 resets_ignored;          /* RSTs that their receiver would not accept */
+	__u8 idle;                    /* ageing: sweeps since the flow was last heard of */
+};
+CORE_ASSERT_SIZE(struct flow_open, 56);
+
+/* ---- the log ---- */
+
+enum {
+	SEGMENT_COPY = 1,    /* retransmission of a segment seen before */
+	SEGMENT_IGNORED = 2, /* its receiver would not act on it: wrong numbers or contradicting flags */
+	SEGMENT_FOLDED = 4,  /* plain data or ACKs, `count` of them: len is their sum */
+};
+
+struct flow_segment {
+	__u64 time;  /* ns, of the first one */
+	__u32 seq;   /* of the first one */
+	__u32 ack;   /* of the last one */
+	__u32 len;
+	__u32 count;
+	__u16 win;
+	__u16 ip_id;
+	__u8 flags;
+	__u8 ttl;
+	__u8 side;   /* sender */
+	__u8 mark;   /* SEGMENT_ bits */
+};
+CORE_ASSERT_SIZE(struct flow_segment, 32);
+
+#define FLOW_LOG_CLOSING 20 /* segments a closing flow remembers */
+#define FLOW_LOG_UNPROVEN 6 /* segments an unproven flow remembers */
+#define FLOW_LOG_FOLD 12    /* from here on, equal copies are counted instead of listed */
+
+/* ---- the close ---- */
+
+enum {
+	SIDE_END = 1,         /* end is known */
+	SIDE_ACK = 2,         /* ack is known */
+	SIDE_FIN = 4,         /* a FIN was accepted: t_fin, fin_end, fin_ack */
+	SIDE_FIN_ACKED = 8,   /* the other side acknowledged it: t_fin_acked */
+	SIDE_FIN_NEXT = 16,   /* the FIN's first copy followed the side's highest byte: no copy before it was missed */
+	SIDE_FIN_PARTIAL = 32, /* the FIN came in a first fragment: fin_end is a lower bound until acknowledged */
+};
+
+struct flow_side {
+	__u64 t_fin;       /* ns, first copy */
+	__u64 t_fin_acked; /* ns, first acknowledgment that covers it */
+	__u32 fin_end;     /* sequence number behind the FIN */
+	__u32 fin_ack;     /* acknowledgment number that the FIN's first copy carried */
+	__u32 end;         /* highest sequence number sent, plus one */
+	__u32 ack;         /* highest acknowledgment number sent */
+	__u32 end_at_ack;  /* `end` at the moment this side first acknowledged the other's FIN */
+	__u16 win;         /* last window, not scaled */
+	__u8 fin_copies;   /* retransmissions of the FIN; 255 means at least that */
+	__u8 seen;         /* SIDE_ bits */
+};
+CORE_ASSERT_SIZE(struct flow_side, 40);
+
+/* Would the receiver accept this RST? RFC 9293 section 3.10.7.4 and RFC 5961 section 3. */
+enum reset_validity {
+	RESET_UNKNOWN,       /* what decides was not seen */
+	RESET_EXACT,         /* the next sequence number expected */
+	RESET_IN_WINDOW,     /* accepted by old stacks, answered by a challenge ACK by newer ones */
+	RESET_OUT_OF_WINDOW, /* never accepted */
+};
+
+struct flow_reset {
+	__u64 time;
+	__u32 seq, ack;
+	__u16 win, ip_id;
+	__u8 side;     /* sender */
+	__u8 flags;    /* of the segment */
+	__u8 validity; /* enum reset_validity */
+	__u8 ttl;
+	__u8 mptcp;    /* subtype of its MPTCP option (RFC 8684: 7 fast close, 8 reset) */
+	__u8 copies;   /* further RSTs of this side */
+	__u8 pad[2];
+};
+CORE_ASSERT_SIZE(struct flow_reset, 32);
+
+enum {
+	FLOW_PROVEN = 1,     /* both sides took part, with matching numbers */
+	FLOW_MIDSTREAM = 2,  /* no part of the handshake was seen */
+	FLOW_BEGUN = 4,      /* a close began: a FIN or an acceptable RST */
+	FLOW_GRACEFUL = 8,   /* both FINs were acknowledged */
+	FLOW_RESET = 16,     /* an acceptable RST ended the connection */
+	FLOW_LATE_RESET = 32, /* an RST after both FINs were acknowledged */
+	FLOW_REPLACED = 64,  /* a new connection took the tuple */
+	/* bits of the flow's owner, not of flow_step */
+	FLOW_ANNOUNCED = 256, /* user space has been sent the whole flow */
+	FLOW_NEWS = 512,      /* ... and told that it changed since */
+	FLOW_TOMBSTONE = 1024, /* reported; stays only to recognise copies */
+};
+#define FLOW_DONE (FLOW_GRACEFUL | FLOW_RESET)
+
+struct flow {
+	struct flow_open open;
+	struct flow_side side[2];
+	struct flow_reset reset;
+	__u64 t_first;    /* first segment seen */
+	__u64 t_last;     /* last segment seen */
+	__u64 t_progress; /* last time anything new was sent or acknowledged: copies are no progress */
+	__u32 lost;       /* segments that found no place in the log */
+	__u32 duplicates; /* sightings of one segment twice (two hooks, mirrored ports), not retransmissions */
+	__u16 state;      /* FLOW_ bits */
+	__u16 log_len;
+	__u32 pad;
+};
+CORE_ASSERT_SIZE(struct flow, 208);
+
+/* What flow_step tells its caller. */
+enum {
+	STEP_PROVEN = 1,  /* became FLOW_PROVEN */
+	STEP_BEGUN = 2,   /* became FLOW_BEGUN */
+	STEP_DONE = 4,    /* became FLOW_GRACEFUL or FLOW_RESET: the record is complete, settling starts */
+	STEP_NEWS = 8,    /* changed after it was done */
+};
+
+/* An identical segment this soon (ns) is the same one seen twice: no sender retransmits so fast. */
+#define FLOW_DUPLICATE_NS 1000000ULL
+/* How far a handshake's ACK may be ahead of the numbers expected, where the first one was lost before us. */
+#define FLOW_HANDSHAKE_SLACK (1u << 20)
+
+static __always_inline __u8 saturating_inc(__u8 n)
+{
+	return n == 255 ? n : n + 1;
+}
+
+static __always_inline __u32 segment_end(const struct tcp_segment *s)
+{
+	return s->seq + s->len + !!(s->flags & TCP_SYN) + !!(s->flags & TCP_FIN);
+}
+
+/* Flags that contradict each other (SYN+FIN, SYN+RST) or a FIN without ACK: no receiver acts on them. */
+static __always_inline flag_t segment_contradicts(const struct tcp_segment *s)
+{
+	if (s->flags & TCP_SYN)
+		return (s->flags & (TCP_FIN | TCP_RST)) != 0;
+	return (s->flags & (TCP_FIN | TCP_RST | TCP_ACK)) == TCP_FIN;
+}
+
+/* Largest window (bytes) the side may have offered last. Scaling holds only if both SYNs offered it (RFC 7323). */
+static __always_inline __u32 flow_window(const struct flow *f, __u32 side)
+{
+	__u32 scale = 14;
+
+	if (f->open.seen & OPEN_SYNACK) {
+		scale = 0;
+		if (f->open.wscale[0] <= 14 && f->open.wscale[1] <= 14)
+			scale = f->open.wscale[side & 1];
+		else if (!(f->open.seen & OPEN_SYN)) /* the source's offer was not seen */
+			scale = 14;
+	}
+	return (__u32)f->side[side & 1].win << (scale & 15);
+}
+
+/* ---- adding to the log ---- */
+
+static __always_inline flag_t log_equal(const struct flow_segment *e, const struct tcp_segment *s, __u32 side)
+{
+	return e->seq == s->seq && e->ack == s->ack && e->flags == s->flags && e->side == side && e->count == 1 &&
+	       e->len == s->len;
+}
+
+/* The same packet seen a second time: equal in all, IP id included, within FLOW_DUPLICATE_NS. */
+static __always_inline flag_t flow_seen_twice(const struct flow *f, const struct flow_segment *log, const __u32 cap,
+					      const struct tcp_segment *s, __u32 side)
+{
+	__u32 n = f->log_len, i;
+
+	for (i = 1; i <= 2; i++) {
+		__u32 at = n - i;
+
+		if (at >= cap)
+			return 0;
+		if (log_equal(&log[at], s, side) && log[at].ip_id == s->ip_id &&
+		    s->time - log[at].time < FLOW_DUPLICATE_NS)
+			return 1;
+	}
+	return 0;
+}
+
+static __always_inline void flow_log(struct flow *f, struct flow_segment *log, const __u32 cap,
+				     const struct tcp_segment *s, __u32 side, __u8 mark)
+{
+	__u32 n = f->log_len, i;
+	struct flow_segment *e;
+
+	for (i = 1; i <= 2; i++) {
+		__u32 at = n - i;
+
+		if (at >= cap)
+			break;
+		e = &log[at];
+		if (mark & SEGMENT_FOLDED) {
+			if (!(e->mark & SEGMENT_FOLDED) || e->side != side || !e->len != !s->len)
+				continue;
+			e->len += s->len;
+		} else {
+			if (n < FLOW_LOG_FOLD && cap > FLOW_LOG_FOLD)
+				break;
+			if (e->seq != s->seq || e->flags != s->flags || e->side != side || e->ack != s->ack)
+				continue;
+		}
+		e->ack = s->ack;
+		e->win = s->win;
+		e->flags |= s->flags;
+		e->count += e->count != ~0u;
+		return;
+	}
+	if (n >= cap) {
+		f->lost += f->lost != ~0u;
+		return;
+	}
+	e = &log[n];
+	e->time = s->time;
+	e->seq = s->seq;
+	e->ack = s->ack;
+	e->len = s->len;
+	e->count = 1;
+	e->win = s->win;
+	e->ip_id = s->ip_id;
+	e->flags = s->flags;
+	e->ttl = s->ttl;
+	e->side = side;
+	e->mark = mark;
+	f->log_len = n + 1;
+}
+
+/* ---- the opening ---- */
+
+/* Returns the segment's mark. */
+static __always_inline __u8 flow_syn(struct flow *f, const struct tcp_segment *s, __u32 side)
+{
+	struct flow_open *o = &f->open;
+
+	if (!(o->seen & (OPEN_SYN | OPEN_SYNACK))) {
+		if (f->state & FLOW_MIDSTREAM)
+			return SEGMENT_IGNORED;
+		o->seen |= OPEN_SYN;
+		o->source = side;
+		o->t_syn = s->time;
+		o->isn[side & 1] = s->seq;
+		o->win[0] = s->win;
+		o->syn_len = s->len > 0xffff ? 0xffff : s->len;
+		o->syn_flags = s->flags;
+		o->wscale[side & 1] = s->wscale;
+		o->ttl[side & 1] = s->ttl;
+		return 0;
+	}
+	if (s->seq == o->isn[side & 1] && side == o->source) {
+		o->syn_copies = saturating_inc(o->syn_copies);
+		return SEGMENT_COPY;
+	}
+	if (side != o->source && !(o->seen & OPEN_SYNACK)) {
+		flag_t copy = (o->seen & OPEN_CROSSED) != 0;
+
+		if (copy && s->seq != o->isn[side & 1])
+			return SEGMENT_IGNORED;
+		o->seen |= OPEN_CROSSED;
+		o->isn[side & 1] = s->seq;
+		o->wscale[side & 1] = s->wscale;
+		o->ttl[side & 1] = s->ttl;
+		return copy ? SEGMENT_COPY : 0;
+	}
+	return SEGMENT_IGNORED; /* a SYN in a synchronized state: challenge ACK (RFC 5961 section 4) */
+}
+
+static __always_inline __u8 flow_synack(struct flow *f, const struct tcp_segment *s, __u32 side)
+{
+	struct flow_open *o = &f->open;
+	__u32 source = !side;
+
+	if (o->seen & OPEN_SYNACK) {
+		if (s->seq != o->isn[side & 1])
+			return SEGMENT_IGNORED;
+		if (side != o->source)
+			o->synack_copies = saturating_inc(o->synack_copies);
+		return side != o->source ? SEGMENT_COPY : 0;
+	}
+	if (o->seen & OPEN_SYN) {
+		if (side == o->source) /* crossed SYNs: this one acknowledges the other's */
+			return o->seen & OPEN_CROSSED ? 0 : SEGMENT_IGNORED;
+		if (s->ack - (o->isn[source] + 1) > o->syn_len)
+			return SEGMENT_IGNORED;
+		if (o->seen & OPEN_CROSSED && s->seq != o->isn[side & 1])
+			return SEGMENT_IGNORED;
+	} else {
+		if (f->state & FLOW_MIDSTREAM)
+			return SEGMENT_IGNORED;
+		o->source = source;
+		o->isn[source] = s->ack - 1;
+		o->wscale[source] = SEGMENT_NO_WSCALE;
+	}
+	o->seen |= OPEN_SYNACK;
+	if (s->ack != o->isn[source] + 1)
+		o->seen |= OPEN_SYN_DATA;
+	o->t_synack = s->time;
+	o->isn[side & 1] = s->seq;
+	o->win[1] = s->win;
+	o->synack_flags = s->flags;
+	o->wscale[side & 1] = s->wscale;
+	o->ttl[side & 1] = s->ttl;
+	return 0;
+}
+
+/* Does this segment complete the handshake? Only the source can prove that it heard the SYN-ACK. */
+static __always_inline flag_t flow_completes_handshake(const struct flow *f, const struct tcp_segment *s, __u32 side)
+{
+	const struct flow_open *o = &f->open;
+
+	return (o->seen & (OPEN_SYNACK | OPEN_ACK)) == OPEN_SYNACK && side == o->source && (s->flags & TCP_ACK) &&
+	       !(s->flags & TCP_RST) && s->ack - (o->isn[!side] + 1) < FLOW_HANDSHAKE_SLACK &&
+	       (s->seq + !!(s->flags & TCP_SYN)) - (o->isn[side & 1] + 1) < FLOW_HANDSHAKE_SLACK;
+}
+
+/* ---- resets ---- */
+
+/*
+ * The receiver's RCV.NXT lies between the highest number it acknowledged and the highest its peer sent, so both ends of
+ * that range count as exact; so does one less where it has received a FIN (Linux accepts it there).
+ */
+static __always_inline __u8 flow_judge_reset(const struct flow *f, const struct tcp_segment *s, __u32 side)
+{
+	const struct flow_side *me = &f->side[side & 1], *peer = &f->side[!side];
+	const struct flow_open *o = &f->open;
+	__u32 window, ahead;
+
+	if (!(f->state & (FLOW_PROVEN | FLOW_MIDSTREAM))) {
+		__u32 next = o->isn[side & 1] + 1;
+
+		if (side != o->source && (s->flags & TCP_ACK) && s->ack - (o->isn[o->source & 1] + 1) <= o->syn_len)
+			return RESET_EXACT; /* RFC 9293 section 3.10.7.3: acceptable if the ACK is of our SYN */
+		if (side != o->source && !(o->seen & OPEN_SYNACK))
+			return RESET_OUT_OF_WINDOW;
+		if (s->seq - next <= o->syn_len || (side == o->source && s->seq == next - 1))
+			return RESET_EXACT;
+		return s->seq - next < 0xffff ? RESET_IN_WINDOW : RESET_OUT_OF_WINDOW;
+	}
+	if (!(peer->seen & SIDE_ACK)) {
+		if (!(me->seen & SIDE_END))
+			return RESET_UNKNOWN;
+		return s->seq == me->end ? RESET_EXACT : RESET_UNKNOWN;
+	}
+	if (s->seq == peer->ack)
+		return RESET_EXACT;
+	if ((me->seen & SIDE_FIN_ACKED) && s->seq == peer->ack - 1)
+		return RESET_EXACT;
+	window = flow_window(f, !side);
+	ahead = s->seq - peer->ack;
+	if ((me->seen & SIDE_END) && s->seq == me->end && ahead <= (window > 0xffff ? window : 0xffff))
+		return RESET_EXACT;
+	return ahead < window ? RESET_IN_WINDOW : RESET_OUT_OF_WINDOW;
+}
+
+static __always_inline __u32 flow_rst(struct flow *f, const struct tcp_segment *s, __u32 side, __u8 *mark)
+{
+	__u8 validity = flow_judge_reset(f, s, side);
+	struct flow_reset *r = &f->reset;
+
+	if (validity == RESET_OUT_OF_WINDOW) {
+		*mark = SEGMENT_IGNORED;
+		f->open.resets_ignored = saturating_inc(f->open.resets_ignored);
+		return f->state & FLOW_DONE ? STEP_NEWS : 0;
+	}
+	if (f->state & FLOW_RESET) {
+		/* The exact one that follows a challenge ACK decides over the first. */
+		if (r->validity == RESET_IN_WINDOW && validity == RESET_EXACT)
+			r->validity = validity;
+		r->copies = saturating_inc(r->copies);
+		if (side == r->side)
+			*mark = SEGMENT_COPY;
+		return STEP_NEWS;
+	}
+	r->time = s->time;
+	r->seq = s->seq;
+	r->ack = s->ack;
+	r->win = s->win;
+	r->ip_id = s->ip_id;
+	r->side = side;
+	r->flags = s->flags;
+	r->validity = validity;
+	r->ttl = s->ttl;
+	r->mptcp = s->mptcp;
+	if (f->state & FLOW_GRACEFUL) {
+		f->state |= FLOW_LATE_RESET;
+		return STEP_NEWS;
+	}
+	f->state |= FLOW_RESET | FLOW_BEGUN;
+	return STEP_DONE;
+}
+
+/*
+ * Does this segment show that the RST did not end the connection? Either its alleged sender goes on beyond it, or its
+ * receiver answers it as a challenge (RFC 5961 section 3.2) or acknowledges more than it.
+ */
+static __always_inline flag_t flow_survived_reset(const struct flow *f, const struct tcp_segment *s, __u32 side)
+{
+	const struct flow_reset *r = &f->reset;
+	const struct flow_side *me = &f->side[side & 1];
+
+	if (s->flags & (TCP_SYN | TCP_RST) || s->time <= r->time)
+		return 0;
+	if (side == r->side) {
+		if (!(s->flags & TCP_ACK) || !(me->seen & SIDE_END) || !(me->seen & SIDE_ACK))
+			return 0;
+		return (seq_after(segment_end(s), me->end) && seq_after(segment_end(s), r->seq)) ||
+		       (seq_after(s->ack, me->ack) && (!(r->flags & TCP_ACK) || seq_after(s->ack, r->ack)));
+	}
+	if (!(s->flags & TCP_ACK))
+		return 0;
+	if (r->validity == RESET_IN_WINDOW)
+		return s->len == 0 && !(s->flags & TCP_FIN) && s->ack != r->seq;
+	return r->validity == RESET_UNKNOWN && seq_after(s->ack, r->seq);
+}
+
+/* ---- FINs and their acknowledgments ---- */
+
+static __always_inline __u32 flow_fin(struct flow *f, const struct tcp_segment *s, __u32 side, __u8 *mark)
+{
+	struct flow_side *me = &f->side[side & 1];
+	const struct flow_side *peer = &f->side[!side];
+	__u32 end = segment_end(s), window = flow_window(f, !side), begun = 0;
+	flag_t next = (me->seen & SIDE_END) && !seq_after(s->seq, me->end);
+
+	if (window < 0xffff)
+		window = 0xffff;
+	if ((me->seen & SIDE_FIN) && end == me->fin_end) {
+		me->fin_copies = saturating_inc(me->fin_copies);
+		*mark = SEGMENT_COPY;
+		if (s->time < me->t_fin) { /* the other CPU was first to the lock */
+			me->t_fin = s->time;
+			me->fin_ack = s->ack;
+		}
+		return 0;
+	}
+	/* A FIN is forged where its numbers are beyond what either side can have offered or sent. */
+	if (((me->seen & SIDE_END) && seq_diff(s->seq, me->end) > (__s64)window) ||
+	    ((me->seen & SIDE_END) && seq_diff(me->end, end) > (__s64)WATCH_REORDER) ||
+	    ((peer->seen & SIDE_END) && seq_diff(s->ack, peer->end) > (__s64)window)) {
+		*mark = SEGMENT_IGNORED;
+		return 0;
+	}
+	if (me->seen & SIDE_FIN) {
+		/* Two FINs with different ends: one is forged. The one in sequence wins while neither is acknowledged. */
+		if ((me->seen & (SIDE_FIN_ACKED | SIDE_FIN_NEXT)) || !next) {
+			*mark = SEGMENT_IGNORED;
+			return 0;
+		}
+	} else if (!(f->state & FLOW_BEGUN)) {
+		begun = STEP_BEGUN;
+	}
+	me->seen |= SIDE_FIN;
+	me->seen &= ~(SIDE_FIN_NEXT | SIDE_FIN_PARTIAL);
+	if (next)
+		me->seen |= SIDE_FIN_NEXT;
+	if (s->partial)
+		me->seen |= SIDE_FIN_PARTIAL;
+	me->t_fin = s->time;
+	me->fin_end = end;
+	me->fin_ack = s->ack;
+	f->state |= FLOW_BEGUN;
+	return begun;
+}
+
+/* Returns STEP_DONE when this was the acknowledgment of the second FIN. *covers: it is the first ACK of a FIN. */
+static __always_inline __u32 flow_ack(struct flow *f, const struct tcp_segment *s, __u32 side, flag_t *covers)
+{
+	struct flow_side *me = &f->side[side & 1], *peer = &f->side[!side];
+	__u32 beyond = s->ack - peer->fin_end;
+
+	if (!(peer->seen & SIDE_FIN))
+		return 0;
+	if (peer->seen & SIDE_FIN_ACKED) {
+		if (beyond == 0 && s->time < peer->t_fin_acked)
+			peer->t_fin_acked = s->time;
+		return 0;
+	}
+	/* Nothing can be acknowledged beyond a FIN, so only the very number is its acknowledgment. */
+	if (beyond != 0 && !((peer->seen & SIDE_FIN_PARTIAL) && beyond < 0xffff))
+		return 0;
+	*covers = 1;
+	peer->fin_end = s->ack;
+	peer->seen |= SIDE_FIN_ACKED;
+	peer->t_fin_acked = s->time;
+	me->end_at_ack = me->seen & SIDE_END && !seq_after(s->seq, me->end) ? me->end : s->seq;
+	if (!(me->seen & SIDE_FIN_ACKED))
+		return 0;
+	f->state |= FLOW_GRACEFUL;
+	return STEP_DONE;
+}
+
+/* Raises the side's highest numbers. Returns whether anything is new. */
+static __always_inline flag_t flow_advance(struct flow_side *me, const struct tcp_segment *s)
+{
+	__u32 end = segment_end(s);
+	flag_t news = 0;
+
+	if (!(me->seen & SIDE_END) || seq_after(end, me->end)) {
+		me->end = end;
+		me->seen |= SIDE_END;
+		news = 1;
+	}
+	if (s->flags & TCP_ACK) {
+		if (!(me->seen & SIDE_ACK) || seq_after(s->ack, me->ack)) {
+			me->ack = s->ack;
+			me->seen |= SIDE_ACK;
+			news = 1;
+		}
+		me->win = s->win;
+	}
+	return news;
+}
+
+/*
+ * Adds one segment of `side` to the flow. Returns STEP_ bits.
+ *
+ * log: room for cap segments (a compile-time constant), log_len of them used; when it is full, further segments count
+ * in `lost`. A new flow is all zeroes (with wscale set by flow_init). The same segment twice changes nothing.
+ */
+static __always_inline __u32 flow_step(struct flow *f, struct flow_segment *log, const __u32 cap,
+				       const struct tcp_segment *s, __u32 side)
+{
+	struct flow_side *me = &f->side[side & 1];
+	__u32 step = 0;
+	flag_t covers = 0, plain = !(s->flags & TCP_CONTROL);
+	__u8 mark = 0;
+
+	if (flow_seen_twice(f, log, cap, s, side)) {
+		f->duplicates += f->duplicates != ~0u;
+		return 0;
+	}
+	if (s->time > f->t_last)
+		f->t_last = s->time;
+
+	if (f->state & FLOW_RESET && flow_survived_reset(f, s, side)) {
+		f->state &= ~FLOW_RESET;
+		if (!((f->side[0].seen | f->side[1].seen) & SIDE_FIN))
+			f->state &= ~FLOW_BEGUN;
+		f->open.resets_ignored = saturating_inc(f->open.resets_ignored);
+		step |= STEP_NEWS;
+	}
+	if (segment_contradicts(s)) {
+		mark = SEGMENT_IGNORED;
+		goto out;
+	}
+	if (s->flags & TCP_RST) {
+		step |= flow_rst(f, s, side, &mark);
+		if (!(mark & SEGMENT_IGNORED))
+			f->t_progress = s->time;
+		goto out;
+	}
+	if (s->flags & TCP_SYN) {
+		mark = s->flags & TCP_ACK ? flow_synack(f, s, side) : flow_syn(f, s, side);
+		if (f->state & FLOW_DONE)
+			step |= STEP_NEWS;
+		if (mark & SEGMENT_IGNORED)
+			goto out;
+	}
+	if (flow_completes_handshake(f, s, side)) {
+		f->open.seen |= OPEN_ACK;
+		f->open.t_ack = s->time;
+		f->open.win[2] = s->win;
+		f->state |= FLOW_PROVEN;
+		step |= STEP_PROVEN;
+		covers = 1; /* worth its own line in the log */
+	}
+	if ((s->flags & TCP_FIN) && !(f->state & FLOW_RESET && s->time > f->reset.time)) {
+		step |= flow_fin(f, s, side, &mark);
+		if (f->state & FLOW_DONE)
+			step |= STEP_NEWS;
+		if (mark & SEGMENT_IGNORED)
+			goto out;
+	}
+	if ((s->flags & TCP_ACK) && !(f->state & FLOW_RESET && s->time > f->reset.time)) {
+		step |= flow_ack(f, s, side, &covers);
+		if (covers && !(f->state & (FLOW_PROVEN | FLOW_DONE)) && (f->state & FLOW_MIDSTREAM)) {
+			f->state |= FLOW_PROVEN; /* the other side knew the FIN's number: no stray */
+			step |= STEP_PROVEN;
+		}
+		if (step & STEP_DONE)
+			f->state |= FLOW_PROVEN;
+	}
+	if (flow_advance(me, s) || covers)
+		f->t_progress = s->time;
+	/* the last ACK's repetition answers a repeated FIN: a copy, worth a report when it comes after the end */
+	if (plain && (f->state & FLOW_DONE) && !(step & STEP_DONE))
+		step |= STEP_NEWS;
+out:
+	if (plain && !covers)
+		mark |= SEGMENT_FOLDED;
+	flow_log(f, log, cap, s, side, mark);
+	return step;
+}
+
+/* ---- beginnings ---- */
+
+/* Prepares zeroed memory for a flow whose first segment this is. The caller steps the segment then. */
+static __always_inline void flow_init(struct flow *f, const struct tcp_segment *s, __u32 side)
+{
+	f->open.wscale[0] = f->open.wscale[1] = SEGMENT_NO_WSCALE;
+	f->open.vlan[0] = s->vlan[0];
+	f->open.vlan[1] = s->vlan[1];
+	f->open.source = side;
+	f->t_first = f->t_last = f->t_progress = s->time;
+	if (!(s->flags & TCP_SYN))
+		f->state = FLOW_MIDSTREAM;
+}
+
+/* Lends the flow what the watch cell remembers of its last segments each way. */
+static __always_inline void flow_lend_evidence(struct flow *f, const struct watch_cell *cell, __u32 hash)
+{
+	__u32 i;
+
+	for (i = 0; i < 2; i++) {
+		const struct watch_side *w = &cell->side[i];
+
+		if (w->tag != watch_tag(hash))
+			continue;
+		f->side[i].end = w->end;
+		f->side[i].ack = w->ack;
+		f->side[i].win = w->win;
+		f->side[i].seen |= SIDE_END | SIDE_ACK;
+	}
+}
+
+/*
+ * Is a FIN or RST of an unknown connection part of a conversation that was going on? Both sides were heard, and this
+ * segment's numbers fit what they said last; a scan or backscatter has no such past.
+ */
+static __always_inline flag_t flow_evident(const struct watch_cell *cell, const struct tcp_segment *s, __u32 side,
+					   __u32 hash)
+{
+	const struct watch_side *me = &cell->side[side & 1], *peer = &cell->side[!side];
+
+	return me->tag == watch_tag(hash) && peer->tag == me->tag && s->seq - me->end + WATCH_REORDER < 2 * WATCH_REORDER &&
+	       me->ack - peer->end + WATCH_REORDER < 2 * WATCH_REORDER;
+}
+
+/* A closing flow's beginning from what the established one kept: the handshake goes back into the log. */
+static __always_inline void flow_reopen(struct flow *f, struct flow_segment *log, const struct flow_open *o)
+{
+	__u32 source = o->source & 1, n = 0, next = o->isn[source] + 1;
+
+	f->open = *o;
+	f->state = FLOW_PROVEN;
+	f->t_first = f->open.t_synack;
+	if (o->seen & OPEN_SYN) {
+		f->t_first = o->t_syn;
+		log[n].time = o->t_syn;
+		log[n].seq = o->isn[source];
+		log[n].len = o->syn_len;
+		log[n].win = o->win[0];
+		log[n].flags = o->syn_flags;
+		log[n].ttl = o->ttl[source];
+		log[n].side = source;
+		log[n].count = 1;
+		n++;
+	}
+	log[n].time = o->t_synack;
+	log[n].seq = o->isn[!source];
+	log[n].ack = o->seen & OPEN_SYN_DATA ? next + o->syn_len : next;
+	log[n].win = o->win[1];
+	log[n].flags = o->synack_flags;
+	log[n].ttl = o->ttl[!source];
+	log[n].side = !source;
+	log[n].count = 1;
+	n++;
+	log[n].time = o->t_ack;
+	log[n].seq = o->seen & OPEN_SYN_DATA ? next + o->syn_len : next;
+	log[n].ack = o->isn[!source] + 1;
+	log[n].win = o->win[2];
+	log[n].flags = TCP_ACK;
+	log[n].ttl = o->ttl[source];
+	log[n].side = source;
+	log[n].count = 1;
+	f->log_len = n + 1;
+	f->t_last = f->t_progress = o->t_ack;
+}
+
+#endif

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Which flow a segment belongs to, and which of its two sides sent it.
+ *
+ * A key holds the endpoints in ascending order, so both directions of a connection have the same key. "Side" 0 or 1 is
+ * an index into that order everywhere in core/; who opened the connection is a property of the flow (flow_open.source).
+ *
+ * VLAN tags are not part of the key: with hardware tag stripping the two directions of one connection can reach the
+ * hooks with and without their tag.
+ */
+#ifndef TCPFIN_FLOW_KEY_H
+#define TCPFIN_FLOW_KEY_H
+
+#include "packet.h"
+
+struct flow_key {
+	struct ip_address addr[2];
+	__u16 port[2];
+	__u32 ifindex;   /* flows are kept per interface */
+	__u32 hash;      /* flow_hash of the fields above: spreads the key over tables and watch cells */
+	__u8 family;     /* 4 or 6 */
+	/*
+	 * 0, but for closing flows whose tuple is in use again before user space has taken the older record: only user
+	 * space deletes those, so the newer one takes the next generation.
+	 */
+	__u8 generation;
+	__u16 pad;
+};
+CORE_ASSERT_SIZE(struct flow_key, 48);
+
+#define FLOW_GENERATIONS 4
+
+/* Index of the sender's side. A connection of a socket with itself has only side 0. */
+static __always_inline __u32 flow_side_of(const struct tcp_segment *s)
+{
+	if (s->src.hi != s->dst.hi)
+		return s->src.hi > s->dst.hi;
+	if (s->src.lo != s->dst.lo)
+		return s->src.lo > s->dst.lo;
+	return s->sport > s->dport;
+}
+
+static __always_inline __u64 flow_hash_mix(__u64 h, __u64 word)
+{
+	h = (h ^ word) * 0x9e3779b97f4a7c15ULL;
+	return h ^ (h >> 32);
+}
+
+/*
+ * Hash of the flow, the same for both directions. The seed is random for each run: every word is mixed behind the
+ * secret, so colliding tuples cannot be computed from outside.
+ */
+static __always_inline __u32 flow_hash(const struct tcp_segment *s, __u32 side, __u32 ifindex, __u64 seed)
+{
+	const struct ip_address *a = side ? &s->dst : &s->src, *b = side ? &s->src : &s->dst;
+	__u64 ports = side ? (__u64)s->dport << 16 | s->sport : (__u64)s->sport << 16 | s->dport;
+	__u64 h = seed;
+
+	if (s->family == 4) {
+		h = flow_hash_mix(h, a->lo << 32 | b->lo);
+	} else {
+		h = flow_hash_mix(h, a->hi);
+		h = flow_hash_mix(h, a->lo);
+		h = flow_hash_mix(h, b->hi);
+		h = flow_hash_mix(h, b->lo);
+	}
+	return flow_hash_mix(h, (__u64)ifindex << 32 | ports);
+}
+
+static __always_inline void flow_key_fill(struct flow_key *k, const struct tcp_segment *s, __u32 side, __u32 ifindex,
+					  __u32 hash)
+{
+	k->addr[0] = side ? s->dst : s->src;
+	k->addr[1] = side ? s->src : s->dst;
+	k->port[0] = side ? s->dport : s->sport;
+	k->port[1] = side ? s->sport : s->dport;
+	k->ifindex = ifindex;
+	k->hash = hash;
+	k->family = s->family;
+	k->generation = 0;
+	k->pad = 0;
+}
+
+static __always_inline flag_t flow_key_equal(const struct flow_key *a, const struct flow_key *b)
+{
+	return a->hash == b->hash && a->addr[0].lo == b->addr[0].lo && a->addr[1].lo == b->addr[1].lo &&
+	       a->addr[0].hi == b->addr[0].hi && a->addr[1].hi == b->addr[1].hi && a->port[0] == b->port[0] &&
+	       a->port[1] == b->port[1] && a->ifindex == b->ifindex && a->family == b->family;
+}
+
+#endif

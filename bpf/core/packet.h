@@ -1,0 +1,339 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Bytes of a frame -> one TCP segment, or a named reason why it is none. Keeps no state.
+ *
+ * Reads only what is inside the cursor and never trusts a length: the payload length comes from the IP header, is
+ * checked against the length of the packet on the wire, and is taken from there when the header says 0 (TSO, BIG TCP)
+ * or the packet is a GSO super-packet.
+ */
+#ifndef TCPFIN_PACKET_H
+#define TCPFIN_PACKET_H
+
+#include "cursor.h"
+
+/* TCP header flags, RFC 9293 section 3.1 (and 3168 for the ECN pair). */
+enum {
+	TCP_FIN = 0x01,
+	TCP_SYN = 0x02,
+	TCP_RST = 0x04,
+	TCP_PSH = 0x08,
+	TCP_ACK = 0x10,
+	TCP_URG = 0x20,
+	TCP_ECE = 0x40,
+	TCP_CWR = 0x80,
+	TCP_CONTROL = TCP_FIN | TCP_SYN | TCP_RST, /* what opens and closes connections */
+};
+
+/* Why a packet is no TCP segment for us. The order is the order of the counters; names in packet_verdict_names. */
+enum packet_verdict {
+	PACKET_TCP,
+	PACKET_NOT_IP,      /* another ethertype, or an IP version other than 4 and 6 */
+	PACKET_NOT_TCP,     /* another protocol, ESP and "no next header" included */
+	PACKET_FRAGMENT,    /* a later fragment: it has no TCP header */
+	PACKET_TRUNCATED,   /* the bytes end inside a header */
+	PACKET_BAD_IP,      /* a header length below the minimum */
+	PACKET_BAD_LENGTH,  /* IP says more bytes than the packet has, or fewer than its headers */
+	PACKET_BAD_TCP,     /* data offset below 5 */
+	PACKET_MANY_TAGS,   /* more than PACKET_MAX_TAGS VLAN tags */
+	PACKET_DEEP_CHAIN,  /* more than PACKET_MAX_EXTENSIONS IPv6 extension headers */
+	PACKET_VERDICTS,
+};
+
+#define PACKET_MAX_TAGS 2
+#define PACKET_MAX_EXTENSIONS 8
+
+enum packet_link {
+	PACKET_LINK_ETHERNET, /* starts with an Ethernet header */
+	PACKET_LINK_IP,       /* starts with IP: tun, wireguard, raw captures */
+	PACKET_LINK_TYPED,    /* link header taken off already, packet_meta.ethertype says what follows */
+};
+
+/* What is known of a packet beside its bytes. */
+struct packet_meta {
+	__u32 wire_len;  /* bytes of the whole packet from the cursor's start, those not captured included */
+	__u16 ethertype; /* PACKET_LINK_TYPED only, host byte order */
+	__u16 vlan_tci;  /* tag that the kernel took off into metadata; 0 with vlan_present == 0 */
+	__u8 vlan_present;
+	__u8 gso;        /* super-packet: IP length fields may not describe it */
+	__u8 link;       /* enum packet_link */
+};
+
+/* An address as two host-order words, so that comparing and hashing need no byte loops. IPv4: hi 0, lo the address. */
+struct ip_address {
+	__u64 hi, lo;
+};
+
+#define SEGMENT_NO_WSCALE 0xff
+#define SEGMENT_NO_MPTCP 0xff
+#define PACKET_NO_TAG 0xffff
+
+/* One TCP segment, all numbers in host byte order. */
+struct tcp_segment {
+	struct ip_address src, dst;
+	__u64 time;      /* ns; set by the host of the parser, not by it */
+	__u32 seq, ack;
+	__u32 len;       /* payload bytes */
+	__u16 sport, dport;
+	__u16 win;       /* as in the header, not scaled */
+	__u16 ip_id;     /* IPv4 identification, 0 for IPv6 */
+	__u16 vlan[PACKET_MAX_TAGS]; /* VLAN identifiers, outer first; PACKET_NO_TAG where none */
+	__u8 family;     /* 4 or 6 */
+	__u8 flags;
+	__u8 ttl;        /* or hop limit */
+	__u8 wscale;     /* SYN only: shift count, SEGMENT_NO_WSCALE without the option */
+	__u8 mptcp;      /* SYN and RST only: subtype of the MPTCP option, SEGMENT_NO_MPTCP without */
+	__u8 partial;    /* first fragment of a datagram: len is a lower bound */
+};
+
+enum {
+	ETHERTYPE_IPV4_ = 0x0800,
+	ETHERTYPE_IPV6_ = 0x86dd,
+	ETHERTYPE_8021Q_ = 0x8100,
+	ETHERTYPE_8021AD_ = 0x88a8,
+	ETHERTYPE_QINQ_OLD_ = 0x9100,
+};
+
+static __always_inline flag_t ethertype_is_vlan(__u16 ethertype)
+{
+	return ethertype == ETHERTYPE_8021Q_ || ethertype == ETHERTYPE_8021AD_ || ethertype == ETHERTYPE_QINQ_OLD_;
+}
+
+/*
+ * Window scale (RFC 7323) and MPTCP (RFC 8684) options of a SYN or RST. Malformed options end the walk, as in every
+ * stack; what was read before counts.
+ */
+static __always_inline void packet_options(struct tcp_segment *s, const __u8 *options, const __u8 *end, __u32 size)
+{
+	__u32 off = 0;
+	int i;
+
+	for (i = 0; i < 40; i++) {
+		struct cursor c = {.end = end};
+		const __u8 *o;
+		__u32 len;
+
+		off &= 63; /* keeps the verifier's range: off never exceeds 40 + 255 otherwise */
+		if (off >= size)
+			return;
+		c.pos = options + off;
+		o = cursor_peek(&c, 1);
+		if (!o || o[0] == 0)
+			return;
+		if (o[0] == 1) {
+			off++;
+			continue;
+		}
+		o = cursor_peek(&c, 3);
+		if (!o)
+			return;
+		len = o[1];
+		if (len < 2 || len > 40 || off + len > size)
+			return;
+		if (o[0] == 3 && len == 3)
+			s->wscale = o[2] > 14 ? 14 : o[2]; /* RFC 7323 section 2.3 */
+		if (o[0] == 30 && len >= 3)
+			s->mptcp = o[2] >> 4;
+		off += len;
+	}
+}
+
+/* The TCP header. l4_len: bytes of TCP header and payload by the IP header's word. */
+static __always_inline enum packet_verdict packet_tcp(struct tcp_segment *s, struct cursor *c, __u32 l4_len)
+{
+	const __u8 *h = cursor_pull(c, 20);
+	__u32 header_len;
+
+	if (!h)
+		return PACKET_TRUNCATED;
+	header_len = (h[12] >> 4) * 4;
+	if (header_len < 20)
+		return PACKET_BAD_TCP;
+	if (header_len > l4_len)
+		return PACKET_BAD_LENGTH;
+	s->sport = load_be16(h);
+	s->dport = load_be16(h + 2);
+	s->seq = load_be32(h + 4);
+	s->ack = load_be32(h + 8);
+	s->flags = h[13];
+	s->win = load_be16(h + 14);
+	s->len = l4_len - header_len;
+	s->wscale = SEGMENT_NO_WSCALE;
+	s->mptcp = SEGMENT_NO_MPTCP;
+	if (s->flags & (TCP_SYN | TCP_RST))
+		packet_options(s, c->pos, c->end, header_len - 20);
+	return PACKET_TCP;
+}
+
+/*
+ * Walks IPv6 extension headers (RFC 8200 section 4) up to the upper layer. *walked: bytes of extension headers.
+ * One bounds check and one length expression for all kinds: each further one multiplies the verifier's work.
+ */
+static __always_inline enum packet_verdict packet_extensions(struct tcp_segment *s, struct cursor *c, __u8 next,
+							     __u32 *walked)
+{
+	int i;
+
+	for (i = 0; i <= PACKET_MAX_EXTENSIONS; i++) {
+		const __u8 *h;
+		__u32 len;
+
+		if (next == 6)
+			return PACKET_TCP;
+		if (next != 0 && next != 43 && next != 44 && next != 51 && next != 60 && next != 135 && next != 139 &&
+		    next != 140)
+			return PACKET_NOT_TCP;
+		if (i == PACKET_MAX_EXTENSIONS)
+			return PACKET_DEEP_CHAIN;
+		h = cursor_peek(c, 8);
+		if (!h)
+			return PACKET_TRUNCATED;
+		len = (h[1] + 1) * 8;
+		if (next == 44) { /* fragment: fixed size, h[1] reserved */
+			__u16 frag = load_be16(h + 2);
+
+			len = 8;
+			if (frag & 0xfff8)
+				return PACKET_FRAGMENT;
+			s->partial |= frag & 1;
+		}
+		if (next == 51) /* authentication header: length in 4-byte units, minus 2 (RFC 4302) */
+			len = (h[1] + 2) * 4;
+		next = h[0];
+		*walked += len;
+		if (!cursor_pull(c, len))
+			return PACKET_TRUNCATED;
+	}
+	return PACKET_DEEP_CHAIN;
+}
+
+/* Bytes of the IP packet. said: by its header; held: what the packet really has. 0 when they contradict. */
+static __always_inline __u32 packet_ip_len(const struct packet_meta *m, __u32 said, __u32 held, flag_t zero)
+{
+	if (zero || m->gso)
+		return held;
+	return said > held ? 0 : said;
+}
+
+static __always_inline enum packet_verdict packet_ipv4(struct tcp_segment *s, struct cursor *c,
+						       const struct packet_meta *m, __u32 held)
+{
+	const __u8 *h = cursor_peek(c, 20);
+	__u32 header_len, ip_len, said;
+	__u16 frag;
+
+	if (!h)
+		return PACKET_TRUNCATED;
+	header_len = (h[0] & 15) * 4;
+	if (header_len < 20)
+		return PACKET_BAD_IP;
+	if (h[9] != 6)
+		return PACKET_NOT_TCP;
+	frag = load_be16(h + 6);
+	if (frag & 0x1fff)
+		return PACKET_FRAGMENT;
+	said = load_be16(h + 2);
+	ip_len = packet_ip_len(m, said, held, said == 0);
+	if (ip_len < header_len + 20)
+		return PACKET_BAD_LENGTH;
+	s->partial = (frag & 0x2000) != 0;
+	s->family = 4;
+	s->ttl = h[8];
+	s->ip_id = load_be16(h + 4);
+	s->src.hi = 0;
+	s->src.lo = load_be32(h + 12);
+	s->dst.hi = 0;
+	s->dst.lo = load_be32(h + 16);
+	if (!cursor_pull(c, header_len))
+		return PACKET_TRUNCATED;
+	return packet_tcp(s, c, ip_len - header_len);
+}
+
+static __always_inline enum packet_verdict packet_ipv6(struct tcp_segment *s, struct cursor *c,
+						       const struct packet_meta *m, __u32 held)
+{
+	const __u8 *h = cursor_pull(c, 40);
+	enum packet_verdict verdict;
+	__u32 ip_len, said, walked = 40;
+
+	if (!h)
+		return PACKET_TRUNCATED;
+	s->partial = 0;
+	said = load_be16(h + 4);
+	ip_len = packet_ip_len(m, said + 40, held, said == 0);
+	s->family = 6;
+	s->ttl = h[7];
+	s->ip_id = 0;
+	s->src.hi = load_be64(h + 8);
+	s->src.lo = load_be64(h + 16);
+	s->dst.hi = load_be64(h + 24);
+	s->dst.lo = load_be64(h + 32);
+	if (h[6] != 6) {
+		verdict = packet_extensions(s, c, h[6], &walked);
+		if (verdict != PACKET_TCP)
+			return verdict;
+	}
+	if (ip_len < walked + 20)
+		return PACKET_BAD_LENGTH;
+	return packet_tcp(s, c, ip_len - walked);
+}
+
+/*
+ * Parses the packet under the cursor. *s is complete only for PACKET_TCP (time excepted, which is the caller's).
+ * The cursor ends somewhere inside the packet.
+ */
+static __always_inline enum packet_verdict packet_parse(struct tcp_segment *s, struct cursor *c,
+							const struct packet_meta *m)
+{
+	__u32 link_len = 0, tags = 0;
+	__u16 ethertype = m->ethertype;
+	const __u8 *h;
+	int i;
+
+	s->vlan[0] = s->vlan[1] = PACKET_NO_TAG;
+	if (m->vlan_present) {
+		s->vlan[0] = m->vlan_tci & 0xfff;
+		tags = 1;
+	}
+	if (m->link == PACKET_LINK_ETHERNET) {
+		h = cursor_pull(c, 14);
+		if (!h)
+			return PACKET_TRUNCATED;
+		ethertype = load_be16(h + 12);
+		link_len = 14;
+	}
+	if (m->link != PACKET_LINK_IP) {
+		for (i = 0; i < PACKET_MAX_TAGS; i++) {
+			if (!ethertype_is_vlan(ethertype))
+				break;
+			if (tags == PACKET_MAX_TAGS)
+				return PACKET_MANY_TAGS;
+			h = cursor_pull(c, 4);
+			if (!h)
+				return PACKET_TRUNCATED;
+			if (tags == 0)
+				s->vlan[0] = load_be16(h) & 0xfff;
+			else
+				s->vlan[1] = load_be16(h) & 0xfff;
+			tags++;
+			ethertype = load_be16(h + 2);
+			link_len += 4;
+		}
+		if (ethertype_is_vlan(ethertype))
+			return PACKET_MANY_TAGS;
+		if (ethertype != ETHERTYPE_IPV4_ && ethertype != ETHERTYPE_IPV6_)
+			return PACKET_NOT_IP;
+	}
+	h = cursor_peek(c, 1);
+	if (!h)
+		return PACKET_TRUNCATED;
+	if (m->wire_len < link_len)
+		return PACKET_BAD_LENGTH;
+	/* The version decides, not the ethertype: where they differ no receiver would take the packet. */
+	if (h[0] >> 4 == 4 && (m->link == PACKET_LINK_IP || ethertype == ETHERTYPE_IPV4_))
+		return packet_ipv4(s, c, m, m->wire_len - link_len);
+	if (h[0] >> 4 == 6 && (m->link == PACKET_LINK_IP || ethertype == ETHERTYPE_IPV6_))
+		return packet_ipv6(s, c, m, m->wire_len - link_len);
+	return PACKET_NOT_IP;
+}
+
+#endif

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What leaves the kernel: one event of the ring buffer. Sizes are asserted where they are compiled, in both worlds.
+ */
+#ifndef TCPFIN_RECORD_H
+#define TCPFIN_RECORD_H
+
+#include "flow.h"
+
+enum flow_event_kind {
+	EVENT_CLOSING,  /* a closing flow, whole; user space deletes it from the map once it has reported it */
+	EVENT_UNPROVEN, /* a flow that ended before it was established, whole; nothing to delete */
+	EVENT_NEWS,     /* key only: an announced closing flow changed; look it up before reporting */
+	EVENT_REPLACED, /* key only: an announced closing flow's tuple is in use again; report it now */
+};
+
+struct flow_event_head {
+	__u32 kind; /* enum flow_event_kind */
+	__u32 log_cap; /* segments that follow the flow in this event's body */
+	struct flow_key key;
+};
+CORE_ASSERT_SIZE(struct flow_event_head, 56);
+
+/* A closing flow as the map and the ring hold it. */
+struct closing_body {
+	struct flow flow;
+	struct flow_segment log[FLOW_LOG_CLOSING];
+};
+CORE_ASSERT_SIZE(struct closing_body, 848);
+
+struct flow_event {
+	struct flow_event_head head;
+	struct closing_body body;
+};
+
+/* Counters, one array a CPU. Each has a name in user/counters.c, in this order. */
+enum counter {
+	COUNT_PACKETS = 0, /* every packet a hook saw; counted only with --stats */
+	COUNT_LOOKED_UP,   /* segments that went to the flow tables */
+	COUNT_VERDICT,     /* PACKET_VERDICTS counters: packets that were no TCP segment, by reason */
+	COUNT_ESTABLISHED = COUNT_VERDICT + PACKET_VERDICTS, /* handshakes completed */
+	COUNT_STRAY_RST,      /* RSTs of no known connection */
+	COUNT_STRAY_FIN,      /* FINs of no known connection that nothing confirmed */
+	COUNT_CONTRADICTORY,  /* contradicting flags of no known connection */
+	COUNT_RING_FULL,      /* events that waited in the map because the ring was full */
+	COUNT_UNPROVEN_EVICTED,  /* unproven flows that gave way to newer ones */
+	COUNT_UNPROVEN_LOST,     /* finished unproven flows that were never reported */
+	COUNT_ESTABLISHED_FULL,  /* handshakes not remembered: the table of established flows was full */
+	COUNT_CLOSING_FULL,      /* closes lost: the table of closing flows was full */
+	COUNT_IDLE_FORGOTTEN,    /* established flows forgotten as idle */
+	COUNTERS,
+};
+
+#endif

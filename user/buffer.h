@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * A growing byte buffer and the few append operations that formats need. Allocation failure ends the program with a
+ * message: a record must never be cut silently.
+ */
+#ifndef TCPFIN_BUFFER_H
+#define TCPFIN_BUFFER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct buffer {
+	char *data; /* owned; not NUL-terminated */
+	size_t len, cap;
+};
+
+void buffer_free(struct buffer *b);
+void buffer_bytes(struct buffer *b, const void *data, size_t len);
+void buffer_text(struct buffer *b, const char *text);
+void buffer_char(struct buffer *b, char c);
+void buffer_unsigned(struct buffer *b, uint64_t n);
+void buffer_signed(struct buffer *b, int64_t n);
+void buffer_printf(struct buffer *b, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* Spaces until the buffer is `column` bytes behind `start`; at least one. */
+void buffer_pad(struct buffer *b, size_t start, size_t column);
+/* Text from outside (names): control bytes and invalid UTF-8 as \xNN, so that none reaches a terminal. */
+void buffer_printable(struct buffer *b, const char *text);
+/* A quoted JSON string (RFC 8259); invalid UTF-8 becomes U+FFFD. */
+void buffer_json_string(struct buffer *b, const char *text);
+
+#endif

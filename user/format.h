@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Records to bytes. Formats are pure: they append to a buffer and know of no file, terminal or clock.
+ */
+#ifndef TCPFIN_FORMAT_H
+#define TCPFIN_FORMAT_H
+
+#include "buffer.h"
+#include "record.h"
+
+enum format { FORMAT_TEXT, FORMAT_JSON, FORMAT_CSV, FORMAT_LADDER };
+
+struct format_style {
+	bool color;   /* only doubles what the text says */
+	bool unicode; /* the locale's character set is UTF-8 */
+	bool verbose; /* text: the sentence that explains the verdict */
+	unsigned columns; /* ladder: width to fit, at least 60 */
+};
+
+/* The header line of text and CSV; nothing for JSON and ladder. */
+void format_header(struct buffer *out, enum format format, const struct format_style *style);
+/* One record, its last newline included. */
+void format_record(struct buffer *out, enum format format, const struct format_style *style, const struct record *r);
+
+void format_text_header(struct buffer *out);
+void format_text(struct buffer *out, const struct format_style *style, const struct record *r);
+void format_json(struct buffer *out, const struct record *r);
+void format_csv_header(struct buffer *out);
+void format_csv(struct buffer *out, const struct record *r);
+void format_ladder(struct buffer *out, const struct format_style *style, const struct record *r);
+/* One sentence (no newline) that explains the verdict from its numbers. */
+void format_explanation(struct buffer *out, const struct record *r);
+
+#endif
