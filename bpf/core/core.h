@@ -18,12 +18,27 @@
 
 typedef _Bool flag_t; /* for locals and results only: never part of a shared struct */
 
-/* Loads of network byte order from any alignment. memcpy of a constant size is a plain load in both worlds. */
+/*
+ * Hides a value's origin from the compiler, where an optimisation of its own would not pass the verifier. On the host
+ * it costs nothing.
+ */
+#define opaque(value) asm volatile("" : "+r"(value))
+
+/*
+ * Loads of network byte order from any alignment. BPF loads need none, but clang would split a load from a byte pointer
+ * into bytes unless it is told otherwise.
+ */
+#ifdef __bpf__
+#define load_aligned(p, size) __builtin_assume_aligned(p, size)
+#else
+#define load_aligned(p, size) (p)
+#endif
+
 static __always_inline __u16 load_be16(const void *p)
 {
 	__u16 v;
 
-	__builtin_memcpy(&v, p, sizeof(v));
+	__builtin_memcpy(&v, load_aligned(p, 2), sizeof(v));
 	return __builtin_bswap16(v);
 }
 
@@ -31,7 +46,7 @@ static __always_inline __u32 load_be32(const void *p)
 {
 	__u32 v;
 
-	__builtin_memcpy(&v, p, sizeof(v));
+	__builtin_memcpy(&v, load_aligned(p, 4), sizeof(v));
 	return __builtin_bswap32(v);
 }
 
@@ -39,7 +54,7 @@ static __always_inline __u64 load_be64(const void *p)
 {
 	__u64 v;
 
-	__builtin_memcpy(&v, p, sizeof(v));
+	__builtin_memcpy(&v, load_aligned(p, 8), sizeof(v));
 	return __builtin_bswap64(v);
 }
 

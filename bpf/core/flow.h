@@ -139,9 +139,27 @@ struct flow {
 	__u32 duplicates; /* sightings of one segment twice (two hooks, mirrored ports), not retransmissions */
 	__u16 state;      /* FLOW_ bits */
 	__u16 log_len;
-	__u32 pad;
+	__u32 version;    /* of the owner: changes with every step that was stored */
 };
 CORE_ASSERT_SIZE(struct flow, 208);
+
+/*
+ * One step's input and output beside the flow. It is memory rather than arguments and locals because the verifier does
+ * not follow values through memory: with locals, every branch multiplies the paths it walks.
+ */
+struct flow_turn {
+	struct flow_segment last[2]; /* in: the log's last two entries, the last one first */
+	struct flow_segment entry;   /* out: goes to log[at] */
+	__u32 at;                    /* out: FLOW_LOG_NOWHERE when the log does not change */
+	__u32 cap;                   /* in: segments that the log can hold */
+	__u32 step;                  /* out: STEP_ bits */
+	__u32 side;                  /* in: the segment's sender */
+	__u8 mark;                   /* SEGMENT_ bits of the segment */
+	__u8 listed;                 /* the segment is worth a line of its own in the log */
+	__u8 pad[6];
+};
+CORE_ASSERT_SIZE(struct flow_turn, 120);
+#define FLOW_LOG_NOWHERE (~0u)
 
 /* What flow_step tells its caller. */
 enum {
@@ -193,61 +211,57 @@ static __always_inline __u32 flow_window(const struct flow *f, __u32 side)
 
 static __always_inline flag_t log_equal(const struct flow_segment *e, const struct tcp_segment *s, __u32 side)
 {
-	return e->seq == s->seq && e->ack == s->ack && e->flags == s->flags && e->side == side && e->count == 1 &&
-	       e->len == s->len;
+	return e->seq == s->seq && e->ack == s->ack && e->flags == s->flags && e->side == side && e->len == s->len;
 }
 
 /* The same packet seen a second time: equal in all, IP id included, within FLOW_DUPLICATE_NS. */
-static __always_inline flag_t flow_seen_twice(const struct flow *f, const struct flow_segment *log, const __u32 cap,
-					      const struct tcp_segment *s, __u32 side)
+static __always_inline flag_t flow_seen_twice(const struct flow *f, const struct flow_turn *t,
+					      const struct tcp_segment *s)
 {
-	__u32 n = f->log_len, i;
+	__u32 i;
 
-	for (i = 1; i <= 2; i++) {
-		__u32 at = n - i;
+	for (i = 0; i < 2; i++) {
+		const struct flow_segment *e = &t->last[i];
 
-		if (at >= cap)
-			return 0;
-		if (log_equal(&log[at], s, side) && log[at].ip_id == s->ip_id &&
-		    s->time - log[at].time < FLOW_DUPLICATE_NS)
+		if (f->log_len > i && log_equal(e, s, t->side) && e->count == 1 && e->ip_id == s->ip_id &&
+		    s->time - e->time < FLOW_DUPLICATE_NS)
 			return 1;
 	}
 	return 0;
 }
 
-static __always_inline void flow_log(struct flow *f, struct flow_segment *log, const __u32 cap,
-				     const struct tcp_segment *s, __u32 side, __u8 mark)
+/* May the segment be counted in the entry instead of getting its own? */
+static __always_inline flag_t log_takes(const struct flow_segment *e, const struct flow_turn *t,
+					const struct tcp_segment *s, __u32 len)
+{
+	if (t->mark & SEGMENT_FOLDED)
+		return e->mark & SEGMENT_FOLDED && e->side == t->side && !e->len == !s->len;
+	return (len >= FLOW_LOG_FOLD || t->cap < FLOW_LOG_FOLD) && log_equal(e, s, t->side);
+}
+
+static __always_inline void flow_log(struct flow *f, struct flow_turn *t, const struct tcp_segment *s)
 {
 	__u32 n = f->log_len, i;
-	struct flow_segment *e;
+	struct flow_segment *e = &t->entry;
 
-	for (i = 1; i <= 2; i++) {
-		__u32 at = n - i;
-
-		if (at >= cap)
-			break;
-		e = &log[at];
-		if (mark & SEGMENT_FOLDED) {
-			if (!(e->mark & SEGMENT_FOLDED) || e->side != side || !e->len != !s->len)
-				continue;
+	for (i = 0; i < 2; i++) {
+		if (n <= i || !log_takes(&t->last[i], t, s, n))
+			continue;
+		*e = t->last[i];
+		t->at = n - 1 - i;
+		if (t->mark & SEGMENT_FOLDED)
 			e->len += s->len;
-		} else {
-			if (n < FLOW_LOG_FOLD && cap > FLOW_LOG_FOLD)
-				break;
-			if (e->seq != s->seq || e->flags != s->flags || e->side != side || e->ack != s->ack)
-				continue;
-		}
 		e->ack = s->ack;
 		e->win = s->win;
 		e->flags |= s->flags;
 		e->count += e->count != ~0u;
 		return;
 	}
-	if (n >= cap) {
+	if (n >= t->cap) {
 		f->lost += f->lost != ~0u;
 		return;
 	}
-	e = &log[n];
+	t->at = n;
 	e->time = s->time;
 	e->seq = s->seq;
 	e->ack = s->ack;
@@ -257,8 +271,8 @@ static __always_inline void flow_log(struct flow *f, struct flow_segment *log, c
 	e->ip_id = s->ip_id;
 	e->flags = s->flags;
 	e->ttl = s->ttl;
-	e->side = side;
-	e->mark = mark;
+	e->side = t->side;
+	e->mark = t->mark;
 	f->log_len = n + 1;
 }
 
@@ -388,41 +402,42 @@ static __always_inline __u8 flow_judge_reset(const struct flow *f, const struct 
 	return ahead < window ? RESET_IN_WINDOW : RESET_OUT_OF_WINDOW;
 }
 
-static __always_inline __u32 flow_rst(struct flow *f, const struct tcp_segment *s, __u32 side, __u8 *mark)
+static __always_inline void flow_rst(struct flow *f, struct flow_turn *t, const struct tcp_segment *s)
 {
-	__u8 validity = flow_judge_reset(f, s, side);
+	__u8 validity = flow_judge_reset(f, s, t->side);
 	struct flow_reset *r = &f->reset;
 
 	if (validity == RESET_OUT_OF_WINDOW) {
-		*mark = SEGMENT_IGNORED;
+		t->mark = SEGMENT_IGNORED;
 		f->open.resets_ignored = saturating_inc(f->open.resets_ignored);
-		return f->state & FLOW_DONE ? STEP_NEWS : 0;
+		return;
 	}
-	if (f->state & FLOW_RESET) {
+	f->t_progress = s->time;
+	if (f->state & (FLOW_RESET | FLOW_LATE_RESET)) {
 		/* The exact one that follows a challenge ACK decides over the first. */
 		if (r->validity == RESET_IN_WINDOW && validity == RESET_EXACT)
 			r->validity = validity;
 		r->copies = saturating_inc(r->copies);
-		if (side == r->side)
-			*mark = SEGMENT_COPY;
-		return STEP_NEWS;
+		if (t->side == r->side)
+			t->mark = SEGMENT_COPY;
+		return;
 	}
 	r->time = s->time;
 	r->seq = s->seq;
 	r->ack = s->ack;
 	r->win = s->win;
 	r->ip_id = s->ip_id;
-	r->side = side;
+	r->side = t->side;
 	r->flags = s->flags;
 	r->validity = validity;
 	r->ttl = s->ttl;
 	r->mptcp = s->mptcp;
 	if (f->state & FLOW_GRACEFUL) {
 		f->state |= FLOW_LATE_RESET;
-		return STEP_NEWS;
+		return;
 	}
 	f->state |= FLOW_RESET | FLOW_BEGUN;
-	return STEP_DONE;
+	t->step |= STEP_DONE;
 }
 
 /*
@@ -451,40 +466,43 @@ static __always_inline flag_t flow_survived_reset(const struct flow *f, const st
 
 /* ---- FINs and their acknowledgments ---- */
 
-static __always_inline __u32 flow_fin(struct flow *f, const struct tcp_segment *s, __u32 side, __u8 *mark)
+/* Are the FIN's numbers beyond what either side can have offered or sent? Then it is forged or from another time. */
+static __always_inline flag_t flow_fin_implausible(const struct flow *f, const struct tcp_segment *s, __u32 side)
 {
-	struct flow_side *me = &f->side[side & 1];
-	const struct flow_side *peer = &f->side[!side];
-	__u32 end = segment_end(s), window = flow_window(f, !side), begun = 0;
-	flag_t next = (me->seen & SIDE_END) && !seq_after(s->seq, me->end);
+	const struct flow_side *me = &f->side[side & 1], *peer = &f->side[!side];
+	__u32 window = flow_window(f, !side);
 
 	if (window < 0xffff)
 		window = 0xffff;
-	if ((me->seen & SIDE_FIN) && end == me->fin_end) {
+	if (me->seen & SIDE_END && (seq_diff(s->seq, me->end) > (__s32)window ||
+				    seq_diff(me->end, segment_end(s)) > (__s32)WATCH_REORDER))
+		return 1;
+	return peer->seen & SIDE_END && seq_diff(s->ack, peer->end) > (__s32)window;
+}
+
+static __always_inline void flow_fin(struct flow *f, struct flow_turn *t, const struct tcp_segment *s)
+{
+	struct flow_side *me = &f->side[t->side & 1];
+	__u32 end = segment_end(s);
+	flag_t next = me->seen & SIDE_END && !seq_after(s->seq, me->end);
+
+	if (me->seen & SIDE_FIN && end == me->fin_end) {
 		me->fin_copies = saturating_inc(me->fin_copies);
-		*mark = SEGMENT_COPY;
+		t->mark = SEGMENT_COPY;
 		if (s->time < me->t_fin) { /* the other CPU was first to the lock */
 			me->t_fin = s->time;
 			me->fin_ack = s->ack;
 		}
-		return 0;
+		return;
 	}
-	/* A FIN is forged where its numbers are beyond what either side can have offered or sent. */
-	if (((me->seen & SIDE_END) && seq_diff(s->seq, me->end) > (__s64)window) ||
-	    ((me->seen & SIDE_END) && seq_diff(me->end, end) > (__s64)WATCH_REORDER) ||
-	    ((peer->seen & SIDE_END) && seq_diff(s->ack, peer->end) > (__s64)window)) {
-		*mark = SEGMENT_IGNORED;
-		return 0;
+	/* Of two FINs with different ends one is forged: the one in sequence wins while neither is acknowledged. */
+	if (flow_fin_implausible(f, s, t->side) ||
+	    (me->seen & SIDE_FIN && (me->seen & (SIDE_FIN_ACKED | SIDE_FIN_NEXT) || !next))) {
+		t->mark = SEGMENT_IGNORED;
+		return;
 	}
-	if (me->seen & SIDE_FIN) {
-		/* Two FINs with different ends: one is forged. The one in sequence wins while neither is acknowledged. */
-		if ((me->seen & (SIDE_FIN_ACKED | SIDE_FIN_NEXT)) || !next) {
-			*mark = SEGMENT_IGNORED;
-			return 0;
-		}
-	} else if (!(f->state & FLOW_BEGUN)) {
-		begun = STEP_BEGUN;
-	}
+	if (!(f->state & FLOW_BEGUN))
+		t->step |= STEP_BEGUN;
 	me->seen |= SIDE_FIN;
 	me->seen &= ~(SIDE_FIN_NEXT | SIDE_FIN_PARTIAL);
 	if (next)
@@ -495,34 +513,38 @@ static __always_inline __u32 flow_fin(struct flow *f, const struct tcp_segment *
 	me->fin_end = end;
 	me->fin_ack = s->ack;
 	f->state |= FLOW_BEGUN;
-	return begun;
 }
 
-/* Returns STEP_DONE when this was the acknowledgment of the second FIN. *covers: it is the first ACK of a FIN. */
-static __always_inline __u32 flow_ack(struct flow *f, const struct tcp_segment *s, __u32 side, flag_t *covers)
+/* Is this the first acknowledgment of the other side's FIN? If so, both sides are known to take part. */
+static __always_inline void flow_ack(struct flow *f, struct flow_turn *t, const struct tcp_segment *s)
 {
-	struct flow_side *me = &f->side[side & 1], *peer = &f->side[!side];
+	struct flow_side *me = &f->side[t->side & 1], *peer = &f->side[!t->side];
 	__u32 beyond = s->ack - peer->fin_end;
 
 	if (!(peer->seen & SIDE_FIN))
-		return 0;
+		return;
 	if (peer->seen & SIDE_FIN_ACKED) {
 		if (beyond == 0 && s->time < peer->t_fin_acked)
 			peer->t_fin_acked = s->time;
-		return 0;
+		return;
 	}
 	/* Nothing can be acknowledged beyond a FIN, so only the very number is its acknowledgment. */
-	if (beyond != 0 && !((peer->seen & SIDE_FIN_PARTIAL) && beyond < 0xffff))
-		return 0;
-	*covers = 1;
+	if (beyond != 0 && !(peer->seen & SIDE_FIN_PARTIAL && beyond < 0xffff))
+		return;
+	t->listed = 1;
 	peer->fin_end = s->ack;
 	peer->seen |= SIDE_FIN_ACKED;
 	peer->t_fin_acked = s->time;
 	me->end_at_ack = me->seen & SIDE_END && !seq_after(s->seq, me->end) ? me->end : s->seq;
-	if (!(me->seen & SIDE_FIN_ACKED))
-		return 0;
-	f->state |= FLOW_GRACEFUL;
-	return STEP_DONE;
+	if (me->seen & SIDE_FIN_ACKED) {
+		f->state |= FLOW_GRACEFUL;
+		t->step |= STEP_DONE;
+	}
+	/* The other side knew the FIN's number, so the FIN is no stray. */
+	if (!(f->state & FLOW_PROVEN) && (f->state & (FLOW_MIDSTREAM | FLOW_GRACEFUL))) {
+		f->state |= FLOW_PROVEN;
+		t->step |= STEP_PROVEN;
+	}
 }
 
 /* Raises the side's highest numbers. Returns whether anything is new. */
@@ -547,85 +569,96 @@ static __always_inline flag_t flow_advance(struct flow_side *me, const struct tc
 	return news;
 }
 
-/*
- * Adds one segment of `side` to the flow. Returns STEP_ bits.
- *
- * log: room for cap segments (a compile-time constant), log_len of them used; when it is full, further segments count
- * in `lost`. A new flow is all zeroes (with wscale set by flow_init). The same segment twice changes nothing.
- */
-static __always_inline __u32 flow_step(struct flow *f, struct flow_segment *log, const __u32 cap,
-				       const struct tcp_segment *s, __u32 side)
+/* The part of a step that its receiver would act on. */
+static __always_inline void flow_accept(struct flow *f, struct flow_turn *t, const struct tcp_segment *s)
 {
-	struct flow_side *me = &f->side[side & 1];
-	__u32 step = 0;
-	flag_t covers = 0, plain = !(s->flags & TCP_CONTROL);
-	__u8 mark = 0;
+	flag_t ended = f->state & FLOW_RESET && s->time > f->reset.time;
 
-	if (flow_seen_twice(f, log, cap, s, side)) {
-		f->duplicates += f->duplicates != ~0u;
-		return 0;
-	}
-	if (s->time > f->t_last)
-		f->t_last = s->time;
-
-	if (f->state & FLOW_RESET && flow_survived_reset(f, s, side)) {
-		f->state &= ~FLOW_RESET;
-		if (!((f->side[0].seen | f->side[1].seen) & SIDE_FIN))
-			f->state &= ~FLOW_BEGUN;
-		f->open.resets_ignored = saturating_inc(f->open.resets_ignored);
-		step |= STEP_NEWS;
-	}
-	if (segment_contradicts(s)) {
-		mark = SEGMENT_IGNORED;
-		goto out;
-	}
-	if (s->flags & TCP_RST) {
-		step |= flow_rst(f, s, side, &mark);
-		if (!(mark & SEGMENT_IGNORED))
-			f->t_progress = s->time;
-		goto out;
-	}
 	if (s->flags & TCP_SYN) {
-		mark = s->flags & TCP_ACK ? flow_synack(f, s, side) : flow_syn(f, s, side);
-		if (f->state & FLOW_DONE)
-			step |= STEP_NEWS;
-		if (mark & SEGMENT_IGNORED)
-			goto out;
+		t->mark = s->flags & TCP_ACK ? flow_synack(f, s, t->side) : flow_syn(f, s, t->side);
+		if (t->mark & SEGMENT_IGNORED)
+			return;
 	}
-	if (flow_completes_handshake(f, s, side)) {
+	if (flow_completes_handshake(f, s, t->side)) {
 		f->open.seen |= OPEN_ACK;
 		f->open.t_ack = s->time;
 		f->open.win[2] = s->win;
 		f->state |= FLOW_PROVEN;
-		step |= STEP_PROVEN;
-		covers = 1; /* worth its own line in the log */
+		t->step |= STEP_PROVEN;
+		t->listed = 1;
 	}
-	if ((s->flags & TCP_FIN) && !(f->state & FLOW_RESET && s->time > f->reset.time)) {
-		step |= flow_fin(f, s, side, &mark);
-		if (f->state & FLOW_DONE)
-			step |= STEP_NEWS;
-		if (mark & SEGMENT_IGNORED)
-			goto out;
+	if (s->flags & TCP_FIN && !ended) {
+		flow_fin(f, t, s);
+		if (t->mark & SEGMENT_IGNORED)
+			return;
 	}
-	if ((s->flags & TCP_ACK) && !(f->state & FLOW_RESET && s->time > f->reset.time)) {
-		step |= flow_ack(f, s, side, &covers);
-		if (covers && !(f->state & (FLOW_PROVEN | FLOW_DONE)) && (f->state & FLOW_MIDSTREAM)) {
-			f->state |= FLOW_PROVEN; /* the other side knew the FIN's number: no stray */
-			step |= STEP_PROVEN;
-		}
-		if (step & STEP_DONE)
-			f->state |= FLOW_PROVEN;
-	}
-	if (flow_advance(me, s) || covers)
+	if (s->flags & TCP_ACK && !ended)
+		flow_ack(f, t, s);
+	if (flow_advance(&f->side[t->side & 1], s) || t->listed)
 		f->t_progress = s->time;
-	/* the last ACK's repetition answers a repeated FIN: a copy, worth a report when it comes after the end */
-	if (plain && (f->state & FLOW_DONE) && !(step & STEP_DONE))
-		step |= STEP_NEWS;
-out:
-	if (plain && !covers)
-		mark |= SEGMENT_FOLDED;
-	flow_log(f, log, cap, s, side, mark);
-	return step;
+}
+
+/*
+ * Adds one segment to the flow. The caller fills the turn's inputs (last, cap, side) and stores its entry in the log
+ * afterwards (flow_turn_begin and flow_turn_end do both); turn->step tells what happened. A new flow is prepared by
+ * flow_init or flow_reopen. The same packet seen twice changes nothing but `duplicates`.
+ */
+static __always_inline void flow_step(struct flow *f, struct flow_turn *t, const struct tcp_segment *s)
+{
+	__u32 done = f->state & FLOW_DONE;
+
+	t->at = FLOW_LOG_NOWHERE;
+	t->step = 0;
+	t->mark = 0;
+	t->listed = 0;
+	if (flow_seen_twice(f, t, s)) {
+		f->duplicates += f->duplicates != ~0u;
+		return;
+	}
+	if (s->time > f->t_last)
+		f->t_last = s->time;
+	if (f->state & FLOW_RESET && flow_survived_reset(f, s, t->side)) {
+		f->state &= ~FLOW_RESET;
+		if (!((f->side[0].seen | f->side[1].seen) & SIDE_FIN))
+			f->state &= ~FLOW_BEGUN;
+		f->open.resets_ignored = saturating_inc(f->open.resets_ignored);
+	}
+	if (segment_contradicts(s))
+		t->mark = SEGMENT_IGNORED;
+	else if (s->flags & TCP_RST)
+		flow_rst(f, t, s);
+	else
+		flow_accept(f, t, s);
+	if (done)
+		t->step |= STEP_NEWS;
+	if (!(s->flags & TCP_CONTROL) && !t->listed)
+		t->mark |= SEGMENT_FOLDED;
+	flow_log(f, t, s);
+}
+
+/* Fills a turn from the log it goes to. cap is the log's room. */
+static __always_inline void flow_turn_begin(struct flow_turn *t, const struct flow *f, const struct flow_segment *log,
+					    const __u32 cap, __u32 side)
+{
+	__u32 last = f->log_len - 1, before = f->log_len - 2;
+
+	opaque(last);
+	opaque(before);
+	t->cap = cap;
+	t->side = side;
+	if (last < cap)
+		t->last[0] = log[last];
+	if (before < cap)
+		t->last[1] = log[before];
+}
+
+static __always_inline void flow_turn_end(const struct flow_turn *t, struct flow_segment *log, const __u32 cap)
+{
+	__u32 at = t->at;
+
+	opaque(at);
+	if (at < cap)
+		log[at] = t->entry;
 }
 
 /* ---- beginnings ---- */
@@ -670,6 +703,38 @@ static __always_inline flag_t flow_evident(const struct watch_cell *cell, const 
 
 	return me->tag == watch_tag(hash) && peer->tag == me->tag && s->seq - me->end + WATCH_REORDER < 2 * WATCH_REORDER &&
 	       me->ack - peer->end + WATCH_REORDER < 2 * WATCH_REORDER;
+}
+
+/* ---- endings that only time brings ---- */
+
+struct flow_timeouts {
+	__u64 settle; /* ns from the last step of a finished connection to its report */
+	__u64 syn;    /* ns from the last SYN that nobody answered */
+	__u64 close;  /* ns without progress of a close that began */
+};
+
+/*
+ * Is an unproven or closing flow to be reported at `now`? A closing flow that is neither done nor overdue goes on, be
+ * it for hours: one side may keep its half open as long as it has data to send.
+ */
+static __always_inline flag_t flow_is_due(const struct flow *f, __u64 now, const struct flow_timeouts *t)
+{
+	__u64 since = f->t_progress, wait = t->close;
+
+	if (f->state & FLOW_DONE) {
+		since = f->t_last;
+		wait = t->settle;
+	} else if (!(f->state & (FLOW_BEGUN | FLOW_PROVEN))) {
+		since = f->t_last;
+		wait = t->syn;
+	}
+	return now > since && now - since >= wait;
+}
+
+/* An unproven flow that nothing but a stray FIN or SYN-ACK speaks for: counted, never reported as a connection. */
+static __always_inline flag_t flow_is_stray(const struct flow *f)
+{
+	return !(f->state & FLOW_PROVEN) && (f->state & FLOW_MIDSTREAM || !(f->open.seen & OPEN_SYN));
 }
 
 /* A closing flow's beginning from what the established one kept: the handshake goes back into the log. */

@@ -80,9 +80,11 @@ struct tcp_segment {
 	__u8 family;     /* 4 or 6 */
 	__u8 flags;
 	__u8 ttl;        /* or hop limit */
-	__u8 wscale;     /* SYN only: shift count, SEGMENT_NO_WSCALE without the option */
-	__u8 mptcp;      /* SYN and RST only: subtype of the MPTCP option, SEGMENT_NO_MPTCP without */
+	__u8 wscale;     /* shift count; SEGMENT_NO_WSCALE without the option or before packet_options */
+	__u8 mptcp;      /* subtype of the MPTCP option; SEGMENT_NO_MPTCP likewise */
 	__u8 partial;    /* first fragment of a datagram: len is a lower bound */
+	__u8 options_len;
+	__u16 options_off; /* of the TCP options, from the start of the packet; see packet_options */
 };
 
 enum {
@@ -98,47 +100,46 @@ static __always_inline flag_t ethertype_is_vlan(__u16 ethertype)
 	return ethertype == ETHERTYPE_8021Q_ || ethertype == ETHERTYPE_8021AD_ || ethertype == ETHERTYPE_QINQ_OLD_;
 }
 
+/* Most bytes that the options of a TCP header can have. */
+#define PACKET_OPTIONS_MAX 40
+
 /*
- * Window scale (RFC 7323) and MPTCP (RFC 8684) options of a SYN or RST. Malformed options end the walk, as in every
- * stack; what was read before counts.
+ * Window scale (RFC 7323) and MPTCP (RFC 8684) options of a SYN or RST. options: the s->options_len bytes at
+ * s->options_off, fetched by the caller (a variable offset into the packet is more than the verifier likes). Malformed
+ * options end the walk, as in every stack; what was read before counts.
  */
-static __always_inline void packet_options(struct tcp_segment *s, const __u8 *options, const __u8 *end, __u32 size)
+static __always_inline void packet_options(struct tcp_segment *s, const __u8 options[PACKET_OPTIONS_MAX])
 {
-	__u32 off = 0;
+	__u32 off = 0, size = s->options_len;
 	int i;
 
-	for (i = 0; i < 40; i++) {
-		struct cursor c = {.end = end};
-		const __u8 *o;
-		__u32 len;
+	for (i = 0; i < PACKET_OPTIONS_MAX; i++) {
+		__u32 kind, len;
 
-		off &= 63; /* keeps the verifier's range: off never exceeds 40 + 255 otherwise */
-		if (off >= size)
+		if (off >= size || off >= PACKET_OPTIONS_MAX)
 			return;
-		c.pos = options + off;
-		o = cursor_peek(&c, 1);
-		if (!o || o[0] == 0)
+		kind = options[off];
+		if (kind == 0)
 			return;
-		if (o[0] == 1) {
+		if (kind == 1) {
 			off++;
 			continue;
 		}
-		o = cursor_peek(&c, 3);
-		if (!o)
+		if (off + 2 > size || off + 2 > PACKET_OPTIONS_MAX)
 			return;
-		len = o[1];
-		if (len < 2 || len > 40 || off + len > size)
+		len = options[off + 1];
+		if (len < 2 || off + len > size || off + len > PACKET_OPTIONS_MAX)
 			return;
-		if (o[0] == 3 && len == 3)
-			s->wscale = o[2] > 14 ? 14 : o[2]; /* RFC 7323 section 2.3 */
-		if (o[0] == 30 && len >= 3)
-			s->mptcp = o[2] >> 4;
+		if (kind == 3 && len == 3)
+			s->wscale = options[off + 2] > 14 ? 14 : options[off + 2]; /* RFC 7323 section 2.3 */
+		if (kind == 30 && len >= 3)
+			s->mptcp = options[off + 2] >> 4;
 		off += len;
 	}
 }
 
-/* The TCP header. l4_len: bytes of TCP header and payload by the IP header's word. */
-static __always_inline enum packet_verdict packet_tcp(struct tcp_segment *s, struct cursor *c, __u32 l4_len)
+/* The TCP header, `off` bytes into the packet. l4_len: bytes of TCP header and payload by the IP header's word. */
+static __always_inline enum packet_verdict packet_tcp(struct tcp_segment *s, struct cursor *c, __u32 off, __u32 l4_len)
 {
 	const __u8 *h = cursor_pull(c, 20);
 	__u32 header_len;
@@ -159,8 +160,8 @@ static __always_inline enum packet_verdict packet_tcp(struct tcp_segment *s, str
 	s->len = l4_len - header_len;
 	s->wscale = SEGMENT_NO_WSCALE;
 	s->mptcp = SEGMENT_NO_MPTCP;
-	if (s->flags & (TCP_SYN | TCP_RST))
-		packet_options(s, c->pos, c->end, header_len - 20);
+	s->options_len = header_len - 20;
+	s->options_off = off + 20;
 	return PACKET_TCP;
 }
 
@@ -215,7 +216,7 @@ static __always_inline __u32 packet_ip_len(const struct packet_meta *m, __u32 sa
 }
 
 static __always_inline enum packet_verdict packet_ipv4(struct tcp_segment *s, struct cursor *c,
-						       const struct packet_meta *m, __u32 held)
+						       const struct packet_meta *m, __u32 off)
 {
 	const __u8 *h = cursor_peek(c, 20);
 	__u32 header_len, ip_len, said;
@@ -232,7 +233,7 @@ static __always_inline enum packet_verdict packet_ipv4(struct tcp_segment *s, st
 	if (frag & 0x1fff)
 		return PACKET_FRAGMENT;
 	said = load_be16(h + 2);
-	ip_len = packet_ip_len(m, said, held, said == 0);
+	ip_len = packet_ip_len(m, said, m->wire_len - off, said == 0);
 	if (ip_len < header_len + 20)
 		return PACKET_BAD_LENGTH;
 	s->partial = (frag & 0x2000) != 0;
@@ -245,11 +246,11 @@ static __always_inline enum packet_verdict packet_ipv4(struct tcp_segment *s, st
 	s->dst.lo = load_be32(h + 16);
 	if (!cursor_pull(c, header_len))
 		return PACKET_TRUNCATED;
-	return packet_tcp(s, c, ip_len - header_len);
+	return packet_tcp(s, c, off + header_len, ip_len - header_len);
 }
 
 static __always_inline enum packet_verdict packet_ipv6(struct tcp_segment *s, struct cursor *c,
-						       const struct packet_meta *m, __u32 held)
+						       const struct packet_meta *m, __u32 off)
 {
 	const __u8 *h = cursor_pull(c, 40);
 	enum packet_verdict verdict;
@@ -259,7 +260,7 @@ static __always_inline enum packet_verdict packet_ipv6(struct tcp_segment *s, st
 		return PACKET_TRUNCATED;
 	s->partial = 0;
 	said = load_be16(h + 4);
-	ip_len = packet_ip_len(m, said + 40, held, said == 0);
+	ip_len = packet_ip_len(m, said + 40, m->wire_len - off, said == 0);
 	s->family = 6;
 	s->ttl = h[7];
 	s->ip_id = 0;
@@ -274,7 +275,7 @@ static __always_inline enum packet_verdict packet_ipv6(struct tcp_segment *s, st
 	}
 	if (ip_len < walked + 20)
 		return PACKET_BAD_LENGTH;
-	return packet_tcp(s, c, ip_len - walked);
+	return packet_tcp(s, c, off + walked, ip_len - walked);
 }
 
 /*
@@ -330,9 +331,9 @@ static __always_inline enum packet_verdict packet_parse(struct tcp_segment *s, s
 		return PACKET_BAD_LENGTH;
 	/* The version decides, not the ethertype: where they differ no receiver would take the packet. */
 	if (h[0] >> 4 == 4 && (m->link == PACKET_LINK_IP || ethertype == ETHERTYPE_IPV4_))
-		return packet_ipv4(s, c, m, m->wire_len - link_len);
+		return packet_ipv4(s, c, m, link_len);
 	if (h[0] >> 4 == 6 && (m->link == PACKET_LINK_IP || ethertype == ETHERTYPE_IPV6_))
-		return packet_ipv6(s, c, m, m->wire_len - link_len);
+		return packet_ipv6(s, c, m, link_len);
 	return PACKET_NOT_IP;
 }
 

@@ -35,12 +35,12 @@ struct flow_event {
 
 /* Counters, one array a CPU. Each has a name in user/counters.c, in this order. */
 enum counter {
-	COUNT_PACKETS = 0, /* every packet a hook saw; counted only with --stats */
+	COUNT_PACKETS,     /* every packet a hook saw; live, counted only with --stats */
 	COUNT_LOOKED_UP,   /* segments that went to the flow tables */
 	COUNT_VERDICT,     /* PACKET_VERDICTS counters: packets that were no TCP segment, by reason */
 	COUNT_ESTABLISHED = COUNT_VERDICT + PACKET_VERDICTS, /* handshakes completed */
 	COUNT_STRAY_RST,      /* RSTs of no known connection */
-	COUNT_STRAY_FIN,      /* FINs of no known connection that nothing confirmed */
+	COUNT_STRAY,          /* FINs and SYN-ACKs of no known connection that nothing confirmed */
 	COUNT_CONTRADICTORY,  /* contradicting flags of no known connection */
 	COUNT_RING_FULL,      /* events that waited in the map because the ring was full */
 	COUNT_UNPROVEN_EVICTED,  /* unproven flows that gave way to newer ones */
@@ -48,6 +48,7 @@ enum counter {
 	COUNT_ESTABLISHED_FULL,  /* handshakes not remembered: the table of established flows was full */
 	COUNT_CLOSING_FULL,      /* closes lost: the table of closing flows was full */
 	COUNT_IDLE_FORGOTTEN,    /* established flows forgotten as idle */
+	COUNT_CONTENDED,         /* segments not recorded: their flow changed under every try */
 	COUNTERS,
 };
 

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Telling user space. The ring only carries news: a closing flow stays in its map until user space deletes it, so a
+ * full ring delays a record and never loses it (the sweep announces it again).
+ *
+ * No event wakes the reader, who comes by every few milliseconds: wake-ups would be the larger part of the cost.
+ */
+#ifndef TCPFIN_EMIT_BPF_H
+#define TCPFIN_EMIT_BPF_H
+
+#include "maps.bpf.h"
+
+/* A short event about a closing flow that user space knows already. */
+static __always_inline void emit_notice(const struct flow_key *key, __u32 kind)
+{
+	struct flow_event_head *e = bpf_ringbuf_reserve(&ring, sizeof(*e), 0);
+
+	if (!e) {
+		count(COUNT_RING_FULL); /* user space sees the count move and looks every record up again */
+		return;
+	}
+	e->kind = kind;
+	e->log_cap = 0;
+	e->key = *key;
+	bpf_ringbuf_submit(e, BPF_RB_NO_WAKEUP);
+}
+
+/*
+ * Announces a closing flow, whole. FLOW_ANNOUNCED is set by the caller, under the lock of the step that made the flow
+ * worth announcing, so that one CPU only comes here; it is taken back when the ring is full.
+ */
+static __noinline int emit_closing(struct closing *c, const struct flow_key *key)
+{
+	struct flow_event *e;
+
+	if (!c || !key)
+		return 0;
+	e = bpf_ringbuf_reserve(&ring, sizeof(*e), 0);
+	if (!e) {
+		bpf_spin_lock(&c->lock);
+		c->body.flow.state &= ~FLOW_ANNOUNCED;
+		c->body.flow.version++;
+		bpf_spin_unlock(&c->lock);
+		count(COUNT_RING_FULL);
+		return 0;
+	}
+	e->head.kind = EVENT_CLOSING;
+	e->head.log_cap = FLOW_LOG_CLOSING;
+	e->head.key = *key;
+	bpf_spin_lock(&c->lock);
+	c->body.flow.state &= ~FLOW_NEWS; /* what changes from here on is news again */
+	c->body.flow.version++;
+	__builtin_memcpy(&e->body, &c->body, sizeof(e->body));
+	bpf_spin_unlock(&c->lock);
+	bpf_ringbuf_submit(e, BPF_RB_NO_WAKEUP);
+	return 1;
+}
+
+#endif

@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Maps and settings of the BPF object. user/flow_table.c is the twin for capture files.
+ *
+ * Who may remove what: unproven flows are removed by BPF programs only, closing flows by user space only (once it has
+ * reported them), established flows by BPF programs when they begin to close. Single ownership is what makes removing
+ * free of races without a lock over several maps.
+ */
+#ifndef TCPFIN_MAPS_BPF_H
+#define TCPFIN_MAPS_BPF_H
+
+#include "core/record.h"
+#include "settings.h"
+
+const volatile struct settings settings = {};
+struct sweep_request sweep_request = {};
+
+/* Closing flows of a generation above 0: while there are none, one look-up finds a closing flow. */
+__u32 reused_tuples = 0;
+
+/* Sizes are set by the loader. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__uint(map_flags, BPF_F_MMAPABLE); /* user space lowers counts of closing flows that it has deleted */
+	__type(key, __u32);
+	__type(value, struct watch_cell);
+} watch SEC(".maps");
+
+/*
+ * Unproven flows: a set-associative cache of our own instead of an LRU map. It evicts exactly the oldest of a set, so
+ * that the watch count of what was evicted can be lowered, and inserting never allocates.
+ */
+#define UNPROVEN_WAYS 8
+
+struct unproven {
+	struct flow_key key;
+	struct flow flow;
+	struct flow_segment log[FLOW_LOG_UNPROVEN];
+};
+
+struct unproven_set {
+	struct bpf_spin_lock lock;
+	__u32 pad;
+	__u32 tag[UNPROVEN_WAYS]; /* hash of the entry, 0 where free */
+	struct unproven entry[UNPROVEN_WAYS];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct unproven_set);
+} unproven SEC(".maps");
+
+struct established {
+	struct bpf_spin_lock lock;
+	__u32 pad;
+	struct flow_open open;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1);
+	__type(key, struct flow_key);
+	__type(value, struct established);
+} established SEC(".maps");
+
+struct closing {
+	struct bpf_spin_lock lock;
+	__u32 pad;
+	struct closing_body body;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1);
+	__type(key, struct flow_key);
+	__type(value, struct closing);
+} closing SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 4096);
+} ring SEC(".maps");
+
+/*
+ * The segment at hand and the flow it changes. Steps are taken on a copy outside the lock: kernels before 6.9 allow no
+ * call while one is held, and the step is too large to be inlined wherever a flow is changed. In memory rather than on
+ * the stack, because global functions share it and because the verifier does not follow values through it.
+ *
+ * Packet programs of one CPU never nest. A sweep may be interrupted by one, and does not use it.
+ */
+struct work {
+	struct tcp_segment segment;
+	struct flow_key key;
+	struct flow_turn turn;
+	__u32 found;   /* UNPROVEN_ bits */
+	__u32 evicted; /* hash of the unproven flow that gave way */
+	__u32 way;
+	__u32 pad;
+	__u8 options[PACKET_OPTIONS_MAX];
+	struct {
+		__u64 lock; /* laid out as struct closing: a value that holds a lock cannot lie in a per-CPU map */
+		struct closing_body body;
+	} value;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct work);
+} works SEC(".maps");
+
+struct counter_block {
+	__u64 n[COUNTERS];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct counter_block);
+} counters SEC(".maps");
+
+static __always_inline void count(__u32 counter)
+{
+	__u32 zero = 0;
+	struct counter_block *c = bpf_map_lookup_elem(&counters, &zero);
+
+	if (c && counter < COUNTERS)
+		c->n[counter]++; /* a packet program interrupting a sweep may cost one count; none is a loss count */
+}
+
+static __always_inline struct work *work_get(void)
+{
+	__u32 zero = 0;
+
+	return bpf_map_lookup_elem(&works, &zero);
+}
+
+static __always_inline struct watch_cell *watch_get(__u32 hash)
+{
+	__u32 index = hash & settings.watch_mask;
+
+	return bpf_map_lookup_elem(&watch, &index);
+}
+
+static __always_inline void watch_add(struct watch_cell *cell, __u64 unit)
+{
+	__sync_fetch_and_add(&cell->count, unit);
+}
+
+static __always_inline void watch_sub(struct watch_cell *cell, __u64 unit)
+{
+	__sync_fetch_and_add(&cell->count, -unit);
+}
+
+#endif

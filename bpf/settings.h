@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What the loader tells the BPF object: constants fixed before loading, and the request to a sweep. Both worlds.
+ */
+#ifndef TCPFIN_SETTINGS_H
+#define TCPFIN_SETTINGS_H
+
+#include "core/flow.h"
+
+/* In .rodata, so that the verifier sees constants and what is off is dead code. */
+struct settings {
+	__u64 hash_seed;
+	__u32 watch_mask;    /* cells - 1; cells are a power of two */
+	__u32 unproven_mask; /* sets - 1; sets are a power of two */
+	__u32 count_packets; /* --stats */
+	__u32 pad;
+};
+
+/* What a sweep is to look for, and where. */
+struct sweep_request {
+	struct flow_timeouts timeouts;
+	__u32 first_set, sets; /* part of the unproven table to go through */
+	__u32 closing;         /* the table of closing flows too */
+	__u32 flush;           /* the end: report everything that has begun to open or close */
+};
+
+#endif

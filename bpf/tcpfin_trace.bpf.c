@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Entry points of the packet path. Each turns its context into a cursor and what is known beside the bytes; all else
+ * is shared. No kernel type is used, so the object loads on kernels without BTF.
+ */
+#include <linux/bpf.h>
+#include <linux/pkt_cls.h>
+#include <bpf/bpf_helpers.h>
+
+#include "track.bpf.h"
+#include "sweep.bpf.h"
+
+char LICENSE[] SEC("license") = "GPL";
+
+enum host { HOST_XDP, HOST_TC };
+
+/* Fetches the options of a SYN or RST; without them where the packet does not hold them all. */
+static __always_inline void fetch_options(void *ctx, enum host host, struct work *w)
+{
+	__u32 len = w->segment.options_len;
+	long err;
+
+	opaque(len);
+	if (len == 0 || len > PACKET_OPTIONS_MAX)
+		return;
+	if (host == HOST_XDP)
+		err = bpf_xdp_load_bytes(ctx, w->segment.options_off, w->options, len);
+	else
+		err = bpf_skb_load_bytes(ctx, w->segment.options_off, w->options, len);
+	if (!err)
+		work_options();
+}
+
+/* Every packet. Data and ACKs of established flows leave here, having touched one cell. */
+static __always_inline enum packet_verdict observe(void *ctx, enum host host, struct cursor *c,
+						   const struct packet_meta *meta, __u32 ifindex)
+{
+	struct tcp_segment s;
+	enum packet_verdict verdict = packet_parse(&s, c, meta);
+	struct watch_cell *cell;
+	__u32 side, hash;
+
+	if (verdict != PACKET_TCP)
+		return verdict;
+	side = flow_side_of(&s);
+	hash = flow_hash(&s, side, ifindex, settings.hash_seed);
+	cell = watch_get(hash);
+	if (!cell)
+		return verdict;
+	if (s.flags & TCP_CONTROL || cell->count) {
+		struct work *w = work_get();
+
+		if (!w)
+			return verdict;
+		s.time = bpf_ktime_get_ns();
+		w->segment = s;
+		w->turn.side = side;
+		flow_key_fill(&w->key, &s, side, ifindex, hash);
+		if (s.flags & (TCP_SYN | TCP_RST))
+			fetch_options(ctx, host, w);
+		track_segment();
+	}
+	if (!(s.flags & (TCP_FIN | TCP_RST))) /* those are judged by the evidence, not part of it */
+		watch_note(cell, &s, side, hash);
+	return verdict;
+}
+
+static __always_inline void observed(enum packet_verdict verdict)
+{
+	if (settings.count_packets)
+		count(COUNT_PACKETS);
+	if (verdict != PACKET_TCP || settings.count_packets)
+		count(COUNT_VERDICT + verdict);
+}
+
+SEC("xdp.frags")
+int tcpfin_xdp(struct xdp_md *ctx)
+{
+	struct cursor c = {(const __u8 *)(long)ctx->data, (const __u8 *)(long)ctx->data_end};
+	struct packet_meta meta = {
+		.wire_len = bpf_xdp_get_buff_len(ctx),
+		.link = PACKET_LINK_ETHERNET,
+	};
+
+	observed(observe(ctx, HOST_XDP, &c, &meta, ctx->ingress_ifindex));
+	return XDP_PASS;
+}
+
+/* Bytes pulled into the linear part when a header was cut: every header chain that we walk fits. */
+#define PULL_BYTES 512
+
+static __always_inline int observe_skb(struct __sk_buff *skb, __u8 link)
+{
+	struct packet_meta meta = {
+		.wire_len = skb->len,
+		.vlan_tci = skb->vlan_tci,
+		.vlan_present = skb->vlan_present != 0,
+		.gso = skb->gso_segs > 1,
+		.link = link,
+	};
+	enum packet_verdict verdict = PACKET_TRUNCATED;
+	int tries;
+
+	for (tries = 0; tries < 2; tries++) {
+		struct cursor c = {(const __u8 *)(long)skb->data, (const __u8 *)(long)skb->data_end};
+
+		verdict = observe(skb, HOST_TC, &c, &meta, skb->ifindex);
+		if (verdict != PACKET_TRUNCATED || tries)
+			break;
+		/* The header may lie in a page that the program cannot see yet. */
+		if (bpf_skb_pull_data(skb, skb->len < PULL_BYTES ? skb->len : PULL_BYTES))
+			break;
+	}
+	observed(verdict);
+	return TC_ACT_UNSPEC;
+}
+
+SEC("tc")
+int tcpfin_tc(struct __sk_buff *skb)
+{
+	return observe_skb(skb, PACKET_LINK_ETHERNET);
+}
+
+/* Devices without an Ethernet header: tun, wireguard, tunnels. */
+SEC("tc")
+int tcpfin_tc_l3(struct __sk_buff *skb)
+{
+	return observe_skb(skb, PACKET_LINK_IP);
+}
+
+SEC("tc")
+int tcpfin_sweep(struct __sk_buff *skb)
+{
+	return sweep_run();
+}

@@ -1,0 +1,526 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * From a segment to the flow it belongs to: which table, which step, and moving flows from one table to the next.
+ * user/flow_table.c decides the same way for capture files.
+ *
+ * A step copies the flow under its lock, runs on the copy, and is stored under the lock if the flow's version has not
+ * moved; otherwise it is taken again. Functions without `static` are global ones: the verifier checks each once, by
+ * itself, instead of at every call.
+ */
+#ifndef TCPFIN_TRACK_BPF_H
+#define TCPFIN_TRACK_BPF_H
+
+#include "emit.bpf.h"
+
+#define STEP_TRIES 4
+
+__noinline int work_step(void)
+{
+	struct work *w = work_get();
+
+	if (!w)
+		return 0;
+	flow_step(&w->value.body.flow, &w->turn, &w->segment);
+	return 0;
+}
+
+/* ---- closing flows ---- */
+
+/* The closing flow of the tuple that still is that of the wire, or NULL. Leaves its generation in the key. */
+static __noinline struct closing *closing_find(struct work *w)
+{
+	struct closing *c;
+	__u32 g;
+
+	if (!w)
+		return NULL;
+	for (g = 0; g < FLOW_GENERATIONS; g++) {
+		w->key.generation = g;
+		c = bpf_map_lookup_elem(&closing, &w->key);
+		if (c && !(c->body.flow.state & FLOW_REPLACED))
+			return c;
+		if (!reused_tuples)
+			break;
+	}
+	w->key.generation = 0;
+	return NULL;
+}
+
+enum { TELL_NOTHING, TELL_ALL, TELL_NEWS };
+
+/* What user space must hear of a step, noted in the flow so that it hears it once. Lock held. */
+static __always_inline __u32 closing_tell(struct flow *f, __u32 step)
+{
+	__u32 tell = TELL_NOTHING;
+
+	if (f->state & FLOW_ANNOUNCED) {
+		if (step & (STEP_NEWS | STEP_DONE) && !(f->state & FLOW_NEWS)) {
+			f->state |= FLOW_NEWS;
+			tell = TELL_NEWS;
+		}
+		if (!(f->state & FLOW_DONE)) /* it survived a reset: its next end is to be announced anew */
+			f->state &= ~(FLOW_ANNOUNCED | FLOW_NEWS);
+	} else if (step & STEP_DONE) {
+		f->state |= FLOW_ANNOUNCED;
+		tell = TELL_ALL;
+	}
+	return tell;
+}
+
+static __noinline int closing_step(struct work *w, struct closing *c)
+{
+	__u32 tries, tell = TELL_NOTHING;
+	struct flow *f;
+	int stored = 0;
+
+	if (!w || !c)
+		return 0;
+	f = &w->value.body.flow;
+	for (tries = 0; tries < STEP_TRIES && !stored; tries++) {
+		bpf_spin_lock(&c->lock);
+		*f = c->body.flow;
+		flow_turn_begin(&w->turn, f, c->body.log, FLOW_LOG_CLOSING, w->turn.side);
+		bpf_spin_unlock(&c->lock);
+		work_step();
+		tell = closing_tell(f, w->turn.step);
+		bpf_spin_lock(&c->lock);
+		if (c->body.flow.version == f->version) {
+			f->version++;
+			c->body.flow = *f;
+			flow_turn_end(&w->turn, c->body.log, FLOW_LOG_CLOSING);
+			stored = 1;
+		}
+		bpf_spin_unlock(&c->lock);
+	}
+	if (!stored)
+		count(COUNT_CONTENDED);
+	else if (tell == TELL_ALL)
+		emit_closing(c, &w->key);
+	else if (tell == TELL_NEWS)
+		emit_notice(&w->key, EVENT_NEWS);
+	return 0;
+}
+
+/* The tuple belongs to a new connection from now on. */
+static __noinline int closing_replace(struct closing *c, const struct flow_key *key)
+{
+	flag_t announced, first;
+
+	if (!c || !key)
+		return 0;
+	bpf_spin_lock(&c->lock);
+	announced = c->body.flow.state & FLOW_ANNOUNCED;
+	first = !(c->body.flow.state & FLOW_REPLACED);
+	c->body.flow.state |= FLOW_REPLACED | FLOW_ANNOUNCED;
+	c->body.flow.version++;
+	bpf_spin_unlock(&c->lock);
+	if (!first)
+		return 0;
+	if (announced)
+		emit_notice(key, EVENT_REPLACED);
+	else
+		emit_closing(c, key);
+	return 0;
+}
+
+enum { INSERT_DONE, INSERT_RACED, INSERT_FULL };
+
+/*
+ * Puts the flow at hand into the closing table. An older record of the tuple that user space has not taken yet keeps
+ * its place, and the new one goes to the next generation. INSERT_RACED: another CPU was first with this connection.
+ */
+static __noinline int closing_insert(struct work *w)
+{
+	struct watch_cell *cell;
+	struct closing *c;
+	__u32 g;
+
+	if (!w)
+		return INSERT_FULL;
+	cell = watch_get(w->key.hash);
+	if (!cell)
+		return INSERT_FULL;
+	watch_add(cell, WATCH_CLOSING); /* before it can be found: the filter must never hide a step */
+	for (g = 0; g < FLOW_GENERATIONS; g++) {
+		w->key.generation = g;
+		if (g)
+			__sync_fetch_and_add(&reused_tuples, 1);
+		if (!bpf_map_update_elem(&closing, &w->key, &w->value, BPF_NOEXIST))
+			return INSERT_DONE;
+		if (g)
+			__sync_fetch_and_add(&reused_tuples, -1);
+		c = bpf_map_lookup_elem(&closing, &w->key);
+		if (!c) /* no such entry, so there was no room for one */
+			break;
+		if (!(c->body.flow.state & FLOW_REPLACED)) {
+			watch_sub(cell, WATCH_CLOSING);
+			return INSERT_RACED;
+		}
+	}
+	watch_sub(cell, WATCH_CLOSING);
+	count(COUNT_CLOSING_FULL);
+	return INSERT_FULL;
+}
+
+/* Inserts the flow at hand, and announces it if it ended with its first step (a reset of an open connection). */
+static __noinline int closing_begin(struct work *w)
+{
+	flag_t done;
+	int inserted;
+
+	if (!w)
+		return INSERT_FULL;
+	done = (w->value.body.flow.state & FLOW_DONE) != 0;
+	if (done)
+		w->value.body.flow.state |= FLOW_ANNOUNCED;
+	inserted = closing_insert(w);
+	if (inserted == INSERT_DONE && done) {
+		struct closing *c = bpf_map_lookup_elem(&closing, &w->key);
+
+		if (c)
+			emit_closing(c, &w->key);
+	}
+	return inserted;
+}
+
+/* ---- unproven flows ---- */
+
+static __always_inline struct unproven_set *unproven_set_of(__u32 hash)
+{
+	__u32 index = (hash >> 16 ^ hash) & settings.unproven_mask;
+
+	return bpf_map_lookup_elem(&unproven, &index);
+}
+
+/* Index of the key's entry, or UNPROVEN_WAYS. Lock held. */
+static __always_inline __u32 unproven_find(const struct unproven_set *set, const struct flow_key *key)
+{
+	__u32 i;
+
+	for (i = 0; i < UNPROVEN_WAYS; i++)
+		if (set->tag[i] == (key->hash | 1) && flow_key_equal(&set->entry[i].key, key))
+			return i;
+	return UNPROVEN_WAYS;
+}
+
+/* Index of the entry that gives way to a new one: a free one, a reported one, or the oldest. Lock held. */
+static __always_inline __u32 unproven_victim(const struct unproven_set *set)
+{
+	__u64 oldest = ~0ULL;
+	__u32 i, victim = 0;
+
+	for (i = 0; i < UNPROVEN_WAYS; i++) {
+		__u64 age = set->entry[i].flow.t_last;
+
+		if (!set->tag[i])
+			age = 0;
+		else if (set->entry[i].flow.state & FLOW_TOMBSTONE)
+			age = 1;
+		if (age < oldest) {
+			oldest = age;
+			victim = i;
+		}
+	}
+	return victim;
+}
+
+enum {
+	UNPROVEN_TAKEN = 1,   /* the segment was the unproven flow's */
+	UNPROVEN_PROVEN = 2,  /* it is proven and has left the table; the work holds it */
+	UNPROVEN_RAISED = 4,  /* a new entry */
+	UNPROVEN_EVICTED = 8, /* an entry gave way that was still watched */
+	UNPROVEN_LOST = 16,   /* ... and had ended without having been reported */
+	UNPROVEN_READY = 32,  /* the work holds a copy to step */
+};
+
+/* A SYN with other numbers than the one remembered: a new attempt, not a copy. */
+static __always_inline flag_t unproven_is_new_attempt(const struct flow *f, const struct tcp_segment *s, __u32 side)
+{
+	return (s->flags & (TCP_SYN | TCP_ACK)) == TCP_SYN && f->open.seen && side == f->open.source &&
+	       s->seq != f->open.isn[side & 1];
+}
+
+/* Copies the tuple's unproven flow into the work, making one if `create`. Bits into w->found. */
+static __always_inline void unproven_load(struct work *w, struct unproven_set *set, __u32 create)
+{
+	struct unproven *e;
+	__u32 way;
+
+	bpf_spin_lock(&set->lock);
+	w->way = unproven_find(set, &w->key);
+	if (w->way >= UNPROVEN_WAYS) {
+		if (!create)
+			goto out;
+		w->way = unproven_victim(set) | 0x100;
+	}
+	way = w->way & (UNPROVEN_WAYS - 1);
+	e = &set->entry[way];
+	if (w->way >= UNPROVEN_WAYS || unproven_is_new_attempt(&e->flow, &w->segment, w->turn.side)) {
+		if (set->tag[way] && !(e->flow.state & FLOW_TOMBSTONE)) {
+			w->found |= UNPROVEN_EVICTED;
+			if (e->flow.state & FLOW_DONE)
+				w->found |= UNPROVEN_LOST;
+			w->evicted = e->key.hash;
+		}
+		set->tag[way] = w->key.hash | 1;
+		e->key = w->key;
+		__builtin_memset(&e->flow, 0, sizeof(e->flow));
+		flow_init(&e->flow, &w->segment, w->turn.side);
+		w->found |= UNPROVEN_RAISED;
+	}
+	w->value.body.flow = e->flow;
+	flow_turn_begin(&w->turn, &w->value.body.flow, e->log, FLOW_LOG_UNPROVEN, w->turn.side);
+	w->found |= UNPROVEN_READY;
+out:
+	bpf_spin_unlock(&set->lock);
+}
+
+/* Stores the step if the entry is as it was loaded; a proven flow leaves the table. Returns whether it could. */
+static __always_inline int unproven_store(struct work *w, struct unproven_set *set)
+{
+	struct flow *f = &w->value.body.flow;
+	__u32 way = w->way & (UNPROVEN_WAYS - 1);
+	struct unproven *e = &set->entry[way];
+	int stored = 0;
+
+	bpf_spin_lock(&set->lock);
+	if (set->tag[way] == (w->key.hash | 1) && flow_key_equal(&e->key, &w->key) &&
+	    e->flow.version == f->version && e->flow.t_first == f->t_first) {
+		f->version++;
+		e->flow = *f;
+		flow_turn_end(&w->turn, e->log, FLOW_LOG_UNPROVEN);
+		if (w->turn.step & STEP_PROVEN) {
+			__builtin_memcpy(w->value.body.log, e->log, sizeof(e->log));
+			set->tag[way] = 0;
+			w->found |= UNPROVEN_PROVEN;
+		}
+		stored = 1;
+	}
+	bpf_spin_unlock(&set->lock);
+	return stored;
+}
+
+/* Does the segment surely belong to the newer, unproven one of the tuple's two connections? */
+static __always_inline flag_t unproven_claims(const struct flow *f, const struct tcp_segment *s, __u32 side)
+{
+	return s->flags & TCP_SYN || flow_completes_handshake(f, s, side) ||
+	       (s->flags & TCP_RST && flow_judge_reset(f, s, side) == RESET_EXACT);
+}
+
+/*
+ * Steps the tuple's unproven flow, or makes one if `create`. others: the tuple has an established or closing flow as
+ * well. Returns UNPROVEN_ bits.
+ */
+__noinline int unproven_step(__u32 create, __u32 others)
+{
+	struct work *w = work_get();
+	struct unproven_set *set;
+	struct watch_cell *cell;
+	__u32 tries;
+
+	if (!w)
+		return 0;
+	set = unproven_set_of(w->key.hash);
+	if (!set)
+		return 0;
+	w->found = 0;
+	for (tries = 0; tries < STEP_TRIES; tries++) {
+		const struct flow *f = &w->value.body.flow;
+
+		w->found &= ~UNPROVEN_READY;
+		unproven_load(w, set, create);
+		if (!(w->found & UNPROVEN_READY))
+			return 0;
+		if (f->state & FLOW_TOMBSTONE) /* reported already; a copy of its SYN is no new attempt */
+			return f->open.seen && w->segment.flags & TCP_SYN ? UNPROVEN_TAKEN : 0;
+		if (others && !unproven_claims(f, &w->segment, w->turn.side))
+			return 0;
+		work_step();
+		if (unproven_store(w, set))
+			break;
+	}
+	if (tries == STEP_TRIES)
+		count(COUNT_CONTENDED);
+	if (w->found & UNPROVEN_RAISED) {
+		cell = watch_get(w->key.hash);
+		if (cell)
+			watch_add(cell, WATCH_UNPROVEN);
+	}
+	if (w->found & UNPROVEN_EVICTED) {
+		cell = watch_get(w->evicted);
+		if (cell)
+			watch_sub(cell, WATCH_UNPROVEN);
+		count(w->found & UNPROVEN_LOST ? COUNT_UNPROVEN_LOST : COUNT_UNPROVEN_EVICTED);
+	}
+	return w->found | UNPROVEN_TAKEN;
+}
+
+/* ---- from one table to the next ---- */
+
+/* A handshake was completed, or a stray FIN confirmed. c: the closing flow whose tuple it takes over. */
+static __noinline int track_proven(struct work *w, struct closing *c)
+{
+	struct watch_cell *cell;
+
+	if (!w)
+		return 0;
+	cell = watch_get(w->key.hash);
+	if (c)
+		closing_replace(c, &w->key);
+	if (w->value.body.flow.state & FLOW_BEGUN) {
+		closing_begin(w);
+	} else {
+		struct established new = {};
+
+		new.open = w->value.body.flow.open;
+		w->key.generation = 0;
+		count(bpf_map_update_elem(&established, &w->key, &new, BPF_ANY) ? COUNT_ESTABLISHED_FULL
+										: COUNT_ESTABLISHED);
+	}
+	if (cell) /* last: until here the flow is to be found in one of the tables */
+		watch_sub(cell, WATCH_UNPROVEN);
+	return 0;
+}
+
+enum { BEGIN_PLACED, BEGIN_RACED, BEGIN_STRAY };
+
+/* A FIN or RST of a connection that is not closing yet. e: its established flow, if there is one. */
+static __noinline int track_begin(struct work *w, struct established *e)
+{
+	struct watch_cell *cell;
+	struct flow *f;
+	int inserted;
+
+	if (!w)
+		return BEGIN_STRAY;
+	cell = watch_get(w->key.hash);
+	if (!cell)
+		return BEGIN_STRAY;
+	f = &w->value.body.flow;
+	__builtin_memset(f, 0, sizeof(*f));
+	__builtin_memset(w->value.body.log, 0, 3 * sizeof(w->value.body.log[0]));
+	if (e) {
+		flow_reopen(f, w->value.body.log, &e->open);
+	} else {
+		if (!flow_evident(cell, &w->segment, w->turn.side, w->key.hash))
+			return BEGIN_STRAY;
+		flow_init(f, &w->segment, w->turn.side);
+		f->state |= FLOW_PROVEN;
+	}
+	flow_lend_evidence(f, cell, w->key.hash);
+	flow_turn_begin(&w->turn, f, w->value.body.log, FLOW_LOG_CLOSING, w->turn.side);
+	work_step();
+	flow_turn_end(&w->turn, w->value.body.log, FLOW_LOG_CLOSING);
+	if (!(f->state & FLOW_BEGUN)) {
+		if (!e)
+			return BEGIN_STRAY;
+		e->open.resets_ignored = f->open.resets_ignored; /* a count for the reader; no lock for it */
+		return BEGIN_PLACED;
+	}
+	inserted = closing_begin(w);
+	if (inserted == INSERT_RACED)
+		return BEGIN_RACED;
+	if (inserted == INSERT_DONE && e) {
+		w->key.generation = 0;
+		bpf_map_delete_elem(&established, &w->key);
+	}
+	return BEGIN_PLACED;
+}
+
+/* Is the SYN or SYN-ACK one of the handshake that opened this flow? */
+static __always_inline flag_t track_is_copy(const struct flow_open *o, const struct tcp_segment *s, __u32 side)
+{
+	return o->seen & (OPEN_SYN | OPEN_SYNACK) && s->seq == o->isn[side & 1];
+}
+
+/* The work's segment, which the watch filter did not let pass: SYN, FIN, RST, or anything of a watched cell. */
+__noinline int track_segment(void)
+{
+	struct work *w = work_get();
+	struct closing *c = NULL;
+	struct established *e = NULL;
+	struct watch_cell *cell;
+	struct tcp_segment *s;
+	__u32 others = 0, found;
+	__u64 watched;
+
+	if (!w)
+		return 0;
+	s = &w->segment;
+	cell = watch_get(w->key.hash);
+	if (!cell)
+		return 0;
+	count(COUNT_LOOKED_UP);
+	watched = cell->count;
+	if (watched & WATCH_CLOSING_ANY)
+		c = closing_find(w);
+	if (!c && s->flags & TCP_CONTROL)
+		e = bpf_map_lookup_elem(&established, &w->key);
+
+	if (s->flags & TCP_SYN) {
+		if (segment_contradicts(s)) {
+			count(COUNT_CONTRADICTORY);
+			return 0;
+		}
+		if (c && track_is_copy(&c->body.flow.open, s, w->turn.side))
+			goto step;
+		if (c && c->body.flow.state & FLOW_DONE) {
+			closing_replace(c, &w->key);
+			c = NULL;
+		}
+		if (e && track_is_copy(&e->open, s, w->turn.side)) {
+			bpf_spin_lock(&e->lock);
+			if (s->flags & TCP_ACK)
+				e->open.synack_copies = saturating_inc(e->open.synack_copies);
+			else
+				e->open.syn_copies = saturating_inc(e->open.syn_copies);
+			bpf_spin_unlock(&e->lock);
+			return 0;
+		}
+	}
+	if (s->flags & TCP_SYN || watched & WATCH_UNPROVEN_ANY) {
+		if (c)
+			others = 1;
+		opaque(others); /* or clang ORs the two pointers, which the verifier refuses */
+		if (e)
+			others = 1;
+		found = unproven_step(s->flags & TCP_SYN, others);
+		if (found & UNPROVEN_PROVEN)
+			track_proven(w, c);
+		if (found & UNPROVEN_TAKEN)
+			return 0;
+	}
+	if (!c) {
+		int begun;
+
+		if (!(s->flags & (TCP_FIN | TCP_RST)))
+			return 0;
+		begun = track_begin(w, e);
+		if (begun == BEGIN_PLACED)
+			return 0;
+		/* The other CPU may have moved the flow between our two look-ups. */
+		if (begun == BEGIN_RACED || cell->count & WATCH_CLOSING_ANY)
+			c = closing_find(w);
+	}
+step:
+	if (c)
+		return closing_step(w, c);
+	if (s->flags & TCP_RST)
+		count(COUNT_STRAY_RST); /* a lone RST is no close */
+	else if (segment_contradicts(s))
+		count(COUNT_CONTRADICTORY);
+	else
+		unproven_step(1, 0); /* a stray FIN, until the other side acknowledges it */
+	return 0;
+}
+
+__noinline int work_options(void)
+{
+	struct work *w = work_get();
+
+	if (w)
+		packet_options(&w->segment, w->options);
+	return 0;
+}
+
+#endif

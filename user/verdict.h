@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Facts to verdict: what a flow's numbers and times mean, by the rules of RFC 9293, 5961, 6191 and 7323.
+ */
+#ifndef TCPFIN_VERDICT_H
+#define TCPFIN_VERDICT_H
+
+#include "record.h"
+
+/* Why a flow is reported now. */
+enum report_reason {
+	REPORT_ENDED, /* it is done, or its time is over */
+	REPORT_STOP,  /* the watch or the file ends while it goes on */
+};
+
+/* What the verdict needs to know beside the flow. */
+struct verdict_context {
+	const char *interface;  /* NULL for a capture file; must outlive the record */
+	int64_t wall_offset;    /* ns to add to flow times for the wall clock */
+	enum report_reason reason;
+	bool order_by_time;     /* live: two CPUs may log in another order than the packets came; a file's order stands */
+};
+
+/* Fills *r completely. log: f->log_len segments. */
+void verdict(struct record *r, const struct flow_key *key, const struct flow *f, const struct flow_segment *log,
+	     const struct verdict_context *context);
+
+#endif
