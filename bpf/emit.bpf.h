@@ -56,4 +56,27 @@ static __noinline int emit_closing(struct closing *c, const struct flow_key *key
 	return 1;
 }
 
+/* An established flow whose tuple another connection has taken over: its close passed us by. */
+static __noinline int emit_replaced(const struct flow_open *open, const struct flow_key *key)
+{
+	struct flow_event *e;
+
+	if (!open || !key)
+		return 0;
+	e = bpf_ringbuf_reserve(&ring, sizeof(*e), 0);
+	if (!e) {
+		count(COUNT_RECORDS_LOST);
+		return 0;
+	}
+	e->head.kind = EVENT_UNPROVEN;
+	e->head.log_cap = FLOW_LOG_CLOSING;
+	e->head.key = *key;
+	__builtin_memset(&e->body.flow, 0, sizeof(e->body.flow));
+	__builtin_memset(e->body.log, 0, 3 * sizeof(e->body.log[0]));
+	flow_reopen(&e->body.flow, e->body.log, open);
+	e->body.flow.state |= FLOW_REPLACED;
+	bpf_ringbuf_submit(e, BPF_RB_NO_WAKEUP);
+	return 0;
+}
+
 #endif

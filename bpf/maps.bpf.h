@@ -11,6 +11,7 @@
 
 #include "core/record.h"
 #include "settings.h"
+#include "tables.h"
 
 const volatile struct settings settings = {};
 struct sweep_request sweep_request = {};
@@ -31,21 +32,6 @@ struct {
  * Unproven flows: a set-associative cache of our own instead of an LRU map. It evicts exactly the oldest of a set, so
  * that the watch count of what was evicted can be lowered, and inserting never allocates.
  */
-#define UNPROVEN_WAYS 8
-
-struct unproven {
-	struct flow_key key;
-	struct flow flow;
-	struct flow_segment log[FLOW_LOG_UNPROVEN];
-};
-
-struct unproven_set {
-	struct bpf_spin_lock lock;
-	__u32 pad;
-	__u32 tag[UNPROVEN_WAYS]; /* hash of the entry, 0 where free */
-	struct unproven entry[UNPROVEN_WAYS];
-};
-
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1);
@@ -53,24 +39,12 @@ struct {
 	__type(value, struct unproven_set);
 } unproven SEC(".maps");
 
-struct established {
-	struct bpf_spin_lock lock;
-	__u32 pad;
-	struct flow_open open;
-};
-
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 1);
 	__type(key, struct flow_key);
 	__type(value, struct established);
 } established SEC(".maps");
-
-struct closing {
-	struct bpf_spin_lock lock;
-	__u32 pad;
-	struct closing_body body;
-};
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);

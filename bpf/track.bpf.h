@@ -233,13 +233,6 @@ enum {
 	UNPROVEN_READY = 32,  /* the work holds a copy to step */
 };
 
-/* A SYN with other numbers than the one remembered: a new attempt, not a copy. */
-static __always_inline flag_t unproven_is_new_attempt(const struct flow *f, const struct tcp_segment *s, __u32 side)
-{
-	return (s->flags & (TCP_SYN | TCP_ACK)) == TCP_SYN && f->open.seen && side == f->open.source &&
-	       s->seq != f->open.isn[side & 1];
-}
-
 /* Copies the tuple's unproven flow into the work, making one if `create`. Bits into w->found. */
 static __always_inline void unproven_load(struct work *w, struct unproven_set *set, __u32 create)
 {
@@ -255,7 +248,7 @@ static __always_inline void unproven_load(struct work *w, struct unproven_set *s
 	}
 	way = w->way & (UNPROVEN_WAYS - 1);
 	e = &set->entry[way];
-	if (w->way >= UNPROVEN_WAYS || unproven_is_new_attempt(&e->flow, &w->segment, w->turn.side)) {
+	if (w->way >= UNPROVEN_WAYS || flow_is_new_attempt(&e->flow, &w->segment, w->turn.side)) {
 		if (set->tag[way] && !(e->flow.state & FLOW_TOMBSTONE)) {
 			w->found |= UNPROVEN_EVICTED;
 			if (e->flow.state & FLOW_DONE)
@@ -300,13 +293,6 @@ static __always_inline int unproven_store(struct work *w, struct unproven_set *s
 	return stored;
 }
 
-/* Does the segment surely belong to the newer, unproven one of the tuple's two connections? */
-static __always_inline flag_t unproven_claims(const struct flow *f, const struct tcp_segment *s, __u32 side)
-{
-	return s->flags & TCP_SYN || flow_completes_handshake(f, s, side) ||
-	       (s->flags & TCP_RST && flow_judge_reset(f, s, side) == RESET_EXACT);
-}
-
 /*
  * Steps the tuple's unproven flow, or makes one if `create`. others: the tuple has an established or closing flow as
  * well. Returns UNPROVEN_ bits.
@@ -333,7 +319,7 @@ __noinline int unproven_step(__u32 create, __u32 others)
 			return 0;
 		if (f->state & FLOW_TOMBSTONE) /* reported already; a copy of its SYN is no new attempt */
 			return f->open.seen && w->segment.flags & TCP_SYN ? UNPROVEN_TAKEN : 0;
-		if (others && !unproven_claims(f, &w->segment, w->turn.side))
+		if (others && !flow_claims(f, &w->segment, w->turn.side))
 			return 0;
 		work_step();
 		if (unproven_store(w, set))
@@ -350,7 +336,7 @@ __noinline int unproven_step(__u32 create, __u32 others)
 		cell = watch_get(w->evicted);
 		if (cell)
 			watch_sub(cell, WATCH_UNPROVEN);
-		count(w->found & UNPROVEN_LOST ? COUNT_UNPROVEN_LOST : COUNT_UNPROVEN_EVICTED);
+		count(w->found & UNPROVEN_LOST ? COUNT_RECORDS_LOST : COUNT_UNPROVEN_EVICTED);
 	}
 	return w->found | UNPROVEN_TAKEN;
 }
@@ -370,10 +356,13 @@ static __noinline int track_proven(struct work *w, struct closing *c)
 	if (w->value.body.flow.state & FLOW_BEGUN) {
 		closing_begin(w);
 	} else {
-		struct established new = {};
+		struct established new = {}, *old;
 
 		new.open = w->value.body.flow.open;
 		w->key.generation = 0;
+		old = bpf_map_lookup_elem(&established, &w->key);
+		if (old)
+			emit_replaced(&old->open, &w->key);
 		count(bpf_map_update_elem(&established, &w->key, &new, BPF_ANY) ? COUNT_ESTABLISHED_FULL
 										: COUNT_ESTABLISHED);
 	}
@@ -427,12 +416,6 @@ static __noinline int track_begin(struct work *w, struct established *e)
 	return BEGIN_PLACED;
 }
 
-/* Is the SYN or SYN-ACK one of the handshake that opened this flow? */
-static __always_inline flag_t track_is_copy(const struct flow_open *o, const struct tcp_segment *s, __u32 side)
-{
-	return o->seen & (OPEN_SYN | OPEN_SYNACK) && s->seq == o->isn[side & 1];
-}
-
 /* The work's segment, which the watch filter did not let pass: SYN, FIN, RST, or anything of a watched cell. */
 __noinline int track_segment(void)
 {
@@ -462,13 +445,13 @@ __noinline int track_segment(void)
 			count(COUNT_CONTRADICTORY);
 			return 0;
 		}
-		if (c && track_is_copy(&c->body.flow.open, s, w->turn.side))
+		if (c && flow_is_copy(&c->body.flow.open, s, w->turn.side))
 			goto step;
 		if (c && c->body.flow.state & FLOW_DONE) {
 			closing_replace(c, &w->key);
 			c = NULL;
 		}
-		if (e && track_is_copy(&e->open, s, w->turn.side)) {
+		if (e && flow_is_copy(&e->open, s, w->turn.side)) {
 			bpf_spin_lock(&e->lock);
 			if (s->flags & TCP_ACK)
 				e->open.synack_copies = saturating_inc(e->open.synack_copies);

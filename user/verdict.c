@@ -248,12 +248,7 @@ static void time_opening(struct record *r, const struct flow_open *o)
 
 static uint64_t last_step(const struct facts *c)
 {
-	const struct flow *f = c->flow;
-	uint64_t a = f->side[0].t_fin_acked, b = f->side[1].t_fin_acked;
-
-	if (in_state(c, FLOW_GRACEFUL))
-		return a > b ? a : b;
-	return in_state(c, FLOW_RESET) ? f->reset.time : f->t_last;
+	return in_state(c, FLOW_DONE) ? flow_end_time(c->flow) : c->flow->t_last;
 }
 
 static void time_close(struct record *r, const struct facts *c, uint64_t end)
@@ -539,7 +534,7 @@ static void history(struct record *r, const struct facts *c)
 		const struct record_segment *s = &r->segments[i];
 		uint8_t flags = s->flags;
 
-		if (!opened && !(flags & TCP_SYN) && s->t > span(c->flow->t_first, c->flow->open.t_ack)) {
+		if (!opened && !(flags & TCP_SYN) && s->t > (uint64_t)span(c->flow->t_first, c->flow->open.t_ack)) {
 			history_unlisted_data(r);
 			opened = true;
 		}

@@ -705,6 +705,28 @@ static __always_inline flag_t flow_evident(const struct watch_cell *cell, const 
 	       me->ack - peer->end + WATCH_REORDER < 2 * WATCH_REORDER;
 }
 
+/* ---- which of a tuple's connections ---- */
+
+/* Is the SYN or SYN-ACK one of the handshake that opened this flow? */
+static __always_inline flag_t flow_is_copy(const struct flow_open *o, const struct tcp_segment *s, __u32 side)
+{
+	return o->seen & (OPEN_SYN | OPEN_SYNACK) && s->seq == o->isn[side & 1];
+}
+
+/* A SYN with other numbers than the unproven flow's: a new attempt, not a copy. */
+static __always_inline flag_t flow_is_new_attempt(const struct flow *f, const struct tcp_segment *s, __u32 side)
+{
+	return (s->flags & (TCP_SYN | TCP_ACK)) == TCP_SYN && f->open.seen && side == f->open.source &&
+	       s->seq != f->open.isn[side & 1];
+}
+
+/* Where the tuple has an older connection as well: is the segment surely the unproven one's? */
+static __always_inline flag_t flow_claims(const struct flow *f, const struct tcp_segment *s, __u32 side)
+{
+	return s->flags & TCP_SYN || flow_completes_handshake(f, s, side) ||
+	       (s->flags & TCP_RST && flow_judge_reset(f, s, side) == RESET_EXACT);
+}
+
 /* ---- endings that only time brings ---- */
 
 struct flow_timeouts {
@@ -713,21 +735,55 @@ struct flow_timeouts {
 	__u64 close;  /* ns without progress of a close that began */
 };
 
-/*
- * Is an unproven or closing flow to be reported at `now`? A closing flow that is neither done nor overdue goes on, be
- * it for hours: one side may keep its half open as long as it has data to send.
- */
+/* When a finished connection took its last step: the second FIN's acknowledgment, or the RST. */
+static __always_inline __u64 flow_end_time(const struct flow *f)
+{
+	__u64 a = f->side[0].t_fin_acked, b = f->side[1].t_fin_acked;
+
+	if (f->state & FLOW_GRACEFUL)
+		return a > b ? a : b;
+	return f->reset.time;
+}
+
+/* What an unproven or closing flow waits for. */
+enum flow_wait {
+	FLOW_WAIT_SETTLE, /* it is done: for stragglers */
+	FLOW_WAIT_SYN,    /* for an answer */
+	FLOW_WAIT_CLOSE,  /* for the next step of its close, be it for hours: a half open side may go on sending */
+	FLOW_WAIT_NOTHING, /* it goes on: its reset was not accepted */
+	FLOW_WAITS,
+};
+
+static __always_inline enum flow_wait flow_waits_for(const struct flow *f)
+{
+	if (f->state & FLOW_DONE)
+		return FLOW_WAIT_SETTLE;
+	if (f->state & FLOW_BEGUN)
+		return FLOW_WAIT_CLOSE;
+	return f->state & FLOW_PROVEN ? FLOW_WAIT_NOTHING : FLOW_WAIT_SYN;
+}
+
+/* Since when it waits. */
+static __always_inline __u64 flow_waits_since(const struct flow *f)
+{
+	if (f->state & FLOW_DONE)
+		return flow_end_time(f);
+	return f->state & FLOW_BEGUN ? f->t_progress : f->t_last;
+}
+
+/* Is it to be reported at `now`? */
 static __always_inline flag_t flow_is_due(const struct flow *f, __u64 now, const struct flow_timeouts *t)
 {
-	__u64 since = f->t_progress, wait = t->close;
+	__u64 since = flow_waits_since(f), wait = t->settle;
 
-	if (f->state & FLOW_DONE) {
-		since = f->t_last;
+	if (f->state & FLOW_DONE)
 		wait = t->settle;
-	} else if (!(f->state & (FLOW_BEGUN | FLOW_PROVEN))) {
-		since = f->t_last;
+	else if (f->state & FLOW_BEGUN)
+		wait = t->close;
+	else if (!(f->state & FLOW_PROVEN))
 		wait = t->syn;
-	}
+	else
+		return 0;
 	return now > since && now - since >= wait;
 }
 

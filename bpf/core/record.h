@@ -9,7 +9,7 @@
 
 enum flow_event_kind {
 	EVENT_CLOSING,  /* a closing flow, whole; user space deletes it from the map once it has reported it */
-	EVENT_UNPROVEN, /* a flow that ended before it was established, whole; nothing to delete */
+	EVENT_UNPROVEN, /* a flow that never came to closing, whole; nothing to delete */
 	EVENT_NEWS,     /* key only: an announced closing flow changed; look it up before reporting */
 	EVENT_REPLACED, /* key only: an announced closing flow's tuple is in use again; report it now */
 };
@@ -44,7 +44,7 @@ enum counter {
 	COUNT_CONTRADICTORY,  /* contradicting flags of no known connection */
 	COUNT_RING_FULL,      /* events that waited in the map because the ring was full */
 	COUNT_UNPROVEN_EVICTED,  /* unproven flows that gave way to newer ones */
-	COUNT_UNPROVEN_LOST,     /* finished unproven flows that were never reported */
+	COUNT_RECORDS_LOST,      /* connections that ended and gave way before they could be reported */
 	COUNT_ESTABLISHED_FULL,  /* handshakes not remembered: the table of established flows was full */
 	COUNT_CLOSING_FULL,      /* closes lost: the table of closing flows was full */
 	COUNT_IDLE_FORGOTTEN,    /* established flows forgotten as idle */

@@ -36,6 +36,9 @@ struct watch_cell {
 };
 CORE_ASSERT_SIZE(struct watch_cell, 32);
 
+/* 512 KiB: what a CPU's second-level cache holds beside other work. A power of two. */
+#define WATCH_CELLS 16384
+
 /* A segment this far behind the highest end is a retransmission; further, and the evidence is from another time. */
 #define WATCH_REORDER (16u << 20)
 

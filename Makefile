@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: GPL-2.0
+# tcpfin-trace. `make help` lists the targets.
+
+CC      ?= gcc
+CLANG   ?= clang
+BPFTOOL ?= $(shell command -v bpftool || echo /usr/sbin/bpftool)
+PYTHON  := /usr/bin/python3
+
+PREFIX  ?= /usr/local
+DESTDIR ?=
+VERSION := 0.1.0
+
+B := build
+CFLAGS   ?= -O2 -g
+WARNINGS := -Wall -Wextra -Wshadow
+# Paths are mapped so that two builds from one tree give the same binary wherever the tree is.
+override CFLAGS += -std=gnu11 $(WARNINGS) -MMD -MP -I$(B) -DTCPFIN_VERSION='"$(VERSION)"' -ffile-prefix-map=$(CURDIR)=.
+# libbpf and what it needs are static: the binary then needs libc and libpcap only.
+LIBS := -Wl,-Bstatic -lbpf -lelf -lz -lcap-ng -lmd -Wl,-Bdynamic -lpcap
+
+BPF_CFLAGS := -O2 -g -target bpf -mcpu=v3 $(WARNINGS) -Wno-unused-parameter -fdebug-prefix-map=$(CURDIR)=. \
+	      -I/usr/include/$(shell $(CC) -print-multiarch)
+
+USER_SRC  := $(wildcard user/*.c)
+USER_OBJ  := $(USER_SRC:user/%.c=$(B)/user/%.o)
+LIB_OBJ   := $(filter-out $(B)/user/main.o,$(USER_OBJ))
+UNIT_SRC  := $(wildcard tests/unit/test_*.c)
+UNIT_BIN  := $(UNIT_SRC:tests/unit/%.c=$(B)/tests/%)
+
+.PHONY: all deps install clean help run test test-unit test-golden test-diff test-live
+
+all: $(B)/tcpfin-trace
+
+help:
+	@echo 'make             build/tcpfin-trace and build/tcpfin_trace.bpf.o'
+	@echo 'make deps        install missing Debian packages (root)'
+	@echo 'make install     to $$(DESTDIR)$$(PREFIX), default $(PREFIX)'
+	@echo 'make run         watch real connections close; IFACE=eth0 watches that interface (root)'
+	@echo 'make test        every test that needs no other machine (root)'
+	@echo 'make clean'
+
+# ---- build ----
+
+$(B)/tcpfin_trace.bpf.o: $(wildcard bpf/*.c bpf/*.h bpf/core/*.h) Makefile
+	@mkdir -p $(@D)
+	$(CLANG) $(BPF_CFLAGS) -c bpf/tcpfin_trace.bpf.c -o $@.tmp
+	$(BPFTOOL) gen object $@ $@.tmp
+	@rm -f $@.tmp
+
+$(B)/tcpfin_trace.skel.h: $(B)/tcpfin_trace.bpf.o
+	$(BPFTOOL) gen skeleton $< name tcpfin_trace_bpf > $@.tmp
+	@mv $@.tmp $@
+
+$(B)/user/%.o: user/%.c Makefile
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS) -c $< -o $@
+
+$(B)/user/source_live.o: $(B)/tcpfin_trace.skel.h
+
+$(B)/tcpfin-trace: $(USER_OBJ)
+	$(CC) $(LDFLAGS) $^ $(LIBS) -o $@
+
+-include $(USER_OBJ:.o=.d)

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What the kernel's tables hold, for the BPF object and for its loader.
+ */
+#ifndef TCPFIN_TABLES_H
+#define TCPFIN_TABLES_H
+
+#include <linux/bpf.h>
+
+#include "core/record.h"
+
+#define UNPROVEN_WAYS 8
+
+struct unproven {
+	struct flow_key key;
+	struct flow flow;
+	struct flow_segment log[FLOW_LOG_UNPROVEN];
+};
+CORE_ASSERT_SIZE(struct unproven, 448);
+
+struct unproven_set {
+	struct bpf_spin_lock lock;
+	__u32 pad;
+	__u32 tag[UNPROVEN_WAYS]; /* hash of the entry with its lowest bit set, 0 where free */
+	struct unproven entry[UNPROVEN_WAYS];
+};
+CORE_ASSERT_SIZE(struct unproven_set, 3624);
+
+struct established {
+	struct bpf_spin_lock lock;
+	__u32 pad;
+	struct flow_open open;
+};
+CORE_ASSERT_SIZE(struct established, 64);
+
+struct closing {
+	struct bpf_spin_lock lock;
+	__u32 pad;
+	struct closing_body body;
+};
+CORE_ASSERT_SIZE(struct closing, 856);
+
+#endif

@@ -1,0 +1,455 @@
+# SPDX-License-Identifier: GPL-2.0
+"""What the place and the way of capturing do to a close: offloads, links, tags, fragments, sightings, cut packets, times.
+
+Most show the same four-way close, which must come out the same.
+"""
+from dataclasses import replace
+
+from scapy.layers.inet import IPOption
+from scapy.layers.inet6 import (HBHOptUnknown, IPv6, IPv6ExtHdrDestOpt, IPv6ExtHdrFragment, IPv6ExtHdrHopByHop,
+                                IPv6ExtHdrRouting)
+from scapy.packet import Raw
+
+from packets import (EPOCH, LOOP, NULL, RAW, SLL, SLL2, Capture, Frame, case, frame_of)
+
+IPV6 = ("2001:db8::1", "2001:db8::9")
+
+
+def closed(c):
+    return c.opened() + c.four_way()
+
+
+def sack(conversation, side, left, right):
+    """A SACK block of the other side's relative numbers."""
+    isn = conversation.isn[1 - side]
+    return [("NOP", None), ("NOP", None), ("SAck", ((isn + left) % 2**32, (isn + right) % 2**32))]
+
+
+# ---- offloads ----
+
+def half_closed_by_super_packet(c, **super_packet):
+    """The destination's 20000 bytes and FIN are one super-packet."""
+    return c.handshake() + [c.dst(100, "FP.", 1, 1, 20000, **super_packet), c.src(100.1, ".", 1, 20002),
+                            c.src(150, "F.", 1, 20002), c.dst(160, ".", 20002, 2)]
+
+
+@case
+def gro_super_packet(c):
+    """FIN merged into the data before it: its number is behind 20000 bytes."""
+    return half_closed_by_super_packet(c)
+
+
+@case
+def gro_ip_length_zero(c):
+    """The same with an IPv4 total length of 0: the packet's own length counts."""
+    return half_closed_by_super_packet(c, ip={"len": 0})
+
+
+@case
+def big_tcp_ipv6_length_zero(c):
+    """70000 bytes and FIN in one IPv6 packet of payload length 0."""
+    c = replace(c, ips=IPV6)
+    return c.handshake() + [c.dst(100, "FP.", 1, 1, 70000, ip={"plen": 0}), c.src(100.1, ".", 1, 70002),
+                            c.src(150, "F.", 1, 70002), c.dst(160, ".", 70002, 2)]
+
+
+@case
+def big_tcp_jumbo_option(c):
+    """The same with the jumbo payload option in a hop-by-hop header (RFC 2675)."""
+    c = replace(c, ips=IPV6)
+    fin = c.dst(100, "FP.", 1, 1, 70000)
+    packet = fin.packet()
+    tcp = packet.payload
+    jumbo = HBHOptUnknown(otype=0xC2, optdata=(70020 + 8).to_bytes(4, "big"))
+    data = bytes(IPv6(src=packet.src, dst=packet.dst, hlim=64, plen=0) / IPv6ExtHdrHopByHop(options=[jumbo]) / tcp)
+    return c.handshake() + [frame_of(fin, data), c.src(100.1, ".", 1, 70002), c.src(150, "F.", 1, 70002),
+                            c.dst(160, ".", 70002, 2)]
+
+
+@case
+def tso_super_packet(c):
+    """30000 bytes leave in one packet before the FIN, and the FIN's packet has 30000 more."""
+    return c.handshake() + [c.src(99, "P.", 1, 1, 30000), c.src(100, "FP.", 30001, 1, 30000), c.dst(110, ".", 1, 60002),
+                            c.dst(150, "F.", 1, 60002), c.src(150.2, ".", 60002, 2)]
+
+
+@case
+def jumbo_frame(c):
+    """A FIN behind 8900 bytes in one frame."""
+    return c.handshake() + [c.src(100, "FP.", 1, 1, 8900), c.dst(110, ".", 1, 8902), c.dst(150, "F.", 1, 8902),
+                            c.src(150.2, ".", 8902, 2)]
+
+
+@case
+def checksum_bad(c):
+    """Wrong TCP checksums, as transmit offload leaves them: never a reason to drop."""
+    return [replace(s, tcp={"chksum": 0x1234}) for s in closed(c)]
+
+
+@case
+def ethernet_padding(c):
+    """Short frames padded to 60 bytes: the payload's length comes from IP."""
+    frames = [s.frame() for s in closed(c)]
+    return [replace(f, data=f.data.ljust(60, b"\0")) for f in frames]
+
+
+# ---- links and tags ----
+
+@case
+def link_raw(c):
+    """No link header."""
+    return Capture(closed(c), link=RAW)
+
+
+@case
+def link_raw_ipv6(c):
+    """No link header, IPv6."""
+    return Capture(closed(replace(c, ips=IPV6)), link=RAW)
+
+
+@case
+def link_sll(c):
+    """Linux cooked capture."""
+    return Capture(closed(c), link=SLL)
+
+
+@case
+def link_sll2(c):
+    """Linux cooked capture, version 2."""
+    return Capture(closed(c), link=SLL2)
+
+
+@case
+def link_sll2_ipv6(c):
+    """Linux cooked capture, version 2, IPv6."""
+    return Capture(closed(replace(c, ips=IPV6)), link=SLL2)
+
+
+@case
+def link_null(c):
+    """BSD loopback: the address family in the byte order of the capturing host."""
+    return Capture(closed(c), link=NULL)
+
+
+@case
+def link_null_ipv6(c):
+    """BSD loopback, IPv6: 30 is AF_INET6 of macOS."""
+    return Capture(closed(replace(c, ips=IPV6)), link=NULL)
+
+
+@case
+def link_loop(c):
+    """OpenBSD loopback: the address family in network byte order."""
+    return Capture(closed(c), link=LOOP)
+
+
+@case
+def vlan(c):
+    """One 802.1Q tag, priority 5."""
+    return closed(replace(c, tags=((0x8100, 0xA064),)))
+
+
+@case
+def vlan_priority_tag(c):
+    """A tag with VLAN identifier 0."""
+    return closed(replace(c, tags=((0x8100, 0xA000),)))
+
+
+@case
+def qinq(c):
+    """802.1ad outside, 802.1Q inside."""
+    return closed(replace(c, tags=((0x88A8, 100), (0x8100, 200))))
+
+
+@case
+def qinq_old_ethertype(c):
+    """The outer tag as 0x9100, from before 802.1ad."""
+    return closed(replace(c, tags=((0x9100, 100), (0x8100, 200))))
+
+
+@case
+def vlan_three_tags(c):
+    """Three tags are more than is parsed."""
+    return closed(replace(c, tags=((0x88A8, 1), (0x8100, 2), (0x8100, 3))))
+
+
+@case
+def vlan_eight_tags(c):
+    """Eight tags."""
+    return closed(replace(c, tags=((0x8100, 7),) * 8))
+
+
+@case
+def vlan_one_direction(c):
+    """Hardware stripped the tag of one direction only: still one connection."""
+    tagged = replace(c, tags=((0x8100, 100),))
+    return [replace(s, conversation=tagged) if s.side else s for s in closed(c)]
+
+
+# ---- IP headers ----
+
+@case
+def ipv4_options(c):
+    """IP header lengths from 5 to 15 words."""
+    return [replace(s, ip={"options": [IPOption(b"\x01" * (4 * n))] if n else []}) for n, s in enumerate(closed(c))]
+
+
+def with_extensions(segment, headers):
+    """The segment with IPv6 extension headers between IP and TCP."""
+    packet = segment.packet()
+    layers = IPv6(src=packet.src, dst=packet.dst, hlim=packet.hlim)
+    for header in headers:
+        layers = layers / header
+    return frame_of(segment, bytes(layers / packet.payload))
+
+
+def options_header(kind=IPv6ExtHdrDestOpt, size=6):
+    return kind(options=[HBHOptUnknown(otype=0x1E, optdata=b"\0" * (size - 2))])
+
+
+@case
+def ipv6(c):
+    """The four-way close on IPv6."""
+    return closed(replace(c, ips=IPV6))
+
+
+@case
+def ipv6_extension_headers(c):
+    """Hop-by-hop, destination options, routing, atomic fragment, and all in a row."""
+    chain = [options_header(IPv6ExtHdrHopByHop), options_header(size=14), IPv6ExtHdrRouting(segleft=0, addresses=[]),
+             IPv6ExtHdrFragment(id=9), options_header()]
+    chains = [[], chain[:1], chain[1:2], chain[2:3], chain[3:4], chain]
+    return [with_extensions(s, chains[n % 6]) for n, s in enumerate(closed(replace(c, ips=IPV6)))]
+
+
+@case
+def ipv6_eight_extension_headers(c):
+    """Eight in a row are walked."""
+    return [with_extensions(s, [options_header() for _ in range(8)]) for s in closed(replace(c, ips=IPV6))]
+
+
+def fragments_of(segment, first_bytes):
+    """IPv4 fragments of the segment, the first with that many bytes of it."""
+    packet = segment.packet()
+    data = bytes(packet.payload)
+    first, rest = packet.copy(), packet.copy()
+    first.flags, first.len = "MF", None
+    rest.flags, rest.frag, rest.len = 0, first_bytes // 8, None
+    for part, piece in ((first, data[:first_bytes]), (rest, data[first_bytes:])):
+        part.remove_payload()
+        part.add_payload(Raw(piece))
+        part.proto = 6
+    return [frame_of(segment, bytes(first)), frame_of(segment, bytes(rest))]
+
+
+def fragmented(c, fin):
+    """The source's FIN with 2000 bytes as the given frames, then the rest of the close."""
+    return c.opened() + fin + [c.dst(110, ".", 501, 2052), c.dst(150, "F.", 501, 2052), c.src(150.2, ".", 2052, 502)]
+
+
+@case
+def fragments(c):
+    """The FIN's number is behind the whole datagram, of which its first fragment holds 1460 bytes."""
+    return fragmented(c, fragments_of(c.src(100, "FP.", 51, 501, 2000), 1480))
+
+
+@case
+def fragments_reversed(c):
+    """The second fragment comes first."""
+    return fragmented(c, fragments_of(c.src(100, "FP.", 51, 501, 2000), 1480)[::-1])
+
+
+@case
+def fragments_first_missing(c):
+    """Only the second fragment is in the file; the whole comes again 200 ms later, unfragmented."""
+    late = [c.src(300, "FP.", 51, 501, 2000), c.dst(310, ".", 501, 2052), c.dst(350, "F.", 501, 2052),
+            c.src(350.2, ".", 2052, 502)]
+    return c.opened() + fragments_of(c.src(100, "FP.", 51, 501, 2000), 1480)[1:] + late
+
+
+# ---- numbers ----
+
+@case
+def seq_wrap_before_fin(c):
+    """The source's numbers wrap 10 bytes before its FIN, the destination's within its data."""
+    return closed(replace(c, isn=(2**32 - 41, 2**32 - 200)))
+
+
+@case
+def fin_at_last_number(c):
+    """Both FINs have the number 2^32 - 1: acknowledged by 0."""
+    return closed(replace(c, isn=(2**32 - 52, 2**32 - 502)))
+
+
+@case
+def fin_at_zero(c):
+    """Both FINs have the number 0."""
+    return closed(replace(c, isn=(2**32 - 51, 2**32 - 501)))
+
+
+@case
+def isn_zero(c):
+    """Initial sequence numbers 0 and 2^32 - 1."""
+    return closed(replace(c, isn=(0, 2**32 - 1)))
+
+
+@case
+def five_gigabytes(c):
+    """5 * 10^9 bytes in one direction, 10^9 between two captured segments: more than sequence numbers can count."""
+    far = 5 * 10**9
+    steps = [c.src(1000 * n, "P.", 1 + n * 10**9 - 100, 1, 100) for n in range(1, 6)]
+    acks = [c.dst(1000 * n + 10, ".", 1, 1 + n * 10**9) for n in range(1, 6)]
+    data = [s for pair in zip(steps, acks) for s in pair]
+    return c.handshake() + data + [c.src(6000, "F.", 1 + far, 1), c.dst(6010, ".", 1, 2 + far),
+                                   c.dst(6050, "F.", 1, 2 + far), c.src(6050.2, ".", 2 + far, 2)]
+
+
+@case
+def fin_sacked_before_acked(c):
+    """The FIN arrives before the 1000 bytes ahead of it and is SACKed: arrived, not acknowledged."""
+    return c.opened() + [c.src(95, "P.", 51, 501, 1000), c.src(100, "F.", 1051, 501),
+                         c.dst(110, ".", 501, 51, options=sack(c, 1, 1051, 1052)), c.src(130, "P.", 51, 501, 1000),
+                         c.dst(140, ".", 501, 1052), c.dst(150, "F.", 501, 1052), c.src(150.2, ".", 1052, 502)]
+
+
+@case
+def keepalive_after_own_fin(c):
+    """Keepalive probes in FIN-WAIT-2 have the FIN's number and no FIN: no retransmissions of it."""
+    probes = [s for ms in (1000, 2000) for s in (c.src(ms, ".", 51, 501), c.dst(ms + 10, ".", 501, 52))]
+    return c.opened() + [c.src(100, "F.", 51, 501), c.dst(110, ".", 501, 52)] + probes + [
+        c.dst(2500, "F.", 501, 52), c.src(2500.2, ".", 52, 502)]
+
+
+@case
+def zero_window_probe(c):
+    """The destination's window is shut, probes of one byte and of none; then it opens and the source closes."""
+    probes = [c.dst(30, ".", 501, 51, win=0), c.src(230, ".", 50, 501), c.dst(240, ".", 501, 51, win=0),
+              c.src(640, ".", 51, 501, 1), c.dst(650, ".", 501, 51, win=0), c.dst(900, ".", 501, 51, win=502)]
+    return c.opened() + probes + c.four_way(1000)
+
+
+@case
+def window_scale_unknown(c):
+    """Midstream, so no scale is known: 502 could be 502 bytes or 8 MB; a RST 100000 ahead cannot be judged."""
+    return c.opened()[3:] + [c.dst(100, "R.", 100_501, 51)]
+
+
+@case
+def window_scale_unknown_inside(c):
+    """Midstream, a RST 100 ahead of a window of at least 502 bytes: inside under every scale."""
+    return c.opened()[3:] + [c.dst(100, "R.", 601, 51)]
+
+
+@case
+def window_scale_offered_by_one(c):
+    """Scaling holds only if both SYNs offer it (RFC 7323): 502 is 502 bytes, and a RST 1000 ahead is outside."""
+    opened = c.opened()
+    opened[1] = replace(opened[1], options=[("MSS", 1460)])
+    return opened + [c.dst(50, "R.", 1501, 51)] + c.four_way()
+
+
+# ---- sightings ----
+
+@case
+def sighted_twice(c):
+    """Every packet twice within 10 us, the same IP id: two hooks or a mirrored port, no retransmissions."""
+    return [twin for s in closed(c) for twin in (s, replace(s, time=s.time + 10_000, ip_id=s.packet().id))]
+
+
+@case
+def sighted_twice_ipv6(c):
+    """The same on IPv6, which has no IP id."""
+    return [twin for s in closed(replace(c, ips=IPV6)) for twin in (s, replace(s, time=s.time + 10_000))]
+
+
+@case
+def two_connections_interleaved(c):
+    """Two closes at the same time keep apart."""
+    segments = closed(c) + closed(c.other(40002, isn=(77, 99), start=c.start + 3_000_000))
+    return sorted(segments, key=lambda s: s.time)
+
+
+# ---- cut packets ----
+
+@case
+def snaplen_96(c):
+    """Packets cut behind their headers: payload lengths come from IP."""
+    return Capture(closed(c), snaplen=96)
+
+
+@case
+def snaplen_54(c):
+    """Exactly Ethernet, IPv4 and TCP header are there; the SYNs' options are cut."""
+    return Capture(closed(c), snaplen=54)
+
+
+@case
+def snaplen_47(c):
+    """The flags are cut off: no packet can be read."""
+    return Capture(closed(c), snaplen=47)
+
+
+@case
+def cut_at_every_byte(c):
+    """FINs of the destination cut at every byte before their flags are none; the source closes first."""
+    fin = c.dst(50, "F.", 501, 51).frame()
+    cut = [Frame(fin.time + n * 1000, fin.data[:n], len(fin.data)) for n in range(48)]
+    return c.opened() + cut + c.four_way()
+
+
+# ---- times ----
+
+@case
+def times_microseconds(c):
+    """A file of microseconds."""
+    return Capture(closed(c), nano=False)
+
+
+@case
+def times_other_byte_order(c):
+    """A file written on a big-endian machine."""
+    return Capture(closed(c), order=">")
+
+
+@case
+def times_equal(c):
+    """All packets at one instant."""
+    return [replace(s, time=EPOCH) for s in closed(c)]
+
+
+@case
+def times_zero(c):
+    """All packets at the time 0."""
+    return [replace(s, time=0) for s in closed(c)]
+
+
+@case
+def times_year_2100(c):
+    """2100-01-01."""
+    return closed(replace(c, start=4102444800 * 10**9))
+
+
+@case
+def times_out_of_order(c):
+    """The ACK of the FIN has a time before it (two clocks): the close stands, no duration is negative."""
+    return [replace(s, time=s.time - 20_000_000) if (s.side, s.ack) == (1, 52) and s.flags == "." else s
+            for s in closed(c)]
+
+
+@case
+def times_backwards(c):
+    """Every packet is a second before the one ahead of it."""
+    return [replace(s, time=EPOCH + (100 - n) * 10**9) for n, s in enumerate(closed(c))]
+
+
+@case
+def times_fraction_over_a_second(c):
+    """Packet times whose microseconds exceed a million."""
+    records = [Capture([s], nano=False).file()[24:] for s in closed(c)]
+    return Capture([], nano=False).file() + b"".join(moved_second(r) for r in records)
+
+
+def moved_second(record):
+    """The same time with one second less and a million microseconds more."""
+    seconds, fraction = (int.from_bytes(record[at:at + 4], "little") for at in (0, 4))
+    return (seconds - 1).to_bytes(4, "little") + (fraction + 1_000_000).to_bytes(4, "little") + record[8:]

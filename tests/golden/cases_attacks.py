@@ -1,0 +1,410 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Hostile and malformed traffic: what must leave no record, and what must not disturb the close of a real connection.
+
+Where a connection is disturbed the disturbance is before 100 ms and the source closes at 100 ms, as ever.
+"""
+from dataclasses import replace
+
+from scapy.layers.inet import IP, UDP
+from scapy.layers.inet6 import IPv6
+from scapy.layers.ipsec import ESP
+from scapy.layers.l2 import GRE, Ether
+from scapy.layers.vxlan import VXLAN
+
+from cases_artefacts import closed, fragments_of, options_header, with_extensions
+from packets import Frame, case, frame_of
+
+IPV6 = ("2001:db8::1", "2001:db8::9")
+
+
+def disturbed(c, *disturbances):
+    """An open connection, the disturbances, and its real close."""
+    return c.opened() + list(disturbances) + c.four_way()
+
+
+def scan(c, flags, answer=None):
+    """20 ports get a segment each, and perhaps an answer: a function of conversation and time."""
+    segments = []
+    for n in range(20):
+        probe = replace(c, ports=(50000 + n, 1 + n), isn=(7_000_000 * n, 9_000_000 * n))
+        segments.append(probe.src(n, flags, 1, 1))
+        if answer:
+            segments.append(answer(probe, n + 0.5))
+    return segments
+
+
+# ---- scans and backscatter ----
+
+@case
+def a3_fin_scan(c):
+    """Lone FINs without ACK, unanswered: open ports say nothing."""
+    return scan(c, "F")
+
+
+@case
+def a3_fin_scan_answered(c):
+    """Closed ports answer a FIN scan by RST+ACK with sequence 0."""
+    return scan(c, "F", lambda p, t: p.dst(t, "R.", 0, 2, tcp={"seq": 0}))
+
+
+@case
+def a3_fin_ack_scan_answered(c):
+    """A FIN with ACK out of the blue, answered by a RST with its acknowledgment's number."""
+    return scan(c, "F.", lambda p, t: p.dst(t, "R", 1))
+
+
+@case
+def a3_ack_scan_answered(c):
+    """ACKs out of the blue, each answered by a RST."""
+    return scan(c, ".", lambda p, t: p.dst(t, "R", 1))
+
+
+@case
+def a3_xmas_and_null_scan(c):
+    """FIN+PSH+URG, and no flag at all; closed ports answer by RST."""
+    answer = lambda p, t: p.dst(t, "R.", 0, 2, tcp={"seq": 0})
+    return scan(c, "FPU", answer) + scan(c.other(start=c.start + 10**9), "", answer)
+
+
+@case
+def a3_rst_backscatter(c):
+    """RSTs answer SYNs that somebody else sent with our addresses."""
+    return [replace(s, side=1) for s in scan(c, "R.")]
+
+
+@case
+def a3_syn_ack_backscatter(c):
+    """SYN-ACKs of connections that were never asked for, and the RST that each gets."""
+    return scan(c, "S.", lambda p, t: p.dst(t, "R", 1))
+
+
+@case
+def a3_lone_rst(c):
+    """One RST, and nothing else of that connection."""
+    return [c.dst(0, "R", 501)]
+
+
+# ---- forged resets, challenge ACKs, forged FINs ----
+
+@case
+def a4_forged_resets(c):
+    """RSTs far ahead, behind, and inside the window and challenged, against both ends."""
+    return disturbed(c, c.dst(40, "R.", 900_000_000, 51), c.dst(41, "R", 401), c.src(42, "R.", 2_000_000_000, 501),
+                     c.src(43, "R", 5), c.dst(44, "R", 2501), c.src(44.1, ".", 51, 501))
+
+
+@case
+def a4_exact_reset_survived(c):
+    """An exact RST that did not reach its victim: both ends go on, so it did not end the connection."""
+    return c.opened() + [c.dst(50, "R.", 501, 51), c.src(60, "P.", 51, 501, 20), c.dst(70, "P.", 501, 71, 30),
+                         c.src(70.1, ".", 71, 531), c.src(100, "F.", 71, 531), c.dst(110, ".", 531, 72),
+                         c.dst(150, "F.", 531, 72), c.src(150.2, ".", 72, 532)]
+
+
+@case
+def a4_forged_reset_then_real_one(c):
+    """A RST out of the window first, the real one later: the real one is the end."""
+    return c.opened() + [c.dst(50, "R.", 900_000_000, 51), c.src(100, "R.", 51, 501)]
+
+
+@case
+def a5_challenge_ack_is_no_ack_of_fin(c):
+    """A forged SYN makes the peer send a challenge ACK while our FIN is on its way: it does not cover the FIN."""
+    return c.opened() + [c.src(100, "F.", 51, 501), c.src(101, "S", 5_000_000), c.dst(111, ".", 501, 51),
+                         c.dst(140, ".", 501, 52), c.dst(150, "F.", 501, 52), c.src(150.2, ".", 52, 502)]
+
+
+@case
+def a5_syn_in_last_ack(c):
+    """A SYN while the peer is in LAST-ACK is challenged and ends nothing."""
+    return c.opened() + [c.src(100, "F.", 51, 501), c.dst(110, ".", 501, 52), c.dst(150, "F.", 501, 52),
+                         c.src(152, "S", 9_000_000), c.dst(162, ".", 502, 52), c.src(170, ".", 52, 502)]
+
+
+@case
+def a5_ack_beyond_the_fin(c):
+    """An acknowledgment of more than was ever sent covers no FIN."""
+    return c.opened() + [c.src(100, "F.", 51, 501), c.dst(105, ".", 501, 5000), c.dst(110, ".", 501, 52),
+                         c.dst(150, "F.", 501, 52), c.src(150.2, ".", 52, 502)]
+
+
+@case
+def a6_forged_fin_far(c):
+    """A FIN of the destination five million bytes ahead is none: the source is the first to close."""
+    return disturbed(c, c.dst(50, "F.", 5_000_501, 51))
+
+
+@case
+def a6_forged_fin_gap(c):
+    """A FIN of the destination inside the window, behind a gap that never fills: the real one counts."""
+    return disturbed(c, c.dst(50, "F.", 10_501, 51))
+
+
+@case
+def a6_forged_fin_old(c):
+    """A FIN of the destination with a number that was data long ago."""
+    return disturbed(c, c.dst(50, "F.", 101, 51))
+
+
+@case
+def a6_forged_fin_wrong_ack(c):
+    """A FIN in sequence that acknowledges what was never sent: dropped by every receiver."""
+    return disturbed(c, c.dst(50, "F.", 501, 500_000_000))
+
+
+@case
+def a7_low_ttl(c):
+    """A RST with TTL 1 and a bad checksum, out of the window: no end."""
+    return disturbed(c, c.dst(50, "R.", 900_000_000, 51, ttl=1, tcp={"chksum": 0}))
+
+
+# ---- broken headers: FINs and RSTs that are none ----
+
+def broken(c, *changes, at=50):
+    """FINs in sequence of the destination, each with other fields set wrong."""
+    return [c.dst(at + n / 100, "F.", 501, 51, **change) for n, change in enumerate(changes)]
+
+
+@case
+def a8_bad_ipv4_headers(c):
+    """IHL 0 to 4, total lengths beyond the packet or below the headers, version 5."""
+    return disturbed(c, *broken(c, *({"ip": {"ihl": n}} for n in range(5)), {"ip": {"len": 1500}}, {"ip": {"len": 39}},
+                                {"ip": {"len": 20}}, {"ip": {"len": 1}}, {"ip": {"version": 5}},
+                                {"ip": {"version": 6}}, {"ip": {"ihl": 15}}))
+
+
+@case
+def a9_nine_extension_headers(c):
+    """More IPv6 extension headers than are walked, up to 64."""
+    segments = closed(replace(c, ips=IPV6))
+    return [with_extensions(s, [options_header() for _ in range(n)]) for s, n in zip(segments, [9, 10, 16, 64] * 3)]
+
+
+@case
+def a9_no_tcp_behind(c):
+    """ESP and "no next header", the bytes behind them like a FIN; an extension length past the end."""
+    v6 = replace(c, ips=IPV6)
+    fin = v6.dst(50, "F.", 501, 51)
+    tcp = bytes(fin.packet().payload)
+    head = IPv6(src=v6.ips[1], dst=v6.ips[0])
+    long = head.copy()
+    long.nh = 60
+    none = head.copy()
+    none.nh = 59
+    forged = [bytes(head / ESP(data=tcp)), bytes(none / tcp), bytes(long / (b"\x06\xff" + b"\0" * 6 + tcp))]
+    return disturbed(v6, *(frame_of(fin, data) for data in forged))
+
+
+@case
+def a10_later_fragment_like_fin(c):
+    """A later fragment whose payload looks like a FIN in sequence: it has no TCP header."""
+    fin = c.dst(50, "F.", 501, 51, ip={"frag": 100, "flags": 0})
+    return disturbed(c, fin)
+
+
+@case
+def a10_tiny_fragment(c):
+    """The first fragment ends before the flags (RFC 1858): no FIN."""
+    return disturbed(c, *fragments_of(c.dst(50, "F.", 501, 51, 100), 8))
+
+
+@case
+def a12_bad_data_offsets(c):
+    """Data offsets 0 to 4, and 15 where the packet ends before."""
+    return disturbed(c, *broken(c, *({"tcp": {"dataofs": n}} for n in (0, 1, 2, 3, 4, 15))))
+
+
+def with_options(segment, options):
+    """The segment with these bytes as TCP options."""
+    packet = segment.packet()
+    tcp = packet.payload.copy()
+    tcp.options, tcp.dataofs, tcp.chksum = [], 5 + len(options) // 4, None
+    packet.remove_payload()
+    packet.proto = 6
+    return frame_of(segment, bytes(packet / (bytes(tcp)[:20] + options)))
+
+
+@case
+def a12_bad_options(c):
+    """SYN options of length 0 and 255, and scales behind the end of options: none of them is read."""
+    opened = c.opened()
+    syn = with_options(opened[0], bytes.fromhex("0204 05b4 0500 0303 07 000000".replace(" ", "")))
+    syn_ack = with_options(opened[1], bytes.fromhex("0204 05b4 0003 0309".replace(" ", "")))
+    return [syn, syn_ack] + opened[2:] + c.four_way()
+
+
+@case
+def a12_option_past_end(c):
+    """A last option whose length exceeds the header; the scale before it counts."""
+    opened = c.opened()
+    syn = with_options(opened[0], bytes.fromhex("0303 0701 1eff 0000".replace(" ", "")))
+    return [syn] + opened[1:] + c.four_way()
+
+
+@case
+def a12_scale_above_14(c):
+    """Shift counts above 14 mean 14 (RFC 7323 section 2.3)."""
+    opened = c.opened()
+    return [replace(opened[0], options=[("WScale", 200)]), replace(opened[1], options=[("WScale", 15)])
+            ] + opened[2:] + c.four_way()
+
+
+@case
+def a14_contradicting_flags(c):
+    """SYN+FIN, no flag, FIN+PSH+URG without ACK; SYN+RST, FIN+RST and all flags far out of the window."""
+    far = 900_000_000
+    return disturbed(c, c.src(40, "SF", 51), c.dst(41, "SF.", 501, 51), c.src(42, "", 51), c.dst(43, "FPU", 501),
+                     c.dst(44, "SR.", far, 51), c.dst(45, "FR.", far, 51), c.src(46, "FSRPAUEC".replace("A", "."), far, 501))
+
+
+@case
+def a14_fin_rst_in_sequence(c):
+    """FIN and RST in one segment in sequence: the RST bit is looked at first (RFC 9293 section 3.10.7.4)."""
+    return c.opened() + [c.src(100, "FR.", 51, 501)]
+
+
+@case
+def a14_syn_fin_alone(c):
+    """SYN+FIN to 20 ports, refused by each: no connection."""
+    return scan(c, "SF")
+
+
+# ---- reuse of the tuple ----
+
+@case
+def a15_reuse_without_close(c):
+    """The client rebooted: its SYN is challenged, its RST ends the old connection, its second SYN opens a new one."""
+    new = c.again(2000)
+    accepted = replace(new, start=new.start + 1_000_000_000)
+    return c.opened() + [new.src(0, "S"), c.dst(2010, ".", 501, 51), c.src(2010.1, "R", 51)
+                         ] + accepted.opened() + accepted.four_way()
+
+
+@case
+def a15_reuse_replaces(c):
+    """A SYN on a tuple that never closed is answered by a SYN-ACK: the old connection had gone unseen."""
+    new = c.again(2000)
+    return c.opened() + new.opened() + new.four_way()
+
+
+@case
+def a15_reuse_of_half_closed(c):
+    """The old connection's close had begun when the tuple is opened again."""
+    new = c.again(2000)
+    return c.opened() + c.four_way()[:2] + new.opened() + new.four_way()
+
+
+@case
+def a15_same_isn(c):
+    """The new connection has the old one's ISN at its source."""
+    new = c.again(2000, jump=(0, 70_000_000))
+    return c.opened() + c.four_way() + new.opened() + new.four_way()
+
+
+@case
+def a15_from_the_other_side(c):
+    """The former server opens the next connection on the tuple."""
+    new = c.again(2000)
+    new = replace(new, ips=new.ips[::-1], ports=new.ports[::-1], isn=new.isn[::-1])
+    return c.opened() + c.four_way() + new.opened() + new.four_way()
+
+
+@case
+def a15_reset_and_again(c):
+    """SO_LINGER 0 and the same port five times in a row."""
+    rounds = [c] + [c.again(200 * n, jump=(50_000_000 * n, 70_000_000 * n)) for n in range(1, 5)]
+    return [s for r in rounds for s in r.opened() + [r.src(100, "R.", 51, 501)]]
+
+
+# ---- storms ----
+
+@case
+def a17_fin_storm(c):
+    """A FIN a thousand times: one record, the count says at least 255."""
+    return c.opened() + [c.src(100 + 2 * n, "F.", 51, 501) for n in range(1000)]
+
+
+@case
+def a17_rst_storm(c):
+    """A RST a thousand times: one record."""
+    return c.opened() + [c.src(100 + 2 * n, "R.", 51, 501) for n in range(1000)]
+
+
+# ---- odd ends ----
+
+@case
+def a19_port_zero(c):
+    """Ports 0 and 65535 are ports."""
+    return closed(replace(c, ports=(65535, 0)))
+
+
+@case
+def a19_same_address(c):
+    """Both ends on one host."""
+    return closed(replace(c, ips=("127.0.0.1", "127.0.0.1")))
+
+
+@case
+def a19_ipv4_mapped(c):
+    """::ffff:10.0.0.1 on the wire is IPv6 and another connection than that of 10.0.0.1."""
+    mapped = replace(c, ips=("::ffff:10.0.0.1", "::ffff:10.0.1.9"), start=c.start + 1_000_000)
+    return sorted(closed(c) + closed(mapped), key=lambda s: s.time)
+
+
+@case
+def a19_self_connect(c):
+    """A socket connected to itself: it answers its own SYN, and its one FIN closes both directions."""
+    c = replace(c, ips=("127.0.0.1", "127.0.0.1"), ports=(5000, 5000), isn=(1000, 1000))
+    return [c.src(0, "S"), c.src(0.02, "S.", 0, 1), c.src(0.04, ".", 1, 1), c.src(100, "F.", 1, 1),
+            c.src(100.02, ".", 2, 2)]
+
+
+# ---- tunnels ----
+
+def tunnelled(c, *outer):
+    """The close inside an outer packet: its layers as a function of the inner IP packet."""
+    def wrap(segment):
+        layers = IP(src="192.0.2.1", dst="192.0.2.2", id=1)
+        for layer in outer:
+            layers = layers / layer
+        return frame_of(segment, bytes(layers / segment.packet()))
+    return [wrap(s) for s in closed(c)]
+
+
+@case
+def a21_gre(c):
+    """TCP in GRE is not this interface's connection."""
+    return tunnelled(c, GRE())
+
+
+@case
+def a21_vxlan(c):
+    """TCP in VXLAN."""
+    return tunnelled(c, UDP(sport=12345, dport=4789), VXLAN(vni=7), Ether(src="02:00:00:00:00:0c",
+                                                                          dst="02:00:00:00:00:0d"))
+
+
+@case
+def a21_gtp(c):
+    """TCP in GTP-U."""
+    return tunnelled(c, UDP(sport=2152, dport=2152), b"\x30\xff\x00\x28\x00\x00\x00\x07")
+
+
+@case
+def a21_ip_in_ip(c):
+    """TCP in IPv4 in IPv4."""
+    return tunnelled(c)
+
+
+@case
+def a21_6in4(c):
+    """TCP in IPv6 in IPv4."""
+    return tunnelled(replace(c, ips=IPV6))
+
+
+@case
+def arp_and_noise(c):
+    """Frames that are no IP, and empty ones, between a connection's packets."""
+    noise = [Frame(c.start + 50_000_000 + n, data) for n, data in enumerate((
+        b"\xff" * 6 + b"\x02" * 6 + b"\x08\x06" + b"\0" * 28, b"\0" * 14, b"\0" * 13, b"", b"\0" * 6 + b"\x45" * 60))]
+    return disturbed(c, *noise)

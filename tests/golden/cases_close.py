@@ -1,0 +1,602 @@
+# SPDX-License-Identifier: GPL-2.0
+"""How connections close: a capture for each row of the decision table (G graceful, U unfinished, R reset, P after).
+
+Unless a case says otherwise the source closes at 100 ms, where its next number is 51 and the destination's 501.
+"""
+from dataclasses import replace
+
+from scapy.layers.inet import ICMP, IP
+
+from packets import case, frame_of
+
+
+# ---- graceful ----
+
+@case
+def g1_four_way(c):
+    """FIN, ACK, FIN, ACK: each FIN acknowledged by a segment of its own."""
+    return c.opened() + c.four_way()
+
+
+@case
+def g1_destination_closes(c):
+    """The server closes first, as HTTP/1.0 servers do."""
+    return c.opened() + [c.dst(100, "F.", 501, 51), c.src(100.5, ".", 51, 502),
+                         c.src(101, "F.", 51, 502), c.dst(111, ".", 502, 52)]
+
+
+@case
+def g1_data_then_fin(c):
+    """The last data and the FIN are two segments, one behind the other."""
+    return c.opened() + [c.src(99.9, "P.", 51, 501, 30), c.src(100, "F.", 81, 501), c.dst(110, ".", 501, 82),
+                         c.dst(149, "P.", 501, 82, 40), c.dst(150, "F.", 541, 82), c.src(150.2, ".", 82, 542)]
+
+
+@case
+def g1_window_update_after_the_ack(c):
+    """The ACK of the FIN comes again with a larger window, as the application reads: no second acknowledgment."""
+    return c.opened() + [c.src(100, "F.", 51, 501), c.dst(110, ".", 501, 52), c.dst(130, ".", 501, 52, win=2000),
+                         c.dst(150, "F.", 501, 52), c.src(150.2, ".", 52, 502)]
+
+
+@case
+def g2_three_way(c):
+    """The peer's FIN is the first segment that acknowledges ours."""
+    return c.opened() + [c.src(100, "F.", 51, 501), c.dst(110, "F.", 501, 52), c.src(110.3, ".", 52, 502)]
+
+
+@case
+def g2_destination_closes(c):
+    """Three-way, begun by the server."""
+    return c.opened() + [c.dst(100, "F.", 501, 51), c.src(100.2, "F.", 51, 502), c.dst(110, ".", 502, 52)]
+
+
+@case
+def g3_simultaneous(c):
+    """Two FINs cross: neither acknowledges the other, both ends go through CLOSING."""
+    return c.opened() + [c.src(100, "F.", 51, 501), c.dst(102, "F.", 501, 51),
+                         c.src(107, ".", 52, 502), c.dst(110, ".", 502, 52)]
+
+
+@case
+def g3_destination_seen_first(c):
+    """The same crossing seen from nearer the destination: capture order is a matter of vantage."""
+    return c.opened() + [c.dst(100, "F.", 501, 51), c.src(103, "F.", 51, 501),
+                         c.dst(104, ".", 502, 52), c.src(109, ".", 52, 502)]
+
+
+@case
+def g3_first_fin_lost(c):
+    """The source's FIN is lost behind us; the destination closes on its own; the copy acknowledges, the first did not."""
+    return c.opened() + [c.src(100, "F.", 51, 501), c.dst(150, "F.", 501, 51), c.src(150.2, ".", 52, 502),
+                         c.src(300, "F.", 51, 502), c.dst(310, ".", 502, 52)]
+
+
+@case
+def g4_fin_with_data(c):
+    """The FIN rides on the last 30 bytes: its number is behind them."""
+    return c.opened() + [c.src(100, "FP.", 51, 501, 30), c.dst(110, ".", 501, 82),
+                         c.dst(150, "F.", 501, 82), c.src(150.2, ".", 82, 502)]
+
+
+@case
+def g4_fin_moved_into_larger_retransmission(c):
+    """10 bytes, then 20 with the FIN; both lost and sent again as one segment of lower number and the same end."""
+    return c.opened() + [c.src(95, "P.", 51, 501, 10), c.src(100, "FP.", 61, 501, 20), c.src(300, "FP.", 51, 501, 30),
+                         c.dst(310, ".", 501, 82), c.dst(350, "F.", 501, 82), c.src(350.2, ".", 82, 502)]
+
+
+@case
+def g4_data_again_then_fin_alone(c):
+    """FIN with data, lost; the data comes again without the FIN and is acknowledged, then the FIN alone."""
+    return c.opened() + [c.src(100, "FP.", 51, 501, 30), c.src(300, "P.", 51, 501, 30), c.dst(310, ".", 501, 81),
+                         c.src(500, "F.", 81, 501), c.dst(510, ".", 501, 82),
+                         c.dst(550, "F.", 501, 82), c.src(550.2, ".", 82, 502)]
+
+
+@case
+def g5_half_close_with_data(c):
+    """The peer acknowledges the FIN and sends 1000 bytes more before its own."""
+    return c.opened() + [c.src(100, "F.", 51, 501), c.dst(110, ".", 501, 52), c.dst(120, "P.", 501, 52, 1000),
+                         c.src(120.2, ".", 52, 1501), c.dst(150, "F.", 1501, 52), c.src(150.2, ".", 52, 1502)]
+
+
+@case
+def g5_ack_carries_data(c):
+    """The segment that acknowledges the FIN carries data itself: sent after the FIN came, so half-closed."""
+    return c.opened() + [c.src(100, "F.", 51, 501), c.dst(110, "P.", 501, 52, 1000), c.src(110.2, ".", 52, 1501),
+                         c.dst(150, "F.", 1501, 52), c.src(150.2, ".", 52, 1502)]
+
+
+@case
+def g5_bytes_in_flight(c):
+    """1000 bytes cross the FIN: they were sent before it was acknowledged and are no half-close data."""
+    return c.opened() + [c.src(100, "F.", 51, 501), c.dst(105, "P.", 501, 51, 1000), c.src(105.1, ".", 52, 1501),
+                         c.dst(110, ".", 1501, 52), c.dst(150, "F.", 1501, 52), c.src(150.2, ".", 52, 1502)]
+
+
+@case
+def g6_no_data(c):
+    """Connect and close, as health checks do."""
+    return c.handshake() + [c.src(20, "F.", 1, 1), c.dst(30, ".", 1, 2), c.dst(30.5, "F.", 1, 2), c.src(30.6, ".", 2, 2)]
+
+
+@case
+def g7_close_from_syn_received(c):
+    """The server's FIN comes before the handshake's ACK: SYN-RECEIVED to FIN-WAIT-1 (RFC 9293 section 3.10.4)."""
+    return [c.src(0, "S"), c.dst(10, "S.", 0, 1), c.dst(12, "F.", 1, 1), c.src(22, ".", 1, 2),
+            c.src(30, "F.", 1, 2), c.dst(40, ".", 2, 2)]
+
+
+@case
+def g7_fin_completes_handshake(c):
+    """The client's first segment after the SYN-ACK is its FIN."""
+    return c.handshake()[:2] + [c.src(10.1, "F.", 1, 1), c.dst(20, ".", 1, 2), c.dst(30, "F.", 1, 2),
+                                c.src(30.1, ".", 2, 2)]
+
+
+@case
+def g7_tfo(c):
+    """Fast Open: 20 bytes in the SYN, acknowledged by the SYN-ACK (RFC 7413)."""
+    return [c.src(0, "S", length=20, options=[("MSS", 1460), ("WScale", 7), (34, b"cookie88")]), c.dst(10, "S.", 0, 21),
+            c.src(10.1, ".", 21, 1), c.dst(11, "P.", 1, 21, 100), c.src(11.1, ".", 21, 101),
+            c.src(100, "F.", 21, 101), c.dst(110, ".", 101, 22), c.dst(150, "F.", 101, 22), c.src(150.2, ".", 22, 102)]
+
+
+@case
+def g7_tfo_data_not_taken(c):
+    """Fast Open refused: the SYN-ACK covers the SYN only, the 20 bytes come again after the handshake."""
+    return [c.src(0, "S", length=20, options=[("MSS", 1460), (34, b"cookie88")]), c.dst(10, "S.", 0, 1),
+            c.src(10.1, "P.", 1, 1, 20), c.dst(20, ".", 1, 21), c.src(100, "F.", 21, 1), c.dst(110, ".", 1, 22),
+            c.dst(150, "F.", 1, 22), c.src(150.2, ".", 22, 2)]
+
+
+@case
+def g8_fin_retransmitted_in_time_wait(c):
+    """The last ACK is lost behind us: the peer's FIN and the ACK come again 200 ms later."""
+    return c.opened() + c.four_way() + [c.dst(350, "F.", 501, 52), c.src(350.2, ".", 52, 502)]
+
+
+@case
+def g8_fin_copy_after_settling(c):
+    """The FIN's copy comes after the connection was reported: it opens no new one."""
+    return c.opened() + c.four_way() + [c.dst(1350, "F.", 501, 52), c.src(1350.2, ".", 52, 502)]
+
+
+@case
+def g9_long_close_wait(c):
+    """The peer stays half closed for 30 s; LAST-ACK leads to CLOSED, without TIME-WAIT."""
+    return c.opened() + [c.src(100, "F.", 51, 501), c.dst(110, ".", 501, 52), c.dst(30110, "F.", 501, 52),
+                         c.src(30110.2, ".", 52, 502)]
+
+
+@case
+def simultaneous_open(c):
+    """Two SYNs cross (RFC 9293 section 3.5); the first sender is the source."""
+    return [c.src(0, "S"), c.dst(4, "S"), c.src(9, "S.", 0, 1), c.dst(10, "S.", 0, 1), c.src(19, ".", 1, 1),
+            c.src(100, "F.", 1, 1), c.dst(110, ".", 1, 2), c.dst(150, "F.", 1, 2), c.src(150.2, ".", 2, 2)]
+
+
+@case
+def handshake_retransmitted(c):
+    """SYN twice, SYN-ACK twice: times count from the first copies."""
+    return [c.src(0, "S"), c.src(1000, "S"), c.dst(1010, "S.", 0, 1), c.dst(2010, "S.", 0, 1), c.src(2010.1, ".", 1, 1),
+            c.src(2100, "F.", 1, 1), c.dst(2110, "F.", 1, 2), c.src(2110.3, ".", 2, 2)]
+
+
+# ---- never finished ----
+
+@case
+def u1_fin_never_acked(c):
+    """A FIN and four copies at growing distance, no answer."""
+    return c.opened() + [c.src(ms, "F.", 51, 501) for ms in (100, 300, 700, 1500, 3100)]
+
+
+@case
+def u1_peer_goes_on_sending(c):
+    """The peer sends on and acknowledges all but the FIN: its acknowledgments are none of the FIN."""
+    return c.opened() + [c.src(100, "F.", 51, 501), c.dst(110, "P.", 501, 51, 100), c.src(110.1, ".", 52, 601),
+                         c.dst(130, "P.", 601, 51, 100), c.src(130.1, ".", 52, 701)]
+
+
+@case
+def u1_ages_out_in_packet_time(c):
+    """A FIN without answer is given up after 60 s, while other connections go on."""
+    later = c.other(40002, start=c.start + 100_000_000_000)
+    return c.opened() + [c.src(100, "F.", 51, 501)] + later.opened() + later.four_way()
+
+
+@case
+def u2_peer_never_closes(c):
+    """The FIN is acknowledged, the peer's application does not close."""
+    return c.opened() + [c.src(100, "F.", 51, 501), c.dst(110, ".", 501, 52)]
+
+
+@case
+def u2_source_never_closes(c):
+    """The server closed; the client stays in CLOSE-WAIT."""
+    return c.opened() + [c.dst(100, "F.", 501, 51), c.src(100.5, ".", 51, 502)]
+
+
+@case
+def u3_fin_wait_2_expired(c):
+    """The closer's kernel forgot its half-closed socket; data comes 40 s later and is answered by a RST without ACK."""
+    return c.opened() + [c.src(100, "F.", 51, 501), c.dst(110, ".", 501, 52), c.dst(40100, "P.", 501, 52, 100),
+                         c.src(40100.1, "R", 52)]
+
+
+@case
+def u3_late_fin_after_report(c):
+    """The same with a FIN after 70 s, when the close was already reported as unfinished: no second connection."""
+    return c.opened() + [c.src(100, "F.", 51, 501), c.dst(110, ".", 501, 52), c.dst(70100, "F.", 501, 52),
+                         c.src(70100.1, "R", 52)]
+
+
+@case
+def u4_last_ack_missing(c):
+    """The second FIN and three copies are not acknowledged."""
+    return c.opened() + [c.src(100, "F.", 51, 501), c.dst(110, ".", 501, 52)] + [
+        c.dst(ms, "F.", 501, 52) for ms in (150, 350, 750, 1550)]
+
+
+@case
+def u4_three_way_last_ack_missing(c):
+    """FIN, FIN+ACK, and nothing more; the server began."""
+    return c.opened() + [c.dst(100, "F.", 501, 51), c.src(100.2, "F.", 51, 502)]
+
+
+@case
+def u5_fin_answered_by_rst(c):
+    """The closer has no TIME-WAIT: it answers the second FIN by a RST."""
+    return c.opened() + [c.src(100, "F.", 51, 501), c.dst(110, ".", 501, 52), c.dst(150, "F.", 501, 52),
+                         c.src(150.2, "R", 52)]
+
+
+@case
+def u6_idle_never_closed(c):
+    """Open until the capture ends."""
+    return c.opened()
+
+
+@case
+def u6_shown_open(c):
+    """The same, with --show-open."""
+    return c.opened()
+
+
+@case
+def u7_hole_never_filled(c):
+    """1000 bytes before the FIN never arrive: the acknowledgments stay below it."""
+    return c.opened() + [c.src(100, "F.", 1051, 501), c.dst(110, ".", 501, 51), c.src(300, "F.", 1051, 501),
+                         c.dst(310, ".", 501, 51), c.src(700, "F.", 1051, 501), c.dst(710, ".", 501, 51)]
+
+
+@case
+def u7_hole_filled(c):
+    """The FIN overtakes 1000 bytes; once they are there, one ACK covers both."""
+    return c.opened() + [c.src(100, "F.", 1051, 501), c.dst(110, ".", 501, 51), c.src(115, ".", 51, 501, 1000),
+                         c.dst(125, ".", 501, 1052), c.dst(150, "F.", 501, 1052), c.src(150.2, ".", 1052, 502)]
+
+
+@case
+def u8_capture_ends_after_first_ack(c):
+    """The file ends inside the close."""
+    return c.opened() + [c.src(100, "F.", 51, 501), c.dst(110, ".", 501, 52)]
+
+
+@case
+def u8_begins_with_first_fin(c):
+    """The capture starts at the close: the other side's numbers prove that it is one."""
+    return c.four_way()
+
+
+@case
+def u8_begins_after_first_fin(c):
+    """The first FIN was before the capture: whether the source has closed cannot be known."""
+    return c.four_way()[1:]
+
+
+@case
+def u8_begins_with_last_ack(c):
+    """Only the last ACK is in the file."""
+    return c.four_way()[3:]
+
+
+@case
+def u8_peer_fin_not_captured(c):
+    """The peer's ACK and FIN are not in the file, but the source acknowledges a number that only a FIN explains."""
+    return c.opened() + [c.src(100, "F.", 51, 501), c.src(150.2, ".", 52, 502)]
+
+
+@case
+def u8_only_one_direction(c):
+    """Asymmetric routing: the source alone is seen, and its acknowledgments say that it was answered."""
+    return [s for s in c.opened() + c.four_way() if s.side == 0]
+
+
+@case
+def u8_begins_with_syn_ack(c):
+    """The SYN is not in the file: who opened is known all the same, but no time that needs the SYN."""
+    return c.opened()[1:] + c.four_way()
+
+
+@case
+def midstream_close(c):
+    """The capture starts on an open connection: the end with the lower port is taken as destination."""
+    return c.opened()[3:] + c.four_way()
+
+
+@case
+def unanswered(c):
+    """A SYN and its copies after 1 s and 3 s, no answer."""
+    return [c.src(0, "S"), c.src(1000, "S"), c.src(3000, "S")]
+
+
+@case
+def unanswered_in_packet_time(c):
+    """A SYN is given up 10 s after its last copy, while other connections go on; the copy after that is a new try."""
+    later = c.other(40002, start=c.start + 12_000_000_000)
+    return [c.src(0, "S")] + later.opened() + later.four_way()
+
+
+# ---- reset ----
+
+@case
+def r1_refused(c):
+    """SYN answered by RST: sequence 0, the SYN acknowledged."""
+    return [c.src(0, "S"), c.dst(10, "R.", 0, 1, tcp={"seq": 0}, win=0)]
+
+
+@case
+def r1_refused_second_syn(c):
+    """The first SYN is lost, the second refused."""
+    return [c.src(0, "S"), c.src(1000, "S"), c.dst(1010, "R.", 0, 1, tcp={"seq": 0}, win=0)]
+
+
+@case
+def r1_refused_tfo(c):
+    """A SYN with data refused: the RST acknowledges the data, too."""
+    return [c.src(0, "S", length=20), c.dst(10, "R.", 0, 21, tcp={"seq": 0}, win=0)]
+
+
+@case
+def r1_forged_refusal(c):
+    """A RST that does not acknowledge the SYN is ignored (RFC 9293 section 3.10.7.3): the connection opens."""
+    opened = c.opened()
+    return opened[:1] + [c.dst(5, "R.", 0, 5000, tcp={"seq": 0}, win=0)] + opened[1:] + c.four_way()
+
+
+@case
+def r2_rst_after_syn_ack(c):
+    """The client does not know its own SYN any more, or only scans: RST on the SYN-ACK."""
+    return c.handshake()[:2] + [c.src(10.1, "R", 1)]
+
+
+@case
+def r2_server_gives_up(c):
+    """The server sends its SYN-ACK and then a RST before the handshake is complete."""
+    return c.handshake()[:2] + [c.dst(20, "R.", 1, 1)]
+
+
+@case
+def r3_abort(c):
+    """RST+ACK in sequence on an open connection: unread data at close, SO_LINGER 0, a killed process."""
+    return c.opened() + [c.src(100, "R.", 51, 501)]
+
+
+@case
+def r3_abort_by_destination(c):
+    """The same from the server."""
+    return c.opened() + [c.dst(100, "R.", 501, 51)]
+
+
+@case
+def r3_data_in_flight_crosses(c):
+    """Data sent before the RST arrived is no sign that the connection lives; a second RST answers it."""
+    return c.opened() + [c.dst(100, "R.", 501, 51), c.src(101, "P.", 51, 501, 200), c.dst(111, "R", 501)]
+
+
+@case
+def r3_old_data_behind_the_rst(c):
+    """A data segment from before the RST is overtaken by it."""
+    return c.opened() + [c.dst(100, "R.", 501, 51), c.dst(100.5, "P.", 1, 51, 500)]
+
+
+@case
+def r4_passive_rst(c):
+    """A RST without ACK answers a data segment, its number taken from that segment's acknowledgment."""
+    return c.opened() + [c.dst(100, "P.", 501, 51, 100), c.src(100.1, "R", 51)]
+
+
+@case
+def r5_data_after_full_close(c):
+    """The source closed fully, the destination sends 1000 bytes more: RST, the bytes are lost."""
+    return c.opened() + [c.src(100, "F.", 51, 501), c.dst(110, ".", 501, 52), c.dst(120, "P.", 501, 52, 1000),
+                         c.src(120.1, "R", 52)]
+
+
+@case
+def r5_fin_and_rst_at_once(c):
+    """FIN, and a RST by the same side before any answer."""
+    return c.opened() + [c.src(100, "F.", 51, 501), c.src(100.1, "R.", 52, 501)]
+
+
+@case
+def r6_rst_answers_fin(c):
+    """The peer acknowledges the FIN and then aborts (unread data, SO_LINGER 0)."""
+    return c.opened() + [c.src(100, "F.", 51, 501), c.dst(110, ".", 501, 52), c.dst(120, "R.", 501, 52)]
+
+
+@case
+def r6_rst_for_ack_of_fin(c):
+    """The RST is the first answer to the FIN."""
+    return c.opened() + [c.src(100, "F.", 51, 501), c.dst(110, "R.", 501, 52)]
+
+
+@case
+def r7_late_reset(c):
+    """Both FINs are acknowledged; a RST after that does not change what happened."""
+    return c.opened() + c.four_way() + [c.dst(160, "R", 502)]
+
+
+@case
+def r7_rst_with_both_fins_open(c):
+    """Both FINs were sent, the second is not acknowledged, then its sender resets."""
+    return c.opened() + [c.src(100, "F.", 51, 501), c.dst(110, "F.", 501, 52), c.dst(150, "R.", 502, 52)]
+
+
+@case
+def r8_linger2(c):
+    """The closer itself aborts in FIN-WAIT-2: RST+ACK behind its FIN."""
+    return c.opened() + [c.src(100, "F.", 51, 501), c.dst(110, ".", 501, 52), c.src(115, "R.", 52, 501)]
+
+
+@case
+def r9_challenge_then_exact(c):
+    """A RST in the window but not in sequence is challenged (RFC 5961 section 3); the exact one ends it."""
+    return c.opened() + [c.dst(100, "R.", 601, 51), c.src(100.1, ".", 51, 501), c.dst(110, "R", 501)]
+
+
+@case
+def r9_challenge_unanswered(c):
+    """A RST in the window is challenged, and the connection goes on to close normally."""
+    return c.opened() + [c.dst(50, "R.", 601, 51), c.src(50.1, ".", 51, 501)] + c.four_way()
+
+
+@case
+def r9_in_window_accepted(c):
+    """A RST in the window, and silence: an old stack took it."""
+    return c.opened() + [c.dst(100, "R.", 601, 51)]
+
+
+@case
+def r10_out_of_window_ignored(c):
+    """A RST far beyond the window changes nothing."""
+    return c.opened() + [c.dst(50, "R.", 10_000_501, 51)] + c.four_way()
+
+
+@case
+def r10_before_window_ignored(c):
+    """A RST behind the window, an old duplicate, changes nothing."""
+    return c.opened() + [c.dst(50, "R.", 201, 51)] + c.four_way()
+
+
+@case
+def r10_still_open(c):
+    """A RST far beyond the window and nothing more: still open, with --show-open."""
+    return c.opened() + [c.dst(50, "R.", 10_000_501, 51)]
+
+
+@case
+def r11_syn_in_open_flow(c):
+    """A SYN inside an open connection is challenged (RFC 5961 section 4) and restarts nothing."""
+    return c.opened() + [c.src(50, "S", 9_000_000), c.dst(60, ".", 501, 51)] + c.four_way()
+
+
+@case
+def r12_ttl_differs(c):
+    """The RST's TTL is not its alleged sender's."""
+    return c.opened() + [c.dst(100, "R.", 501, 51, ttl=200)]
+
+
+@case
+def r12_ttl_same(c):
+    """The counter-example: nothing to tell the RST from its sender's other segments."""
+    return c.opened() + [c.dst(100, "R.", 501, 51)]
+
+
+@case
+def r13_icmp_unreachable(c):
+    """An ICMP error that quotes the connection, then silence: soft in an established state (RFC 5461)."""
+    last = c.src(100, "P.", 51, 501, 20)
+    error = IP(src=c.ips[1], dst=c.ips[0], id=7) / ICMP(type=3, code=1) / bytes(last.packet())[:28]
+    return c.opened() + [last, frame_of(c.dst(101, "."), bytes(error))]
+
+
+@case
+def r14_vanished(c):
+    """Retransmissions stop without FIN or RST."""
+    return c.opened() + [c.src(ms, "P.", 51, 501, 20) for ms in (100, 300, 700, 1500)]
+
+
+@case
+def r15_keepalive_timeout(c):
+    """Three probes of the number before the next go unanswered, then RST+ACK."""
+    return c.opened() + [c.src(ms, ".", 50, 501) for ms in (10000, 11000, 12000)] + [c.src(13000, "R.", 51, 501)]
+
+
+@case
+def r16_mptcp_fastclose(c):
+    """A RST with MP_FASTCLOSE (RFC 8684 section 3.5)."""
+    return c.opened() + [c.src(100, "R.", 51, 501, options=[(30, bytes.fromhex("7000") + b"key_of_8")])]
+
+
+@case
+def r16_mptcp_subflow_reset(c):
+    """A RST with MP_TCPRST, reason 5 (RFC 8684 section 3.6): one subflow ends."""
+    return c.opened() + [c.src(100, "R.", 51, 501, options=[(30, bytes.fromhex("8005"))])]
+
+
+@case
+def r17_rst_with_payload(c):
+    """A RST that says why in 20 bytes: they are no data of the connection."""
+    return c.opened() + [c.src(100, "R.", 51, 501, 20)]
+
+
+# ---- after the close ----
+
+@case
+def p1_reuse_while_settling(c):
+    """The tuple is opened again 150 ms after its close."""
+    new = c.again(300)
+    return c.opened() + c.four_way() + new.opened() + new.four_way()
+
+
+@case
+def p1_reuse_after_settling(c):
+    """The tuple is opened again after 5 s, within TIME-WAIT."""
+    new = c.again(5000)
+    return c.opened() + c.four_way() + new.opened() + new.four_way()
+
+
+@case
+def p2_reuse_refused_by_ack(c):
+    """TIME-WAIT answers the new SYN by its old ACK, the client by a RST; a second later the SYN is accepted."""
+    new = c.again(2000, jump=(3_000_000_000, 70_000_000))
+    old = [c.dst(100, "F.", 501, 51), c.src(100.5, ".", 51, 502), c.src(101, "F.", 51, 502), c.dst(111, ".", 502, 52)]
+    challenge = [new.src(0, "S"), c.dst(2010, ".", 502, 52), c.src(2010.1, "R", 52)]
+    accepted = replace(new, start=new.start + 1_000_000_000)
+    return c.opened() + old + challenge + accepted.opened() + accepted.four_way()
+
+
+@case
+def p3_time_wait_assassination(c):
+    """An old duplicate reaches TIME-WAIT, its ACK reaches nobody, and that one's RST kills TIME-WAIT (RFC 1337)."""
+    return c.opened() + c.four_way() + [c.dst(200, "P.", 1, 51, 500), c.src(200.1, ".", 52, 502), c.dst(210, "R", 502)]
+
+
+@case
+def p4_late_data_and_fin(c):
+    """Data and FIN for an end that is fully closed: a RST for each."""
+    return c.opened() + [c.src(100, "F.", 51, 501), c.dst(110, ".", 501, 52), c.dst(120, "P.", 501, 52, 100),
+                         c.src(120.1, "R", 52), c.dst(121, "F.", 601, 52), c.src(121.1, "R", 52)]
+
+
+def stamped(segments, value):
+    """The same segments with a timestamp option each (RFC 7323), the SYNs' other options kept."""
+    return [replace(s, options=[("Timestamp", (value + n, 0)), ("NOP", None), ("NOP", None)] +
+                    ([("WScale", 7)] if "S" in s.flags else [])) for n, s in enumerate(segments)]
+
+
+@case
+def p5_active_side_reuse(c):
+    """The end that holds TIME-WAIT connects again with newer timestamps (tcp_tw_reuse)."""
+    new = c.again(1200)
+    return stamped(c.opened() + c.four_way(), 1000) + stamped(new.opened() + new.four_way(), 5000)
+
+
+@case
+def p6_reuse_without_syn(c):
+    """The tuple lives again with other numbers, its new handshake not in the file."""
+    new = c.again(5000, jump=(1_500_000_000, 2_500_000_000))
+    return c.opened() + c.four_way() + new.opened()[3:] + new.four_way()

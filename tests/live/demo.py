@@ -1,0 +1,63 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-2.0
+"""
+demo.py TCPFIN-TRACE [OPTION...]: shows the program at work, without a network.
+
+Makes a client and a server in namespaces of their own, watches the client's interface, closes a connection in every
+way there is, and leaves nothing behind. Options go to the program, `--format=ladder` for example.
+"""
+import os
+import signal
+import subprocess
+import sys
+import time
+
+from closes import SCENARIOS, Path
+from netlab import Failure, Lab, Skip, Tracer, ipv4, ipv6
+
+SETTLE_MS, CLOSE_TIMEOUT = 100, 2
+
+
+def say(text):
+    """A caption, dimmed where the terminal can."""
+    plain = not sys.stderr.isatty() or os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
+    print(f"\n# {text}" if plain else f"\n\x1b[2m# {text}\x1b[0m", file=sys.stderr, flush=True)
+
+
+def play_all(lab):
+    paths = [Path(lab.client, lab.server, address) for address in (ipv4(0, 2), ipv6(0, 2))]
+    for number, scenario in enumerate(SCENARIOS):
+        path = paths[number % 2]
+        say(f"{scenario.caption} (IPv{path.version})")
+        try:
+            scenario.play(path)
+        except Skip as reason:
+            say(f"left out: {reason}")
+        time.sleep(SETTLE_MS / 1000 + 0.15)
+    say(f"{CLOSE_TIMEOUT} seconds later the program gives up on that one (--close-timeout); Ctrl-C prints the summary")
+    time.sleep(CLOSE_TIMEOUT + 0.5)
+
+
+def main(program, *options):
+    with Lab() as lab:
+        tracer = Tracer(lab, lab.client, [os.path.abspath(program)], ["eth0"], f"--settle={SETTLE_MS}",
+                        f"--close-timeout={CLOSE_TIMEOUT}", *options, stdout=sys.stdout, stderr=sys.stderr)
+        try:
+            play_all(lab)
+        finally:
+            tracer.signal(signal.SIGINT)
+            code = tracer.wait()
+    return code
+
+
+if __name__ == "__main__":
+    if len(sys.argv) < 2:
+        sys.exit("usage: demo.py TCPFIN-TRACE [OPTION...]")
+    if os.geteuid() != 0:
+        sys.exit("demo.py: network namespaces need root: run it with sudo")
+    try:
+        sys.exit(main(*sys.argv[1:]))
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except (Failure, Skip, OSError, subprocess.SubprocessError) as error:
+        sys.exit(f"demo.py: {error}")

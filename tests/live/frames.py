@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: GPL-2.0
+"""
+Whole TCP conversations built byte by byte, for links on which this kernel has no sockets: VLAN tags, bare IP devices.
+"""
+import socket
+import struct
+import time
+
+from netlab import ACK, FIN, PSH, SYN
+
+GAP = 0.002  # s between two packets
+UP, DOWN = b"u" * 10, b"d" * 20
+
+# One graceful close in four steps, begun by the client: (sender is the client, flags, payload).
+CLIENT_FIRST = ((True, SYN, b""), (False, SYN | ACK, b""), (True, ACK, b""), (True, PSH | ACK, UP),
+                (False, PSH | ACK, DOWN), (True, FIN | ACK, b""), (False, ACK, b""), (False, FIN | ACK, b""),
+                (True, ACK, b""))
+
+
+def checksum(data):
+    """RFC 1071."""
+    if len(data) % 2:
+        data += b"\0"
+    total = sum(struct.unpack(f"!{len(data) // 2}H", data))
+    while total >> 16:
+        total = (total & 0xffff) + (total >> 16)
+    return ~total & 0xffff
+
+
+def packed(address):
+    return socket.inet_pton(socket.AF_INET6 if ":" in address else socket.AF_INET, address)
+
+
+def ip_packet(source, destination, payload):
+    source, destination = packed(source), packed(destination)
+    if len(source) == 16:
+        return struct.pack("!IHBB", 6 << 28, len(payload), socket.IPPROTO_TCP, 64) + source + destination + payload
+    head = struct.pack("!BBHHHBBH", 0x45, 0, 20 + len(payload), 1, 0x4000, 64, socket.IPPROTO_TCP, 0)
+    head += source + destination
+    return head[:10] + struct.pack("!H", checksum(head)) + head[12:] + payload
+
+
+def tcp_segment(source, destination, ports, flags, seq, ack, payload):
+    head = struct.pack("!HHIIBBHHH", *ports, seq, ack, 5 << 4, flags, 64240, 0, 0)
+    pseudo = packed(source) + packed(destination) + struct.pack("!HH", socket.IPPROTO_TCP, len(head) + len(payload))
+    return head[:16] + struct.pack("!H", checksum(pseudo + head + payload)) + head[18:] + payload
+
+
+def conversation(client, server, ports, script=CLIENT_FIRST):
+    """IP packets of the script: [(sender is the client, bytes)]. client, server: addresses; ports: theirs."""
+    next_seq = {True: 0xfffffff8, False: 7000}  # the client's numbers wrap on the way
+    packets = []
+    for up, flags, payload in script:
+        source, destination = (client, server) if up else (server, client)
+        ack = next_seq[not up] if flags & ACK else 0
+        segment = tcp_segment(source, destination, ports if up else ports[::-1], flags, next_seq[up], ack, payload)
+        packets.append((up, ip_packet(source, destination, segment)))
+        next_seq[up] = (next_seq[up] + len(payload) + bool(flags & (SYN | FIN))) & 0xffffffff
+    return packets
+
+
+def ethernet(source, destination, tags, packet):
+    """tags: [(ethertype of the tag, VLAN identifier)], outer first."""
+    ethertype = 0x86dd if packet[0] >> 4 == 6 else 0x0800
+    frame = bytes.fromhex((destination + source).replace(":", ""))
+    for tag, identifier in tags:
+        frame += struct.pack("!HH", tag, identifier)
+    return frame + struct.pack("!H", ethertype) + packet
+
+
+def play(packets, send_up, send_down):
+    """Sends each packet with its sender's function."""
+    for up, packet in packets:
+        (send_up if up else send_down)(packet)
+        time.sleep(GAP)

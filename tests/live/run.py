@@ -1,0 +1,603 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-2.0
+"""
+run.py TCPFIN-TRACE [NAME...]: live tests on real interfaces, as root, all of them or those named.
+
+Each test gets a fresh laboratory (netlab.Lab) and prints a line: "ok NAME", "not ok NAME - why", "skip NAME - why"; the
+sum comes last. Exit code 1 if one failed. What this machine cannot do is a skip, never a pass.
+"""
+import contextlib
+import json
+import os
+import re
+import select
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+import frames
+from closes import SCENARIOS, Path, close_in_turn, scenario_named, talk
+from netlab import Failure, Lab, Process, Skip, Tracer, Tun, check, equal, ipv4, ipv6, mac, need, until
+from witness import Capture, Close
+
+TIME_LIMIT = 60  # s, of one test
+NOBODY = 65534
+TESTS = {}
+PROGRAM = []  # the command of the program under test
+
+
+def test(function):
+    TESTS[function.__name__] = function
+    return function
+
+
+# ---- running and reading the program ----
+
+def watch(lab, *options, interfaces=("eth0",), program=None, **settings):
+    """The program on interfaces of the client, writing JSON, with short waits."""
+    return Tracer(lab, lab.client, program or PROGRAM, interfaces, "--format=json", "--settle=200", *options,
+                  **settings)
+
+
+def paths(lab, number=0):
+    """The two ways from client to server, IPv4 and IPv6."""
+    return [Path(lab.client, lab.server, address) for address in (ipv4(number, 2), ipv6(number, 2))]
+
+
+def key_of(record):
+    return int(record["network"]["type"][-1]), record["source"]["port"], record["destination"]["port"]
+
+
+def field(record, name):
+    for part in name.split("."):
+        record = record[part]
+    return record
+
+
+def expect(record, fields):
+    for name, value in fields.items():
+        equal(name, field(record, name), value)
+
+
+def one_each(records, keys):
+    """{key: record}, where every connection made has exactly one record and there is no other."""
+    found = {key_of(record): record for record in records}
+    check(set(found) == set(keys), f"no record of {sorted(set(keys) - set(found))}, "
+                                   f"records of nothing made {sorted(set(found) - set(keys))}")
+    equal("number of records", len(records), len(keys))
+    return found
+
+
+@contextlib.contextmanager
+def about(what):
+    """Puts the case in front of a failure inside."""
+    try:
+        yield
+    except Failure as failure:
+        raise Failure(f"{what}: {failure}") from None
+
+
+GRACEFUL = {"tcp.outcome": "graceful", "tcp.pattern": "four_way", "tcp.closer": "source", "tcp.segments_lost": 0}
+
+
+def close_some(path, count):
+    """Plays that many whole connections and returns their keys."""
+    return [scenario_named("client_first").play(path) for _ in range(count)]
+
+
+def one_close_seen(lab, *options, **settings):
+    """Whether the program, so started, reports a connection."""
+    tracer = watch(lab, *options, **settings)
+    keys = close_some(paths(lab)[0], 1)
+    tracer.wait_for(1)
+    for record in one_each(tracer.stop(), keys).values():
+        expect(record, GRACEFUL)
+    return tracer
+
+
+# ---- every way to close, on every hook ----
+
+def play_every_scenario(all_paths):
+    """{key: scenario} of what was played."""
+    played = {}
+    for path in all_paths:
+        for scenario in SCENARIOS:
+            played[scenario.play(path)] = scenario
+    return played
+
+
+def every_scenario_on(lab, hook, reason):
+    """reason: what the line on stderr must say of the choice."""
+    need("nft")
+    witness = Capture(lab, lab.client, "eth0")
+    tracer = watch(lab, f"--hook={hook}", "--close-timeout=1")
+    both = paths(lab)
+    played = play_every_scenario(both)
+    tracer.wait_for(len(played))
+    records, segments = one_each(tracer.stop(), played), witness.stop()
+    for key, scenario in played.items():
+        with about(f"{scenario.name}/ipv{key[0]}"):
+            expect(records[key], scenario.expected)
+            expect(records[key], {"observer.interface": "eth0"})
+            Close(segments, key).agree(records[key])
+    choice = [line for line in tracer.stderr.splitlines() if "eth0" in line]
+    check(choice and re.search(reason, choice[0]), f"stderr does not say {reason!r} of eth0: {choice}")
+
+
+@test
+def closes_tc(lab):
+    """Every scenario, IPv4 and IPv6, with --hook=tc."""
+    every_scenario_on(lab, "tc", r"\btcx?\b.*--hook")
+
+
+@test
+def closes_xdp(lab):
+    """Every scenario with --hook=xdp (native on veth)."""
+    every_scenario_on(lab, "xdp", r"\bXDP\b.*--hook")
+
+
+@test
+def closes_xdp_generic(lab):
+    """Every scenario with --hook=xdp-generic."""
+    every_scenario_on(lab, "xdp-generic", r"generic.*--hook")
+
+
+@test
+def closes_auto(lab):
+    """Every scenario with --hook=auto, which takes tc on a veth and says why."""
+    every_scenario_on(lab, "auto", r"\btcx?\b.*veth")
+
+
+# ---- kinds of links ----
+
+@test
+def loopback(lab):
+    """On lo a segment passes both directions; the record has it once."""
+    witness, tracer = Capture(lab, lab.client, "lo"), watch(lab, interfaces=["lo"])
+    played = {}
+    for address in ("127.0.0.1", "::1"):
+        for name in ("no_data", "client_first", "linger0"):
+            played[scenario_named(name).play(Path(lab.client, lab.client, address))] = scenario_named(name)
+    tracer.wait_for(len(played))
+    records, segments = one_each(tracer.stop(), played), witness.stop()
+    for key, scenario in played.items():
+        close, record = Close(segments, key), records[key]
+        with about(f"{scenario.name}/ipv{key[0]}"):
+            expect(record, scenario.expected)
+            expect(record, {"tcp.retransmits": {"syn": 0, "syn_ack": 0, "fin_source": 0, "fin_destination": 0}})
+            close.agree(record)
+            equal("number of segments", sum(s.get("count", 1) for s in record["tcp"]["segments"]
+                                            if "P" not in s["flags"] and s["flags"] != "."),
+                  sum(s.letters not in ("P.", ".") for s in close.segments))
+
+
+@test
+def two_interfaces(lab):
+    """Two interfaces at once: every record names its own."""
+    lab.link(1)
+    tracer = watch(lab, interfaces=["eth0", "eth1"])
+    made = {key: f"eth{number}" for number in (0, 1) for path in paths(lab, number) for key in close_some(path, 3)}
+    tracer.wait_for(len(made))
+    for key, record in one_each(tracer.stop(), made).items():
+        expect(record, GRACEFUL | {"observer.interface": made[key]})
+
+
+@test
+def two_tracers(lab):
+    """Two instances on one interface do not disturb each other."""
+    first, second = watch(lab, "--hook=tc"), watch(lab, "--hook=tc")
+    keys = close_some(paths(lab)[0], 3)
+    for tracer in (first, second):
+        tracer.wait_for(len(keys))
+        one_each(tracer.stop(), keys)
+
+
+@test
+def bridge(lab):
+    """A bridge and its port: each reports the connection once, the sum is two."""
+    lab.client.try_run("ip link add br0 type bridge")
+    lab.client.run("ip address flush dev eth0")
+    lab.client.run("ip link set eth0 master br0")
+    lab.client.run("ip link set br0 addrgenmode none up")
+    lab.client.run(f"ip address add {ipv4(0, 1)}/24 dev br0")
+    lab.client.run(f"ip neighbour replace {ipv4(0, 2)} lladdr {mac(0, 2)} dev br0 nud permanent")
+    tracer = watch(lab, interfaces=["br0", "eth0"])
+    keys = close_some(paths(lab)[0], 3)
+    tracer.wait_for(2 * len(keys))
+    records = tracer.stop()
+    equal("number of records", len(records), 2 * len(keys))
+    for interface in ("br0", "eth0"):
+        mine = [record for record in records if field(record, "observer.interface") == interface]
+        for record in one_each(mine, keys).values():
+            expect(record, GRACEFUL | {"tcp.retransmits.fin_source": 0, "tcp.retransmits.fin_destination": 0})
+
+
+BUILT = GRACEFUL | {"source.bytes": len(frames.UP), "destination.bytes": len(frames.DOWN), "tcp.midstream": False}
+
+
+def built_conversations():
+    """{key: packets} of two hand-built conversations of hosts that exist nowhere."""
+    return {(6 if ":" in client else 4, 4000, 443): frames.conversation(client, server, (4000, 443))
+            for client, server in (("192.0.2.1", "192.0.2.2"), ("2001:db8::1", "2001:db8::2"))}
+
+
+@test
+def tun(lab):
+    """A tun device has no Ethernet header."""
+    device = Tun(lab, lab.client, "tun0")
+    tracer = watch(lab, interfaces=["tun0"])
+    talks = built_conversations()
+    for packets in talks.values():
+        frames.play(packets, device.send, device.receive)
+    tracer.wait_for(len(talks))
+    for record in one_each(tracer.stop(), talks).values():
+        expect(record, BUILT)
+
+
+def vlan_seen(lab, hook, tags):
+    """Plays tagged conversations over the veth; the record must have the tags."""
+    tracer = watch(lab, f"--hook={hook}")
+    talks = built_conversations()
+    with raw_socket(lab.client) as client, raw_socket(lab.server) as server:
+        for packets in talks.values():
+            frames.play(packets, lambda packet: client.send(frames.ethernet(mac(0, 1), mac(0, 2), tags, packet)),
+                        lambda packet: server.send(frames.ethernet(mac(0, 2), mac(0, 1), tags, packet)))
+    tracer.wait_for(len(talks))
+    for record in one_each(tracer.stop(), talks).values():
+        expect(record, BUILT | {"network.vlan": [identifier for _, identifier in tags]})
+
+
+def raw_socket(namespace):
+    sock = namespace.socket(socket.AF_PACKET, socket.SOCK_RAW)
+    sock.bind(("eth0", 0))
+    return sock
+
+
+@test
+def vlan_tc(lab):
+    """802.1Q on tc: the tag is in metadata on the way in, in the bytes on the way out."""
+    vlan_seen(lab, "tc", [(0x8100, 100)])
+
+
+@test
+def vlan_xdp(lab):
+    """802.1Q on XDP: the tag is in the bytes."""
+    vlan_seen(lab, "xdp", [(0x8100, 100)])
+
+
+@test
+def qinq_tc(lab):
+    """Two tags (802.1ad and 802.1Q) on tc."""
+    vlan_seen(lab, "tc", [(0x88a8, 100), (0x8100, 200)])
+
+
+@test
+def qinq_xdp(lab):
+    """Two tags on XDP."""
+    vlan_seen(lab, "xdp", [(0x88a8, 100), (0x8100, 200)])
+
+
+def set_mtu(lab, mtu):
+    for namespace in (lab.client, lab.server):
+        namespace.run(f"ip link set eth0 mtu {mtu}")
+
+
+@test
+def jumbo_xdp(lab):
+    """XDP attaches at MTU 9000, and lets the administrator set it while attached."""
+    set_mtu(lab, 9000)
+    one_close_seen(lab, "--hook=xdp")
+    set_mtu(lab, 1500)
+    tracer = watch(lab, "--hook=xdp")
+    set_mtu(lab, 9000)
+    key, sent = big_transfer(paths(lab)[0])
+    tracer.wait_for(1)
+    expect(one_each(tracer.stop(), [key])[key], GRACEFUL | sent)
+
+
+# ---- much data ----
+
+def pump(sender, receiver, size):
+    """Sends size bytes and receives them at the other end, in turn."""
+    block, left, missing = b"x" * 65536, size, size
+    sender.setblocking(False)
+    while missing:
+        if left:
+            with contextlib.suppress(BlockingIOError):
+                left -= sender.send(block[:left])
+        if select.select([receiver], [], [], 0 if left else 5)[0]:
+            missing -= len(receiver.recv(1 << 20))
+    sender.settimeout(5)
+
+
+def big_transfer(path):
+    """3 MB up and 1 MB down, then a close in turn. Returns the key and the bytes that the record must tell."""
+    connection, up, down = path.connect(), 3_000_000, 1_000_001
+    pump(connection.client, connection.server, up)
+    pump(connection.server, connection.client, down)
+    close_in_turn(connection.client, connection.server)
+    return connection.key, {"source.bytes": up, "destination.bytes": down}
+
+
+def big_transfers_on(lab, hook):
+    witness, tracer = Capture(lab, lab.client, "eth0"), watch(lab, f"--hook={hook}")
+    sent = dict(big_transfer(path) for path in paths(lab))
+    tracer.wait_for(len(sent))
+    records, segments = one_each(tracer.stop(), sent), witness.stop()
+    check(max(segment.len for segment in segments) > 9000, "no super-packet was made: nothing was tested")
+    for key, record in records.items():
+        expect(record, GRACEFUL | sent[key])
+        Close(segments, key).agree(record)
+
+
+@test
+def big_transfer_tc(lab):
+    """Bytes are exact, and the FIN's number is tcpdump's, with TSO and GRO super-packets on tc."""
+    big_transfers_on(lab, "tc")
+
+
+@test
+def big_transfer_xdp(lab):
+    """The same on XDP."""
+    big_transfers_on(lab, "xdp")
+
+
+# ---- when the program starts, stops and stands still ----
+
+@test
+def midstream(lab):
+    """A connection older than the program: marked so, no invented handshake, and the right end closed first."""
+    talks = []
+    for path in paths(lab):
+        for server_closes in (False, True):
+            connection = path.connect()
+            talk(connection)
+            talks.append((connection, server_closes))
+    tracer = watch(lab)
+    for connection, server_closes in talks:
+        talk(connection)
+        close_in_turn(*(connection[1::-1] if server_closes else connection[:2]))
+    tracer.wait_for(len(talks))
+    by_ports = {frozenset(key_of(record)): record for record in tracer.stop()}
+    equal("number of records", len(by_ports), len(talks))
+    for connection, server_closes in talks:
+        record, closer_port = by_ports[frozenset(connection.key)], connection.key[2 if server_closes else 1]
+        expect(record, {"tcp.outcome": "graceful", "tcp.pattern": "four_way", "tcp.midstream": True,
+                        "tcp.timing.syn_to_synack": None, "tcp.timing.synack_to_ack": None,
+                        "tcp.timing.initial_rtt": None})
+        equal("port of the closer", field(record, f"{field(record, 'tcp.closer')}.port"), closer_port)
+
+
+@test
+def ctrl_c(lab):
+    """SIGINT: the connection whose close has begun is reported, the summary is on stderr, the exit code is 0."""
+    tracer = watch(lab)
+    path = paths(lab)[0]
+    keys = close_some(path, 2)
+    tracer.wait_for(len(keys))
+    keys.append(scenario_named("never_closes").play(path))
+    records = one_each(tracer.stop(signal.SIGINT), keys)
+    expect(records[keys[2]], {"tcp.outcome": "unfinished", "tcp.missing": "destination_fin"})
+    for pattern in ("3 connections", r"graceful +2\b", r"unfinished +1\b", "p50.*p90.*p99", r"fin_to_ack +3\b"):
+        check(re.search(pattern, tracer.stderr), f"the summary does not have {pattern!r}: {tracer.stderr}")
+
+
+@test
+def sigterm(lab):
+    """SIGTERM ends it as SIGINT does."""
+    tracer = watch(lab)
+    keys = close_some(paths(lab)[0], 1)
+    one_each(tracer.stop(signal.SIGTERM), keys)
+
+
+@test
+def duration(lab):
+    """--duration=1 ends by itself after one second."""
+    begin = time.monotonic()
+    tracer = watch(lab, "--duration=1")
+    keys = close_some(paths(lab)[0], 1)
+    equal("exit code", tracer.wait(), 0)
+    check(1 <= time.monotonic() - begin < 2.5, f"it ran {time.monotonic() - begin:.1f} s")
+    one_each(tracer.stop(), keys)
+
+
+@test
+def count(lab):
+    """-c 2 ends by itself after two records, however many connections there are."""
+    tracer = watch(lab, "-c", "2")
+    keys = close_some(paths(lab)[0], 4)
+    equal("exit code", tracer.wait(), 0)
+    records = tracer.stop()
+    equal("number of records", len(records), 2)
+    check({key_of(record) for record in records} <= set(keys), "a record of nothing made")
+
+
+@test
+def stdout_closed(lab):
+    """A reader that leaves (| head -1) ends it quietly."""
+    reader, writer = os.pipe()
+    with os.fdopen(reader, encoding="utf-8") as lines:
+        tracer = watch(lab, stdout=writer)
+        os.close(writer)
+        path = paths(lab)[0]
+        keys = close_some(path, 1)
+        equal("connection of the first line", key_of(json.loads(lines.readline())), keys[0])
+    close_some(path, 1)
+    equal("exit code", tracer.wait(), 0)
+    tracer.left_nothing()
+    check(not re.search(r"(?i)pipe|error|write|traceback", tracer.stderr), f"not quiet: {tracer.stderr}")
+
+
+@test
+def stopped_consumer(lab):
+    """SIGSTOP for 3 s while 500 connections close; after SIGCONT all of them are reported."""
+    tracer = watch(lab)
+    tracer.signal(signal.SIGSTOP)
+    resume = time.monotonic() + 3
+    keys = [scenario_named("three_way").play(path) for path in paths(lab) for _ in range(250)]
+    time.sleep(max(0, resume - time.monotonic()))
+    check(len(tracer.records()) == 0, "it reported while it was stopped")
+    tracer.signal(signal.SIGCONT)
+    tracer.wait_for(len(keys))
+    for record in one_each(tracer.stop(), keys).values():
+        expect(record, {"tcp.outcome": "graceful", "tcp.closer": "source", "tcp.segments_lost": 0})
+
+
+def killed(lab, hook):
+    tracer = watch(lab, f"--hook={hook}")
+    ids = {number for ours in tracer.programs().values() for _, number in ours}
+    tracer.kill()
+    left = tracer.programs()["eth0"]
+    if left and all(where.startswith("clsact") for where, _ in left):
+        one_close_seen(lab, f"--hook={hook}")  # no tcx in this kernel: the next start cleans up
+    tracer.left_nothing()
+    if shutil.which("bpftool"):
+        until(lambda: not ids & loaded_programs(), f"end of the programs {sorted(ids)}")
+    close_some(paths(lab)[0], 1)
+
+
+def loaded_programs():
+    done = subprocess.run(["bpftool", "--json", "prog", "show"], capture_output=True, text=True, check=False)
+    return {program["id"] for program in json.loads(done.stdout or "[]")}
+
+
+@test
+def kill_9_tc(lab):
+    """SIGKILL leaves nothing attached and nothing loaded (tc)."""
+    killed(lab, "tc")
+
+
+@test
+def kill_9_xdp(lab):
+    """SIGKILL leaves nothing attached and nothing loaded (XDP)."""
+    killed(lab, "xdp")
+
+
+@test
+def interface_vanishes(lab):
+    """The interface is deleted: one line that names it, what was seen is reported, exit code 1, within 2 s."""
+    tracer = watch(lab)
+    before = tracer.stderr
+    keys = close_some(paths(lab)[0], 1)
+    lab.client.run("ip link delete eth0")
+    equal("exit code", tracer.wait(2), 1)
+    named = [line for line in tracer.stderr[len(before):].splitlines() if "eth0" in line]
+    equal("number of lines on stderr that name eth0", len(named), 1)
+    one_each(tracer.records(), keys)
+
+
+# ---- what cannot work ----
+
+def refuses(lab, argv, code, *words):
+    """The program ends at once with that code and one line that has all the words; nothing on stdout."""
+    program = Process(lab, lab.client, argv)
+    equal("exit code", program.wait(), code)
+    equal("stdout", program.stdout, "")
+    equal("number of lines on stderr", len(program.stderr.splitlines()), 1)
+    for word in words:
+        check(re.search(word, program.stderr), f"no {word!r} in: {program.stderr.strip()}")
+
+
+@test
+def no_such_interface(lab):
+    """An interface that is not there: exit code 2 and one line that names it."""
+    refuses(lab, [*PROGRAM, "eth7"], 2, "eth7")
+    refuses(lab, [*PROGRAM, "eth0", "eth7"], 2, "eth7")
+    equal("programs attached", lab.client.attached("eth0"), set())
+
+
+def as_nobody(lab, *capabilities):
+    """The command that runs a copy of the program as nobody with these capabilities only."""
+    need("setpriv")
+    os.chmod(lab.directory, 0o755)
+    copy = shutil.copy(PROGRAM[0], lab.file("copy"))
+    os.chmod(copy, 0o755)
+    kept = ",".join(["-all", *(f"+{name}" for name in capabilities)])
+    return ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups", f"--inh-caps={kept}",
+            f"--ambient-caps={kept}", f"--bounding-set={kept}", "--pdeathsig=keep", copy]
+
+
+@test
+def no_capabilities(lab):
+    """Without a needed capability: exit code 3 and one line that names it."""
+    refuses(lab, [*as_nobody(lab), "eth0"], 3, "CAP_BPF", "CAP_NET_ADMIN")
+    refuses(lab, [*as_nobody(lab, "net_admin"), "eth0"], 3, "CAP_BPF")
+    refuses(lab, [*as_nobody(lab, "bpf"), "eth0"], 3, "CAP_NET_ADMIN")
+
+
+@test
+def two_capabilities(lab):
+    """CAP_BPF and CAP_NET_ADMIN suffice; it need not be root."""
+    for hook in ("tc", "xdp"):
+        one_close_seen(lab, f"--hook={hook}", program=as_nobody(lab, "bpf", "net_admin"))
+
+
+FOREIGN = """
+__attribute__((section("xdp"), used)) int pass(void *context) { return 2; }
+char _license[] __attribute__((section("license"), used)) = "GPL";
+"""
+
+
+@test
+def foreign_xdp(lab):
+    """Another XDP program is there: --hook=xdp refuses, auto takes tc, and the other program stays."""
+    need("clang")
+    source, compiled = lab.file("c"), lab.file("o")
+    with open(source, "w", encoding="ascii") as text:
+        text.write(FOREIGN)
+    subprocess.run(["clang", "-target", "bpf", "-O2", "-g", "-c", source, "-o", compiled], check=True)
+    lab.client.try_run(f"ip link set dev eth0 xdp obj {compiled} sec xdp")
+    foreign = lab.client.attached("eth0")
+    equal("number of foreign programs", len(foreign), 1)
+    for hook in ("xdp", "xdp-generic"):
+        refuses(lab, [*PROGRAM, f"--hook={hook}", "eth0"], 1, "eth0", "XDP")
+        equal("programs attached", lab.client.attached("eth0"), foreign)
+    tracer = one_close_seen(lab, "--hook=auto")
+    check(re.search(r"eth0.*\btcx?\b.*XDP", tracer.stderr), f"the reason is not told: {tracer.stderr}")
+    equal("programs attached", lab.client.attached("eth0"), foreign)
+
+
+# ---- the runner ----
+
+def give_up(_signal, _frame):
+    raise Failure(f"not done after {TIME_LIMIT} s")
+
+
+def run(name):
+    """Runs one test, prints its line and returns its first word."""
+    signal.alarm(TIME_LIMIT)
+    try:
+        with Lab() as lab:
+            TESTS[name](lab)
+        verdict, why = "ok", ""
+    except Skip as reason:
+        verdict, why = "skip", reason
+    except (Failure, OSError, ValueError, LookupError, subprocess.SubprocessError) as failure:
+        verdict, why = "not ok", f"{type(failure).__name__}: {failure}" if not isinstance(failure, Failure) else failure
+    finally:
+        signal.alarm(0)
+    print(f"{verdict} {name}" + (f" - {why}".replace("\n", " | ") if why else ""), flush=True)
+    return verdict
+
+
+def main(program, *names):
+    unknown = [name for name in names if name not in TESTS]
+    if unknown:
+        sys.exit(f"run.py: no test {' '.join(unknown)}; there are: {' '.join(TESTS)}")
+    if os.geteuid() != 0:
+        sys.exit("run.py: network namespaces need root")
+    PROGRAM[:] = [os.path.abspath(program)]
+    signal.signal(signal.SIGALRM, give_up)
+    verdicts = [run(name) for name in names or TESTS]
+    failed = verdicts.count("not ok")
+    print(f"{verdicts.count('ok')} passed, {failed} failed, {verdicts.count('skip')} skipped")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    if len(sys.argv) < 2:
+        sys.exit("usage: run.py TCPFIN-TRACE [NAME...]")
+    sys.exit(main(*sys.argv[1:]))

@@ -1,0 +1,737 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Buffer, names, Community ID, and the exact bytes of text, CSV and JSON.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include <arpa/inet.h>
+#include <cmocka.h>
+
+#include "../../user/community_id.h"
+#include "../../user/format.h"
+#include "sample_record.h"
+
+#define DAY_NS 86400000000000ULL
+
+/* Compares what was appended, and empties the buffer. */
+static void expect(struct buffer *b, const char *want)
+{
+	buffer_char(b, '\0');
+	assert_string_equal(b->data, want);
+	assert_int_equal(b->len, strlen(want) + 1);
+	b->len = 0;
+}
+
+static void expect_contains(struct buffer *b, const char *part)
+{
+	buffer_char(b, '\0');
+	if (!strstr(b->data, part))
+		fail_msg("no %s in %s", part, b->data);
+	b->len = 0;
+}
+
+/* ---- buffer ---- */
+
+static void check_number(struct buffer *b, uint64_t n)
+{
+	char want[32];
+
+	snprintf(want, sizeof(want), "%llu", (unsigned long long)n);
+	buffer_unsigned(b, n);
+	expect(b, want);
+	snprintf(want, sizeof(want), "%lld", (long long)n);
+	buffer_signed(b, (int64_t)n);
+	expect(b, want);
+}
+
+static void test_numbers(void **state)
+{
+	struct buffer b = {0};
+	uint64_t n;
+	int i;
+
+	(void)state;
+	for (n = 0; n < 100000; n++)
+		check_number(&b, n);
+	for (i = 0, n = 1; i < 20; i++, n *= 10) {
+		check_number(&b, n - 1);
+		check_number(&b, n);
+		check_number(&b, 0 - n);
+	}
+	buffer_unsigned(&b, UINT64_MAX);
+	expect(&b, "18446744073709551615");
+	buffer_signed(&b, INT64_MIN);
+	expect(&b, "-9223372036854775808");
+	buffer_signed(&b, INT64_MAX);
+	expect(&b, "9223372036854775807");
+	buffer_free(&b);
+}
+
+/* Every operation may be the first one, or the one that does not fit any more. */
+static void test_growth(void **state)
+{
+	struct buffer b = {0};
+	char want[20001];
+	int i;
+
+	(void)state;
+	buffer_printf(&b, "%s|%d", "first", 1);
+	expect(&b, "first|1");
+	memset(want, 'x', sizeof(want) - 1);
+	want[sizeof(want) - 1] = '\0';
+	buffer_printf(&b, "%s", want);
+	expect(&b, want);
+	buffer_free(&b);
+	assert_null(b.data);
+
+	buffer_bytes(&b, "", 0);
+	assert_int_equal(b.len, 0);
+	for (i = 0; i < 5000; i++) {
+		buffer_text(&b, "ab");
+		buffer_char(&b, 'c');
+		buffer_unsigned(&b, 7);
+	}
+	assert_int_equal(b.len, 20000);
+	for (i = 0; i < 20000; i += 4)
+		assert_memory_equal(b.data + i, "abc7", 4);
+	buffer_free(&b);
+}
+
+static void test_pad(void **state)
+{
+	struct buffer b = {0};
+
+	(void)state;
+	buffer_text(&b, "abc");
+	buffer_pad(&b, 1, 5);
+	buffer_char(&b, '|');
+	expect(&b, "abc   |");
+	buffer_text(&b, "abc");
+	buffer_pad(&b, 0, 3);
+	buffer_pad(&b, 0, 1);
+	expect(&b, "abc  ");
+	buffer_free(&b);
+}
+
+static void test_hostile_text(void **state)
+{
+	static const struct {
+		const char *text, *printable, *json;
+	} cases[] = {
+		{"", "", "\"\""},
+		{"eth0", "eth0", "\"eth0\""},
+		{"\033[31mred\n\r\t", "\\x1b[31mred\\x0a\\x0d\\x09", "\"\\u001b[31mred\\u000a\\u000d\\u0009\""},
+		{"a\"b\\c/", "a\"b\\c/", "\"a\\\"b\\\\c/\""},
+		{"\x01\x1f\x7f", "\\x01\\x1f\\x7f", "\"\\u0001\\u001f\\u007f\""},
+		/* valid: 2, 3 and 4 bytes, the ends of each range, the neighbours of the surrogates */
+		{"\u00e4\u20ac\U0001f600", "\u00e4\u20ac\U0001f600", "\"\u00e4\u20ac\U0001f600\""},
+		{"\u07ff\u0800\ud7ff\ue000\uffff", "\u07ff\u0800\ud7ff\ue000\uffff",
+		 "\"\u07ff\u0800\ud7ff\ue000\uffff\""},
+		{"\U00010000\U0010ffff", "\U00010000\U0010ffff", "\"\U00010000\U0010ffff\""},
+		/* C1: a terminal takes U+009B as ESC [ */
+		{"\xc2\x9b" "31m\xc2\xa0", "\\xc2\\x9b31m\xc2\xa0", "\"\\u009b31m\xc2\xa0\""},
+		/* a lone continuation, a lone lead at the end, Latin-1 inside */
+		{"\x80", "\\x80", "\"\ufffd\""},
+		{"a\xc3", "a\\xc3", "\"a\ufffd\""},
+		{"a\xe4z", "a\\xe4z", "\"a\ufffdz\""},
+		/* overlong '/', overlong 3 and 4 bytes, a surrogate, above U+10FFFF, never used */
+		{"\xc0\xaf", "\\xc0\\xaf", "\"\ufffd\ufffd\""},
+		{"\xe0\x9f\xbf", "\\xe0\\x9f\\xbf", "\"\ufffd\ufffd\ufffd\""},
+		{"\xf0\x8f\xbf\xbf", "\\xf0\\x8f\\xbf\\xbf", "\"\ufffd\ufffd\ufffd\ufffd\""},
+		{"\xed\xa0\x80", "\\xed\\xa0\\x80", "\"\ufffd\ufffd\ufffd\""},
+		{"\xf4\x90\x80\x80", "\\xf4\\x90\\x80\\x80", "\"\ufffd\ufffd\ufffd\ufffd\""},
+		{"\xfe\xff", "\\xfe\\xff", "\"\ufffd\ufffd\""},
+		/* cut characters are one replacement each, what follows is read anew */
+		{"\xe2\x82" "A\xf0\x9f\x98\n", "\\xe2\\x82A\\xf0\\x9f\\x98\\x0a", "\"\ufffdA\ufffd\\u000a\""},
+	};
+	struct buffer b = {0};
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		buffer_printable(&b, cases[i].text);
+		expect(&b, cases[i].printable);
+		buffer_json_string(&b, cases[i].text);
+		expect(&b, cases[i].json);
+	}
+	buffer_free(&b);
+}
+
+/* ---- names ---- */
+
+static void test_flags(void **state)
+{
+	static const struct {
+		uint8_t flags;
+		const char *text;
+	} cases[] = {
+		{0, "none"}, {TCP_SYN, "S"}, {TCP_SYN | TCP_ACK, "S."}, {TCP_ACK, "."}, {TCP_PSH | TCP_ACK, "P."},
+		{TCP_FIN | TCP_ACK, "F."}, {TCP_FIN | TCP_PSH | TCP_ACK, "FP."}, {TCP_RST, "R"},
+		{TCP_RST | TCP_ACK, "R."}, {TCP_SYN | TCP_ECE | TCP_CWR, "SEW"}, {0xff, "FSRP.UEW"},
+	};
+	char text[10];
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		assert_string_equal(flags_text(cases[i].flags, text), cases[i].text);
+}
+
+static void test_names(void **state)
+{
+	static const char *const outcomes[] = {"graceful", "reset", "refused", "handshake_reset", "unanswered",
+					       "unfinished", "open", "unknown"};
+	static const char *const states[] = {"CLOSED", "SYN-SENT", "SYN-RECEIVED", "ESTABLISHED", "FIN-WAIT-1",
+					     "FIN-WAIT-2", "CLOSE-WAIT", "CLOSING", "LAST-ACK", "TIME-WAIT"};
+	static const char *const timings[] = {"syn_to_synack", "synack_to_ack", "initial_rtt", "fin_to_ack",
+					      "half_closed", "peer_fin_to_ack", "close", "lifetime"};
+	int i;
+
+	(void)state;
+	for (i = 0; i < OUTCOMES; i++)
+		assert_string_equal(outcome_name(i), outcomes[i]);
+	for (i = STATE_CLOSED; i < TCP_STATES; i++)
+		assert_string_equal(state_name(i), states[i - STATE_CLOSED]);
+	for (i = 0; i < TIMINGS; i++)
+		assert_string_equal(timing_name(i), timings[i]);
+	assert_null(state_name(STATE_UNKNOWN));
+	assert_null(pattern_name(PATTERN_NONE));
+	assert_string_equal(pattern_name(PATTERN_FOUR_WAY), "four_way");
+	assert_string_equal(pattern_name(PATTERN_THREE_WAY), "three_way");
+	assert_string_equal(pattern_name(PATTERN_SIMULTANEOUS), "simultaneous");
+	assert_string_equal(role_name(SOURCE), "source");
+	assert_string_equal(role_name(DESTINATION), "destination");
+	assert_string_equal(role_name(BOTH), "both");
+	assert_null(role_name(NOBODY));
+	assert_null(missing_name(MISSING_NOTHING));
+	assert_string_equal(missing_name(MISSING_SOURCE_ACK), "source_ack");
+	assert_string_equal(missing_name(MISSING_DESTINATION_ACK), "destination_ack");
+	assert_string_equal(missing_name(MISSING_SOURCE_FIN), "source_fin");
+	assert_string_equal(missing_name(MISSING_DESTINATION_FIN), "destination_fin");
+	assert_null(phase_name(PHASE_NONE));
+	assert_string_equal(phase_name(PHASE_HANDSHAKE), "handshake");
+	assert_string_equal(phase_name(PHASE_ESTABLISHED), "established");
+	assert_string_equal(phase_name(PHASE_HALF_CLOSED), "half_closed");
+	assert_string_equal(phase_name(PHASE_CLOSING), "closing");
+	assert_string_equal(phase_name(PHASE_CLOSED), "closed");
+	assert_string_equal(validity_name(RESET_UNKNOWN), "unknown");
+	assert_string_equal(validity_name(RESET_EXACT), "exact");
+	assert_string_equal(validity_name(RESET_IN_WINDOW), "in_window");
+	assert_string_equal(validity_name(RESET_OUT_OF_WINDOW), "out_of_window");
+}
+
+/* ---- Community ID ---- */
+
+/* The first IPv4 and the first IPv6 one are published values, the others were computed with Python's hashlib. */
+static void test_community_id(void **state)
+{
+	static const struct {
+		int family;
+		const char *ip[2];
+		uint16_t port[2];
+		const char *id;
+	} cases[] = {
+		{4, {"128.232.110.120", "66.35.250.204"}, {34855, 80}, "1:LQU9qZlK+B5F3KDmev6m5PMibrg="},
+		{4, {"192.168.139.29", "110.42.175.115"}, {63164, 22}, "1:TihD1ec2uYYN28Lyvj/V58RLfwU="},
+		{4, {"192.168.0.2", "192.168.0.10"}, {7, 9}, "1:TNe1jRXS6MZVxVcxfTz2jQqauxY="},
+		/* the same address at both ends: the ports decide */
+		{4, {"10.0.0.1", "10.0.0.1"}, {40001, 40000}, "1:iJjw7neBCpNBrE8FMNIuaHTi59E="},
+		{6, {"2001:470:e5bf:dead:4957:2174:e82c:4887", "2607:f8b0:400c:c03::1a"}, {63943, 25},
+		 "1:/qFaeAR+gFe1KYjMzVDsMv+wgU4="},
+		{6, {"2001:db8::1", "fe80::d:e:f"}, {443, 50000}, "1:boYbf/HRqi5ciTjlsDfkJHykAd4="},
+		{6, {"fe80:51c0:0:1::1", "fe80:51c0:0:1::2"}, {1, 2}, "1:4ZE3cqnGN1djRAlVgwPLqIpwTUU="},
+	};
+	char id[COMMUNITY_ID_SIZE];
+	size_t i, e;
+
+	(void)state;
+	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct record_end end[2], swapped[2];
+
+		memset(end, 0xa5, sizeof(end)); /* bytes behind an IPv4 address do not count */
+		for (e = 0; e < 2; e++) {
+			int family = cases[i].family == 4 ? AF_INET : AF_INET6;
+
+			assert_int_equal(inet_pton(family, cases[i].ip[e], end[e].ip), 1);
+			end[e].port = cases[i].port[e];
+			swapped[!e] = end[e];
+		}
+		community_id(id, cases[i].family, end);
+		assert_string_equal(id, cases[i].id);
+		community_id(id, cases[i].family, swapped);
+		assert_string_equal(id, cases[i].id);
+	}
+}
+
+/* ---- JSON ---- */
+
+static const char json_graceful[] =
+	"{\"@timestamp\":\"2026-11-22T06:07:35.565665123Z\","
+	"\"event\":{\"dataset\":\"tcpfin.close\",\"start\":\"2026-11-22T06:04:19.584723123Z\","
+	"\"end\":\"2026-11-22T06:07:35.565665123Z\",\"duration\":195980942000},"
+	"\"observer\":{\"interface\":\"eth0\"},"
+	"\"network\":{\"transport\":\"tcp\",\"type\":\"ipv4\",\"vlan\":[100],"
+	"\"community_id\":\"1:TihD1ec2uYYN28Lyvj/V58RLfwU=\"},"
+	"\"source\":{\"ip\":\"192.168.139.29\",\"port\":63164,\"bytes\":3342},"
+	"\"destination\":{\"ip\":\"110.42.175.115\",\"port\":22,\"bytes\":4477},"
+	"\"tcp\":{\"outcome\":\"graceful\",\"pattern\":\"four_way\",\"closer\":\"source\",\"time_wait\":\"source\","
+	"\"state\":{\"source\":\"TIME-WAIT\",\"destination\":\"CLOSED\"},\"missing\":null,"
+	"\"reset\":{\"by\":null,\"phase\":null,\"validity\":null},\"late_reset\":false,"
+	"\"timing\":{\"syn_to_synack\":44800000,\"synack_to_ack\":92000,\"initial_rtt\":44892000,"
+	"\"fin_to_ack\":36020000,\"half_closed\":1965000,\"peer_fin_to_ack\":68000,\"close\":38053000,"
+	"\"lifetime\":195980942000},"
+	"\"retransmits\":{\"syn\":2,\"syn_ack\":3,\"fin_source\":0,\"fin_destination\":1},"
+	"\"half_closed_bytes\":0,\"window_scale\":{\"source\":8,\"destination\":7},"
+	"\"completeness\":31,\"conn_state\":\"SF\",\"history\":\"ShADadFfA\",\"midstream\":false,"
+	"\"evidence\":{\"fin\":3,\"fin_ack\":4,\"peer_fin\":5,\"peer_fin_ack\":6,\"reset\":null},"
+	"\"fin_original\":{\"source\":true,\"destination\":false},\"resets_ignored\":0,"
+	"\"segments\":["
+	"{\"t\":0,\"from\":\"source\",\"flags\":\"S\",\"seq\":0,\"ack\":0,"
+	"\"raw_seq\":1409610010,\"raw_ack\":0,\"len\":0,\"win\":64240},"
+	"{\"t\":44800000,\"from\":\"destination\",\"flags\":\"S.\",\"seq\":0,\"ack\":1,"
+	"\"raw_seq\":3908230190,\"raw_ack\":1409610011,\"len\":0,\"win\":29200},"
+	"{\"t\":44892000,\"from\":\"source\",\"flags\":\".\",\"seq\":1,\"ack\":1,"
+	"\"raw_seq\":1409610011,\"raw_ack\":3908230191,\"len\":0,\"win\":514},"
+	"{\"t\":195942889000,\"from\":\"source\",\"flags\":\"F.\",\"seq\":3343,\"ack\":4478,"
+	"\"raw_seq\":1409613353,\"raw_ack\":3908234668,\"len\":0,\"win\":511},"
+	"{\"t\":195978909000,\"from\":\"destination\",\"flags\":\".\",\"seq\":4478,\"ack\":3344,"
+	"\"raw_seq\":3908234668,\"raw_ack\":1409613354,\"len\":0,\"win\":294},"
+	"{\"t\":195980874000,\"from\":\"destination\",\"flags\":\"F.\",\"seq\":4478,\"ack\":3344,"
+	"\"raw_seq\":3908234668,\"raw_ack\":1409613354,\"len\":0,\"win\":294},"
+	"{\"t\":195980942000,\"from\":\"source\",\"flags\":\".\",\"seq\":3344,\"ack\":4479,"
+	"\"raw_seq\":1409613354,\"raw_ack\":3908234669,\"len\":0,\"win\":511}"
+	"],\"segments_lost\":0}}\n";
+
+static const char json_reset[] =
+	"{\"@timestamp\":\"2000-03-01T00:00:00.000000007Z\","
+	"\"event\":{\"dataset\":\"tcpfin.close\",\"start\":\"2000-02-28T23:59:59.000000000Z\","
+	"\"end\":\"2000-03-01T00:00:00.000000007Z\",\"duration\":86401000000007},"
+	"\"network\":{\"transport\":\"tcp\",\"type\":\"ipv6\",\"community_id\":\"1:EYc9SqN49VoaekhgG9NGxAL7vGE=\"},"
+	"\"source\":{\"ip\":\"2001:db8::1\",\"port\":50000,\"bytes\":null},"
+	"\"destination\":{\"ip\":\"fe80::d:e:f\",\"port\":443,\"bytes\":null},"
+	"\"tcp\":{\"outcome\":\"reset\",\"pattern\":null,\"closer\":\"destination\",\"time_wait\":null,"
+	"\"state\":{\"source\":\"CLOSED\",\"destination\":\"CLOSED\"},\"missing\":null,"
+	"\"reset\":{\"by\":\"destination\",\"phase\":\"half_closed\",\"validity\":\"in_window\","
+	"\"mptcp\":\"fastclose\",\"ttl_differs\":true},\"late_reset\":true,"
+	"\"timing\":{\"syn_to_synack\":null,\"synack_to_ack\":null,\"initial_rtt\":null,\"fin_to_ack\":null,"
+	"\"half_closed\":null,\"peer_fin_to_ack\":null,\"close\":null,\"lifetime\":86401000000007},"
+	"\"retransmits\":{\"syn\":0,\"syn_ack\":0,\"fin_source\":0,\"fin_destination\":0},"
+	"\"half_closed_bytes\":null,\"window_scale\":{\"source\":null,\"destination\":null},"
+	"\"completeness\":0,\"conn_state\":\"OTH\",\"history\":\"^r\",\"midstream\":true,"
+	"\"evidence\":{\"fin\":null,\"fin_ack\":null,\"peer_fin\":null,\"peer_fin_ack\":null,\"reset\":2},"
+	"\"fin_original\":{\"source\":false,\"destination\":false},\"resets_ignored\":1,\"bytes_approximate\":true,"
+	"\"segments\":["
+	"{\"t\":0,\"from\":\"source\",\"flags\":\"P.\",\"seq\":4294967295,\"ack\":1,"
+	"\"raw_seq\":4294967295,\"raw_ack\":1,\"len\":4200,\"win\":65535,\"count\":3},"
+	"{\"t\":5,\"from\":\"destination\",\"flags\":\"R.\",\"seq\":7,\"ack\":9,"
+	"\"raw_seq\":7,\"raw_ack\":9,\"len\":0,\"win\":0,\"ignored\":true},"
+	"{\"t\":86401000000007,\"from\":\"destination\",\"flags\":\"R\",\"seq\":1,\"ack\":0,"
+	"\"raw_seq\":1,\"raw_ack\":0,\"len\":0,\"win\":0},"
+	"{\"t\":86401000000008,\"from\":\"destination\",\"flags\":\"R\",\"seq\":1,\"ack\":0,"
+	"\"raw_seq\":1,\"raw_ack\":0,\"len\":0,\"win\":0,\"count\":2,\"copy\":true}"
+	"],\"segments_lost\":4294967295}}\n";
+
+static const char json_unanswered[] =
+	"{\"@timestamp\":\"1970-01-01T00:00:03.000000000Z\","
+	"\"event\":{\"dataset\":\"tcpfin.close\",\"start\":\"1970-01-01T00:00:00.000000000Z\","
+	"\"end\":\"1970-01-01T00:00:03.000000000Z\",\"duration\":3000000000},"
+	"\"observer\":{\"interface\":\"a\\\"b,\\u001b\\u000a\ufffd\"},"
+	"\"network\":{\"transport\":\"tcp\",\"type\":\"ipv4\",\"vlan\":[4094,0],"
+	"\"community_id\":\"1:LdN0oTsWjz5qVMMtMj5zPyV/TiU=\"},"
+	"\"source\":{\"ip\":\"255.255.255.255\",\"port\":65535,\"bytes\":0},"
+	"\"destination\":{\"ip\":\"0.0.0.0\",\"port\":0,\"bytes\":null},"
+	"\"tcp\":{\"outcome\":\"unanswered\",\"pattern\":null,\"closer\":\"unknown\",\"time_wait\":null,"
+	"\"state\":{\"source\":\"SYN-SENT\",\"destination\":null},\"missing\":null,"
+	"\"reset\":{\"by\":null,\"phase\":null,\"validity\":null},\"late_reset\":false,"
+	"\"timing\":{\"syn_to_synack\":null,\"synack_to_ack\":null,\"initial_rtt\":null,\"fin_to_ack\":null,"
+	"\"half_closed\":null,\"peer_fin_to_ack\":null,\"close\":null,\"lifetime\":null},"
+	"\"retransmits\":{\"syn\":2,\"syn_ack\":0,\"fin_source\":0,\"fin_destination\":0},"
+	"\"half_closed_bytes\":null,\"window_scale\":{\"source\":14,\"destination\":null},"
+	"\"completeness\":1,\"conn_state\":\"S0\",\"history\":\"S\",\"midstream\":false,"
+	"\"evidence\":{\"fin\":null,\"fin_ack\":null,\"peer_fin\":null,\"peer_fin_ack\":null,\"reset\":null},"
+	"\"fin_original\":{\"source\":false,\"destination\":false},\"resets_ignored\":0,"
+	"\"segments\":["
+	"{\"t\":0,\"from\":\"source\",\"flags\":\"SEW\",\"seq\":0,\"ack\":0,"
+	"\"raw_seq\":0,\"raw_ack\":0,\"len\":0,\"win\":64240},"
+	"{\"t\":1000000000,\"from\":\"source\",\"flags\":\"S\",\"seq\":0,\"ack\":0,"
+	"\"raw_seq\":0,\"raw_ack\":0,\"len\":0,\"win\":64240,\"count\":2,\"copy\":true}"
+	"],\"segments_lost\":0}}\n";
+
+static void test_json(void **state)
+{
+	struct format_style style = {0};
+	struct buffer b = {0};
+	struct record r;
+
+	(void)state;
+	format_header(&b, FORMAT_JSON, &style);
+	assert_int_equal(b.len, 0);
+	sample_graceful(&r);
+	format_record(&b, FORMAT_JSON, &style, &r);
+	expect(&b, json_graceful);
+	sample_reset(&r);
+	format_record(&b, FORMAT_JSON, &style, &r);
+	expect(&b, json_reset);
+	sample_unanswered(&r);
+	format_record(&b, FORMAT_JSON, &style, &r);
+	expect(&b, json_unanswered);
+	buffer_free(&b);
+}
+
+static void test_json_extremes(void **state)
+{
+	struct buffer b = {0};
+	struct record r;
+
+	(void)state;
+	sample_graceful(&r);
+	r.finish = UINT64_MAX;
+	r.start = 0;
+	format_json(&b, &r);
+	expect_contains(&b, "\"end\":\"2554-07-21T23:34:33.709551615Z\",\"duration\":18446744073709551615}");
+	r.start = UINT64_MAX;
+	r.finish = UINT64_MAX - 1; /* packets out of order of time: no negative duration */
+	format_json(&b, &r);
+	expect_contains(&b, ".709551615Z\",\"end\":\"2554-07-21T23:34:33.709551614Z\",\"duration\":0}");
+	r.timing[T_LIFETIME] = INT64_MAX;
+	r.end[SOURCE].bytes = INT64_MAX;
+	r.half_closed_bytes = INT64_MAX;
+	r.segments[6].t = UINT64_MAX;
+	format_json(&b, &r);
+	buffer_char(&b, '\0');
+	assert_non_null(strstr(b.data, "\"lifetime\":9223372036854775807}"));
+	assert_non_null(strstr(b.data, "\"bytes\":9223372036854775807}"));
+	assert_non_null(strstr(b.data, "\"half_closed_bytes\":9223372036854775807,"));
+	assert_non_null(strstr(b.data, "{\"t\":18446744073709551615,"));
+	b.len = 0;
+	r.reset.by = SOURCE;
+	r.reset.validity = RESET_UNKNOWN;
+	r.reset.phase = PHASE_CLOSED;
+	r.reset.mptcp = 8;
+	format_json(&b, &r);
+	expect_contains(&b, "{\"by\":\"source\",\"phase\":\"closed\",\"validity\":\"unknown\",\"mptcp\":\"reset\"}");
+	r.reset.mptcp = 2; /* a data sequence signal says nothing about the end */
+	r.reset.by = NOBODY;
+	format_json(&b, &r);
+	expect_contains(&b, "\"reset\":{\"by\":null,\"phase\":null,\"validity\":null}");
+	buffer_free(&b);
+}
+
+/* Every day that 64 bits of ns can name, against the C library. */
+static void test_dates(void **state)
+{
+	struct buffer b = {0};
+	struct record r;
+	uint64_t day;
+
+	(void)state;
+	sample_unanswered(&r);
+	for (day = 0; day <= UINT64_MAX / DAY_NS; day++) {
+		uint64_t second = day * 86400 + day * 7919 % 86400;
+		time_t t = second;
+		struct tm tm;
+		char want[64];
+
+		if (second > UINT64_MAX / 1000000000 - 1)
+			break;
+		r.finish = second * 1000000000 + day;
+		format_json(&b, &r);
+		gmtime_r(&t, &tm);
+		strftime(want, sizeof(want), "{\"@timestamp\":\"%Y-%m-%dT%H:%M:%S", &tm);
+		assert_memory_equal(b.data, want, strlen(want));
+		b.len = 0;
+	}
+	assert_true(day > 213000);
+	buffer_free(&b);
+}
+
+/* ---- text ---- */
+
+static const char text_header[] =
+	"TIME             SOURCE                 DESTINATION            OUTCOME                        CLOSER       "
+	"FIN>ACK  HALF-CLOSED  FIN>ACK  LIFETIME  FLAGS\n";
+static const char text_graceful[] =
+	"06:07:35.565665  192.168.139.29:63164   110.42.175.115:22      graceful four-way              source       "
+	"36.0ms   1.97ms       68us     3m16s     >S <S. >. ... >F. <. <F. >.\n";
+static const char text_reset[] =
+	"00:00:00.000000  [2001:db8::1]:50000    [fe80::d:e:f]:443      reset half-closed              destination  "
+	"-        -            -        1d00h     ... >P.*3 <R.! <R <R*2~ (4294967295 lost)\n";
+static const char text_unanswered[] =
+	"00:00:03.000000  255.255.255.255:65535  0.0.0.0:0              unanswered                     -            "
+	"-        -            -        -         >SEW >S*2~\n";
+/* An address of IPv6 that is wider than its column shifts only what follows, and only as far as it must. */
+static const char text_wide[] =
+	"00:00:00.000000  [2001:db8:1111:2222:3333:4444:5555:6666]:50000 [fe80::d:e:f]:443 reset half-closed "
+	"destination -   -            -        1d00h     ... >P.*3 <R.! <R <R*2~ (4294967295 lost)\n";
+
+static void test_text(void **state)
+{
+	struct format_style style = {0};
+	struct buffer b = {0};
+	struct record r;
+
+	(void)state;
+	format_header(&b, FORMAT_TEXT, &style);
+	expect(&b, text_header);
+	sample_graceful(&r);
+	format_record(&b, FORMAT_TEXT, &style, &r);
+	expect(&b, text_graceful);
+	sample_unanswered(&r);
+	format_record(&b, FORMAT_TEXT, &style, &r);
+	expect(&b, text_unanswered);
+	sample_reset(&r);
+	format_record(&b, FORMAT_TEXT, &style, &r);
+	expect(&b, text_reset);
+	memcpy(r.end[SOURCE].ip + 4, "\x11\x11\x22\x22\x33\x33\x44\x44\x55\x55\x66\x66", 12);
+	format_record(&b, FORMAT_TEXT, &style, &r);
+	expect(&b, text_wide);
+	buffer_free(&b);
+}
+
+static void test_text_outcomes(void **state)
+{
+	struct format_style style = {0};
+	struct buffer b = {0};
+	struct record r;
+
+	(void)state;
+	sample_graceful(&r);
+	r.pattern = PATTERN_SIMULTANEOUS;
+	r.closer = BOTH;
+	format_text(&b, &style, &r);
+	expect_contains(&b, ":22      graceful simultaneous          both         36.0ms ");
+	r.outcome = OUTCOME_UNFINISHED;
+	r.missing = MISSING_DESTINATION_FIN;
+	r.closer = DESTINATION;
+	format_text(&b, &style, &r);
+	expect_contains(&b, ":22      unfinished no destination fin  destination  36.0ms ");
+	r.missing = MISSING_SOURCE_ACK;
+	format_text(&b, &style, &r);
+	expect_contains(&b, ":22      unfinished no source ack       destination  36.0ms ");
+	r.missing = MISSING_NOTHING;
+	format_text(&b, &style, &r);
+	expect_contains(&b, ":22      unfinished                     destination  36.0ms ");
+	r.outcome = OUTCOME_RESET;
+	r.reset.phase = PHASE_ESTABLISHED;
+	format_text(&b, &style, &r);
+	expect_contains(&b, ":22      reset established              destination  36.0ms ");
+	r.outcome = OUTCOME_HANDSHAKE_RESET;
+	r.closer = NOBODY;
+	format_text(&b, &style, &r);
+	expect_contains(&b, ":22      handshake-reset                -            36.0ms ");
+	buffer_free(&b);
+}
+
+static void test_text_style(void **state)
+{
+	struct format_style style = {.color = true};
+	struct buffer b = {0}, want = {0};
+	struct record r;
+
+	(void)state;
+	sample_graceful(&r);
+	format_text(&b, &style, &r);
+	expect_contains(&b, ":22      \033[32mgraceful four-way\033[0m              source       36.0ms ");
+	sample_reset(&r);
+	format_text(&b, &style, &r);
+	expect_contains(&b, ":443      \033[31mreset half-closed\033[0m              destination  - ");
+	sample_unanswered(&r);
+	format_text(&b, &style, &r);
+	expect_contains(&b, "0:0              \033[33munanswered\033[0m                     -            - ");
+
+	style = (struct format_style){.verbose = true};
+	sample_graceful(&r);
+	buffer_text(&want, text_graceful);
+	buffer_text(&want, "    ");
+	format_explanation(&want, &r);
+	buffer_text(&want, "\n");
+	buffer_char(&want, '\0');
+	format_text(&b, &style, &r);
+	expect(&b, want.data);
+	buffer_free(&want);
+	buffer_free(&b);
+}
+
+static void test_text_zone(void **state)
+{
+	struct format_style style = {0};
+	struct buffer b = {0};
+	struct record r;
+
+	(void)state;
+	sample_graceful(&r);
+	setenv("TZ", "XXX-5:30", 1);
+	tzset();
+	format_text(&b, &style, &r);
+	setenv("TZ", "UTC", 1);
+	tzset();
+	assert_memory_equal(b.data, "11:37:35.565665  192.", 21);
+	buffer_free(&b);
+}
+
+static void check_flags(const struct record *r, const char *want)
+{
+	struct format_style style = {0};
+	struct buffer b = {0};
+
+	format_text(&b, &style, r);
+	b.len--; /* the newline */
+	buffer_char(&b, '\0');
+	assert_string_equal(b.data + strlen(text_header) - strlen("FLAGS\n"), want);
+	buffer_free(&b);
+}
+
+static void test_text_flags(void **state)
+{
+	struct record r;
+
+	(void)state;
+	sample_graceful(&r);
+	r.end[SOURCE].bytes = r.end[DESTINATION].bytes = 0;
+	check_flags(&r, ">S <S. >. >F. <. <F. >.");
+	/* all that was carried is listed: in the FIN, and in the half-closed time; copies do not count */
+	r.end[SOURCE].bytes = r.segments[3].len = 10;
+	r.end[DESTINATION].bytes = r.segments[4].len = 20;
+	check_flags(&r, ">S <S. >. >F. <. <F. >.");
+	r.segments[4].mark = SEGMENT_COPY;
+	check_flags(&r, ">S <S. >. ... >F. <.~ <F. >.");
+	r.segments[4].mark = SEGMENT_COPY | SEGMENT_IGNORED;
+	r.segments[4].count = 4000000000;
+	check_flags(&r, ">S <S. >. ... >F. <.*4000000000~! <F. >.");
+	/* the handshake's ACK was not seen; a folded one is not it */
+	r.segments[2] = r.segments[6];
+	r.segments[2].mark = SEGMENT_FOLDED;
+	r.segments[2].count = 2;
+	r.segment_count = 3;
+	check_flags(&r, ">S <S. ... >.*2");
+	/* still open */
+	r.segments[2].mark = 0;
+	r.segments[2].count = 1;
+	check_flags(&r, ">S <S. >. ...");
+	r.segment_count = 0;
+	r.segments_lost = 3;
+	check_flags(&r, "... (3 lost)");
+	r.end[SOURCE].bytes = r.end[DESTINATION].bytes = NUMBER_UNSEEN;
+	check_flags(&r, "(3 lost)");
+}
+
+/* ---- CSV ---- */
+
+static const char csv_header[] =
+	"timestamp,event_start,event_end,event_duration,observer_interface,network_type,network_vlan_outer,"
+	"network_vlan_inner,network_community_id,source_ip,source_port,source_bytes,destination_ip,destination_port,"
+	"destination_bytes,tcp_outcome,tcp_pattern,tcp_closer,tcp_time_wait,state_source,state_destination,tcp_missing,"
+	"reset_by,reset_phase,reset_validity,reset_mptcp,reset_ttl_differs,tcp_late_reset,timing_syn_to_synack,"
+	"timing_synack_to_ack,timing_initial_rtt,timing_fin_to_ack,timing_half_closed,timing_peer_fin_to_ack,"
+	"timing_close,timing_lifetime,retransmits_syn,retransmits_syn_ack,retransmits_fin_source,"
+	"retransmits_fin_destination,tcp_half_closed_bytes,window_scale_source,window_scale_destination,"
+	"tcp_completeness,tcp_conn_state,tcp_history,tcp_midstream,fin_original_source,fin_original_destination,"
+	"tcp_resets_ignored,tcp_bytes_approximate,tcp_flags,tcp_segments_lost\r\n";
+static const char csv_graceful[] =
+	"2026-11-22T06:07:35.565665123Z,2026-11-22T06:04:19.584723123Z,2026-11-22T06:07:35.565665123Z,195980942000,"
+	"\"eth0\",ipv4,100,,1:TihD1ec2uYYN28Lyvj/V58RLfwU=,192.168.139.29,63164,3342,110.42.175.115,22,4477,"
+	"graceful,four_way,source,source,TIME-WAIT,CLOSED,,,,,,false,false,"
+	"44800000,92000,44892000,36020000,1965000,68000,38053000,195980942000,"
+	"2,3,0,1,0,8,7,31,SF,ShADadFfA,false,true,false,0,false,>S <S. >. ... >F. <. <F. >.,0\r\n";
+static const char csv_reset[] =
+	"2000-03-01T00:00:00.000000007Z,2000-02-28T23:59:59.000000000Z,2000-03-01T00:00:00.000000007Z,86401000000007,"
+	",ipv6,,,1:EYc9SqN49VoaekhgG9NGxAL7vGE=,2001:db8::1,50000,,fe80::d:e:f,443,,"
+	"reset,,destination,,CLOSED,CLOSED,,destination,half_closed,in_window,fastclose,true,true,"
+	",,,,,,,86401000000007,"
+	"0,0,0,0,,,,0,OTH,^r,true,false,false,1,true,... >P.*3 <R.! <R <R*2~ (4294967295 lost),4294967295\r\n";
+static const char csv_unanswered[] =
+	"1970-01-01T00:00:03.000000000Z,1970-01-01T00:00:00.000000000Z,1970-01-01T00:00:03.000000000Z,3000000000,"
+	"\"a\"\"b,\\x1b\\x0a\\xff\",ipv4,4094,0,1:LdN0oTsWjz5qVMMtMj5zPyV/TiU=,255.255.255.255,65535,0,0.0.0.0,0,,"
+	"unanswered,,unknown,,SYN-SENT,,,,,,,false,false,"
+	",,,,,,,,"
+	"2,0,0,0,,14,,1,S0,S,false,false,false,0,false,>SEW >S*2~,0\r\n";
+
+static unsigned csv_fields(const char *line)
+{
+	unsigned fields = 1;
+	bool quoted = false;
+
+	for (; *line; line++) {
+		quoted ^= *line == '"';
+		fields += *line == ',' && !quoted;
+	}
+	return fields;
+}
+
+static void test_csv(void **state)
+{
+	struct format_style style = {0};
+	struct buffer b = {0};
+	struct record r;
+
+	(void)state;
+	format_header(&b, FORMAT_CSV, &style);
+	expect(&b, csv_header);
+	sample_graceful(&r);
+	format_record(&b, FORMAT_CSV, &style, &r);
+	expect(&b, csv_graceful);
+	assert_int_equal(csv_fields(b.data), csv_fields(csv_header));
+	sample_reset(&r);
+	format_record(&b, FORMAT_CSV, &style, &r);
+	expect(&b, csv_reset);
+	assert_int_equal(csv_fields(b.data), csv_fields(csv_header));
+	sample_unanswered(&r);
+	format_record(&b, FORMAT_CSV, &style, &r);
+	expect(&b, csv_unanswered);
+	assert_int_equal(csv_fields(b.data), csv_fields(csv_header));
+	buffer_free(&b);
+}
+
+/* format_record hands each format what it asks for. */
+static void test_dispatch(void **state)
+{
+	struct format_style style = {.columns = 80};
+	struct buffer b = {0}, want = {0};
+	struct record r;
+
+	(void)state;
+	sample_graceful(&r);
+	format_header(&b, FORMAT_LADDER, &style);
+	assert_int_equal(b.len, 0);
+	format_record(&b, FORMAT_LADDER, &style, &r);
+	format_ladder(&want, &style, &r);
+	buffer_char(&want, '\0');
+	assert_true(want.len > 1);
+	expect(&b, want.data);
+	buffer_free(&want);
+	buffer_free(&b);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_numbers),
+		cmocka_unit_test(test_growth),
+		cmocka_unit_test(test_pad),
+		cmocka_unit_test(test_hostile_text),
+		cmocka_unit_test(test_flags),
+		cmocka_unit_test(test_names),
+		cmocka_unit_test(test_community_id),
+		cmocka_unit_test(test_json),
+		cmocka_unit_test(test_json_extremes),
+		cmocka_unit_test(test_dates),
+		cmocka_unit_test(test_text),
+		cmocka_unit_test(test_text_outcomes),
+		cmocka_unit_test(test_text_style),
+		cmocka_unit_test(test_text_zone),
+		cmocka_unit_test(test_text_flags),
+		cmocka_unit_test(test_csv),
+		cmocka_unit_test(test_dispatch),
+	};
+
+	setenv("TZ", "UTC", 1);
+	tzset();
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

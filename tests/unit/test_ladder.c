@@ -1,0 +1,1064 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Drawings, sentences and durations: small ones are compared whole, and for thousands of generated records what must
+ * hold for any drawing is checked on its lines.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include <cmocka.h>
+
+#include "../../user/duration.h"
+#include "../../user/format.h"
+
+#define US 1000LL
+#define MS 1000000LL
+#define SECOND 1000000000LL
+
+enum { F = TCP_FIN, S = TCP_SYN, R = TCP_RST, P = TCP_PSH, A = TCP_ACK };
+
+/* Initial sequence numbers; the source's wraps soon. */
+static const uint32_t isn[2] = {0xfffffff0, 900};
+
+/* ---- samples ---- */
+
+static void begin(struct record *r)
+{
+	static const uint8_t source[4] = {10, 0, 0, 1}, destination[4] = {10, 0, 1, 9};
+	int i;
+
+	*r = (struct record){.family = 4, .vlan = {-1, -1}, .closer = NOBODY, .time_wait = NOBODY,
+			     .reset = {.by = NOBODY, .mptcp = SEGMENT_NO_MPTCP}, .half_closed_bytes = NUMBER_UNSEEN,
+			     .outcome = OUTCOME_UNKNOWN};
+	memcpy(r->end[SOURCE].ip, source, sizeof(source));
+	memcpy(r->end[DESTINATION].ip, destination, sizeof(destination));
+	r->end[SOURCE].port = 40001;
+	r->end[DESTINATION].port = 443;
+	r->end[SOURCE].bytes = r->end[DESTINATION].bytes = NUMBER_UNSEEN;
+	r->start = 1795328000 * (uint64_t)SECOND + 1234567;
+	for (i = 0; i < TIMINGS; i++)
+		r->timing[i] = TIMING_UNSEEN;
+	for (i = 0; i < EVIDENCES; i++)
+		r->evidence[i] = -1;
+}
+
+/* Appends a segment that comes `after` ns behind the one before. */
+static struct record_segment *add(struct record *r, int64_t after, enum role from, uint8_t flags, uint32_t seq,
+				  uint32_t ack, uint32_t len)
+{
+	struct record_segment *s = &r->segments[r->segment_count++];
+	uint64_t before = s == r->segments ? 0 : s[-1].t;
+
+	*s = (struct record_segment){
+		.t = before + after, .from = from, .flags = flags, .seq = seq, .ack = ack, .len = len, .count = 1,
+		.win = 501, .raw_seq = seq + isn[from], .raw_ack = flags & A ? ack + isn[!from] : 0,
+	};
+	return s;
+}
+
+static void mark(struct record_segment *s, uint8_t bits, uint32_t count)
+{
+	s->mark = bits;
+	s->count = count;
+}
+
+static void handshake(struct record *r)
+{
+	add(r, 0, SOURCE, S, 0, 0, 0);
+	add(r, 44800 * US, DESTINATION, S | A, 0, 1, 0);
+	add(r, 92 * US, SOURCE, A, 1, 1, 0);
+}
+
+static void evidence(struct record *r, int fin, int fin_ack, int peer_fin, int peer_fin_ack, int reset)
+{
+	r->evidence[EVIDENCE_FIN] = fin;
+	r->evidence[EVIDENCE_FIN_ACK] = fin_ack;
+	r->evidence[EVIDENCE_PEER_FIN] = peer_fin;
+	r->evidence[EVIDENCE_PEER_FIN_ACK] = peer_fin_ack;
+	r->evidence[EVIDENCE_RESET] = reset;
+}
+
+static void close_timings(struct record *r, int64_t fin_to_ack, int64_t half_closed, int64_t peer_fin_to_ack)
+{
+	r->timing[T_FIN_TO_ACK] = fin_to_ack;
+	r->timing[T_HALF_CLOSED] = half_closed;
+	r->timing[T_PEER_FIN_TO_ACK] = peer_fin_to_ack;
+}
+
+static void verdict(struct record *r, enum outcome outcome, enum role closer, enum tcp_state source,
+		    enum tcp_state destination)
+{
+	r->outcome = outcome;
+	r->closer = closer;
+	r->end[SOURCE].state = source;
+	r->end[DESTINATION].state = destination;
+}
+
+static void reset_by(struct record *r, enum role by, enum phase phase, enum reset_validity validity)
+{
+	r->reset.by = by;
+	r->reset.phase = phase;
+	r->reset.validity = validity;
+}
+
+/* The close of the contract's example, data not listed. */
+static void four_way(struct record *r)
+{
+	begin(r);
+	handshake(r);
+	add(r, 195898 * MS, SOURCE, F | A, 3343, 4478, 0);
+	add(r, 36020 * US, DESTINATION, A, 4478, 3344, 0);
+	add(r, 1965 * US, DESTINATION, F | A, 4478, 3344, 0);
+	add(r, 68 * US, SOURCE, A, 3344, 4479, 0);
+	evidence(r, 3, 4, 5, 6, -1);
+	close_timings(r, 36020 * US, 1965 * US, 68 * US);
+	r->timing[T_CLOSE] = 38053 * US;
+	r->timing[T_LIFETIME] = 195980942 * US;
+	r->end[SOURCE].bytes = 3342;
+	r->end[DESTINATION].bytes = 4477;
+	r->pattern = PATTERN_FOUR_WAY;
+	r->time_wait = SOURCE;
+	verdict(r, OUTCOME_GRACEFUL, SOURCE, STATE_TIME_WAIT, STATE_CLOSED);
+}
+
+static void three_way(struct record *r)
+{
+	begin(r);
+	handshake(r);
+	add(r, 250 * US, DESTINATION, F | A, 1, 1, 0);
+	add(r, 106 * US, SOURCE, F | A, 1, 2, 0);
+	add(r, 125346 * US, DESTINATION, A, 2, 2, 0);
+	evidence(r, 3, 4, 4, 5, -1);
+	close_timings(r, 106 * US, 0, 125346 * US);
+	r->end[SOURCE].bytes = r->end[DESTINATION].bytes = 0;
+	r->pattern = PATTERN_THREE_WAY;
+	r->time_wait = DESTINATION;
+	verdict(r, OUTCOME_GRACEFUL, DESTINATION, STATE_CLOSED, STATE_TIME_WAIT);
+}
+
+static void simultaneous(struct record *r)
+{
+	begin(r);
+	handshake(r);
+	add(r, 1 * MS, SOURCE, F | A, 1, 1, 0);
+	add(r, 20 * US, DESTINATION, F | A, 1, 1, 0);
+	add(r, 30 * US, SOURCE, A, 2, 2, 0);
+	add(r, 40 * US, DESTINATION, A, 2, 2, 0);
+	evidence(r, 3, 6, 4, 5, -1);
+	close_timings(r, 90 * US, TIMING_UNSEEN, 30 * US);
+	r->pattern = PATTERN_SIMULTANEOUS;
+	r->time_wait = BOTH;
+	verdict(r, OUTCOME_GRACEFUL, BOTH, STATE_TIME_WAIT, STATE_TIME_WAIT);
+}
+
+/* Taxonomy R5: data comes to a side that has closed both ways. */
+static void reset_after_own_fin(struct record *r)
+{
+	begin(r);
+	handshake(r);
+	add(r, 5 * MS, SOURCE, F | A, 1, 1, 0);
+	mark(add(r, 200 * MS, SOURCE, F | A, 1, 1, 0), SEGMENT_COPY, 1);
+	add(r, 1 * MS, DESTINATION, A, 1, 2, 0);
+	mark(add(r, 2 * MS, DESTINATION, P | A, 1, 2, 100), SEGMENT_FOLDED, 1);
+	mark(add(r, 10 * US, DESTINATION, R | A, 70000001, 2, 0), SEGMENT_IGNORED, 1);
+	add(r, 90 * US, SOURCE, R, 2, 0, 0);
+	evidence(r, 3, 5, -1, -1, 8);
+	reset_by(r, SOURCE, PHASE_HALF_CLOSED, RESET_EXACT);
+	r->reset.ignored = 1;
+	r->end[SOURCE].fin_retransmits = 1;
+	r->end[SOURCE].bytes = 0;
+	r->end[DESTINATION].bytes = 100;
+	verdict(r, OUTCOME_RESET, SOURCE, STATE_CLOSED, STATE_CLOSED);
+}
+
+static void refused(struct record *r)
+{
+	begin(r);
+	add(r, 0, SOURCE, S, 0, 0, 0);
+	mark(add(r, 1 * SECOND, SOURCE, S, 0, 0, 0), SEGMENT_COPY, 1);
+	add(r, 106 * US, DESTINATION, R | A, 0, 1, 0);
+	evidence(r, -1, -1, -1, -1, 2);
+	reset_by(r, DESTINATION, PHASE_HANDSHAKE, RESET_EXACT);
+	r->syn_retransmits = 1;
+	verdict(r, OUTCOME_REFUSED, DESTINATION, STATE_CLOSED, STATE_CLOSED);
+}
+
+/* The longest of everything: 20 segments, IPv6, all numbers at their limits. */
+static void crowded(struct record *r)
+{
+	unsigned i;
+
+	begin(r);
+	r->family = 6;
+	memset(r->end[SOURCE].ip, 0xab, 16);
+	memset(r->end[DESTINATION].ip, 0xcd, 16);
+	r->end[SOURCE].port = r->end[DESTINATION].port = 65535;
+	r->interface = "verylongname\x1b[0m";
+	r->vlan[0] = r->vlan[1] = 4095;
+	r->bytes_approximate = true;
+	r->end[SOURCE].bytes = r->end[DESTINATION].bytes = 0xffffffff;
+	for (i = 0; i < FLOW_LOG_CLOSING; i++) {
+		struct record_segment *s = add(r, 400 * 86400 * SECOND, i % 2, 0xff & ~R, ~0u, ~0u - 1, ~0u);
+
+		mark(s, i % 8, i % 3 ? ~0u : 1);
+		s->flags &= i % 5 ? ~R : 0xff;
+		s->win = 65535;
+	}
+	r->segments_lost = ~0u;
+	for (i = 0; i < TIMINGS; i++)
+		r->timing[i] = INT64_MAX;
+	r->missing = MISSING_DESTINATION_ACK;
+	r->late_reset = true;
+	r->time_wait = BOTH;
+	verdict(r, OUTCOME_UNFINISHED, DESTINATION, STATE_SYN_RECEIVED, STATE_SYN_RECEIVED);
+}
+
+/* ---- drawings ---- */
+
+static char *text_of(struct buffer *b)
+{
+	buffer_char(b, '\0');
+	return b->data; /* the caller frees it */
+}
+
+static char *draw(const struct record *r, unsigned columns, bool unicode, bool color)
+{
+	struct format_style style = {.columns = columns, .unicode = unicode, .color = color};
+	struct buffer b = {0};
+
+	format_ladder(&b, &style, r);
+	return text_of(&b);
+}
+
+static void assert_drawing(const struct record *r, unsigned columns, const char *expected)
+{
+	char *text = draw(r, columns, false, false);
+
+	assert_string_equal(text, expected);
+	free(text);
+}
+
+static void draws_four_way(void **state)
+{
+	struct record r;
+
+	(void)state;
+	four_way(&r);
+	r.interface = "eth0";
+	r.vlan[0] = 100;
+	assert_drawing(&r, 80,
+"10.0.0.1:40001 -> 10.0.1.9:443, graceful four-way\n"
+"2026-11-22 06:13:20.001234 on eth0, VLAN 100, lasted 3m16s\n"
+"                 source                                      destination\n"
+"           SYN-SENT |-- S  seq 0 len 0 -------------------------->|\n"
+"44.8ms  ESTABLISHED |<- S. seq 0 ack 1 len 0 ---------------------| SYN-RECEIVED\n"
+"  92us              |-- .  seq 1 ack 1 len 0 -------------------->| ESTABLISHED\n"
+"                    :   3342 bytes >               < 4477 bytes   :\n"
+" 3m16s   FIN-WAIT-1 |-- F. seq 3343 ack 4478 len 0 -------------->|\n"
+"36.0ms   FIN-WAIT-2 |<- .  seq 4478 ack 3344 len 0 ---------------| CLOSE-WAIT\n"
+"1.97ms              |<- F. seq 4478 ack 3344 len 0 ---------------| LAST-ACK\n"
+"  68us    TIME-WAIT |-- .  seq 3344 ack 4479 len 0 -------------->| CLOSED\n"
+"graceful four-way; the source closed first; the close took 38.1ms; the source\n"
+"  holds TIME_WAIT\n\n");
+}
+
+static void draws_reset(void **state)
+{
+	struct record r;
+
+	(void)state;
+	reset_after_own_fin(&r);
+	assert_drawing(&r, 60,
+"10.0.0.1:40001 -> 10.0.1.9:443, reset by the source\n"
+"2026-11-22 06:13:20.001234\n"
+"                 source                  destination\n"
+"           SYN-SENT |-- S  seq 0 len 0 ------>|\n"
+"44.8ms  ESTABLISHED |<- S. seq 0 ack 1 len 0 -| SYN-RECEIVED\n"
+"  92us              |-- .  seq 1 ack 1 len 0 >| ESTABLISHED\n"
+"5.00ms   FIN-WAIT-1 |-- F. seq 1 ack 1 len 0 >|\n"
+" 200ms              |.. F. seq 1 ack 1 ......>|\n"
+"1.00ms   FIN-WAIT-2 |<- .  seq 1 ack 2 len 0 -| CLOSE-WAIT\n"
+"                    |   P. seq 1 ack 2        |\n"
+"2.00ms              |<- len 100 --------------|\n"
+"                    |   R. seq 70000001       |\n"
+"  10us              |?- ack 2 ignored --------|\n"
+"  90us       CLOSED |-- R  seq 2 len 0 ------X| CLOSED\n"
+"reset by the source\n\n");
+}
+
+static void draws_refused(void **state)
+{
+	struct record r;
+
+	(void)state;
+	refused(&r);
+	assert_drawing(&r, 1, /* taken as 60 */
+"10.0.0.1:40001 -> 10.0.1.9:443, refused by the destination\n"
+"2026-11-22 06:13:20.001234\n"
+"                 source                  destination\n"
+"           SYN-SENT |-- S  seq 0 len 0 ------>|\n"
+" 1.00s              |.. S  seq 0 len 0 again >|\n"
+" 106us       CLOSED |X- R. seq 0 ack 1 len 0 -|\n"
+"refused by the destination\n\n");
+}
+
+/* Folded data, losses, a verdict that knows more than the log, and the wide page with its clock. */
+static void draws_folds_and_losses(void **state)
+{
+	struct record r;
+
+	(void)state;
+	begin(&r);
+	r.midstream = true;
+	mark(add(&r, 0, SOURCE, P | A, 1, 1, 16000), SEGMENT_FOLDED, 12);
+	add(&r, 1 * MS, SOURCE, F | A, 16001, 1, 0);
+	r.segments_lost = 1;
+	r.missing = MISSING_DESTINATION_FIN;
+	verdict(&r, OUTCOME_UNFINISHED, SOURCE, STATE_FIN_WAIT_2, STATE_CLOSE_WAIT);
+	assert_drawing(&r, 100,
+"10.0.0.1:40001 -> 10.0.1.9:443, unfinished\n"
+"2026-11-22 06:13:20.001234\n"
+"                                 source                                          destination\n"
+"                                    :   handshake not seen                            :\n"
+"06:13:20.001234                     |== P. x12 seq 1 ack 1 len 16000 win 501 ========>|\n"
+"06:13:20.002234 1.00ms   FIN-WAIT-1 |-- F. seq 16001 ack 1 len 0 win 501 ------------>|\n"
+"                                    /\\/\\/\\/\\/\\/\\/\\/ 1 segment not kept \\/\\/\\/\\/\\/\\/\\/\\/\n"
+"                         FIN-WAIT-2 |                                                 | CLOSE-WAIT\n"
+"unfinished; the source closed first; missing: the destination's FIN\n\n");
+}
+
+static void draws_unicode(void **state)
+{
+	struct record r;
+	char *text;
+
+	(void)state;
+	three_way(&r);
+	r.end[DESTINATION].bytes = 1;
+	text = draw(&r, 80, true, false);
+	assert_string_equal(text,
+"10.0.0.1:40001 → 10.0.1.9:443, graceful three-way\n"
+"2026-11-22 06:13:20.001234\n"
+"                 source                                      destination\n"
+"           SYN-SENT │── S  seq 0 len 0 ──────────────────────────▶│\n"
+"44.8ms  ESTABLISHED │◀─ S. seq 0 ack 1 len 0 ─────────────────────│ SYN-RECEIVED\n"
+"  92us              │── .  seq 1 ack 1 len 0 ────────────────────▶│ ESTABLISHED\n"
+" 250us              │◀─ F. seq 1 ack 1 len 0 ─────────────────────│ FIN-WAIT-1\n"
+" 106us     LAST-ACK │── F. seq 1 ack 2 len 0 ────────────────────▶│ FIN-WAIT-2\n"
+" 125ms       CLOSED │◀─ .  seq 2 ack 2 len 0 ─────────────────────│ TIME-WAIT\n"
+"graceful three-way; the destination closed first; the destination holds\n"
+"  TIME_WAIT\n\n");
+	free(text);
+}
+
+/* ---- what holds for any drawing ---- */
+
+static unsigned columns_of(const char *text, size_t len)
+{
+	unsigned columns = 0;
+	size_t i;
+
+	for (i = 0; i < len; i++)
+		columns += ((unsigned char)text[i] & 0xc0) != 0x80;
+	return columns;
+}
+
+static void assert_lines_fit(const char *text, unsigned columns, bool unicode)
+{
+	const char *line, *end;
+
+	for (line = text; *line; line = end + 1) {
+		end = strchr(line, '\n');
+		assert_non_null(end);
+		assert_in_range(columns_of(line, end - line), 0, columns);
+		assert_true(end == line || end[-1] != ' ');
+	}
+	assert_string_equal(line - 2, "\n\n");
+	for (; *text; text++) {
+		unsigned char c = *text;
+
+		assert_true(c == '\n' || (c >= 0x20 && c < 0x7f) || (unicode && c >= 0x80));
+	}
+}
+
+/* Colour adds escape sequences to the very same text. */
+static void assert_color_only_doubles(const struct record *r, unsigned columns, const char *plain)
+{
+	char *colored = draw(r, columns, true, true), *from = colored, *to = colored;
+
+	while (*from) {
+		if (*from == '\033')
+			from = strchr(from, 'm') + 1;
+		else
+			*to++ = *from++;
+	}
+	assert_true(to != from);
+	*to = '\0';
+	assert_string_equal(colored, plain);
+	free(colored);
+}
+
+static void assert_draws_well(const struct record *r)
+{
+	static const unsigned widths[] = {60, 61, 79, 80, 99, 100, 120, 300};
+	unsigned i;
+
+	for (i = 0; i < sizeof(widths) / sizeof(widths[0]); i++) {
+		char *ascii = draw(r, widths[i], false, false), *unicode = draw(r, widths[i], true, false);
+
+		assert_lines_fit(ascii, widths[i], false);
+		assert_lines_fit(unicode, widths[i], true);
+		assert_color_only_doubles(r, widths[i], unicode);
+		free(ascii);
+		free(unicode);
+	}
+}
+
+static void fits_all_widths(void **state)
+{
+	static void (*const samples[])(struct record *r) = {four_way, three_way, simultaneous, reset_after_own_fin,
+							    refused, crowded, begin};
+	struct record r;
+	unsigned i;
+
+	(void)state;
+	for (i = 0; i < sizeof(samples) / sizeof(samples[0]); i++) {
+		samples[i](&r);
+		assert_draws_well(&r);
+		r.family = 6;
+		assert_draws_well(&r);
+	}
+}
+
+static uint64_t random_word(void)
+{
+	static uint64_t x = 88172645463325252ULL;
+
+	x ^= x << 13;
+	x ^= x >> 7;
+	x ^= x << 17;
+	return x;
+}
+
+static uint32_t below(uint32_t n)
+{
+	return (random_word() >> 32) % n;
+}
+
+/* Mostly small numbers, sometimes any. */
+static uint32_t some_number(void)
+{
+	return below(4) ? below(3000) : (uint32_t)random_word();
+}
+
+static void generated_segment(struct record *r)
+{
+	uint8_t flags = below(8) ? A | (1 << below(4)) : (uint8_t)random_word();
+	struct record_segment *s = add(r, below(3) ? below(2000000000) : 0, below(2), flags, some_number(),
+				       some_number(), below(2) ? 0 : some_number());
+
+	mark(s, below(3) ? 0 : below(8), below(4) ? 1 : 1 + some_number() % 1000000);
+	if (!below(20))
+		s->t = random_word() >> (2 + below(62));
+}
+
+static void generated(struct record *r)
+{
+	unsigned count = below(FLOW_LOG_CLOSING + 1), i;
+
+	begin(r);
+	r->family = below(2) ? 4 : 6;
+	for (i = 0; i < 16; i++)
+		r->end[SOURCE].ip[i] = random_word();
+	while (r->segment_count < count)
+		generated_segment(r);
+	verdict(r, below(OUTCOMES), below(4), below(TCP_STATES), below(TCP_STATES));
+	r->pattern = below(4);
+	r->time_wait = below(4);
+	r->missing = below(5);
+	reset_by(r, below(3) == 2 ? NOBODY : below(2), below(6), below(4));
+	for (i = 0; i < EVIDENCES; i++)
+		r->evidence[i] = count ? (int)below(count + 1) - 1 : -1;
+	for (i = 0; i < TIMINGS; i++)
+		r->timing[i] = below(3) ? (int64_t)some_number() * 1000 : TIMING_UNSEEN;
+	for (i = 0; i < 2; i++) {
+		r->end[i].bytes = below(2) ? (int64_t)some_number() : NUMBER_UNSEEN;
+		r->end[i].fin_retransmits = below(4) ? 0 : below(256);
+	}
+	r->half_closed_bytes = below(2) ? (int64_t)some_number() : NUMBER_UNSEEN;
+	r->midstream = !below(4);
+	r->late_reset = !below(4);
+	r->reset.ignored = below(4) ? 0 : below(256);
+	r->reset.ttl_differs = !below(4);
+	r->reset.mptcp = below(9);
+	r->segments_lost = below(4) ? 0 : some_number();
+	r->syn_retransmits = below(4) ? 0 : below(256);
+}
+
+/* The state told last beside a lifeline; "" where none was. `at`: of the margin, in columns of the narrow ASCII page. */
+static const char *last_state(const char *text, unsigned at, char state[16])
+{
+	const char *line, *end;
+
+	state[0] = '\0';
+	for (line = text; *line; line = end + 1) {
+		char lifeline = 0;
+
+		end = strchr(line, '\n');
+		if (end - line >= 47)
+			lifeline = line[46];
+		if (lifeline == '|' && end - line > (int)at && line[20] == '|' && (at > 20 || line[18] != ' '))
+			sscanf(line + at, "%15s", state);
+	}
+	return state;
+}
+
+static void ends_in_the_verdicts_states(const struct record *r)
+{
+	char *text = draw(r, 60, false, false), state[16];
+	static const unsigned margin[2] = {7, 47};
+	int side;
+
+	for (side = SOURCE; side <= DESTINATION; side++) {
+		const char *last = last_state(text, margin[side], state), *known = state_name(r->end[side].state);
+
+		/* Without any state told, the side is where it was before the first segment. */
+		if (known && *last)
+			assert_string_equal(last, known);
+		else if (known)
+			assert_true(r->end[side].state == STATE_CLOSED || r->end[side].state == STATE_ESTABLISHED);
+	}
+	free(text);
+}
+
+static void generated_drawings_hold(void **state)
+{
+	struct record r;
+	int i;
+
+	(void)state;
+	for (i = 0; i < 3000; i++) {
+		generated(&r);
+		assert_draws_well(&r);
+		ends_in_the_verdicts_states(&r);
+	}
+}
+
+/* ---- states ---- */
+
+/* "SYN-SENT/ ESTABLISHED/SYN-RECEIVED ...": what the rows with an arrow tell, source and destination. */
+static char *states_told(const struct record *r)
+{
+	char *text = draw(r, 60, false, false), *line, *end;
+	struct buffer b = {0};
+
+	for (line = text; *line; line = end + 1) {
+		char left[16] = "", right[16] = "";
+
+		end = strchr(line, '\n');
+		*end = '\0';
+		if (end - line < 47 || line[20] != '|' || line[46] != '|')
+			continue;
+		if (line[18] != ' ')
+			sscanf(line + 7, "%15s", left);
+		sscanf(line + 47, "%15s", right);
+		if (*left || *right)
+			buffer_printf(&b, "%s%s/%s", b.len ? " " : "", left, right);
+	}
+	free(text);
+	return text_of(&b);
+}
+
+static void assert_states(const struct record *r, const char *expected)
+{
+	char *told = states_told(r);
+
+	assert_string_equal(told, expected);
+	free(told);
+}
+
+static void walks_states_of_closes(void **state)
+{
+	struct record r;
+
+	(void)state;
+	four_way(&r);
+	assert_states(&r, "SYN-SENT/ ESTABLISHED/SYN-RECEIVED /ESTABLISHED FIN-WAIT-1/ FIN-WAIT-2/CLOSE-WAIT "
+			  "/LAST-ACK TIME-WAIT/CLOSED");
+	three_way(&r);
+	assert_states(&r, "SYN-SENT/ ESTABLISHED/SYN-RECEIVED /ESTABLISHED /FIN-WAIT-1 LAST-ACK/FIN-WAIT-2 "
+			  "CLOSED/TIME-WAIT");
+	simultaneous(&r);
+	assert_states(&r, "SYN-SENT/ ESTABLISHED/SYN-RECEIVED /ESTABLISHED FIN-WAIT-1/ /FIN-WAIT-1 "
+			  "CLOSING/TIME-WAIT TIME-WAIT/");
+	/* the last ACK is missing: the destination's FIN is repeated in vain */
+	four_way(&r);
+	r.segment_count--;
+	mark(add(&r, 200 * MS, DESTINATION, F | A, 4478, 3344, 0), SEGMENT_COPY, 1);
+	verdict(&r, OUTCOME_UNFINISHED, SOURCE, STATE_FIN_WAIT_2, STATE_LAST_ACK);
+	assert_states(&r, "SYN-SENT/ ESTABLISHED/SYN-RECEIVED /ESTABLISHED FIN-WAIT-1/ FIN-WAIT-2/CLOSE-WAIT "
+			  "/LAST-ACK");
+}
+
+static void walks_states_without_handshake(void **state)
+{
+	struct record r;
+
+	(void)state;
+	begin(&r);
+	r.midstream = true;
+	/* a FIN with data: only the number behind both acknowledges it */
+	add(&r, 0, SOURCE, F | A, 1, 1, 10);
+	add(&r, 1 * MS, DESTINATION, A, 1, 11, 0);
+	add(&r, 1 * MS, DESTINATION, A, 1, 12, 0);
+	assert_states(&r, "FIN-WAIT-1/ FIN-WAIT-2/CLOSE-WAIT");
+	/* a forged FIN changes nothing */
+	mark(&r.segments[0], SEGMENT_IGNORED, 1);
+	assert_states(&r, "");
+}
+
+/* RFC 9293 section 3.5, figure 8 */
+static void walks_states_of_crossed_syns(void **state)
+{
+	struct record r;
+
+	(void)state;
+	begin(&r);
+	add(&r, 0, SOURCE, S, 0, 0, 0);
+	add(&r, 1 * MS, DESTINATION, S, 0, 0, 0);
+	add(&r, 1 * MS, SOURCE, S | A, 0, 1, 0);
+	add(&r, 1 * MS, DESTINATION, S | A, 0, 1, 0);
+	assert_states(&r, "SYN-SENT/ SYN-RECEIVED/SYN-SENT /ESTABLISHED ESTABLISHED/");
+}
+
+/* After an RST the verdict says what is left; one that the connection survived changes nothing. */
+static void walks_states_of_resets(void **state)
+{
+	struct record r;
+
+	(void)state;
+	refused(&r);
+	assert_states(&r, "SYN-SENT/ CLOSED/");
+	reset_after_own_fin(&r);
+	assert_states(&r, "SYN-SENT/ ESTABLISHED/SYN-RECEIVED /ESTABLISHED FIN-WAIT-1/ FIN-WAIT-2/CLOSE-WAIT "
+			  "CLOSED/CLOSED");
+	four_way(&r);
+	add(&r, 1 * MS, DESTINATION, R, 4479, 0, 0);
+	r.late_reset = true;
+	reset_by(&r, DESTINATION, PHASE_CLOSED, RESET_EXACT);
+	r.evidence[EVIDENCE_RESET] = 7;
+	assert_states(&r, "SYN-SENT/ ESTABLISHED/SYN-RECEIVED /ESTABLISHED FIN-WAIT-1/ FIN-WAIT-2/CLOSE-WAIT "
+			  "/LAST-ACK TIME-WAIT/CLOSED");
+	begin(&r);
+	handshake(&r);
+	add(&r, 1 * MS, DESTINATION, R, 5, 0, 0);
+	add(&r, 1 * MS, SOURCE, A, 1, 1, 0);
+	verdict(&r, OUTCOME_OPEN, NOBODY, STATE_ESTABLISHED, STATE_ESTABLISHED);
+	assert_states(&r, "SYN-SENT/ ESTABLISHED/SYN-RECEIVED /ESTABLISHED");
+}
+
+/* ---- what is not listed ---- */
+
+static bool drawing_has(const struct record *r, const char *part)
+{
+	char *text = draw(r, 80, false, false);
+	bool has = strstr(text, part) != NULL;
+
+	free(text);
+	return has;
+}
+
+static void tells_unlisted_bytes(void **state)
+{
+	struct record r;
+
+	(void)state;
+	/* silent in the close: all its bytes came before */
+	begin(&r);
+	handshake(&r);
+	add(&r, 1 * MS, SOURCE, R, 51, 0, 0);
+	r.end[SOURCE].bytes = 50;
+	r.end[DESTINATION].bytes = 1;
+	reset_by(&r, SOURCE, PHASE_ESTABLISHED, RESET_EXACT);
+	assert_true(drawing_has(&r, ":   50 bytes >                     < 1 byte   :\n"));
+	/* only what is not listed */
+	add(&r, 1 * MS, DESTINATION, P | A, 101, 51, 400);
+	r.end[DESTINATION].bytes = 500;
+	assert_true(drawing_has(&r, " < 100 bytes   :\n"));
+	r.bytes_approximate = true;
+	assert_true(drawing_has(&r, " < ~100 bytes   :\n"));
+	/* a SYN's payload (RFC 7413) is listed with it */
+	begin(&r);
+	add(&r, 0, SOURCE, S, 0, 0, 50);
+	add(&r, 1 * MS, DESTINATION, S | A, 0, 51, 0);
+	add(&r, 1 * MS, SOURCE, A, 51, 1, 0);
+	add(&r, 1 * MS, SOURCE, F | A, 51, 1, 0);
+	r.end[SOURCE].bytes = 50;
+	r.end[DESTINATION].bytes = 0;
+	assert_false(drawing_has(&r, " bytes"));
+	r.end[SOURCE].bytes = 60;
+	r.segments[3].seq = 61;
+	assert_true(drawing_has(&r, ":   10 bytes >   "));
+	/* without a handshake it is not known where they began */
+	r.midstream = true;
+	assert_false(drawing_has(&r, " bytes"));
+}
+
+/* Time stamps decide the order, but a drawing must not hide it when they contradict. */
+static void tells_times_that_go_back(void **state)
+{
+	struct record r;
+
+	(void)state;
+	four_way(&r);
+	r.segments[4].t = r.segments[3].t - 1;
+	assert_true(drawing_has(&r, "\n early   FIN-WAIT-2 |<- "));
+}
+
+/* ---- sentences ---- */
+
+static void assert_sentence(const struct record *r, const char *expected)
+{
+	struct buffer b = {0};
+
+	format_explanation(&b, r);
+	assert_string_equal(text_of(&b), expected);
+	buffer_free(&b);
+}
+
+static void explains_graceful(void **state)
+{
+	struct record r;
+
+	(void)state;
+	four_way(&r);
+	assert_sentence(&r, "closed by the source: its FIN (seq 3343) came 3m16s into the connection; the destination "
+			    "acknowledged it 36.0ms later, closed its own side 1.97ms after that, and the last ACK "
+			    "took 68us; the source holds TIME_WAIT");
+	three_way(&r);
+	assert_sentence(&r, "closed by the destination: its FIN (seq 1) came 250us after the source's last segment; "
+			    "the source answered with its own FIN in the same segment 106us later, and the last ACK "
+			    "took 125ms; the destination holds TIME_WAIT");
+	simultaneous(&r);
+	assert_sentence(&r, "closed by both: both sides sent their FIN before they had the other's; the ACKs took 90us "
+			    "and 30us; both sides hold TIME_WAIT");
+}
+
+static void explains_graceful_in_part(void **state)
+{
+	struct record r;
+
+	(void)state;
+	four_way(&r);
+	r.midstream = true;
+	close_timings(&r, TIMING_UNSEEN, TIMING_UNSEEN, TIMING_UNSEEN);
+	assert_sentence(&r, "closed by the source with its FIN (seq 3343); the destination acknowledged it, closed its "
+			    "own side, and the last ACK came; the handshake was not seen; the source holds TIME_WAIT");
+	evidence(&r, -1, -1, -1, -1, -1);
+	close_timings(&r, 1, 0, 0);
+	r.half_closed_bytes = 5000;
+	r.end[SOURCE].fin_retransmits = 2;
+	r.end[DESTINATION].fin_retransmits = 255;
+	r.segments_lost = 14;
+	assert_sentence(&r, "closed by the source; the destination acknowledged the FIN 1ns later, closed its own side "
+			    "at once, and the last ACK came at once; the destination sent 5000 bytes more after it had "
+			    "acknowledged the FIN; the source retransmitted its FIN twice; the destination "
+			    "retransmitted its FIN at least 255 times; the handshake was not seen; 14 segments were "
+			    "not kept; the source holds TIME_WAIT");
+	r.closer = NOBODY;
+	r.midstream = false;
+	r.end[SOURCE].fin_retransmits = r.end[DESTINATION].fin_retransmits = 0;
+	r.segments_lost = 1;
+	r.time_wait = NOBODY;
+	assert_sentence(&r, "closed: both FINs were acknowledged, but whose was the first was not seen; 1 segment was "
+			    "not kept");
+}
+
+static void explains_late_reset(void **state)
+{
+	struct record r;
+
+	(void)state;
+	three_way(&r);
+	add(&r, 3 * MS, SOURCE, R, 2, 0, 0);
+	r.late_reset = true;
+	reset_by(&r, SOURCE, PHASE_CLOSED, RESET_EXACT);
+	r.evidence[EVIDENCE_RESET] = 6;
+	r.segments[3].t = r.segments[2].t; /* the FIN came with the ACK before */
+	assert_sentence(&r, "closed by the destination: its FIN (seq 1) came right after the source's last segment; "
+			    "the source answered with its own FIN in the same segment 106us later, and the last ACK "
+			    "took 125ms; the source sent an RST 3.00ms after the last ACK; the destination holds "
+			    "TIME_WAIT");
+	r.evidence[EVIDENCE_RESET] = -1;
+	r.evidence[EVIDENCE_FIN] = -1;
+	r.pattern = PATTERN_NONE;
+	assert_sentence(&r, "closed by the destination; both FINs were acknowledged; the source sent an RST after the "
+			    "close; the destination holds TIME_WAIT");
+}
+
+static void explains_reset(void **state)
+{
+	struct record r;
+
+	(void)state;
+	reset_after_own_fin(&r);
+	assert_sentence(&r, "reset by the source while one side had closed: its RST (seq 2) came 203ms after its own "
+			    "FIN and had exactly the number that its receiver expected; 100 bytes from the destination "
+			    "were never acknowledged; the source retransmitted its FIN once; an RST was ignored by its "
+			    "receiver");
+	/* the FIN was the destination's: taxonomy R6; and folded data may hold a byte twice */
+	r.segments[3].from = DESTINATION;
+	r.segments[6].count = 2;
+	r.end[SOURCE].fin_retransmits = 0;
+	r.reset.ignored = 2;
+	r.reset.validity = RESET_IN_WINDOW;
+	r.reset.ttl_differs = true;
+	r.reset.mptcp = 7;
+	r.closer = DESTINATION;
+	assert_sentence(&r, "reset by the source while one side had closed: its RST (seq 2) came 203ms after the "
+			    "destination's FIN and had a number inside its receiver's window, but not the one "
+			    "expected; data from the destination was never acknowledged; the RST's TTL is not that of "
+			    "the same side's handshake; the RST carried an MPTCP fast close; 2 RSTs were ignored by "
+			    "their receivers");
+}
+
+static void explains_reset_in_established(void **state)
+{
+	struct record r;
+
+	(void)state;
+	begin(&r);
+	handshake(&r);
+	add(&r, 2 * SECOND, DESTINATION, R | A, 1, 1, 0);
+	evidence(&r, -1, -1, -1, -1, 3);
+	reset_by(&r, DESTINATION, PHASE_ESTABLISHED, RESET_EXACT);
+	verdict(&r, OUTCOME_RESET, DESTINATION, STATE_CLOSED, STATE_CLOSED);
+	assert_sentence(&r, "reset by the destination while the connection was established: its RST (seq 1) came 2.00s "
+			    "after the source's last segment and had exactly the number that its receiver expected");
+	/* what came between is not listed, so that segment was not the last one */
+	r.segments[3].seq += 100;
+	r.segments[3].raw_seq += 100;
+	r.reset.validity = RESET_UNKNOWN;
+	assert_sentence(&r, "reset by the destination while the connection was established: its RST (seq 101) came "
+			    "2.04s into the connection and could not be checked against its receiver's numbers");
+	r.evidence[EVIDENCE_RESET] = -1;
+	assert_sentence(&r, "reset by the destination while the connection was established: its RST could not be "
+			    "checked against its receiver's numbers");
+	r.reset.by = NOBODY;
+	r.reset.phase = PHASE_CLOSING;
+	assert_sentence(&r, "reset while both sides were closing, but by whom was not seen");
+}
+
+static void explains_failed_opening(void **state)
+{
+	struct record r;
+
+	(void)state;
+	refused(&r);
+	assert_sentence(&r, "refused: the destination answered the source's SYN with an RST 106us later; the SYN had "
+			    "been retransmitted once");
+	begin(&r);
+	add(&r, 0, SOURCE, S, 0, 0, 0);
+	add(&r, 1 * MS, DESTINATION, S | A, 0, 1, 0);
+	add(&r, 68 * US, SOURCE, R, 1, 0, 0);
+	evidence(&r, -1, -1, -1, -1, 2);
+	reset_by(&r, SOURCE, PHASE_HANDSHAKE, RESET_EXACT);
+	verdict(&r, OUTCOME_HANDSHAKE_RESET, SOURCE, STATE_CLOSED, STATE_CLOSED);
+	assert_sentence(&r, "reset by the source before the handshake was complete: its RST (seq 1) came 68us after "
+			    "the destination's SYN-ACK");
+	r.segments[2].from = DESTINATION;
+	r.reset.by = DESTINATION;
+	assert_sentence(&r, "reset by the destination before the handshake was complete: its RST (seq 1) came 68us "
+			    "after its own SYN-ACK");
+}
+
+static void explains_unanswered(void **state)
+{
+	struct record r;
+
+	(void)state;
+	begin(&r);
+	add(&r, 0, SOURCE, S, 0, 0, 0);
+	verdict(&r, OUTCOME_UNANSWERED, NOBODY, STATE_SYN_SENT, STATE_UNKNOWN);
+	assert_sentence(&r, "unanswered: the source's SYN got no answer");
+	mark(add(&r, 1 * SECOND, SOURCE, S, 0, 0, 0), SEGMENT_COPY, 1);
+	mark(add(&r, 2 * SECOND, SOURCE, S, 0, 0, 0), SEGMENT_COPY, 1);
+	r.syn_retransmits = 2;
+	assert_sentence(&r, "unanswered: the source sent its SYN 3 times in 3.00s and got no answer");
+	r.syn_retransmits = 255; /* not all are listed: no time */
+	assert_sentence(&r, "unanswered: the source sent its SYN at least 256 times and got no answer");
+}
+
+static void explains_unfinished(void **state)
+{
+	struct record r;
+
+	(void)state;
+	four_way(&r);
+	r.time_wait = NOBODY;
+	r.missing = MISSING_SOURCE_ACK;
+	r.end[DESTINATION].fin_retransmits = 5;
+	verdict(&r, OUTCOME_UNFINISHED, SOURCE, STATE_FIN_WAIT_2, STATE_LAST_ACK);
+	assert_sentence(&r, "unfinished: the source never acknowledged the destination's FIN (seq 4478); the source "
+			    "had closed first; the destination retransmitted its FIN 5 times; the source is left in "
+			    "FIN-WAIT-2, the destination is left in LAST-ACK");
+	r.missing = MISSING_DESTINATION_FIN;
+	r.end[DESTINATION].fin_retransmits = 0;
+	verdict(&r, OUTCOME_UNFINISHED, SOURCE, STATE_FIN_WAIT_2, STATE_CLOSE_WAIT);
+	assert_sentence(&r, "unfinished: the destination acknowledged the source's FIN (seq 3343) 36.0ms later but "
+			    "never sent its own; the source is left in FIN-WAIT-2, the destination is left in "
+			    "CLOSE-WAIT");
+	r.missing = MISSING_DESTINATION_ACK;
+	r.evidence[EVIDENCE_FIN] = -1;
+	verdict(&r, OUTCOME_UNFINISHED, SOURCE, STATE_UNKNOWN, STATE_ESTABLISHED);
+	assert_sentence(&r, "unfinished: the destination never acknowledged the source's FIN; the destination is left "
+			    "in ESTABLISHED");
+}
+
+static void explains_open_and_unknown(void **state)
+{
+	struct record r;
+
+	(void)state;
+	begin(&r);
+	handshake(&r);
+	verdict(&r, OUTCOME_OPEN, NOBODY, STATE_ESTABLISHED, STATE_ESTABLISHED);
+	assert_sentence(&r, "still open when it was reported");
+	r.timing[T_LIFETIME] = 7500 * SECOND;
+	assert_sentence(&r, "still open when it was reported, 2h05m after its first segment");
+	four_way(&r);
+	r.time_wait = NOBODY;
+	verdict(&r, OUTCOME_UNKNOWN, NOBODY, STATE_UNKNOWN, STATE_UNKNOWN);
+	evidence(&r, 3, 4, 5, -1, -1);
+	assert_sentence(&r, "unknown: what decides the close was not seen; only the first FIN, the first FIN's ACK and "
+			    "the second FIN were");
+	evidence(&r, 3, -1, -1, -1, -1);
+	assert_sentence(&r, "unknown: what decides the close was not seen; only the first FIN was");
+	evidence(&r, -1, -1, -1, -1, -1);
+	assert_sentence(&r, "unknown: what decides the close was not seen");
+}
+
+static void assert_wellformed(const char *text)
+{
+	static const char *const faults[] = {"  ", " ;", ";;", ",;", ": ;", " ,", "(null)", " -", ",,", ":;"};
+	unsigned i;
+
+	for (i = 0; i < sizeof(faults) / sizeof(faults[0]); i++)
+		assert_null(strstr(text, faults[i]));
+	assert_true(*text >= 'a' && *text <= 'z');
+	assert_null(strchr(" ;,:", text[strlen(text) - 1]));
+	for (; *text; text++)
+		assert_in_range(*text, ' ', '~');
+}
+
+static void generated_sentences_hold(void **state)
+{
+	struct record r;
+	int i;
+
+	(void)state;
+	for (i = 0; i < 20000; i++) {
+		struct buffer b = {0};
+
+		generated(&r);
+		format_explanation(&b, &r);
+		assert_wellformed(text_of(&b));
+		buffer_free(&b);
+	}
+}
+
+/* All verdicts with nothing seen beside them: no sentence may hold a number. */
+static void tells_no_number_unseen(void **state)
+{
+	unsigned i;
+
+	(void)state;
+	for (i = 0; i < OUTCOMES * 4 * 4 * 5 * 6 * 4; i++) {
+		struct buffer b = {0};
+		struct record r;
+
+		begin(&r);
+		r.outcome = i % OUTCOMES;
+		r.pattern = i / OUTCOMES % 4;
+		r.closer = i / OUTCOMES / 4 % 4;
+		r.missing = i / OUTCOMES / 16 % 5;
+		r.reset.phase = i / OUTCOMES / 80 % 6;
+		r.reset.validity = i / OUTCOMES / 480;
+		r.reset.by = i % 3 == 2 ? NOBODY : i % 3;
+		r.late_reset = i % 2;
+		format_explanation(&b, &r);
+		assert_wellformed(text_of(&b));
+		assert_null(strpbrk(b.data, "0123456789"));
+		buffer_free(&b);
+	}
+}
+
+/* ---- durations ---- */
+
+static void prints_durations(void **state)
+{
+	static const struct {
+		int64_t ns;
+		const char *text;
+	} table[] = {
+		{-1, "-"}, {INT64_MIN, "-"}, {0, "0"}, {1, "1ns"}, {740, "740ns"}, {999, "999ns"},
+		{1000, "1.00us"}, {1500, "1.50us"}, {9994, "9.99us"}, {9995, "10us"}, {9999, "10us"},
+		{10499, "10us"}, {68 * US, "68us"}, {67500, "68us"}, {126 * US, "126us"}, {999499, "999us"},
+		{999500, "1.00ms"}, {1965 * US, "1.97ms"}, {9995 * US, "10.0ms"}, {36020 * US, "36.0ms"},
+		{99949 * US, "99.9ms"}, {99950 * US, "100ms"}, {125346 * US, "125ms"}, {999499999, "999ms"},
+		{999500000, "1.00s"}, {2500 * MS, "2.50s"}, {59949 * MS, "59.9s"}, {59950 * MS, "1m00s"},
+		{60 * SECOND, "1m00s"}, {195980942 * US, "3m16s"}, {3599499 * MS, "59m59s"}, {3599500 * MS, "1h00m"},
+		{7500 * SECOND, "2h05m"}, {86369 * SECOND, "23h59m"}, {86370 * SECOND, "1d00h"},
+		{76 * 3600 * SECOND, "3d04h"}, {INT64_MAX, "106752d00h"},
+	};
+	unsigned i;
+
+	(void)state;
+	for (i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+		struct buffer b = {0};
+
+		buffer_duration(&b, table[i].ns);
+		assert_string_equal(text_of(&b), table[i].text);
+		buffer_free(&b);
+	}
+}
+
+int main(void)
+{
+	static const struct CMUnitTest tests[] = {
+		cmocka_unit_test(draws_four_way),
+		cmocka_unit_test(draws_reset),
+		cmocka_unit_test(draws_refused),
+		cmocka_unit_test(draws_folds_and_losses),
+		cmocka_unit_test(draws_unicode),
+		cmocka_unit_test(fits_all_widths),
+		cmocka_unit_test(generated_drawings_hold),
+		cmocka_unit_test(walks_states_of_closes),
+		cmocka_unit_test(walks_states_without_handshake),
+		cmocka_unit_test(walks_states_of_crossed_syns),
+		cmocka_unit_test(walks_states_of_resets),
+		cmocka_unit_test(tells_unlisted_bytes),
+		cmocka_unit_test(tells_times_that_go_back),
+		cmocka_unit_test(explains_graceful),
+		cmocka_unit_test(explains_graceful_in_part),
+		cmocka_unit_test(explains_late_reset),
+		cmocka_unit_test(explains_reset),
+		cmocka_unit_test(explains_reset_in_established),
+		cmocka_unit_test(explains_failed_opening),
+		cmocka_unit_test(explains_unanswered),
+		cmocka_unit_test(explains_unfinished),
+		cmocka_unit_test(explains_open_and_unknown),
+		cmocka_unit_test(generated_sentences_hold),
+		cmocka_unit_test(tells_no_number_unseen),
+		cmocka_unit_test(prints_durations),
+	};
+
+	setenv("TZ", "UTC0", 1); /* the wide page tells the local time of day */
+	tzset();
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,707 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The command line as a user meets it: what each option stores, and the one line that each mistake gets. Also the two
+ * small things that hang on it: the record filter and the log.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "../../user/log.h"
+#include "../../user/options.h"
+
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+#define MAX_ARGUMENTS 100
+#define GO_ON (-1)
+
+/* ---- running the parser with its output caught ---- */
+
+static struct options o;
+static char out[8192], err[8192]; /* what the last run printed */
+
+struct caught {
+	int fd, saved;
+	FILE *file;
+};
+
+static struct caught catch_fd(int fd)
+{
+	struct caught c = {.fd = fd, .saved = dup(fd), .file = tmpfile()};
+
+	assert_non_null(c.file);
+	assert_true(c.saved >= 0 && dup2(fileno(c.file), fd) == fd);
+	return c;
+}
+
+static void release_fd(struct caught *c, char *text, size_t size)
+{
+	size_t len;
+
+	dup2(c->saved, c->fd);
+	close(c->saved);
+	rewind(c->file);
+	len = fread(text, 1, size - 1, c->file);
+	text[len] = '\0';
+	fclose(c->file);
+}
+
+static int parse_list(const char *const *arguments)
+{
+	char *argv[MAX_ARGUMENTS + 1] = {"tcpfin-trace"};
+	struct caught caught_out, caught_err;
+	int argc = 1, code;
+
+	for (; *arguments && argc < MAX_ARGUMENTS; arguments++)
+		argv[argc++] = (char *)*arguments;
+	fflush(stdout);
+	caught_out = catch_fd(STDOUT_FILENO);
+	caught_err = catch_fd(STDERR_FILENO);
+	code = options_parse(&o, argc, argv);
+	fflush(stdout);
+	release_fd(&caught_err, err, sizeof(err));
+	release_fd(&caught_out, out, sizeof(out));
+	return code;
+}
+
+#define PARSE(...) parse_list((const char *const[]){__VA_ARGS__, NULL})
+
+static void assert_goes_on(int code)
+{
+	assert_string_equal(err, "");
+	assert_string_equal(out, "");
+	assert_int_equal(code, GO_ON);
+}
+
+/* One line, that one, and the exit code of usage errors. */
+static void assert_refused(int code, const char *line)
+{
+	char expected[512];
+
+	snprintf(expected, sizeof(expected), "tcpfin-trace: %s\n", line);
+	assert_string_equal(err, expected);
+	assert_string_equal(out, "");
+	assert_int_equal(code, EXIT_USAGE);
+}
+
+/* ---- what is stored ---- */
+
+static void test_defaults(void **state)
+{
+	(void)state;
+	assert_goes_on(PARSE("eth0", "wlan0"));
+	assert_int_equal(o.interface_count, 2);
+	assert_string_equal(o.interfaces[0], "eth0");
+	assert_string_equal(o.interfaces[1], "wlan0");
+	assert_null(o.read_file);
+	assert_int_equal(o.hook, HOOK_AUTO);
+	assert_int_equal(o.format, FORMAT_TEXT);
+	assert_false(o.quiet || o.verbose || o.stats || o.strict || o.show_open);
+	assert_int_equal(o.count, 0);
+	assert_int_equal(o.duration, 0);
+	assert_int_equal(o.settle, 500000000);
+	assert_int_equal(o.syn_timeout, 10000000000);
+	assert_int_equal(o.close_timeout, 60000000000);
+	assert_int_equal(o.idle_timeout, 7200000000000);
+	assert_int_equal(o.max_flows, 131072);
+	assert_int_equal(o.max_closing, 32768);
+	assert_int_equal(o.max_unproven, 32768);
+	assert_int_equal(o.ring_bytes, 4194304);
+	assert_int_equal(o.filter.family, 0);
+	assert_int_equal(o.filter.port_count, 0);
+	assert_int_equal(o.filter.host_count, 0);
+	assert_int_equal(o.filter.outcomes, 0);
+}
+
+static void test_nothing_stays_from_the_last_run(void **state)
+{
+	(void)state;
+	assert_goes_on(PARSE("-q", "-6", "--port=1", "--host=::1", "--outcome=reset", "-c", "5", "-r", "x"));
+	test_defaults(state);
+}
+
+static void test_flags(void **state)
+{
+	static const struct {
+		const char *option;
+		size_t where;
+	} flags[] = {
+		{"-q", offsetof(struct options, quiet)},         {"--quiet", offsetof(struct options, quiet)},
+		{"-v", offsetof(struct options, verbose)},       {"--verbose", offsetof(struct options, verbose)},
+		{"--stats", offsetof(struct options, stats)},    {"--strict", offsetof(struct options, strict)},
+		{"--show-open", offsetof(struct options, show_open)},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(flags); i++) {
+		assert_goes_on(PARSE(flags[i].option, "eth0"));
+		assert_true(*(bool *)((char *)&o + flags[i].where));
+		assert_int_equal(o.quiet + o.verbose + o.stats + o.strict + o.show_open, 1);
+	}
+	assert_goes_on(PARSE("-n", "--numeric", "eth0"));
+	assert_goes_on(PARSE("-nqv4", "eth0"));
+	assert_true(o.quiet && o.verbose);
+	assert_int_equal(o.filter.family, 4);
+}
+
+static void test_options_after_interfaces(void **state)
+{
+	(void)state;
+	assert_goes_on(PARSE("eth0", "-q", "eth1", "--count", "7"));
+	assert_int_equal(o.interface_count, 2);
+	assert_int_equal(o.count, 7);
+	assert_goes_on(PARSE("--", "-q"));
+	assert_string_equal(o.interfaces[0], "-q");
+	assert_false(o.quiet);
+}
+
+static void test_read_file(void **state)
+{
+	(void)state;
+	assert_goes_on(PARSE("-r", "a b.pcap"));
+	assert_string_equal(o.read_file, "a b.pcap");
+	assert_goes_on(PARSE("-r-"));
+	assert_string_equal(o.read_file, "-");
+	assert_goes_on(PARSE("--read=x"));
+	assert_string_equal(o.read_file, "x");
+	assert_int_equal(o.interface_count, 0);
+}
+
+/* ---- numbers ---- */
+
+/* Every number: how its borders are typed and stored, and what is just outside. */
+static const struct number {
+	const char *option;
+	size_t where, size;
+	const char *least, *most;
+	uint64_t stored_least, stored_most;
+	const char *below, *above; /* NULL: nothing is */
+	const char *sentence;
+} numbers[] = {
+#define NUMBER(member) offsetof(struct options, member), sizeof(o.member)
+	{"count", NUMBER(count), "1", "1000000000000", 1, 1000000000000, "0", "1000000000001",
+	 "a count is 1 to 1000000000000"},
+	{"duration", NUMBER(duration), "0.001", "31536000", 1000000, 31536000000000000, "0.000999999", "31536000.1",
+	 "a duration is 0.001 to 31536000 seconds"},
+	{"settle", NUMBER(settle), "0", "60000", 0, 60000000000, NULL, "60001",
+	 "a settling time is 0 to 60000 milliseconds"},
+	{"syn-timeout", NUMBER(syn_timeout), "0.001", "31536000", 1000000, 31536000000000000, "0", "31536001",
+	 "a timeout is 0.001 to 31536000 seconds"},
+	{"close-timeout", NUMBER(close_timeout), ".001", "31536000", 1000000, 31536000000000000, "0", "31536001",
+	 "a timeout is 0.001 to 31536000 seconds"},
+	{"idle-timeout", NUMBER(idle_timeout), "0.0010", "31536000.0", 1000000, 31536000000000000, "0.0009", "31536001",
+	 "a timeout is 0.001 to 31536000 seconds"},
+	{"max-flows", NUMBER(max_flows), "1024", "16777216", 1024, 16777216, "1023", "16777217",
+	 "a table size is 1024 to 16777216"},
+	{"max-closing", NUMBER(max_closing), "1024", "1048576", 1024, 1048576, "1023", "1048577",
+	 "a table size is 1024 to 1048576"},
+	{"max-unproven", NUMBER(max_unproven), "1024", "524288", 1024, 524288, "1023", "524289",
+	 "a table size is 1024 to 524288"},
+	{"ring", NUMBER(ring_bytes), "4096", "1G", 4096, 1073741824, "2048", "2G",
+	 "a ring buffer is 4K to 1G bytes, a power of two"},
+	{"port", offsetof(struct options, filter.ports), sizeof(uint16_t), "1", "65535", 1, 65535, "0", "65536",
+	 "a port is 1 to 65535"},
+#undef NUMBER
+};
+
+static uint64_t stored(const struct number *n)
+{
+	const void *where = (const char *)&o + n->where;
+
+	if (n->size == sizeof(uint16_t))
+		return *(const uint16_t *)where;
+	return n->size == sizeof(uint32_t) ? *(const uint32_t *)where : *(const uint64_t *)where;
+}
+
+static int parse_value(const char *option, const char *value)
+{
+	char text[64];
+
+	snprintf(text, sizeof(text), "--%s", option);
+	return PARSE(text, value, "eth0");
+}
+
+static void test_numbers(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < COUNT(numbers); i++) {
+		const struct number *n = &numbers[i];
+
+		assert_goes_on(parse_value(n->option, n->least));
+		assert_int_equal(stored(n), n->stored_least);
+		assert_goes_on(parse_value(n->option, n->most));
+		assert_int_equal(stored(n), n->stored_most);
+	}
+}
+
+static void refuse_number(const struct number *n, const char *value)
+{
+	char line[256];
+
+	snprintf(line, sizeof(line), "--%s %s: %s", n->option, *value ? value : "\"\"", n->sentence);
+	assert_refused(parse_value(n->option, value), line);
+}
+
+static void test_numbers_refused(void **state)
+{
+	static const char *const never[] = {
+		"", "x", "-1", "+1", " 2048", "2048 ", "2048x", "0x1000", "1e4", "1,5", ".", "1.", "1..5", "--", "²",
+		"18446744073709551616", "18446744073709551615", "99999999999999999999999999", "1844674407370955162K",
+		"18446744073.709551616", "4K0", "4KK", "0.0000000001", "inf", "nan",
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(numbers); i++) {
+		if (numbers[i].below)
+			refuse_number(&numbers[i], numbers[i].below);
+		refuse_number(&numbers[i], numbers[i].above);
+		for (size_t k = 0; k < COUNT(never); k++)
+			refuse_number(&numbers[i], never[k]);
+	}
+}
+
+static void test_fractions(void **state)
+{
+	(void)state;
+	assert_goes_on(PARSE("-d", "2.5", "--syn-timeout=0.25", "--settle", "1.5", "eth0"));
+	assert_int_equal(o.duration, 2500000000);
+	assert_int_equal(o.syn_timeout, 250000000);
+	assert_int_equal(o.settle, 1500000);
+	assert_goes_on(PARSE("-d", "1.123456789", "eth0"));
+	assert_int_equal(o.duration, 1123456789);
+	assert_refused(PARSE("-c", "2.5", "eth0"), "--count 2.5: a count is 1 to 1000000000000");
+	assert_refused(PARSE("--port", "2.5", "eth0"), "--port 2.5: a port is 1 to 65535");
+}
+
+static void test_ring(void **state)
+{
+	static const struct {
+		const char *text;
+		uint32_t bytes;
+	} good[] = {{"4K", 4096}, {"8192", 8192}, {"64K", 65536}, {"1M", 1048576}, {"1024M", 1u << 30}, {"1G", 1u << 30}};
+	static const char *const bad[] = {"4097", "5K", "3M", "1025M", "4294967296K", "4k", "4KB", "K", "0", "0K"};
+	char line[128];
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(good); i++) {
+		assert_goes_on(PARSE("--ring", good[i].text, "eth0"));
+		assert_int_equal(o.ring_bytes, good[i].bytes);
+	}
+	for (size_t i = 0; i < COUNT(bad); i++) {
+		snprintf(line, sizeof(line), "--ring %s: a ring buffer is 4K to 1G bytes, a power of two", bad[i]);
+		assert_refused(PARSE("--ring", bad[i], "eth0"), line);
+	}
+}
+
+/* ---- names and lists ---- */
+
+static void test_formats(void **state)
+{
+	static const char *const names[] = {"text", "json", "csv", "ladder"};
+	static const enum format values[] = {FORMAT_TEXT, FORMAT_JSON, FORMAT_CSV, FORMAT_LADDER};
+	static const char *const bad[] = {"xml", "JSON", "jso", "json,csv", "text "};
+	char line[128];
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(names); i++) {
+		assert_goes_on(PARSE("--format", names[i], "--format", names[i], "eth0"));
+		assert_int_equal(o.format, values[i]);
+	}
+	for (size_t i = 0; i < COUNT(bad); i++) {
+		snprintf(line, sizeof(line), "--format %s: a format is text, json, csv or ladder", bad[i]);
+		assert_refused(PARSE("--format", bad[i], "eth0"), line);
+	}
+	assert_refused(PARSE("--format=", "eth0"), "--format \"\": a format is text, json, csv or ladder");
+}
+
+static void test_hooks(void **state)
+{
+	static const char *const names[] = {"auto", "xdp", "xdp-generic", "tc"};
+	static const enum hook values[] = {HOOK_AUTO, HOOK_XDP, HOOK_XDP_GENERIC, HOOK_TC};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(names); i++) {
+		assert_goes_on(PARSE("--hook", names[i], "eth0"));
+		assert_int_equal(o.hook, values[i]);
+	}
+	assert_refused(PARSE("--hook=tcx", "eth0"), "--hook tcx: a hook is auto, xdp, xdp-generic or tc");
+}
+
+static void test_contradictions(void **state)
+{
+	(void)state;
+	assert_refused(PARSE("--format=text", "--format=json", "eth0"), "--format json: two formats given; choose one");
+	assert_refused(PARSE("--hook=tc", "-v", "--hook=xdp", "eth0"), "--hook xdp: two hooks given; choose one");
+	assert_refused(PARSE("-r", "a", "-r", "b"), "--read b: two files given; choose one");
+	assert_refused(PARSE("-4", "-6", "eth0"), "--ipv6: two IP versions given; choose one");
+	assert_refused(PARSE("-64", "eth0"), "--ipv4: two IP versions given; choose one");
+	assert_goes_on(PARSE("-4", "--ipv4", "eth0"));
+	assert_goes_on(PARSE("-c1", "-c2", "eth0")); /* numbers: the last one holds, so that aliases can be overridden */
+	assert_int_equal(o.count, 2);
+}
+
+static void test_ports(void **state)
+{
+	const char *arguments[2 * OPTIONS_MAX_FILTERS + 4];
+	size_t n = 0;
+
+	(void)state;
+	assert_goes_on(PARSE("--port", "443", "--port=80", "eth0"));
+	assert_int_equal(o.filter.port_count, 2);
+	assert_int_equal(o.filter.ports[0], 443);
+	assert_int_equal(o.filter.ports[1], 80);
+	while (n < 2 * OPTIONS_MAX_FILTERS) {
+		arguments[n++] = "--port";
+		arguments[n++] = "22";
+	}
+	arguments[n] = "eth0";
+	arguments[n + 1] = NULL;
+	assert_goes_on(parse_list(arguments));
+	assert_int_equal(o.filter.port_count, OPTIONS_MAX_FILTERS);
+	arguments[n] = "--port=23";
+	arguments[n + 1] = "eth0";
+	arguments[n + 2] = NULL;
+	assert_refused(parse_list(arguments), "--port 23: more than 16 ports given; give fewer");
+}
+
+static void test_hosts(void **state)
+{
+	static const uint8_t v4[4] = {10, 1, 2, 3}, v6[16] = {0x20, 0x01, 0x0d, 0xb8, [15] = 1};
+
+	(void)state;
+	assert_goes_on(PARSE("--host=10.1.2.3", "--host", "2001:db8::1/32", "--host=0.0.0.0/0", "--host=::/128", "eth0"));
+	assert_int_equal(o.filter.host_count, 4);
+	assert_int_equal(o.filter.hosts[0].family, 4);
+	assert_int_equal(o.filter.hosts[0].prefix, 32);
+	assert_memory_equal(o.filter.hosts[0].ip, v4, 4);
+	assert_int_equal(o.filter.hosts[1].family, 6);
+	assert_int_equal(o.filter.hosts[1].prefix, 32);
+	assert_memory_equal(o.filter.hosts[1].ip, v6, 16);
+	assert_int_equal(o.filter.hosts[2].prefix, 0);
+	assert_int_equal(o.filter.hosts[3].prefix, 128);
+}
+
+static void test_hosts_refused(void **state)
+{
+	static const char *const bad[] = {
+		"10.0.0.0/33", "::/129", "10.0.0.0/", "10.0.0.0/-1", "10.0.0.0/8x", "10.0.0.0/4294967297", "/8", "10.0.0",
+		"10.0.0.256", "010.0.0.1", "example.org", "fe80::1%eth0", "::1/1/1", "1:2:3:4:5:6:7:8:9", "10.0.0.1 ",
+		"ffff:ffff:ffff:ffff:ffff:ffff:255.255.255.2555",
+	};
+	const char *arguments[OPTIONS_MAX_FILTERS + 3];
+	size_t n = 0;
+	char line[256];
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(bad); i++) {
+		snprintf(line, sizeof(line), "--host %s: a host is an IPv4 or IPv6 address, with or without /PREFIX", bad[i]);
+		assert_refused(PARSE("--host", bad[i], "eth0"), line);
+	}
+	while (n <= OPTIONS_MAX_FILTERS)
+		arguments[n++] = "--host=::1";
+	arguments[n++] = "eth0";
+	arguments[n] = NULL;
+	assert_refused(parse_list(arguments), "--host ::1: more than 16 hosts given; give fewer");
+}
+
+static void test_outcomes(void **state)
+{
+	static const char sentence[] =
+		"an outcome is graceful, reset, refused, handshake_reset, unanswered, unfinished, open or unknown";
+	static const char *const bad[] = {"foo", "reset,", ",reset", "reset,,refused", "Reset", "reset refused", ","};
+	char line[256];
+
+	(void)state;
+	for (unsigned i = 0; i < OUTCOMES; i++) {
+		assert_goes_on(PARSE("--show-open", "--outcome", outcome_name(i), "eth0"));
+		assert_int_equal(o.filter.outcomes, 1u << i);
+	}
+	assert_goes_on(PARSE("--outcome=reset,unknown", "--outcome=refused", "--outcome=reset", "eth0"));
+	assert_int_equal(o.filter.outcomes, 1u << OUTCOME_RESET | 1u << OUTCOME_UNKNOWN | 1u << OUTCOME_REFUSED);
+	for (size_t i = 0; i < COUNT(bad); i++) {
+		snprintf(line, sizeof(line), "--outcome %s: %s", bad[i], sentence);
+		assert_refused(PARSE("--outcome", bad[i], "eth0"), line);
+	}
+	assert_refused(PARSE("--outcome=reset,open", "eth0"),
+		       "--outcome open: open connections are reported only with --show-open; add it");
+}
+
+/* ---- words ---- */
+
+static void test_words_refused(void **state)
+{
+	static const struct {
+		const char *arguments[3];
+		const char *line;
+	} cases[] = {
+		{{"--foo", "eth0"}, "unknown option --foo; see tcpfin-trace --help"},
+		{{"--foo=bar", "eth0"}, "unknown option --foo; see tcpfin-trace --help"},
+		{{"--=x", "eth0"}, "option -- is ambiguous; see tcpfin-trace --help"},
+		{{"-x", "eth0"}, "unknown option -x; see tcpfin-trace --help"},
+		{{"-qx", "eth0"}, "unknown option -x; see tcpfin-trace --help"},
+		{{"-j", "eth0"}, "unknown option -j; see tcpfin-trace --help"},
+		{{"-:", "eth0"}, "unknown option -:; see tcpfin-trace --help"},
+		{{"-\x1b", "eth0"}, "unknown option -\\x1b; see tcpfin-trace --help"},
+		{{"-\xc3\xa9", "eth0"}, "unknown option -\\xc3; see tcpfin-trace --help"},
+		{{"--foo\nbar", "eth0"}, "unknown option --foo\\x0abar; see tcpfin-trace --help"},
+		{{"--s", "eth0"}, "option --s is ambiguous; see tcpfin-trace --help"},
+		{{"--stats=1", "eth0"}, "--stats takes no value"},
+		{{"--quiet=", "eth0"}, "--quiet takes no value"},
+		{{"eth0", "--port"}, "--port needs a value: --port=PORT"},
+		{{"eth0", "-c"}, "--count needs a value: --count=N"},
+		{{"eth0", "-r"}, "--read needs a value: --read=FILE"},
+		{{"--format=a\x1b[31mb", "eth0"}, "--format a\\x1b[31mb: a format is text, json, csv or ladder"},
+		{{"-r", ""}, "--read \"\": a file is a path, or - for standard input"},
+		{{"-r", "x", "eth0"}, "give interfaces or -r FILE, not both"},
+		{{"-q"}, "name an interface, or a capture with -r FILE; see tcpfin-trace --help"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		const char *const list[] = {cases[i].arguments[0], cases[i].arguments[1], cases[i].arguments[2], NULL};
+
+		assert_refused(parse_list(list), cases[i].line);
+	}
+}
+
+static void test_interface_names(void **state)
+{
+	static const struct {
+		const char *name, *line;
+	} bad[] = {
+		{"any", "interface any: not supported; name the interfaces, ip link shows them"},
+		{"", "interface \"\": an interface name has 1 to 15 bytes; ip link shows them"},
+		{"sixteen-bytes-xx", "interface sixteen-bytes-xx: an interface name has 1 to 15 bytes; ip link shows them"},
+#define NO_SUCH ": no interface has such a name; ip link shows them, -r reads a file"
+		{"./x.pcap", "interface ./x.pcap" NO_SUCH},
+		{"eth0:1", "interface eth0:1" NO_SUCH},
+		{"eth 0", "interface eth 0" NO_SUCH},
+		{"eth0\n", "interface eth0\\x0a" NO_SUCH},
+		{"\x1b[2J", "interface \\x1b[2J" NO_SUCH},
+		{"eth\x7f", "interface eth\\x7f" NO_SUCH},
+#undef NO_SUCH
+		{"lo", "interface lo: named twice"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(bad); i++)
+		assert_refused(PARSE("lo", bad[i].name), bad[i].line);
+	assert_goes_on(PARSE("fifteen-bytes-x", "a\"b", "münchen0", "anyway"));
+	assert_int_equal(o.interface_count, 4);
+}
+
+static void test_many_interfaces(void **state)
+{
+	char names[OPTIONS_MAX_INTERFACES + 1][8];
+	const char *arguments[OPTIONS_MAX_INTERFACES + 2] = {0};
+
+	(void)state;
+	for (unsigned i = 0; i <= OPTIONS_MAX_INTERFACES; i++) {
+		snprintf(names[i], sizeof(names[i]), "e%u", i);
+		arguments[i] = names[i];
+	}
+	assert_refused(parse_list(arguments), "interface e64: more than 64 interfaces; name fewer");
+	arguments[OPTIONS_MAX_INTERFACES] = NULL;
+	assert_goes_on(parse_list(arguments));
+	assert_int_equal(o.interface_count, OPTIONS_MAX_INTERFACES);
+	assert_string_equal(o.interfaces[63], "e63");
+}
+
+/* ---- help and version ---- */
+
+static void test_help(void **state)
+{
+	static const char *const words[] = {
+		"Usage: tcpfin-trace [OPTIONS] INTERFACE...", "tcpfin-trace [OPTIONS] -r FILE", "-r, --read=FILE",
+		"--hook=HOOK", "-c, --count=N", "-d, --duration=SECONDS", "-4, --ipv4", "-6, --ipv6", "--port=PORT",
+		"--host=ADDRESS[/PREFIX]", "--outcome=NAME[,NAME]", "--show-open", "--format=FORMAT", "-n, --numeric",
+		"-v, --verbose", "-q, --quiet", "--stats", "--strict", "--settle=MS", "--syn-timeout=SECONDS",
+		"--close-timeout=SECONDS", "--idle-timeout=SECONDS", "--max-flows=N", "--max-closing=N",
+		"--max-unproven=N", "--ring=BYTES", "--help", "--version", "(default auto)", "(default text)",
+		"(default 500)", "(default 10)", "(default 60)", "(default 131072)", "(default 32768)", "(default 4M)",
+		"Examples:",
+	};
+
+	(void)state;
+	assert_int_equal(PARSE("--help"), EXIT_FINE);
+	assert_string_equal(err, "");
+	for (size_t i = 0; i < COUNT(words); i++)
+		if (!strstr(out, words[i]))
+			fail_msg("--help lacks \"%s\"", words[i]);
+	for (const char *line = out; *line; line += strcspn(line, "\n") + 1) {
+		size_t len = strcspn(line, "\n");
+
+		assert_int_equal(line[len], '\n');
+		assert_true(len <= 80);
+		assert_true(!len || line[len - 1] != ' ');
+		for (size_t i = 0; i < len; i++)
+			assert_true(line[i] >= ' ' && line[i] <= '~');
+	}
+}
+
+static void test_version(void **state)
+{
+	int major, minor, patch;
+
+	(void)state;
+	assert_int_equal(PARSE("--version", "--nonsense"), EXIT_FINE);
+	assert_string_equal(err, "");
+	assert_int_equal(sscanf(out, "tcpfin-trace %d.%d.%d", &major, &minor, &patch), 3);
+	assert_ptr_equal(strchr(out, '\n'), out + strlen(out) - 1);
+}
+
+static void test_help_to_full_disk(void **state)
+{
+	char *argv[] = {"tcpfin-trace", "--help", NULL};
+	int saved, full = open("/dev/full", O_WRONLY), code;
+	struct caught caught;
+
+	(void)state;
+	assert_true(full >= 0);
+	fflush(stdout);
+	saved = dup(STDOUT_FILENO);
+	dup2(full, STDOUT_FILENO);
+	caught = catch_fd(STDERR_FILENO);
+	code = options_parse(&o, 2, argv);
+	release_fd(&caught, err, sizeof(err));
+	dup2(saved, STDOUT_FILENO);
+	clearerr(stdout);
+	close(saved);
+	close(full);
+	assert_int_equal(code, EXIT_RUNTIME);
+	assert_string_equal(err, "tcpfin-trace: --help: cannot write to standard output\n");
+}
+
+/* ---- filter ---- */
+
+static const struct record v4_record = {
+	.family = 4, .outcome = OUTCOME_RESET,
+	.end = {{.ip = {10, 0, 0, 1}, .port = 40001}, {.ip = {192, 168, 7, 9}, .port = 443}},
+};
+
+static const struct record v6_record = { /* ::ffff:10.0.0.1 -> 2001:db8::9 */
+	.family = 6, .outcome = OUTCOME_GRACEFUL,
+	.end = {{.ip = {[10] = 0xff, 0xff, 10, 0, 0, 1}, .port = 443},
+		{.ip = {0x20, 0x01, 0x0d, 0xb8, [15] = 9}, .port = 22}},
+};
+
+static bool passes(const char *option, const struct record *r)
+{
+	assert_goes_on(PARSE(option, "eth0"));
+	return filter_passes(&o.filter, r);
+}
+
+static void test_filter(void **state)
+{
+	static const struct {
+		const char *option;
+		bool v4, v6;
+	} cases[] = {
+		{"-q", true, true},
+		{"-4", true, false},
+		{"-6", false, true},
+		{"--port=443", true, true},
+		{"--port=40001", true, false},
+		{"--port=22", false, true},
+		{"--port=80", false, false},
+		{"--outcome=reset", true, false},
+		{"--outcome=graceful,unknown", false, true},
+		{"--outcome=unanswered", false, false},
+		{"--host=10.0.0.1", true, false}, /* not the 4-in-6 address */
+		{"--host=::ffff:10.0.0.1", false, true},
+		{"--host=192.168.7.9", true, false},
+		{"--host=192.168.7.8", false, false},
+		{"--host=192.168.7.8/31", true, false},
+		{"--host=192.168.7.255/24", true, false},
+		{"--host=192.168.6.9/23", true, false},
+		{"--host=192.168.5.9/23", false, false},
+		{"--host=0.0.0.0/0", true, false},
+		{"--host=128.0.0.0/1", true, false},
+		{"--host=::/0", false, true},
+		{"--host=2001:db8::8/127", false, true},
+		{"--host=2001:db8::8", false, false},
+		{"--host=2001:db9::/31", false, true},
+		{"--host=2001:db9::/32", false, false},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		if (passes(cases[i].option, &v4_record) != cases[i].v4)
+			fail_msg("%s: wrong for IPv4", cases[i].option);
+		if (passes(cases[i].option, &v6_record) != cases[i].v6)
+			fail_msg("%s: wrong for IPv6", cases[i].option);
+	}
+}
+
+static void test_filter_combines(void **state)
+{
+	(void)state;
+	assert_goes_on(PARSE("--port=80", "--port=443", "--host=::1", "--host=10.0.0.0/8", "eth0"));
+	assert_true(filter_passes(&o.filter, &v4_record)); /* any of a kind */
+	assert_false(filter_passes(&o.filter, &v6_record)); /* ... but all kinds */
+	assert_goes_on(PARSE("--port=443", "--host=10.0.0.1", "--outcome=refused", "eth0"));
+	assert_false(filter_passes(&o.filter, &v4_record));
+}
+
+/* ---- log ---- */
+
+static void test_log(void **state)
+{
+	struct caught caught = catch_fd(STDERR_FILENO);
+
+	(void)state;
+	log_error("%s: %d", "a\nb\x1b", 7);
+	log_note("shown");
+	log_init("tcpfin-trace", true);
+	log_note("hidden");
+	log_warn("ü \xff");
+	log_init("other", false);
+	log_note("%s", "shown again");
+	log_init("tcpfin-trace", false);
+	release_fd(&caught, err, sizeof(err));
+	assert_string_equal(err, "tcpfin-trace: a\\x0ab\\x1b: 7\n"
+				 "tcpfin-trace: shown\n"
+				 "tcpfin-trace: ü \\xff\n"
+				 "other: shown again\n");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_defaults),
+		cmocka_unit_test(test_nothing_stays_from_the_last_run),
+		cmocka_unit_test(test_flags),
+		cmocka_unit_test(test_options_after_interfaces),
+		cmocka_unit_test(test_read_file),
+		cmocka_unit_test(test_numbers),
+		cmocka_unit_test(test_numbers_refused),
+		cmocka_unit_test(test_fractions),
+		cmocka_unit_test(test_ring),
+		cmocka_unit_test(test_formats),
+		cmocka_unit_test(test_hooks),
+		cmocka_unit_test(test_contradictions),
+		cmocka_unit_test(test_ports),
+		cmocka_unit_test(test_hosts),
+		cmocka_unit_test(test_hosts_refused),
+		cmocka_unit_test(test_outcomes),
+		cmocka_unit_test(test_words_refused),
+		cmocka_unit_test(test_interface_names),
+		cmocka_unit_test(test_many_interfaces),
+		cmocka_unit_test(test_help),
+		cmocka_unit_test(test_version),
+		cmocka_unit_test(test_help_to_full_disk),
+		cmocka_unit_test(test_filter),
+		cmocka_unit_test(test_filter_combines),
+		cmocka_unit_test(test_log),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Programs on interfaces: which hook, why, and getting off again.
+ *
+ * Order of use: attach_plan for every interface, load the programs that the plans need, attach_start, attach_stop.
+ */
+#ifndef TCPFIN_ATTACH_H
+#define TCPFIN_ATTACH_H
+
+#include <net/if.h>
+#include <stddef.h>
+
+#include "options.h"
+
+struct attachment {
+	char name[IF_NAMESIZE];
+	unsigned ifindex;
+	enum hook hook;     /* never HOOK_AUTO: what was chosen */
+	bool l3;            /* the device has no Ethernet header */
+	bool loopback;      /* one direction shows every packet */
+	char reason[96];    /* why this hook, for the user */
+	int links[2];       /* bpf_link descriptors; -1 where there is none */
+	struct {
+		uint32_t handle, priority;
+		bool set;
+	} filters[2];       /* clsact filters of ingress and egress, on kernels without tcx */
+	bool made_clsact;
+	bool gone;          /* the interface has vanished; said so already */
+};
+
+struct attach_programs {
+	int xdp, tc, tc_l3; /* descriptors */
+};
+
+/* 0, or a negative errno with a line in error. -ENODEV: no such interface. Changes nothing. */
+int attach_plan(struct attachment *a, const char *name, enum hook hook, char *error, size_t error_size);
+/* 0, or a negative errno with a line in error and nothing left attached. */
+int attach_start(struct attachment *a, const struct attach_programs *programs, char *error, size_t error_size);
+/* Takes off whatever is on. Safe on a zeroed or stopped attachment. */
+void attach_stop(struct attachment *a);
+/* Is the interface still there, with us on it? */
+bool attach_alive(const struct attachment *a);
+bool attach_is_up(const struct attachment *a);
+/* Has it an IPv4 or IPv6 address, a link-local one included? */
+bool attach_has_address(const struct attachment *a);
+
+#endif

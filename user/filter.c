@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Which records are reported: every kind of filter given must let the record pass, and a kind passes when one of its
+ * values matches either end.
+ */
+#include <string.h>
+
+#include "options.h"
+
+static bool prefix_equal(const uint8_t *a, const uint8_t *b, unsigned bits)
+{
+	unsigned bytes = bits / 8, rest = bits % 8;
+
+	if (memcmp(a, b, bytes))
+		return false;
+	return !rest || !((a[bytes] ^ b[bytes]) >> (8 - rest));
+}
+
+static bool ports_pass(const struct filter *f, const struct record *r)
+{
+	for (unsigned i = 0; i < f->port_count; i++)
+		if (f->ports[i] == r->end[SOURCE].port || f->ports[i] == r->end[DESTINATION].port)
+			return true;
+	return !f->port_count;
+}
+
+static bool hosts_pass(const struct filter *f, const struct record *r)
+{
+	for (unsigned i = 0; i < f->host_count; i++) {
+		unsigned prefix = f->hosts[i].prefix;
+
+		if (f->hosts[i].family != r->family)
+			continue;
+		if (prefix_equal(f->hosts[i].ip, r->end[SOURCE].ip, prefix) ||
+		    prefix_equal(f->hosts[i].ip, r->end[DESTINATION].ip, prefix))
+			return true;
+	}
+	return !f->host_count;
+}
+
+bool filter_passes(const struct filter *f, const struct record *r)
+{
+	if (f->family && f->family != r->family)
+		return false;
+	if (f->outcomes && !(f->outcomes & 1u << r->outcome))
+		return false;
+	return ports_pass(f, r) && hosts_pass(f, r);
+}

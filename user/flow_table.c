@@ -1,0 +1,467 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * A hash table of flows with the same three kinds as in the kernel. An established flow keeps its opening only; unproven
+ * and closing flows have a body with their log. Flows that wait for the same thing are queued in the order in which they
+ * began to, so that what is due stands at a queue's head.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "flow_table.h"
+#include "log.h"
+
+enum kind { UNPROVEN, ESTABLISHED, CLOSING };
+
+/* The queues: enum flow_wait, the established flows, and unanswered ones that stay to recognise late copies of a SYN. */
+enum { QUEUE_ESTABLISHED = FLOW_WAITS, QUEUE_TOMBSTONES, QUEUES };
+
+/* No stack waits longer between two copies of a SYN. */
+#define TOMBSTONE_NS (64 * 1000000000ULL)
+
+struct entry {
+	struct entry *chain;       /* next of the same bucket */
+	struct entry *prev, *next; /* its queue */
+	struct closing_body *body; /* NULL while established */
+	uint64_t since;            /* ns: since when it waits */
+	struct flow_key key;
+	struct flow_open open;     /* established: all that is kept */
+	uint8_t kind;              /* enum kind */
+	uint8_t queue;
+};
+
+struct queue {
+	struct entry *head, *tail;
+};
+
+struct flow_table {
+	struct flow_table_config config;
+	struct watch_cell watch[WATCH_CELLS];
+	struct entry **bucket;
+	uint32_t bucket_mask;
+	uint32_t entries;
+	struct queue queue[QUEUES];
+	struct entry *free_entries;        /* chained by next */
+	struct closing_body **free_bodies; /* stack */
+	uint32_t free_body_count, free_body_room;
+};
+
+static void *must(void *memory)
+{
+	if (!memory) {
+		log_error("out of memory for flows");
+		exit(1);
+	}
+	return memory;
+}
+
+/* ---- memory ---- */
+
+static struct entry *entry_new(struct flow_table *t)
+{
+	struct entry *e = t->free_entries;
+
+	if (e)
+		t->free_entries = e->next;
+	else
+		e = must(malloc(sizeof(*e)));
+	memset(e, 0, sizeof(*e));
+	return e;
+}
+
+static struct closing_body *body_new(struct flow_table *t)
+{
+	struct closing_body *b;
+
+	b = t->free_body_count ? t->free_bodies[--t->free_body_count] : must(malloc(sizeof(*b)));
+	memset(&b->flow, 0, sizeof(b->flow));
+	return b;
+}
+
+static void body_free(struct flow_table *t, struct closing_body *b)
+{
+	if (!b)
+		return;
+	if (t->free_body_count == t->free_body_room) {
+		t->free_body_room = t->free_body_room ? t->free_body_room * 2 : 1024;
+		t->free_bodies = must(realloc(t->free_bodies, t->free_body_room * sizeof(*t->free_bodies)));
+	}
+	t->free_bodies[t->free_body_count++] = b;
+}
+
+/* ---- queues and buckets ---- */
+
+static void queue_remove(struct flow_table *t, struct entry *e)
+{
+	struct queue *q = &t->queue[e->queue];
+
+	*(e->prev ? &e->prev->next : &q->head) = e->next;
+	*(e->next ? &e->next->prev : &q->tail) = e->prev;
+}
+
+static void queue_append(struct flow_table *t, struct entry *e, unsigned queue, uint64_t since)
+{
+	struct queue *q = &t->queue[queue];
+
+	e->queue = queue;
+	e->since = since;
+	e->prev = q->tail;
+	e->next = NULL;
+	*(q->tail ? &q->tail->next : &q->head) = e;
+	q->tail = e;
+}
+
+/* After a change: to the end of the queue that it belongs to now. */
+static void requeue(struct flow_table *t, struct entry *e)
+{
+	unsigned queue = e->body ? flow_waits_for(&e->body->flow) : QUEUE_ESTABLISHED;
+	uint64_t since = e->body ? flow_waits_since(&e->body->flow) : e->open.t_ack;
+
+	if (queue == e->queue && since == e->since)
+		return;
+	queue_remove(t, e);
+	queue_append(t, e, queue, since);
+}
+
+static void grow(struct flow_table *t)
+{
+	uint32_t size = (t->bucket_mask + 1) * 2;
+	struct entry **bucket = must(calloc(size, sizeof(*bucket)));
+
+	for (uint32_t i = 0; i <= t->bucket_mask; i++)
+		while (t->bucket[i]) {
+			struct entry *e = t->bucket[i];
+
+			t->bucket[i] = e->chain;
+			e->chain = bucket[e->key.hash & (size - 1)];
+			bucket[e->key.hash & (size - 1)] = e;
+		}
+	free(t->bucket);
+	t->bucket = bucket;
+	t->bucket_mask = size - 1;
+}
+
+static struct watch_cell *cell_of(struct flow_table *t, uint32_t hash)
+{
+	return &t->watch[hash & (WATCH_CELLS - 1)];
+}
+
+static uint64_t watch_unit(enum kind kind)
+{
+	return kind == CLOSING ? WATCH_CLOSING : kind == UNPROVEN ? WATCH_UNPROVEN : 0;
+}
+
+static struct entry *find(struct flow_table *t, const struct flow_key *key, bool unproven)
+{
+	struct entry *e = t->bucket[key->hash & t->bucket_mask];
+
+	while (e && !((e->kind == UNPROVEN) == unproven && flow_key_equal(&e->key, key)))
+		e = e->chain;
+	return e;
+}
+
+static void set_kind(struct flow_table *t, struct entry *e, enum kind kind)
+{
+	struct watch_cell *cell = cell_of(t, e->key.hash);
+
+	cell->count -= watch_unit(e->kind);
+	cell->count += watch_unit(kind);
+	e->kind = kind;
+}
+
+/* Takes the body; the entry is queued by it. */
+static struct entry *insert(struct flow_table *t, const struct flow_key *key, enum kind kind, struct closing_body *body)
+{
+	struct entry *e = entry_new(t);
+	struct entry **bucket;
+
+	if (t->entries > t->bucket_mask)
+		grow(t);
+	bucket = &t->bucket[key->hash & t->bucket_mask];
+	e->key = *key;
+	e->kind = kind;
+	e->body = body;
+	e->chain = *bucket;
+	*bucket = e;
+	t->entries++;
+	queue_append(t, e, flow_waits_for(&body->flow), flow_waits_since(&body->flow));
+	cell_of(t, key->hash)->count += watch_unit(kind);
+	return e;
+}
+
+static void delete(struct flow_table *t, struct entry *e)
+{
+	struct entry **at = &t->bucket[e->key.hash & t->bucket_mask];
+
+	while (*at != e)
+		at = &(*at)->chain;
+	*at = e->chain;
+	t->entries--;
+	queue_remove(t, e);
+	cell_of(t, e->key.hash)->count -= watch_unit(e->kind);
+	body_free(t, e->body);
+	e->next = t->free_entries;
+	t->free_entries = e;
+}
+
+static void count(struct flow_table *t, enum counter counter)
+{
+	t->config.counters[counter]++;
+}
+
+/* ---- reporting ---- */
+
+/* replaced: a new connection has taken the tuple, so this one is over, whether we saw its end or not. */
+static void report(struct flow_table *t, struct entry *e, bool replaced)
+{
+	struct closing_body body;
+
+	if (e->kind == ESTABLISHED) {
+		memset(&body, 0, sizeof(body));
+		flow_reopen(&body.flow, body.log, &e->open);
+		flow_lend_evidence(&body.flow, cell_of(t, e->key.hash), e->key.hash);
+		body.flow.state |= replaced ? FLOW_REPLACED : 0;
+		t->config.report(t->config.context, &e->key, &body.flow, body.log);
+	} else if (e->kind == UNPROVEN && flow_is_stray(&e->body->flow)) {
+		count(t, COUNT_STRAY);
+	} else if (e->queue != QUEUE_TOMBSTONES) {
+		e->body->flow.state |= replaced ? FLOW_REPLACED : 0;
+		t->config.report(t->config.context, &e->key, &e->body->flow, e->body->log);
+	}
+}
+
+static void replace(struct flow_table *t, struct entry *e)
+{
+	report(t, e, true);
+	delete(t, e);
+}
+
+/* ---- from a segment to its flow: as bpf/track.bpf.h ---- */
+
+static uint32_t step(struct closing_body *b, uint32_t cap, const struct tcp_segment *s, uint32_t side)
+{
+	struct flow_turn turn;
+
+	flow_turn_begin(&turn, &b->flow, b->log, cap, side);
+	flow_step(&b->flow, &turn, s);
+	flow_turn_end(&turn, b->log, cap);
+	return turn.step;
+}
+
+static void proven(struct flow_table *t, struct entry *e, struct entry *older)
+{
+	if (older)
+		replace(t, older);
+	if (e->body->flow.state & FLOW_BEGUN) {
+		set_kind(t, e, CLOSING);
+	} else {
+		e->open = e->body->flow.open;
+		body_free(t, e->body);
+		e->body = NULL;
+		set_kind(t, e, ESTABLISHED);
+		count(t, COUNT_ESTABLISHED);
+	}
+	requeue(t, e);
+}
+
+/* Returns whether the segment was the unproven flow's. other: the tuple's established or closing flow. */
+static bool take_unproven(struct flow_table *t, const struct flow_key *key, const struct tcp_segment *s, uint32_t side,
+			  struct entry *other, bool create)
+{
+	struct entry *e = find(t, key, true);
+
+	if (e && flow_is_new_attempt(&e->body->flow, s, side)) {
+		replace(t, e);
+		e = NULL;
+	}
+	if (e && e->queue == QUEUE_TOMBSTONES)
+		return s->flags & TCP_SYN;
+	if (!e) {
+		struct closing_body *b;
+
+		if (!create)
+			return false;
+		b = body_new(t);
+		flow_init(&b->flow, s, side);
+		e = insert(t, key, UNPROVEN, b);
+	} else if (other && !flow_claims(&e->body->flow, s, side)) {
+		return false;
+	}
+	if (step(e->body, FLOW_LOG_UNPROVEN, s, side) & STEP_PROVEN)
+		proven(t, e, other);
+	else
+		requeue(t, e);
+	return true;
+}
+
+/* A FIN or RST of a connection that is not closing yet. Returns false for a stray one. */
+static bool begin(struct flow_table *t, const struct flow_key *key, struct entry *e, const struct tcp_segment *s,
+		  uint32_t side)
+{
+	const struct watch_cell *cell = cell_of(t, key->hash);
+	struct closing_body *b;
+
+	if (!e && !flow_evident(cell, s, side, key->hash))
+		return false;
+	b = body_new(t);
+	if (e) {
+		memset(b->log, 0, 3 * sizeof(b->log[0]));
+		flow_reopen(&b->flow, b->log, &e->open);
+	} else {
+		flow_init(&b->flow, s, side);
+		b->flow.state |= FLOW_PROVEN;
+	}
+	flow_lend_evidence(&b->flow, cell, key->hash);
+	step(b, FLOW_LOG_CLOSING, s, side);
+	if (!(b->flow.state & FLOW_BEGUN)) {
+		if (e)
+			e->open.resets_ignored = b->flow.open.resets_ignored;
+		body_free(t, b);
+		return e;
+	}
+	if (!e) {
+		insert(t, key, CLOSING, b);
+	} else {
+		e->body = b;
+		set_kind(t, e, CLOSING);
+		requeue(t, e);
+	}
+	return true;
+}
+
+static void step_closing(struct flow_table *t, struct entry *e, const struct tcp_segment *s, uint32_t side)
+{
+	step(e->body, FLOW_LOG_CLOSING, s, side);
+	requeue(t, e);
+}
+
+static void track(struct flow_table *t, const struct flow_key *key, const struct tcp_segment *s, uint32_t side)
+{
+	struct entry *e = find(t, key, false);
+	bool closing = e && e->kind == CLOSING;
+
+	count(t, COUNT_LOOKED_UP);
+	if (s->flags & TCP_SYN) {
+		if (segment_contradicts(s)) {
+			count(t, COUNT_CONTRADICTORY);
+			return;
+		}
+		if (closing && flow_is_copy(&e->body->flow.open, s, side)) {
+			step_closing(t, e, s, side);
+			return;
+		}
+		if (closing && e->body->flow.state & FLOW_DONE) {
+			replace(t, e);
+			e = NULL;
+			closing = false;
+		}
+		if (e && !closing && flow_is_copy(&e->open, s, side)) {
+			uint8_t *copies = s->flags & TCP_ACK ? &e->open.synack_copies : &e->open.syn_copies;
+
+			*copies = saturating_inc(*copies);
+			return;
+		}
+	}
+	if (take_unproven(t, key, s, side, e, s->flags & TCP_SYN))
+		return;
+	if (closing) {
+		step_closing(t, e, s, side);
+		return;
+	}
+	if (!(s->flags & (TCP_FIN | TCP_RST)) || begin(t, key, e, s, side))
+		return;
+	if (s->flags & TCP_RST)
+		count(t, COUNT_STRAY_RST);
+	else if (segment_contradicts(s))
+		count(t, COUNT_CONTRADICTORY);
+	else
+		take_unproven(t, key, s, side, NULL, true);
+}
+
+void flow_table_segment(struct flow_table *t, struct tcp_segment *s, uint32_t ifindex)
+{
+	uint32_t side = flow_side_of(s), hash = flow_hash(s, side, ifindex, t->config.hash_seed);
+	struct watch_cell *cell = cell_of(t, hash);
+
+	if (s->flags & TCP_CONTROL || cell->count) {
+		struct flow_key key;
+
+		flow_table_expire(t, s->time);
+		flow_key_fill(&key, s, side, ifindex, hash);
+		track(t, &key, s, side);
+	}
+	if (!(s->flags & (TCP_FIN | TCP_RST)))
+		watch_note(cell, s, side, hash);
+}
+
+/* ---- time ---- */
+
+void flow_table_expire(struct flow_table *t, uint64_t now)
+{
+	for (int queue = 0; queue < FLOW_WAITS; queue++) {
+		struct entry *e;
+
+		while ((e = t->queue[queue].head) && flow_is_due(&e->body->flow, now, &t->config.timeouts)) {
+			report(t, e, false);
+			if (queue != FLOW_WAIT_SYN) {
+				delete(t, e);
+				continue;
+			}
+			queue_remove(t, e);
+			queue_append(t, e, QUEUE_TOMBSTONES, now);
+		}
+	}
+	while (t->queue[QUEUE_TOMBSTONES].head && now - t->queue[QUEUE_TOMBSTONES].head->since > TOMBSTONE_NS)
+		delete(t, t->queue[QUEUE_TOMBSTONES].head);
+}
+
+void flow_table_finish(struct flow_table *t, bool open)
+{
+	for (int queue = 0; queue < QUEUES; queue++) {
+		struct entry *e;
+
+		while ((e = t->queue[queue].head)) {
+			if (queue != QUEUE_ESTABLISHED || open)
+				report(t, e, false);
+			delete(t, e);
+		}
+	}
+}
+
+struct flow_table *flow_table_new(const struct flow_table_config *config)
+{
+	struct flow_table *t = calloc(1, sizeof(*t));
+
+	if (!t)
+		return NULL;
+	t->config = *config;
+	t->bucket_mask = 4095;
+	t->bucket = calloc(t->bucket_mask + 1, sizeof(*t->bucket));
+	if (!t->bucket) {
+		free(t);
+		return NULL;
+	}
+	return t;
+}
+
+void flow_table_free(struct flow_table *t)
+{
+	struct entry *e, *next;
+
+	if (!t)
+		return;
+	for (int queue = 0; queue < QUEUES; queue++)
+		for (e = t->queue[queue].head; e; e = next) {
+			next = e->next;
+			free(e->body);
+			free(e);
+		}
+	for (e = t->free_entries; e; e = next) {
+		next = e->next;
+		free(e);
+	}
+	while (t->free_body_count)
+		free(t->free_bodies[--t->free_body_count]);
+	free(t->free_bodies);
+	free(t->bucket);
+	free(t);
+}

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The flows of a capture file: twin of bpf/maps.bpf.h and bpf/track.bpf.h, around the same flow_step. Packet time
+ * drives every time-out.
+ */
+#ifndef TCPFIN_FLOW_TABLE_H
+#define TCPFIN_FLOW_TABLE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "../bpf/core/record.h"
+
+struct flow_table;
+
+/* Called for every flow that is to be reported; log holds f->log_len segments. All is valid during the call only. */
+typedef void (*flow_report)(void *context, const struct flow_key *key, const struct flow *f,
+			    const struct flow_segment *log);
+
+struct flow_table_config {
+	struct flow_timeouts timeouts;
+	uint64_t idle;           /* ns without a sign of life after which an established flow is forgotten */
+	uint64_t hash_seed;
+	flow_report report;
+	void *context;
+	uint64_t *counters;      /* COUNTERS of them, owned by the caller */
+};
+
+/* NULL when memory is short. */
+struct flow_table *flow_table_new(const struct flow_table_config *config);
+void flow_table_free(struct flow_table *t);
+/* Takes one segment; its time must be set. Reports whatever its time has made due. */
+void flow_table_segment(struct flow_table *t, struct tcp_segment *s, uint32_t ifindex);
+/* Time has come to `now` (ns) without a segment of interest: reports what is due. */
+void flow_table_expire(struct flow_table *t, uint64_t now);
+/* The end: reports every flow that has begun to open or close, and with `open` the established ones too. */
+void flow_table_finish(struct flow_table *t, bool open);
+
+#endif

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Wiring: options, one of the two sources, the reporter, the summary.
+ */
+#include <locale.h>
+#include <unistd.h>
+
+#include "counters.h"
+#include "log.h"
+#include "reporter.h"
+#include "sink.h"
+#include "source_file.h"
+#include "source_live.h"
+
+/* Counts of what should have been recorded and was not. */
+static uint64_t losses(const uint64_t counters[COUNTERS])
+{
+	return counters[COUNT_RECORDS_LOST] + counters[COUNT_CLOSING_FULL] + counters[COUNT_ESTABLISHED_FULL] +
+	       counters[COUNT_CONTENDED];
+}
+
+static void print_summary(const struct reporter *reporter, const uint64_t counters[COUNTERS])
+{
+	struct buffer b = {};
+
+	summary_print(&b, &reporter->summary);
+	summary_print_counters(&b, counters, counter_names);
+	sink_write(STDERR_FILENO, &b);
+	buffer_free(&b);
+}
+
+int main(int argc, char **argv)
+{
+	uint64_t counters[COUNTERS] = {};
+	struct reporter reporter;
+	struct options options;
+	int code;
+
+	setlocale(LC_CTYPE, "");
+	code = options_parse(&options, argc, argv);
+	if (code >= 0)
+		return code;
+	log_init("tcpfin-trace", options.quiet);
+	reporter_init(&reporter, &options);
+	if (options.read_file)
+		code = source_file_run(&reporter, &options, counters);
+	else
+		code = source_live_run(&reporter, &options, counters);
+	if (code == EXIT_FINE)
+		code = reporter_exit_code(&reporter);
+	if (!options.quiet && (code == EXIT_FINE || reporter.summary.records))
+		print_summary(&reporter, counters);
+	if (code == EXIT_FINE && options.strict && losses(counters))
+		code = EXIT_LOSS;
+	reporter_free(&reporter);
+	return code;
+}

@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * packet -> parse -> flow, for a file. Packet time is the only clock.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "flow_table.h"
+#include "log.h"
+#include "source_file.h"
+#include "source_pcap.h"
+
+struct replay {
+	struct reporter *reporter;
+	enum report_reason reason;
+};
+
+static volatile sig_atomic_t interrupted;
+
+static void interrupt(int signal_number)
+{
+	(void)signal_number;
+	interrupted = 1;
+}
+
+static void report(void *context, const struct flow_key *key, const struct flow *f, const struct flow_segment *log)
+{
+	struct replay *replay = context;
+	struct verdict_context verdict = {.reason = replay->reason};
+
+	reporter_flow(replay->reporter, key, f, log, &verdict);
+}
+
+static void handle_signals(void)
+{
+	struct sigaction action = {.sa_handler = interrupt}; /* no SA_RESTART: a read from a pipe ends */
+
+	sigaction(SIGINT, &action, NULL);
+	sigaction(SIGTERM, &action, NULL);
+	sigaction(SIGHUP, &action, NULL);
+	signal(SIGPIPE, SIG_IGN);
+}
+
+/* Options are parsed only where they matter and only where the capture holds them whole, as in the kernel. */
+static void read_options(struct tcp_segment *s, const uint8_t *packet, const uint8_t *end)
+{
+	uint8_t options[PACKET_OPTIONS_MAX];
+
+	if (!(s->flags & (TCP_SYN | TCP_RST)) || !s->options_len)
+		return;
+	if ((size_t)(end - packet) < (size_t)s->options_off + s->options_len)
+		return;
+	memcpy(options, packet + s->options_off, s->options_len);
+	packet_options(s, options);
+}
+
+static void take_packet(struct flow_table *table, struct captured_packet *p, uint64_t *counters)
+{
+	const uint8_t *start = p->bytes.pos;
+	enum packet_verdict verdict;
+	struct tcp_segment s;
+
+	verdict = packet_parse(&s, &p->bytes, &p->meta);
+	counters[COUNT_PACKETS]++;
+	counters[COUNT_VERDICT + verdict]++;
+	if (verdict != PACKET_TCP)
+		return;
+	s.time = p->time;
+	read_options(&s, start, p->bytes.end);
+	flow_table_segment(table, &s, p->ifindex);
+}
+
+static int read_packets(struct source_pcap *pcap, struct flow_table *table, const struct replay *replay,
+			const struct options *options, uint64_t *counters)
+{
+	struct captured_packet p;
+	uint64_t start = 0;
+	char error[512];
+	int more = 0;
+
+	while (!interrupted && !reporter_full(replay->reporter)) {
+		more = source_pcap_next(pcap, &p, error, sizeof(error));
+		if (more <= 0)
+			break;
+		if (!start)
+			start = p.time;
+		if (options->duration && p.time > start && p.time - start > options->duration)
+			break;
+		take_packet(table, &p, counters);
+		flow_table_expire(table, p.time);
+	}
+	return more < 0 && !interrupted ? (log_error("%s", error), more) : 0;
+}
+
+int source_file_run(struct reporter *reporter, const struct options *options, uint64_t *counters)
+{
+	struct replay replay = {.reporter = reporter, .reason = REPORT_ENDED};
+	struct flow_table_config config = {
+		.timeouts = {options->settle, options->syn_timeout, options->close_timeout},
+		.idle = options->idle_timeout,
+		.report = report,
+		.context = &replay,
+		.counters = counters,
+	};
+	struct flow_table *table;
+	struct source_pcap *pcap;
+	char error[512];
+	int err = source_pcap_open(&pcap, options->read_file, error, sizeof(error));
+
+	if (err) {
+		log_error("%s", error);
+		return EXIT_RUNTIME;
+	}
+	if (getentropy(&config.hash_seed, sizeof(config.hash_seed)))
+		config.hash_seed = (uint64_t)getpid();
+	table = flow_table_new(&config);
+	if (!table) {
+		log_error("out of memory for flows");
+		source_pcap_close(pcap);
+		return EXIT_RUNTIME;
+	}
+	handle_signals();
+	err = read_packets(pcap, table, &replay, options, counters);
+	replay.reason = REPORT_STOP;
+	flow_table_finish(table, options->show_open);
+	reporter_flush(reporter);
+	flow_table_free(table);
+	source_pcap_close(pcap);
+	return err ? EXIT_RUNTIME : EXIT_FINE;
+}

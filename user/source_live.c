@@ -1,0 +1,573 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The kernel shell's counterpart. The reader comes by every few milliseconds instead of being woken for each event.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+
+#include "../bpf/settings.h" /* before the skeleton, which uses these types */
+#include "../bpf/tables.h"
+#include "attach.h"
+#include "counters.h"
+#include "log.h"
+#include "pending.h"
+#include "privileges.h"
+#include "source_live.h"
+#include "tcpfin_trace.skel.h"
+
+#define POLL_NS 5000000ULL
+#define SECOND_NS 1000000000ULL
+#define SWEEP_NS 200000000ULL /* a fifth of the unproven table each */
+#define SWEEP_PARTS 5
+
+#define DELETE_BATCH 256
+
+struct live {
+	const struct options *options;
+	struct reporter *reporter;
+	struct tcpfin_trace_bpf *skeleton;
+	struct ring_buffer *ring;
+	struct watch_cell *watch; /* the kernel's, shared */
+	uint32_t watch_cells;
+	struct attachment attachments[OPTIONS_MAX_INTERFACES];
+	struct pending_table *pending;
+	struct flow_key delete[DELETE_BATCH]; /* closing flows that have been reported */
+	uint32_t delete_count;
+	uint64_t ring_full;       /* last reading of the counter */
+	int64_t wall_offset;
+	bool stopping;
+};
+
+static uint64_t clock_ns(clockid_t clock)
+{
+	struct timespec ts;
+
+	clock_gettime(clock, &ts);
+	return (uint64_t)ts.tv_sec * SECOND_NS + (uint64_t)ts.tv_nsec;
+}
+
+/* ---- reporting and forgetting ---- */
+
+static const char *interface_name(const struct live *l, uint32_t ifindex)
+{
+	for (unsigned i = 0; i < l->options->interface_count; i++)
+		if (l->attachments[i].ifindex == ifindex)
+			return l->attachments[i].name;
+	return NULL;
+}
+
+static void report(struct live *l, const struct flow_key *key, const struct closing_body *body,
+		   enum report_reason reason)
+{
+	struct verdict_context context = {
+		.interface = interface_name(l, key->ifindex),
+		.wall_offset = l->wall_offset,
+		.reason = reason,
+		.order_by_time = true,
+	};
+
+	reporter_flow(l->reporter, key, &body->flow, body->log, &context);
+}
+
+/* Deletes what has been reported, then lowers the watch counts: never the other way round. */
+static void forget_reported(struct live *l)
+{
+	uint32_t done = 0;
+
+	while (done < l->delete_count) {
+		uint32_t n = l->delete_count - done;
+
+		if (bpf_map_delete_batch(bpf_map__fd(l->skeleton->maps.closing), &l->delete[done], &n, NULL))
+			n++; /* that one is not there: cannot be, but must not stop the others */
+		for (uint32_t i = done; i < done + n && i < l->delete_count; i++) {
+			const struct flow_key *key = &l->delete[i];
+
+			__atomic_fetch_sub(&l->watch[key->hash & (l->watch_cells - 1)].count, WATCH_CLOSING,
+					   __ATOMIC_RELAXED);
+			if (key->generation)
+				__atomic_fetch_sub(&l->skeleton->bss->reused_tuples, 1, __ATOMIC_RELAXED);
+		}
+		done += n;
+	}
+	l->delete_count = 0;
+}
+
+static void forget(struct live *l, const struct flow_key *key)
+{
+	if (l->delete_count == DELETE_BATCH)
+		forget_reported(l);
+	l->delete[l->delete_count++] = *key;
+}
+
+/*
+ * Reports a settled connection. Where it changed since it was announced, the map has the truth: it may even have
+ * turned out to live (a reset that nobody accepted); then it is left alone.
+ */
+static void settle(struct live *l, struct pending *p)
+{
+	struct closing value;
+
+	if (p->news || p->ring_full != l->ring_full) {
+		if (!bpf_map_lookup_elem_flags(bpf_map__fd(l->skeleton->maps.closing), &p->key, &value, BPF_F_LOCK)) {
+			p->body = value.body;
+			if (!(value.body.flow.state & FLOW_DONE)) {
+				pending_remove(l->pending, p);
+				return;
+			}
+		}
+	}
+	report(l, &p->key, &p->body, REPORT_ENDED);
+	forget(l, &p->key);
+	pending_remove(l->pending, p);
+}
+
+static void settle_due(struct live *l, uint64_t now)
+{
+	struct pending *p;
+
+	while (!reporter_full(l->reporter) && (p = pending_first(l->pending)) && p->due <= now)
+		settle(l, p);
+}
+
+/* ---- events ---- */
+
+static void take_closing(struct live *l, const struct flow_event *e)
+{
+	struct pending *p;
+
+	if (!(e->body.flow.state & FLOW_DONE)) { /* overdue, replaced, or the end */
+		report(l, &e->head.key, &e->body, l->stopping ? REPORT_STOP : REPORT_ENDED);
+		forget(l, &e->head.key);
+		return;
+	}
+	p = pending_put(l->pending, &e->head.key);
+	if (!p) { /* no memory to let it settle */
+		report(l, &e->head.key, &e->body, REPORT_ENDED);
+		forget(l, &e->head.key);
+		return;
+	}
+	p->body = e->body;
+	p->due = flow_end_time(&e->body.flow) + l->options->settle;
+	p->news = false;
+	p->ring_full = l->ring_full;
+	if (e->body.flow.state & FLOW_REPLACED)
+		settle(l, p);
+}
+
+static int take_event(void *context, void *data, size_t size)
+{
+	struct live *l = context;
+	const struct flow_event *e = data;
+	struct pending *p;
+
+	(void)size;
+	switch (e->head.kind) {
+	case EVENT_CLOSING:
+		take_closing(l, e);
+		break;
+	case EVENT_UNPROVEN:
+		report(l, &e->head.key, &e->body, l->stopping ? REPORT_STOP : REPORT_ENDED);
+		break;
+	case EVENT_NEWS:
+		p = pending_find(l->pending, &e->head.key);
+		if (p)
+			p->news = true;
+		break;
+	case EVENT_REPLACED:
+		p = pending_find(l->pending, &e->head.key);
+		if (p)
+			settle(l, p);
+		break;
+	}
+	return 0;
+}
+
+/* ---- the kernel's side ---- */
+
+static void read_counters(const struct live *l, uint64_t total[COUNTERS])
+{
+	int cpus = libbpf_num_possible_cpus();
+	uint32_t zero = 0;
+	uint64_t *each = cpus > 0 ? calloc((size_t)cpus, COUNTERS * sizeof(*each)) : NULL;
+
+	memset(total, 0, COUNTERS * sizeof(*total));
+	if (each && !bpf_map_lookup_elem(bpf_map__fd(l->skeleton->maps.counters), &zero, each))
+		for (int cpu = 0; cpu < cpus; cpu++)
+			for (int i = 0; i < COUNTERS; i++)
+				total[i] += each[cpu * COUNTERS + i];
+	free(each);
+}
+
+/* Runs a sweep; what it finds comes through the ring. Returns how many records it reported, or a negative errno. */
+static int sweep(struct live *l, uint32_t first_set, uint32_t sets, bool closing, bool flush)
+{
+	struct sweep_request *request = &l->skeleton->bss->sweep_request;
+	uint8_t frame[64] = {};
+	LIBBPF_OPTS(bpf_test_run_opts, run, .data_in = frame, .data_size_in = sizeof(frame), .repeat = 1);
+	int err;
+
+	request->timeouts.settle = l->options->settle;
+	request->timeouts.syn = l->options->syn_timeout;
+	request->timeouts.close = l->options->close_timeout;
+	request->first_set = first_set;
+	request->sets = sets;
+	request->closing = closing;
+	request->flush = flush;
+	err = bpf_prog_test_run_opts(bpf_program__fd(l->skeleton->progs.tcpfin_sweep), &run);
+	return err ? err : (int)run.retval;
+}
+
+/* One part of the table a turn, so that no turn is long; the closing flows once a round, or when the ring was full. */
+static void sweep_turn(struct live *l, unsigned turn, bool ring_was_full)
+{
+	uint32_t sets = bpf_map__max_entries(l->skeleton->maps.unproven), part = sets / SWEEP_PARTS + 1;
+	unsigned n = turn % SWEEP_PARTS;
+
+	sweep(l, n * part, n == SWEEP_PARTS - 1 ? sets - n * part : part, n == 0 || ring_was_full, false);
+}
+
+static void consume(struct live *l)
+{
+	ring_buffer__consume(l->ring);
+	forget_reported(l);
+}
+
+static bool ring_was_full(struct live *l)
+{
+	uint64_t counters[COUNTERS];
+	bool moved;
+
+	read_counters(l, counters);
+	moved = counters[COUNT_RING_FULL] != l->ring_full;
+	l->ring_full = counters[COUNT_RING_FULL];
+	return moved;
+}
+
+/* ---- starting ---- */
+
+static uint32_t power_of_two(uint32_t n)
+{
+	uint32_t p = 1;
+
+	while (p < n)
+		p *= 2;
+	return p;
+}
+
+static int size_maps(struct live *l)
+{
+	const struct options *o = l->options;
+	struct tcpfin_trace_bpf *s = l->skeleton;
+	uint32_t sets = power_of_two(o->max_unproven / UNPROVEN_WAYS);
+	int err;
+
+	l->watch_cells = WATCH_CELLS;
+	s->rodata->settings.watch_mask = l->watch_cells - 1;
+	s->rodata->settings.unproven_mask = sets - 1;
+	s->rodata->settings.count_packets = o->stats;
+	if (getentropy((void *)&s->rodata->settings.hash_seed, sizeof(s->rodata->settings.hash_seed)))
+		return -errno;
+	err = bpf_map__set_max_entries(s->maps.watch, l->watch_cells);
+	err = err ? err : bpf_map__set_max_entries(s->maps.unproven, sets);
+	err = err ? err : bpf_map__set_max_entries(s->maps.established, o->max_flows);
+	err = err ? err : bpf_map__set_max_entries(s->maps.closing, o->max_closing);
+	return err ? err : bpf_map__set_max_entries(s->maps.ring, o->ring_bytes);
+}
+
+/* Only what an interface needs is loaded: verifying is most of the start-up time. */
+static void choose_programs(struct live *l)
+{
+	bool xdp = false, tc = false, tc_l3 = false;
+
+	for (unsigned i = 0; i < l->options->interface_count; i++) {
+		const struct attachment *a = &l->attachments[i];
+
+		xdp |= a->hook != HOOK_TC;
+		tc_l3 |= a->l3;
+		tc |= !a->l3 && !(a->loopback && a->hook != HOOK_TC);
+	}
+	bpf_program__set_autoload(l->skeleton->progs.tcpfin_xdp, xdp);
+	bpf_program__set_autoload(l->skeleton->progs.tcpfin_tc, tc);
+	bpf_program__set_autoload(l->skeleton->progs.tcpfin_tc_l3, tc_l3);
+}
+
+/* Bytes of kernel memory that the tables take: their elements and what hash maps add to each. */
+static uint64_t table_bytes(const struct options *o)
+{
+	const uint64_t element = 48, bucket = 16;
+
+	return (uint64_t)power_of_two(o->max_unproven / UNPROVEN_WAYS) * sizeof(struct unproven_set) +
+	       o->max_flows * (element + sizeof(struct flow_key) + sizeof(struct established)) +
+	       o->max_closing * (element + sizeof(struct flow_key) + sizeof(struct closing)) +
+	       (power_of_two(o->max_flows) + power_of_two(o->max_closing)) * bucket +
+	       WATCH_CELLS * sizeof(struct watch_cell) + o->ring_bytes;
+}
+
+static int exit_code_of(int err)
+{
+	return err == -EPERM || err == -EACCES ? EXIT_PERMISSION : EXIT_RUNTIME;
+}
+
+static int load(struct live *l)
+{
+	size_t size;
+	int err;
+
+	l->skeleton = tcpfin_trace_bpf__open();
+	if (!l->skeleton) {
+		log_error("cannot open the BPF object: %s", strerror(errno));
+		return EXIT_RUNTIME;
+	}
+	choose_programs(l);
+	err = size_maps(l);
+	err = err ? err : tcpfin_trace_bpf__load(l->skeleton);
+	if (err) {
+		if (err == -ENOMEM)
+			log_error("no memory for tables of %llu MiB: lower --max-flows, --max-closing or --ring",
+				  (unsigned long long)(table_bytes(l->options) >> 20));
+		else
+			log_error("cannot load the BPF programs: %s%s", strerror(-err),
+				  l->options->verbose ? "" : "; -v shows the kernel's reasons");
+		return exit_code_of(err);
+	}
+	size = l->watch_cells * sizeof(struct watch_cell);
+	l->watch = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, bpf_map__fd(l->skeleton->maps.watch), 0);
+	l->ring = ring_buffer__new(bpf_map__fd(l->skeleton->maps.ring), take_event, l, NULL);
+	l->pending = pending_table_new();
+	if (l->watch == MAP_FAILED || !l->ring || !l->pending) {
+		log_error("cannot set up the tables: %s", strerror(errno));
+		return EXIT_RUNTIME;
+	}
+	return EXIT_FINE;
+}
+
+static const char *hook_text(const struct attachment *a)
+{
+	bool links = a->links[0] > 0 || a->links[1] > 0;
+
+	if (a->loopback)
+		return a->hook == HOOK_TC ? "tc egress" : "generic XDP ingress";
+	if (a->hook == HOOK_XDP)
+		return "native XDP in, tc out";
+	if (a->hook == HOOK_XDP_GENERIC)
+		return "generic XDP in, tc out";
+	return links ? "tc in and out (tcx)" : "tc in and out (clsact)";
+}
+
+/* Says what will not be seen for a reason that the user can do something about. */
+static void note_interface(const struct attachment *a)
+{
+	log_note("%s: %s: %s", a->name, hook_text(a), a->reason);
+	if (!attach_is_up(a))
+		log_note("%s is down: nothing will be seen before `ip link set %s up`", a->name, a->name);
+	else if (!attach_has_address(a))
+		log_note("%s has no address: only forwarded, bridged or mirrored traffic will be seen", a->name);
+}
+
+static int attach_all(struct live *l)
+{
+	struct attach_programs programs = {
+		.xdp = bpf_program__fd(l->skeleton->progs.tcpfin_xdp),
+		.tc = bpf_program__fd(l->skeleton->progs.tcpfin_tc),
+		.tc_l3 = bpf_program__fd(l->skeleton->progs.tcpfin_tc_l3),
+	};
+	char error[256];
+
+	for (unsigned i = 0; i < l->options->interface_count; i++) {
+		struct attachment *a = &l->attachments[i];
+		int err = attach_start(a, &programs, error, sizeof(error));
+
+		if (err && l->options->hook == HOOK_AUTO && a->hook == HOOK_XDP) {
+			snprintf(a->reason, sizeof(a->reason), "no native XDP here (%s)", strerror(-err));
+			a->hook = HOOK_TC;
+			err = attach_start(a, &programs, error, sizeof(error));
+		}
+		if (err) {
+			log_error("%s", error);
+			return exit_code_of(err);
+		}
+		note_interface(a);
+	}
+	log_note("tables take %llu MiB of kernel memory: %u established, %u closing, %u unproven flows",
+		 (unsigned long long)(table_bytes(l->options) >> 20), l->options->max_flows, l->options->max_closing,
+		 l->options->max_unproven);
+	return EXIT_FINE;
+}
+
+static int plan_all(struct live *l)
+{
+	char error[256];
+
+	for (unsigned i = 0; i < l->options->interface_count; i++) {
+		int err = attach_plan(&l->attachments[i], l->options->interfaces[i], l->options->hook, error,
+				      sizeof(error));
+
+		if (err) {
+			log_error("%s", error);
+			return err == -ENODEV ? EXIT_USAGE : exit_code_of(err);
+		}
+		for (unsigned j = 0; j < i; j++)
+			if (l->attachments[j].ifindex == l->attachments[i].ifindex) {
+				log_error("%s is named twice", l->options->interfaces[i]);
+				return EXIT_USAGE;
+			}
+	}
+	return EXIT_FINE;
+}
+
+/* ---- running ---- */
+
+static void block_signals(sigset_t *signals)
+{
+	sigemptyset(signals);
+	sigaddset(signals, SIGINT);
+	sigaddset(signals, SIGTERM);
+	sigaddset(signals, SIGHUP);
+	sigaddset(signals, SIGQUIT);
+	sigprocmask(SIG_BLOCK, signals, NULL);
+	signal(SIGPIPE, SIG_IGN);
+}
+
+/* Returns how many interfaces are still watched. */
+static unsigned check_interfaces(struct live *l)
+{
+	unsigned alive = 0;
+
+	for (unsigned i = 0; i < l->options->interface_count; i++) {
+		struct attachment *a = &l->attachments[i];
+
+		if (a->gone)
+			continue;
+		if (attach_alive(a)) {
+			alive++;
+			continue;
+		}
+		a->gone = true;
+		log_error("%s has vanished: it is no longer watched", a->name);
+		attach_stop(a);
+	}
+	return alive;
+}
+
+static int watch_loop(struct live *l, const sigset_t *signals)
+{
+	const struct timespec poll = {.tv_nsec = POLL_NS};
+	uint64_t start = clock_ns(CLOCK_MONOTONIC), next_sweep = start;
+	unsigned turn = 0;
+	uint64_t now = start;
+
+	while (!reporter_full(l->reporter)) {
+		if (sigtimedwait(signals, NULL, &poll) > 0)
+			return EXIT_FINE;
+		now = clock_ns(CLOCK_MONOTONIC);
+		consume(l);
+		if (now >= next_sweep) {
+			l->wall_offset = (int64_t)(clock_ns(CLOCK_REALTIME) - clock_ns(CLOCK_MONOTONIC));
+			sweep_turn(l, turn++, ring_was_full(l));
+			next_sweep = now + SWEEP_NS;
+			if (!check_interfaces(l))
+				return EXIT_RUNTIME;
+		}
+		settle_due(l, now);
+		forget_reported(l);
+		reporter_flush(l->reporter);
+		if (l->options->duration && now - start >= l->options->duration)
+			return EXIT_FINE;
+	}
+	return EXIT_FINE;
+}
+
+/* Established flows at the end, for --show-open. */
+static void report_established(struct live *l)
+{
+	int fd = bpf_map__fd(l->skeleton->maps.established);
+	struct flow_key key, *previous = NULL;
+	struct established value;
+
+	while (!bpf_map_get_next_key(fd, previous, &key)) {
+		if (!bpf_map_lookup_elem(fd, &key, &value)) {
+			struct closing_body body = {};
+
+			flow_reopen(&body.flow, body.log, &value.open);
+			flow_lend_evidence(&body.flow, &l->watch[key.hash & (l->watch_cells - 1)], key.hash);
+			report(l, &key, &body, REPORT_STOP);
+		}
+		previous = &key;
+	}
+}
+
+/* Everything that has begun to open or close is reported, whatever the ring can take at a time. */
+static void drain(struct live *l)
+{
+	struct pending *p;
+
+	consume(l);
+	l->stopping = true;
+	ring_was_full(l);
+	for (int found = 1; found > 0;) {
+		found = sweep(l, 0, bpf_map__max_entries(l->skeleton->maps.unproven), true, true);
+		consume(l);
+	}
+	while ((p = pending_first(l->pending)))
+		settle(l, p);
+	forget_reported(l);
+	if (l->options->show_open)
+		report_established(l);
+	reporter_flush(l->reporter);
+}
+
+static void cleanup(struct live *l)
+{
+	for (unsigned i = 0; i < l->options->interface_count; i++)
+		attach_stop(&l->attachments[i]);
+	if (l->watch && l->watch != MAP_FAILED)
+		munmap(l->watch, l->watch_cells * sizeof(struct watch_cell));
+	ring_buffer__free(l->ring);
+	pending_table_free(l->pending);
+	tcpfin_trace_bpf__destroy(l->skeleton);
+	free(l);
+}
+
+static int libbpf_print(enum libbpf_print_level level, const char *format, va_list arguments)
+{
+	return level == LIBBPF_DEBUG ? 0 : vfprintf(stderr, format, arguments);
+}
+
+int source_live_run(struct reporter *reporter, const struct options *options, uint64_t *counters)
+{
+	struct live *l = calloc(1, sizeof(*l));
+	sigset_t signals;
+	int code;
+
+	if (!l) {
+		log_error("out of memory");
+		return EXIT_RUNTIME;
+	}
+	l->options = options;
+	l->reporter = reporter;
+	libbpf_set_print(options->verbose ? libbpf_print : NULL);
+	block_signals(&signals); /* before anything is attached: no signal may end us between attaching and detaching */
+	code = plan_all(l);
+	code = code ? code : privileges_check();
+	code = code ? code : load(l);
+	code = code ? code : attach_all(l);
+	if (!code) {
+		reporter_flush(reporter);
+		code = watch_loop(l, &signals);
+		for (unsigned i = 0; i < options->interface_count; i++)
+			attach_stop(&l->attachments[i]);
+		drain(l);
+		read_counters(l, counters);
+	}
+	cleanup(l);
+	return code;
+}

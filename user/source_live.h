@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Connections of live interfaces: loads and attaches the BPF programs, collects what they announce, settles it and hands
+ * it to the reporter.
+ */
+#ifndef TCPFIN_SOURCE_LIVE_H
+#define TCPFIN_SOURCE_LIVE_H
+
+#include "reporter.h"
+
+/*
+ * Watches until a signal (SIGINT, SIGTERM, SIGHUP), --duration, -c or the loss of the last interface. Returns an exit
+ * code; errors have been said. Nothing is left attached. counters: COUNTERS of them, filled in at the end.
+ */
+int source_live_run(struct reporter *reporter, const struct options *options, uint64_t *counters);
+
+#endif

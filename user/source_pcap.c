@@ -1,0 +1,343 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * libpcap reads the file; this reads what is around it: the first bytes, to say what is no capture, and the link header
+ * of each packet, to bring the cursor to what the core's parser takes.
+ */
+#define _GNU_SOURCE 1 /* fopencookie */
+#include <errno.h>
+#include <fcntl.h>
+#include <pcap/pcap.h>
+#include <pcap/sll.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "source_pcap.h"
+
+#define READ_BUFFER (256 * 1024)
+#define HEAD_BYTES 4 /* what every magic number here fits in */
+#define NSEC_PER_SEC 1000000000ULL
+
+struct source_pcap {
+	const char *name; /* for errors: the path, not copied, or "standard input" */
+	int fd;
+	int read_error;   /* errno of the last read that failed */
+	uint8_t head[HEAD_BYTES];
+	size_t head_len, head_taken;
+	FILE *stream;     /* head, then fd; owns the fd. libpcap's once there is a pcap */
+	pcap_t *pcap;
+	const struct link_type *type;
+	char buffer[READ_BUFFER]; /* the stream's */
+};
+
+/* ---- link types ---- */
+
+/* A link type: how many bytes come before what the core takes, and what they say. */
+struct link_type {
+	int number; /* DLT_ */
+	enum packet_link link;
+	uint32_t header_len;
+	uint16_t (*ethertype)(const uint8_t *header, struct captured_packet *p); /* PACKET_LINK_TYPED */
+};
+
+static uint16_t sll_ethertype(const uint8_t *header, struct captured_packet *p)
+{
+	(void)p;
+	return load_be16(header + 14);
+}
+
+static uint16_t sll2_ethertype(const uint8_t *header, struct captured_packet *p)
+{
+	p->ifindex = load_be32(header + 4);
+	return load_be16(header);
+}
+
+/*
+ * The address family in four bytes: network byte order (DLT_LOOP) or that of the capturing host (DLT_NULL), which only
+ * the value tells. AF_INET is 2 everywhere; AF_INET6 is the capturing system's.
+ */
+static uint16_t family_ethertype(const uint8_t *header, struct captured_packet *p)
+{
+	uint32_t family = load_be32(header);
+
+	(void)p;
+	if (family > 0xffff)
+		family = __builtin_bswap32(family);
+	switch (family) {
+	case 2:
+		return ETHERTYPE_IPV4_;
+	case 10: /* Linux */
+	case 23: /* Windows */
+	case 24: /* NetBSD, OpenBSD */
+	case 28: /* FreeBSD, DragonFly */
+	case 30: /* macOS */
+		return ETHERTYPE_IPV6_;
+	}
+	return 0;
+}
+
+static const struct link_type link_types[] = {
+	{.number = DLT_EN10MB, .link = PACKET_LINK_ETHERNET},
+	{.number = DLT_RAW, .link = PACKET_LINK_IP}, /* 101 in files, 12 once libpcap has read it */
+	{.number = 14, .link = PACKET_LINK_IP},      /* DLT_RAW of OpenBSD */
+	{.number = DLT_IPV4, .link = PACKET_LINK_IP},
+	{.number = DLT_IPV6, .link = PACKET_LINK_IP},
+	{.number = DLT_LINUX_SLL, .link = PACKET_LINK_TYPED, .header_len = SLL_HDR_LEN, .ethertype = sll_ethertype},
+	{.number = DLT_LINUX_SLL2, .link = PACKET_LINK_TYPED, .header_len = SLL2_HDR_LEN, .ethertype = sll2_ethertype},
+	{.number = DLT_NULL, .link = PACKET_LINK_TYPED, .header_len = 4, .ethertype = family_ethertype},
+	{.number = DLT_LOOP, .link = PACKET_LINK_TYPED, .header_len = 4, .ethertype = family_ethertype},
+};
+
+static const struct link_type *find_link_type(int number)
+{
+	for (size_t i = 0; i < sizeof(link_types) / sizeof(link_types[0]); i++)
+		if (link_types[i].number == number)
+			return &link_types[i];
+	return NULL;
+}
+
+/* ---- the stream below libpcap ---- */
+
+static ssize_t stream_read(void *cookie, char *buf, size_t size)
+{
+	struct source_pcap *s = cookie;
+	size_t left = s->head_len - s->head_taken;
+	ssize_t got;
+
+	if (left) {
+		if (size > left)
+			size = left;
+		memcpy(buf, s->head + s->head_taken, size);
+		s->head_taken += size;
+		return (ssize_t)size;
+	}
+	got = read(s->fd, buf, size);
+	if (got < 0)
+		s->read_error = errno;
+	return got;
+}
+
+static int stream_close(void *cookie)
+{
+	struct source_pcap *s = cookie;
+
+	return s->fd == STDIN_FILENO ? 0 : close(s->fd);
+}
+
+/* A pipe may hand out single bytes, so the head is gathered. */
+static int read_head(struct source_pcap *s)
+{
+	while (s->head_len < HEAD_BYTES) {
+		ssize_t got = read(s->fd, s->head + s->head_len, HEAD_BYTES - s->head_len);
+
+		if (got < 0)
+			return -errno;
+		if (!got)
+			break;
+		s->head_len += (size_t)got;
+	}
+	return 0;
+}
+
+/* ---- what is no capture ---- */
+
+static const struct packing {
+	uint8_t magic[HEAD_BYTES];
+	size_t len;
+	const char *name, *unpack;
+} packings[] = {
+	{{0x1f, 0x8b}, 2, "gzip", "zcat"},
+	{{0xfd, '7', 'z', 'X'}, 4, "xz", "xzcat"},
+	{{0x28, 0xb5, 0x2f, 0xfd}, 4, "zstd", "zstdcat"},
+	{{'B', 'Z', 'h'}, 3, "bzip2", "bzcat"},
+	{{0x04, 0x22, 0x4d, 0x18}, 4, "lz4", "lz4cat"},
+};
+
+static const struct packing *find_packing(const uint8_t head[HEAD_BYTES], size_t len)
+{
+	for (size_t i = 0; i < sizeof(packings) / sizeof(packings[0]); i++)
+		if (len >= packings[i].len && !memcmp(head, packings[i].magic, packings[i].len))
+			return &packings[i];
+	return NULL;
+}
+
+static int open_fd(struct source_pcap *s, const char *path, char *error, size_t error_size)
+{
+	struct stat st;
+	int err;
+
+	if (!strcmp(path, "-")) {
+		s->name = "standard input";
+		s->fd = STDIN_FILENO;
+	} else {
+		s->name = path;
+		s->fd = open(path, O_RDONLY | O_CLOEXEC);
+	}
+	if (s->fd < 0 || fstat(s->fd, &st)) {
+		err = -errno;
+		snprintf(error, error_size, "%s: %s", s->name, strerror(-err));
+		return err;
+	}
+	if (S_ISDIR(st.st_mode)) {
+		snprintf(error, error_size, "%s: is a directory; give a capture file", s->name);
+		return -EISDIR;
+	}
+	if (isatty(s->fd)) {
+		snprintf(error, error_size, "%s: is a terminal; pipe a capture into it", s->name);
+		return -ENOTTY;
+	}
+	return 0;
+}
+
+/* Judges the head, then makes the stream. */
+static int open_stream(struct source_pcap *s, char *error, size_t error_size)
+{
+	static const cookie_io_functions_t functions = {.read = stream_read, .close = stream_close};
+	const struct packing *packing;
+	int err = read_head(s);
+
+	if (err) {
+		snprintf(error, error_size, "%s: %s", s->name, strerror(-err));
+		return err;
+	}
+	if (!s->head_len) {
+		snprintf(error, error_size, "%s: is empty, no capture", s->name);
+		return -EBADMSG;
+	}
+	packing = find_packing(s->head, s->head_len);
+	if (packing) {
+		snprintf(error, error_size, "%s: is compressed with %s; unpack it: %s FILE | tcpfin-trace -r -",
+			 s->name, packing->name, packing->unpack);
+		return -EBADMSG;
+	}
+	s->stream = fopencookie(s, "r", functions);
+	if (!s->stream) {
+		snprintf(error, error_size, "%s: %s", s->name, strerror(ENOMEM));
+		return -ENOMEM;
+	}
+	setvbuf(s->stream, s->buffer, _IOFBF, sizeof(s->buffer));
+	return 0;
+}
+
+static int open_pcap(struct source_pcap *s, char *error, size_t error_size)
+{
+	char text[PCAP_ERRBUF_SIZE];
+	const char *name, *description;
+	int number;
+
+	s->pcap = pcap_fopen_offline_with_tstamp_precision(s->stream, PCAP_TSTAMP_PRECISION_NANO, text);
+	if (!s->pcap) {
+		snprintf(error, error_size, "%s: no readable capture (pcap or pcapng): %s", s->name, text);
+		return s->read_error ? -s->read_error : -EBADMSG;
+	}
+	s->stream = NULL;
+	number = pcap_datalink(s->pcap);
+	s->type = find_link_type(number);
+	if (s->type)
+		return 0;
+	name = pcap_datalink_val_to_name(number);
+	description = pcap_datalink_val_to_description(number);
+	snprintf(error, error_size, "%s: link type %d (%s, %s) is not supported; capture on Ethernet, IP or \"any\"",
+		 s->name, number, name ? name : "no name", description ? description : "unknown");
+	return -EPROTONOSUPPORT;
+}
+
+int source_pcap_open(struct source_pcap **source, const char *path, char *error, size_t error_size)
+{
+	struct source_pcap *s = calloc(1, sizeof(*s));
+	int err;
+
+	if (!s) {
+		snprintf(error, error_size, "%s: %s", path, strerror(ENOMEM));
+		return -ENOMEM;
+	}
+	err = open_fd(s, path, error, error_size);
+	if (!err)
+		err = open_stream(s, error, error_size);
+	if (!err)
+		err = open_pcap(s, error, error_size);
+	if (err) {
+		source_pcap_close(s);
+		return err;
+	}
+	*source = s;
+	return 0;
+}
+
+/* The stream closes the fd; without one, it is still ours. */
+void source_pcap_close(struct source_pcap *s)
+{
+	if (s->pcap)
+		pcap_close(s->pcap);
+	else if (s->stream)
+		fclose(s->stream);
+	else if (s->fd > STDERR_FILENO)
+		close(s->fd);
+	free(s);
+}
+
+/* ---- packets ---- */
+
+/*
+ * Time in ns. The seconds of a pcap file are 32 bits, unsigned, which libpcap takes for signed in files of its own byte
+ * order; those of pcapng are 64 bits. What no clock shows is held at the border: it must not overflow.
+ */
+static uint64_t packet_time(const struct source_pcap *s, const struct timeval *ts)
+{
+	static const uint64_t last_second = UINT64_MAX / NSEC_PER_SEC - 1;
+	uint64_t sec = (uint64_t)ts->tv_sec, nsec = (uint64_t)ts->tv_usec; /* nanoseconds, as asked for */
+
+	if (s->head[0] != 0x0a) /* not pcapng */
+		sec = (uint32_t)sec;
+	else if (ts->tv_sec < 0)
+		sec = 0;
+	if (sec > last_second)
+		sec = last_second;
+	if (nsec >= NSEC_PER_SEC)
+		nsec = NSEC_PER_SEC - 1;
+	return sec * NSEC_PER_SEC + nsec;
+}
+
+/*
+ * Takes the link header off. Where it is cut, the cursor is empty and said to be at IP, which the core's parser calls
+ * truncated.
+ */
+static void take_link_header(const struct link_type *type, const uint8_t *data, uint32_t caplen, uint32_t len,
+			     struct captured_packet *p)
+{
+	bool cut = caplen < type->header_len;
+	uint32_t taken = cut ? caplen : type->header_len;
+
+	p->ifindex = 0;
+	p->meta = (struct packet_meta){.link = cut ? PACKET_LINK_IP : type->link};
+	if (type->ethertype && !cut)
+		p->meta.ethertype = type->ethertype(data, p);
+	p->bytes.pos = data + taken;
+	p->bytes.end = data + caplen;
+	p->meta.wire_len = len - taken;
+}
+
+static int next_error(const struct source_pcap *s, char *error, size_t error_size)
+{
+	snprintf(error, error_size, "%s: %s", s->name, pcap_geterr(s->pcap));
+	return s->read_error ? -s->read_error : -EBADMSG;
+}
+
+int source_pcap_next(struct source_pcap *s, struct captured_packet *p, char *error, size_t error_size)
+{
+	struct pcap_pkthdr *header;
+	const u_char *data;
+	int got = pcap_next_ex(s->pcap, &header, &data);
+
+	if (got == PCAP_ERROR_BREAK)
+		return 0;
+	if (got != 1)
+		return next_error(s, error, error_size);
+	p->time = packet_time(s, &header->ts);
+	/* No more was captured than there was; where a broken file says so, the smaller length holds. */
+	take_link_header(s->type, data, header->caplen < header->len ? header->caplen : header->len, header->len, p);
+	return 1;
+}

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Packets from a capture file (pcap, pcapng) or from stdin, with their link headers understood.
+ */
+#ifndef TCPFIN_SOURCE_PCAP_H
+#define TCPFIN_SOURCE_PCAP_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "../bpf/core/packet.h"
+
+struct source_pcap;
+
+struct captured_packet {
+	struct cursor bytes;     /* owned by the source, valid until the next call */
+	struct packet_meta meta;
+	uint64_t time;           /* ns since 1970 */
+	uint32_t ifindex;        /* of SLL2 captures, else 0 */
+};
+
+/*
+ * Opens path ("-": stdin). 0, or a negative errno with one line in error that says what to do: no such file, no
+ * capture, gzip (says how to unpack), unsupported link type (with its number and name).
+ */
+int source_pcap_open(struct source_pcap **source, const char *path, char *error, size_t error_size);
+/*
+ * The next packet: 1, 0 at the end of the file, or a negative errno with a line in error (file cut in the middle of a
+ * packet, mixed link types, broken block). A packet whose link header is cut is returned with an empty cursor.
+ */
+int source_pcap_next(struct source_pcap *source, struct captured_packet *p, char *error, size_t error_size);
+void source_pcap_close(struct source_pcap *source);
+
+#endif
