@@ -60,4 +60,53 @@ $(B)/user/source_live.o: $(B)/tcpfin_trace.skel.h
 $(B)/tcpfin-trace: $(USER_OBJ)
 	$(CC) $(LDFLAGS) $^ $(LIBS) -o $@
 
--include $(USER_OBJ:.o=.d)
+# ---- install ----
+
+# Debian packages: to build, and to test.
+BUILD_PACKAGES := build-essential clang llvm bpftool libbpf-dev libelf-dev zlib1g-dev libpcap0.8-dev libcap-ng-dev \
+		  libmd-dev
+TEST_PACKAGES  := libcmocka-dev python3 python3-scapy tshark tcpdump iproute2 nftables ethtool jq
+
+# Asks apt only for what is missing, so that it works offline once everything is there.
+deps:
+	@missing=; for p in $(BUILD_PACKAGES) $(TEST_PACKAGES); do \
+		dpkg-query -W -f '$${db:Status-Status}' $$p 2>/dev/null | grep -qx installed || missing="$$missing $$p"; \
+	done; \
+	if [ -n "$$missing" ]; then \
+		echo "installing:$$missing"; \
+		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing; \
+	fi
+
+install: all
+	install -D -m 755 $(B)/tcpfin-trace $(DESTDIR)$(PREFIX)/sbin/tcpfin-trace
+	install -D -m 644 user/tcpfin-trace.8 $(DESTDIR)$(PREFIX)/share/man/man8/tcpfin-trace.8
+	install -D -m 644 user/completions/tcpfin-trace.bash \
+		$(DESTDIR)$(PREFIX)/share/bash-completion/completions/tcpfin-trace
+
+# ---- run ----
+
+# Set-up first, in a make of its own: what `deps` installs decides how the rest is built.
+run: deps
+	@$(MAKE) --no-print-directory all
+ifdef IFACE
+	$(B)/tcpfin-trace $(IFACE)
+else
+	@$(PYTHON) tests/live/demo.py $(B)/tcpfin-trace
+endif
+
+# ---- test ----
+
+test: deps
+	@$(MAKE) --no-print-directory all test-programs
+	@tests/run
+
+test-programs: $(UNIT_BIN)
+
+$(B)/tests/%: tests/unit/%.c $(LIB_OBJ) Makefile
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS) $< $(LIB_OBJ) -lcmocka $(LIBS) -o $@
+
+clean:
+	rm -rf $(B)
+
+-include $(USER_OBJ:.o=.d) $(UNIT_BIN:=.d)

@@ -15,6 +15,7 @@
 
 const volatile struct settings settings = {};
 struct sweep_request sweep_request = {};
+__u64 test_now = 0;
 
 /* Closing flows of a generation above 0: while there are none, one look-up finds a closing flow. */
 __u32 reused_tuples = 0;
@@ -105,6 +106,12 @@ static __always_inline void count(__u32 counter)
 
 	if (c && counter < COUNTERS)
 		c->n[counter]++; /* a packet program interrupting a sweep may cost one count; none is a loss count */
+}
+
+/* ns since boot, suspend excluded. */
+static __always_inline __u64 clock_now(void)
+{
+	return settings.test_clock ? test_now : bpf_ktime_get_ns();
 }
 
 static __always_inline struct work *work_get(void)

@@ -13,7 +13,7 @@ struct settings {
 	__u32 watch_mask;    /* cells - 1; cells are a power of two */
 	__u32 unproven_mask; /* sets - 1; sets are a power of two */
 	__u32 count_packets; /* --stats */
-	__u32 pad;
+	__u32 test_clock;    /* tests only: time is what test_now says */
 };
 
 /* What a sweep is to look for, and where. */

@@ -126,7 +126,7 @@ static long sweep_closing(void *map, struct flow_key *key, struct closing *value
 /* Returns the number of records that were reported. */
 static __always_inline __u32 sweep_run(void)
 {
-	struct sweep s = {.request = sweep_request, .now = bpf_ktime_get_ns()};
+	struct sweep s = {.request = sweep_request, .now = clock_now()};
 
 	bpf_loop(s.request.sets, sweep_unproven_set, &s, 0);
 	if (s.request.closing)

@@ -52,7 +52,7 @@ static __always_inline enum packet_verdict observe(void *ctx, enum host host, st
 
 		if (!w)
 			return verdict;
-		s.time = bpf_ktime_get_ns();
+		s.time = clock_now();
 		w->segment = s;
 		w->turn.side = side;
 		flow_key_fill(&w->key, &s, side, ifindex, hash);

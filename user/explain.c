@@ -363,33 +363,38 @@ static void put_handshake_reset(struct buffer *out, const struct record *r)
 
 /* ---- what was not answered or not finished ---- */
 
-/* The time from the first SYN to the last, if all are listed. */
-static int64_t syn_span(const struct record *r, unsigned sent)
+/* The time from the first to the last segment with these control flags of a side, if all `sent` are listed. */
+static int64_t span_of(const struct record *r, enum role from, uint8_t flags, unsigned sent)
 {
-	const struct record_segment *last = NULL;
+	const struct record_segment *first = NULL, *last = NULL;
 	unsigned listed = 0, i;
 
 	for (i = 0; i < r->segment_count; i++) {
 		const struct record_segment *s = &r->segments[i];
 
-		if ((s->flags & TCP_CONTROL) != TCP_SYN || s->from != SOURCE || (s->mark & SEGMENT_IGNORED))
+		if ((s->flags & (TCP_CONTROL | TCP_ACK)) != flags || s->from != from || (s->mark & SEGMENT_IGNORED))
 			continue;
+		first = first ? first : s;
 		listed += s->count;
 		last = s;
 	}
-	return last && listed == sent && last->count == 1 ? (int64_t)last->t : TIMING_UNSEEN;
+	return last && listed == sent && last->count == 1 ? between(first, last) : TIMING_UNSEEN;
 }
 
+/* The SYN, or where that was answered and the handshake stopped then, the SYN-ACK. */
 static void put_unanswered(struct buffer *out, const struct record *r)
 {
-	unsigned sent = r->syn_retransmits + 1;
-	int64_t span = syn_span(r, sent);
+	bool answered = r->missing == MISSING_SOURCE_ACK;
+	unsigned sent = 1 + (answered ? r->synack_retransmits : r->syn_retransmits);
+	int64_t span = span_of(r, answered ? DESTINATION : SOURCE, answered ? TCP_SYN | TCP_ACK : TCP_SYN, sent);
+	const char *name = answered ? "SYN-ACK" : "SYN";
 
+	buffer_printf(out, "unanswered: %s", the(answered ? DESTINATION : SOURCE));
 	if (sent == 1) {
-		buffer_text(out, "unanswered: the source's SYN got no answer");
+		buffer_printf(out, "'s %s got no answer", name);
 		return;
 	}
-	buffer_text(out, "unanswered: the source sent its SYN");
+	buffer_printf(out, " sent its %s", name);
 	put_times(out, sent);
 	if (span > 0) {
 		buffer_text(out, " in ");

@@ -64,23 +64,22 @@ static void walk_begin(struct walk *w, const struct record *r)
 	*w = (struct walk){.side = {{.opening = state}, {.opening = state}}};
 }
 
+/* As with FINs, a side is taken to have got a SYN-ACK only once it answers it: a port scan never does. */
 static void walk_opening(struct walk_side *me, struct walk_side *peer, uint8_t flags)
 {
+	bool answers = peer->opening == STATE_SYN_RECEIVED;
+
 	if ((flags & (TCP_SYN | TCP_ACK)) == TCP_SYN) {
 		if (me->opening == STATE_CLOSED)
 			me->opening = STATE_SYN_SENT;
-		if (peer->opening == STATE_SYN_SENT) /* crossed SYNs */
-			peer->opening = STATE_SYN_RECEIVED;
 	} else if (flags & TCP_SYN) {
 		if (me->opening != STATE_ESTABLISHED)
 			me->opening = STATE_SYN_RECEIVED;
-		peer->opening = STATE_ESTABLISHED;
-	} else if (flags & TCP_ACK) {
-		if (me->opening == STATE_SYN_SENT) /* it has a SYN-ACK that was not seen */
-			me->opening = STATE_ESTABLISHED;
-		if (peer->opening == STATE_SYN_RECEIVED)
-			peer->opening = STATE_ESTABLISHED;
+	} else if ((flags & TCP_ACK) && (me->opening == STATE_SYN_SENT || (me->opening == STATE_CLOSED && answers))) {
+		me->opening = STATE_ESTABLISHED;
 	}
+	if ((flags & TCP_ACK) && answers)
+		peer->opening = STATE_ESTABLISHED;
 }
 
 static void walk_close(struct walk_side *me, struct walk_side *peer, const struct record_segment *s)
@@ -293,17 +292,19 @@ static void put_outcome(struct buffer *out, const struct record *r)
 		buffer_printf(out, " by the %s", role_name(r->reset.by));
 }
 
-static void put_missing(struct buffer *out, enum missing missing)
+/* The step that was waited for. Without a FIN that is the end of the handshake. */
+static void put_missing(struct buffer *out, const struct record *r)
 {
 	static const char *const steps[] = {
-		[MISSING_SOURCE_ACK] = "the source's ACK of the FIN",
-		[MISSING_DESTINATION_ACK] = "the destination's ACK of the FIN",
-		[MISSING_SOURCE_FIN] = "the source's FIN",
-		[MISSING_DESTINATION_FIN] = "the destination's FIN",
+		[MISSING_SOURCE_ACK] = "the source's ACK of the",
+		[MISSING_DESTINATION_ACK] = "the destination's ACK of the",
+		[MISSING_SOURCE_FIN] = "the source's",
+		[MISSING_DESTINATION_FIN] = "the destination's",
 	};
 
-	if (missing != MISSING_NOTHING)
-		buffer_printf(out, "; missing: %s", steps[missing]);
+	if (r->missing != MISSING_NOTHING)
+		buffer_printf(out, "; %s: %s %s", r->outcome == OUTCOME_UNKNOWN ? "not seen" : "missing",
+			      steps[r->missing], r->outcome == OUTCOME_UNANSWERED ? "SYN-ACK" : "FIN");
 }
 
 static void put_title(const struct ladder *l)
@@ -365,7 +366,7 @@ static void put_verdict(const struct ladder *l)
 		buffer_text(&text, "; the close took ");
 		buffer_duration(&text, r->timing[T_CLOSE]);
 	}
-	put_missing(&text, r->missing);
+	put_missing(&text, r);
 	if (r->late_reset)
 		buffer_text(&text, "; late RST");
 	if (r->time_wait == BOTH)

@@ -144,7 +144,7 @@ static void summary_timing(struct buffer *out, enum timing timing, const struct 
 
 void summary_print(struct buffer *out, const struct summary *s)
 {
-	bool header = false;
+	const char *header = "timing                   seen       p50       p90       p99       max\n";
 	int i;
 
 	buffer_printf(out, "%" PRIu64 " connection%s\n", s->records, s->records == 1 ? "" : "s");
@@ -152,9 +152,8 @@ void summary_print(struct buffer *out, const struct summary *s)
 	for (i = 0; i < SUMMARY_TIMINGS; i++) {
 		if (!s->timing[i].values)
 			continue;
-		if (!header)
-			buffer_printf(out, "%-17s  %10s  %8s  %8s  %8s  %8s\n", "timing", "seen", "p50", "p90", "p99", "max");
-		header = true;
+		buffer_text(out, header);
+		header = "";
 		summary_timing(out, summary_timings[i], &s->timing[i]);
 	}
 }

@@ -256,8 +256,8 @@ static void draws_four_way(void **state)
 "2026-11-22 06:13:20.001234 on eth0, VLAN 100, lasted 3m16s\n"
 "                 source                                      destination\n"
 "           SYN-SENT |-- S  seq 0 len 0 -------------------------->|\n"
-"44.8ms  ESTABLISHED |<- S. seq 0 ack 1 len 0 ---------------------| SYN-RECEIVED\n"
-"  92us              |-- .  seq 1 ack 1 len 0 -------------------->| ESTABLISHED\n"
+"44.8ms              |<- S. seq 0 ack 1 len 0 ---------------------| SYN-RECEIVED\n"
+"  92us  ESTABLISHED |-- .  seq 1 ack 1 len 0 -------------------->| ESTABLISHED\n"
 "                    :   3342 bytes >               < 4477 bytes   :\n"
 " 3m16s   FIN-WAIT-1 |-- F. seq 3343 ack 4478 len 0 -------------->|\n"
 "36.0ms   FIN-WAIT-2 |<- .  seq 4478 ack 3344 len 0 ---------------| CLOSE-WAIT\n"
@@ -278,8 +278,8 @@ static void draws_reset(void **state)
 "2026-11-22 06:13:20.001234\n"
 "                 source                  destination\n"
 "           SYN-SENT |-- S  seq 0 len 0 ------>|\n"
-"44.8ms  ESTABLISHED |<- S. seq 0 ack 1 len 0 -| SYN-RECEIVED\n"
-"  92us              |-- .  seq 1 ack 1 len 0 >| ESTABLISHED\n"
+"44.8ms              |<- S. seq 0 ack 1 len 0 -| SYN-RECEIVED\n"
+"  92us  ESTABLISHED |-- .  seq 1 ack 1 len 0 >| ESTABLISHED\n"
 "5.00ms   FIN-WAIT-1 |-- F. seq 1 ack 1 len 0 >|\n"
 " 200ms              |.. F. seq 1 ack 1 ......>|\n"
 "1.00ms   FIN-WAIT-2 |<- .  seq 1 ack 2 len 0 -| CLOSE-WAIT\n"
@@ -346,8 +346,8 @@ static void draws_unicode(void **state)
 "2026-11-22 06:13:20.001234\n"
 "                 source                                      destination\n"
 "           SYN-SENT │── S  seq 0 len 0 ──────────────────────────▶│\n"
-"44.8ms  ESTABLISHED │◀─ S. seq 0 ack 1 len 0 ─────────────────────│ SYN-RECEIVED\n"
-"  92us              │── .  seq 1 ack 1 len 0 ────────────────────▶│ ESTABLISHED\n"
+"44.8ms              │◀─ S. seq 0 ack 1 len 0 ─────────────────────│ SYN-RECEIVED\n"
+"  92us  ESTABLISHED │── .  seq 1 ack 1 len 0 ────────────────────▶│ ESTABLISHED\n"
 " 250us              │◀─ F. seq 1 ack 1 len 0 ─────────────────────│ FIN-WAIT-1\n"
 " 106us     LAST-ACK │── F. seq 1 ack 2 len 0 ────────────────────▶│ FIN-WAIT-2\n"
 " 125ms       CLOSED │◀─ .  seq 2 ack 2 len 0 ─────────────────────│ TIME-WAIT\n"
@@ -500,7 +500,7 @@ static void generated(struct record *r)
 	r->syn_retransmits = below(4) ? 0 : below(256);
 }
 
-/* The state told last beside a lifeline; "" where none was. `at`: of the margin, in columns of the narrow ASCII page. */
+/* The state told last beside a lifeline, "" where none was. at: column of the margin on the narrow ASCII page. */
 static const char *last_state(const char *text, unsigned at, char state[16])
 {
 	const char *line, *end;
@@ -588,20 +588,20 @@ static void walks_states_of_closes(void **state)
 
 	(void)state;
 	four_way(&r);
-	assert_states(&r, "SYN-SENT/ ESTABLISHED/SYN-RECEIVED /ESTABLISHED FIN-WAIT-1/ FIN-WAIT-2/CLOSE-WAIT "
+	assert_states(&r, "SYN-SENT/ /SYN-RECEIVED ESTABLISHED/ESTABLISHED FIN-WAIT-1/ FIN-WAIT-2/CLOSE-WAIT "
 			  "/LAST-ACK TIME-WAIT/CLOSED");
 	three_way(&r);
-	assert_states(&r, "SYN-SENT/ ESTABLISHED/SYN-RECEIVED /ESTABLISHED /FIN-WAIT-1 LAST-ACK/FIN-WAIT-2 "
+	assert_states(&r, "SYN-SENT/ /SYN-RECEIVED ESTABLISHED/ESTABLISHED /FIN-WAIT-1 LAST-ACK/FIN-WAIT-2 "
 			  "CLOSED/TIME-WAIT");
 	simultaneous(&r);
-	assert_states(&r, "SYN-SENT/ ESTABLISHED/SYN-RECEIVED /ESTABLISHED FIN-WAIT-1/ /FIN-WAIT-1 "
+	assert_states(&r, "SYN-SENT/ /SYN-RECEIVED ESTABLISHED/ESTABLISHED FIN-WAIT-1/ /FIN-WAIT-1 "
 			  "CLOSING/TIME-WAIT TIME-WAIT/");
 	/* the last ACK is missing: the destination's FIN is repeated in vain */
 	four_way(&r);
 	r.segment_count--;
 	mark(add(&r, 200 * MS, DESTINATION, F | A, 4478, 3344, 0), SEGMENT_COPY, 1);
 	verdict(&r, OUTCOME_UNFINISHED, SOURCE, STATE_FIN_WAIT_2, STATE_LAST_ACK);
-	assert_states(&r, "SYN-SENT/ ESTABLISHED/SYN-RECEIVED /ESTABLISHED FIN-WAIT-1/ FIN-WAIT-2/CLOSE-WAIT "
+	assert_states(&r, "SYN-SENT/ /SYN-RECEIVED ESTABLISHED/ESTABLISHED FIN-WAIT-1/ FIN-WAIT-2/CLOSE-WAIT "
 			  "/LAST-ACK");
 }
 
@@ -633,7 +633,8 @@ static void walks_states_of_crossed_syns(void **state)
 	add(&r, 1 * MS, DESTINATION, S, 0, 0, 0);
 	add(&r, 1 * MS, SOURCE, S | A, 0, 1, 0);
 	add(&r, 1 * MS, DESTINATION, S | A, 0, 1, 0);
-	assert_states(&r, "SYN-SENT/ SYN-RECEIVED/SYN-SENT /ESTABLISHED ESTABLISHED/");
+	add(&r, 1 * MS, SOURCE, A, 1, 1, 0);
+	assert_states(&r, "SYN-SENT/ /SYN-SENT SYN-RECEIVED/ ESTABLISHED/SYN-RECEIVED /ESTABLISHED");
 }
 
 /* After an RST the verdict says what is left; one that the connection survived changes nothing. */
@@ -645,21 +646,29 @@ static void walks_states_of_resets(void **state)
 	refused(&r);
 	assert_states(&r, "SYN-SENT/ CLOSED/");
 	reset_after_own_fin(&r);
-	assert_states(&r, "SYN-SENT/ ESTABLISHED/SYN-RECEIVED /ESTABLISHED FIN-WAIT-1/ FIN-WAIT-2/CLOSE-WAIT "
+	assert_states(&r, "SYN-SENT/ /SYN-RECEIVED ESTABLISHED/ESTABLISHED FIN-WAIT-1/ FIN-WAIT-2/CLOSE-WAIT "
 			  "CLOSED/CLOSED");
 	four_way(&r);
 	add(&r, 1 * MS, DESTINATION, R, 4479, 0, 0);
 	r.late_reset = true;
 	reset_by(&r, DESTINATION, PHASE_CLOSED, RESET_EXACT);
 	r.evidence[EVIDENCE_RESET] = 7;
-	assert_states(&r, "SYN-SENT/ ESTABLISHED/SYN-RECEIVED /ESTABLISHED FIN-WAIT-1/ FIN-WAIT-2/CLOSE-WAIT "
-			  "/LAST-ACK TIME-WAIT/CLOSED");
+	r.end[SOURCE].state = STATE_CLOSED;
+	assert_states(&r, "SYN-SENT/ /SYN-RECEIVED ESTABLISHED/ESTABLISHED FIN-WAIT-1/ FIN-WAIT-2/CLOSE-WAIT "
+			  "/LAST-ACK TIME-WAIT/CLOSED CLOSED/");
+	/* a scan: the source never had a connection */
+	begin(&r);
+	add(&r, 0, SOURCE, S, 0, 0, 0);
+	add(&r, 1 * MS, DESTINATION, S | A, 0, 1, 0);
+	add(&r, 1 * MS, SOURCE, R, 1, 0, 0);
+	reset_by(&r, SOURCE, PHASE_HANDSHAKE, RESET_EXACT);
+	assert_states(&r, "SYN-SENT/ /SYN-RECEIVED CLOSED/CLOSED");
 	begin(&r);
 	handshake(&r);
 	add(&r, 1 * MS, DESTINATION, R, 5, 0, 0);
 	add(&r, 1 * MS, SOURCE, A, 1, 1, 0);
 	verdict(&r, OUTCOME_OPEN, NOBODY, STATE_ESTABLISHED, STATE_ESTABLISHED);
-	assert_states(&r, "SYN-SENT/ ESTABLISHED/SYN-RECEIVED /ESTABLISHED");
+	assert_states(&r, "SYN-SENT/ /SYN-RECEIVED ESTABLISHED/ESTABLISHED");
 }
 
 /* ---- what is not listed ---- */
@@ -787,18 +796,18 @@ static void explains_late_reset(void **state)
 	three_way(&r);
 	add(&r, 3 * MS, SOURCE, R, 2, 0, 0);
 	r.late_reset = true;
+	r.time_wait = NOBODY;
 	reset_by(&r, SOURCE, PHASE_CLOSED, RESET_EXACT);
 	r.evidence[EVIDENCE_RESET] = 6;
 	r.segments[3].t = r.segments[2].t; /* the FIN came with the ACK before */
 	assert_sentence(&r, "closed by the destination: its FIN (seq 1) came right after the source's last segment; "
 			    "the source answered with its own FIN in the same segment 106us later, and the last ACK "
-			    "took 125ms; the source sent an RST 3.00ms after the last ACK; the destination holds "
-			    "TIME_WAIT");
+			    "took 125ms; the source sent an RST 3.00ms after the last ACK");
 	r.evidence[EVIDENCE_RESET] = -1;
 	r.evidence[EVIDENCE_FIN] = -1;
 	r.pattern = PATTERN_NONE;
 	assert_sentence(&r, "closed by the destination; both FINs were acknowledged; the source sent an RST after the "
-			    "close; the destination holds TIME_WAIT");
+			    "close");
 }
 
 static void explains_reset(void **state)
@@ -892,6 +901,14 @@ static void explains_unanswered(void **state)
 	assert_sentence(&r, "unanswered: the source sent its SYN 3 times in 3.00s and got no answer");
 	r.syn_retransmits = 255; /* not all are listed: no time */
 	assert_sentence(&r, "unanswered: the source sent its SYN at least 256 times and got no answer");
+	/* a handshake that stopped behind the SYN-ACK */
+	add(&r, 1 * MS, DESTINATION, S | A, 0, 1, 0);
+	r.missing = MISSING_SOURCE_ACK;
+	assert_sentence(&r, "unanswered: the destination's SYN-ACK got no answer");
+	mark(add(&r, 1 * SECOND, DESTINATION, S | A, 0, 1, 0), SEGMENT_COPY, 1);
+	r.synack_retransmits = 1;
+	assert_sentence(&r, "unanswered: the destination sent its SYN-ACK twice in 1.00s and got no answer");
+	assert_true(drawing_has(&r, "\nunanswered; missing: the source's ACK of the SYN-ACK\n"));
 }
 
 static void explains_unfinished(void **state)
@@ -939,6 +956,8 @@ static void explains_open_and_unknown(void **state)
 			    "the second FIN were");
 	evidence(&r, 3, -1, -1, -1, -1);
 	assert_sentence(&r, "unknown: what decides the close was not seen; only the first FIN was");
+	r.missing = MISSING_DESTINATION_ACK;
+	assert_true(drawing_has(&r, "\nunknown; the close took 38.1ms; not seen: the destination's ACK of the FIN\n"));
 	evidence(&r, -1, -1, -1, -1, -1);
 	assert_sentence(&r, "unknown: what decides the close was not seen");
 }
