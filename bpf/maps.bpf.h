@@ -74,7 +74,8 @@ struct work {
 	__u32 evicted; /* hash of the unproven flow that gave way */
 	__u32 way;
 	__u32 pad;
-	__u8 options[PACKET_OPTIONS_MAX];
+	__u64 oldest;  /* unproven_victim's */
+	struct tcp_options options;
 	struct {
 		__u64 lock; /* laid out as struct closing: a value that holds a lock cannot lie in a per-CPU map */
 		struct closing_body body;

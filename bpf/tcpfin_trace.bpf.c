@@ -24,48 +24,52 @@ static __always_inline void fetch_options(void *ctx, enum host host, struct work
 	if (len == 0 || len > PACKET_OPTIONS_MAX)
 		return;
 	if (host == HOST_XDP)
-		err = bpf_xdp_load_bytes(ctx, w->segment.options_off, w->options, len);
+		err = bpf_xdp_load_bytes(ctx, w->segment.options_off, w->options.bytes, len);
 	else
-		err = bpf_skb_load_bytes(ctx, w->segment.options_off, w->options, len);
+		err = bpf_skb_load_bytes(ctx, w->segment.options_off, w->options.bytes, len);
+	w->options.len = len;
 	if (!err)
 		work_options();
 }
 
-/* Every packet. Data and ACKs of established flows leave here, having touched one cell. */
-static __always_inline enum packet_verdict observe(void *ctx, enum host host, struct cursor *c,
-						   const struct packet_meta *meta, __u32 ifindex)
+/*
+ * Every packet. Data and ACKs of established flows leave here, having touched one cell. The segment is parsed into memory
+ * so that what follows is one path to the verifier, whatever headers were walked before.
+ */
+static __always_inline int observe(void *ctx, enum host host, struct cursor *c, const struct packet_meta *meta,
+				   __u32 ifindex)
 {
-	struct tcp_segment s;
-	enum packet_verdict verdict = packet_parse(&s, c, meta);
+	struct work *w = work_get();
+	struct tcp_segment *s;
 	struct watch_cell *cell;
 	__u32 side, hash;
+	int verdict;
 
+	if (!w)
+		return PACKET_TRUNCATED;
+	verdict = packet_parse(&w->segment, c, meta);
 	if (verdict != PACKET_TCP)
 		return verdict;
-	side = flow_side_of(&s);
-	hash = flow_hash(&s, side, ifindex, settings.hash_seed);
+	s = &w->segment;
+	side = flow_side_of(s);
+	hash = flow_hash(s, side, ifindex, settings.hash_seed);
 	cell = watch_get(hash);
 	if (!cell)
 		return verdict;
-	if (s.flags & TCP_CONTROL || cell->count) {
-		struct work *w = work_get();
-
-		if (!w)
-			return verdict;
-		s.time = clock_now();
-		w->segment = s;
+	if (s->flags & TCP_CONTROL || cell->count) {
+		s->time = clock_now();
 		w->turn.side = side;
-		flow_key_fill(&w->key, &s, side, ifindex, hash);
-		if (s.flags & (TCP_SYN | TCP_RST))
+		flow_key_fill(&w->key, s, side, ifindex, hash);
+		if (s->flags & (TCP_SYN | TCP_RST))
 			fetch_options(ctx, host, w);
 		track_segment();
 	}
-	if (!(s.flags & (TCP_FIN | TCP_RST))) /* those are judged by the evidence, not part of it */
-		watch_note(cell, &s, side, hash);
+	if (!(s->flags & (TCP_FIN | TCP_RST))) /* those are judged by the evidence, not part of it */
+		watch_note(cell, s, side, hash);
 	return verdict;
 }
 
-static __always_inline void observed(enum packet_verdict verdict)
+static __always_inline void observed(int verdict)
 {
 	if (settings.count_packets)
 		count(COUNT_PACKETS);
@@ -98,8 +102,7 @@ static __always_inline int observe_skb(struct __sk_buff *skb, __u8 link)
 		.gso = skb->gso_segs > 1,
 		.link = link,
 	};
-	enum packet_verdict verdict = PACKET_TRUNCATED;
-	int tries;
+	int tries, verdict = PACKET_TRUNCATED;
 
 	for (tries = 0; tries < 2; tries++) {
 		struct cursor c = {(const __u8 *)(long)skb->data, (const __u8 *)(long)skb->data_end};

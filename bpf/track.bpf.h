@@ -34,6 +34,7 @@ static __noinline struct closing *closing_find(struct work *w)
 
 	if (!w)
 		return NULL;
+	rolled
 	for (g = 0; g < FLOW_GENERATIONS; g++) {
 		w->key.generation = g;
 		c = bpf_map_lookup_elem(&closing, &w->key);
@@ -76,6 +77,7 @@ static __noinline int closing_step(struct work *w, struct closing *c)
 	if (!w || !c)
 		return 0;
 	f = &w->value.body.flow;
+	rolled
 	for (tries = 0; tries < STEP_TRIES && !stored; tries++) {
 		bpf_spin_lock(&c->lock);
 		*f = c->body.flow;
@@ -141,6 +143,7 @@ static __noinline int closing_insert(struct work *w)
 	if (!cell)
 		return INSERT_FULL;
 	watch_add(cell, WATCH_CLOSING); /* before it can be found: the filter must never hide a step */
+	rolled
 	for (g = 0; g < FLOW_GENERATIONS; g++) {
 		w->key.generation = g;
 		if (g)
@@ -185,6 +188,8 @@ static __noinline int closing_begin(struct work *w)
 
 /* ---- unproven flows ---- */
 
+#define UNPROVEN_VICTIM 0x100 /* added to a way: not the key's entry, but one to be taken for it */
+
 static __always_inline struct unproven_set *unproven_set_of(__u32 hash)
 {
 	__u32 index = (hash >> 16 ^ hash) & settings.unproven_mask;
@@ -197,18 +202,20 @@ static __always_inline __u32 unproven_find(const struct unproven_set *set, const
 {
 	__u32 i;
 
+	rolled
 	for (i = 0; i < UNPROVEN_WAYS; i++)
 		if (set->tag[i] == (key->hash | 1) && flow_key_equal(&set->entry[i].key, key))
 			return i;
 	return UNPROVEN_WAYS;
 }
 
-/* Index of the entry that gives way to a new one: a free one, a reported one, or the oldest. Lock held. */
-static __always_inline __u32 unproven_victim(const struct unproven_set *set)
+/* Chooses the entry that gives way to a new one: a free one, a reported one, or the oldest. Lock held. */
+static __always_inline void unproven_victim(struct work *w, const struct unproven_set *set)
 {
-	__u64 oldest = ~0ULL;
-	__u32 i, victim = 0;
+	__u32 i;
 
+	w->oldest = ~0ULL;
+	rolled
 	for (i = 0; i < UNPROVEN_WAYS; i++) {
 		__u64 age = set->entry[i].flow.t_last;
 
@@ -216,12 +223,11 @@ static __always_inline __u32 unproven_victim(const struct unproven_set *set)
 			age = 0;
 		else if (set->entry[i].flow.state & FLOW_TOMBSTONE)
 			age = 1;
-		if (age < oldest) {
-			oldest = age;
-			victim = i;
+		if (age < reload(w->oldest)) {
+			w->oldest = age;
+			w->way = i | UNPROVEN_VICTIM;
 		}
 	}
-	return victim;
 }
 
 enum {
@@ -244,7 +250,7 @@ static __always_inline void unproven_load(struct work *w, struct unproven_set *s
 	if (w->way >= UNPROVEN_WAYS) {
 		if (!create)
 			goto out;
-		w->way = unproven_victim(set) | 0x100;
+		unproven_victim(w, set);
 	}
 	way = w->way & (UNPROVEN_WAYS - 1);
 	e = &set->entry[way];
@@ -310,6 +316,7 @@ __noinline int unproven_step(__u32 create, __u32 others)
 	if (!set)
 		return 0;
 	w->found = 0;
+	rolled
 	for (tries = 0; tries < STEP_TRIES; tries++) {
 		const struct flow *f = &w->value.body.flow;
 
@@ -502,7 +509,7 @@ __noinline int work_options(void)
 	struct work *w = work_get();
 
 	if (w)
-		packet_options(&w->segment, w->options);
+		packet_options(&w->segment, &w->options);
 	return 0;
 }
 

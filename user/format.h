@@ -31,4 +31,9 @@ void format_ladder(struct buffer *out, const struct format_style *style, const s
 /* One sentence (no newline) that explains the verdict from its numbers. */
 void format_explanation(struct buffer *out, const struct record *r);
 
+/* Parts that formats share. RFC 3339 in UTC with nine digits; an address alone; the FLAGS column of text and CSV. */
+void format_time(struct buffer *out, uint64_t ns);
+void format_address(struct buffer *out, int family, const uint8_t *ip);
+void format_flags(struct buffer *out, const struct record *r);
+
 #endif

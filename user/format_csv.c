@@ -11,12 +11,6 @@
 
 #include "community_id.h"
 
-/* names.c, format_json.c, format_text.c */
-const char *mptcp_name(uint8_t subtype);
-void format_time(struct buffer *out, uint64_t ns);
-void format_address(struct buffer *out, int family, const uint8_t *ip);
-void format_flags(struct buffer *out, const struct record *r);
-
 static void csv_word(struct buffer *out, const char *word)
 {
 	if (word)

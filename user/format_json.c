@@ -12,9 +12,6 @@
 
 #include "community_id.h"
 
-/* names.c */
-const char *mptcp_name(uint8_t subtype);
-
 #define NS_PER_SECOND 1000000000U
 #define SECONDS_PER_DAY 86400U
 

@@ -218,7 +218,7 @@ static void put_color(const struct ladder *l, const char *color)
 		buffer_text(l->out, color);
 }
 
-/* Fills lines with the words of text and ends the last one; follow-up lines are indented. */
+/* Fills lines with the parts of text, which are apart by '\n', and ends the last one; follow-up lines are indented. */
 static void put_paragraph(const struct ladder *l, const struct buffer *text, const char *color)
 {
 	const unsigned indent = 2;
@@ -230,7 +230,7 @@ static void put_paragraph(const struct ladder *l, const struct buffer *text, con
 		size_t end = at;
 		unsigned width;
 
-		while (end < text->len && text->data[end] != ' ')
+		while (end < text->len && text->data[end] != '\n')
 			end++;
 		width = text_columns(text->data + at, end - at);
 		if (column && column + 1 + width > l->columns) {
@@ -303,7 +303,7 @@ static void put_missing(struct buffer *out, const struct record *r)
 	};
 
 	if (r->missing != MISSING_NOTHING)
-		buffer_printf(out, "; %s: %s %s", r->outcome == OUTCOME_UNKNOWN ? "not seen" : "missing",
+		buffer_printf(out, ";\n%s: %s %s", r->outcome == OUTCOME_UNKNOWN ? "not seen" : "missing",
 			      steps[r->missing], r->outcome == OUTCOME_UNANSWERED ? "SYN-ACK" : "FIN");
 }
 
@@ -312,9 +312,9 @@ static void put_title(const struct ladder *l)
 	struct buffer text = {0};
 
 	put_endpoint(&text, l->r, SOURCE);
-	buffer_printf(&text, " %s ", l->g->to);
+	buffer_printf(&text, " %s\n", l->g->to);
 	put_endpoint(&text, l->r, DESTINATION);
-	buffer_text(&text, ", ");
+	buffer_text(&text, ",\n");
 	put_outcome(&text, l->r);
 	put_paragraph(l, &text, COLOR_TITLE);
 	buffer_free(&text);
@@ -326,7 +326,7 @@ static void put_interface(struct buffer *out, const char *name)
 	const unsigned longest = 15; /* IFNAMSIZ without its NUL */
 	unsigned i;
 
-	buffer_text(out, " on ");
+	buffer_text(out, "\non ");
 	for (i = 0; name[i] && i < longest; i++)
 		buffer_char(out, name[i] > ' ' && name[i] <= '~' ? name[i] : '?');
 }
@@ -342,10 +342,10 @@ static void put_circumstances(const struct ladder *l)
 		put_interface(&text, r->interface);
 	for (i = 0; i < PACKET_MAX_TAGS; i++) {
 		if (r->vlan[i] >= 0)
-			buffer_printf(&text, ", VLAN %d", r->vlan[i]);
+			buffer_printf(&text, ",\nVLAN %d", r->vlan[i]);
 	}
 	if (r->timing[T_LIFETIME] >= 0) {
-		buffer_text(&text, ", lasted ");
+		buffer_text(&text, ",\nlasted ");
 		buffer_duration(&text, r->timing[T_LIFETIME]);
 	}
 	put_paragraph(l, &text, COLOR_DIM);
@@ -359,20 +359,20 @@ static void put_verdict(const struct ladder *l)
 
 	put_outcome(&text, r);
 	if (r->closer == BOTH)
-		buffer_text(&text, "; both sides closed at once");
+		buffer_text(&text, ";\nboth sides closed at once");
 	else if (r->closer != NOBODY && !(is_reset(r->outcome) && r->closer == r->reset.by))
-		buffer_printf(&text, "; the %s closed first", role_name(r->closer));
+		buffer_printf(&text, ";\nthe %s closed first", role_name(r->closer));
 	if (r->timing[T_CLOSE] >= 0) {
-		buffer_text(&text, "; the close took ");
+		buffer_text(&text, ";\nthe close took ");
 		buffer_duration(&text, r->timing[T_CLOSE]);
 	}
 	put_missing(&text, r);
 	if (r->late_reset)
-		buffer_text(&text, "; late RST");
+		buffer_text(&text, ";\nlate RST");
 	if (r->time_wait == BOTH)
-		buffer_text(&text, "; both hold TIME_WAIT");
+		buffer_text(&text, ";\nboth hold TIME_WAIT");
 	else if (r->time_wait != NOBODY)
-		buffer_printf(&text, "; the %s holds TIME_WAIT", role_name(r->time_wait));
+		buffer_printf(&text, ";\nthe %s holds TIME_WAIT", role_name(r->time_wait));
 	put_paragraph(l, &text, COLOR_TITLE);
 	buffer_free(&text);
 }

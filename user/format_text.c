@@ -17,9 +17,6 @@
 
 #include "duration.h"
 
-/* format_json.c */
-void format_address(struct buffer *out, int family, const uint8_t *ip);
-
 #define NS_PER_US 1000ULL
 #define NS_PER_SECOND 1000000000ULL
 

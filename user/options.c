@@ -80,7 +80,7 @@ static const char *read_decimal(const char *text, uint64_t scale, uint64_t *valu
 			return NULL;
 	if (__builtin_mul_overflow(n, scale, &n))
 		return NULL;
-	if (*p == '.' && scale > 1 && p[1] >= '0' && p[1] <= '9') {
+	if (*p == '.' && p[1] >= '0' && p[1] <= '9') {
 		for (p++; scale > 1 && *p >= '0' && *p <= '9'; p++) {
 			scale /= 10;
 			if (__builtin_add_overflow(n, (*p - '0') * scale, &n))

@@ -108,6 +108,8 @@ const char *missing_name(enum missing missing);
 const char *phase_name(enum phase phase);
 const char *validity_name(enum reset_validity validity);
 const char *timing_name(enum timing timing);
+/* "fastclose" or "reset"; NULL for other MPTCP subtypes. */
+const char *mptcp_name(uint8_t subtype);
 
 /* tcpdump's letters for TCP flags: "S", "S.", "F.", "P.", ".", "R" ...; "none" without any. buf: at least 10 bytes. */
 const char *flags_text(uint8_t flags, char buf[10]);

@@ -46,14 +46,14 @@ static void handle_signals(void)
 /* Options are parsed only where they matter and only where the capture holds them whole, as in the kernel. */
 static void read_options(struct tcp_segment *s, const uint8_t *packet, const uint8_t *end)
 {
-	uint8_t options[PACKET_OPTIONS_MAX];
+	struct tcp_options options = {.len = s->options_len};
 
 	if (!(s->flags & (TCP_SYN | TCP_RST)) || !s->options_len)
 		return;
 	if ((size_t)(end - packet) < (size_t)s->options_off + s->options_len)
 		return;
-	memcpy(options, packet + s->options_off, s->options_len);
-	packet_options(s, options);
+	memcpy(options.bytes, packet + s->options_off, s->options_len);
+	packet_options(s, &options);
 }
 
 static void take_packet(struct flow_table *table, struct captured_packet *p, uint64_t *counters)

@@ -312,19 +312,19 @@ static int64_t bytes_sent(const struct facts *c, enum role role)
 	return end - (isn(c, role) + 1);
 }
 
-/* More than 2^32 bytes each way cannot be excluded if the lifetime has room for that many full windows. */
-static bool may_have_wrapped(const struct record *r)
+/*
+ * Sequence numbers tell bytes modulo 2^32. More cannot be excluded where the lifetime has room for that many windows of
+ * the size that the receivers offered at the end.
+ */
+static bool may_have_wrapped(const struct record *r, const struct facts *c)
 {
-	uint64_t window = 0, rtt = r->timing[T_INITIAL_RTT] > 0 ? r->timing[T_INITIAL_RTT] : 1;
+	double rtt = r->timing[T_INITIAL_RTT] > 0 ? (double)r->timing[T_INITIAL_RTT] : 1;
+	double window = 0;
 
-	if (r->timing[T_LIFETIME] <= 0)
-		return false;
-	for (int i = 0; i < 2; i++) {
-		uint64_t w = 65535ULL << (r->end[i].wscale > 0 ? r->end[i].wscale : 0);
-
-		window = w > window ? w : window;
-	}
-	return (double)r->timing[T_LIFETIME] / (double)rtt * (double)window > 4294967296.0;
+	for (unsigned side = 0; side < 2; side++)
+		if (flow_window(c->flow, side) > window)
+			window = flow_window(c->flow, side);
+	return (double)r->timing[T_LIFETIME] / rtt * window > 4294967296.0;
 }
 
 static int64_t bytes_half_closed(const struct facts *c, enum role first)
@@ -603,7 +603,7 @@ void verdict(struct record *r, const struct flow_key *key, const struct flow *f,
 	if (f->open.seen & OPEN_SYN)
 		r->timing[T_LIFETIME] = span(f->open.t_syn, end);
 	ends(r, &c);
-	r->bytes_approximate = may_have_wrapped(r);
+	r->bytes_approximate = may_have_wrapped(r, &c);
 	r->half_closed_bytes = bytes_half_closed(&c, r->closer);
 	r->syn_retransmits = f->open.syn_copies;
 	r->synack_retransmits = f->open.synack_copies;

@@ -25,6 +25,19 @@ typedef _Bool flag_t; /* for locals and results only: never part of a shared str
 #define opaque(value) asm volatile("" : "+r"(value))
 
 /*
+ * Reads memory again rather than a register that has the value. The verifier knows nothing of a value in memory, so
+ * paths that differ in it alone are one path to it; a register would keep them apart.
+ */
+#define reload(place) (*(volatile __typeof__(place) *)&(place))
+
+/* Before a loop that costs more BPF instructions unrolled than it saves time. */
+#ifdef __bpf__
+#define rolled _Pragma("clang loop unroll(disable)")
+#else
+#define rolled
+#endif
+
+/*
  * Loads of network byte order from any alignment. BPF loads need none, but clang would split a load from a byte pointer
  * into bytes unless it is told otherwise.
  */

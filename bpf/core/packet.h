@@ -24,7 +24,7 @@ enum {
 	TCP_CONTROL = TCP_FIN | TCP_SYN | TCP_RST, /* what opens and closes connections */
 };
 
-/* Why a packet is no TCP segment for us. The order is the order of the counters; names in packet_verdict_names. */
+/* Why a packet is no TCP segment for us. The order is the order of the counters; names in counter_names. */
 enum packet_verdict {
 	PACKET_TCP,
 	PACKET_NOT_IP,      /* another ethertype, or an IP version other than 4 and 6 */
@@ -104,37 +104,46 @@ static __always_inline flag_t ethertype_is_vlan(__u16 ethertype)
 #define PACKET_OPTIONS_MAX 40
 
 /*
- * Window scale (RFC 7323) and MPTCP (RFC 8684) options of a SYN or RST. options: the s->options_len bytes at
- * s->options_off, fetched by the caller (a variable offset into the packet is more than the verifier likes). Malformed
- * options end the walk, as in every stack; what was read before counts.
+ * The options of one header, fetched by the caller: a variable offset into the packet is more than the verifier likes.
+ * The read position is memory, not a local, because the verifier would follow a local through every path.
  */
-static __always_inline void packet_options(struct tcp_segment *s, const __u8 options[PACKET_OPTIONS_MAX])
+struct tcp_options {
+	__u8 bytes[PACKET_OPTIONS_MAX];
+	__u32 len;
+	__u32 at;
+};
+
+/*
+ * Reads the window scale (RFC 7323) and MPTCP (RFC 8684) options into the segment. Malformed options end the walk, as in
+ * every stack; what was read before counts.
+ */
+static __always_inline void packet_options(struct tcp_segment *s, struct tcp_options *o)
 {
-	__u32 off = 0, size = s->options_len;
 	int i;
 
+	o->at = 0;
+	rolled
 	for (i = 0; i < PACKET_OPTIONS_MAX; i++) {
-		__u32 kind, len;
+		__u32 at = reload(o->at), len;
 
-		if (off >= size || off >= PACKET_OPTIONS_MAX)
+		if (at >= o->len || at >= PACKET_OPTIONS_MAX || o->bytes[at] == 0)
 			return;
-		kind = options[off];
-		if (kind == 0)
-			return;
-		if (kind == 1) {
-			off++;
+		if (o->bytes[at] == 1) {
+			o->at = at + 1;
 			continue;
 		}
-		if (off + 2 > size || off + 2 > PACKET_OPTIONS_MAX)
+		if (at + 2 > o->len || at >= PACKET_OPTIONS_MAX - 1)
 			return;
-		len = options[off + 1];
-		if (len < 2 || off + len > size || off + len > PACKET_OPTIONS_MAX)
+		len = o->bytes[at + 1];
+		if (len < 2 || at + len > o->len)
 			return;
-		if (kind == 3 && len == 3)
-			s->wscale = options[off + 2] > 14 ? 14 : options[off + 2]; /* RFC 7323 section 2.3 */
-		if (kind == 30 && len >= 3)
-			s->mptcp = options[off + 2] >> 4;
-		off += len;
+		o->at = at + len;
+		if (len < 3 || at >= PACKET_OPTIONS_MAX - 2)
+			continue;
+		if (o->bytes[at] == 3 && len == 3)
+			s->wscale = o->bytes[at + 2] > 14 ? 14 : o->bytes[at + 2]; /* RFC 7323 section 2.3 */
+		if (o->bytes[at] == 30)
+			s->mptcp = o->bytes[at + 2] >> 4;
 	}
 }
 
@@ -166,39 +175,54 @@ static __always_inline enum packet_verdict packet_tcp(struct tcp_segment *s, str
 }
 
 /*
- * Walks IPv6 extension headers (RFC 8200 section 4) up to the upper layer. *walked: bytes of extension headers.
- * One bounds check and one length expression for all kinds: each further one multiplies the verifier's work.
+ * IPv6 extension headers that may stand in front of TCP, by their number: 8 bytes and so many more for each count in
+ * their second byte. 0 where the header is none of them.
  */
-static __always_inline enum packet_verdict packet_extensions(struct tcp_segment *s, struct cursor *c, __u8 next,
-							     __u32 *walked)
+#define PACKET_EXTENSION_FIXED 16 /* the second byte counts nothing */
+static const __u8 packet_extension_unit[256] = {
+	[0] = 8,   /* hop-by-hop options (RFC 8200 section 4) */
+	[43] = 8,  /* routing */
+	[44] = PACKET_EXTENSION_FIXED, /* fragment */
+	[51] = 4,  /* authentication (RFC 4302) */
+	[60] = 8,  /* destination options */
+	[135] = 8, /* mobility (RFC 6275) */
+	[139] = 8, /* host identity (RFC 7401) */
+	[140] = 8, /* shim6 (RFC 5533) */
+};
+
+/*
+ * Walks IPv6 extension headers up to the upper layer. *walked: bytes of them. The table keeps the kinds from becoming
+ * branches: each would multiply the paths that the verifier walks through the rest of the chain.
+ */
+static __always_inline enum packet_verdict packet_walk_extensions(struct tcp_segment *s, struct cursor *c, __u32 next,
+								  __u32 *walked)
 {
 	int i;
 
 	for (i = 0; i <= PACKET_MAX_EXTENSIONS; i++) {
+		__u32 unit = packet_extension_unit[next & 0xff], len;
 		const __u8 *h;
-		__u32 len;
 
 		if (next == 6)
 			return PACKET_TCP;
-		if (next != 0 && next != 43 && next != 44 && next != 51 && next != 60 && next != 135 && next != 139 &&
-		    next != 140)
+		if (!unit)
 			return PACKET_NOT_TCP;
 		if (i == PACKET_MAX_EXTENSIONS)
 			return PACKET_DEEP_CHAIN;
 		h = cursor_peek(c, 8);
 		if (!h)
 			return PACKET_TRUNCATED;
-		len = (h[1] + 1) * 8;
-		if (next == 44) { /* fragment: fixed size, h[1] reserved */
+		unit &= 15;
+		opaque(unit);
+		unit &= 15; /* again for the verifier, which wants to see the bound */
+		len = 8 + h[1] * unit;
+		if (next == 44) {
 			__u16 frag = load_be16(h + 2);
 
-			len = 8;
 			if (frag & 0xfff8)
 				return PACKET_FRAGMENT;
 			s->partial |= frag & 1;
 		}
-		if (next == 51) /* authentication header: length in 4-byte units, minus 2 (RFC 4302) */
-			len = (h[1] + 2) * 4;
 		next = h[0];
 		*walked += len;
 		if (!cursor_pull(c, len))
@@ -269,7 +293,7 @@ static __always_inline enum packet_verdict packet_ipv6(struct tcp_segment *s, st
 	s->dst.hi = load_be64(h + 24);
 	s->dst.lo = load_be64(h + 32);
 	if (h[6] != 6) {
-		verdict = packet_extensions(s, c, h[6], &walked);
+		verdict = packet_walk_extensions(s, c, h[6], &walked);
 		if (verdict != PACKET_TCP)
 			return verdict;
 	}

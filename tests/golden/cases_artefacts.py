@@ -353,13 +353,19 @@ def window_scale_offered_by_one(c):
 @case
 def sighted_twice(c):
     """Every packet twice within 10 us, the same IP id: two hooks or a mirrored port, no retransmissions."""
-    return [twin for s in closed(c) for twin in (s, replace(s, time=s.time + 10_000, ip_id=s.packet().id))]
+    return [twin for s in closed(c) for twin in (s, s.sighted(10_000))]
 
 
 @case
 def sighted_twice_ipv6(c):
     """The same on IPv6, which has no IP id."""
-    return [twin for s in closed(replace(c, ips=IPV6)) for twin in (s, replace(s, time=s.time + 10_000))]
+    return [twin for s in closed(replace(c, ips=IPV6)) for twin in (s, s.sighted(10_000))]
+
+
+@case
+def sighted_twice_routed(c):
+    """The same before and behind a router: the TTL is one less."""
+    return [twin for s in closed(c) for twin in (s, s.sighted(30_000, ttl=63))]
 
 
 @case

@@ -5,7 +5,7 @@ Where a connection is disturbed the disturbance is before 100 ms and the source 
 """
 from dataclasses import replace
 
-from scapy.layers.inet import IP, UDP
+from scapy.layers.inet import IP, UDP, in4_chksum
 from scapy.layers.inet6 import IPv6
 from scapy.layers.ipsec import ESP
 from scapy.layers.l2 import GRE, Ether
@@ -108,9 +108,15 @@ def a4_forged_reset_then_real_one(c):
 
 
 @case
+def a4_forged_ack_prepares_reset(c):
+    """A forged ACK from far outside, then a RST with its acknowledgment's number: both would be dropped."""
+    return disturbed(c, c.src(50, ".", 800_000_000, 900_000_000), c.dst(51, "R", 900_000_000))
+
+
+@case
 def a5_challenge_ack_is_no_ack_of_fin(c):
     """A forged SYN makes the peer send a challenge ACK while our FIN is on its way: it does not cover the FIN."""
-    return c.opened() + [c.src(100, "F.", 51, 501), c.src(101, "S", 5_000_000), c.dst(111, ".", 501, 51),
+    return c.opened() + [c.src(100, "F.", 51, 501), c.src(101, "S", 900_000_000), c.dst(111, ".", 501, 51),
                          c.dst(140, ".", 501, 52), c.dst(150, "F.", 501, 52), c.src(150.2, ".", 52, 502)]
 
 
@@ -118,7 +124,7 @@ def a5_challenge_ack_is_no_ack_of_fin(c):
 def a5_syn_in_last_ack(c):
     """A SYN while the peer is in LAST-ACK is challenged and ends nothing."""
     return c.opened() + [c.src(100, "F.", 51, 501), c.dst(110, ".", 501, 52), c.dst(150, "F.", 501, 52),
-                         c.src(152, "S", 9_000_000), c.dst(162, ".", 502, 52), c.src(170, ".", 52, 502)]
+                         c.src(152, "S", 900_000_000), c.dst(162, ".", 502, 52), c.src(170, ".", 52, 502)]
 
 
 @case
@@ -150,6 +156,18 @@ def a6_forged_fin_old(c):
 def a6_forged_fin_wrong_ack(c):
     """A FIN in sequence that acknowledges what was never sent: dropped by every receiver."""
     return disturbed(c, c.dst(50, "F.", 501, 500_000_000))
+
+
+@case
+def a6_forged_data_before_fin(c):
+    """Data far outside the window right before the real FIN: it must not make the FIN look old."""
+    return disturbed(c, c.src(50, "P.", 800_000_000, 501, 100))
+
+
+@case
+def a6_forged_syn_prepares_fin(c):
+    """A forged SYN, then a FIN that continues its numbers."""
+    return disturbed(c, c.src(50, "S", 800_000_000), c.dst(60, ".", 501, 51), c.src(61, "F.", 800_000_001, 501))
 
 
 @case
@@ -218,18 +236,20 @@ def with_options(segment, options):
     """The segment with these bytes as TCP options."""
     packet = segment.packet()
     tcp = packet.payload.copy()
-    tcp.options, tcp.dataofs, tcp.chksum = [], 5 + len(options) // 4, None
+    tcp.options, tcp.dataofs, tcp.chksum = [], 5 + len(options) // 4, 0
     packet.remove_payload()
     packet.proto = 6
-    return frame_of(segment, bytes(packet / (bytes(tcp)[:20] + options)))
+    data = bytearray(bytes(tcp) + options)
+    data[16:18] = in4_chksum(6, packet, bytes(data)).to_bytes(2, "big")
+    return frame_of(segment, bytes(packet / bytes(data)))
 
 
 @case
 def a12_bad_options(c):
     """SYN options of length 0 and 255, and scales behind the end of options: none of them is read."""
     opened = c.opened()
-    syn = with_options(opened[0], bytes.fromhex("0204 05b4 0500 0303 07 000000".replace(" ", "")))
-    syn_ack = with_options(opened[1], bytes.fromhex("0204 05b4 0003 0309".replace(" ", "")))
+    syn = with_options(opened[0], bytes.fromhex("0204 05b4 0500 0303 0700 0000"))
+    syn_ack = with_options(opened[1], bytes.fromhex("0204 05b4 0003 0309"))
     return [syn, syn_ack] + opened[2:] + c.four_way()
 
 
@@ -237,7 +257,7 @@ def a12_bad_options(c):
 def a12_option_past_end(c):
     """A last option whose length exceeds the header; the scale before it counts."""
     opened = c.opened()
-    syn = with_options(opened[0], bytes.fromhex("0303 0701 1eff 0000".replace(" ", "")))
+    syn = with_options(opened[0], bytes.fromhex("0303 0701 1eff 0000"))
     return [syn] + opened[1:] + c.four_way()
 
 
@@ -254,7 +274,7 @@ def a14_contradicting_flags(c):
     """SYN+FIN, no flag, FIN+PSH+URG without ACK; SYN+RST, FIN+RST and all flags far out of the window."""
     far = 900_000_000
     return disturbed(c, c.src(40, "SF", 51), c.dst(41, "SF.", 501, 51), c.src(42, "", 51), c.dst(43, "FPU", 501),
-                     c.dst(44, "SR.", far, 51), c.dst(45, "FR.", far, 51), c.src(46, "FSRPAUEC".replace("A", "."), far, 501))
+                     c.dst(44, "SR.", far, 51), c.dst(45, "FR.", far, 51), c.src(46, "FSRP.UEC", far, 501))
 
 
 @case

@@ -81,13 +81,19 @@ class Segment:
     def end(self):
         return self.seq + self.length + ("S" in self.flags) + ("F" in self.flags)
 
+    def sighted(self, later, **changes):
+        """The same packet seen once more, that many ns later: the IP id stays."""
+        return replace(self, time=self.time + later, ip_id=self._ip_id(), **changes)
+
+    def _ip_id(self):
+        return self.time // 10_000 % 65536 if self.ip_id is None else self.ip_id
+
     def _ip(self):
         c = self.conversation
         ends = {"src": c.ips[self.side], "dst": c.ips[1 - self.side]}
         if ":" in c.ips[0]:
             return IPv6(**{"hlim": self.ttl, **ends, **self.ip})
-        ip_id = self.time // 10_000 % 65536 if self.ip_id is None else self.ip_id
-        return IP(**{"ttl": self.ttl, "id": ip_id, "flags": "DF", **ends, **self.ip})
+        return IP(**{"ttl": self.ttl, "id": self._ip_id(), "flags": "DF", **ends, **self.ip})
 
     def _tcp(self):
         c = self.conversation

@@ -223,7 +223,7 @@ def answer_too_late(path):
 
 
 @scenario("nobody listens at that port", "refused", closer="destination", reset__by="destination",
-          reset__phase="handshake", bytes=(0, 0))
+          reset__phase="handshake", bytes=(0, None))
 def refused(path):
     with path.listen() as listener:
         port = listener.getsockname()[1]

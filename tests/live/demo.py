@@ -16,6 +16,8 @@ from closes import SCENARIOS, Path
 from netlab import Failure, Lab, Skip, Tracer, ipv4, ipv6
 
 SETTLE_MS, CLOSE_TIMEOUT = 100, 2
+REPORTED = 0.35  # s, until a close is reported
+REFUSED = 1.2  # s, until a connection is reported that was never established: those are looked for each second
 
 
 def say(text):
@@ -24,26 +26,26 @@ def say(text):
     print(f"\n# {text}" if plain else f"\n\x1b[2m# {text}\x1b[0m", file=sys.stderr, flush=True)
 
 
-def play_all(lab):
-    paths = [Path(lab.client, lab.server, address) for address in (ipv4(0, 2), ipv6(0, 2))]
+def play_all(paths):
     for number, scenario in enumerate(SCENARIOS):
         path = paths[number % 2]
-        say(f"{scenario.caption} (IPv{path.version})")
+        say(f"IPv{path.version}: {scenario.caption}")
         try:
             scenario.play(path)
         except Skip as reason:
             say(f"left out: {reason}")
-        time.sleep(SETTLE_MS / 1000 + 0.15)
-    say(f"{CLOSE_TIMEOUT} seconds later the program gives up on that one (--close-timeout); Ctrl-C prints the summary")
-    time.sleep(CLOSE_TIMEOUT + 0.5)
+        time.sleep(REFUSED if scenario.expected["tcp.outcome"] == "refused" else REPORTED)
+    say(f"after {CLOSE_TIMEOUT} s (--close-timeout) it is reported as unfinished; Ctrl-C then prints the summary")
+    time.sleep(CLOSE_TIMEOUT + REPORTED)
 
 
 def main(program, *options):
     with Lab() as lab:
+        paths = [Path(lab.client, lab.server, address) for address in (ipv4(0, 2), ipv6(0, 2))]
         tracer = Tracer(lab, lab.client, [os.path.abspath(program)], ["eth0"], f"--settle={SETTLE_MS}",
                         f"--close-timeout={CLOSE_TIMEOUT}", *options, stdout=sys.stdout, stderr=sys.stderr)
         try:
-            play_all(lab)
+            play_all(paths)
         finally:
             tracer.signal(signal.SIGINT)
             code = tracer.wait()

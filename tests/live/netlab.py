@@ -60,12 +60,11 @@ def need(*programs):
 
 
 def until(condition, what, timeout=5.0):
-    """Waits for condition() to be true and returns its value."""
+    """Waits for condition() to be true."""
     end = time.monotonic() + timeout
-    while not (value := condition()):
+    while not condition():
         check(time.monotonic() < end, f"no {what} within {timeout:g} s")
         time.sleep(0.01)
-    return value
 
 
 def succeed(result):
@@ -208,22 +207,20 @@ class Process:
 class Tracer(Process):
     """tcpfin-trace on interfaces of one namespace, from the moment its programs are attached."""
 
-    def __init__(self, lab, namespace, program, interfaces, *options, ready=True, **outputs):
+    def __init__(self, lab, namespace, program, interfaces, *options, **outputs):
         self.namespace, self.interfaces = namespace, interfaces
-        self.before = {i: namespace.attached(i) for i in interfaces} if ready else {}
+        before = self.attached()
         super().__init__(lab, namespace, [*program, *options, *interfaces], **outputs)
-        if ready:
-            until(self.both_ways_or_ended, "attached programs", 10)
-            if self.code is not None:
-                said = self.stderr.strip() if outputs.get("stderr") is None else ""
-                raise Failure(f"the tracer ended at once with {self.code}: {said}")
+        wanted = sum(1 if interface == "lo" else 2 for interface in interfaces)  # one direction of lo shows all
+        until(lambda: self.code is not None or len(self.attached() - before) >= wanted, "attached programs", 10)
+        self.programs = self.attached() - before
+        if self.code is not None:
+            said = self.stderr.strip() if outputs.get("stderr") is None else ""
+            raise Failure(f"the tracer ended at once with {self.code}: {said}")
 
-    def programs(self):
-        """Our programs on each interface."""
-        return {i: self.namespace.attached(i) - before for i, before in self.before.items()}
-
-    def both_ways_or_ended(self):
-        return self.code is not None or all(len(ours) >= 2 for ours in self.programs().values())
+    def attached(self):
+        """All programs on its interfaces, others' too: {(interface, where, program id)}."""
+        return {(interface, *where) for interface in self.interfaces for where in self.namespace.attached(interface)}
 
     def records(self):
         """The records printed so far. Anything else on stdout is an error."""
@@ -242,8 +239,8 @@ class Tracer(Process):
         return self.records()
 
     def left_nothing(self):
-        for interface, ours in self.programs().items():
-            check(not ours, f"still attached to {interface}: {sorted(ours)}")
+        left = self.attached() & self.programs
+        check(not left, f"still attached: {sorted(left)}")
 
 
 class Tun:
@@ -312,7 +309,6 @@ class Lab(contextlib.AbstractContextManager):
             namespace.run(f"ip address add {ipv6(number, own)}/64 dev {name} nodad")
             for address in (ipv4(number, other), ipv6(number, other)):
                 namespace.run(f"ip neighbour replace {address} lladdr {mac(number, other)} dev {name} nud permanent")
-        return name
 
 
 def mac(number, end):

@@ -130,25 +130,25 @@ def every_scenario_on(lab, hook, reason):
 @test
 def closes_tc(lab):
     """Every scenario, IPv4 and IPv6, with --hook=tc."""
-    every_scenario_on(lab, "tc", r"\btcx?\b.*--hook")
+    every_scenario_on(lab, "tc", r"\btc\b.*as asked")
 
 
 @test
 def closes_xdp(lab):
     """Every scenario with --hook=xdp (native on veth)."""
-    every_scenario_on(lab, "xdp", r"\bXDP\b.*--hook")
+    every_scenario_on(lab, "xdp", r"native XDP\b.*as asked")
 
 
 @test
 def closes_xdp_generic(lab):
     """Every scenario with --hook=xdp-generic."""
-    every_scenario_on(lab, "xdp-generic", r"generic.*--hook")
+    every_scenario_on(lab, "xdp-generic", r"generic XDP\b.*as asked")
 
 
 @test
 def closes_auto(lab):
     """Every scenario with --hook=auto, which takes tc on a veth and says why."""
-    every_scenario_on(lab, "auto", r"\btcx?\b.*veth")
+    every_scenario_on(lab, "auto", r"\btc\b.*veth")
 
 
 # ---- kinds of links ----
@@ -169,9 +169,8 @@ def loopback(lab):
             expect(record, scenario.expected)
             expect(record, {"tcp.retransmits": {"syn": 0, "syn_ack": 0, "fin_source": 0, "fin_destination": 0}})
             close.agree(record)
-            equal("number of segments", sum(s.get("count", 1) for s in record["tcp"]["segments"]
-                                            if "P" not in s["flags"] and s["flags"] != "."),
-                  sum(s.letters not in ("P.", ".") for s in close.segments))
+            equal("SYNs, FINs and RSTs", [s["flags"] for s in record["tcp"]["segments"] if s["flags"][0] in "SFR"],
+                  [s.letters for s in close.segments if s.letters[0] in "SFR"])
 
 
 @test
@@ -372,16 +371,28 @@ def midstream(lab):
 
 
 @test
+def late_fin(lab):
+    """A close that was reported as unfinished and ends later is not told again as another connection's."""
+    tracer = watch(lab, "--close-timeout=1")
+    path = paths(lab)[0]
+    key = scenario_named("never_closes").play(path)
+    tracer.wait_for(1)
+    path.kept[0].server.close()
+    time.sleep(2)  # settling time, close timeout and a sweep
+    expect(one_each(tracer.stop(), [key])[key], {"tcp.outcome": "unfinished"})
+
+
+@test
 def ctrl_c(lab):
-    """SIGINT: the connection whose close has begun is reported, the summary is on stderr, the exit code is 0."""
+    """SIGINT: a close that has begun is reported, undecided; the summary is on stderr, the exit code is 0."""
     tracer = watch(lab)
     path = paths(lab)[0]
     keys = close_some(path, 2)
     tracer.wait_for(len(keys))
     keys.append(scenario_named("never_closes").play(path))
     records = one_each(tracer.stop(signal.SIGINT), keys)
-    expect(records[keys[2]], {"tcp.outcome": "unfinished", "tcp.missing": "destination_fin"})
-    for pattern in ("3 connections", r"graceful +2\b", r"unfinished +1\b", "p50.*p90.*p99", r"fin_to_ack +3\b"):
+    expect(records[keys[2]], {"tcp.outcome": "unknown", "tcp.closer": "source"})
+    for pattern in ("3 connections", r"graceful +2\b", r"unknown +1\b", "p50.*p90.*p99", r"fin_to_ack +3\b"):
         check(re.search(pattern, tracer.stderr), f"the summary does not have {pattern!r}: {tracer.stderr}")
 
 
@@ -400,7 +411,7 @@ def duration(lab):
     tracer = watch(lab, "--duration=1")
     keys = close_some(paths(lab)[0], 1)
     equal("exit code", tracer.wait(), 0)
-    check(1 <= time.monotonic() - begin < 2.5, f"it ran {time.monotonic() - begin:.1f} s")
+    check(time.monotonic() - begin >= 1, "it ended early")
     one_each(tracer.stop(), keys)
 
 
@@ -448,15 +459,14 @@ def stopped_consumer(lab):
 
 def killed(lab, hook):
     tracer = watch(lab, f"--hook={hook}")
-    ids = {number for ours in tracer.programs().values() for _, number in ours}
     tracer.kill()
-    left = tracer.programs()["eth0"]
-    if left and all(where.startswith("clsact") for where, _ in left):
+    left = tracer.attached()
+    if left and all(where.startswith("clsact") for _, where, _ in left):
         one_close_seen(lab, f"--hook={hook}")  # no tcx in this kernel: the next start cleans up
     tracer.left_nothing()
-    if shutil.which("bpftool"):
-        until(lambda: not ids & loaded_programs(), f"end of the programs {sorted(ids)}")
-    close_some(paths(lab)[0], 1)
+    need("bpftool")
+    ids = {number for _, _, number in tracer.programs}
+    until(lambda: not ids & loaded_programs(), f"end of the programs {sorted(ids)}")
 
 
 def loaded_programs():
@@ -556,7 +566,7 @@ def foreign_xdp(lab):
         refuses(lab, [*PROGRAM, f"--hook={hook}", "eth0"], 1, "eth0", "XDP")
         equal("programs attached", lab.client.attached("eth0"), foreign)
     tracer = one_close_seen(lab, "--hook=auto")
-    check(re.search(r"eth0.*\btcx?\b.*XDP", tracer.stderr), f"the reason is not told: {tracer.stderr}")
+    check(re.search(r"eth0.*\btc\b.*XDP", tracer.stderr), f"the reason is not told: {tracer.stderr}")
     equal("programs attached", lab.client.attached("eth0"), foreign)
 
 
@@ -575,8 +585,10 @@ def run(name):
         verdict, why = "ok", ""
     except Skip as reason:
         verdict, why = "skip", reason
-    except (Failure, OSError, ValueError, LookupError, subprocess.SubprocessError) as failure:
-        verdict, why = "not ok", f"{type(failure).__name__}: {failure}" if not isinstance(failure, Failure) else failure
+    except Failure as failure:
+        verdict, why = "not ok", failure
+    except Exception as error:  # whatever it is, the other tests shall run
+        verdict, why = "not ok", f"{type(error).__name__}: {error}"
     finally:
         signal.alarm(0)
     print(f"{verdict} {name}" + (f" - {why}".replace("\n", " | ") if why else ""), flush=True)

@@ -38,12 +38,14 @@ class Capture(Process):
 
     FIELDS = ("ipv6.version", "frame.time_epoch", "tcp.srcport", "tcp.dstport", "tcp.flags", "tcp.seq_raw",
               "tcp.ack_raw", "tcp.len")
+    HEADERS = 160  # bytes kept of a packet
 
     def __init__(self, lab, namespace, interface):
         need("tcpdump", "tshark")
         self.path = lab.file("pcap")
-        super().__init__(lab, namespace, ["tcpdump", "-i", interface, "-U", "-w", self.path, "--immediate-mode", "-Z",
-                                          "root", "-B", "16384", "--time-stamp-precision=nano", "tcp"])
+        super().__init__(lab, namespace, ["tcpdump", "-i", interface, "-s", str(self.HEADERS), "-U", "-w", self.path,
+                                          "-B", "16384", "-Z", "root", "--immediate-mode",
+                                          "--time-stamp-precision=nano", "tcp"])
         until(lambda: "listening on" in self.stderr, "start of tcpdump")
 
     def stop(self):

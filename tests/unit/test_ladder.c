@@ -263,8 +263,8 @@ static void draws_four_way(void **state)
 "36.0ms   FIN-WAIT-2 |<- .  seq 4478 ack 3344 len 0 ---------------| CLOSE-WAIT\n"
 "1.97ms              |<- F. seq 4478 ack 3344 len 0 ---------------| LAST-ACK\n"
 "  68us    TIME-WAIT |-- .  seq 3344 ack 4479 len 0 -------------->| CLOSED\n"
-"graceful four-way; the source closed first; the close took 38.1ms; the source\n"
-"  holds TIME_WAIT\n\n");
+"graceful four-way; the source closed first; the close took 38.1ms;\n"
+"  the source holds TIME_WAIT\n\n");
 }
 
 static void draws_reset(void **state)
@@ -351,8 +351,8 @@ static void draws_unicode(void **state)
 " 250us              │◀─ F. seq 1 ack 1 len 0 ─────────────────────│ FIN-WAIT-1\n"
 " 106us     LAST-ACK │── F. seq 1 ack 2 len 0 ────────────────────▶│ FIN-WAIT-2\n"
 " 125ms       CLOSED │◀─ .  seq 2 ack 2 len 0 ─────────────────────│ TIME-WAIT\n"
-"graceful three-way; the destination closed first; the destination holds\n"
-"  TIME_WAIT\n\n");
+"graceful three-way; the destination closed first;\n"
+"  the destination holds TIME_WAIT\n\n");
 	free(text);
 }
 

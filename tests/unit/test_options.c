@@ -255,7 +255,7 @@ static void test_numbers_refused(void **state)
 	static const char *const never[] = {
 		"", "x", "-1", "+1", " 2048", "2048 ", "2048x", "0x1000", "1e4", "1,5", ".", "1.", "1..5", "--", "²",
 		"18446744073709551616", "18446744073709551615", "99999999999999999999999999", "1844674407370955162K",
-		"18446744073.709551616", "4K0", "4KK", "0.0000000001", "inf", "nan",
+		"18446744073710", "18446744073.709551616", "4K0", "4KK", "0.0000000001", "inf", "nan",
 	};
 
 	(void)state;
@@ -286,7 +286,9 @@ static void test_ring(void **state)
 	static const struct {
 		const char *text;
 		uint32_t bytes;
-	} good[] = {{"4K", 4096}, {"8192", 8192}, {"64K", 65536}, {"1M", 1048576}, {"1024M", 1u << 30}, {"1G", 1u << 30}};
+	} good[] = {
+		{"4K", 4096}, {"8192", 8192}, {"64K", 65536}, {"1M", 1048576}, {"1024M", 1u << 30}, {"1G", 1u << 30},
+	};
 	static const char *const bad[] = {"4097", "5K", "3M", "1025M", "4294967296K", "4k", "4KB", "K", "0", "0K"};
 	char line[128];
 
@@ -344,7 +346,7 @@ static void test_contradictions(void **state)
 	assert_refused(PARSE("-4", "-6", "eth0"), "--ipv6: two IP versions given; choose one");
 	assert_refused(PARSE("-64", "eth0"), "--ipv4: two IP versions given; choose one");
 	assert_goes_on(PARSE("-4", "--ipv4", "eth0"));
-	assert_goes_on(PARSE("-c1", "-c2", "eth0")); /* numbers: the last one holds, so that aliases can be overridden */
+	assert_goes_on(PARSE("-c1", "-c2", "eth0")); /* numbers: the last one holds, so aliases can be overridden */
 	assert_int_equal(o.count, 2);
 }
 
@@ -377,7 +379,8 @@ static void test_hosts(void **state)
 	static const uint8_t v4[4] = {10, 1, 2, 3}, v6[16] = {0x20, 0x01, 0x0d, 0xb8, [15] = 1};
 
 	(void)state;
-	assert_goes_on(PARSE("--host=10.1.2.3", "--host", "2001:db8::1/32", "--host=0.0.0.0/0", "--host=::/128", "eth0"));
+	assert_goes_on(PARSE("--host=10.1.2.3", "--host", "2001:db8::1/32", "--host=0.0.0.0/0", "--host=::/128",
+			     "eth0"));
 	assert_int_equal(o.filter.host_count, 4);
 	assert_int_equal(o.filter.hosts[0].family, 4);
 	assert_int_equal(o.filter.hosts[0].prefix, 32);
@@ -392,9 +395,9 @@ static void test_hosts(void **state)
 static void test_hosts_refused(void **state)
 {
 	static const char *const bad[] = {
-		"10.0.0.0/33", "::/129", "10.0.0.0/", "10.0.0.0/-1", "10.0.0.0/8x", "10.0.0.0/4294967297", "/8", "10.0.0",
-		"10.0.0.256", "010.0.0.1", "example.org", "fe80::1%eth0", "::1/1/1", "1:2:3:4:5:6:7:8:9", "10.0.0.1 ",
-		"ffff:ffff:ffff:ffff:ffff:ffff:255.255.255.2555",
+		"10.0.0.0/33", "::/129", "10.0.0.0/", "10.0.0.0/-1", "10.0.0.0/8x", "10.0.0.0/4294967297", "/8",
+		"10.0.0", "10.0.0.256", "010.0.0.1", "example.org", "fe80::1%eth0", "::1/1/1", "1:2:3:4:5:6:7:8:9",
+		"10.0.0.1 ", "ffff:ffff:ffff:ffff:ffff:ffff:255.255.255.2555",
 	};
 	const char *arguments[OPTIONS_MAX_FILTERS + 3];
 	size_t n = 0;
@@ -402,7 +405,8 @@ static void test_hosts_refused(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(bad); i++) {
-		snprintf(line, sizeof(line), "--host %s: a host is an IPv4 or IPv6 address, with or without /PREFIX", bad[i]);
+		snprintf(line, sizeof(line), "--host %s: a host is an IPv4 or IPv6 address, with or without /PREFIX",
+			 bad[i]);
 		assert_refused(PARSE("--host", bad[i], "eth0"), line);
 	}
 	while (n <= OPTIONS_MAX_FILTERS)
@@ -479,7 +483,8 @@ static void test_interface_names(void **state)
 	} bad[] = {
 		{"any", "interface any: not supported; name the interfaces, ip link shows them"},
 		{"", "interface \"\": an interface name has 1 to 15 bytes; ip link shows them"},
-		{"sixteen-bytes-xx", "interface sixteen-bytes-xx: an interface name has 1 to 15 bytes; ip link shows them"},
+		{"sixteen-bytes-xx",
+		 "interface sixteen-bytes-xx: an interface name has 1 to 15 bytes; ip link shows them"},
 #define NO_SUCH ": no interface has such a name; ip link shows them, -r reads a file"
 		{"./x.pcap", "interface ./x.pcap" NO_SUCH},
 		{"eth0:1", "interface eth0:1" NO_SUCH},
@@ -703,5 +708,6 @@ int main(void)
 		cmocka_unit_test(test_log),
 	};
 
+	unsetenv("POSIXLY_CORRECT"); /* would end the options at the first interface */
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

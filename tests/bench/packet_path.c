@@ -1,0 +1,420 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What a packet costs in the kernel, by BPF_PROG_TEST_RUN. Programs take turns, a few milliseconds each, in many rounds,
+ * and the median of each program's rounds counts: what disturbs the machine then disturbs all alike.
+ *
+ * Prints "NAME VALUE" lines, ns a packet and bytes a flow; names are hook.program.flows.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <time.h>
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+
+#include "../../bpf/settings.h" /* before the skeleton, which uses these types */
+#include "../../bpf/tables.h"
+#include "../../user/options.h"
+#include "bench.h" /* likewise */
+#include "bench.skel.h"
+
+#define FRAME_BYTES 666 /* the longest packet of the script; shorter ones look padded */
+#define MILLION (1u << 20)
+#define OTHERS (100u * 1000)
+#define ROUNDS 41
+#define PACKETS 100000u      /* a turn */
+#define CONNECTIONS 500u     /* a turn; their records fit in the ring */
+#define SETTLING 8192u       /* closing flows that user space has not deleted yet: half a second of 16,000/s */
+#define FILL_BATCH 4096u
+
+enum hook_kind { XDP, TC, HOOKS };
+enum program { EMPTY, WRITE, PARSE, OURS, TABLE, PROGRAMS };
+
+static const char *const hook_names[HOOKS] = {"xdp", "tc"};
+static const char *const program_names[PROGRAMS] = {"empty", "write", "parse", "ours", "table"};
+
+/* One loaded copy of all programs, with tables of its own. */
+struct instance {
+	struct bench_bpf *skeleton;
+	int programs[HOOKS][PROGRAMS];
+	struct watch_cell *watch;
+	struct ring_buffer *ring, *table_ring;
+	struct flow_key settling[2 * SETTLING]; /* a queue */
+	uint32_t settling_first, settling_count;
+	uint32_t reported, table_reported;
+};
+
+static struct options options; /* the product's defaults */
+
+static _Noreturn void fail(const char *what, int err)
+{
+	fprintf(stderr, "packet_path: %s: %s\n", what, strerror(err < 0 ? -err : err));
+	exit(1);
+}
+
+static uint32_t power_of_two(uint32_t n)
+{
+	uint32_t p = 1;
+
+	while (p < n)
+		p *= 2;
+	return p;
+}
+
+/* ---- an instance ---- */
+
+static void size_maps(struct bench_bpf *s, uint32_t flows)
+{
+	uint32_t sets = power_of_two(options.max_unproven / UNPROVEN_WAYS);
+
+	s->rodata->settings.hash_seed = 0x5eed;
+	s->rodata->settings.watch_mask = WATCH_CELLS - 1;
+	s->rodata->settings.unproven_mask = sets - 1;
+	bpf_map__set_max_entries(s->maps.watch, WATCH_CELLS);
+	bpf_map__set_max_entries(s->maps.unproven, sets);
+	bpf_map__set_max_entries(s->maps.established, flows);
+	bpf_map__set_max_entries(s->maps.closing, options.max_closing);
+	bpf_map__set_max_entries(s->maps.ring, options.ring_bytes);
+	bpf_map__set_max_entries(s->maps.table, OTHERS + 65536);
+	bpf_map__set_max_entries(s->maps.table_ring, options.ring_bytes);
+}
+
+static void find_programs(struct instance *i)
+{
+	for (int hook = 0; hook < HOOKS; hook++)
+		for (int p = 0; p < PROGRAMS; p++) {
+			char name[32];
+
+			snprintf(name, sizeof(name), "%s_%s", program_names[p], hook_names[hook]);
+			i->programs[hook][p] =
+				bpf_program__fd(bpf_object__find_program_by_name(i->skeleton->obj, name));
+		}
+}
+
+static int take_event(void *context, void *data, size_t size)
+{
+	struct instance *i = context;
+	const struct flow_event *e = data;
+
+	(void)size;
+	if (e->head.kind != EVENT_CLOSING)
+		return 0;
+	i->reported++;
+	i->settling[(i->settling_first + i->settling_count++) % (2 * SETTLING)] = e->head.key;
+	return 0;
+}
+
+static int take_table_record(void *context, void *data, size_t size)
+{
+	struct instance *i = context;
+
+	(void)data;
+	(void)size;
+	i->table_reported++;
+	return 0;
+}
+
+static struct instance *instance_new(uint32_t max_flows)
+{
+	struct instance *i = calloc(1, sizeof(*i));
+	int err;
+
+	if (!i)
+		fail("instance", ENOMEM);
+	i->skeleton = bench_bpf__open();
+	if (!i->skeleton)
+		fail("open", errno);
+	size_maps(i->skeleton, max_flows);
+	err = bench_bpf__load(i->skeleton);
+	if (err)
+		fail("load", err);
+	find_programs(i);
+	i->watch = mmap(NULL, WATCH_CELLS * sizeof(*i->watch), PROT_READ | PROT_WRITE, MAP_SHARED,
+			bpf_map__fd(i->skeleton->maps.watch), 0);
+	i->ring = ring_buffer__new(bpf_map__fd(i->skeleton->maps.ring), take_event, i, NULL);
+	i->table_ring = ring_buffer__new(bpf_map__fd(i->skeleton->maps.table_ring), take_table_record, i, NULL);
+	if (i->watch == MAP_FAILED || !i->ring || !i->table_ring)
+		fail("tables", errno);
+	return i;
+}
+
+static void instance_free(struct instance *i)
+{
+	munmap(i->watch, WATCH_CELLS * sizeof(*i->watch));
+	ring_buffer__free(i->ring);
+	ring_buffer__free(i->table_ring);
+	bench_bpf__destroy(i->skeleton);
+	free(i);
+}
+
+/* ---- established flows ---- */
+
+/* The flow as its handshake would have left it. */
+static void established_flow(struct flow_key *key, struct established *value, uint32_t flow, uint64_t seed)
+{
+	struct tcp_segment s = {
+		.src.lo = BENCH_CLIENT(flow),
+		.dst.lo = BENCH_SERVER,
+		.sport = BENCH_CLIENT_PORT(flow),
+		.dport = BENCH_SERVER_PORT,
+		.family = 4,
+	};
+	uint32_t side = flow_side_of(&s);
+
+	flow_key_fill(key, &s, side, BENCH_LOOPBACK, flow_hash(&s, side, BENCH_LOOPBACK, seed));
+	memset(value, 0, sizeof(*value));
+	value->open.isn[side] = BENCH_CLIENT_ISN(flow);
+	value->open.isn[!side] = BENCH_SERVER_ISN(flow);
+	value->open.seen = OPEN_SYN | OPEN_SYNACK | OPEN_ACK;
+	value->open.source = side;
+}
+
+static void fill_established(struct instance *i, uint32_t flows)
+{
+	static struct flow_key keys[FILL_BATCH];
+	static struct established values[FILL_BATCH];
+	int fd = bpf_map__fd(i->skeleton->maps.established);
+
+	for (uint32_t flow = 0; flow < flows;) {
+		uint32_t n = 0, count;
+		int err;
+
+		while (n < FILL_BATCH && flow < flows) {
+			established_flow(&keys[n], &values[n], flow++, i->skeleton->rodata->settings.hash_seed);
+			n++;
+		}
+		count = n;
+		err = bpf_map_update_batch(fd, keys, values, &count, NULL);
+		if (err || count != n)
+			fail("filling the table of established flows", err ? err : ENOSPC);
+	}
+}
+
+/* ... and the other tracker's table. */
+static void fill_table(struct instance *i, uint32_t flows)
+{
+	uint8_t value[256] = {};
+	int fd = bpf_map__fd(i->skeleton->maps.table);
+
+	for (uint32_t flow = 0; flow < flows; flow++) {
+		struct bench_table_key key = {
+			.address = {{0, BENCH_CLIENT(flow)}, {0, BENCH_SERVER}},
+			.port = {BENCH_CLIENT_PORT(flow), BENCH_SERVER_PORT},
+			.ifindex = BENCH_LOOPBACK,
+		};
+		int err = bpf_map_update_elem(fd, &key, value, BPF_NOEXIST);
+
+		if (err)
+			fail("filling the other tracker's table", err);
+	}
+}
+
+/* ---- running ---- */
+
+static double cpu_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &ts);
+	return (double)ts.tv_sec * 1e9 + (double)ts.tv_nsec;
+}
+
+/* An Ethernet frame with an IPv4 and a TCP header; the programs write the rest. Options as Linux sends them in a SYN. */
+static void make_frame(uint8_t frame[FRAME_BYTES])
+{
+	static const uint8_t syn_options[] = {2, 4, 5, 0xb4, 4, 2, 8, 10, 0, 0, 0, 1, 0, 0, 0, 0, 1, 3, 3, 7};
+
+	memset(frame, 0, FRAME_BYTES);
+	memset(frame, 2, 12);
+	frame[12] = 8; /* IPv4 */
+	frame[14] = 0x45;
+	frame[22] = 64;
+	frame[23] = 6;
+	frame[48] = 0xfa; /* window */
+	memcpy(frame + 54, syn_options, sizeof(syn_options));
+}
+
+/* ns a packet, by this thread's CPU time: what others do on the CPU meanwhile does not count. */
+static double run(int program, uint32_t packets)
+{
+	uint8_t frame[FRAME_BYTES];
+	LIBBPF_OPTS(bpf_test_run_opts, o, .data_in = frame, .data_size_in = sizeof(frame), .repeat = (int)packets);
+	double start;
+	int err;
+
+	make_frame(frame);
+	start = cpu_ns();
+	err = bpf_prog_test_run_opts(program, &o);
+	if (err)
+		fail("test run", err);
+	return (cpu_ns() - start) / packets;
+}
+
+static int compare(const void *a, const void *b)
+{
+	double x = *(const double *)a, y = *(const double *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+static double median(double *values, unsigned n)
+{
+	qsort(values, n, sizeof(*values), compare);
+	return values[n / 2];
+}
+
+/* ---- established traffic ---- */
+
+static void plan_data(struct instance *i, uint32_t flows)
+{
+	struct bench_plan *plan = &i->skeleton->bss->plan;
+
+	*plan = (struct bench_plan){
+		.flow_mask = flows - 1,
+		.scatter = 1,
+		.step = BENCH_DATA_FIRST,
+		.first = BENCH_DATA_FIRST,
+		.last = BENCH_DATA_LAST,
+	};
+}
+
+/* Data segments and ACKs. */
+static void bench_data(struct instance *one, struct instance *million)
+{
+	static double ns[HOOKS][PROGRAMS][2][ROUNDS];
+
+	for (unsigned round = 0; round < ROUNDS; round++)
+		for (int hook = 0; hook < HOOKS; hook++)
+			for (int p = EMPTY; p <= OURS; p++)
+				for (int many = 0; many < 2; many++) {
+					struct instance *i = many ? million : one;
+
+					plan_data(i, many ? MILLION : 1);
+					ns[hook][p][many][round] = run(i->programs[hook][p], PACKETS);
+				}
+	for (int hook = 0; hook < HOOKS; hook++)
+		for (int p = EMPTY; p <= OURS; p++)
+			for (int many = 0; many < 2; many++)
+				printf("%s.%s.%s %.2f\n", hook_names[hook], program_names[p], many ? "million" : "one",
+				       median(ns[hook][p][many], ROUNDS));
+}
+
+/* ---- whole connections ---- */
+
+static void plan_connections(struct instance *i, enum program program)
+{
+	static uint32_t next = 1;
+
+	i->skeleton->bss->plan = (struct bench_plan){
+		.flow = next,
+		.flow_mask = (1u << 28) - 1,
+		.net = 0x01000000u * (1 + program),
+		.step = BENCH_CLOSE_FIRST,
+		.first = BENCH_CLOSE_FIRST,
+		.last = BENCH_CLOSE_LAST,
+	};
+	next += CONNECTIONS;
+}
+
+/* What user/source_live.c does between two looks: takes the events, deletes flows that have settled. */
+static void settle(struct instance *i)
+{
+	ring_buffer__consume(i->ring);
+	ring_buffer__consume(i->table_ring);
+	while (i->settling_count > SETTLING) {
+		struct flow_key *key = &i->settling[i->settling_first];
+		int err = bpf_map_delete_elem(bpf_map__fd(i->skeleton->maps.closing), key);
+
+		if (err)
+			fail("deleting a closing flow", err);
+		__atomic_fetch_sub(&i->watch[key->hash & (WATCH_CELLS - 1)].count, WATCH_CLOSING, __ATOMIC_RELAXED);
+		i->settling_first = (i->settling_first + 1) % (2 * SETTLING);
+		i->settling_count--;
+	}
+}
+
+static void bench_connections(struct instance *i)
+{
+	static double ns[HOOKS][PROGRAMS][ROUNDS];
+	const unsigned warm_up = SETTLING / CONNECTIONS / HOOKS + 1;
+
+	for (unsigned round = 0; round < warm_up + ROUNDS; round++)
+		for (int hook = 0; hook < HOOKS; hook++)
+			for (int p = EMPTY; p <= TABLE; p++) {
+				double took;
+
+				plan_connections(i, p);
+				took = run(i->programs[hook][p], CONNECTIONS * BENCH_CONNECTION) * BENCH_CONNECTION;
+				settle(i);
+				if (round >= warm_up)
+					ns[hook][p][round - warm_up] = took;
+			}
+	if (i->reported != (warm_up + ROUNDS) * HOOKS * CONNECTIONS || i->table_reported != i->reported) {
+		fprintf(stderr, "packet_path: %u connections, %u reported, %u by the other tracker\n",
+			(warm_up + ROUNDS) * HOOKS * CONNECTIONS, i->reported, i->table_reported);
+		exit(1);
+	}
+	for (int hook = 0; hook < HOOKS; hook++)
+		for (int p = EMPTY; p <= TABLE; p++)
+			printf("%s.%s.connection %.2f\n", hook_names[hook], program_names[p],
+			       median(ns[hook][p], ROUNDS));
+}
+
+/* ---- memory ---- */
+
+/* Bytes the kernel has taken for its own tables, by the means that maps are made of. */
+static double kernel_bytes(void)
+{
+	static const char *const names[] = {"VmallocUsed:", "Slab:", "Percpu:"};
+	FILE *f = fopen("/proc/meminfo", "re");
+	char line[128];
+	double kib = 0;
+
+	if (!f)
+		fail("/proc/meminfo", errno);
+	while (fgets(line, sizeof(line), f))
+		for (unsigned i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+			if (!strncmp(line, names[i], strlen(names[i])))
+				kib += strtod(line + strlen(names[i]), NULL);
+	fclose(f);
+	return kib * 1024;
+}
+
+/* Loads the tables with room for a million flows and fills them; what that takes more than tables for one flow. */
+static struct instance *measure_memory(struct instance **one)
+{
+	double before = kernel_bytes(), base, all;
+	struct instance *million;
+
+	*one = instance_new(1);
+	fill_established(*one, 1);
+	base = kernel_bytes() - before;
+	before = kernel_bytes();
+	million = instance_new(MILLION);
+	fill_established(million, MILLION);
+	all = kernel_bytes() - before;
+	printf("memory.flow %.1f\n", (all - base) / (MILLION - 1));
+	return million;
+}
+
+int main(void)
+{
+	char *arguments[] = {"packet_path", "lo", NULL};
+	struct instance *one, *million, *busy;
+
+	if (options_parse(&options, 2, arguments) >= 0)
+		return 1;
+	million = measure_memory(&one);
+	bench_data(one, million);
+	instance_free(one);
+	instance_free(million);
+	busy = instance_new(OTHERS + options.max_flows);
+	fill_established(busy, OTHERS);
+	fill_table(busy, OTHERS);
+	bench_connections(busy);
+	instance_free(busy);
+	return 0;
+}

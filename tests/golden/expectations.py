@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Reads cases.txt, whose head describes it."""
+import json
+import os
+import re
+import shlex
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+ANYTHING = "*"
+
+TIMINGS = ("syn_to_synack", "synack_to_ack", "initial_rtt", "fin_to_ack", "half_closed", "peer_fin_to_ack", "close",
+           "lifetime")
+FROM_THE_TOP = ("source", "destination", "event", "network", "observer")
+PAIRS = {"state": ("tcp.state.source", "tcp.state.destination"),
+         "bytes": ("source.bytes", "destination.bytes"),
+         "scale": ("tcp.window_scale.source", "tcp.window_scale.destination"),
+         "reset": ("tcp.reset.by", "tcp.reset.phase", "tcp.reset.validity")}
+COMPUTED = ("fin_source", "fin_destination")
+UNITS = {"ns": 1, "us": 10**3, "ms": 10**6, "s": 10**9}
+
+# What a record says where its case does not mention it.
+USUAL = """pattern=null time_wait=null missing=null reset=null/null/null reset.mptcp=null reset.ttl_differs=null
+late_reset=false midstream=false retransmits.syn=0 retransmits.syn_ack=0 retransmits.fin_source=0
+retransmits.fin_destination=0 resets_ignored=0 segments_lost=0 network.vlan=null"""
+
+
+@dataclass
+class Case:
+    name: str
+    options: list
+    records: list = field(default_factory=list)  # dicts of path to value
+    exit: int = 0
+    text: list = field(default_factory=list)
+
+
+def value(text):
+    duration = re.fullmatch(r"(\d+(?:\.\d+)?)(ns|us|ms|s)", text)
+    if duration:
+        return int(Decimal(duration[1]) * UNITS[duration[2]])
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError:
+        return text
+
+
+def path(key):
+    if key in TIMINGS:
+        return "tcp.timing." + key
+    if key in COMPUTED or key.split(".")[0] in FROM_THE_TOP:
+        return key
+    return "tcp." + key
+
+
+def fields(words):
+    """KEY=VALUE words as a dict of path to value, pairs taken apart."""
+    found = {}
+    for word in words:
+        key, _, text = word.partition("=")
+        if key in PAIRS:
+            found.update(zip(PAIRS[key], map(value, text.split("/")), strict=True))
+        else:
+            found[path(key)] = text if key in COMPUTED else value(text)
+    return found
+
+
+def record(line, cases):
+    words = line.split()
+    if words[:1] == ["any"]:
+        return fields(words[1:])
+    if words[:1] == ["like"]:
+        return {**cases[words[1]].records[0], **fields(words[2:])}
+    plain = [w for w in words if "=" not in w]
+    named = fields(f"{key}={word}" for key, word in zip(("outcome", "pattern"), plain))
+    return {**fields(USUAL.split()), **named, **fields(w for w in words if "=" in w)}
+
+
+def joined_lines(text):
+    """Lines without comments, indented ones added to the one above."""
+    lines = []
+    for line in text.splitlines():
+        if line.startswith((" ", "\t")) and line.strip():
+            lines[-1] += line
+        elif line.strip() and not line.startswith("#"):
+            lines.append(line)
+    return lines
+
+
+def read_cases(name="cases.txt"):
+    """Cases by name, in file order; "like" looks back."""
+    cases, case = {}, None
+    with open(os.path.join(HERE, name), encoding="utf-8") as source:
+        for line in joined_lines(source.read()):
+            word, _, rest = line.partition(" ")
+            if word == ">":
+                case.records.append(record(rest, cases))
+            elif word == "exit":
+                case.exit = int(rest)
+            elif word == "text":
+                case.text = shlex.split(rest)
+            elif word != "none":
+                case = cases[word] = Case(word, rest.split())
+    return cases

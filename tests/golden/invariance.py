@@ -1,0 +1,162 @@
+# SPDX-License-Identifier: GPL-2.0
+"""The same close told otherwise must get the same verdict.
+
+Each case of cases_close.py and cases_attacks.py is changed in ways that do not change what happened: other sequence
+numbers, addresses that sort the other way, IPv6, every packet sighted twice, and crossing segments in the other order.
+
+invariance.py [--binary PATH] [NAME...]
+"""
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+from dataclasses import replace
+
+import cases_attacks  # noqa: F401 - registers its cases
+import cases_close    # noqa: F401
+import tracer
+from packets import CASES, Capture, Conversation, Segment
+
+SAME = ("outcome", "pattern", "closer", "time_wait", "missing", "reset.by", "reset.phase", "reset.validity", "late_reset",
+        "midstream", "retransmits.syn", "retransmits.syn_ack", "retransmits.fin_source", "retransmits.fin_destination")
+PLAIN = Conversation()
+MODULES = ("cases_close", "cases_attacks")
+MOST_SEGMENTS = 150  # storms are left out
+
+
+def segments_of(name, conversation=PLAIN):
+    return CASES[name](conversation)
+
+
+def suits(name):
+    """Cases of plain segments only: what is made by hand cannot be told otherwise."""
+    if CASES[name].__module__ not in MODULES:
+        return False
+    segments = segments_of(name)
+    return len(segments) <= MOST_SEGMENTS and all(isinstance(s, Segment) and not s.ip for s in segments)
+
+
+# ---- changes: from a case to captures that mean the same, each with a label ----
+
+def ipv6(name):
+    """IPv6 for IPv4."""
+    yield "", segments_of(name, replace(PLAIN, ips=("2001:db8::1", "2001:db8::9")))
+
+
+def source_sorts_higher(name):
+    """The source's end is the higher one of the flow's key: by address, by the low half of IPv6, by port."""
+    yield "IPv4", segments_of(name, replace(PLAIN, ips=PLAIN.ips[::-1]))
+    yield "IPv6", segments_of(name, replace(PLAIN, ips=("2001:db8::9", "2001:db8::1")))
+    yield "port", segments_of(name, replace(PLAIN, ips=("10.0.0.1", "10.0.0.1")))
+
+
+def numbers_wrap(name):
+    """Each number that either side sends in turn becomes 0, so that what is before it is below 2^32."""
+    sent = [set(), set()]
+    for s in segments_of(name):
+        first = s.conversation.isn[s.side] + s.seq
+        sent[s.side] |= {first % 2**32, (first + s.end - s.seq) % 2**32}
+    sent = [sorted(numbers) or [0] for numbers in sent]
+    for n in range(max(map(len, sent))):
+        zero = [numbers[n % len(numbers)] for numbers in sent]
+        isn = tuple((PLAIN.isn[side] - zero[side]) % 2**32 for side in (0, 1))
+        yield f"ISNs {isn[0]:#x} {isn[1]:#x}", segments_of(name, replace(PLAIN, isn=isn))
+
+
+def sighted_twice(name):
+    """Every packet again after 10 us with the same IP id."""
+    yield "", [twin for s in segments_of(name) for twin in (s, s.sighted(10_000))]
+
+
+def swapped(segments, n):
+    """Segments n and n + 1 captured in the other order."""
+    one, two = segments[n:n + 2]
+    return segments[:n] + [replace(two, time=one.time), replace(one, time=two.time)] + segments[n + 2:]
+
+
+def crossing_fins_swapped(name):
+    """FINs that do not know of each other, in the other order."""
+    segments = segments_of(name)
+    for n, (one, two) in enumerate(zip(segments, segments[1:])):
+        if "F" in one.flags and "F" in two.flags and one.side != two.side and two.ack < one.end and one.ack < two.end:
+            yield f"segment {n}", swapped(segments, n)
+
+
+def fin_overtakes_data(name):
+    """A FIN before the data that it follows in sequence."""
+    segments = segments_of(name)
+    for n, (one, two) in enumerate(zip(segments, segments[1:])):
+        if one.side == two.side and one.length and "F" not in one.flags and "F" in two.flags and one.end == two.seq:
+            yield f"segment {n}", swapped(segments, n)
+
+
+CHANGES = (ipv6, source_sorts_higher, numbers_wrap, sighted_twice, crossing_fins_swapped, fin_overtakes_data)
+
+
+# ---- comparing ----
+
+def verdicts(segments, path):
+    """What must not change, for each record. OSError where the program fails."""
+    with open(path, "wb") as out:
+        out.write(Capture(segments).file())
+    process = tracer.trace(path)
+    if process.returncode:
+        raise OSError(f"exit {process.returncode}: {process.stderr.decode('utf-8', 'replace').strip()}")
+    return [{key: tracer.look_up(r["tcp"], key) for key in SAME} for r in tracer.records_of(process)]
+
+
+def difference(plain, changed):
+    if len(plain) != len(changed):
+        return f"{len(changed)} records for {len(plain)}"
+    return ", ".join(f"{key} {old[key]} became {new[key]}" for old, new in zip(plain, changed)
+                     for key in SAME if old[key] != new[key])
+
+
+def check(name, change, plain, path):
+    """Whether the change applies to the case, and what went wrong."""
+    faults, applied = [], False
+    for label, segments in change(name):
+        applied = True
+        try:
+            found = difference(plain, verdicts(segments, path))
+        except (OSError, ValueError, subprocess.TimeoutExpired) as error:
+            found = str(error)
+        if found:
+            faults.append(f"{label}: {found}".lstrip(": "))
+    return applied, faults
+
+
+def arguments():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--binary", default=tracer.BINARY)
+    parser.add_argument("names", nargs="*", metavar="NAME")
+    return parser.parse_args()
+
+
+def main():
+    options = arguments()
+    tracer.BINARY = os.path.abspath(options.binary)
+    names = options.names or [name for name in CASES if suits(name)]
+    results, used = [], set()
+    with tempfile.TemporaryDirectory(prefix="tcpfin-invariance-") as directory:
+        path = os.path.join(directory, "case.pcap")
+        for name in names:
+            plain = verdicts(segments_of(name), path)
+            for change in CHANGES:
+                applied, faults = check(name, change, plain, path)
+                if not applied:
+                    continue
+                used.add(change)
+                results.append(not faults)
+                print(f"not ok {name} {change.__name__}" if faults else f"ok {name} {change.__name__}")
+                for fault in faults:
+                    print(f"    {fault}")
+    if not options.names and len(used) < len(CHANGES):
+        sys.exit("a change applied to no case")
+    print(f"{sum(results)} passed, {len(results) - sum(results)} failed")
+    return not all(results)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Runs tcpfin-trace on a capture, and checks what must hold for every record and every format."""
+import base64
+import csv
+import hashlib
+import io
+import ipaddress
+import json
+import os
+import re
+import struct
+import subprocess
+from datetime import datetime, timezone
+
+from expectations import TIMINGS
+
+TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+BINARY = os.environ.get("TCPFIN_TRACE", os.path.join(TOP, "build", "tcpfin-trace"))
+ENVIRONMENT = {"TZ": "UTC", "LC_ALL": "C", "PATH": "/usr/bin:/bin"}
+
+# The contract's fields, present in every record.
+SCHEMA = """@timestamp event.dataset event.start event.end event.duration network.transport network.type
+network.community_id source.ip source.port source.bytes destination.ip destination.port destination.bytes tcp.outcome
+tcp.pattern tcp.closer tcp.time_wait tcp.state.source tcp.state.destination tcp.missing tcp.reset.by tcp.reset.phase
+tcp.reset.validity tcp.late_reset tcp.retransmits.syn tcp.retransmits.syn_ack tcp.retransmits.fin_source
+tcp.retransmits.fin_destination tcp.half_closed_bytes tcp.window_scale.source tcp.window_scale.destination
+tcp.completeness tcp.conn_state tcp.history tcp.midstream tcp.segments tcp.segments_lost""".split() + [
+    "tcp.timing." + name for name in TIMINGS]
+SEGMENT_FIELDS = {"t", "from", "flags", "seq", "ack", "raw_seq", "raw_ack", "len", "win"}
+MISSING = object()
+
+
+def trace(capture, form="json", options=()):
+    """The finished process. -q, so that stderr holds errors only."""
+    command = [BINARY, "-q", "-r", capture, "--format=" + form, *options]
+    return subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=30, env=ENVIRONMENT,
+                          check=False)
+
+
+def records_of(process):
+    """Records in order of their first segment. ValueError where a line is no JSON."""
+    records = [json.loads(line) for line in process.stdout.decode("utf-8").splitlines()]
+    return sorted(records, key=lambda r: r["event"]["start"])
+
+
+def look_up(record, path):
+    """The value at a dotted path, or MISSING."""
+    for key in path.split("."):
+        if not isinstance(record, dict) or key not in record:
+            return MISSING
+        record = record[key]
+    return record
+
+
+# ---- what holds for every record ----
+
+def ns_of(stamp):
+    whole, fraction = re.fullmatch(r"(.*)\.(\d{9})Z", stamp).groups()
+    return int(datetime.fromisoformat(whole).replace(tzinfo=timezone.utc).timestamp()) * 10**9 + int(fraction)
+
+
+def community_id(record):
+    """Community ID version 1, seed 0: the ends in ascending order."""
+    ends = sorted((ipaddress.ip_address(record[e]["ip"]).packed, record[e]["port"]) for e in ("source", "destination"))
+    data = struct.pack(">H", 0) + ends[0][0] + ends[1][0] + struct.pack(">BBHH", 6, 0, ends[0][1], ends[1][1])
+    return "1:" + base64.b64encode(hashlib.sha1(data).digest()).decode()
+
+
+def record_faults(record):
+    """What is wrong with a record, whatever its connection."""
+    lacking = [path for path in SCHEMA if look_up(record, path) is MISSING]
+    if lacking:
+        return ["fields are missing: " + " ".join(lacking)]
+    faults, timing = [], record["tcp"]["timing"]
+    faults += [f"timing {name} is {t}" for name, t in timing.items()
+               if t is not None and (not isinstance(t, int) or t < 0)]
+    duration = record["event"]["duration"]
+    if duration != max(0, ns_of(record["event"]["end"]) - ns_of(record["event"]["start"])):
+        faults.append(f"duration {duration} is not end minus start")
+    if timing["lifetime"] not in (None, duration):
+        faults.append(f"lifetime {timing['lifetime']} is not the duration {duration}")
+    if record["network"]["community_id"] != community_id(record):
+        faults.append(f"community_id {record['network']['community_id']} is not {community_id(record)}")
+    if not all(SEGMENT_FIELDS <= set(s) for s in record["tcp"]["segments"]):
+        faults.append("a segment lacks fields")
+    return faults
+
+
+# ---- what holds for every run ----
+
+def printable(data):
+    """In the C locale, text is printable ASCII and newlines."""
+    return all(byte == 10 or 32 <= byte < 127 for byte in data)
+
+
+def error_faults(process, expected_exit):
+    """Exit code, and stderr: silent when all is well, else one line."""
+    faults = []
+    lines = process.stderr.decode("utf-8", "replace").splitlines()
+    if process.returncode != expected_exit:
+        faults.append(f"exit {process.returncode}, expected {expected_exit}")
+    if len(lines) != (expected_exit != 0):
+        faults.append(f"{len(lines)} lines on stderr: {lines[:3]}")
+    if not printable(process.stderr):
+        faults.append("control bytes on stderr")
+    return faults
+
+
+def format_faults(form, process, count):
+    """Of text, csv and ladder, for that many records. Lines of CSV end in CRLF (RFC 4180)."""
+    out = process.stdout.replace(b"\r\n", b"\n") if form == "csv" else process.stdout
+    faults = [] if printable(out) else ["control bytes"]
+    lines = out.decode("utf-8", "replace").splitlines()
+    if form == "csv":
+        rows = list(csv.reader(io.StringIO(out.decode("utf-8", "replace"))))
+        if len({len(row) for row in rows}) > 1:
+            faults.append("rows of different length")
+        lines = rows
+    if bool(count) > bool(lines):
+        faults.append("no output")
+    if form != "ladder" and len(lines) not in (0, count + 1):
+        faults.append(f"{len(lines)} lines for {count} records and a header")
+    return [f"{form}: {fault}" for fault in faults]
