@@ -7,7 +7,7 @@
 #ifndef TCPFIN_SWEEP_BPF_H
 #define TCPFIN_SWEEP_BPF_H
 
-#include "emit.bpf.h"
+#include "track.bpf.h"
 
 struct sweep {
 	struct sweep_request request;
@@ -119,6 +119,7 @@ static long sweep_closing(void *map, struct flow_key *key, struct closing *value
 		return 0;
 	if (!emit_closing(c, &k))
 		return 1;
+	unproven_bury(&k, &c->body.flow);
 	s->emitted++;
 	return 0;
 }

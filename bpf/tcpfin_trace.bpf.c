@@ -64,7 +64,7 @@ static __always_inline int observe(void *ctx, enum host host, struct cursor *c, 
 			fetch_options(ctx, host, w);
 		track_segment();
 	}
-	if (!(s->flags & (TCP_FIN | TCP_RST))) /* those are judged by the evidence, not part of it */
+	if (!(s->flags & TCP_CONTROL))
 		watch_note(cell, s, side, hash);
 	return verdict;
 }

@@ -12,7 +12,9 @@
 
 #include "emit.bpf.h"
 
-#define STEP_TRIES 4
+#define STEP_TRIES 3
+
+int unproven_bury(const struct flow_key *key, const struct flow *f);
 
 __noinline int work_step(void)
 {
@@ -96,8 +98,10 @@ static __noinline int closing_step(struct work *w, struct closing *c)
 	}
 	if (!stored)
 		count(COUNT_CONTENDED);
-	else if (tell == TELL_ALL)
+	else if (tell == TELL_ALL) {
 		emit_closing(c, &w->key);
+		unproven_bury(&w->key, f);
+	}
 	else if (tell == TELL_NEWS)
 		emit_notice(&w->key, EVENT_NEWS);
 	return 0;
@@ -182,6 +186,7 @@ static __noinline int closing_begin(struct work *w)
 
 		if (c)
 			emit_closing(c, &w->key);
+		unproven_bury(&w->key, &w->value.body.flow);
 	}
 	return inserted;
 }
@@ -224,8 +229,8 @@ static __always_inline void unproven_victim(struct work *w, const struct unprove
 		else if (set->entry[i].flow.state & FLOW_TOMBSTONE)
 			age = 1;
 		if (age < reload(w->oldest)) {
-			w->oldest = age;
-			w->way = i | UNPROVEN_VICTIM;
+			reload(w->oldest) = age;
+			reload(w->way) = i | UNPROVEN_VICTIM;
 		}
 	}
 }
@@ -240,7 +245,7 @@ enum {
 };
 
 /* Copies the tuple's unproven flow into the work, making one if `create`. Bits into w->found. */
-static __always_inline void unproven_load(struct work *w, struct unproven_set *set, __u32 create)
+static __always_inline void unproven_load(struct work *w, struct unproven_set *set, __u32 create, __u32 others)
 {
 	struct unproven *e;
 	__u32 way;
@@ -264,7 +269,7 @@ static __always_inline void unproven_load(struct work *w, struct unproven_set *s
 		set->tag[way] = w->key.hash | 1;
 		e->key = w->key;
 		__builtin_memset(&e->flow, 0, sizeof(e->flow));
-		flow_init(&e->flow, &w->segment, w->turn.side);
+		flow_init(&e->flow, &w->segment, w->turn.side, others != 0);
 		w->found |= UNPROVEN_RAISED;
 	}
 	w->value.body.flow = e->flow;
@@ -321,11 +326,15 @@ __noinline int unproven_step(__u32 create, __u32 others)
 		const struct flow *f = &w->value.body.flow;
 
 		w->found &= ~UNPROVEN_READY;
-		unproven_load(w, set, create);
+		unproven_load(w, set, create, others);
 		if (!(w->found & UNPROVEN_READY))
 			return 0;
-		if (f->state & FLOW_TOMBSTONE) /* reported already; a copy of its SYN is no new attempt */
-			return f->open.seen && w->segment.flags & TCP_SYN ? UNPROVEN_TAKEN : 0;
+		if (f->state & FLOW_TOMBSTONE) {
+			if (others || (!(w->segment.flags & TCP_SYN) && !flow_is_late(f, &w->segment, w->turn.side)))
+				return 0;
+			count(COUNT_LATE);
+			return UNPROVEN_TAKEN;
+		}
 		if (others && !flow_claims(f, &w->segment, w->turn.side))
 			return 0;
 		work_step();
@@ -346,6 +355,47 @@ __noinline int unproven_step(__u32 create, __u32 others)
 		count(w->found & UNPROVEN_LOST ? COUNT_RECORDS_LOST : COUNT_UNPROVEN_EVICTED);
 	}
 	return w->found | UNPROVEN_TAKEN;
+}
+
+/*
+ * Leaves a tombstone where a closing flow has been announced, so that a FIN repeated into TIME-WAIT or the RSTs that
+ * follow do not look like another connection once user space has deleted it. No live flow gives way to one.
+ */
+__noinline int unproven_bury(const struct flow_key *key, const struct flow *f)
+{
+	struct unproven_set *set;
+	struct unproven *e;
+	__u32 i, way = UNPROVEN_WAYS;
+
+	if (!key || !f)
+		return 0;
+	set = unproven_set_of(key->hash);
+	if (!set)
+		return 0;
+	bpf_spin_lock(&set->lock);
+	rolled
+	for (i = 0; i < UNPROVEN_WAYS; i++) {
+		e = &set->entry[i];
+		if (!set->tag[i] || e->flow.state & FLOW_TOMBSTONE)
+			way = i;
+		if (set->tag[i] == (key->hash | 1))
+			break; /* ours, or so alike that one of them is enough */
+	}
+	if (i < UNPROVEN_WAYS)
+		way = set->entry[i].flow.state & FLOW_TOMBSTONE ? i : UNPROVEN_WAYS;
+	if (way < UNPROVEN_WAYS) {
+		e = &set->entry[way];
+		set->tag[way] = key->hash | 1;
+		e->key = *key;
+		e->key.generation = 0;
+		e->flow.open = f->open;
+		e->flow.side[0] = f->side[0];
+		e->flow.side[1] = f->side[1];
+		e->flow.state = f->state | FLOW_TOMBSTONE;
+		e->flow.version++;
+	}
+	bpf_spin_unlock(&set->lock);
+	return 0;
 }
 
 /* ---- from one table to the next ---- */
@@ -370,6 +420,8 @@ static __noinline int track_proven(struct work *w, struct closing *c)
 		old = bpf_map_lookup_elem(&established, &w->key);
 		if (old)
 			emit_replaced(&old->open, &w->key);
+		if (cell)
+			flow_leave_evidence(&w->value.body.flow, cell, w->key.hash);
 		count(bpf_map_update_elem(&established, &w->key, &new, BPF_ANY) ? COUNT_ESTABLISHED_FULL
 										: COUNT_ESTABLISHED);
 	}
@@ -400,7 +452,7 @@ static __noinline int track_begin(struct work *w, struct established *e)
 	} else {
 		if (!flow_evident(cell, &w->segment, w->turn.side, w->key.hash))
 			return BEGIN_STRAY;
-		flow_init(f, &w->segment, w->turn.side);
+		flow_init(f, &w->segment, w->turn.side, 0);
 		f->state |= FLOW_PROVEN;
 	}
 	flow_lend_evidence(f, cell, w->key.hash);
@@ -447,14 +499,16 @@ __noinline int track_segment(void)
 	if (!c && s->flags & TCP_CONTROL)
 		e = bpf_map_lookup_elem(&established, &w->key);
 
+	if (s->flags & TCP_SYN && segment_contradicts(s)) {
+		count(COUNT_CONTRADICTORY);
+		return 0;
+	}
 	if (s->flags & TCP_SYN) {
-		if (segment_contradicts(s)) {
-			count(COUNT_CONTRADICTORY);
-			return 0;
-		}
-		if (c && flow_is_copy(&c->body.flow.open, s, w->turn.side))
+		flag_t done = c && c->body.flow.state & FLOW_DONE && !(s->flags & TCP_ACK);
+
+		if (c && !done && flow_is_copy(&c->body.flow.open, s, w->turn.side))
 			goto step;
-		if (c && c->body.flow.state & FLOW_DONE) {
+		if (c && done) {
 			closing_replace(c, &w->key);
 			c = NULL;
 		}
@@ -484,6 +538,8 @@ __noinline int track_segment(void)
 		int begun;
 
 		if (!(s->flags & (TCP_FIN | TCP_RST)))
+			return 0;
+		if (!e && unproven_step(0, 0) & UNPROVEN_TAKEN) /* reported already */
 			return 0;
 		begun = track_begin(w, e);
 		if (begun == BEGIN_PLACED)

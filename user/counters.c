@@ -4,7 +4,7 @@
  */
 #include "counters.h"
 
-_Static_assert(COUNT_VERDICT == 2 && PACKET_VERDICTS == 10 && COUNTERS - COUNT_ESTABLISHED == 11,
+_Static_assert(COUNT_VERDICT == 2 && PACKET_VERDICTS == 10 && COUNTERS - COUNT_ESTABLISHED == 12,
 	       "a counter came or went: give it a name, then change these numbers");
 
 const char *const counter_names[COUNTERS] = {
@@ -23,6 +23,7 @@ const char *const counter_names[COUNTERS] = {
 	[COUNT_ESTABLISHED] = "established",
 	[COUNT_STRAY_RST] = "stray_rst",
 	[COUNT_STRAY] = "stray",
+	[COUNT_LATE] = "late_segments",
 	[COUNT_CONTRADICTORY] = "contradictory",
 	[COUNT_RING_FULL] = "ring_full",
 	[COUNT_UNPROVEN_EVICTED] = "unproven_evicted",

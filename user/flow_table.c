@@ -10,13 +10,14 @@
 #include "flow_table.h"
 #include "log.h"
 
-enum kind { UNPROVEN, ESTABLISHED, CLOSING };
+enum kind { UNPROVEN, ESTABLISHED, CLOSING, TOMBSTONE };
 
-/* The queues: enum flow_wait, the established flows, and unanswered ones that stay to recognise late copies of a SYN. */
+/* The queues: enum flow_wait, the established flows, and reported ones that stay to recognise late copies. */
 enum { QUEUE_ESTABLISHED = FLOW_WAITS, QUEUE_TOMBSTONES, QUEUES };
 
-/* No stack waits longer between two copies of a SYN. */
+/* No stack waits longer between two copies of a SYN, and no TIME-WAIT lasts longer. */
 #define TOMBSTONE_NS (64 * 1000000000ULL)
+#define TOMBSTONES_MAX 8192
 
 struct entry {
 	struct entry *chain;       /* next of the same bucket */
@@ -38,7 +39,7 @@ struct flow_table {
 	struct watch_cell watch[WATCH_CELLS];
 	struct entry **bucket;
 	uint32_t bucket_mask;
-	uint32_t entries;
+	uint32_t entries, tombstones;
 	struct queue queue[QUEUES];
 	struct entry *free_entries;        /* chained by next */
 	struct closing_body **free_bodies; /* stack */
@@ -154,7 +155,7 @@ static struct entry *find(struct flow_table *t, const struct flow_key *key, bool
 {
 	struct entry *e = t->bucket[key->hash & t->bucket_mask];
 
-	while (e && !((e->kind == UNPROVEN) == unproven && flow_key_equal(&e->key, key)))
+	while (e && !((e->kind == UNPROVEN || e->kind == TOMBSTONE) == unproven && flow_key_equal(&e->key, key)))
 		e = e->chain;
 	return e;
 }
@@ -196,6 +197,7 @@ static void delete(struct flow_table *t, struct entry *e)
 		at = &(*at)->chain;
 	*at = e->chain;
 	t->entries--;
+	t->tombstones -= e->kind == TOMBSTONE;
 	queue_remove(t, e);
 	cell_of(t, e->key.hash)->count -= watch_unit(e->kind);
 	body_free(t, e->body);
@@ -218,12 +220,14 @@ static void report(struct flow_table *t, struct entry *e, bool replaced)
 	if (e->kind == ESTABLISHED) {
 		memset(&body, 0, sizeof(body));
 		flow_reopen(&body.flow, body.log, &e->open);
-		flow_lend_evidence(&body.flow, cell_of(t, e->key.hash), e->key.hash);
-		body.flow.state |= replaced ? FLOW_REPLACED : 0;
+		if (replaced) /* and the evidence is the new connection's */
+			body.flow.state |= FLOW_REPLACED;
+		else
+			flow_lend_evidence(&body.flow, cell_of(t, e->key.hash), e->key.hash);
 		t->config.report(t->config.context, &e->key, &body.flow, body.log);
 	} else if (e->kind == UNPROVEN && flow_is_stray(&e->body->flow)) {
 		count(t, COUNT_STRAY);
-	} else if (e->queue != QUEUE_TOMBSTONES) {
+	} else {
 		e->body->flow.state |= replaced ? FLOW_REPLACED : 0;
 		t->config.report(t->config.context, &e->key, &e->body->flow, e->body->log);
 	}
@@ -231,8 +235,20 @@ static void report(struct flow_table *t, struct entry *e, bool replaced)
 
 static void replace(struct flow_table *t, struct entry *e)
 {
-	report(t, e, true);
+	if (e->queue != QUEUE_TOMBSTONES)
+		report(t, e, true);
 	delete(t, e);
+}
+
+/* Reported, but its last segments may be repeated: stays as an unproven flow that takes them. */
+static void bury(struct flow_table *t, struct entry *e, uint64_t now)
+{
+	e->body->flow.state |= FLOW_TOMBSTONE;
+	set_kind(t, e, TOMBSTONE);
+	queue_remove(t, e);
+	queue_append(t, e, QUEUE_TOMBSTONES, now);
+	if (++t->tombstones > TOMBSTONES_MAX)
+		delete(t, t->queue[QUEUE_TOMBSTONES].head);
 }
 
 /* ---- from a segment to its flow: as bpf/track.bpf.h ---- */
@@ -254,6 +270,7 @@ static void proven(struct flow_table *t, struct entry *e, struct entry *older)
 	if (e->body->flow.state & FLOW_BEGUN) {
 		set_kind(t, e, CLOSING);
 	} else {
+		flow_leave_evidence(&e->body->flow, cell_of(t, e->key.hash), e->key.hash);
 		e->open = e->body->flow.open;
 		body_free(t, e->body);
 		e->body = NULL;
@@ -273,15 +290,19 @@ static bool take_unproven(struct flow_table *t, const struct flow_key *key, cons
 		replace(t, e);
 		e = NULL;
 	}
-	if (e && e->queue == QUEUE_TOMBSTONES)
-		return s->flags & TCP_SYN;
+	if (e && e->kind == TOMBSTONE) {
+		if (other || (!(s->flags & TCP_SYN) && !flow_is_late(&e->body->flow, s, side)))
+			return false;
+		count(t, COUNT_LATE);
+		return true;
+	}
 	if (!e) {
 		struct closing_body *b;
 
 		if (!create)
 			return false;
 		b = body_new(t);
-		flow_init(&b->flow, s, side);
+		flow_init(&b->flow, s, side, other);
 		e = insert(t, key, UNPROVEN, b);
 	} else if (other && !flow_claims(&e->body->flow, s, side)) {
 		return false;
@@ -307,7 +328,7 @@ static bool begin(struct flow_table *t, const struct flow_key *key, struct entry
 		memset(b->log, 0, 3 * sizeof(b->log[0]));
 		flow_reopen(&b->flow, b->log, &e->open);
 	} else {
-		flow_init(&b->flow, s, side);
+		flow_init(&b->flow, s, side, false);
 		b->flow.state |= FLOW_PROVEN;
 	}
 	flow_lend_evidence(&b->flow, cell, key->hash);
@@ -340,16 +361,18 @@ static void track(struct flow_table *t, const struct flow_key *key, const struct
 	bool closing = e && e->kind == CLOSING;
 
 	count(t, COUNT_LOOKED_UP);
+	if (s->flags & TCP_SYN && segment_contradicts(s)) {
+		count(t, COUNT_CONTRADICTORY);
+		return;
+	}
 	if (s->flags & TCP_SYN) {
-		if (segment_contradicts(s)) {
-			count(t, COUNT_CONTRADICTORY);
-			return;
-		}
-		if (closing && flow_is_copy(&e->body->flow.open, s, side)) {
+		bool done = closing && e->body->flow.state & FLOW_DONE && !(s->flags & TCP_ACK);
+
+		if (closing && !done && flow_is_copy(&e->body->flow.open, s, side)) {
 			step_closing(t, e, s, side);
 			return;
 		}
-		if (closing && e->body->flow.state & FLOW_DONE) {
+		if (done) {
 			replace(t, e);
 			e = NULL;
 			closing = false;
@@ -367,7 +390,11 @@ static void track(struct flow_table *t, const struct flow_key *key, const struct
 		step_closing(t, e, s, side);
 		return;
 	}
-	if (!(s->flags & (TCP_FIN | TCP_RST)) || begin(t, key, e, s, side))
+	if (!(s->flags & (TCP_FIN | TCP_RST)))
+		return;
+	if (!e && take_unproven(t, key, s, side, NULL, false))
+		return;
+	if (begin(t, key, e, s, side))
 		return;
 	if (s->flags & TCP_RST)
 		count(t, COUNT_STRAY_RST);
@@ -389,7 +416,7 @@ void flow_table_segment(struct flow_table *t, struct tcp_segment *s, uint32_t if
 		flow_key_fill(&key, s, side, ifindex, hash);
 		track(t, &key, s, side);
 	}
-	if (!(s->flags & (TCP_FIN | TCP_RST)))
+	if (!(s->flags & TCP_CONTROL))
 		watch_note(cell, s, side, hash);
 }
 
@@ -402,12 +429,7 @@ void flow_table_expire(struct flow_table *t, uint64_t now)
 
 		while ((e = t->queue[queue].head) && flow_is_due(&e->body->flow, now, &t->config.timeouts)) {
 			report(t, e, false);
-			if (queue != FLOW_WAIT_SYN) {
-				delete(t, e);
-				continue;
-			}
-			queue_remove(t, e);
-			queue_append(t, e, QUEUE_TOMBSTONES, now);
+			bury(t, e, now);
 		}
 	}
 	while (t->queue[QUEUE_TOMBSTONES].head && now - t->queue[QUEUE_TOMBSTONES].head->since > TOMBSTONE_NS)
@@ -420,7 +442,7 @@ void flow_table_finish(struct flow_table *t, bool open)
 		struct entry *e;
 
 		while ((e = t->queue[queue].head)) {
-			if (queue != QUEUE_ESTABLISHED || open)
+			if (queue != QUEUE_TOMBSTONES && (queue != QUEUE_ESTABLISHED || open))
 				report(t, e, false);
 			delete(t, e);
 		}

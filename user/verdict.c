@@ -97,14 +97,9 @@ static enum role closer(const struct facts *c)
 
 static enum pattern pattern(const struct facts *c, enum role first)
 {
-	const struct flow_side *active, *passive;
-
 	if (first == BOTH)
 		return PATTERN_SIMULTANEOUS;
-	active = side_of(c, first);
-	passive = side_of(c, other(first));
-	return passive->fin_ack == active->fin_end && active->t_fin_acked == passive->t_fin ? PATTERN_THREE_WAY
-											  : PATTERN_FOUR_WAY;
+	return has(c, other(first), SIDE_FIN_ANSWERS) ? PATTERN_THREE_WAY : PATTERN_FOUR_WAY;
 }
 
 /* A FIN was sent again and nobody answered: the silence is not only ours. */
@@ -313,17 +308,21 @@ static int64_t bytes_sent(const struct facts *c, enum role role)
 }
 
 /*
- * Sequence numbers tell bytes modulo 2^32. More cannot be excluded where the lifetime has room for that many windows of
- * the size that the receivers offered at the end.
+ * Sequence numbers tell bytes modulo 2^32. More cannot be excluded where the lifetime has room for that many of the
+ * largest windows that the two could have offered.
  */
-static bool may_have_wrapped(const struct record *r, const struct facts *c)
+static bool may_have_wrapped(const struct record *r)
 {
 	double rtt = r->timing[T_INITIAL_RTT] > 0 ? (double)r->timing[T_INITIAL_RTT] : 1;
 	double window = 0;
 
-	for (unsigned side = 0; side < 2; side++)
-		if (flow_window(c->flow, side) > window)
-			window = flow_window(c->flow, side);
+	if (r->timing[T_INITIAL_RTT] == TIMING_UNSEEN || r->timing[T_LIFETIME] <= 0)
+		return false;
+	for (int i = 0; i < 2; i++) {
+		double w = (double)(65535ULL << (r->end[i].wscale > 0 ? r->end[i].wscale : 0));
+
+		window = w > window ? w : window;
+	}
 	return (double)r->timing[T_LIFETIME] / rtt * window > 4294967296.0;
 }
 
@@ -366,12 +365,12 @@ static int completeness(const struct record *r, const struct facts *c)
 		value |= 8;
 	if ((c->flow->side[0].seen | c->flow->side[1].seen) & SIDE_FIN)
 		value |= 16;
-	if (in_state(c, FLOW_RESET | FLOW_LATE_RESET))
+	if (in_state(c, FLOW_RESET | FLOW_LATE_RESET) || o->resets_ignored)
 		value |= 32;
 	for (unsigned i = 0; i < r->segment_count; i++) {
 		const struct record_segment *s = &r->segments[i];
 
-		if ((s->flags & (TCP_SYN | TCP_RST | TCP_ACK)) == TCP_ACK)
+		if ((s->flags & (TCP_SYN | TCP_ACK)) == TCP_ACK)
 			value |= 4;
 		if (s->flags & TCP_RST)
 			value |= 32;
@@ -462,15 +461,17 @@ static void sort_by_time(struct flow_segment *log, unsigned n)
 		}
 }
 
-/* Index of the segment of `role` at this time with these flags, or -1. */
-static int find_segment(const struct record *r, const struct facts *c, enum role role, uint8_t flags, uint64_t time)
+/* Index of the segment of `role` at this time with these flags (and this acknowledgment, if it has one), or -1. */
+static int find_segment(const struct record *r, const struct facts *c, enum role role, uint8_t flags, uint64_t time,
+			const uint32_t *ack)
 {
-	uint64_t t = span(c->flow->t_first, time);
+	uint64_t t = (uint64_t)span(c->flow->t_first, time);
 
 	for (unsigned i = 0; i < r->segment_count; i++) {
 		const struct record_segment *s = &r->segments[i];
 
-		if (s->from == role && (s->flags & flags) == flags && s->t == t && !(s->mark & SEGMENT_IGNORED))
+		if (s->from == role && (s->flags & flags) == flags && s->t == t && !(s->mark & SEGMENT_IGNORED) &&
+		    (!ack || s->raw_ack == *ack))
 			return (int)i;
 	}
 	return -1;
@@ -484,7 +485,7 @@ static void find_evidence(struct record *r, const struct facts *c)
 		r->evidence[i] = -1;
 	if (in_state(c, FLOW_RESET | FLOW_LATE_RESET))
 		r->evidence[EVIDENCE_RESET] = find_segment(r, c, role_of(c, c->flow->reset.side), TCP_RST,
-							   c->flow->reset.time);
+							   c->flow->reset.time, NULL);
 	if (first == NOBODY)
 		return;
 	for (int turn = 0; turn < 2; turn++) {
@@ -493,10 +494,10 @@ static void find_evidence(struct record *r, const struct facts *c)
 
 		if (side->seen & SIDE_FIN)
 			r->evidence[turn ? EVIDENCE_PEER_FIN : EVIDENCE_FIN] =
-				find_segment(r, c, role, TCP_FIN, side->t_fin);
+				find_segment(r, c, role, TCP_FIN, side->t_fin, NULL);
 		if (side->seen & SIDE_FIN_ACKED)
 			r->evidence[turn ? EVIDENCE_PEER_FIN_ACK : EVIDENCE_FIN_ACK] =
-				find_segment(r, c, other(role), TCP_ACK, side->t_fin_acked);
+				find_segment(r, c, other(role), TCP_ACK, side->t_fin_acked, &side->fin_end);
 	}
 }
 
@@ -603,7 +604,7 @@ void verdict(struct record *r, const struct flow_key *key, const struct flow *f,
 	if (f->open.seen & OPEN_SYN)
 		r->timing[T_LIFETIME] = span(f->open.t_syn, end);
 	ends(r, &c);
-	r->bytes_approximate = may_have_wrapped(r, &c);
+	r->bytes_approximate = may_have_wrapped(r);
 	r->half_closed_bytes = bytes_half_closed(&c, r->closer);
 	r->syn_retransmits = f->open.syn_copies;
 	r->synack_retransmits = f->open.synack_copies;

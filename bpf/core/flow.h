@@ -20,6 +20,7 @@ enum {
 	OPEN_ACK = 4,     /* the handshake was completed with matching numbers */
 	OPEN_CROSSED = 8, /* both sides sent a SYN (RFC 9293 section 3.5, simultaneous open) */
 	OPEN_SYN_DATA = 16, /* the SYN-ACK acknowledged the SYN's payload (RFC 7413) */
+	OPEN_INSIDE = 32, /* the SYN came while the tuple had a connection (RFC 5961 section 4) */
 };
 
 struct flow_open {
@@ -75,6 +76,7 @@ enum {
 	SIDE_FIN_ACKED = 8,   /* the other side acknowledged it: t_fin_acked */
 	SIDE_FIN_NEXT = 16,   /* the FIN's first copy followed the side's highest byte: no copy before it was missed */
 	SIDE_FIN_PARTIAL = 32, /* the FIN came in a first fragment: fin_end is a lower bound until acknowledged */
+	SIDE_FIN_ANSWERS = 64, /* the FIN's first copy was the first acknowledgment of the other side's FIN */
 };
 
 struct flow_side {
@@ -171,6 +173,8 @@ enum {
 
 /* An identical segment this soon (ns) is the same one seen twice: no sender retransmits so fast. */
 #define FLOW_DUPLICATE_NS 1000000ULL
+/* Numbers that jump further ahead at once than any window is wide are not believed. */
+#define FLOW_JUMP (1u << 30)
 /* How far a handshake's ACK may be ahead of the numbers expected, where the first one was lost before us. */
 #define FLOW_HANDSHAKE_SLACK (1u << 20)
 
@@ -192,18 +196,19 @@ static __always_inline flag_t segment_contradicts(const struct tcp_segment *s)
 	return (s->flags & (TCP_FIN | TCP_RST | TCP_ACK)) == TCP_FIN;
 }
 
-/* Largest window (bytes) the side may have offered last. Scaling holds only if both SYNs offered it (RFC 7323). */
-static __always_inline __u32 flow_window(const struct flow *f, __u32 side)
+/*
+ * Window (bytes) that the side offered last. Scaling holds only if both SYNs offered it (RFC 7323); where that was not
+ * seen, `unknown` is the shift to assume: 0 for the least, 14 for the most that it can be.
+ */
+static __always_inline __u32 flow_window(const struct flow *f, __u32 side, __u32 unknown)
 {
-	__u32 scale = 14;
+	const struct flow_open *o = &f->open;
+	__u32 scale = unknown;
 
-	if (f->open.seen & OPEN_SYNACK) {
-		scale = 0;
-		if (f->open.wscale[0] <= 14 && f->open.wscale[1] <= 14)
-			scale = f->open.wscale[side & 1];
-		else if (!(f->open.seen & OPEN_SYN)) /* the source's offer was not seen */
-			scale = 14;
-	}
+	if ((o->seen & OPEN_SYNACK) && o->wscale[!o->source] > 14)
+		scale = 0; /* the destination declined, whatever the source offered */
+	else if ((o->seen & (OPEN_SYN | OPEN_SYNACK)) == (OPEN_SYN | OPEN_SYNACK))
+		scale = o->wscale[o->source & 1] > 14 ? 0 : o->wscale[side & 1];
 	return (__u32)f->side[side & 1].win << (scale & 15);
 }
 
@@ -214,7 +219,7 @@ static __always_inline flag_t log_equal(const struct flow_segment *e, const stru
 	return e->seq == s->seq && e->ack == s->ack && e->flags == s->flags && e->side == side && e->len == s->len;
 }
 
-/* The same packet seen a second time: equal in all, IP id included, within FLOW_DUPLICATE_NS. */
+/* The same packet seen a second time: equal in all, IP id included, within FLOW_DUPLICATE_NS of the first sighting. */
 static __always_inline flag_t flow_seen_twice(const struct flow *f, const struct flow_turn *t,
 					      const struct tcp_segment *s)
 {
@@ -222,9 +227,11 @@ static __always_inline flag_t flow_seen_twice(const struct flow *f, const struct
 
 	for (i = 0; i < 2; i++) {
 		const struct flow_segment *e = &t->last[i];
+		/* an entry counts from its first segment on, but the last one of the log was last seen at t_last */
+		__u64 seen = i == 0 ? f->t_last : e->time;
 
-		if (f->log_len > i && log_equal(e, s, t->side) && e->count == 1 && e->ip_id == s->ip_id &&
-		    s->time - e->time < FLOW_DUPLICATE_NS)
+		if (f->log_len > i && log_equal(e, s, t->side) && (i == 0 || e->count == 1) && e->ip_id == s->ip_id &&
+		    s->time - seen < FLOW_DUPLICATE_NS)
 			return 1;
 	}
 	return 0;
@@ -253,6 +260,7 @@ static __always_inline void flow_log(struct flow *f, struct flow_turn *t, const 
 			e->len += s->len;
 		e->ack = s->ack;
 		e->win = s->win;
+		e->ip_id = s->ip_id;
 		e->flags |= s->flags;
 		e->count += e->count != ~0u;
 		return;
@@ -373,7 +381,7 @@ static __always_inline __u8 flow_judge_reset(const struct flow *f, const struct 
 {
 	const struct flow_side *me = &f->side[side & 1], *peer = &f->side[!side];
 	const struct flow_open *o = &f->open;
-	__u32 window, ahead;
+	__u32 most, ahead;
 
 	if (!(f->state & (FLOW_PROVEN | FLOW_MIDSTREAM))) {
 		__u32 next = o->isn[side & 1] + 1;
@@ -395,11 +403,13 @@ static __always_inline __u8 flow_judge_reset(const struct flow *f, const struct 
 		return RESET_EXACT;
 	if ((me->seen & SIDE_FIN_ACKED) && s->seq == peer->ack - 1)
 		return RESET_EXACT;
-	window = flow_window(f, !side);
+	most = flow_window(f, !side, 14);
 	ahead = s->seq - peer->ack;
-	if ((me->seen & SIDE_END) && s->seq == me->end && ahead <= (window > 0xffff ? window : 0xffff))
+	if ((me->seen & SIDE_END) && s->seq == me->end && ahead <= (most > 0xffff ? most : 0xffff))
 		return RESET_EXACT;
-	return ahead < window ? RESET_IN_WINDOW : RESET_OUT_OF_WINDOW;
+	if (ahead < flow_window(f, !side, 0))
+		return RESET_IN_WINDOW;
+	return ahead < most ? RESET_UNKNOWN : RESET_OUT_OF_WINDOW;
 }
 
 static __always_inline void flow_rst(struct flow *f, struct flow_turn *t, const struct tcp_segment *s)
@@ -470,7 +480,7 @@ static __always_inline flag_t flow_survived_reset(const struct flow *f, const st
 static __always_inline flag_t flow_fin_implausible(const struct flow *f, const struct tcp_segment *s, __u32 side)
 {
 	const struct flow_side *me = &f->side[side & 1], *peer = &f->side[!side];
-	__u32 window = flow_window(f, !side);
+	__u32 window = flow_window(f, !side, 14);
 
 	if (window < 0xffff)
 		window = 0xffff;
@@ -484,7 +494,7 @@ static __always_inline void flow_fin(struct flow *f, struct flow_turn *t, const 
 {
 	struct flow_side *me = &f->side[t->side & 1];
 	__u32 end = segment_end(s);
-	flag_t next = me->seen & SIDE_END && !seq_after(s->seq, me->end);
+	flag_t next = me->seen & SIDE_END && !seq_after(s->seq, me->end) && seq_after(end, me->end);
 
 	if (me->seen & SIDE_FIN && end == me->fin_end) {
 		me->fin_copies = saturating_inc(me->fin_copies);
@@ -504,7 +514,7 @@ static __always_inline void flow_fin(struct flow *f, struct flow_turn *t, const 
 	if (!(f->state & FLOW_BEGUN))
 		t->step |= STEP_BEGUN;
 	me->seen |= SIDE_FIN;
-	me->seen &= ~(SIDE_FIN_NEXT | SIDE_FIN_PARTIAL);
+	me->seen &= ~(SIDE_FIN_NEXT | SIDE_FIN_PARTIAL | SIDE_FIN_ANSWERS);
 	if (next)
 		me->seen |= SIDE_FIN_NEXT;
 	if (s->partial)
@@ -532,6 +542,8 @@ static __always_inline void flow_ack(struct flow *f, struct flow_turn *t, const 
 	if (beyond != 0 && !(peer->seen & SIDE_FIN_PARTIAL && beyond < 0xffff))
 		return;
 	t->listed = 1;
+	if (s->flags & TCP_FIN && !(t->mark & SEGMENT_COPY))
+		me->seen |= SIDE_FIN_ANSWERS;
 	peer->fin_end = s->ack;
 	peer->seen |= SIDE_FIN_ACKED;
 	peer->t_fin_acked = s->time;
@@ -547,19 +559,23 @@ static __always_inline void flow_ack(struct flow *f, struct flow_turn *t, const 
 	}
 }
 
-/* Raises the side's highest numbers. Returns whether anything is new. */
+/*
+ * Raises the side's highest numbers. Returns whether anything is new. A FIN behind a gap raises nothing: the bytes before
+ * it were not seen, and if it is forged the real one must still be the next in sequence.
+ */
 static __always_inline flag_t flow_advance(struct flow_side *me, const struct tcp_segment *s)
 {
 	__u32 end = segment_end(s);
 	flag_t news = 0;
 
-	if (!(me->seen & SIDE_END) || seq_after(end, me->end)) {
+	if (!(me->seen & SIDE_END) ||
+	    (end - me->end - 1 < FLOW_JUMP && !(s->flags & TCP_FIN && seq_after(s->seq, me->end)))) {
 		me->end = end;
 		me->seen |= SIDE_END;
 		news = 1;
 	}
 	if (s->flags & TCP_ACK) {
-		if (!(me->seen & SIDE_ACK) || seq_after(s->ack, me->ack)) {
+		if (!(me->seen & SIDE_ACK) || s->ack - me->ack - 1 < FLOW_JUMP) {
 			me->ack = s->ack;
 			me->seen |= SIDE_ACK;
 			news = 1;
@@ -587,12 +603,14 @@ static __always_inline void flow_accept(struct flow *f, struct flow_turn *t, con
 		t->step |= STEP_PROVEN;
 		t->listed = 1;
 	}
-	if (s->flags & TCP_FIN && !ended) {
+	if (ended) /* still on its way when the RST came: it changes nothing */
+		return;
+	if (s->flags & TCP_FIN) {
 		flow_fin(f, t, s);
 		if (t->mark & SEGMENT_IGNORED)
 			return;
 	}
-	if (s->flags & TCP_ACK && !ended)
+	if (s->flags & TCP_ACK)
 		flow_ack(f, t, s);
 	if (flow_advance(&f->side[t->side & 1], s) || t->listed)
 		f->t_progress = s->time;
@@ -663,9 +681,13 @@ static __always_inline void flow_turn_end(const struct flow_turn *t, struct flow
 
 /* ---- beginnings ---- */
 
-/* Prepares zeroed memory for a flow whose first segment this is. The caller steps the segment then. */
-static __always_inline void flow_init(struct flow *f, const struct tcp_segment *s, __u32 side)
+/*
+ * Prepares zeroed memory for a flow whose first segment this is. The caller steps the segment then. inside: the tuple
+ * has a connection already.
+ */
+static __always_inline void flow_init(struct flow *f, const struct tcp_segment *s, __u32 side, flag_t inside)
 {
+	f->open.seen = inside ? OPEN_INSIDE : 0;
 	f->open.wscale[0] = f->open.wscale[1] = SEGMENT_NO_WSCALE;
 	f->open.vlan[0] = s->vlan[0];
 	f->open.vlan[1] = s->vlan[1];
@@ -675,7 +697,10 @@ static __always_inline void flow_init(struct flow *f, const struct tcp_segment *
 		f->state = FLOW_MIDSTREAM;
 }
 
-/* Lends the flow what the watch cell remembers of its last segments each way. */
+/*
+ * Lends the flow what the watch cell remembers of its last segments each way. Where the two sides contradict each other
+ * (one has sent what the other is nowhere near to acknowledging), one of them is forged, and neither is believed.
+ */
 static __always_inline void flow_lend_evidence(struct flow *f, const struct watch_cell *cell, __u32 hash)
 {
 	__u32 i;
@@ -683,12 +708,35 @@ static __always_inline void flow_lend_evidence(struct flow *f, const struct watc
 	for (i = 0; i < 2; i++) {
 		const struct watch_side *w = &cell->side[i];
 
-		if (w->tag != watch_tag(hash))
+		if (!watch_is_of(w, hash))
 			continue;
 		f->side[i].end = w->end;
 		f->side[i].ack = w->ack;
 		f->side[i].win = w->win;
 		f->side[i].seen |= SIDE_END | SIDE_ACK;
+	}
+	for (i = 0; i < 2; i++) {
+		struct flow_side *me = &f->side[i], *peer = &f->side[!i];
+
+		if (me->seen & peer->seen & SIDE_END && me->end - peer->ack + WATCH_REORDER > FLOW_JUMP) {
+			me->seen &= ~SIDE_END;
+			peer->seen &= ~SIDE_ACK;
+		}
+	}
+}
+
+/* The other way round: a handshake was completed, and its numbers are where the evidence begins. */
+static __always_inline void flow_leave_evidence(const struct flow *f, struct watch_cell *cell, __u32 hash)
+{
+	__u32 i;
+
+	for (i = 0; i < 2; i++) {
+		struct watch_side *w = &cell->side[i];
+
+		w->end = f->side[i].end;
+		w->ack = f->side[i].ack;
+		w->win = f->side[i].win;
+		w->tag = watch_tag(hash);
 	}
 }
 
@@ -701,7 +749,7 @@ static __always_inline flag_t flow_evident(const struct watch_cell *cell, const 
 {
 	const struct watch_side *me = &cell->side[side & 1], *peer = &cell->side[!side];
 
-	return me->tag == watch_tag(hash) && peer->tag == me->tag && s->seq - me->end + WATCH_REORDER < 2 * WATCH_REORDER &&
+	return watch_is_of(me, hash) && watch_is_of(peer, hash) && s->seq - me->end + WATCH_REORDER < 2 * WATCH_REORDER &&
 	       me->ack - peer->end + WATCH_REORDER < 2 * WATCH_REORDER;
 }
 
@@ -713,11 +761,22 @@ static __always_inline flag_t flow_is_copy(const struct flow_open *o, const stru
 	return o->seen & (OPEN_SYN | OPEN_SYNACK) && s->seq == o->isn[side & 1];
 }
 
-/* A SYN with other numbers than the unproven flow's: a new attempt, not a copy. */
+/* Is the SYN a new attempt, where the tuple has an unproven flow or a reported one's tombstone? */
 static __always_inline flag_t flow_is_new_attempt(const struct flow *f, const struct tcp_segment *s, __u32 side)
 {
-	return (s->flags & (TCP_SYN | TCP_ACK)) == TCP_SYN && f->open.seen && side == f->open.source &&
-	       s->seq != f->open.isn[side & 1];
+	if ((s->flags & (TCP_SYN | TCP_ACK)) != TCP_SYN)
+		return 0;
+	if (f->state & FLOW_TOMBSTONE) /* no SYN is delayed for a whole connection */
+		return f->state & FLOW_DONE || !flow_is_copy(&f->open, s, side);
+	return f->open.seen & (OPEN_SYN | OPEN_SYNACK) && side == f->open.source && s->seq != f->open.isn[side & 1];
+}
+
+/* Does a segment without SYN belong to the connection of this tombstone, by its numbers? */
+static __always_inline flag_t flow_is_late(const struct flow *f, const struct tcp_segment *s, __u32 side)
+{
+	const struct flow_side *me = &f->side[side & 1];
+
+	return !(me->seen & SIDE_END) || s->seq - me->end + WATCH_REORDER < 2 * WATCH_REORDER;
 }
 
 /* Where the tuple has an older connection as well: is the segment surely the unproven one's? */
@@ -787,10 +846,16 @@ static __always_inline flag_t flow_is_due(const struct flow *f, __u64 now, const
 	return now > since && now - since >= wait;
 }
 
-/* An unproven flow that nothing but a stray FIN or SYN-ACK speaks for: counted, never reported as a connection. */
+/*
+ * An unproven flow that nothing but a stray FIN or SYN-ACK speaks for, or a SYN inside a connection that goes on:
+ * counted, never reported as a connection.
+ */
 static __always_inline flag_t flow_is_stray(const struct flow *f)
 {
-	return !(f->state & FLOW_PROVEN) && (f->state & FLOW_MIDSTREAM || !(f->open.seen & OPEN_SYN));
+	if (f->state & FLOW_PROVEN)
+		return 0;
+	return f->state & FLOW_MIDSTREAM || !(f->open.seen & OPEN_SYN) ||
+	       (f->open.seen & (OPEN_INSIDE | OPEN_SYNACK)) == OPEN_INSIDE;
 }
 
 /* A closing flow's beginning from what the established one kept: the handshake goes back into the log. */

@@ -41,6 +41,7 @@ enum counter {
 	COUNT_ESTABLISHED = COUNT_VERDICT + PACKET_VERDICTS, /* handshakes completed */
 	COUNT_STRAY_RST,      /* RSTs of no known connection */
 	COUNT_STRAY,          /* FINs and SYN-ACKs of no known connection that nothing confirmed */
+	COUNT_LATE,           /* copies and RSTs of connections that were reported already */
 	COUNT_CONTRADICTORY,  /* contradicting flags of no known connection */
 	COUNT_RING_FULL,      /* events that waited in the map because the ring was full */
 	COUNT_UNPROVEN_EVICTED,  /* unproven flows that gave way to newer ones */

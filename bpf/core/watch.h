@@ -26,7 +26,7 @@
 struct watch_side {
 	__u32 end; /* highest sequence number sent, plus one */
 	__u32 ack; /* last acknowledgment number sent */
-	__u16 tag; /* whose evidence this is; never 0 */
+	__u16 tag; /* whose evidence this is: watch_tag, with WATCH_STRIKE; 0 before the first */
 	__u16 win; /* last window, not scaled */
 };
 
@@ -39,23 +39,43 @@ CORE_ASSERT_SIZE(struct watch_cell, 32);
 /* 512 KiB: what a CPU's second-level cache holds beside other work. A power of two. */
 #define WATCH_CELLS 16384
 
-/* A segment this far behind the highest end is a retransmission; further, and the evidence is from another time. */
+/* Numbers this far from the last ones are from another time, or forged. */
 #define WATCH_REORDER (16u << 20)
+
+/* Set in a tag when the last segment's numbers were far from those before it. */
+#define WATCH_STRIKE 1
 
 static __always_inline __u16 watch_tag(__u32 hash)
 {
-	return (__u16)(hash >> 16) | 1;
+	return ((__u16)(hash >> 16) & ~WATCH_STRIKE) | 2;
 }
 
-/* Notes the segment's numbers. Called for every segment but RSTs, which prove nothing about their sender. */
+static __always_inline flag_t watch_is_of(const struct watch_side *w, __u32 hash)
+{
+	return (w->tag & ~WATCH_STRIKE) == watch_tag(hash);
+}
+
+/*
+ * Notes the numbers of a segment without SYN, FIN or RST: those are judged by the evidence. Numbers far from the last
+ * ones are taken only the second time in a row, so that one forged segment does not displace what is known.
+ */
 static __always_inline void watch_note(struct watch_cell *cell, const struct tcp_segment *s, __u32 side, __u32 hash)
 {
 	struct watch_side *w = &cell->side[side & 1];
-	__u32 end = s->seq + s->len + !!(s->flags & TCP_SYN) + !!(s->flags & TCP_FIN);
+	__u32 end = s->seq + s->len;
 	__u16 tag = watch_tag(hash);
 
-	if (w->tag != tag || (s->flags & TCP_SYN) || w->end - end >= WATCH_REORDER)
+	if (!(s->flags & TCP_ACK)) /* nobody takes it (RFC 9293 section 3.10.7.4) */
+		return;
+	if (end - w->end + WATCH_REORDER >= 2 * WATCH_REORDER) {
+		if (w->tag == tag) {
+			w->tag = tag | WATCH_STRIKE;
+			return;
+		}
 		w->end = end;
+	} else if (seq_after(end, w->end) || !watch_is_of(w, hash)) {
+		w->end = end;
+	}
 	w->tag = tag;
 	w->win = s->win;
 	w->ack = s->ack;

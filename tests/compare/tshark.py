@@ -4,71 +4,161 @@ import functools
 import ipaddress
 import os
 import re
-import resource
-import signal
-import subprocess
-import threading
+from collections import namedtuple
 
-from stream import FRAGMENT, NO_SCALE, Frame, Stream
+from command import End, run_lines
+from stream import FRAGMENT, NO_SCALE, SECOND, Frame, Stream
 
 FIELDS = ["frame.number", "frame.time_epoch", "frame.len", "frame.protocols", "tcp.stream", "ip.src", "ip.dst",
           "ipv6.src", "ipv6.dst", "tcp.srcport", "tcp.dstport", "tcp.flags", "tcp.seq_raw", "tcp.ack_raw", "tcp.len",
-          "tcp.window_size_value", "tcp.urgent_pointer", "tcp.options.wscale.shift", "ip.id", "ip.len", "ipv6.plen",
-          "ip.flags.mf", "ipv6.fraghdr.more", "sll.ifindex", "tcp.completeness", "tcp.analysis.initial_rtt",
-          "communityid"]
-# Each frame for itself: no datagram or message is put together. Two passes, so that completeness is the whole stream's.
-OPTIONS = ["-n", "-2", "--enable-protocol", "communityid", "-o", "ip.defragment:FALSE", "-o", "ipv6.defragment:FALSE",
-           "-o", "tcp.desegment_tcp_streams:FALSE", "-o", "ipv6.tso_support:TRUE", "-o", "ip.tso_support:TRUE"]
+          "tcp.hdr_len", "tcp.window_size_value", "tcp.urgent_pointer", "tcp.options.wscale.shift", "ip.id", "ip.len",
+          "ip.hdr_len", "ipv6.plen", "ip.flags.mf", "ipv6.fraghdr.more", "sll.ifindex", "tcp.completeness",
+          "tcp.analysis.initial_rtt", "communityid"]
+Row = namedtuple("Row", [field.replace(".", "_") for field in FIELDS])
 
-# What our tool reads: one IP header, behind at most two VLAN tags; IPv6 with up to eight extension headers.
-LINKS = {"eth": 14, "null": 4, "raw": 0}  # bytes before VLAN tags or IP; sll's header depends on its version
-PLAIN = re.compile(r"(?P<link>eth:ethertype|sll:ethertype|null|raw)(?P<tags>(:(vlan|ieee8021ad):ethertype){0,2})"
-                   r":(ip|ipv6(:(ipv6\.(hopopts|routing|fraghdr|dstopts|shim6)|ah|hip|mipv6)){0,8}):tcp(:|$)")
+# Each frame for itself: no datagram or message is put together. Two passes: completeness is the whole stream's then.
+OPTIONS = ["-n", "-2", "--enable-protocol", "communityid", "-o", "ip.defragment:FALSE", "-o", "ipv6.defragment:FALSE",
+           "-o", "tcp.desegment_tcp_streams:FALSE", "-o", "ip.tso_support:TRUE", "-o", "ipv6.tso_support:TRUE"]
+
+# What is an interface's own TCP: one IP header behind at most two VLAN tags, and the IPv6 extension headers we walk.
+PLAIN = re.compile(r"(?P<link>eth:ethertype|sll:ethertype|null|raw)(?P<tags>(:(vlan|ieee8021ad):ethertype){0,2}):"
+                   r"(ip|ipv6(:(ipv6\.(hopopts|routing|fraghdr|dstopts|shim6)|ah|hip|mipv6)){0,8}):tcp(:|$)")
+LINK_BYTES = {"eth:ethertype": 14, "null": 4, "raw": 0}
+SLL_BYTES, SLL2_BYTES, TAG_BYTES = 16, 20, 4
+ORDINARY = {"eth", "ethertype", "sll", "null", "raw", "vlan", "ieee8021ad", "ip", "ipv6", "tcp"}
 
 
 class View:
     """tshark's view of one file."""
 
     def __init__(self):
-        self.streams = {}    # by (tshark's number, interface index)
-        self.skipped = {}    # reason -> set of tshark's stream numbers
+        self.streams = {}       # by (tshark's number, interface index)
+        self.skipped = {}       # why -> numbers of the streams that frames were left out of
         self.frames = 0
-        self.error = None    # why the view ends early, or is none at all
-        self.killed = False  # tshark did not come to an end: the view is none
-        self.latest = None   # time of the latest frame so far
-        self.disorder = []   # (frame number, time of the latest frame before it) of each frame that goes back in time
+        self.backwards = False  # a frame's time is before that of one ahead of it
+        self.latest = None      # time of the latest frame
+        self.end = End()
 
 
-def limits(megabytes):
-    """For the child: an address space it cannot outgrow."""
-    size = megabytes * 2**20
-    resource.setrlimit(resource.RLIMIT_AS, (size, size))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+@functools.lru_cache(maxsize=65536)
+def packed_address(text):
+    return ipaddress.ip_address(text).packed
 
 
-def stream_lines(command, timeout, megabytes, environment=None):
-    """
-    Runs the command. Yields its lines; last its end as (exit code, stderr, whether the time was up). A program that
-    floods stderr cannot block: it goes to an unnamed file.
-    """
-    import tempfile
-    with tempfile.TemporaryFile() as errors:
-        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors,
-                                   env=environment, preexec_fn=lambda: limits(megabytes))
-        late = threading.Event()
+@functools.lru_cache(maxsize=65536)
+def ends_of(source, sport, destination, dport):
+    """Both ends in ascending order, and the sender's index."""
+    sender, receiver = (packed_address(source), int(sport)), (packed_address(destination), int(dport))
+    return ((sender, receiver), 0) if sender <= receiver else ((receiver, sender), 1)
 
-        def stop():
-            late.set()
-            process.kill()
-        timer = threading.Timer(timeout, stop)
-        timer.start()
-        try:
-            for line in process.stdout:
-                yield line
-        finally:
-            if process.poll() is None and not late.is_set():
-                process.stdout.close()
-            code = process.wait()
-            timer.cancel()
-        errors.seek(0)
-        yield code, errors.read(65536).decode("utf-8", "replace"), late.is_set()
+
+def nanoseconds(text):
+    """Of a decimal number of seconds; exact."""
+    whole, _, fraction = text.partition(".")
+    value = abs(int(whole)) * SECOND + int((fraction + "000000000")[:9])
+    return -value if whole.startswith("-") else value
+
+
+@functools.lru_cache(maxsize=4096)
+def outlandish(protocols):
+    """Why a frame of these protocols is not the interface's own TCP; None if it is."""
+    if PLAIN.match(protocols):
+        return None
+    before = protocols.split(":tcp")[0].split(":")
+    for name in before:
+        if name not in ORDINARY and not name.startswith("ipv6."):
+            return name
+    if before.count("vlan") + before.count("ieee8021ad") > 2:
+        return "more than two VLAN tags"
+    if before.count("ip") + before.count("ipv6") > 1:
+        return "IP in IP"
+    return "more than eight extension headers" if "ipv6" in before else protocols
+
+
+def link_bytes(row):
+    match = PLAIN.match(row.frame_protocols)
+    link, tags = match.group("link"), match.group("tags").count("ethertype")
+    if link == "sll:ethertype":
+        return SLL2_BYTES if row.sll_ifindex else SLL_BYTES
+    return LINK_BYTES[link] + tags * TAG_BYTES
+
+
+def is_broken(row):
+    """No receiver could read the frame: its lengths contradict each other, or the capture cut its TCP header off."""
+    if not row.tcp_urgent_pointer or not row.tcp_hdr_len or int(row.tcp_hdr_len) < 20:
+        return True
+    held = int(row.frame_len) - link_bytes(row)
+    said = int(row.ip_len) if row.ip_len else int(row.ipv6_plen or 0) + 40
+    return said > held or (not row.tcp_len and not is_fragment(row))
+
+
+def is_true(text):
+    return text not in ("", "0", "False")
+
+
+def is_fragment(row):
+    return is_true(row.ip_flags_mf) or is_true(row.ipv6_fraghdr_more)
+
+
+def payload_length(row):
+    """tshark gives fragments none; theirs is what the first one holds."""
+    if row.tcp_len:
+        return int(row.tcp_len)
+    if row.ip_len:
+        return max(0, int(row.ip_len) - int(row.ip_hdr_len) - int(row.tcp_hdr_len))
+    return max(0, int(row.ipv6_plen) - 8 - int(row.tcp_hdr_len))
+
+
+def frame_of(row, time, side):
+    flags = int(row.tcp_flags, 0) & 0xfff
+    return Frame(int(row.frame_number), time, int(row.tcp_seq_raw), int(row.tcp_ack_raw), payload_length(row),
+                 int(row.tcp_window_size_value), int(row.ip_id or "0", 0), flags | FRAGMENT * is_fragment(row), side,
+                 int(row.tcp_options_wscale_shift or NO_SCALE))
+
+
+def skip(view, why, number):
+    view.skipped.setdefault(why, set()).add(number)
+
+
+def take(view, row):
+    time = nanoseconds(row.frame_time_epoch)
+    view.frames += 1
+    if view.latest is not None and time < view.latest:
+        view.backwards = True
+    else:
+        view.latest = time
+    if not row.tcp_stream:
+        return
+    number = int(row.tcp_stream)
+    why = outlandish(row.frame_protocols)
+    if why or is_broken(row):
+        skip(view, why or "broken frames", number)
+        return
+    ends, side = ends_of(row.ip_src or row.ipv6_src, row.tcp_srcport, row.ip_dst or row.ipv6_dst, row.tcp_dstport)
+    key = number, int(row.sll_ifindex or 0)
+    stream = view.streams.get(key)
+    if stream is None:
+        stream = view.streams[key] = Stream(number, ends)
+        stream.community_id = row.communityid or None
+    stream.completeness = int(row.tcp_completeness)
+    if row.tcp_analysis_initial_rtt and stream.initial_rtt is None:
+        stream.initial_rtt = nanoseconds(row.tcp_analysis_initial_rtt)
+    stream.add(frame_of(row, time, side))
+
+
+def read(path, limits, settings):
+    """settings: an empty folder, so that nobody's preferences have a say."""
+    environment = {"PATH": os.environ.get("PATH", "/usr/bin:/bin"), "LC_ALL": "C", "TZ": "UTC", "HOME": settings,
+                   "XDG_CONFIG_HOME": settings, "WIRESHARK_CONFIG_DIR": settings}
+    command = ["tshark", "-r", path, *OPTIONS, "-T", "fields", "-E", "separator=/t", "-E", "occurrence=f"]
+    for field in FIELDS:
+        command += ["-e", field]
+    view = View()
+    for line in run_lines(command, limits, view.end, environment):
+        values = line.decode("utf-8", "replace").rstrip("\r\n").split("\t")
+        if len(values) == len(FIELDS):
+            take(view, Row._make(values))
+    for numbers in view.skipped.values():
+        for stream in view.streams.values():
+            stream.odd |= stream.name in numbers
+    return view

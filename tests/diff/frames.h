@@ -14,7 +14,7 @@ struct frame {
 	uint8_t *data;  /* an Ethernet frame in memory of exactly its length, so that reading behind it is noticed */
 	uint32_t len;
 	bool gso;       /* tc only: a super-packet */
-	bool late;      /* the reader of the ring does not come by before this packet */
+	bool late;      /* the reader of the ring does not come by after this packet */
 };
 
 struct conversation {

@@ -146,7 +146,7 @@ static void interleave(const struct change *m)
 	}
 }
 
-/* Adds to every number of one side, so that both sides still agree. port: the side's, as in the frame. */
+/* Adds to every number of one side, so that both sides still agree. ports: as in the headers that this side sends. */
 static void shift_numbers(struct conversation *c, size_t first, const uint8_t ports[4], uint32_t by)
 {
 	for (size_t i = first; i < c->count; i++) {
@@ -163,11 +163,6 @@ static void shift_numbers(struct conversation *c, size_t first, const uint8_t po
 	}
 }
 
-static void get_ports(const struct frame *f, const struct layout *l, uint8_t ports[4])
-{
-	memcpy(ports, f->data + l->tcp, 4);
-}
-
 /* One packet's number comes to lie at a wrap, and all others of its side with it. */
 static void wrap_numbers(const struct change *m)
 {
@@ -180,26 +175,26 @@ static void wrap_numbers(const struct change *m)
 	if (!f)
 		return;
 	place = places[random_below(m->r, 4)] + random_below(m->r, 5) - 2;
-	get_ports(f, &l, ports);
+	memcpy(ports, f->data + l.tcp, 4);
 	shift_numbers(m->c, 0, ports, place - load_be32(f->data + l.tcp + 4));
 }
 
-/* The same ports once more: the conversation again, at once or later, with other numbers or the same. */
+/* The same ports once more: the conversation's beginning again, at once or later, with other numbers or the same. */
 static void reuse_ports(const struct change *m)
 {
 	struct conversation *c = m->c;
-	size_t n = c->count, from = n - 1 - random_below(m->r, (uint32_t)n);
+	size_t n = c->count, again = 1 + random_below(m->r, (uint32_t)n);
 	uint64_t delay = c->frames[n - 1].time - c->frames[0].time + any_pause(m->r);
 	uint8_t ports[4], back[4];
 	struct layout l;
 	struct frame *f = any_segment(m, &l);
 
-	if (!f || 2 * n - from > MOST)
+	if (!f || n + again > MOST)
 		return;
-	get_ports(f, &l, ports);
+	memcpy(ports, f->data + l.tcp, 4);
 	memcpy(back, ports + 2, 2);
 	memcpy(back + 2, ports, 2);
-	conversation_append(c, c, 0, n - from);
+	conversation_append(c, c, 0, again);
 	for (size_t i = n; i < c->count; i++)
 		c->frames[i].time += delay;
 	shift_numbers(c, n, ports, any_distance(m->r));
@@ -393,42 +388,53 @@ static void make_super_packet(const struct change *m)
 	any_frame(m)->gso = true;
 }
 
-/*
- * Another conversation's client gets a port with which its flow shares a cell of the watch filter with one of this
- * conversation.
- */
+static void change_port(struct conversation *c, uint32_t from, uint32_t to)
+{
+	for (size_t i = 0; i < c->count; i++) {
+		uint8_t *tcp;
+		struct layout l;
+
+		if (!frame_layout(&c->frames[i], &l))
+			continue;
+		tcp = c->frames[i].data + l.tcp;
+		if (load_be16(tcp) == from)
+			store_be16(tcp, to);
+		else if (load_be16(tcp + 2) == from)
+			store_be16(tcp + 2, to);
+	}
+}
+
+static bool parse(const struct frame *f, struct tcp_segment *s)
+{
+	struct cursor c = {f->data, f->data + f->len};
+	const struct packet_meta meta = {.wire_len = f->len};
+
+	return packet_parse(s, &c, &meta) == PACKET_TCP;
+}
+
+static uint32_t cell_of(const struct change *m, const struct tcp_segment *s)
+{
+	return flow_hash(s, flow_side_of(s), 1, m->hash_seed) & (WATCH_CELLS - 1);
+}
+
+/* A flow of this conversation and one of another come to share a cell of the watch filter: one changes its port. */
 static void collide(const struct change *m)
 {
-	struct layout l, of;
-	struct frame *f = any_segment(m, &l);
-	struct tcp_segment s, t;
-	uint32_t cell, port = 0;
-	uint8_t old[2];
+	struct tcp_segment s, other;
+	uint32_t old;
 
-	if (!f || m->c->count > LONGEST)
+	if (m->c->count > LONGEST || !parse(any_frame(m), &s))
 		return;
-	packet_parse(&s, &(struct cursor){f->data, f->data + f->len}, &(struct packet_meta){.wire_len = f->len});
 	interleave(m);
-	f = any_segment(m, &of);
-	if (!f || packet_parse(&t, &(struct cursor){f->data, f->data + f->len},
-			       &(struct packet_meta){.wire_len = f->len}) != PACKET_TCP)
+	if (!parse(any_frame(m), &other))
 		return;
-	cell = flow_hash(&s, flow_side_of(&s), 1, m->hash_seed) & (WATCH_CELLS - 1);
-	store_be16(old, t.sport);
-	for (port = 0; port < 0x10000; port++) {
-		t.sport = (uint16_t)port;
-		if ((flow_hash(&t, flow_side_of(&t), 1, m->hash_seed) & (WATCH_CELLS - 1)) == cell)
-			break;
-	}
-	for (size_t i = 0; i < m->c->count && port < 0x10000; i++) {
-		struct frame *g = &m->c->frames[i];
-
-		if (!frame_layout(g, &l))
-			continue;
-		if (!memcmp(g->data + l.tcp, old, 2))
-			store_be16(g->data + l.tcp, port);
-		else if (!memcmp(g->data + l.tcp + 2, old, 2))
-			store_be16(g->data + l.tcp + 2, port);
+	old = other.sport;
+	for (uint32_t port = 0; port < 0x10000; port++) {
+		other.sport = (uint16_t)port;
+		if (cell_of(m, &other) == cell_of(m, &s)) {
+			change_port(m->c, old, port);
+			return;
+		}
 	}
 }
 

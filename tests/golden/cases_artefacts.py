@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""What the place and the way of capturing do to a close: offloads, links, tags, fragments, sightings, cut packets, times.
+"""What the place and the way of capturing do to a close: offloads, links, tags, fragments, cut packets, times.
 
 Most show the same four-way close, which must come out the same.
 """
@@ -295,13 +295,16 @@ def isn_zero(c):
 
 @case
 def five_gigabytes(c):
-    """5 * 10^9 bytes in one direction, 10^9 between two captured segments: more than sequence numbers can count."""
+    """5 * 10^9 bytes in one direction, 10^9 between two captured segments: more than sequence numbers can count.
+
+    The windows, the largest there are, make it possible: 2^30 bytes each 10 ms.
+    """
     far = 5 * 10**9
-    steps = [c.src(1000 * n, "P.", 1 + n * 10**9 - 100, 1, 100) for n in range(1, 6)]
-    acks = [c.dst(1000 * n + 10, ".", 1, 1 + n * 10**9) for n in range(1, 6)]
-    data = [s for pair in zip(steps, acks) for s in pair]
-    return c.handshake() + data + [c.src(6000, "F.", 1 + far, 1), c.dst(6010, ".", 1, 2 + far),
-                                   c.dst(6050, "F.", 1, 2 + far), c.src(6050.2, ".", 2 + far, 2)]
+    data = [s for n in range(1, 6) for s in (c.src(1000 * n, "P.", 1 + n * 10**9 - 100, 1, 100),
+                                             c.dst(1000 * n + 10, ".", 1, 1 + n * 10**9))]
+    segments = c.handshake() + data + [c.src(6000, "F.", 1 + far, 1), c.dst(6010, ".", 1, 2 + far),
+                                       c.dst(6050, "F.", 1, 2 + far), c.src(6050.2, ".", 2 + far, 2)]
+    return [replace(s, win=65535, options=[("WScale", 14)] if "S" in s.flags else []) for s in segments]
 
 
 @case

@@ -11,10 +11,8 @@ from scapy.layers.ipsec import ESP
 from scapy.layers.l2 import GRE, Ether
 from scapy.layers.vxlan import VXLAN
 
-from cases_artefacts import closed, fragments_of, options_header, with_extensions
+from cases_artefacts import IPV6, closed, fragments_of, options_header, with_extensions
 from packets import Frame, case, frame_of
-
-IPV6 = ("2001:db8::1", "2001:db8::9")
 
 
 def disturbed(c, *disturbances):

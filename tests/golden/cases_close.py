@@ -67,7 +67,7 @@ def g3_destination_seen_first(c):
 
 @case
 def g3_first_fin_lost(c):
-    """The source's FIN is lost behind us; the destination closes on its own; the copy acknowledges, the first did not."""
+    """The source's FIN is lost behind us, the destination closes on its own: only the FIN's copy acknowledges."""
     return c.opened() + [c.src(100, "F.", 51, 501), c.dst(150, "F.", 501, 51), c.src(150.2, ".", 52, 502),
                          c.src(300, "F.", 51, 502), c.dst(310, ".", 502, 52)]
 
@@ -118,7 +118,8 @@ def g5_bytes_in_flight(c):
 @case
 def g6_no_data(c):
     """Connect and close, as health checks do."""
-    return c.handshake() + [c.src(20, "F.", 1, 1), c.dst(30, ".", 1, 2), c.dst(30.5, "F.", 1, 2), c.src(30.6, ".", 2, 2)]
+    return c.handshake() + [c.src(20, "F.", 1, 1), c.dst(30, ".", 1, 2), c.dst(30.5, "F.", 1, 2),
+                            c.src(30.6, ".", 2, 2)]
 
 
 @case
@@ -182,6 +183,21 @@ def handshake_retransmitted(c):
     """SYN twice, SYN-ACK twice: times count from the first copies."""
     return [c.src(0, "S"), c.src(1000, "S"), c.dst(1010, "S.", 0, 1), c.dst(2010, "S.", 0, 1), c.src(2010.1, ".", 1, 1),
             c.src(2100, "F.", 1, 1), c.dst(2110, "F.", 1, 2), c.src(2110.3, ".", 2, 2)]
+
+
+@case
+def handshake_many_syns(c):
+    """The eighth SYN is answered."""
+    return [c.src(1000 * n, "S") for n in range(8)] + [
+        c.dst(7010, "S.", 0, 1), c.src(7010.1, ".", 1, 1),
+        c.src(7100, "F.", 1, 1), c.dst(7110, "F.", 1, 2), c.src(7110.3, ".", 2, 2)]
+
+
+@case
+def handshake_ack_lost(c):
+    """The handshake's ACK is not in the file; the first data says the same."""
+    opened = c.opened()
+    return opened[:2] + opened[3:] + c.four_way()
 
 
 # ---- never finished ----
@@ -248,6 +264,13 @@ def u4_last_ack_missing(c):
 def u4_three_way_last_ack_missing(c):
     """FIN, FIN+ACK, and nothing more; the server began."""
     return c.opened() + [c.dst(100, "F.", 501, 51), c.src(100.2, "F.", 51, 502)] + a_minute_later(c)
+
+
+@case
+def u4_simultaneous_one_ack_missing(c):
+    """Two FINs cross, the destination does not acknowledge the source's."""
+    return c.opened() + [c.src(100, "F.", 51, 501), c.dst(102, "F.", 501, 51), c.src(107, ".", 52, 502)
+                         ] + a_minute_later(c)
 
 
 @case
@@ -445,6 +468,12 @@ def r7_late_reset(c):
 
 
 @case
+def r7_very_late_reset(c):
+    """A RST long after the close was reported, as load balancers send: no other connection."""
+    return c.opened() + c.four_way() + [c.dst(2160, "R", 502)]
+
+
+@case
 def r7_rst_with_both_fins_open(c):
     """Both FINs were sent, the second is not acknowledged, then its sender resets."""
     return c.opened() + [c.src(100, "F.", 51, 501), c.dst(110, "F.", 501, 52), c.dst(150, "R.", 502, 52)]
@@ -454,6 +483,12 @@ def r7_rst_with_both_fins_open(c):
 def r8_linger2(c):
     """The closer itself aborts in FIN-WAIT-2: RST+ACK behind its FIN."""
     return c.opened() + [c.src(100, "F.", 51, 501), c.dst(110, ".", 501, 52), c.src(115, "R.", 52, 501)]
+
+
+@case
+def r8_rst_with_number_of_fin(c):
+    """A RST with the number of its sender's FIN: one below what is expected, accepted by Linux in CLOSE-WAIT."""
+    return c.opened() + [c.src(100, "F.", 51, 501), c.dst(110, ".", 501, 52), c.src(115, "R.", 51, 501)]
 
 
 @case
@@ -472,6 +507,18 @@ def r9_challenge_unanswered(c):
 def r9_in_window_accepted(c):
     """A RST in the window, and silence: an old stack took it."""
     return c.opened() + [c.dst(100, "R.", 601, 51)]
+
+
+@case
+def r9_last_number_of_window(c):
+    """The source offers 502 << 7 bytes from 501 on: a RST for the last of them is inside."""
+    return c.opened() + [c.dst(100, "R.", 501 + 64256 - 1, 51)]
+
+
+@case
+def r10_first_number_behind_window(c):
+    """One further is outside."""
+    return c.opened() + [c.dst(50, "R.", 501 + 64256, 51)] + c.four_way()
 
 
 @case

@@ -134,7 +134,8 @@ def pcapng_two_interfaces(c):
 @case
 def pcapng_mixed_links(c):
     """A second interface with another link header: what came before is reported, then the error."""
-    return section() + interface() + packets(closed(c)) + interface(RAW) + packets(closed(c.other()), link=RAW, number=1)
+    second = interface(RAW) + packets(closed(c.other()), link=RAW, number=1)
+    return section() + interface() + packets(closed(c)) + second
 
 
 @case

@@ -18,8 +18,9 @@ import cases_close    # noqa: F401
 import tracer
 from packets import CASES, Capture, Conversation, Segment
 
-SAME = ("outcome", "pattern", "closer", "time_wait", "missing", "reset.by", "reset.phase", "reset.validity", "late_reset",
-        "midstream", "retransmits.syn", "retransmits.syn_ack", "retransmits.fin_source", "retransmits.fin_destination")
+SAME = ("outcome", "pattern", "closer", "time_wait", "missing", "reset.by", "reset.phase", "reset.validity",
+        "late_reset", "midstream", "retransmits.syn", "retransmits.syn_ack", "retransmits.fin_source",
+        "retransmits.fin_destination")
 PLAIN = Conversation()
 MODULES = ("cases_close", "cases_attacks")
 MOST_SEGMENTS = 150  # storms are left out

@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: GPL-2.0
+"""What frames say of a close, read as plainly as can be: the first FIN, its copies, its acknowledgment, the resets."""
+from stream import ACK, FIN, RST, SYN, end_of
+
+FIELDS = ["record", "first_fin_sender", "first_fin_time", "fin_copies", "fin_ack_time", "resets", "initial_rtt",
+          "completeness", "community_id"]
+BOTH = "both"
+
+
+class Facts:
+    """Pairs are by side."""
+
+    def __init__(self, frames):
+        self.fins = [None, None]  # the first FIN
+        self.copies = [0, 0]      # further FINs
+        self.acks = [None, None]  # the first segment that acknowledges the first FIN
+        self.resets = [0, 0]
+        for frame in frames:
+            self._take(frame)
+
+    def _take(self, frame):
+        me, other = frame.side, 1 - frame.side
+        if frame.flags & FIN:
+            if self.fins[me]:
+                self.copies[me] += 1
+            else:
+                self.fins[me] = frame
+        if frame.flags & RST:
+            self.resets[me] += 1
+        elif frame.flags & ACK and self.fins[other] and not self.acks[other]:
+            if frame.ack == end_of(self.fins[other]):
+                self.acks[other] = frame
+
+    def first_fin(self):
+        """In order of the file."""
+        return min((fin for fin in self.fins if fin), key=lambda fin: fin.number, default=None)
+
+
+def values(facts):
+    """By (field, side); side is None where the field has one value."""
+    first = facts.first_fin()
+    found = {("first_fin_sender", None): first and first.side, ("first_fin_time", None): first and first.time}
+    for side in (0, 1):
+        found["fin_copies", side] = facts.copies[side] if facts.fins[side] else None
+        found["fin_ack_time", side] = facts.acks[side] and facts.acks[side].time
+        found["resets", side] = facts.resets[side]
+    return found
+
+
+# ---- what tshark makes of a stream's frames, to see what a frame more or less changes ----
+
+def tshark_completeness(frames):
+    value = 0
+    for number, frame in enumerate(frames):
+        flags = frame.flags & (SYN | ACK)
+        data = frame.length > 0 
+        if number == 0 and flags == SYN:
+            value |= 1 | 8 * data
+            continue
+        if number == 0:
+            continue
+        if flags == SYN | ACK:
+            value |= 2
+        if flags == ACK:
+            value |= 8 if data else 4
+        if frame.flags & FIN and frame.flags & ACK:
+            value |= 16
+        if frame.flags & RST:
+            value |= 32
+    return value
+
+
+def tshark_initial_rtt(frames):
+    """From the latest SYN to the first ACK of whoever."""
+    syn = None
+    for frame in frames:
+        if frame.flags & (SYN | ACK) == SYN:
+            syn = frame
+        elif frame.flags & (SYN | ACK) == ACK and syn:
+            return frame.time - syn.time
+    return None

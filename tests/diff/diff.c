@@ -1,0 +1,582 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The differential test: captured packets, and random changes of them, go through the BPF programs and through the host
+ * build of the same core. Verdict, segment, watch cell, flows and counters must be equal, field by field.
+ *
+ * A conversation that shows a difference is made as small as it can be while it shows it, and is then explained.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "../../user/counters.h"
+#include "kernel.h"
+#include "mutate.h"
+
+#define SECOND 1000000000ULL
+#define MOST_EXPLAINED 10
+/* Beyond a page, what a test run takes depends on the kernel. */
+#define LARGE 3000
+#define ETHERNET_HEADER 14
+#define SWEEP_EVERY 16 /* packets of a timed conversation; and whenever the host has something due */
+
+enum check { PARSE, SEGMENT, CELL, FLOWS, COUNTS, DRAINED, CHECKS };
+
+static const char *const check_names[CHECKS] = {"parse", "segment", "cell", "flows", "counters", "drained"};
+
+enum skip { SKIP_NONE, SKIP_NO_IP, SKIP_SHORT_ETHERNET, SKIP_SHORT_IP, SKIP_LARGE, SKIPS };
+
+static const char *const skip_names[SKIPS] = {
+	[SKIP_NO_IP] = "not IP behind Ethernet",
+	[SKIP_SHORT_ETHERNET] = "refused: no whole Ethernet header",
+	[SKIP_SHORT_IP] = "refused: no whole IP header",
+	[SKIP_LARGE] = "refused: too large for a test run",
+};
+
+struct tally {
+	uint64_t ran, looked_up, skipped[SKIPS];
+};
+
+struct diff {
+	struct kernel *kernel;
+	uint64_t hash_seed;
+	struct tally tally[PROGRAMS];
+	uint64_t conversations, reports;
+	unsigned failures[PROGRAMS][CHECKS], filter_failures;
+	unsigned explained;
+};
+
+static const struct flow_timeouts usual_timeouts = {SECOND / 2, 10 * SECOND, 60 * SECOND};
+static const struct flow_timeouts no_timeouts = {1ULL << 62, 1ULL << 62, 1ULL << 62};
+
+/* One conversation on its way through one program and the host. */
+struct run {
+	struct diff *diff;
+	enum program program;
+	const struct conversation *c;
+	struct tally *tally; /* NULL while a conversation is being made smaller */
+	bool explain;
+	unsigned differences; /* 1 << enum check */
+	bool behind;          /* the reader has not come by since the last packet: replaced flows are still counted */
+	struct host host;
+	struct reports by_host, by_kernel;
+	uint64_t at_start[COUNTERS], before[COUNTERS];
+	uint32_t *touched;    /* hashes, one a cell */
+	size_t touched_count;
+};
+
+/* ---- differences ---- */
+
+static void differ(struct run *r, enum check check, size_t at)
+{
+	r->differences |= 1u << check;
+	if (r->explain)
+		printf("#  %s, after packet %zu:\n", check_names[check], at);
+}
+
+static void print_conversation(const struct run *r)
+{
+	printf("#  %s, %s%s, from %s, hash seed %#" PRIx64 "\n", program_names[r->program],
+	       r->c->timed ? "timed" : "held", r->c->saturated ? ", filter bypassed" : "", r->c->origin,
+	       r->diff->hash_seed);
+	for (size_t i = 0; i < r->c->count; i++) {
+		const struct frame *f = &r->c->frames[i];
+
+		printf("#  packet %zu: time +%" PRIu64 "%s%s, %u bytes: ", i, f->time - r->c->frames[0].time,
+		       f->gso ? ", gso" : "", f->late ? ", late reader" : "", f->len);
+		for (uint32_t n = 0; n < f->len && n < 200; n++)
+			printf("%02x", f->data[n]);
+		printf("\n");
+	}
+}
+
+static void compare_verdicts(struct run *r, const uint64_t after[COUNTERS], enum packet_verdict wanted, size_t at)
+{
+	for (int v = 0; v < PACKET_VERDICTS; v++) {
+		uint64_t counted = after[COUNT_VERDICT + v] - r->before[COUNT_VERDICT + v];
+
+		if (counted == (v == (int)wanted))
+			continue;
+		differ(r, PARSE, at);
+		if (r->explain)
+			printf("#     %s: kernel %" PRIu64 ", host %d\n", counter_names[COUNT_VERDICT + v], counted,
+			       v == (int)wanted);
+	}
+}
+
+static void compare_cells(struct run *r, uint32_t hash, size_t at)
+{
+	struct watch_cell host = host_cell(&r->host, hash), kernel = kernel_cell(r->diff->kernel, hash);
+
+	if (r->behind)
+		kernel.count = host.count;
+	if (!memcmp(&host, &kernel, sizeof(host)))
+		return;
+	differ(r, CELL, at);
+	if (!r->explain)
+		return;
+	printf("#     count: kernel %#" PRIx64 ", host %#" PRIx64 "\n", (uint64_t)kernel.count, (uint64_t)host.count);
+	for (int i = 0; i < 2; i++) {
+		const struct watch_side *k = &kernel.side[i], *h = &host.side[i];
+
+		printf("#     side %d: kernel end %u ack %u tag %u win %u, host end %u ack %u tag %u win %u\n", i, k->end,
+		       k->ack, k->tag, k->win, h->end, h->ack, h->tag, h->win);
+	}
+}
+
+static void compare_segments(struct run *r, const struct tcp_segment *host, bool kernel_looked, bool host_looked,
+			     size_t at)
+{
+	struct tcp_segment kernel;
+
+	if (kernel_looked != host_looked && !r->behind) {
+		differ(r, SEGMENT, at);
+		if (r->explain)
+			printf("#     looked up: kernel %d, host %d\n", kernel_looked, host_looked);
+	}
+	if (!kernel_looked || !host_looked)
+		return;
+	kernel_segment(r->diff->kernel, &kernel);
+	if (segments_equal(host, &kernel))
+		return;
+	differ(r, SEGMENT, at);
+	if (r->explain)
+		segments_explain(host, &kernel, "host", "kernel");
+}
+
+/* What both count alike, and what the kernel must never count here. */
+static void compare_counters(struct run *r)
+{
+	static const enum counter same[] = {COUNT_ESTABLISHED, COUNT_STRAY_RST, COUNT_STRAY, COUNT_CONTRADICTORY};
+	static const enum counter never[] = {COUNT_RING_FULL, COUNT_UNPROVEN_EVICTED, COUNT_RECORDS_LOST,
+					     COUNT_ESTABLISHED_FULL, COUNT_CLOSING_FULL, COUNT_CONTENDED};
+	uint64_t now[COUNTERS], wanted[COUNTERS] = {0};
+
+	kernel_counters(r->diff->kernel, now);
+	for (size_t i = 0; i < sizeof(same) / sizeof(same[0]); i++)
+		wanted[same[i]] = r->host.counters[same[i]];
+	for (size_t i = 0; i < (sizeof(same) + sizeof(never)) / sizeof(same[0]); i++) {
+		enum counter n = i < sizeof(same) / sizeof(same[0]) ? same[i]
+								    : never[i - sizeof(same) / sizeof(same[0])];
+
+		if (now[n] - r->at_start[n] == wanted[n])
+			continue;
+		differ(r, COUNTS, r->c->count);
+		if (r->explain)
+			printf("#     %s: kernel %" PRIu64 ", host %" PRIu64 "\n", counter_names[n], now[n] - r->at_start[n],
+			       wanted[n]);
+	}
+}
+
+/* ---- one packet ---- */
+
+/* The packet as the program's hook gets it. */
+static enum skip take_frame(enum program program, const struct frame *f, struct hook_packet *p)
+{
+	uint16_t ethertype;
+
+	*p = (struct hook_packet){
+		.data = f->data, .len = f->len, .time = f->time, .link = PACKET_LINK_ETHERNET,
+		.gso = f->gso && program != XDP,
+	};
+	if (program != TC_L3)
+		return SKIP_NONE;
+	if (f->len < ETHERNET_HEADER)
+		return SKIP_NO_IP;
+	ethertype = load_be16(f->data + 12);
+	if (ethertype != ETHERTYPE_IPV4_ && ethertype != ETHERTYPE_IPV6_)
+		return SKIP_NO_IP;
+	p->link = PACKET_LINK_IP;
+	p->data += ETHERNET_HEADER;
+	p->len -= ETHERNET_HEADER;
+	return SKIP_NONE;
+}
+
+/* Why a test run may refuse the packet. A test run takes the bytes for Ethernet, whatever the program does. */
+static enum skip refusal(enum program program, const struct hook_packet *p)
+{
+	uint16_t ethertype;
+
+	if (p->len < ETHERNET_HEADER)
+		return SKIP_SHORT_ETHERNET;
+	if (p->len > LARGE)
+		return SKIP_LARGE;
+	if (program == XDP)
+		return SKIP_NONE;
+	ethertype = load_be16(p->data + 12);
+	if ((ethertype == ETHERTYPE_IPV4_ && p->len < ETHERNET_HEADER + 20) ||
+	    (ethertype == ETHERTYPE_IPV6_ && p->len < ETHERNET_HEADER + 40))
+		return SKIP_SHORT_IP;
+	return SKIP_NONE;
+}
+
+/* Remembers which cells are in use. */
+static void touch(struct run *r, uint32_t hash)
+{
+	for (size_t i = r->touched_count; i > 0; i--)
+		if (((r->touched[i - 1] ^ hash) & (WATCH_CELLS - 1)) == 0)
+			return;
+	r->touched[r->touched_count++] = hash;
+	if (!r->c->saturated)
+		return;
+	kernel_saturate(r->diff->kernel, hash);
+	host_saturate(&r->host, hash);
+}
+
+static void pass_time(struct run *r, size_t at)
+{
+	const struct frame *f = &r->c->frames[at];
+
+	if (!r->c->timed)
+		return;
+	if (at % SWEEP_EVERY == 0 || host_due(&r->host, f->time))
+		kernel_expire(r->diff->kernel, f->time);
+	host_expire(&r->host, f->time);
+}
+
+static void skip_packet(struct run *r, enum skip why)
+{
+	if (r->tally)
+		r->tally->skipped[why]++;
+}
+
+static void run_packet(struct run *r, size_t at)
+{
+	uint64_t after[COUNTERS];
+	struct hook_packet p;
+	struct tcp_segment s;
+	enum packet_verdict verdict;
+	enum skip skip = take_frame(r->program, &r->c->frames[at], &p);
+	uint32_t hash = 0;
+	bool looked = false;
+	int err;
+
+	if (skip != SKIP_NONE) {
+		skip_packet(r, skip);
+		return;
+	}
+	verdict = host_parse(&p, &s);
+	if (verdict == PACKET_TCP) {
+		hash = flow_hash(&s, flow_side_of(&s), TEST_IFINDEX, r->diff->hash_seed);
+		touch(r, hash);
+	}
+	err = kernel_run(r->diff->kernel, r->program, &p);
+	if (err) {
+		skip = refusal(r->program, &p);
+		if (skip == SKIP_NONE) {
+			differ(r, PARSE, at);
+			if (r->explain)
+				printf("#     the kernel refuses the packet: %s\n", strerror(-err));
+		}
+		skip_packet(r, skip);
+		return;
+	}
+	kernel_counters(r->diff->kernel, after);
+	compare_verdicts(r, after, verdict, at);
+	if (verdict == PACKET_TCP) {
+		bool kernel_looked = after[COUNT_LOOKED_UP] != r->before[COUNT_LOOKED_UP];
+
+		looked = host_take(&r->host, &s, TEST_IFINDEX);
+		compare_segments(r, &s, kernel_looked, looked, at);
+		r->behind = r->c->frames[at].late;
+		if (!r->behind)
+			kernel_consume(r->diff->kernel);
+		compare_cells(r, hash, at);
+	}
+	memcpy(r->before, after, sizeof(after));
+	if (r->tally) {
+		r->tally->ran++;
+		r->tally->looked_up += looked;
+	}
+}
+
+/* ---- one conversation ---- */
+
+/* Nothing may be watched once everything has been reported. */
+static void compare_drained(struct run *r)
+{
+	uint64_t rest = r->c->saturated ? SATURATED : 0;
+	bool drained = kernel_clear(r->diff->kernel);
+
+	for (size_t i = 0; i < r->touched_count; i++) {
+		uint64_t count = kernel_cell(r->diff->kernel, r->touched[i]).count;
+
+		if (count != rest && r->explain)
+			printf("#     a cell still counts %#" PRIx64 "\n", count);
+		drained &= count == rest;
+		kernel_clear_cell(r->diff->kernel, r->touched[i]);
+	}
+	if (!drained)
+		differ(r, DRAINED, r->c->count);
+}
+
+/* Returns 1 << enum check for every check that found a difference. */
+static unsigned run_conversation(struct diff *d, enum program program, const struct conversation *c, struct tally *tally,
+				 bool explain)
+{
+	const struct flow_timeouts *timeouts = c->timed ? &usual_timeouts : &no_timeouts;
+	struct run r = {.diff = d, .program = program, .c = c, .tally = tally, .explain = explain};
+
+	r.touched = calloc(c->count + 1, sizeof(*r.touched));
+	if (!r.touched)
+		abort();
+	host_open(&r.host, timeouts, d->hash_seed, &r.by_host);
+	kernel_begin(d->kernel, timeouts, &r.by_kernel);
+	kernel_counters(d->kernel, r.at_start);
+	memcpy(r.before, r.at_start, sizeof(r.before));
+	if (explain)
+		print_conversation(&r);
+	for (size_t i = 0; i < c->count; i++) {
+		pass_time(&r, i);
+		run_packet(&r, i);
+	}
+	kernel_finish(d->kernel);
+	host_finish(&r.host);
+	if (!reports_equal(&r.by_host, &r.by_kernel, false, "host", "kernel")) {
+		differ(&r, FLOWS, c->count);
+		reports_equal(&r.by_host, &r.by_kernel, explain, "host", "kernel");
+	}
+	if (tally)
+		d->reports += r.by_host.count;
+	compare_counters(&r);
+	compare_drained(&r);
+	host_close(&r.host);
+	reports_free(&r.by_host);
+	reports_free(&r.by_kernel);
+	free(r.touched);
+	return r.differences;
+}
+
+/* The host alone, with the watch filter or with every segment looked up. */
+static void run_host(struct diff *d, const struct conversation *c, bool saturated, struct reports *reports)
+{
+	struct host host;
+
+	host_open(&host, c->timed ? &usual_timeouts : &no_timeouts, d->hash_seed, reports);
+	for (uint32_t cell = 0; saturated && cell < WATCH_CELLS; cell++)
+		host_saturate(&host, cell);
+	for (size_t i = 0; i < c->count; i++) {
+		struct hook_packet p;
+		struct tcp_segment s;
+
+		take_frame(XDP, &c->frames[i], &p);
+		if (c->timed)
+			host_expire(&host, p.time);
+		if (host_parse(&p, &s) == PACKET_TCP)
+			host_take(&host, &s, TEST_IFINDEX);
+	}
+	host_finish(&host);
+	host_close(&host);
+}
+
+static bool filter_is_exact(struct diff *d, const struct conversation *c, bool explain)
+{
+	struct reports filtered = {0}, bypassed = {0};
+	bool equal;
+
+	run_host(d, c, false, &filtered);
+	run_host(d, c, true, &bypassed);
+	equal = reports_equal(&filtered, &bypassed, explain, "filtered", "bypassed");
+	reports_free(&filtered);
+	reports_free(&bypassed);
+	return equal;
+}
+
+/* ---- making a conversation smaller ---- */
+
+/* program: PROGRAMS for the filter's exactness. */
+static bool still_fails(struct diff *d, enum program program, const struct conversation *c, unsigned differences)
+{
+	if (program == PROGRAMS)
+		return !filter_is_exact(d, c, false);
+	return run_conversation(d, program, c, NULL, false) == differences;
+}
+
+/* Leaves out ever smaller parts while the difference stays. Bytes are shared with c. */
+static void shrink(struct diff *d, enum program program, const struct conversation *c, struct conversation *small,
+		   unsigned differences)
+{
+	struct conversation trial = *c;
+
+	*small = *c;
+	small->frames = calloc(c->count, sizeof(*c->frames));
+	trial.frames = calloc(c->count, sizeof(*c->frames));
+	if (!small->frames || !trial.frames)
+		abort();
+	memcpy(small->frames, c->frames, c->count * sizeof(*c->frames));
+	for (size_t part = (c->count + 1) / 2; part; part = part > 1 ? (part + 1) / 2 : 0)
+		for (size_t at = 0; at < small->count;) {
+			size_t behind = at + part < small->count ? at + part : small->count;
+
+			memcpy(trial.frames, small->frames, at * sizeof(*c->frames));
+			memcpy(trial.frames + at, small->frames + behind, (small->count - behind) * sizeof(*c->frames));
+			trial.count = at + small->count - behind;
+			if (trial.count && still_fails(d, program, &trial, differences)) {
+				memcpy(small->frames, trial.frames, trial.count * sizeof(*c->frames));
+				small->count = trial.count;
+			} else {
+				at = behind;
+			}
+		}
+	free(trial.frames);
+}
+
+static void explain(struct diff *d, enum program program, const struct conversation *c, unsigned differences)
+{
+	struct conversation small;
+
+	if (d->explained++ >= MOST_EXPLAINED)
+		return;
+	printf("# difference %u, conversation %" PRIu64 "\n", d->explained, d->conversations);
+	shrink(d, program, c, &small, differences);
+	if (program == PROGRAMS) {
+		struct run r = {.diff = d, .program = XDP, .c = &small};
+
+		print_conversation(&r);
+		filter_is_exact(d, &small, true);
+	} else {
+		run_conversation(d, program, &small, NULL, true);
+	}
+	fflush(stdout);
+	free(small.frames);
+}
+
+/* ---- all of them ---- */
+
+static void test_conversation(struct diff *d, const struct conversation *c)
+{
+	unsigned explained = 0;
+
+	d->conversations++;
+	for (int program = 0; program < PROGRAMS; program++) {
+		unsigned differences = run_conversation(d, program, c, &d->tally[program], false);
+
+		for (int check = 0; check < CHECKS; check++)
+			d->failures[program][check] += differences >> check & 1;
+		if (differences && differences != explained)
+			explain(d, program, c, differences);
+		explained = differences;
+	}
+	if (!filter_is_exact(d, c, false)) {
+		d->filter_failures++;
+		explain(d, PROGRAMS, c, 0);
+	}
+}
+
+static uint64_t fewest_packets(const struct diff *d)
+{
+	return d->tally[XDP].ran < d->tally[TC].ran ? d->tally[XDP].ran : d->tally[TC].ran;
+}
+
+/* Every capture as it is, then changed ones until both programs have had enough packets. */
+static void test_all(struct diff *d, const struct pool *pool, uint64_t packets, uint64_t seed)
+{
+	for (int way = 0; way < 4; way++)
+		for (size_t i = 0; i < pool->count; i++) {
+			struct conversation c = {.origin = pool->conversations[i].origin};
+
+			conversation_append(&c, &pool->conversations[i], 0, pool->conversations[i].count);
+			c.timed = way & 1;
+			c.saturated = way >> 1;
+			if (c.timed)
+				conversation_sort_times(&c);
+			test_conversation(d, &c);
+			conversation_free(&c);
+		}
+	for (uint64_t n = 0; fewest_packets(d) < packets && d->explained < MOST_EXPLAINED; n++) {
+		struct random r = {seed + n * 0x9e3779b9};
+		struct conversation c = {0};
+
+		mutate(&c, pool, &r, d->hash_seed);
+		test_conversation(d, &c);
+		conversation_free(&c);
+	}
+}
+
+static unsigned print_result(const char *name, const char *of, unsigned failures)
+{
+	if (failures)
+		printf("not ok %s%s%s - %u conversations differ\n", name, of ? "-" : "", of ? of : "", failures);
+	else
+		printf("ok %s%s%s\n", name, of ? "-" : "", of ? of : "");
+	return failures != 0;
+}
+
+static int print_results(const struct diff *d)
+{
+	unsigned failed = 0, tests = PROGRAMS * CHECKS + 1;
+
+	for (int program = 0; program < PROGRAMS; program++)
+		for (int check = 0; check < CHECKS; check++)
+			failed += print_result(check_names[check], program_names[program], d->failures[program][check]);
+	failed += print_result("filter-exact", NULL, d->filter_failures);
+	for (int program = 0; program < PROGRAMS; program++) {
+		const struct tally *t = &d->tally[program];
+
+		printf("# %s: %" PRIu64 " packets, %" PRIu64 " of them looked up", program_names[program], t->ran, t->looked_up);
+		for (int skip = SKIP_NONE + 1; skip < SKIPS; skip++)
+			if (t->skipped[skip])
+				printf("; %" PRIu64 " skipped (%s)", t->skipped[skip], skip_names[skip]);
+		printf("\n");
+	}
+	printf("# %" PRIu64 " conversations, %" PRIu64 " flows reported\n", d->conversations, d->reports);
+	printf("%u passed, %u failed, 0 skipped\n", tests - failed, failed);
+	return failed ? 1 : 0;
+}
+
+static int usage(void)
+{
+	fputs("usage: diff [-s SEED] [-n PACKETS] CAPTURE|DIRECTORY...\n", stderr);
+	return 2;
+}
+
+int main(int argc, char **argv)
+{
+	uint64_t seed = (uint64_t)time(NULL), packets = 100000;
+	struct diff d = {0};
+	struct pool pool = {0};
+	struct random r;
+	int option, code;
+
+	while ((option = getopt(argc, argv, "s:n:")) != -1) {
+		if (option == 's')
+			seed = strtoull(optarg, NULL, 0);
+		else if (option == 'n')
+			packets = strtoull(optarg, NULL, 0);
+		else
+			return usage();
+	}
+	for (; optind < argc; optind++) {
+		int err = pool_load(&pool, argv[optind]);
+
+		if (err) {
+			fprintf(stderr, "%s: %s\n", argv[optind], strerror(-err));
+			return 2;
+		}
+	}
+	if (!pool.count)
+		return usage();
+	if (geteuid()) {
+		printf("skip diff - loading BPF programs needs root\n0 passed, 0 failed, 1 skipped\n");
+		return 0;
+	}
+	printf("# seed %" PRIu64 "; %zu packets of %zu captures (%zu files are none)\n", seed, pool.frames, pool.count,
+	       pool.unreadable);
+	if (!fields_are_complete()) {
+		puts("# tests/diff/reports.c does not name every field");
+		return 1;
+	}
+	r.state = seed;
+	d.hash_seed = random_next(&r);
+	d.kernel = kernel_open(d.hash_seed);
+	if (!d.kernel)
+		return 1;
+	test_all(&d, &pool, packets, seed);
+	code = print_results(&d);
+	kernel_close(d.kernel);
+	pool_free(&pool);
+	return code;
+}

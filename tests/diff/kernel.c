@@ -1,0 +1,365 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Time is test_now. A finished connection waits here as in user/source_live.c until it has settled.
+ */
+#define _GNU_SOURCE 1 /* sched_setaffinity */
+#include <errno.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+
+#include "../../bpf/settings.h" /* before the skeleton, which uses these types */
+#include "../../bpf/tables.h"
+#include "kernel.h"
+#include "tcpfin_trace.skel.h"
+
+/* Enough that no conversation evicts anything; little, because every conversation sweeps and clears them. */
+#define UNPROVEN_SETS 256
+#define FLOWS 4096
+#define RING_BYTES (4 << 20)
+#define WATCH_BYTES (WATCH_CELLS * sizeof(struct watch_cell))
+
+const char *const program_names[PROGRAMS] = {"xdp", "tc", "tc-l3"};
+
+struct waiting {
+	struct flow_key key;
+	struct closing_body body;
+	uint64_t due;
+	bool news;
+};
+
+struct kernel {
+	struct tcpfin_trace_bpf *skeleton;
+	struct ring_buffer *ring;
+	struct watch_cell *watch;
+	int programs[PROGRAMS];
+	int cpus, cpu;
+	uint8_t *work;      /* one value of the works map a CPU */
+	size_t work_size;
+	uint64_t *counters; /* COUNTERS a CPU */
+	struct unproven_set *no_sets;
+	uint32_t *set_indexes;
+	struct flow_timeouts timeouts;
+	struct reports *reports;
+	struct waiting *waiting;
+	size_t waiting_count;
+};
+
+/* ---- reports ---- */
+
+static void report(struct kernel *k, const struct flow_key *key, const struct closing_body *body)
+{
+	reports_add(k->reports, key, &body->flow, body->log);
+}
+
+static void delete_closing(struct kernel *k, const struct flow_key *key)
+{
+	if (bpf_map__delete_elem(k->skeleton->maps.closing, key, sizeof(*key), 0))
+		return;
+	__atomic_fetch_sub(&k->watch[key->hash & (WATCH_CELLS - 1)].count, WATCH_CLOSING, __ATOMIC_RELAXED);
+	if (key->generation)
+		__atomic_fetch_sub(&k->skeleton->bss->reused_tuples, 1, __ATOMIC_RELAXED);
+}
+
+static struct waiting *find_waiting(struct kernel *k, const struct flow_key *key)
+{
+	for (size_t i = 0; i < k->waiting_count; i++)
+		if (!memcmp(&k->waiting[i].key, key, sizeof(*key)))
+			return &k->waiting[i];
+	return NULL;
+}
+
+/* Where it changed since, the map has the truth: it may even turn out to live. */
+static void settle(struct kernel *k, struct waiting *w)
+{
+	struct closing value;
+	bool lives = false;
+
+	if (w->news && !bpf_map__lookup_elem(k->skeleton->maps.closing, &w->key, sizeof(w->key), &value, sizeof(value),
+					     BPF_F_LOCK)) {
+		w->body = value.body;
+		lives = !(value.body.flow.state & FLOW_DONE);
+	}
+	if (!lives) {
+		report(k, &w->key, &w->body);
+		delete_closing(k, &w->key);
+	}
+	*w = k->waiting[--k->waiting_count];
+}
+
+static void take_closing(struct kernel *k, const struct flow_event *e)
+{
+	struct waiting *w;
+
+	if (!(e->body.flow.state & FLOW_DONE)) {
+		report(k, &e->head.key, &e->body);
+		delete_closing(k, &e->head.key);
+		return;
+	}
+	w = find_waiting(k, &e->head.key);
+	if (!w)
+		w = &k->waiting[k->waiting_count++];
+	w->key = e->head.key;
+	w->body = e->body;
+	w->due = flow_end_time(&e->body.flow) + k->timeouts.settle;
+	w->news = false;
+	if (e->body.flow.state & FLOW_REPLACED)
+		settle(k, w);
+}
+
+static int take_event(void *context, void *data, size_t size)
+{
+	struct kernel *k = context;
+	const struct flow_event *e = data;
+	struct waiting *w;
+
+	(void)size;
+	switch (e->head.kind) {
+	case EVENT_CLOSING:
+		take_closing(k, e);
+		break;
+	case EVENT_UNPROVEN:
+		report(k, &e->head.key, &e->body);
+		break;
+	case EVENT_NEWS:
+		w = find_waiting(k, &e->head.key);
+		if (w)
+			w->news = true;
+		break;
+	case EVENT_REPLACED:
+		w = find_waiting(k, &e->head.key);
+		if (w)
+			settle(k, w);
+		break;
+	}
+	return 0;
+}
+
+void kernel_consume(struct kernel *k)
+{
+	ring_buffer__consume(k->ring);
+}
+
+/* Returns how many records were reported. */
+static int sweep(struct kernel *k, bool flush)
+{
+	struct sweep_request *request = &k->skeleton->bss->sweep_request;
+	uint8_t frame[64] = {0};
+	LIBBPF_OPTS(bpf_test_run_opts, run, .data_in = frame, .data_size_in = sizeof(frame), .repeat = 1);
+
+	request->timeouts = k->timeouts;
+	request->first_set = 0;
+	request->sets = UNPROVEN_SETS;
+	request->closing = 1;
+	request->flush = flush;
+	if (bpf_prog_test_run_opts(bpf_program__fd(k->skeleton->progs.tcpfin_sweep), &run))
+		return 0;
+	kernel_consume(k);
+	return (int)run.retval;
+}
+
+void kernel_expire(struct kernel *k, uint64_t now)
+{
+	k->skeleton->bss->test_now = now;
+	kernel_consume(k);
+	sweep(k, false);
+	for (size_t i = k->waiting_count; i > 0; i--)
+		if (k->waiting[i - 1].due <= now)
+			settle(k, &k->waiting[i - 1]);
+}
+
+/* Takes every established flow out, and reports it as --show-open does. */
+static void report_established(struct kernel *k)
+{
+	struct bpf_map *map = k->skeleton->maps.established;
+	struct flow_key key;
+	struct established value;
+
+	while (!bpf_map__get_next_key(map, NULL, &key, sizeof(key))) {
+		struct closing_body body = {0};
+
+		if (bpf_map__lookup_elem(map, &key, sizeof(key), &value, sizeof(value), 0))
+			return;
+		flow_reopen(&body.flow, body.log, &value.open);
+		flow_lend_evidence(&body.flow, &k->watch[key.hash & (WATCH_CELLS - 1)], key.hash);
+		report(k, &key, &body);
+		bpf_map__delete_elem(map, &key, sizeof(key), 0);
+	}
+}
+
+void kernel_finish(struct kernel *k)
+{
+	kernel_consume(k);
+	while (sweep(k, true) > 0)
+		;
+	while (k->waiting_count)
+		settle(k, &k->waiting[k->waiting_count - 1]);
+	report_established(k);
+}
+
+/* ---- between conversations ---- */
+
+void kernel_begin(struct kernel *k, const struct flow_timeouts *timeouts, struct reports *reports)
+{
+	k->timeouts = *timeouts;
+	k->reports = reports;
+}
+
+bool kernel_clear(struct kernel *k)
+{
+	struct bpf_map *map = k->skeleton->maps.closing;
+	uint32_t count = UNPROVEN_SETS;
+	struct flow_key key;
+	bool clean = k->skeleton->bss->reused_tuples == 0;
+
+	while (!bpf_map__get_next_key(map, NULL, &key, sizeof(key))) {
+		clean = false;
+		bpf_map__delete_elem(map, &key, sizeof(key), 0);
+	}
+	k->skeleton->bss->reused_tuples = 0;
+	if (bpf_map_update_batch(bpf_map__fd(k->skeleton->maps.unproven), k->set_indexes, k->no_sets, &count, NULL))
+		clean = false;
+	return clean;
+}
+
+void kernel_clear_cell(struct kernel *k, uint32_t hash)
+{
+	memset(&k->watch[hash & (WATCH_CELLS - 1)], 0, sizeof(*k->watch));
+}
+
+/* ---- packets ---- */
+
+int kernel_run(struct kernel *k, enum program program, const struct hook_packet *p)
+{
+	struct __sk_buff skb = {.gso_segs = p->gso ? 3 : 0};
+	LIBBPF_OPTS(bpf_test_run_opts, run, .data_in = p->data, .data_size_in = p->len, .repeat = 1);
+
+	if (p->gso) {
+		run.ctx_in = &skb;
+		run.ctx_size_in = sizeof(skb);
+	}
+	k->skeleton->bss->test_now = p->time;
+	return bpf_prog_test_run_opts(k->programs[program], &run) ? -errno : 0;
+}
+
+void kernel_counters(struct kernel *k, uint64_t counters[COUNTERS])
+{
+	uint32_t zero = 0;
+
+	if (bpf_map_lookup_elem(bpf_map__fd(k->skeleton->maps.counters), &zero, k->counters))
+		memset(k->counters, 0, (size_t)k->cpus * COUNTERS * sizeof(*counters));
+	memcpy(counters, k->counters + (size_t)k->cpu * COUNTERS, COUNTERS * sizeof(*counters));
+}
+
+void kernel_segment(struct kernel *k, struct tcp_segment *s)
+{
+	uint32_t zero = 0;
+
+	memset(s, 0, sizeof(*s));
+	if (!bpf_map_lookup_elem(bpf_map__fd(k->skeleton->maps.works), &zero, k->work))
+		memcpy(s, k->work + (size_t)k->cpu * k->work_size, sizeof(*s)); /* the first member of struct work */
+}
+
+struct watch_cell kernel_cell(const struct kernel *k, uint32_t hash)
+{
+	return k->watch[hash & (WATCH_CELLS - 1)];
+}
+
+void kernel_saturate(struct kernel *k, uint32_t hash)
+{
+	k->watch[hash & (WATCH_CELLS - 1)].count += SATURATED;
+}
+
+/* ---- loading ---- */
+
+static int load(struct kernel *k, uint64_t hash_seed)
+{
+	struct tcpfin_trace_bpf *s = k->skeleton = tcpfin_trace_bpf__open();
+	int err;
+
+	if (!s)
+		return -errno;
+	s->rodata->settings.hash_seed = hash_seed;
+	s->rodata->settings.watch_mask = WATCH_CELLS - 1;
+	s->rodata->settings.unproven_mask = UNPROVEN_SETS - 1;
+	s->rodata->settings.count_packets = 1;
+	s->rodata->settings.test_clock = 1;
+	err = bpf_map__set_max_entries(s->maps.watch, WATCH_CELLS);
+	err = err ? err : bpf_map__set_max_entries(s->maps.unproven, UNPROVEN_SETS);
+	err = err ? err : bpf_map__set_max_entries(s->maps.established, FLOWS);
+	err = err ? err : bpf_map__set_max_entries(s->maps.closing, FLOWS);
+	err = err ? err : bpf_map__set_max_entries(s->maps.ring, RING_BYTES);
+	err = err ? err : tcpfin_trace_bpf__load(s);
+	if (err)
+		return err;
+	k->programs[XDP] = bpf_program__fd(s->progs.tcpfin_xdp);
+	k->programs[TC] = bpf_program__fd(s->progs.tcpfin_tc);
+	k->programs[TC_L3] = bpf_program__fd(s->progs.tcpfin_tc_l3);
+	return 0;
+}
+
+static int map_memory(struct kernel *k)
+{
+	k->cpus = libbpf_num_possible_cpus();
+	if (k->cpus < 0)
+		return k->cpus;
+	k->work_size = (bpf_map__value_size(k->skeleton->maps.works) + 7) / 8 * 8;
+	k->work = calloc((size_t)k->cpus, k->work_size);
+	k->counters = calloc((size_t)k->cpus, COUNTERS * sizeof(*k->counters));
+	k->no_sets = calloc(UNPROVEN_SETS, sizeof(*k->no_sets));
+	k->set_indexes = calloc(UNPROVEN_SETS, sizeof(*k->set_indexes));
+	k->waiting = calloc(FLOWS, sizeof(*k->waiting));
+	if (!k->work || !k->counters || !k->no_sets || !k->set_indexes || !k->waiting)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < UNPROVEN_SETS; i++)
+		k->set_indexes[i] = i;
+	k->watch = mmap(NULL, WATCH_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, bpf_map__fd(k->skeleton->maps.watch), 0);
+	if (k->watch == MAP_FAILED)
+		return -errno;
+	k->ring = ring_buffer__new(bpf_map__fd(k->skeleton->maps.ring), take_event, k, NULL);
+	return k->ring ? 0 : -errno;
+}
+
+static int stay_on_cpu(struct kernel *k)
+{
+	cpu_set_t set;
+
+	k->cpu = sched_getcpu();
+	CPU_ZERO(&set);
+	CPU_SET((size_t)k->cpu, &set);
+	return sched_setaffinity(0, sizeof(set), &set) ? -errno : 0;
+}
+
+struct kernel *kernel_open(uint64_t hash_seed)
+{
+	struct kernel *k = calloc(1, sizeof(*k));
+	int err = k ? load(k, hash_seed) : -ENOMEM;
+
+	err = err ? err : map_memory(k);
+	err = err ? err : stay_on_cpu(k);
+	if (!err)
+		return k;
+	fprintf(stderr, "cannot load the BPF object: %s\n", strerror(-err));
+	if (k)
+		kernel_close(k);
+	return NULL;
+}
+
+void kernel_close(struct kernel *k)
+{
+	ring_buffer__free(k->ring);
+	if (k->watch && k->watch != MAP_FAILED)
+		munmap(k->watch, WATCH_BYTES);
+	tcpfin_trace_bpf__destroy(k->skeleton);
+	free(k->work);
+	free(k->counters);
+	free(k->no_sets);
+	free(k->set_indexes);
+	free(k->waiting);
+	free(k);
+}

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What a host reports of flows, and comparing two hosts' reports field by field.
+ */
+#ifndef TCPFIN_TEST_REPORTS_H
+#define TCPFIN_TEST_REPORTS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "../../bpf/core/record.h"
+
+struct report {
+	struct flow_key key;
+	struct closing_body body;
+	bool matched;
+};
+
+struct reports {
+	struct report *report;
+	size_t count, room;
+};
+
+void reports_add(struct reports *r, const struct flow_key *key, const struct flow *f, const struct flow_segment *log);
+void reports_free(struct reports *r);
+
+/*
+ * Are they the same, whatever their order? What belongs to a flow's owner does not count: version, generation, and
+ * state bits that no verdict reads. With explain, the differences go to stdout under the hosts' names.
+ */
+bool reports_equal(struct reports *a, struct reports *b, bool explain, const char *name_a, const char *name_b);
+
+bool segments_equal(const struct tcp_segment *a, const struct tcp_segment *b);
+void segments_explain(const struct tcp_segment *a, const struct tcp_segment *b, const char *name_a, const char *name_b);
+
+/* Do the tables of fields cover every byte of the structs but padding? Otherwise a new field would go unnoticed. */
+bool fields_are_complete(void);
+
+#endif
