@@ -50,10 +50,21 @@ static __noinline int emit_closing(struct closing *c, const struct flow_key *key
 	bpf_spin_lock(&c->lock);
 	c->body.flow.state &= ~FLOW_NEWS; /* what changes from here on is news again */
 	c->body.flow.version++;
-	__builtin_memcpy(&e->body, &c->body, sizeof(e->body));
+	copy_rolled(&e->body, &c->body, sizeof(e->body));
 	bpf_spin_unlock(&c->lock);
 	bpf_ringbuf_submit(e, BPF_RB_NO_WAKEUP);
 	return 1;
+}
+
+/* A closing flow's beginning from what the established one kept. */
+__noinline int body_reopen(struct closing_body *body, const struct flow_open *open)
+{
+	if (!body || !open)
+		return 0;
+	__builtin_memset(&body->flow, 0, sizeof(body->flow));
+	__builtin_memset(body->log, 0, 3 * sizeof(body->log[0]));
+	flow_reopen(&body->flow, body->log, open);
+	return 0;
 }
 
 /* An established flow whose tuple another connection has taken over: its close passed us by. */
@@ -71,9 +82,7 @@ static __noinline int emit_replaced(const struct flow_open *open, const struct f
 	e->head.kind = EVENT_UNPROVEN;
 	e->head.log_cap = FLOW_LOG_CLOSING;
 	e->head.key = *key;
-	__builtin_memset(&e->body.flow, 0, sizeof(e->body.flow));
-	__builtin_memset(e->body.log, 0, 3 * sizeof(e->body.log[0]));
-	flow_reopen(&e->body.flow, e->body.log, open);
+	body_reopen(&e->body, open);
 	e->body.flow.state |= FLOW_REPLACED;
 	bpf_ringbuf_submit(e, BPF_RB_NO_WAKEUP);
 	return 0;

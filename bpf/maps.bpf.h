@@ -73,7 +73,7 @@ struct work {
 	__u32 found;   /* UNPROVEN_ bits */
 	__u32 evicted; /* hash of the unproven flow that gave way */
 	__u32 way;
-	__u32 pad;
+	__u32 verdict; /* enum packet_verdict of the packet at hand */
 	__u64 oldest;  /* unproven_victim's */
 	struct tcp_options options;
 	struct {
@@ -100,7 +100,7 @@ struct {
 	__type(value, struct counter_block);
 } counters SEC(".maps");
 
-static __always_inline void count(__u32 counter)
+static shared_code void count(__u32 counter)
 {
 	__u32 zero = 0;
 	struct counter_block *c = bpf_map_lookup_elem(&counters, &zero);

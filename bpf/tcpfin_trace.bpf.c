@@ -33,29 +33,16 @@ static __always_inline void fetch_options(void *ctx, enum host host, struct work
 }
 
 /*
- * Every packet. Data and ACKs of established flows leave here, having touched one cell. The segment is parsed into memory
- * so that what follows is one path to the verifier, whatever headers were walked before.
+ * The TCP segment that was parsed into the work. Data and ACKs of established flows leave here, having touched one cell.
  */
-static __always_inline int observe(void *ctx, enum host host, struct cursor *c, const struct packet_meta *meta,
-				   __u32 ifindex)
+static __always_inline void observe(void *ctx, enum host host, struct work *w, __u32 ifindex)
 {
-	struct work *w = work_get();
-	struct tcp_segment *s;
-	struct watch_cell *cell;
-	__u32 side, hash;
-	int verdict;
+	struct tcp_segment *s = &w->segment;
+	__u32 side = flow_side_of(s), hash = flow_hash(s, side, ifindex, settings.hash_seed);
+	struct watch_cell *cell = watch_get(hash);
 
-	if (!w)
-		return PACKET_TRUNCATED;
-	verdict = packet_parse(&w->segment, c, meta);
-	if (verdict != PACKET_TCP)
-		return verdict;
-	s = &w->segment;
-	side = flow_side_of(s);
-	hash = flow_hash(s, side, ifindex, settings.hash_seed);
-	cell = watch_get(hash);
 	if (!cell)
-		return verdict;
+		return;
 	if (s->flags & TCP_CONTROL || cell->count) {
 		s->time = clock_now();
 		w->turn.side = side;
@@ -66,15 +53,18 @@ static __always_inline int observe(void *ctx, enum host host, struct cursor *c, 
 	}
 	if (!(s->flags & TCP_CONTROL))
 		watch_note(cell, s, side, hash);
-	return verdict;
 }
 
-static __always_inline void observed(int verdict)
+/* Every packet, parsed: the verdict lies in memory, so that all of them are one path to the verifier. */
+static __always_inline void take(void *ctx, enum host host, struct work *w, __u32 ifindex)
 {
+	paths_meet();
 	if (settings.count_packets)
 		count(COUNT_PACKETS);
-	if (verdict != PACKET_TCP || settings.count_packets)
-		count(COUNT_VERDICT + verdict);
+	if (w->verdict != PACKET_TCP || settings.count_packets)
+		count(COUNT_VERDICT + w->verdict);
+	if (w->verdict == PACKET_TCP)
+		observe(ctx, host, w, ifindex);
 }
 
 SEC("xdp.frags")
@@ -86,7 +76,12 @@ int tcpfin_xdp(struct xdp_md *ctx)
 		.link = PACKET_LINK_ETHERNET,
 	};
 
-	observed(observe(ctx, HOST_XDP, &c, &meta, ctx->ingress_ifindex));
+	struct work *w = work_get();
+
+	if (w) {
+		w->verdict = packet_parse(&w->segment, &c, &meta);
+		take(ctx, HOST_XDP, w, ctx->ingress_ifindex);
+	}
 	return XDP_PASS;
 }
 
@@ -102,19 +97,22 @@ static __always_inline int observe_skb(struct __sk_buff *skb, __u8 link)
 		.gso = skb->gso_segs > 1,
 		.link = link,
 	};
-	int tries, verdict = PACKET_TRUNCATED;
+	struct work *w = work_get();
+	int tries;
 
+	if (!w)
+		return TC_ACT_UNSPEC;
 	for (tries = 0; tries < 2; tries++) {
 		struct cursor c = {(const __u8 *)(long)skb->data, (const __u8 *)(long)skb->data_end};
 
-		verdict = observe(skb, HOST_TC, &c, &meta, skb->ifindex);
-		if (verdict != PACKET_TRUNCATED || tries)
+		w->verdict = packet_parse(&w->segment, &c, &meta);
+		if (w->verdict != PACKET_TRUNCATED || tries)
 			break;
 		/* The header may lie in a page that the program cannot see yet. */
 		if (bpf_skb_pull_data(skb, skb->len < PULL_BYTES ? skb->len : PULL_BYTES))
 			break;
 	}
-	observed(verdict);
+	take(skb, HOST_TC, w, skb->ifindex);
 	return TC_ACT_UNSPEC;
 }
 

@@ -82,7 +82,7 @@ static __noinline int closing_step(struct work *w, struct closing *c)
 	rolled
 	for (tries = 0; tries < STEP_TRIES && !stored; tries++) {
 		bpf_spin_lock(&c->lock);
-		*f = c->body.flow;
+		copy_rolled(f, &c->body.flow, sizeof(*f));
 		flow_turn_begin(&w->turn, f, c->body.log, FLOW_LOG_CLOSING, w->turn.side);
 		bpf_spin_unlock(&c->lock);
 		work_step();
@@ -90,7 +90,7 @@ static __noinline int closing_step(struct work *w, struct closing *c)
 		bpf_spin_lock(&c->lock);
 		if (c->body.flow.version == f->version) {
 			f->version++;
-			c->body.flow = *f;
+			copy_rolled(&c->body.flow, f, sizeof(*f));
 			flow_turn_end(&w->turn, c->body.log, FLOW_LOG_CLOSING);
 			stored = 1;
 		}
@@ -272,7 +272,7 @@ static __always_inline void unproven_load(struct work *w, struct unproven_set *s
 		flow_init(&e->flow, &w->segment, w->turn.side, others != 0);
 		w->found |= UNPROVEN_RAISED;
 	}
-	w->value.body.flow = e->flow;
+	copy_rolled(&w->value.body.flow, &e->flow, sizeof(e->flow));
 	flow_turn_begin(&w->turn, &w->value.body.flow, e->log, FLOW_LOG_UNPROVEN, w->turn.side);
 	w->found |= UNPROVEN_READY;
 out:
@@ -291,10 +291,10 @@ static __always_inline int unproven_store(struct work *w, struct unproven_set *s
 	if (set->tag[way] == (w->key.hash | 1) && flow_key_equal(&e->key, &w->key) &&
 	    e->flow.version == f->version && e->flow.t_first == f->t_first) {
 		f->version++;
-		e->flow = *f;
+		copy_rolled(&e->flow, f, sizeof(*f));
 		flow_turn_end(&w->turn, e->log, FLOW_LOG_UNPROVEN);
 		if (w->turn.step & STEP_PROVEN) {
-			__builtin_memcpy(w->value.body.log, e->log, sizeof(e->log));
+			copy_rolled(w->value.body.log, e->log, sizeof(e->log));
 			set->tag[way] = 0;
 			w->found |= UNPROVEN_PROVEN;
 		}
@@ -445,13 +445,12 @@ static __noinline int track_begin(struct work *w, struct established *e)
 	if (!cell)
 		return BEGIN_STRAY;
 	f = &w->value.body.flow;
-	__builtin_memset(f, 0, sizeof(*f));
-	__builtin_memset(w->value.body.log, 0, 3 * sizeof(w->value.body.log[0]));
 	if (e) {
-		flow_reopen(f, w->value.body.log, &e->open);
+		body_reopen(&w->value.body, &e->open);
 	} else {
 		if (!flow_evident(cell, &w->segment, w->turn.side, w->key.hash))
 			return BEGIN_STRAY;
+		__builtin_memset(f, 0, sizeof(*f));
 		flow_init(f, &w->segment, w->turn.side, 0);
 		f->state |= FLOW_PROVEN;
 	}

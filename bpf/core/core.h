@@ -30,12 +30,38 @@ typedef _Bool flag_t; /* for locals and results only: never part of a shared str
  */
 #define reload(place) (*(volatile __typeof__(place) *)&(place))
 
+/*
+ * The same for everything: what stands in memory is read again behind it. Set where paths meet, so that they are one to
+ * the verifier from there on.
+ */
+#define paths_meet() asm volatile("" ::: "memory")
+
 /* Before a loop that costs more BPF instructions unrolled than it saves time. */
 #ifdef __bpf__
 #define rolled _Pragma("clang loop unroll(disable)")
 #else
 #define rolled
 #endif
+
+/* Of a function that is large, rare, and called in several places: one copy of it in the program. */
+#define shared_code __attribute__((noinline)) __attribute__((unused))
+
+/*
+ * Copies a struct (a multiple of 16 bytes, aligned to 8) in a loop: spelled out word by word, the copies would be a
+ * fifth of the program.
+ */
+static __always_inline void copy_rolled(void *to, const void *from, __u32 bytes)
+{
+	const volatile __u64 *f = from; /* or clang makes a memcpy of it again */
+	__u64 *t = to;
+	__u32 i;
+
+	rolled
+	for (i = 0; i < bytes / 8; i += 2) {
+		t[i] = f[i];
+		t[i + 1] = f[i + 1];
+	}
+}
 
 /*
  * Loads of network byte order from any alignment. BPF loads need none, but clang would split a load from a byte pointer

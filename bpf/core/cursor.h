@@ -13,22 +13,25 @@ struct cursor {
 	const __u8 *end; /* one past the last byte that may be read */
 };
 
-/* The next n bytes without moving, or NULL when fewer are left. */
-static __always_inline const __u8 *cursor_peek(const struct cursor *c, __u32 n)
+/* Are there n more bytes? */
+static __always_inline flag_t cursor_has(const struct cursor *c, __u32 n)
+{
+	return c->pos + n <= c->end;
+}
+
+/*
+ * Moves over the next n bytes, whose start goes to *bytes; no move when there are fewer. Whether there were is the
+ * result rather than a NULL pointer: comparing a packet pointer with NULL takes CAP_PERFMON.
+ */
+static __always_inline flag_t cursor_pull(struct cursor *c, __u32 n, const __u8 **bytes)
 {
 	const __u8 *p = c->pos;
 
-	return p + n > c->end ? (const __u8 *)0 : p;
-}
-
-/* The next n bytes; the cursor moves behind them. NULL, and no move, when fewer are left. */
-static __always_inline const __u8 *cursor_pull(struct cursor *c, __u32 n)
-{
-	const __u8 *p = cursor_peek(c, n);
-
-	if (p)
-		c->pos = p + n;
-	return p;
+	if (p + n > c->end)
+		return 0;
+	*bytes = p;
+	c->pos = p + n;
+	return 1;
 }
 
 #endif

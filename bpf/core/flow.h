@@ -377,7 +377,7 @@ static __always_inline flag_t flow_completes_handshake(const struct flow *f, con
  * The receiver's RCV.NXT lies between the highest number it acknowledged and the highest its peer sent, so both ends of
  * that range count as exact; so does one less where it has received a FIN (Linux accepts it there).
  */
-static __always_inline __u8 flow_judge_reset(const struct flow *f, const struct tcp_segment *s, __u32 side)
+static shared_code __u8 flow_judge_reset(const struct flow *f, const struct tcp_segment *s, __u32 side)
 {
 	const struct flow_side *me = &f->side[side & 1], *peer = &f->side[!side];
 	const struct flow_open *o = &f->open;
@@ -462,6 +462,8 @@ static __always_inline flag_t flow_survived_reset(const struct flow *f, const st
 	if (s->flags & (TCP_SYN | TCP_RST) || s->time <= r->time)
 		return 0;
 	if (side == r->side) {
+		if (r->validity == RESET_UNKNOWN && s->flags & TCP_ACK && (s->len || s->flags & TCP_FIN))
+			return 1; /* whoever sends on has not reset anything */
 		if (!(s->flags & TCP_ACK) || !(me->seen & SIDE_END) || !(me->seen & SIDE_ACK))
 			return 0;
 		return (seq_after(segment_end(s), me->end) && seq_after(segment_end(s), r->seq)) ||
@@ -588,13 +590,12 @@ static __always_inline flag_t flow_advance(struct flow_side *me, const struct tc
 /* The part of a step that its receiver would act on. */
 static __always_inline void flow_accept(struct flow *f, struct flow_turn *t, const struct tcp_segment *s)
 {
-	flag_t ended = f->state & FLOW_RESET && s->time > f->reset.time;
-
 	if (s->flags & TCP_SYN) {
 		t->mark = s->flags & TCP_ACK ? flow_synack(f, s, t->side) : flow_syn(f, s, t->side);
 		if (t->mark & SEGMENT_IGNORED)
 			return;
 	}
+	paths_meet();
 	if (flow_completes_handshake(f, s, t->side)) {
 		f->open.seen |= OPEN_ACK;
 		f->open.t_ack = s->time;
@@ -603,15 +604,18 @@ static __always_inline void flow_accept(struct flow *f, struct flow_turn *t, con
 		t->step |= STEP_PROVEN;
 		t->listed = 1;
 	}
-	if (ended) /* still on its way when the RST came: it changes nothing */
+	paths_meet();
+	if (f->state & FLOW_RESET && s->time > f->reset.time) /* still on its way when the RST came: changes nothing */
 		return;
 	if (s->flags & TCP_FIN) {
 		flow_fin(f, t, s);
 		if (t->mark & SEGMENT_IGNORED)
 			return;
 	}
+	paths_meet();
 	if (s->flags & TCP_ACK)
 		flow_ack(f, t, s);
+	paths_meet();
 	if (flow_advance(&f->side[t->side & 1], s) || t->listed)
 		f->t_progress = s->time;
 }
@@ -623,14 +627,13 @@ static __always_inline void flow_accept(struct flow *f, struct flow_turn *t, con
  */
 static __always_inline void flow_step(struct flow *f, struct flow_turn *t, const struct tcp_segment *s)
 {
-	__u32 done = f->state & FLOW_DONE;
-
 	t->at = FLOW_LOG_NOWHERE;
-	t->step = 0;
+	t->step = f->state & FLOW_DONE ? STEP_NEWS : 0;
 	t->mark = 0;
 	t->listed = 0;
 	if (flow_seen_twice(f, t, s)) {
 		f->duplicates += f->duplicates != ~0u;
+		t->step = 0;
 		return;
 	}
 	if (s->time > f->t_last)
@@ -641,14 +644,14 @@ static __always_inline void flow_step(struct flow *f, struct flow_turn *t, const
 			f->state &= ~FLOW_BEGUN;
 		f->open.resets_ignored = saturating_inc(f->open.resets_ignored);
 	}
+	paths_meet();
 	if (segment_contradicts(s))
 		t->mark = SEGMENT_IGNORED;
 	else if (s->flags & TCP_RST)
 		flow_rst(f, t, s);
 	else
 		flow_accept(f, t, s);
-	if (done)
-		t->step |= STEP_NEWS;
+	paths_meet();
 	if (!(s->flags & TCP_CONTROL) && !t->listed)
 		t->mark |= SEGMENT_FOLDED;
 	flow_log(f, t, s);
@@ -717,8 +720,10 @@ static __always_inline void flow_lend_evidence(struct flow *f, const struct watc
 	}
 	for (i = 0; i < 2; i++) {
 		struct flow_side *me = &f->side[i], *peer = &f->side[!i];
+		__u32 window = flow_window(f, !i, 14);
 
-		if (me->seen & peer->seen & SIDE_END && me->end - peer->ack + WATCH_REORDER > FLOW_JUMP) {
+		if (me->seen & SIDE_END && peer->seen & SIDE_ACK &&
+		    me->end - peer->ack + WATCH_REORDER > window + WATCH_REORDER + 0xffff) {
 			me->seen &= ~SIDE_END;
 			peer->seen &= ~SIDE_ACK;
 		}

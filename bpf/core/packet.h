@@ -150,10 +150,10 @@ static __always_inline void packet_options(struct tcp_segment *s, struct tcp_opt
 /* The TCP header, `off` bytes into the packet. l4_len: bytes of TCP header and payload by the IP header's word. */
 static __always_inline enum packet_verdict packet_tcp(struct tcp_segment *s, struct cursor *c, __u32 off, __u32 l4_len)
 {
-	const __u8 *h = cursor_pull(c, 20);
+	const __u8 *h;
 	__u32 header_len;
 
-	if (!h)
+	if (!cursor_pull(c, 20, &h))
 		return PACKET_TRUNCATED;
 	header_len = (h[12] >> 4) * 4;
 	if (header_len < 20)
@@ -209,9 +209,9 @@ static __always_inline enum packet_verdict packet_walk_extensions(struct tcp_seg
 			return PACKET_NOT_TCP;
 		if (i == PACKET_MAX_EXTENSIONS)
 			return PACKET_DEEP_CHAIN;
-		h = cursor_peek(c, 8);
-		if (!h)
+		if (!cursor_has(c, 8))
 			return PACKET_TRUNCATED;
+		h = c->pos;
 		unit &= 15;
 		opaque(unit);
 		unit &= 15; /* again for the verifier, which wants to see the bound */
@@ -225,7 +225,7 @@ static __always_inline enum packet_verdict packet_walk_extensions(struct tcp_seg
 		}
 		next = h[0];
 		*walked += len;
-		if (!cursor_pull(c, len))
+		if (!cursor_pull(c, len, &h))
 			return PACKET_TRUNCATED;
 	}
 	return PACKET_DEEP_CHAIN;
@@ -242,11 +242,11 @@ static __always_inline __u32 packet_ip_len(const struct packet_meta *m, __u32 sa
 static __always_inline enum packet_verdict packet_ipv4(struct tcp_segment *s, struct cursor *c,
 						       const struct packet_meta *m, __u32 off)
 {
-	const __u8 *h = cursor_peek(c, 20);
+	const __u8 *h = c->pos;
 	__u32 header_len, ip_len, said;
 	__u16 frag;
 
-	if (!h)
+	if (!cursor_has(c, 20))
 		return PACKET_TRUNCATED;
 	header_len = (h[0] & 15) * 4;
 	if (header_len < 20)
@@ -268,7 +268,7 @@ static __always_inline enum packet_verdict packet_ipv4(struct tcp_segment *s, st
 	s->src.lo = load_be32(h + 12);
 	s->dst.hi = 0;
 	s->dst.lo = load_be32(h + 16);
-	if (!cursor_pull(c, header_len))
+	if (!cursor_pull(c, header_len, &h))
 		return PACKET_TRUNCATED;
 	return packet_tcp(s, c, off + header_len, ip_len - header_len);
 }
@@ -276,11 +276,11 @@ static __always_inline enum packet_verdict packet_ipv4(struct tcp_segment *s, st
 static __always_inline enum packet_verdict packet_ipv6(struct tcp_segment *s, struct cursor *c,
 						       const struct packet_meta *m, __u32 off)
 {
-	const __u8 *h = cursor_pull(c, 40);
 	enum packet_verdict verdict;
 	__u32 ip_len, said, walked = 40;
+	const __u8 *h;
 
-	if (!h)
+	if (!cursor_pull(c, 40, &h))
 		return PACKET_TRUNCATED;
 	s->partial = 0;
 	said = load_be16(h + 4);
@@ -320,8 +320,7 @@ static __always_inline enum packet_verdict packet_parse(struct tcp_segment *s, s
 		tags = 1;
 	}
 	if (m->link == PACKET_LINK_ETHERNET) {
-		h = cursor_pull(c, 14);
-		if (!h)
+		if (!cursor_pull(c, 14, &h))
 			return PACKET_TRUNCATED;
 		ethertype = load_be16(h + 12);
 		link_len = 14;
@@ -332,8 +331,7 @@ static __always_inline enum packet_verdict packet_parse(struct tcp_segment *s, s
 				break;
 			if (tags == PACKET_MAX_TAGS)
 				return PACKET_MANY_TAGS;
-			h = cursor_pull(c, 4);
-			if (!h)
+			if (!cursor_pull(c, 4, &h))
 				return PACKET_TRUNCATED;
 			if (tags == 0)
 				s->vlan[0] = load_be16(h) & 0xfff;
@@ -348,9 +346,9 @@ static __always_inline enum packet_verdict packet_parse(struct tcp_segment *s, s
 		if (ethertype != ETHERTYPE_IPV4_ && ethertype != ETHERTYPE_IPV6_)
 			return PACKET_NOT_IP;
 	}
-	h = cursor_peek(c, 1);
-	if (!h)
+	if (!cursor_has(c, 1))
 		return PACKET_TRUNCATED;
+	h = c->pos;
 	if (m->wire_len < link_len)
 		return PACKET_BAD_LENGTH;
 	/* The version decides, not the ethertype: where they differ no receiver would take the packet. */

@@ -1,10 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
-"""What frames say of a close, read as plainly as can be: the first FIN, its copies, its acknowledgment, the resets."""
+"""What frames say of a close, read as plainly as can be: the first FINs, their copies and acknowledgments, the resets."""
 from stream import ACK, FIN, RST, SYN, end_of
-
-FIELDS = ["record", "first_fin_sender", "first_fin_time", "fin_copies", "fin_ack_time", "resets", "initial_rtt",
-          "completeness", "community_id"]
-BOTH = "both"
 
 
 class Facts:
@@ -35,30 +31,27 @@ class Facts:
         """In order of the file."""
         return min((fin for fin in self.fins if fin), key=lambda fin: fin.number, default=None)
 
+    def values(self):
+        """By (field, side); side is None where the field has one value."""
+        first = self.first_fin()
+        found = {("first_fin_sender", None): first and first.side, ("first_fin_time", None): first and first.time}
+        for side in (0, 1):
+            found["fin_copies", side] = self.copies[side] if self.fins[side] else None
+            found["fin_ack_time", side] = self.acks[side] and self.acks[side].time
+            found["resets", side] = self.resets[side]
+        return found
 
-def values(facts):
-    """By (field, side); side is None where the field has one value."""
-    first = facts.first_fin()
-    found = {("first_fin_sender", None): first and first.side, ("first_fin_time", None): first and first.time}
-    for side in (0, 1):
-        found["fin_copies", side] = facts.copies[side] if facts.fins[side] else None
-        found["fin_ack_time", side] = facts.acks[side] and facts.acks[side].time
-        found["resets", side] = facts.resets[side]
-    return found
 
-
-# ---- what tshark makes of a stream's frames, to see what a frame more or less changes ----
+# ---- what tshark makes of frames: to see what one more or less changes. 4.0, two passes ----
 
 def tshark_completeness(frames):
+    if len(frames) == 1 and frames[0].flags & (SYN | ACK) != SYN:
+        return 0  # its second pass shows what the first one knew: a stream's first frame counts if it is a SYN
     value = 0
     for number, frame in enumerate(frames):
-        flags = frame.flags & (SYN | ACK)
-        data = frame.length > 0 
+        flags, data = frame.flags & (SYN | ACK), frame.length > 0
         if number == 0 and flags == SYN:
             value |= 1 | 8 * data
-            continue
-        if number == 0:
-            continue
         if flags == SYN | ACK:
             value |= 2
         if flags == ACK:
@@ -71,11 +64,11 @@ def tshark_completeness(frames):
 
 
 def tshark_initial_rtt(frames):
-    """From the latest SYN to the first ACK of whoever."""
+    """From the latest SYN to the first ACK of whoever; a time of 0 is none to tshark."""
     syn = None
     for frame in frames:
         if frame.flags & (SYN | ACK) == SYN:
-            syn = frame
-        elif frame.flags & (SYN | ACK) == ACK and syn:
-            return frame.time - syn.time
+            syn = frame.time
+        elif frame.flags & (SYN | ACK) == ACK and syn and frame.time != syn:
+            return frame.time - syn
     return None

@@ -53,9 +53,9 @@ def ends_of(source, sport, destination, dport):
 
 
 def nanoseconds(text):
-    """Of a decimal number of seconds; exact."""
+    """Of seconds, exact. Where a file has more than a second behind the point, tshark prints more than nine digits."""
     whole, _, fraction = text.partition(".")
-    value = abs(int(whole)) * SECOND + int((fraction + "000000000")[:9])
+    value = abs(int(whole)) * SECOND + int(fraction.ljust(9, "0"))
     return -value if whole.startswith("-") else value
 
 
@@ -66,7 +66,7 @@ def outlandish(protocols):
         return None
     before = protocols.split(":tcp")[0].split(":")
     for name in before:
-        if name not in ORDINARY and not name.startswith("ipv6."):
+        if name not in ORDINARY and not name.startswith("ipv6.") and name != "udp":
             return name
     if before.count("vlan") + before.count("ieee8021ad") > 2:
         return "more than two VLAN tags"

@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: GPL-2.0
+"""
+Which records are of which streams: those that list the same segments. tshark and we split a tuple's traffic into
+connections by different rules, so a record may have frames of several streams, and a stream those of several records.
+"""
+from collections import defaultdict
+
+from stream import ACK, CONTROL
+
+TOLERANCE = 1000  # ns between both readings of one time stamp: resolutions that are no powers of ten get rounded
+
+
+class Pairing:
+    """A record with the streams whose frames it lists."""
+
+    def __init__(self, record):
+        self.record = record
+        self.home = None       # the stream of its first segment
+        self.streams = []      # all, in order of the file
+        self.first = None      # number of its first frame
+        self.listed = set()    # numbers of the frames it lists
+        self.rivals = []       # Pairings of records that share a stream with it, itself included, in order
+        self.number = 0        # its index among those whose home is the same
+
+
+def identity(frame):
+    return frame.side, frame.seq, frame.flags & (CONTROL | ACK)
+
+
+def index_of(streams):
+    """Frames of the streams by what identifies a segment."""
+    index = defaultdict(list)
+    for stream in streams:
+        for frame in stream.frames():
+            index[identity(frame)].append((frame.time, frame.number, stream))
+    return index
+
+
+def locate(segment, index):
+    """The segment's frame as (time, number, stream), or None."""
+    near = [entry for entry in index.get(identity(segment), ()) if abs(entry[0] - segment.time) <= TOLERANCE]
+    return min(near, key=lambda entry: (abs(entry[0] - segment.time), entry[1]), default=None)
+
+
+def pair(record, index):
+    pairing = Pairing(record)
+    for segment in record.segments():
+        found = locate(segment, index)
+        if not found:
+            continue
+        _, number, stream = found
+        if pairing.home is None:
+            pairing.home, pairing.first = stream, number
+        pairing.listed.add(number)
+        if stream not in pairing.streams:
+            pairing.streams.append(stream)
+    pairing.streams.sort(key=lambda stream: stream.first().number)
+    return pairing
+
+
+def join_rivals(pairings):
+    by_stream = defaultdict(list)
+    homes = defaultdict(int)
+    for pairing in sorted((p for p in pairings if p.home), key=lambda p: p.first):
+        pairing.number = homes[id(pairing.home)]
+        homes[id(pairing.home)] += 1
+        for stream in pairing.streams:
+            by_stream[id(stream)].append(pairing)
+    for pairing in pairings:
+        rivals = {id(p): p for stream in pairing.streams for p in by_stream[id(stream)]}
+        pairing.rivals = sorted(rivals.values(), key=lambda p: p.first)
+
+
+def match(streams, records):
+    """Yields for each pair of ends its streams and its Pairings."""
+    groups = defaultdict(lambda: ([], []))
+    for stream in streams:
+        groups[stream.ends][0].append(stream)
+    for record in records:
+        groups[record.ends][1].append(record)
+    for streams_of, records_of in groups.values():
+        index = index_of(streams_of) if records_of else {}
+        pairings = [pair(record, index) for record in sorted(records_of, key=lambda r: r.start)]
+        join_rivals(pairings)
+        yield streams_of, pairings

@@ -1,0 +1,734 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The table of a capture file's flows: what packet time ends, what a new connection on the same ports ends, what stays
+ * unreported, and that neither many flows nor colliding ones are mixed up.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../../user/flow_table.h"
+#include "segments.h"
+
+#define MS 1000000ULL
+#define SECOND (1000 * MS)
+#define EPOCH (1767225600 * SECOND)
+#define HASH_SEED 0x0123456789abcdef
+
+enum { A, B };
+
+#define SYN TCP_SYN
+#define ACK TCP_ACK
+#define FIN (TCP_FIN | TCP_ACK)
+#define RST TCP_RST
+#define PSH (TCP_PSH | TCP_ACK)
+
+struct seen {
+	struct flow_key key;
+	struct flow flow;
+	struct flow_segment log[FLOW_LOG_CLOSING];
+};
+
+struct subject {
+	struct flow_table *table;
+	struct seen *reports;
+	size_t count, room;
+	uint64_t counters[COUNTERS];
+	uint32_t isn[2];
+	uint16_t port; /* A's */
+	uint16_t id;
+};
+
+static void take_report(void *context, const struct flow_key *key, const struct flow *f, const struct flow_segment *log)
+{
+	struct subject *t = context;
+	struct seen *s;
+
+	if (t->count == t->room) {
+		t->room = t->room ? t->room * 2 : 16;
+		t->reports = realloc(t->reports, t->room * sizeof(*t->reports));
+		assert_non_null(t->reports);
+	}
+	s = &t->reports[t->count++];
+	s->key = *key;
+	s->flow = *f;
+	assert_true(f->log_len <= FLOW_LOG_CLOSING);
+	memcpy(s->log, log, f->log_len * sizeof(*log));
+}
+
+static void set_up(struct subject *t)
+{
+	const struct flow_table_config config = {
+		.timeouts = {.settle = SECOND / 2, .syn = 10 * SECOND, .close = 60 * SECOND},
+		.idle = 7200 * SECOND,
+		.hash_seed = HASH_SEED,
+		.report = take_report,
+		.context = t,
+		.counters = t->counters,
+	};
+
+	memset(t, 0, sizeof(*t));
+	t->isn[A] = 1000;
+	t->isn[B] = 2000;
+	t->port = 40001;
+	t->table = flow_table_new(&config);
+	assert_non_null(t->table);
+}
+
+static void tear_down(struct subject *t)
+{
+	flow_table_free(t->table);
+	free(t->reports);
+}
+
+static struct tcp_segment parse_wire(const struct wire *w)
+{
+	const struct packet_meta meta = {.link = PACKET_LINK_IP, .wire_len = 65536};
+	struct tcp_segment s = {.time = 0};
+	struct bytes b = {.len = 0};
+	struct cursor c;
+
+	put_wire(&b, w);
+	c.pos = b.data;
+	c.end = b.data + b.len;
+	assert_int_equal(packet_parse(&s, &c, &meta), PACKET_TCP);
+	s.time = w->time;
+	return s;
+}
+
+/* Numbers are relative to the ISNs, time to EPOCH. */
+static void send(struct subject *t, struct wire w)
+{
+	struct tcp_segment s;
+
+	w.time += EPOCH;
+	w.port = t->port;
+	w.seq += t->isn[w.from];
+	if (w.flags & ACK)
+		w.ack += t->isn[!w.from];
+	if (!w.id)
+		w.id = ++t->id;
+	s = parse_wire(&w);
+	flow_table_segment(t->table, &s, 0);
+}
+
+#define SEND(t, ...) send(t, (struct wire){__VA_ARGS__})
+
+/* `at`: ms of the SYN; 30 ms in all. A sends 50 bytes and B 500. */
+static void open_flow(struct subject *t, uint64_t at)
+{
+	SEND(t, at * MS, .from = A, .flags = SYN);
+	SEND(t, (at + 10) * MS, .from = B, .flags = SYN | ACK, .ack = 1);
+	SEND(t, (at + 11) * MS, .from = A, .flags = ACK, .seq = 1, .ack = 1);
+	SEND(t, (at + 12) * MS, .from = A, .flags = PSH, .seq = 1, .ack = 1, .len = 50);
+	SEND(t, (at + 20) * MS, .from = B, .flags = PSH, .seq = 1, .ack = 51, .len = 500);
+	SEND(t, (at + 30) * MS, .from = A, .flags = ACK, .seq = 51, .ack = 501);
+}
+
+/* A closes; 20 ms in all. */
+static void close_flow(struct subject *t, uint64_t at)
+{
+	SEND(t, at * MS, .from = A, .flags = FIN, .seq = 51, .ack = 501);
+	SEND(t, (at + 10) * MS, .from = B, .flags = FIN, .seq = 501, .ack = 52);
+	SEND(t, (at + 20) * MS, .from = A, .flags = ACK, .seq = 52, .ack = 502);
+}
+
+static void expire(struct subject *t, uint64_t ms)
+{
+	flow_table_expire(t->table, EPOCH + ms * MS);
+}
+
+static void check_graceful(const struct subject *t, const struct seen *s, uint64_t syn_ms, uint64_t fin_ms)
+{
+	assert_int_equal(s->flow.state & (FLOW_GRACEFUL | FLOW_RESET), FLOW_GRACEFUL);
+	assert_true(s->flow.t_first == EPOCH + syn_ms * MS);
+	assert_int_equal(s->flow.open.source, A);
+	assert_int_equal(s->flow.open.isn[A], t->isn[A]);
+	assert_int_equal(s->flow.open.isn[B], t->isn[B]);
+	assert_true(s->flow.side[A].t_fin == EPOCH + fin_ms * MS);
+	assert_true(s->flow.side[A].t_fin_acked == EPOCH + (fin_ms + 10) * MS);
+	assert_true(s->flow.side[B].t_fin_acked == EPOCH + (fin_ms + 20) * MS);
+	assert_true(s->flow.side[A].fin_end - t->isn[A] == 52);
+	assert_true(s->flow.side[B].fin_end - t->isn[B] == 502);
+	assert_int_equal(s->log[0].flags, SYN);
+	assert_int_equal(s->log[1].flags, SYN | ACK);
+	assert_int_equal(s->log[2].flags, ACK);
+}
+
+/* ---- time ---- */
+
+static void test_settling(void **state)
+{
+	struct subject t;
+
+	(void)state;
+	set_up(&t);
+	open_flow(&t, 0);
+	close_flow(&t, 100);
+	expire(&t, 120 + 499);
+	assert_int_equal(t.count, 0);
+	SEND(&t, (120 + 499) * MS, .from = A, .flags = RST, .seq = 52); /* still in time for the record */
+	expire(&t, 120 + 500);
+	assert_int_equal(t.count, 1);
+	check_graceful(&t, &t.reports[0], 0, 100);
+	assert_int_equal(t.reports[0].flow.state & FLOW_LATE_RESET, FLOW_LATE_RESET);
+	flow_table_finish(t.table, true);
+	assert_int_equal(t.count, 1);
+	tear_down(&t);
+}
+
+/* A later segment's time is enough: nobody has to call flow_table_expire. */
+static void test_packets_are_the_clock(void **state)
+{
+	struct subject t;
+
+	(void)state;
+	set_up(&t);
+	open_flow(&t, 0);
+	close_flow(&t, 100);
+	t.port = 40002;
+	SEND(&t, 5000 * MS, .from = A, .flags = SYN);
+	assert_int_equal(t.count, 1);
+	tear_down(&t);
+}
+
+/* Reported once, ten seconds after the last SYN; its copies after that are no further attempts. */
+static void test_unanswered(void **state)
+{
+	struct subject t;
+
+	(void)state;
+	set_up(&t);
+	SEND(&t, 0, .from = A, .flags = SYN);
+	SEND(&t, 1 * SECOND, .from = A, .flags = SYN);
+	SEND(&t, 3 * SECOND, .from = A, .flags = SYN);
+	expire(&t, 12999);
+	assert_int_equal(t.count, 0);
+	expire(&t, 13000);
+	assert_int_equal(t.count, 1);
+	assert_int_equal(t.reports[0].flow.open.syn_copies, 2);
+	assert_int_equal(t.reports[0].flow.state & (FLOW_PROVEN | FLOW_BEGUN), 0);
+	SEND(&t, 15 * SECOND, .from = A, .flags = SYN);
+	SEND(&t, 31 * SECOND, .from = A, .flags = SYN);
+	flow_table_finish(t.table, true);
+	assert_int_equal(t.count, 1);
+	tear_down(&t);
+}
+
+/* The same ports with another number are a new attempt, even where the older one has been reported. */
+static void test_unanswered_then_another(void **state)
+{
+	struct subject t;
+
+	(void)state;
+	set_up(&t);
+	SEND(&t, 0, .from = A, .flags = SYN);
+	expire(&t, 20000);
+	assert_int_equal(t.count, 1);
+	t.isn[A] += 77777777;
+	open_flow(&t, 30000);
+	close_flow(&t, 30100);
+	flow_table_finish(t.table, false);
+	assert_int_equal(t.count, 2);
+	check_graceful(&t, &t.reports[1], 30000, 30100);
+	tear_down(&t);
+}
+
+static void test_unfinished(void **state)
+{
+	struct subject t;
+
+	(void)state;
+	set_up(&t);
+	open_flow(&t, 0);
+	SEND(&t, 100 * MS, .from = A, .flags = FIN, .seq = 51, .ack = 501);
+	SEND(&t, 110 * MS, .from = B, .flags = ACK, .seq = 501, .ack = 52);
+	SEND(&t, 50 * SECOND, .from = B, .flags = PSH, .seq = 501, .ack = 52, .len = 10); /* half closed and alive */
+	expire(&t, 109999);
+	assert_int_equal(t.count, 0);
+	expire(&t, 110000);
+	assert_int_equal(t.count, 1);
+	assert_int_equal(t.reports[0].flow.state & (FLOW_BEGUN | FLOW_DONE), FLOW_BEGUN);
+	assert_int_equal(t.reports[0].flow.side[A].seen & SIDE_FIN_ACKED, SIDE_FIN_ACKED);
+	assert_int_equal(t.reports[0].flow.side[B].seen & SIDE_FIN, 0);
+	tear_down(&t);
+}
+
+/* A record is out: the FIN and its ACK repeated into TIME-WAIT are no second connection. */
+static void test_fin_copy_after_report(void **state)
+{
+	struct subject t;
+
+	(void)state;
+	set_up(&t);
+	open_flow(&t, 0);
+	close_flow(&t, 100);
+	expire(&t, 1000);
+	SEND(&t, 1100 * MS, .from = B, .flags = FIN, .seq = 501, .ack = 52);
+	SEND(&t, 1101 * MS, .from = A, .flags = ACK, .seq = 52, .ack = 502);
+	SEND(&t, 1200 * MS, .from = A, .flags = RST, .seq = 52);
+	expire(&t, 100000);
+	flow_table_finish(t.table, true);
+	assert_int_equal(t.count, 1);
+	tear_down(&t);
+}
+
+/* ---- ports used again ---- */
+
+/* While the older record settles: it is reported at once, whole, and the newer one is a connection of its own. */
+static void test_reuse_while_settling(void **state)
+{
+	struct subject t;
+
+	(void)state;
+	set_up(&t);
+	open_flow(&t, 0);
+	close_flow(&t, 100);
+	t.isn[A] += 50000000;
+	t.isn[B] += 70000000;
+	SEND(&t, 200 * MS, .from = A, .flags = SYN);
+	assert_int_equal(t.count, 1);
+	t.isn[A] -= 50000000;
+	t.isn[B] -= 70000000;
+	check_graceful(&t, &t.reports[0], 0, 100);
+	t.isn[A] += 50000000;
+	t.isn[B] += 70000000;
+	open_flow(&t, 200);
+	close_flow(&t, 300);
+	flow_table_finish(t.table, false);
+	assert_int_equal(t.count, 2);
+	check_graceful(&t, &t.reports[1], 200, 300);
+	tear_down(&t);
+}
+
+/* Many times over, each with its own numbers, also across 2^32. */
+static void test_reuse_many_times(void **state)
+{
+	struct subject t;
+
+	(void)state;
+	set_up(&t);
+	for (uint64_t i = 0; i < 200; i++) {
+		t.isn[A] += 0x07654321;
+		t.isn[B] += 0x12345678;
+		open_flow(&t, i * 150);
+		close_flow(&t, i * 150 + 50);
+		assert_int_equal(t.count, i);
+	}
+	flow_table_finish(t.table, false);
+	assert_int_equal(t.count, 200);
+	for (uint64_t i = 0; i < 200; i++) {
+		assert_true(t.reports[i].flow.t_first == EPOCH + i * 150 * MS);
+		assert_int_equal(t.reports[i].flow.state & FLOW_GRACEFUL, FLOW_GRACEFUL);
+	}
+	tear_down(&t);
+}
+
+/* The older connection's close passed us by. It is over when the new handshake is complete, not before. */
+static void test_reuse_of_open_flow(void **state)
+{
+	struct subject t;
+
+	(void)state;
+	set_up(&t);
+	open_flow(&t, 0);
+	t.isn[A] += 50000000;
+	t.isn[B] += 70000000;
+	SEND(&t, 1000 * MS, .from = A, .flags = SYN);
+	SEND(&t, 1010 * MS, .from = B, .flags = SYN | ACK, .ack = 1);
+	assert_int_equal(t.count, 0);
+	SEND(&t, 1011 * MS, .from = A, .flags = ACK, .seq = 1, .ack = 1);
+	assert_int_equal(t.count, 1);
+	assert_int_equal(t.reports[0].flow.state & (FLOW_REPLACED | FLOW_BEGUN), FLOW_REPLACED);
+	assert_true(t.reports[0].flow.t_first == EPOCH);
+	SEND(&t, 1020 * MS, .from = B, .flags = RST | ACK, .seq = 1, .ack = 1);
+	flow_table_finish(t.table, false);
+	assert_int_equal(t.count, 2);
+	assert_int_equal(t.reports[1].flow.state & FLOW_RESET, FLOW_RESET);
+	tear_down(&t);
+}
+
+/* Refused, and at once again: every attempt is reported. */
+static void test_refused_again_and_again(void **state)
+{
+	struct subject t;
+
+	(void)state;
+	set_up(&t);
+	for (uint64_t i = 0; i < 50; i++) {
+		t.isn[A] += 1234567;
+		SEND(&t, i * 10 * MS, .from = A, .flags = SYN);
+		SEND(&t, (i * 10 + 1) * MS, .from = B, .flags = RST | ACK, .ack = 1);
+	}
+	flow_table_finish(t.table, false);
+	assert_int_equal(t.count, 50);
+	for (uint64_t i = 0; i < 50; i++) {
+		assert_int_equal(t.reports[i].flow.state & (FLOW_RESET | FLOW_PROVEN), FLOW_RESET);
+		assert_true(t.reports[i].flow.t_first == EPOCH + i * 10 * MS);
+	}
+	tear_down(&t);
+}
+
+/* A segment from another time must not hide the connection that begins after it, whether it has been forgotten or not. */
+static void check_behind_stray(uint8_t from, uint8_t flags, uint64_t wait)
+{
+	struct subject t;
+
+	set_up(&t);
+	SEND(&t, 0, .from = from, .flags = flags, .seq = 0x30000000, .ack = 0x30000000);
+	expire(&t, wait);
+	open_flow(&t, wait);
+	close_flow(&t, wait + 100);
+	flow_table_finish(t.table, false);
+	assert_int_equal(t.count, 1);
+	check_graceful(&t, &t.reports[0], wait, wait + 100);
+	tear_down(&t);
+}
+
+static void test_connection_behind_stray_fin(void **state)
+{
+	(void)state;
+	check_behind_stray(A, FIN, 1000);
+	check_behind_stray(B, FIN, 1000);
+}
+
+static void test_connection_behind_forgotten_stray_fin(void **state)
+{
+	(void)state;
+	check_behind_stray(A, FIN, 21000);
+	check_behind_stray(B, FIN, 21000);
+}
+
+/* Backscatter: the answer to a SYN that somebody forged with our address. */
+static void test_connection_behind_stray_syn_ack(void **state)
+{
+	(void)state;
+	check_behind_stray(A, SYN | ACK, 1000);
+	check_behind_stray(B, SYN | ACK, 1000);
+	check_behind_stray(A, SYN | ACK, 21000);
+	check_behind_stray(B, SYN | ACK, 21000);
+}
+
+/* ---- forgeries ---- */
+
+/* A SYN from outside inside an open connection: the close that follows is still seen for what it is, by either side. */
+static void test_forged_syn_before_close(void **state)
+{
+	(void)state;
+	for (uint8_t from = A; from <= B; from++) {
+		struct subject t;
+
+		set_up(&t);
+		open_flow(&t, 0);
+		SEND(&t, 90 * MS, .from = from, .flags = SYN, .seq = 0x41234567);
+		close_flow(&t, 100);
+		expire(&t, 60000);
+		flow_table_finish(t.table, false);
+		assert_int_equal(t.count, 1);
+		check_graceful(&t, &t.reports[0], 0, 100);
+		tear_down(&t);
+	}
+}
+
+static void test_forged_syn_before_reset(void **state)
+{
+	(void)state;
+	for (uint8_t from = A; from <= B; from++) {
+		struct subject t;
+
+		set_up(&t);
+		open_flow(&t, 0);
+		SEND(&t, 90 * MS, .from = from, .flags = SYN, .seq = 0x41234567);
+		SEND(&t, 100 * MS, .from = B, .flags = RST | ACK, .seq = 501, .ack = 51);
+		expire(&t, 60000);
+		assert_int_equal(t.count, 1);
+		assert_int_equal(t.reports[0].flow.state & FLOW_RESET, FLOW_RESET);
+		assert_int_equal(t.reports[0].flow.reset.validity, RESET_EXACT);
+		tear_down(&t);
+	}
+}
+
+/* One forged data segment far away, then the close: its numbers are not the evidence that the FIN is judged by. */
+static void test_forged_data_before_close(void **state)
+{
+	(void)state;
+	for (uint8_t from = A; from <= B; from++) {
+		struct subject t;
+
+		set_up(&t);
+		open_flow(&t, 0);
+		SEND(&t, 90 * MS, .from = from, .flags = PSH, .seq = 0x41234567, .ack = 0x31234567, .len = 10);
+		close_flow(&t, 100);
+		expire(&t, 60000);
+		assert_int_equal(t.count, 1);
+		check_graceful(&t, &t.reports[0], 0, 100);
+		tear_down(&t);
+	}
+}
+
+static void test_forged_resets(void **state)
+{
+	struct subject t;
+
+	(void)state;
+	set_up(&t);
+	open_flow(&t, 0);
+	for (uint32_t i = 1; i <= 20; i++)
+		SEND(&t, (50 + i) * MS, .from = i & 1, .flags = RST, .seq = i * 0x0c000000);
+	assert_int_equal(t.count, 0);
+	close_flow(&t, 100);
+	expire(&t, 60000);
+	assert_int_equal(t.count, 1);
+	check_graceful(&t, &t.reports[0], 0, 100);
+	assert_int_equal(t.reports[0].flow.open.resets_ignored, 20);
+	tear_down(&t);
+}
+
+/* A scan's FINs and RSTs of no connection are counted, never reported. */
+static void test_strays(void **state)
+{
+	struct subject t;
+
+	(void)state;
+	set_up(&t);
+	for (uint16_t i = 0; i < 1000; i++) {
+		t.port = i;
+		SEND(&t, i * MS, .from = A, .flags = i & 1 ? FIN : RST, .seq = i * 77u);
+	}
+	expire(&t, 100000);
+	flow_table_finish(t.table, true);
+	assert_int_equal(t.count, 0);
+	assert_int_equal(t.counters[COUNT_STRAY_RST], 500);
+	assert_int_equal(t.counters[COUNT_STRAY], 500);
+	tear_down(&t);
+}
+
+/* ---- the end ---- */
+
+static void test_finish(void **state)
+{
+	(void)state;
+	for (int open = 0; open < 2; open++) {
+		struct subject t;
+
+		set_up(&t);
+		open_flow(&t, 0); /* 40001: open */
+		t.port = 40002;
+		open_flow(&t, 0);
+		SEND(&t, 100 * MS, .from = B, .flags = FIN, .seq = 501, .ack = 51); /* begun */
+		t.port = 40003;
+		SEND(&t, 100 * MS, .from = A, .flags = SYN); /* unanswered so far */
+		t.port = 40004;
+		open_flow(&t, 0);
+		close_flow(&t, 100); /* not settled */
+		flow_table_finish(t.table, open);
+		assert_int_equal(t.count, open ? 4 : 3);
+		for (size_t i = 0; i < t.count; i++) {
+			const struct seen *s = &t.reports[i];
+
+			if (s->key.port[A] != 40001)
+				continue;
+			assert_true(open);
+			assert_int_equal(s->flow.state, FLOW_PROVEN);
+			assert_int_equal(s->flow.side[A].end, 1051); /* by the watch filter's evidence */
+			assert_int_equal(s->flow.side[B].end, 2501);
+		}
+		flow_table_finish(t.table, true);
+		assert_int_equal(t.count, open ? 4 : 3);
+		tear_down(&t);
+	}
+}
+
+static void test_freed_while_full(void **state)
+{
+	struct subject t;
+
+	(void)state;
+	set_up(&t);
+	for (t.port = 1; t.port < 5000; t.port++) {
+		SEND(&t, 0, .from = A, .flags = SYN);
+		if (t.port & 1)
+			continue;
+		SEND(&t, 1, .from = B, .flags = SYN | ACK, .ack = 1);
+		SEND(&t, 2, .from = A, .flags = ACK, .seq = 1, .ack = 1);
+		if (t.port & 2)
+			SEND(&t, 3, .from = A, .flags = FIN, .seq = 1, .ack = 1);
+	}
+	tear_down(&t); /* the leak check of a sanitizer build is the test */
+}
+
+/* ---- many ---- */
+
+/* A hundred thousand at once, from different hosts; every one is reported once, with its own numbers. */
+static void test_many_flows(void **state)
+{
+	enum { FLOWS = 100000 };
+	static const uint8_t flags[] = {SYN, SYN | ACK, ACK, FIN, FIN, ACK};
+	static const uint32_t seqs[] = {0, 0, 1, 1, 1, 2}, acks[] = {0, 1, 1, 1, 2, 2};
+	static uint8_t reported[FLOWS];
+	struct subject t;
+
+	(void)state;
+	set_up(&t);
+	for (unsigned n = 0; n < sizeof(flags); n++)
+		for (uint32_t i = 0; i < FLOWS; i++) {
+			uint8_t from = n == 1 || n == 4;
+			struct wire w = {.time = EPOCH + n * 100 * MS + i, .from = from, .flags = flags[n]};
+			struct tcp_segment s;
+
+			w.seq = seqs[n] + (from ? i * 3 : i * 7);
+			w.ack = acks[n] + (from ? i * 7 : i * 3);
+			s = parse_wire(&w);
+			*(from ? &s.dst.lo : &s.src.lo) = 0x0b000000 + i;
+			flow_table_segment(t.table, &s, 0);
+		}
+	assert_int_equal(t.count, 0);
+	expire(&t, 60000);
+	assert_int_equal(t.count, FLOWS);
+	for (size_t i = 0; i < t.count; i++) {
+		const struct seen *s = &t.reports[i];
+		uint32_t source = s->flow.open.source & 1, n = (uint32_t)s->key.addr[source].lo - 0x0b000000;
+
+		assert_true(n < FLOWS && !reported[n]);
+		reported[n] = 1;
+		assert_int_equal(s->flow.state & FLOW_GRACEFUL, FLOW_GRACEFUL);
+		assert_true(s->flow.open.isn[source] == n * 7 && s->flow.open.isn[!source] == n * 3);
+		assert_true(s->flow.t_first == EPOCH + n);
+	}
+	assert_int_equal(t.counters[COUNT_ESTABLISHED], FLOWS);
+	tear_down(&t);
+}
+
+static uint32_t hash_of(uint16_t port)
+{
+	struct wire w = {.from = A, .flags = SYN, .port = port};
+	struct tcp_segment s = parse_wire(&w);
+
+	return flow_hash(&s, flow_side_of(&s), 0, HASH_SEED);
+}
+
+/* Ports whose flows share a cell of the watch filter, and with it a bucket of the table. Returns how many. */
+static size_t find_collisions(uint16_t *ports, size_t most)
+{
+	uint32_t wanted = hash_of(40001) & (WATCH_CELLS - 1);
+	size_t count = 0;
+
+	for (uint32_t port = 1; port < 65536 && count < most; port++)
+		if ((hash_of((uint16_t)port) & (WATCH_CELLS - 1)) == wanted)
+			ports[count++] = (uint16_t)port;
+	return count;
+}
+
+/* Their segments interleaved: the shared cell costs look-ups and evidence, never a record. */
+static void test_colliding_flows(void **state)
+{
+	uint16_t ports[3];
+	size_t count = find_collisions(ports, 3);
+	struct subject t;
+
+	(void)state;
+	assert_true(count >= 2);
+	set_up(&t);
+	for (unsigned step = 0; step < 4; step++)
+		for (size_t i = 0; i < count; i++) {
+			t.port = ports[i];
+			t.isn[A] = 1000 + 100000 * (uint32_t)i;
+			t.isn[B] = 0xfffff000 + 100000 * (uint32_t)i;
+			if (step == 0)
+				open_flow(&t, i);
+			else if (step == 1)
+				SEND(&t, (100 + i) * MS, .from = A, .flags = FIN, .seq = 51, .ack = 501);
+			else if (step == 2)
+				SEND(&t, (110 + i) * MS, .from = B, .flags = FIN, .seq = 501, .ack = 52);
+			else
+				SEND(&t, (120 + i) * MS, .from = A, .flags = ACK, .seq = 52, .ack = 502);
+		}
+	expire(&t, 60000);
+	assert_int_equal(t.count, count);
+	for (size_t n = 0; n < count; n++)
+		for (size_t i = 0; i < count; i++) {
+			if (t.reports[n].key.port[A] != ports[i])
+				continue;
+			t.isn[A] = 1000 + 100000 * (uint32_t)i;
+			t.isn[B] = 0xfffff000 + 100000 * (uint32_t)i;
+			check_graceful(&t, &t.reports[n], i, 100 + i);
+		}
+	tear_down(&t);
+}
+
+/* The interface is part of the flow: the same tuple on two of them is two connections. */
+static void test_interfaces(void **state)
+{
+	struct wire w = {.time = EPOCH, .from = A, .flags = SYN, .seq = 7};
+	struct tcp_segment s = parse_wire(&w);
+	struct subject t;
+
+	(void)state;
+	set_up(&t);
+	flow_table_segment(t.table, &s, 1);
+	flow_table_segment(t.table, &s, 2);
+	flow_table_finish(t.table, false);
+	assert_int_equal(t.count, 2);
+	assert_int_equal(t.reports[0].key.ifindex + t.reports[1].key.ifindex, 3);
+	tear_down(&t);
+}
+
+/* Data and ACKs of an open connection are not looked up; from the FIN on everything is. */
+static void test_data_is_not_looked_up(void **state)
+{
+	struct subject t;
+	uint64_t before;
+
+	(void)state;
+	set_up(&t);
+	open_flow(&t, 0);
+	before = t.counters[COUNT_LOOKED_UP];
+	assert_int_equal(before, 3);
+	for (uint32_t i = 0; i < 1000; i++)
+		SEND(&t, (40 + i) * MS, .from = A, .flags = PSH, .seq = 51 + i * 10, .ack = 501, .len = 10);
+	assert_int_equal(t.counters[COUNT_LOOKED_UP], before);
+	SEND(&t, 2000 * MS, .from = A, .flags = FIN, .seq = 10051, .ack = 501);
+	SEND(&t, 2001 * MS, .from = B, .flags = ACK, .seq = 501, .ack = 10052);
+	SEND(&t, 2002 * MS, .from = B, .flags = PSH, .seq = 501, .ack = 10052, .len = 1);
+	assert_int_equal(t.counters[COUNT_LOOKED_UP], before + 3);
+	tear_down(&t);
+}
+
+int main(void)
+{
+	static const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_settling),
+		cmocka_unit_test(test_packets_are_the_clock),
+		cmocka_unit_test(test_unanswered),
+		cmocka_unit_test(test_unanswered_then_another),
+		cmocka_unit_test(test_unfinished),
+		cmocka_unit_test(test_fin_copy_after_report),
+		cmocka_unit_test(test_reuse_while_settling),
+		cmocka_unit_test(test_reuse_many_times),
+		cmocka_unit_test(test_reuse_of_open_flow),
+		cmocka_unit_test(test_refused_again_and_again),
+		cmocka_unit_test(test_connection_behind_stray_fin),
+		cmocka_unit_test(test_connection_behind_forgotten_stray_fin),
+		cmocka_unit_test(test_connection_behind_stray_syn_ack),
+		cmocka_unit_test(test_forged_syn_before_close),
+		cmocka_unit_test(test_forged_syn_before_reset),
+		cmocka_unit_test(test_forged_data_before_close),
+		cmocka_unit_test(test_forged_resets),
+		cmocka_unit_test(test_strays),
+		cmocka_unit_test(test_finish),
+		cmocka_unit_test(test_freed_while_full),
+		cmocka_unit_test(test_many_flows),
+		cmocka_unit_test(test_colliding_flows),
+		cmocka_unit_test(test_interfaces),
+		cmocka_unit_test(test_data_is_not_looked_up),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
