@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * CAP_BPF and CAP_NET_ADMIN are enough; CAP_SYS_ADMIN stands in for the first.
+ * CAP_BPF and CAP_NET_ADMIN load and attach; without CAP_PERFMON the verifier refuses the flow tables' variable offsets.
+ * CAP_SYS_ADMIN stands in for the first and the last.
  */
 #include <stdbool.h>
 
 #include <cap-ng.h>
 
+#include "buffer.h"
 #include "log.h"
 #include "options.h"
 #include "privileges.h"
@@ -17,14 +19,24 @@ static bool capable(unsigned capability)
 
 int privileges_check(void)
 {
-	bool bpf, net_admin;
+	static const struct {
+		unsigned capability;
+		const char *name;
+		bool admin; /* CAP_SYS_ADMIN implies it */
+	} needed[] = {{CAP_BPF, "CAP_BPF", true}, {CAP_PERFMON, "CAP_PERFMON", true}, {CAP_NET_ADMIN, "CAP_NET_ADMIN", false}};
+	struct buffer missing = {};
 
 	capng_get_caps_process();
-	bpf = capable(CAP_BPF) || capable(CAP_SYS_ADMIN);
-	net_admin = capable(CAP_NET_ADMIN);
-	if (bpf && net_admin)
+	for (size_t i = 0; i < sizeof(needed) / sizeof(needed[0]); i++) {
+		if (capable(needed[i].capability) || (needed[i].admin && capable(CAP_SYS_ADMIN)))
+			continue;
+		buffer_text(&missing, missing.len ? ", " : "");
+		buffer_text(&missing, needed[i].name);
+	}
+	if (!missing.len)
 		return EXIT_FINE;
-	log_error("live watching needs %s%s%s: run it with sudo, or read a capture with -r", bpf ? "" : "CAP_BPF",
-		  bpf || net_admin ? "" : " and ", net_admin ? "" : "CAP_NET_ADMIN");
+	buffer_char(&missing, 0);
+	log_error("live watching needs %s: run it with sudo, or read a capture with -r", missing.data);
+	buffer_free(&missing);
 	return EXIT_PERMISSION;
 }

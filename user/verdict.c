@@ -572,14 +572,32 @@ static void ends(struct record *r, const struct facts *c)
 	}
 }
 
-void verdict(struct record *r, const struct flow_key *key, const struct flow *f, const struct flow_segment *log,
+/* What was still on its way when an RST ended the connection came too late to be part of its close. */
+static void drop_after_reset(struct flow *f)
+{
+	if (!(f->state & FLOW_RESET))
+		return;
+	for (unsigned side = 0; side < 2; side++) {
+		struct flow_side *s = &f->side[side];
+
+		if (s->seen & SIDE_FIN_ACKED && s->t_fin_acked > f->reset.time)
+			s->seen &= ~SIDE_FIN_ACKED;
+		if (s->seen & SIDE_FIN && s->t_fin > f->reset.time)
+			s->seen &= ~(SIDE_FIN | SIDE_FIN_ACKED | SIDE_FIN_NEXT | SIDE_FIN_ANSWERS);
+	}
+}
+
+void verdict(struct record *r, const struct flow_key *key, const struct flow *whole, const struct flow_segment *log,
 	     const struct verdict_context *context)
 {
+	struct flow decided = *whole, *f = &decided;
 	struct facts c = {.key = key, .flow = f, .source = guess_source(key, f)};
 	struct flow_segment ordered[FLOW_LOG_CLOSING];
 	unsigned n = f->log_len < FLOW_LOG_CLOSING ? f->log_len : FLOW_LOG_CLOSING;
-	uint64_t end = last_step(&c);
+	uint64_t end;
 
+	drop_after_reset(f);
+	end = last_step(&c);
 	memset(r, 0, sizeof(*r));
 	memcpy(ordered, log, n * sizeof(*log));
 	if (context->order_by_time)

@@ -21,8 +21,8 @@ struct verdict_context {
 	bool order_by_time;     /* live: two CPUs may log in another order than the packets came; a file's order stands */
 };
 
-/* Fills *r completely. log: f->log_len segments. */
-void verdict(struct record *r, const struct flow_key *key, const struct flow *f, const struct flow_segment *log,
-	     const struct verdict_context *context);
+/* Fills *r completely. log: whole->log_len segments. */
+void verdict(struct record *r, const struct flow_key *key, const struct flow *whole,
+	     const struct flow_segment *log, const struct verdict_context *context);
 
 #endif

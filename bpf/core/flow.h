@@ -551,6 +551,10 @@ static __always_inline void flow_ack(struct flow *f, struct flow_turn *t, const 
 	peer->t_fin_acked = s->time;
 	me->end_at_ack = me->seen & SIDE_END && !seq_after(s->seq, me->end) ? me->end : s->seq;
 	if (me->seen & SIDE_FIN_ACKED) {
+		if (f->state & FLOW_RESET) { /* nobody had acted on it */
+			f->state &= ~FLOW_RESET;
+			f->open.resets_ignored = saturating_inc(f->open.resets_ignored);
+		}
 		f->state |= FLOW_GRACEFUL;
 		t->step |= STEP_DONE;
 	}
@@ -605,8 +609,6 @@ static __always_inline void flow_accept(struct flow *f, struct flow_turn *t, con
 		t->listed = 1;
 	}
 	paths_meet();
-	if (f->state & FLOW_RESET && s->time > f->reset.time) /* still on its way when the RST came: changes nothing */
-		return;
 	if (s->flags & TCP_FIN) {
 		flow_fin(f, t, s);
 		if (t->mark & SEGMENT_IGNORED)

@@ -2,6 +2,8 @@
 """What frames say of a close, read as plainly as can be: the first FINs, their copies and acknowledgments, the resets."""
 from stream import ACK, FIN, RST, SYN, end_of
 
+BOTH = "both"  # first_fin_sender where two FINs crossed
+
 
 class Facts:
     """Pairs are by side."""

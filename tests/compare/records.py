@@ -29,7 +29,7 @@ class Record:
     was seen.
     """
     __slots__ = ("ends", "source", "start", "end", "outcome", "closer", "midstream", "fin_copies", "initial_rtt",
-                 "completeness", "community_id", "lost", "fins", "acks", "_packed")
+                 "completeness", "community_id", "lost", "resets_ignored", "fins", "acks", "_packed")
 
     def __init__(self, data):
         tcp = data["tcp"]
@@ -47,6 +47,7 @@ class Record:
         self.completeness = tcp["completeness"]
         self.community_id = data["network"]["community_id"]
         self.lost = tcp["segments_lost"]
+        self.resets_ignored = tcp["resets_ignored"]
         self._packed = b"".join(self._pack(segment) for segment in tcp["segments"])
         self.fins, self.acks = self._steps(tcp["evidence"])
 

@@ -150,7 +150,8 @@ static void compare_segments(struct run *r, const struct tcp_segment *host, bool
 /* What both count alike, and what the kernel must never count here. */
 static void compare_counters(struct run *r)
 {
-	static const enum counter same[] = {COUNT_ESTABLISHED, COUNT_STRAY_RST, COUNT_STRAY, COUNT_CONTRADICTORY};
+	static const enum counter same[] = {COUNT_ESTABLISHED, COUNT_STRAY_RST, COUNT_STRAY, COUNT_CONTRADICTORY,
+					    COUNT_LATE};
 	static const enum counter never[] = {COUNT_RING_FULL, COUNT_UNPROVEN_EVICTED, COUNT_RECORDS_LOST,
 					     COUNT_ESTABLISHED_FULL, COUNT_CLOSING_FULL, COUNT_CONTENDED};
 	uint64_t now[COUNTERS], wanted[COUNTERS] = {0};

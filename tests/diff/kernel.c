@@ -94,14 +94,15 @@ static void settle(struct kernel *k, struct waiting *w)
 
 static void take_closing(struct kernel *k, const struct flow_event *e)
 {
-	struct waiting *w;
+	struct waiting *w = find_waiting(k, &e->head.key);
 
 	if (!(e->body.flow.state & FLOW_DONE)) {
+		if (w) /* it had been announced as finished, and lived */
+			*w = k->waiting[--k->waiting_count];
 		report(k, &e->head.key, &e->body);
 		delete_closing(k, &e->head.key);
 		return;
 	}
-	w = find_waiting(k, &e->head.key);
 	if (!w)
 		w = &k->waiting[k->waiting_count++];
 	w->key = e->head.key;

@@ -119,11 +119,12 @@ static void pause_between(const struct change *m)
 		m->c->frames[at].time += pause;
 }
 
-static void flip_clock(const struct change *m)
+static void set_clock_back(const struct change *m)
 {
 	struct frame *f = any_frame(m);
+	uint64_t back = random_below(m->r, 2 * FLOW_DUPLICATE_NS);
 
-	f->time -= random_below(m->r, 2000000);
+	f->time -= back < f->time ? back : f->time;
 }
 
 /* Packets of another conversation between those of this one. */
@@ -442,7 +443,7 @@ typedef void (*mutation)(const struct change *m);
 
 static const mutation mutations[] = {
 	/* network */
-	lose, lose, repeat, repeat, swap, swap, pause_between, pause_between, flip_clock, interleave, wrap_numbers,
+	lose, lose, repeat, repeat, swap, swap, pause_between, pause_between, set_clock_back, interleave, wrap_numbers,
 	wrap_numbers, reuse_ports, reuse_ports, make_super_packet, collide,
 	/* attacker */
 	forge_flags, forge_flags, forge_flags, forge_number, forge_number, forge_number, forge_window, forge_identity, mirror,

@@ -539,10 +539,10 @@ def no_capabilities(lab):
 
 
 @test
-def two_capabilities(lab):
-    """CAP_BPF and CAP_NET_ADMIN suffice; it need not be root."""
+def three_capabilities(lab):
+    """CAP_BPF, CAP_PERFMON and CAP_NET_ADMIN suffice; it need not be root."""
     for hook in ("tc", "xdp"):
-        one_close_seen(lab, f"--hook={hook}", program=as_nobody(lab, "bpf", "net_admin"))
+        one_close_seen(lab, f"--hook={hook}", program=as_nobody(lab, "bpf", "perfmon", "net_admin"))
 
 
 FOREIGN = """

@@ -402,8 +402,8 @@ static void test_connection_behind_stray_fin(void **state)
 static void test_connection_behind_forgotten_stray_fin(void **state)
 {
 	(void)state;
-	check_behind_stray(A, FIN, 21000);
-	check_behind_stray(B, FIN, 21000);
+	check_behind_stray(A, FIN, 61000);
+	check_behind_stray(B, FIN, 61000);
 }
 
 /* Backscatter: the answer to a SYN that somebody forged with our address. */

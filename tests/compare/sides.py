@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: GPL-2.0
+"""What each side had said before a frame, and what its receiver would make of a FIN or RST then (RFC 9293, RFC 5961)."""
+from stream import ACK, CONTROL, FIN, NO_SCALE, RST, SYN, distance, end_of
+
+FULL_WINDOW = 0xffff
+REORDER = 16 * 2**20  # bytes: numbers further behind are from another time
+JUMP = 2**30          # nor is any window that wide
+MOST_SCALE = 14       # RFC 7323 section 2.3
+
+
+class Side:
+    def __init__(self):
+        self.end = None    # highest sequence number sent, plus one
+        self.ack = None    # highest acknowledgment number sent
+        self.window = 0    # the last one, not scaled
+        self.syn = None    # its first SYN or SYN-ACK
+        self.fin = None    # its first FIN
+
+    def hear(self, frame):
+        end = end_of(frame)
+        behind_gap = frame.flags & FIN and self.end is not None and distance(frame.seq, self.end) > 0
+        if self.end is None or (0 < distance(end, self.end) < JUMP and not behind_gap):
+            self.end = end
+        if frame.flags & ACK:
+            if self.ack is None or 0 < distance(frame.ack, self.ack) < JUMP:
+                self.ack = frame.ack
+            self.window = frame.window
+        if frame.flags & SYN:
+            if self.syn is None:
+                self.syn = frame
+        if frame.flags & FIN and not self.fin:
+            self.fin = frame
+
+
+class Sides:
+    """Both sides, as far as the frames up to now tell."""
+
+    def __init__(self):
+        self.side = Side(), Side()
+
+    def hear(self, frame):
+        if not frame.flags & RST:
+            self.side[frame.side].hear(frame)
+
+    def window_of(self, side):
+        """The most that the side may have offered. Scaling holds only if both SYNs offer it."""
+        me, peer = self.side[side], self.side[1 - side]
+        scale = MOST_SCALE
+        if me.syn and peer.syn:
+            offered = me.syn.scale, peer.syn.scale
+            scale = 0 if NO_SCALE in offered else min(me.syn.scale, MOST_SCALE)
+        return me.window << scale
+
+    def fin_is_plausible(self, frame):
+        """Not beyond what the receiver can have offered, no acknowledgment of what it cannot have sent."""
+        me, peer = self.side[frame.side], self.side[1 - frame.side]
+        window = max(self.window_of(1 - frame.side), FULL_WINDOW)
+        if me.end is not None:
+            if distance(frame.seq, me.end) > window or distance(me.end, end_of(frame)) > REORDER:
+                return False
+        return peer.end is None or distance(frame.ack, peer.end) <= window
+
+    def reset_is_acceptable(self, frame):
+        """None where what decides was not seen."""
+        me, peer = self.side[frame.side], self.side[1 - frame.side]
+        if peer.syn and not peer.syn.flags & ACK and not me.syn:  # the receiver is in SYN-SENT
+            covered = (frame.ack - peer.syn.seq - 1) % 2**32
+            return bool(frame.flags & ACK) and covered <= peer.syn.length
+        if me.syn and not peer.syn and peer.ack is None:  # the receiver has not answered the SYN
+            return (frame.seq - me.syn.seq) % 2**32 <= me.syn.length + FULL_WINDOW
+        if peer.ack is None:
+            return None
+        ahead = (frame.seq - peer.ack) % 2**32
+        return ahead == 2**32 - 1 or frame.seq == me.end or ahead < self.window_of(1 - frame.side) or ahead == 0
+
+
+def walk(frames):
+    """Yields each frame with what was said before it."""
+    sides = Sides()
+    for frame in frames:
+        yield frame, sides
+        sides.hear(frame)
+
+
+def contradicts(frame):
+    """No receiver acts on these flags (RFC 9293 section 3.10.7)."""
+    if frame.flags & SYN:
+        return bool(frame.flags & (FIN | RST))
+    return frame.flags & (FIN | RST | ACK) == FIN
+
+
+def is_evident(frame, sides):
+    """Is a FIN or RST of an unknown connection part of a conversation between both sides?"""
+    me, peer = sides.side[frame.side], sides.side[1 - frame.side]
+    if me.end is None or me.ack is None or peer.end is None:
+        return False
+    return abs(distance(frame.seq, me.end)) < REORDER and abs(distance(me.ack, peer.end)) < REORDER
