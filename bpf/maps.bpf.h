@@ -20,14 +20,17 @@ __u64 test_now = 0;
 /* Closing flows of a generation above 0: while there are none, one look-up finds a closing flow. */
 __u32 reused_tuples = 0;
 
-/* Sizes are set by the loader. */
+/* User space maps it, to lower the counts of closing flows that it has deleted. */
+struct watch watch = {};
+
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, 1);
-	__uint(map_flags, BPF_F_MMAPABLE); /* user space lowers counts of closing flows that it has deleted */
+	__uint(max_entries, WATCH_CELLS);
 	__type(key, __u32);
-	__type(value, struct watch_cell);
-} watch SEC(".maps");
+	__type(value, struct evidence);
+} evidence SEC(".maps");
+
+/* Sizes of the tables are set by the loader. */
 
 /*
  * Unproven flows: a set-associative cache of our own instead of an LRU map. It evicts exactly the oldest of a set, so
@@ -74,13 +77,18 @@ struct work {
 	__u32 evicted; /* hash of the unproven flow that gave way */
 	__u32 way;
 	__u32 verdict; /* enum packet_verdict of the packet at hand */
+	__u32 moved;   /* MOVED_: between the filter's counts */
+	__u32 pad;
 	__u64 oldest;  /* unproven_victim's */
 	struct tcp_options options;
 	struct {
-		__u64 lock; /* laid out as struct closing: a value that holds a lock cannot lie in a per-CPU map */
+		__u32 lock; /* laid out as struct closing: a value that holds a lock cannot lie in a per-CPU map */
+		__u32 hash;
 		struct closing_body body;
 	} value;
 };
+
+enum { MOVED_NOT, MOVED_TO_SETTLING, MOVED_TO_LIVE };
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
@@ -122,21 +130,39 @@ static __always_inline struct work *work_get(void)
 	return bpf_map_lookup_elem(&works, &zero);
 }
 
-static __always_inline struct watch_cell *watch_get(__u32 hash)
+static __always_inline __u32 watch_index(__u32 hash)
 {
-	__u32 index = hash & settings.watch_mask;
-
-	return bpf_map_lookup_elem(&watch, &index);
+	return hash & (WATCH_CELLS - 1);
 }
 
-static __always_inline void watch_add(struct watch_cell *cell, __u64 unit)
+static __always_inline struct evidence *evidence_get(__u32 hash)
 {
-	__sync_fetch_and_add(&cell->count, unit);
+	__u32 index = watch_index(hash);
+
+	return bpf_map_lookup_elem(&evidence, &index);
 }
 
-static __always_inline void watch_sub(struct watch_cell *cell, __u64 unit)
+static __always_inline void watch_raise(__u32 hash)
 {
-	__sync_fetch_and_add(&cell->count, -unit);
+	__sync_fetch_and_add(&watch.live[watch_index(hash)], 1);
+}
+
+static __always_inline void watch_lower(__u32 hash)
+{
+	__sync_fetch_and_add(&watch.live[watch_index(hash)], -1);
+}
+
+/* From one count to the other; first up, then down, so that the flow is counted throughout. */
+static __always_inline void watch_settle(__u32 hash)
+{
+	__sync_fetch_and_add(&watch.settling[watch_index(hash)], 1);
+	watch_lower(hash);
+}
+
+static __always_inline void watch_unsettle(__u32 hash)
+{
+	watch_raise(hash);
+	__sync_fetch_and_add(&watch.settling[watch_index(hash)], -1);
 }
 
 #endif

@@ -10,10 +10,10 @@
 /* In .rodata, so that the verifier sees constants and what is off is dead code. */
 struct settings {
 	__u64 hash_seed;
-	__u32 watch_mask;    /* cells - 1; cells are a power of two */
 	__u32 unproven_mask; /* sets - 1; sets are a power of two */
 	__u32 count_packets; /* --stats */
 	__u32 test_clock;    /* tests only: time is what test_now says */
+	__u32 pad;
 };
 
 /* What a sweep is to look for, and where. */

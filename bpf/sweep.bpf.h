@@ -39,7 +39,6 @@ static __always_inline flag_t sweep_closing_due(const struct sweep *s, const str
 /* Takes a due entry out and reports it. Entries of a full ring stay. */
 static __noinline int sweep_unproven_entry(struct sweep *s, struct unproven_set *set, __u32 i)
 {
-	struct watch_cell *cell;
 	struct flow_event *event;
 	struct unproven *e;
 	flag_t due = 0, stray = 0;
@@ -75,11 +74,8 @@ static __noinline int sweep_unproven_entry(struct sweep *s, struct unproven_set 
 		bpf_ringbuf_submit(event, BPF_RB_NO_WAKEUP);
 		s->emitted++;
 	}
-	if (due) {
-		cell = watch_get(hash);
-		if (cell)
-			watch_sub(cell, WATCH_UNPROVEN);
-	}
+	if (due)
+		watch_lower(hash);
 	return 0;
 }
 

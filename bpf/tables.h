@@ -26,16 +26,20 @@ struct unproven_set {
 };
 CORE_ASSERT_SIZE(struct unproven_set, 3624);
 
+/*
+ * `hash` is the key's: an element may be freed and taken for another flow between a look-up and the lock, and then it
+ * differs.
+ */
 struct established {
 	struct bpf_spin_lock lock;
-	__u32 pad;
+	__u32 hash;
 	struct flow_open open;
 };
 CORE_ASSERT_SIZE(struct established, 64);
 
 struct closing {
 	struct bpf_spin_lock lock;
-	__u32 pad;
+	__u32 hash;
 	struct closing_body body;
 };
 CORE_ASSERT_SIZE(struct closing, 856);

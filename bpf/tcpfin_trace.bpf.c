@@ -33,17 +33,15 @@ static __always_inline void fetch_options(void *ctx, enum host host, struct work
 }
 
 /*
- * The TCP segment that was parsed into the work. Data and ACKs of established flows leave here, having touched one cell.
+ * The TCP segment that was parsed into the work. Data and ACKs of established flows leave here, having touched two small arrays.
  */
 static __always_inline void observe(void *ctx, enum host host, struct work *w, __u32 ifindex)
 {
 	struct tcp_segment *s = &w->segment;
 	__u32 side = flow_side_of(s), hash = flow_hash(s, side, ifindex, settings.hash_seed);
-	struct watch_cell *cell = watch_get(hash);
+	struct evidence *known;
 
-	if (!cell)
-		return;
-	if (s->flags & TCP_CONTROL || cell->count) {
+	if (s->flags & TCP_CONTROL || watch.live[watch_index(hash)]) {
 		s->time = clock_now();
 		w->turn.side = side;
 		flow_key_fill(&w->key, s, side, ifindex, hash);
@@ -51,8 +49,11 @@ static __always_inline void observe(void *ctx, enum host host, struct work *w, _
 			fetch_options(ctx, host, w);
 		track_segment();
 	}
-	if (!(s->flags & TCP_CONTROL))
-		watch_note(cell, s, side, hash);
+	if (!(s->flags & TCP_CONTROL)) {
+		known = evidence_get(hash);
+		if (known)
+			evidence_note(known, s, side, hash);
+	}
 }
 
 /* Every packet, parsed: the verdict lies in memory, so that all of them are one path to the verifier. */

@@ -70,6 +70,20 @@ static __always_inline __u32 closing_tell(struct flow *f, __u32 step)
 	return tell;
 }
 
+/* Which of the filter's counts holds the flow: a finished one is live again while a repeated FIN is to be answered. */
+static __always_inline void closing_move(struct work *w, struct flow *f)
+{
+	flag_t settles = (f->state & (FLOW_GRACEFUL | FLOW_REPEATED)) == FLOW_GRACEFUL;
+
+	if (settles && !(f->state & FLOW_SETTLING)) {
+		f->state |= FLOW_SETTLING;
+		w->moved = MOVED_TO_SETTLING;
+	} else if (!settles && f->state & FLOW_SETTLING) {
+		f->state &= ~FLOW_SETTLING;
+		w->moved = MOVED_TO_LIVE;
+	}
+}
+
 static __noinline int closing_step(struct work *w, struct closing *c)
 {
 	__u32 tries, tell = TELL_NOTHING;
@@ -81,14 +95,20 @@ static __noinline int closing_step(struct work *w, struct closing *c)
 	f = &w->value.body.flow;
 	rolled
 	for (tries = 0; tries < STEP_TRIES && !stored; tries++) {
+		w->moved = MOVED_NOT;
 		bpf_spin_lock(&c->lock);
 		copy_rolled(f, &c->body.flow, sizeof(*f));
 		flow_turn_begin(&w->turn, f, c->body.log, FLOW_LOG_CLOSING, w->turn.side);
 		bpf_spin_unlock(&c->lock);
 		work_step();
 		tell = closing_tell(f, w->turn.step);
+		closing_move(w, f);
 		bpf_spin_lock(&c->lock);
-		if (c->body.flow.version == f->version) {
+		if (c->hash != w->key.hash) {
+			stored = 1; /* user space has deleted it: this segment comes too late */
+			tell = TELL_NOTHING;
+			w->moved = MOVED_NOT;
+		} else if (c->body.flow.version == f->version) {
 			f->version++;
 			copy_rolled(&c->body.flow, f, sizeof(*f));
 			flow_turn_end(&w->turn, c->body.log, FLOW_LOG_CLOSING);
@@ -98,11 +118,15 @@ static __noinline int closing_step(struct work *w, struct closing *c)
 	}
 	if (!stored)
 		count(COUNT_CONTENDED);
-	else if (tell == TELL_ALL) {
+	if (stored && w->moved == MOVED_TO_SETTLING)
+		watch_settle(w->key.hash);
+	if (stored && w->moved == MOVED_TO_LIVE)
+		watch_unsettle(w->key.hash);
+	if (stored && tell == TELL_ALL) {
 		emit_closing(c, &w->key);
 		unproven_bury(&w->key, f);
 	}
-	else if (tell == TELL_NEWS)
+	if (stored && tell == TELL_NEWS)
 		emit_notice(&w->key, EVENT_NEWS);
 	return 0;
 }
@@ -137,16 +161,13 @@ enum { INSERT_DONE, INSERT_RACED, INSERT_FULL };
  */
 static __noinline int closing_insert(struct work *w)
 {
-	struct watch_cell *cell;
 	struct closing *c;
 	__u32 g;
 
 	if (!w)
 		return INSERT_FULL;
-	cell = watch_get(w->key.hash);
-	if (!cell)
-		return INSERT_FULL;
-	watch_add(cell, WATCH_CLOSING); /* before it can be found: the filter must never hide a step */
+	w->value.hash = w->key.hash;
+	watch_raise(w->key.hash); /* before it can be found: the filter must never hide a step */
 	rolled
 	for (g = 0; g < FLOW_GENERATIONS; g++) {
 		w->key.generation = g;
@@ -160,11 +181,11 @@ static __noinline int closing_insert(struct work *w)
 		if (!c) /* no such entry, so there was no room for one */
 			break;
 		if (!(c->body.flow.state & FLOW_REPLACED)) {
-			watch_sub(cell, WATCH_CLOSING);
+			watch_lower(w->key.hash);
 			return INSERT_RACED;
 		}
 	}
-	watch_sub(cell, WATCH_CLOSING);
+	watch_lower(w->key.hash);
 	count(COUNT_CLOSING_FULL);
 	return INSERT_FULL;
 }
@@ -222,12 +243,13 @@ static __always_inline void unproven_victim(struct work *w, const struct unprove
 	w->oldest = ~0ULL;
 	rolled
 	for (i = 0; i < UNPROVEN_WAYS; i++) {
-		__u64 age = set->entry[i].flow.t_last;
+		__u64 age;
 
-		if (!set->tag[i])
-			age = 0;
-		else if (set->entry[i].flow.state & FLOW_TOMBSTONE)
-			age = 1;
+		if (!set->tag[i]) { /* without a look at the entry, which is cold */
+			reload(w->way) = i | UNPROVEN_VICTIM;
+			return;
+		}
+		age = set->entry[i].flow.state & FLOW_TOMBSTONE ? 0 : set->entry[i].flow.t_last;
 		if (age < reload(w->oldest)) {
 			reload(w->oldest) = age;
 			reload(w->way) = i | UNPROVEN_VICTIM;
@@ -305,14 +327,13 @@ static __always_inline int unproven_store(struct work *w, struct unproven_set *s
 }
 
 /*
- * Steps the tuple's unproven flow, or makes one if `create`. others: the tuple has an established or closing flow as
- * well. Returns UNPROVEN_ bits.
+ * Steps the tuple's unproven flow, or makes one if `create`. others: the tuple has an established or closing flow, inside
+ * which the new one begins. Returns UNPROVEN_ bits.
  */
 __noinline int unproven_step(__u32 create, __u32 others)
 {
 	struct work *w = work_get();
 	struct unproven_set *set;
-	struct watch_cell *cell;
 	__u32 tries;
 
 	if (!w)
@@ -330,12 +351,12 @@ __noinline int unproven_step(__u32 create, __u32 others)
 		if (!(w->found & UNPROVEN_READY))
 			return 0;
 		if (f->state & FLOW_TOMBSTONE) {
-			if (others || (!(w->segment.flags & TCP_SYN) && !flow_is_late(f, &w->segment, w->turn.side)))
+			if (!(w->segment.flags & TCP_SYN) && !flow_is_late(f, &w->segment, w->turn.side))
 				return 0;
 			count(COUNT_LATE);
 			return UNPROVEN_TAKEN;
 		}
-		if (others && !flow_claims(f, &w->segment, w->turn.side))
+		if (!flow_claims(f, &w->segment, w->turn.side))
 			return 0;
 		work_step();
 		if (unproven_store(w, set))
@@ -343,15 +364,10 @@ __noinline int unproven_step(__u32 create, __u32 others)
 	}
 	if (tries == STEP_TRIES)
 		count(COUNT_CONTENDED);
-	if (w->found & UNPROVEN_RAISED) {
-		cell = watch_get(w->key.hash);
-		if (cell)
-			watch_add(cell, WATCH_UNPROVEN);
-	}
+	if (w->found & UNPROVEN_RAISED)
+		watch_raise(w->key.hash);
 	if (w->found & UNPROVEN_EVICTED) {
-		cell = watch_get(w->evicted);
-		if (cell)
-			watch_sub(cell, WATCH_UNPROVEN);
+		watch_lower(w->evicted);
 		count(w->found & UNPROVEN_LOST ? COUNT_RECORDS_LOST : COUNT_UNPROVEN_EVICTED);
 	}
 	return w->found | UNPROVEN_TAKEN;
@@ -403,11 +419,10 @@ __noinline int unproven_bury(const struct flow_key *key, const struct flow *f)
 /* A handshake was completed, or a stray FIN confirmed. c: the closing flow whose tuple it takes over. */
 static __noinline int track_proven(struct work *w, struct closing *c)
 {
-	struct watch_cell *cell;
+	struct evidence *known;
 
 	if (!w)
 		return 0;
-	cell = watch_get(w->key.hash);
 	if (c)
 		closing_replace(c, &w->key);
 	if (w->value.body.flow.state & FLOW_BEGUN) {
@@ -416,17 +431,18 @@ static __noinline int track_proven(struct work *w, struct closing *c)
 		struct established new = {}, *old;
 
 		new.open = w->value.body.flow.open;
+		new.hash = w->key.hash;
 		w->key.generation = 0;
 		old = bpf_map_lookup_elem(&established, &w->key);
 		if (old)
 			emit_replaced(&old->open, &w->key);
-		if (cell)
-			flow_leave_evidence(&w->value.body.flow, cell, w->key.hash);
+		known = evidence_get(w->key.hash);
+		if (known)
+			flow_leave_evidence(&w->value.body.flow, known, w->key.hash);
 		count(bpf_map_update_elem(&established, &w->key, &new, BPF_ANY) ? COUNT_ESTABLISHED_FULL
 										: COUNT_ESTABLISHED);
 	}
-	if (cell) /* last: until here the flow is to be found in one of the tables */
-		watch_sub(cell, WATCH_UNPROVEN);
+	watch_lower(w->key.hash); /* last: until here the flow is to be found in one of the tables */
 	return 0;
 }
 
@@ -435,26 +451,28 @@ enum { BEGIN_PLACED, BEGIN_RACED, BEGIN_STRAY };
 /* A FIN or RST of a connection that is not closing yet. e: its established flow, if there is one. */
 static __noinline int track_begin(struct work *w, struct established *e)
 {
-	struct watch_cell *cell;
+	struct evidence *known;
 	struct flow *f;
 	int inserted;
 
 	if (!w)
 		return BEGIN_STRAY;
-	cell = watch_get(w->key.hash);
-	if (!cell)
+	known = evidence_get(w->key.hash);
+	if (!known)
 		return BEGIN_STRAY;
 	f = &w->value.body.flow;
 	if (e) {
 		body_reopen(&w->value.body, &e->open);
+		if (reload(e->hash) != w->key.hash)
+			return BEGIN_RACED;
 	} else {
-		if (!flow_evident(cell, &w->segment, w->turn.side, w->key.hash))
+		if (!flow_evident(known, &w->segment, w->turn.side, w->key.hash))
 			return BEGIN_STRAY;
 		__builtin_memset(f, 0, sizeof(*f));
 		flow_init(f, &w->segment, w->turn.side, 0);
 		f->state |= FLOW_PROVEN;
 	}
-	flow_lend_evidence(f, cell, w->key.hash);
+	flow_lend_evidence(f, known, w->key.hash);
 	flow_turn_begin(&w->turn, f, w->value.body.log, FLOW_LOG_CLOSING, w->turn.side);
 	work_step();
 	flow_turn_end(&w->turn, w->value.body.log, FLOW_LOG_CLOSING);
@@ -474,80 +492,89 @@ static __noinline int track_begin(struct work *w, struct established *e)
 	return BEGIN_PLACED;
 }
 
+/* The tuple has another connection, or none, and a SYN came. Returns whether it was an old one's, seen again. */
+static __noinline int track_syn_copy(struct work *w, struct established *e)
+{
+	if (!w || !e || !flow_is_copy(&e->open, &w->segment, w->turn.side))
+		return 0;
+	bpf_spin_lock(&e->lock);
+	if (w->segment.flags & TCP_ACK)
+		e->open.synack_copies = saturating_inc(e->open.synack_copies);
+	else
+		e->open.syn_copies = saturating_inc(e->open.syn_copies);
+	bpf_spin_unlock(&e->lock);
+	return 1;
+}
+
 /* The work's segment, which the watch filter did not let pass: SYN, FIN, RST, or anything of a watched cell. */
 __noinline int track_segment(void)
 {
 	struct work *w = work_get();
 	struct closing *c = NULL;
 	struct established *e = NULL;
-	struct watch_cell *cell;
 	struct tcp_segment *s;
-	__u32 others = 0, found;
-	__u64 watched;
+	__u32 index, others = 0, found;
+	flag_t opens;
 
 	if (!w)
 		return 0;
 	s = &w->segment;
-	cell = watch_get(w->key.hash);
-	if (!cell)
-		return 0;
+	index = watch_index(w->key.hash);
 	count(COUNT_LOOKED_UP);
-	watched = cell->count;
-	if (watched & WATCH_CLOSING_ANY)
-		c = closing_find(w);
-	if (!c && s->flags & TCP_CONTROL)
-		e = bpf_map_lookup_elem(&established, &w->key);
-
 	if (s->flags & TCP_SYN && segment_contradicts(s)) {
 		count(COUNT_CONTRADICTORY);
 		return 0;
 	}
-	if (s->flags & TCP_SYN) {
-		flag_t done = c && c->body.flow.state & FLOW_DONE && !(s->flags & TCP_ACK);
-
-		if (c && !done && flow_is_copy(&c->body.flow.open, s, w->turn.side))
-			goto step;
-		if (c && done) {
+	opens = (s->flags & (TCP_SYN | TCP_ACK)) == TCP_SYN;
+	/* All but SYNs first go to the tuple's newest connection. */
+	if (!opens && watch.live[index]) {
+		found = unproven_step(0, 0);
+		if (found & UNPROVEN_PROVEN) {
+			if (w->value.body.flow.open.seen & OPEN_INSIDE)
+				c = closing_find(w);
+			track_proven(w, c);
+		}
+		if (found & UNPROVEN_TAKEN)
+			return 0;
+	}
+	if (watch.live[index] || (s->flags & TCP_CONTROL && watch.settling[index]))
+		c = closing_find(w);
+	if (!c && s->flags & TCP_CONTROL)
+		e = bpf_map_lookup_elem(&established, &w->key);
+	if (opens) {
+		if (c && c->body.flow.state & FLOW_DONE) {
 			closing_replace(c, &w->key);
 			c = NULL;
 		}
-		if (e && flow_is_copy(&e->open, s, w->turn.side)) {
-			bpf_spin_lock(&e->lock);
-			if (s->flags & TCP_ACK)
-				e->open.synack_copies = saturating_inc(e->open.synack_copies);
-			else
-				e->open.syn_copies = saturating_inc(e->open.syn_copies);
-			bpf_spin_unlock(&e->lock);
+		if (track_syn_copy(w, e))
 			return 0;
-		}
-	}
-	if (s->flags & TCP_SYN || watched & WATCH_UNPROVEN_ANY) {
 		if (c)
 			others = 1;
 		opaque(others); /* or clang ORs the two pointers, which the verifier refuses */
 		if (e)
 			others = 1;
-		found = unproven_step(s->flags & TCP_SYN, others);
-		if (found & UNPROVEN_PROVEN)
-			track_proven(w, c);
-		if (found & UNPROVEN_TAKEN)
+		if (!c || !flow_is_copy(&c->body.flow.open, s, w->turn.side)) {
+			unproven_step(1, others);
 			return 0;
+		}
 	}
-	if (!c) {
-		int begun;
-
-		if (!(s->flags & (TCP_FIN | TCP_RST)))
-			return 0;
-		if (!e && unproven_step(0, 0) & UNPROVEN_TAKEN) /* reported already */
-			return 0;
-		begun = track_begin(w, e);
-		if (begun == BEGIN_PLACED)
-			return 0;
-		/* The other CPU may have moved the flow between our two look-ups. */
-		if (begun == BEGIN_RACED || cell->count & WATCH_CLOSING_ANY)
-			c = closing_find(w);
+	if (c)
+		return closing_step(w, c);
+	if (s->flags & TCP_SYN) { /* a SYN-ACK */
+		if (!track_syn_copy(w, e))
+			unproven_step(1, e != NULL);
+		return 0;
 	}
-step:
+	if (!(s->flags & (TCP_FIN | TCP_RST)))
+		return 0;
+	if (!e && unproven_step(0, 0) & UNPROVEN_TAKEN) /* reported already */
+		return 0;
+	found = track_begin(w, e);
+	if (found == BEGIN_PLACED)
+		return 0;
+	/* The other CPU may have moved the flow between our two look-ups. */
+	if (found == BEGIN_RACED || watch.live[index])
+		c = closing_find(w);
 	if (c)
 		return closing_step(w, c);
 	if (s->flags & TCP_RST)

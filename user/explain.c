@@ -26,7 +26,7 @@ static bool is_side(enum role role)
 }
 
 /* The segment that shows a step of the close, or NULL. */
-static const struct record_segment *evidence(const struct record *r, enum evidence step)
+static const struct record_segment *evidence(const struct record *r, enum evidence_step step)
 {
 	int i = r->evidence[step];
 

@@ -36,7 +36,8 @@ struct queue {
 
 struct flow_table {
 	struct flow_table_config config;
-	struct watch_cell watch[WATCH_CELLS];
+	struct watch watch;
+	struct evidence evidence[WATCH_CELLS];
 	struct entry **bucket;
 	uint32_t bucket_mask;
 	uint32_t entries, tombstones;
@@ -141,14 +142,37 @@ static void grow(struct flow_table *t)
 	t->bucket_mask = size - 1;
 }
 
-static struct watch_cell *cell_of(struct flow_table *t, uint32_t hash)
+static struct evidence *evidence_of(struct flow_table *t, uint32_t hash)
 {
-	return &t->watch[hash & (WATCH_CELLS - 1)];
+	return &t->evidence[hash & (WATCH_CELLS - 1)];
 }
 
-static uint64_t watch_unit(enum kind kind)
+/* The filter's count that holds an entry, or NULL: see closing_move in bpf/track.bpf.h. */
+static uint32_t *watch_count(struct flow_table *t, const struct entry *e)
 {
-	return kind == CLOSING ? WATCH_CLOSING : kind == UNPROVEN ? WATCH_UNPROVEN : 0;
+	uint32_t index = e->key.hash & (WATCH_CELLS - 1);
+
+	if (e->kind == ESTABLISHED || e->kind == TOMBSTONE)
+		return NULL;
+	if (e->kind == CLOSING && e->body->flow.state & FLOW_SETTLING)
+		return &t->watch.settling[index];
+	return &t->watch.live[index];
+}
+
+static void watch_raise(struct flow_table *t, const struct entry *e)
+{
+	uint32_t *n = watch_count(t, e);
+
+	if (n)
+		++*n;
+}
+
+static void watch_lower(struct flow_table *t, const struct entry *e)
+{
+	uint32_t *n = watch_count(t, e);
+
+	if (n)
+		--*n;
 }
 
 static struct entry *find(struct flow_table *t, const struct flow_key *key, bool unproven)
@@ -162,11 +186,9 @@ static struct entry *find(struct flow_table *t, const struct flow_key *key, bool
 
 static void set_kind(struct flow_table *t, struct entry *e, enum kind kind)
 {
-	struct watch_cell *cell = cell_of(t, e->key.hash);
-
-	cell->count -= watch_unit(e->kind);
-	cell->count += watch_unit(kind);
+	watch_lower(t, e);
 	e->kind = kind;
+	watch_raise(t, e);
 }
 
 /* Takes the body; the entry is queued by it. */
@@ -185,7 +207,7 @@ static struct entry *insert(struct flow_table *t, const struct flow_key *key, en
 	*bucket = e;
 	t->entries++;
 	queue_append(t, e, flow_waits_for(&body->flow), flow_waits_since(&body->flow));
-	cell_of(t, key->hash)->count += watch_unit(kind);
+	watch_raise(t, e);
 	return e;
 }
 
@@ -199,7 +221,7 @@ static void delete(struct flow_table *t, struct entry *e)
 	t->entries--;
 	t->tombstones -= e->kind == TOMBSTONE;
 	queue_remove(t, e);
-	cell_of(t, e->key.hash)->count -= watch_unit(e->kind);
+	watch_lower(t, e);
 	body_free(t, e->body);
 	e->next = t->free_entries;
 	t->free_entries = e;
@@ -223,7 +245,7 @@ static void report(struct flow_table *t, struct entry *e, bool replaced)
 		if (replaced) /* and the evidence is the new connection's */
 			body.flow.state |= FLOW_REPLACED;
 		else
-			flow_lend_evidence(&body.flow, cell_of(t, e->key.hash), e->key.hash);
+			flow_lend_evidence(&body.flow, evidence_of(t, e->key.hash), e->key.hash);
 		t->config.report(t->config.context, &e->key, &body.flow, body.log);
 	} else if (e->kind == UNPROVEN && flow_is_stray(&e->body->flow)) {
 		count(t, COUNT_STRAY);
@@ -270,7 +292,7 @@ static void proven(struct flow_table *t, struct entry *e, struct entry *older)
 	if (e->body->flow.state & FLOW_BEGUN) {
 		set_kind(t, e, CLOSING);
 	} else {
-		flow_leave_evidence(&e->body->flow, cell_of(t, e->key.hash), e->key.hash);
+		flow_leave_evidence(&e->body->flow, evidence_of(t, e->key.hash), e->key.hash);
 		e->open = e->body->flow.open;
 		body_free(t, e->body);
 		e->body = NULL;
@@ -291,7 +313,7 @@ static bool take_unproven(struct flow_table *t, const struct flow_key *key, cons
 		e = NULL;
 	}
 	if (e && e->kind == TOMBSTONE) {
-		if (other || (!(s->flags & TCP_SYN) && !flow_is_late(&e->body->flow, s, side)))
+		if (!(s->flags & TCP_SYN) && !flow_is_late(&e->body->flow, s, side))
 			return false;
 		count(t, COUNT_LATE);
 		return true;
@@ -304,7 +326,7 @@ static bool take_unproven(struct flow_table *t, const struct flow_key *key, cons
 		b = body_new(t);
 		flow_init(&b->flow, s, side, other);
 		e = insert(t, key, UNPROVEN, b);
-	} else if (other && !flow_claims(&e->body->flow, s, side)) {
+	} else if (!flow_claims(&e->body->flow, s, side)) {
 		return false;
 	}
 	if (step(e->body, FLOW_LOG_UNPROVEN, s, side) & STEP_PROVEN)
@@ -318,10 +340,10 @@ static bool take_unproven(struct flow_table *t, const struct flow_key *key, cons
 static bool begin(struct flow_table *t, const struct flow_key *key, struct entry *e, const struct tcp_segment *s,
 		  uint32_t side)
 {
-	const struct watch_cell *cell = cell_of(t, key->hash);
+	const struct evidence *evidence = evidence_of(t, key->hash);
 	struct closing_body *b;
 
-	if (!e && !flow_evident(cell, s, side, key->hash))
+	if (!e && !flow_evident(evidence, s, side, key->hash))
 		return false;
 	b = body_new(t);
 	if (e) {
@@ -331,7 +353,7 @@ static bool begin(struct flow_table *t, const struct flow_key *key, struct entry
 		flow_init(&b->flow, s, side, false);
 		b->flow.state |= FLOW_PROVEN;
 	}
-	flow_lend_evidence(&b->flow, cell, key->hash);
+	flow_lend_evidence(&b->flow, evidence, key->hash);
 	step(b, FLOW_LOG_CLOSING, s, side);
 	if (!(b->flow.state & FLOW_BEGUN)) {
 		if (e)
@@ -351,50 +373,68 @@ static bool begin(struct flow_table *t, const struct flow_key *key, struct entry
 
 static void step_closing(struct flow_table *t, struct entry *e, const struct tcp_segment *s, uint32_t side)
 {
+	struct flow *f = &e->body->flow;
+
 	step(e->body, FLOW_LOG_CLOSING, s, side);
+	watch_lower(t, e);
+	if ((f->state & (FLOW_GRACEFUL | FLOW_REPEATED)) == FLOW_GRACEFUL)
+		f->state |= FLOW_SETTLING;
+	else
+		f->state &= ~FLOW_SETTLING;
+	watch_raise(t, e);
 	requeue(t, e);
+}
+
+static bool take_syn_copy(struct entry *e, const struct tcp_segment *s, uint32_t side)
+{
+	uint8_t *copies;
+
+	if (!e || !flow_is_copy(&e->open, s, side))
+		return false;
+	copies = s->flags & TCP_ACK ? &e->open.synack_copies : &e->open.syn_copies;
+	*copies = saturating_inc(*copies);
+	return true;
 }
 
 static void track(struct flow_table *t, const struct flow_key *key, const struct tcp_segment *s, uint32_t side)
 {
-	struct entry *e = find(t, key, false);
-	bool closing = e && e->kind == CLOSING;
+	struct entry *e, *c = NULL;
+	bool opens = (s->flags & (TCP_SYN | TCP_ACK)) == TCP_SYN;
 
 	count(t, COUNT_LOOKED_UP);
 	if (s->flags & TCP_SYN && segment_contradicts(s)) {
 		count(t, COUNT_CONTRADICTORY);
 		return;
 	}
-	if (s->flags & TCP_SYN) {
-		bool done = closing && e->body->flow.state & FLOW_DONE && !(s->flags & TCP_ACK);
-
-		if (closing && !done && flow_is_copy(&e->body->flow.open, s, side)) {
-			step_closing(t, e, s, side);
+	e = find(t, key, false);
+	if (!opens && take_unproven(t, key, s, side, e, false))
+		return;
+	if (e && e->kind == CLOSING) {
+		c = e;
+		e = NULL;
+	}
+	if (opens) {
+		if (c && c->body->flow.state & FLOW_DONE) {
+			replace(t, c);
+			c = NULL;
+		}
+		if (take_syn_copy(e, s, side))
 			return;
-		}
-		if (done) {
-			replace(t, e);
-			e = NULL;
-			closing = false;
-		}
-		if (e && !closing && flow_is_copy(&e->open, s, side)) {
-			uint8_t *copies = s->flags & TCP_ACK ? &e->open.synack_copies : &e->open.syn_copies;
-
-			*copies = saturating_inc(*copies);
+		if (!c || !flow_is_copy(&c->body->flow.open, s, side)) {
+			take_unproven(t, key, s, side, c ? c : e, true);
 			return;
 		}
 	}
-	if (take_unproven(t, key, s, side, e, s->flags & TCP_SYN))
-		return;
-	if (closing) {
-		step_closing(t, e, s, side);
+	if (c) {
+		step_closing(t, c, s, side);
 		return;
 	}
-	if (!(s->flags & (TCP_FIN | TCP_RST)))
+	if (s->flags & TCP_SYN) { /* a SYN-ACK */
+		if (!take_syn_copy(e, s, side))
+			take_unproven(t, key, s, side, e, true);
 		return;
-	if (!e && take_unproven(t, key, s, side, NULL, false))
-		return;
-	if (begin(t, key, e, s, side))
+	}
+	if (!(s->flags & (TCP_FIN | TCP_RST)) || begin(t, key, e, s, side))
 		return;
 	if (s->flags & TCP_RST)
 		count(t, COUNT_STRAY_RST);
@@ -407,9 +447,8 @@ static void track(struct flow_table *t, const struct flow_key *key, const struct
 void flow_table_segment(struct flow_table *t, struct tcp_segment *s, uint32_t ifindex)
 {
 	uint32_t side = flow_side_of(s), hash = flow_hash(s, side, ifindex, t->config.hash_seed);
-	struct watch_cell *cell = cell_of(t, hash);
 
-	if (s->flags & TCP_CONTROL || cell->count) {
+	if (s->flags & TCP_CONTROL || t->watch.live[hash & (WATCH_CELLS - 1)]) {
 		struct flow_key key;
 
 		flow_table_expire(t, s->time);
@@ -417,7 +456,7 @@ void flow_table_segment(struct flow_table *t, struct tcp_segment *s, uint32_t if
 		track(t, &key, s, side);
 	}
 	if (!(s->flags & TCP_CONTROL))
-		watch_note(cell, s, side, hash);
+		evidence_note(evidence_of(t, hash), s, side, hash);
 }
 
 /* ---- time ---- */

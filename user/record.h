@@ -32,7 +32,7 @@ enum timing { T_SYN_TO_SYNACK, T_SYNACK_TO_ACK, T_INITIAL_RTT, T_FIN_TO_ACK, T_H
 	      T_LIFETIME, TIMINGS };
 
 /* Steps of the close and the segments they were read from. */
-enum evidence { EVIDENCE_FIN, EVIDENCE_FIN_ACK, EVIDENCE_PEER_FIN, EVIDENCE_PEER_FIN_ACK, EVIDENCE_RESET, EVIDENCES };
+enum evidence_step { EVIDENCE_FIN, EVIDENCE_FIN_ACK, EVIDENCE_PEER_FIN, EVIDENCE_PEER_FIN_ACK, EVIDENCE_RESET, EVIDENCES };
 
 #define TIMING_UNSEEN (-1) /* of timings: the step was not seen; prints as null */
 #define NUMBER_UNSEEN (-1) /* of other numbers */

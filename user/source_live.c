@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -36,11 +35,10 @@ struct live {
 	struct reporter *reporter;
 	struct tcpfin_trace_bpf *skeleton;
 	struct ring_buffer *ring;
-	struct watch_cell *watch; /* the kernel's, shared */
-	uint32_t watch_cells;
 	struct attachment attachments[OPTIONS_MAX_INTERFACES];
 	struct pending_table *pending;
 	struct flow_key delete[DELETE_BATCH]; /* closing flows that have been reported */
+	bool settled[DELETE_BATCH];           /* which of the filter's counts holds each */
 	uint32_t delete_count;
 	uint64_t ring_full;       /* last reading of the counter */
 	int64_t wall_offset;
@@ -90,8 +88,10 @@ static void forget_reported(struct live *l)
 			n++; /* that one is not there: cannot be, but must not stop the others */
 		for (uint32_t i = done; i < done + n && i < l->delete_count; i++) {
 			const struct flow_key *key = &l->delete[i];
+			struct watch *watch = &l->skeleton->bss->watch;
+			uint32_t index = key->hash & (WATCH_CELLS - 1);
 
-			__atomic_fetch_sub(&l->watch[key->hash & (l->watch_cells - 1)].count, WATCH_CLOSING,
+			__atomic_fetch_sub(l->settled[i] ? &watch->settling[index] : &watch->live[index], 1,
 					   __ATOMIC_RELAXED);
 			if (key->generation)
 				__atomic_fetch_sub(&l->skeleton->bss->reused_tuples, 1, __ATOMIC_RELAXED);
@@ -101,10 +101,11 @@ static void forget_reported(struct live *l)
 	l->delete_count = 0;
 }
 
-static void forget(struct live *l, const struct flow_key *key)
+static void forget(struct live *l, const struct flow_key *key, const struct flow *f)
 {
 	if (l->delete_count == DELETE_BATCH)
 		forget_reported(l);
+	l->settled[l->delete_count] = f->state & FLOW_SETTLING;
 	l->delete[l->delete_count++] = *key;
 }
 
@@ -126,7 +127,7 @@ static void settle(struct live *l, struct pending *p)
 		}
 	}
 	report(l, &p->key, &p->body, REPORT_ENDED);
-	forget(l, &p->key);
+	forget(l, &p->key, &p->body.flow);
 	pending_remove(l->pending, p);
 }
 
@@ -146,13 +147,13 @@ static void take_closing(struct live *l, const struct flow_event *e)
 
 	if (!(e->body.flow.state & FLOW_DONE)) { /* overdue, replaced, or the end */
 		report(l, &e->head.key, &e->body, l->stopping ? REPORT_STOP : REPORT_ENDED);
-		forget(l, &e->head.key);
+		forget(l, &e->head.key, &e->body.flow);
 		return;
 	}
 	p = pending_put(l->pending, &e->head.key);
 	if (!p) { /* no memory to let it settle */
 		report(l, &e->head.key, &e->body, REPORT_ENDED);
-		forget(l, &e->head.key);
+		forget(l, &e->head.key, &e->body.flow);
 		return;
 	}
 	p->body = e->body;
@@ -270,14 +271,11 @@ static int size_maps(struct live *l)
 	uint32_t sets = power_of_two(o->max_unproven / UNPROVEN_WAYS);
 	int err;
 
-	l->watch_cells = WATCH_CELLS;
-	s->rodata->settings.watch_mask = l->watch_cells - 1;
 	s->rodata->settings.unproven_mask = sets - 1;
 	s->rodata->settings.count_packets = o->stats;
 	if (getentropy((void *)&s->rodata->settings.hash_seed, sizeof(s->rodata->settings.hash_seed)))
 		return -errno;
-	err = bpf_map__set_max_entries(s->maps.watch, l->watch_cells);
-	err = err ? err : bpf_map__set_max_entries(s->maps.unproven, sets);
+	err = bpf_map__set_max_entries(s->maps.unproven, sets);
 	err = err ? err : bpf_map__set_max_entries(s->maps.established, o->max_flows);
 	err = err ? err : bpf_map__set_max_entries(s->maps.closing, o->max_closing);
 	return err ? err : bpf_map__set_max_entries(s->maps.ring, o->ring_bytes);
@@ -309,7 +307,7 @@ static uint64_t table_bytes(const struct options *o)
 	       o->max_flows * (element + sizeof(struct flow_key) + sizeof(struct established)) +
 	       o->max_closing * (element + sizeof(struct flow_key) + sizeof(struct closing)) +
 	       (power_of_two(o->max_flows) + power_of_two(o->max_closing)) * bucket +
-	       WATCH_CELLS * sizeof(struct watch_cell) + o->ring_bytes;
+	       WATCH_CELLS * sizeof(struct evidence) + sizeof(struct watch) + o->ring_bytes;
 }
 
 static int exit_code_of(int err)
@@ -319,7 +317,6 @@ static int exit_code_of(int err)
 
 static int load(struct live *l)
 {
-	size_t size;
 	int err;
 
 	l->skeleton = tcpfin_trace_bpf__open();
@@ -339,11 +336,9 @@ static int load(struct live *l)
 				  l->options->verbose ? "" : "; -v shows the kernel's reasons");
 		return exit_code_of(err);
 	}
-	size = l->watch_cells * sizeof(struct watch_cell);
-	l->watch = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, bpf_map__fd(l->skeleton->maps.watch), 0);
 	l->ring = ring_buffer__new(bpf_map__fd(l->skeleton->maps.ring), take_event, l, NULL);
 	l->pending = pending_table_new();
-	if (l->watch == MAP_FAILED || !l->ring || !l->pending) {
+	if (!l->ring || !l->pending) {
 		log_error("cannot set up the tables: %s", strerror(errno));
 		return EXIT_RUNTIME;
 	}
@@ -495,10 +490,13 @@ static void report_established(struct live *l)
 
 	while (!bpf_map_get_next_key(fd, previous, &key)) {
 		if (!bpf_map_lookup_elem(fd, &key, &value)) {
+			uint32_t index = key.hash & (WATCH_CELLS - 1);
 			struct closing_body body = {};
+			struct evidence evidence;
 
 			flow_reopen(&body.flow, body.log, &value.open);
-			flow_lend_evidence(&body.flow, &l->watch[key.hash & (l->watch_cells - 1)], key.hash);
+			if (!bpf_map_lookup_elem(bpf_map__fd(l->skeleton->maps.evidence), &index, &evidence))
+				flow_lend_evidence(&body.flow, &evidence, key.hash);
 			report(l, &key, &body, REPORT_STOP);
 		}
 		previous = &key;
@@ -529,8 +527,6 @@ static void cleanup(struct live *l)
 {
 	for (unsigned i = 0; i < l->options->interface_count; i++)
 		attach_stop(&l->attachments[i]);
-	if (l->watch && l->watch != MAP_FAILED)
-		munmap(l->watch, l->watch_cells * sizeof(struct watch_cell));
 	ring_buffer__free(l->ring);
 	pending_table_free(l->pending);
 	tcpfin_trace_bpf__destroy(l->skeleton);

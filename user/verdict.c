@@ -582,8 +582,11 @@ static void drop_after_reset(struct flow *f)
 
 		if (s->seen & SIDE_FIN_ACKED && s->t_fin_acked > f->reset.time)
 			s->seen &= ~SIDE_FIN_ACKED;
-		if (s->seen & SIDE_FIN && s->t_fin > f->reset.time)
-			s->seen &= ~(SIDE_FIN | SIDE_FIN_ACKED | SIDE_FIN_NEXT | SIDE_FIN_ANSWERS);
+		if (!(s->seen & SIDE_FIN) || s->t_fin <= f->reset.time)
+			continue;
+		s->seen &= ~(SIDE_FIN | SIDE_FIN_ACKED | SIDE_FIN_NEXT | SIDE_FIN_ANSWERS);
+		if (s->end == s->fin_end)
+			s->end--;
 	}
 }
 

@@ -9,7 +9,7 @@
 #ifndef TCPFIN_FLOW_H
 #define TCPFIN_FLOW_H
 
-#include "flow_key.h"
+#include "evidence.h"
 #include "watch.h"
 
 /* ---- the opening: all that an established flow keeps ---- */
@@ -123,10 +123,12 @@ enum {
 	FLOW_RESET = 16,     /* an acceptable RST ended the connection */
 	FLOW_LATE_RESET = 32, /* an RST after both FINs were acknowledged */
 	FLOW_REPLACED = 64,  /* a new connection took the tuple */
+	FLOW_REPEATED = 128, /* a FIN came again after the end: its acknowledgment belongs to the record */
 	/* bits of the flow's owner, not of flow_step */
 	FLOW_ANNOUNCED = 256, /* user space has been sent the whole flow */
 	FLOW_NEWS = 512,      /* ... and told that it changed since */
 	FLOW_TOMBSTONE = 1024, /* reported; stays only to recognise copies */
+	FLOW_SETTLING = 2048,  /* counted as settling by the watch filter, not as live */
 };
 #define FLOW_DONE (FLOW_GRACEFUL | FLOW_RESET)
 
@@ -487,7 +489,7 @@ static __always_inline flag_t flow_fin_implausible(const struct flow *f, const s
 	if (window < 0xffff)
 		window = 0xffff;
 	if (me->seen & SIDE_END && (seq_diff(s->seq, me->end) > (__s32)window ||
-				    seq_diff(me->end, segment_end(s)) > (__s32)WATCH_REORDER))
+				    seq_diff(me->end, segment_end(s)) > (__s32)EVIDENCE_REORDER))
 		return 1;
 	return peer->seen & SIDE_END && seq_diff(s->ack, peer->end) > (__s32)window;
 }
@@ -501,6 +503,8 @@ static __always_inline void flow_fin(struct flow *f, struct flow_turn *t, const 
 	if (me->seen & SIDE_FIN && end == me->fin_end) {
 		me->fin_copies = saturating_inc(me->fin_copies);
 		t->mark = SEGMENT_COPY;
+		if (f->state & FLOW_GRACEFUL)
+			f->state |= FLOW_REPEATED;
 		if (s->time < me->t_fin) { /* the other CPU was first to the lock */
 			me->t_fin = s->time;
 			me->fin_ack = s->ack;
@@ -638,6 +642,11 @@ static __always_inline void flow_step(struct flow *f, struct flow_turn *t, const
 		t->step = 0;
 		return;
 	}
+	/* Once both FINs are acknowledged, ACKs say nothing more, and the watch filter need not let them through. */
+	if ((f->state & (FLOW_GRACEFUL | FLOW_REPEATED)) == FLOW_GRACEFUL && !(s->flags & TCP_CONTROL)) {
+		t->step = 0;
+		return;
+	}
 	if (s->time > f->t_last)
 		f->t_last = s->time;
 	if (f->state & FLOW_RESET && flow_survived_reset(f, s, t->side)) {
@@ -703,17 +712,17 @@ static __always_inline void flow_init(struct flow *f, const struct tcp_segment *
 }
 
 /*
- * Lends the flow what the watch cell remembers of its last segments each way. Where the two sides contradict each other
+ * Lends the flow what is remembered of its last segments each way. Where the two sides contradict each other
  * (one has sent what the other is nowhere near to acknowledging), one of them is forged, and neither is believed.
  */
-static __always_inline void flow_lend_evidence(struct flow *f, const struct watch_cell *cell, __u32 hash)
+static __always_inline void flow_lend_evidence(struct flow *f, const struct evidence *evidence, __u32 hash)
 {
 	__u32 i;
 
 	for (i = 0; i < 2; i++) {
-		const struct watch_side *w = &cell->side[i];
+		const struct evidence_side *w = &evidence->side[i];
 
-		if (!watch_is_of(w, hash))
+		if (!evidence_is_of(w, hash))
 			continue;
 		f->side[i].end = w->end;
 		f->side[i].ack = w->ack;
@@ -725,7 +734,7 @@ static __always_inline void flow_lend_evidence(struct flow *f, const struct watc
 		__u32 window = flow_window(f, !i, 14);
 
 		if (me->seen & SIDE_END && peer->seen & SIDE_ACK &&
-		    me->end - peer->ack + WATCH_REORDER > window + WATCH_REORDER + 0xffff) {
+		    me->end - peer->ack + EVIDENCE_REORDER > window + EVIDENCE_REORDER + 0xffff) {
 			me->seen &= ~SIDE_END;
 			peer->seen &= ~SIDE_ACK;
 		}
@@ -733,17 +742,17 @@ static __always_inline void flow_lend_evidence(struct flow *f, const struct watc
 }
 
 /* The other way round: a handshake was completed, and its numbers are where the evidence begins. */
-static __always_inline void flow_leave_evidence(const struct flow *f, struct watch_cell *cell, __u32 hash)
+static __always_inline void flow_leave_evidence(const struct flow *f, struct evidence *evidence, __u32 hash)
 {
 	__u32 i;
 
 	for (i = 0; i < 2; i++) {
-		struct watch_side *w = &cell->side[i];
+		struct evidence_side *w = &evidence->side[i];
 
 		w->end = f->side[i].end;
 		w->ack = f->side[i].ack;
 		w->win = f->side[i].win;
-		w->tag = watch_tag(hash);
+		w->tag = evidence_tag(hash);
 	}
 }
 
@@ -751,13 +760,13 @@ static __always_inline void flow_leave_evidence(const struct flow *f, struct wat
  * Is a FIN or RST of an unknown connection part of a conversation that was going on? Both sides were heard, and this
  * segment's numbers fit what they said last; a scan or backscatter has no such past.
  */
-static __always_inline flag_t flow_evident(const struct watch_cell *cell, const struct tcp_segment *s, __u32 side,
+static __always_inline flag_t flow_evident(const struct evidence *evidence, const struct tcp_segment *s, __u32 side,
 					   __u32 hash)
 {
-	const struct watch_side *me = &cell->side[side & 1], *peer = &cell->side[!side];
+	const struct evidence_side *me = &evidence->side[side & 1], *peer = &evidence->side[!side];
 
-	return watch_is_of(me, hash) && watch_is_of(peer, hash) && s->seq - me->end + WATCH_REORDER < 2 * WATCH_REORDER &&
-	       me->ack - peer->end + WATCH_REORDER < 2 * WATCH_REORDER;
+	return evidence_is_of(me, hash) && evidence_is_of(peer, hash) && s->seq - me->end + EVIDENCE_REORDER < 2 * EVIDENCE_REORDER &&
+	       me->ack - peer->end + EVIDENCE_REORDER < 2 * EVIDENCE_REORDER;
 }
 
 /* ---- which of a tuple's connections ---- */
@@ -783,13 +792,13 @@ static __always_inline flag_t flow_is_late(const struct flow *f, const struct tc
 {
 	const struct flow_side *me = &f->side[side & 1];
 
-	return !(me->seen & SIDE_END) || s->seq - me->end + WATCH_REORDER < 2 * WATCH_REORDER;
+	return !(me->seen & SIDE_END) || s->seq - me->end + EVIDENCE_REORDER < 2 * EVIDENCE_REORDER;
 }
 
-/* Where the tuple has an older connection as well: is the segment surely the unproven one's? */
+/* Is the segment surely the unproven flow's, even where its SYN came inside an older connection of the tuple? */
 static __always_inline flag_t flow_claims(const struct flow *f, const struct tcp_segment *s, __u32 side)
 {
-	return s->flags & TCP_SYN || flow_completes_handshake(f, s, side) ||
+	return !(f->open.seen & OPEN_INSIDE) || s->flags & TCP_SYN || flow_completes_handshake(f, s, side) ||
 	       (s->flags & TCP_RST && flow_judge_reset(f, s, side) == RESET_EXACT);
 }
 

@@ -17,7 +17,7 @@ struct flow_key {
 	struct ip_address addr[2];
 	__u16 port[2];
 	__u32 ifindex;   /* flows are kept per interface */
-	__u32 hash;      /* flow_hash of the fields above: spreads the key over tables and watch cells */
+	__u32 hash;      /* flow_hash of the fields above: spreads the key over tables and the watch filter */
 	__u8 family;     /* 4 or 6 */
 	/*
 	 * 0, but for closing flows whose tuple is in use again before user space has taken the older record: only user
@@ -40,9 +40,11 @@ static __always_inline __u32 flow_side_of(const struct tcp_segment *s)
 	return s->sport > s->dport;
 }
 
+#define FLOW_HASH_PRIME 0x9e3779b97f4a7c15ULL
+
 static __always_inline __u64 flow_hash_mix(__u64 h, __u64 word)
 {
-	h = (h ^ word) * 0x9e3779b97f4a7c15ULL;
+	h = (h ^ word) * FLOW_HASH_PRIME;
 	return h ^ (h >> 32);
 }
 
@@ -64,7 +66,8 @@ static __always_inline __u32 flow_hash(const struct tcp_segment *s, __u32 side, 
 		h = flow_hash_mix(h, b->hi);
 		h = flow_hash_mix(h, b->lo);
 	}
-	return flow_hash_mix(h, (__u64)ifindex << 32 | ports);
+	/* the high half of a product depends on all bits of its factors */
+	return ((h ^ ((__u64)ifindex << 32 | ports)) * FLOW_HASH_PRIME) >> 32;
 }
 
 static __always_inline void flow_key_fill(struct flow_key *k, const struct tcp_segment *s, __u32 side, __u32 ifindex,

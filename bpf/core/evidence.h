@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The last sequence numbers each way, kept for whoever used a cell of a small array last.
+ *
+ * They are evidence for the moment a close begins: is this FIN or RST next in sequence, or out of the window? Keeping them
+ * in the flow tables would cost a look-up a segment. The newest flow of a cell owns it; a tag says whose it is, and
+ * "unknown" is an answer. Two CPUs may write one side at once only when two flows collide; a mix of both passes the tag
+ * check with odds of 2^-14 and is tolerated, since it takes such a mix just before a forged reset to be misled.
+ */
+#ifndef TCPFIN_EVIDENCE_H
+#define TCPFIN_EVIDENCE_H
+
+#include "flow_key.h"
+
+struct evidence_side {
+	__u32 end; /* highest sequence number sent, plus one */
+	__u32 ack; /* last acknowledgment number sent */
+	__u16 tag; /* whose evidence this is: evidence_tag, with EVIDENCE_STRIKE; 0 before the first */
+	__u16 win; /* last window, not scaled */
+};
+
+struct evidence {
+	struct evidence_side side[2];
+};
+CORE_ASSERT_SIZE(struct evidence, 24);
+
+/* Numbers this far from the last ones are from another time, or forged. */
+#define EVIDENCE_REORDER (16u << 20)
+
+/* Set in a tag when the last segment's numbers were far from those before it. */
+#define EVIDENCE_STRIKE 1
+
+static __always_inline __u16 evidence_tag(__u32 hash)
+{
+	return ((__u16)(hash >> 16) & ~EVIDENCE_STRIKE) | 2;
+}
+
+static __always_inline flag_t evidence_is_of(const struct evidence_side *w, __u32 hash)
+{
+	return (w->tag & ~EVIDENCE_STRIKE) == evidence_tag(hash);
+}
+
+/*
+ * Notes the numbers of a segment without SYN, FIN or RST: those are judged by the evidence. Numbers far from the last
+ * ones are taken only the second time in a row, so that one forged segment does not displace what is known.
+ */
+static __always_inline void evidence_note(struct evidence *evidence, const struct tcp_segment *s, __u32 side, __u32 hash)
+{
+	struct evidence_side *w = &evidence->side[side & 1];
+	__u32 end = s->seq + s->len;
+	__u16 tag = evidence_tag(hash);
+
+	if (!(s->flags & TCP_ACK)) /* nobody takes it (RFC 9293 section 3.10.7.4) */
+		return;
+	if (end - w->end + EVIDENCE_REORDER >= 2 * EVIDENCE_REORDER) {
+		if (w->tag == tag) {
+			w->tag = tag | EVIDENCE_STRIKE;
+			return;
+		}
+		w->end = end;
+	} else if (seq_after(end, w->end) || !evidence_is_of(w, hash)) {
+		w->end = end;
+	}
+	w->tag = tag;
+	w->win = s->win;
+	w->ack = s->ack;
+}
+
+#endif
