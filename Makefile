@@ -100,7 +100,17 @@ test: deps
 	@$(MAKE) --no-print-directory all test-programs
 	@tests/run
 
-test-programs: $(UNIT_BIN)
+test-programs: $(UNIT_BIN) $(B)/tests/diff $(B)/tests/budget
+
+# The twin of the kernel's tables is compiled into the differential test, which looks inside it.
+$(B)/tests/diff: $(wildcard tests/diff/*.[ch]) $(LIB_OBJ) $(B)/tcpfin_trace.skel.h Makefile
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(filter-out -MMD -MP,$(CFLAGS)) $(filter %.c,$^) \
+		$(filter-out $(B)/user/flow_table.o,$(LIB_OBJ)) $(LIBS) -o $@
+
+$(B)/tests/budget: tests/bench/budget.c $(B)/tcpfin_trace.skel.h Makefile
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(filter-out -MMD -MP,$(CFLAGS)) $< $(LIBS) -o $@
 
 $(B)/tests/%: tests/unit/%.c $(LIB_OBJ) Makefile
 	@mkdir -p $(@D)

@@ -32,6 +32,7 @@ static __always_inline void emit_notice(const struct flow_key *key, __u32 kind)
 static __noinline int emit_closing(struct closing *c, const struct flow_key *key)
 {
 	struct flow_event *e;
+	__u32 i;
 
 	if (!c || !key)
 		return 0;
@@ -50,25 +51,20 @@ static __noinline int emit_closing(struct closing *c, const struct flow_key *key
 	bpf_spin_lock(&c->lock);
 	c->body.flow.state &= ~FLOW_NEWS; /* what changes from here on is news again */
 	c->body.flow.version++;
-	copy_rolled(&e->body, &c->body, sizeof(e->body));
+	copy_rolled(&e->body.flow, &c->body.flow, sizeof(e->body.flow));
+	rolled
+	for (i = 0; i < FLOW_LOG_CLOSING && i < c->body.flow.log_len; i++)
+		e->body.log[i] = c->body.log[i];
 	bpf_spin_unlock(&c->lock);
 	bpf_ringbuf_submit(e, BPF_RB_NO_WAKEUP);
 	return 1;
 }
 
-/* A closing flow's beginning from what the established one kept. */
-__noinline int body_reopen(struct closing_body *body, const struct flow_open *open)
-{
-	if (!body || !open)
-		return 0;
-	__builtin_memset(&body->flow, 0, sizeof(body->flow));
-	__builtin_memset(body->log, 0, 3 * sizeof(body->log[0]));
-	flow_reopen(&body->flow, body->log, open);
-	return 0;
-}
-
-/* An established flow whose tuple another connection has taken over: its close passed us by. */
-static __noinline int emit_replaced(const struct flow_open *open, const struct flow_key *key)
+/*
+ * Reports an established flow that leaves its table without a close: another connection has taken its tuple
+ * (FLOW_REPLACED), or it is idle (0).
+ */
+static __noinline int emit_open(const struct flow_open *open, const struct flow_key *key, __u32 state)
 {
 	struct flow_event *e;
 
@@ -82,8 +78,9 @@ static __noinline int emit_replaced(const struct flow_open *open, const struct f
 	e->head.kind = EVENT_UNPROVEN;
 	e->head.log_cap = FLOW_LOG_CLOSING;
 	e->head.key = *key;
-	body_reopen(&e->body, open);
-	e->body.flow.state |= FLOW_REPLACED;
+	__builtin_memset(&e->body.flow, 0, sizeof(e->body.flow));
+	flow_reopen(&e->body.flow, open);
+	e->body.flow.state |= state;
 	bpf_ringbuf_submit(e, BPF_RB_NO_WAKEUP);
 	return 0;
 }

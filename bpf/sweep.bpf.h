@@ -120,6 +120,29 @@ static long sweep_closing(void *map, struct flow_key *key, struct closing *value
 	return 0;
 }
 
+static long sweep_established(void *map, struct flow_key *key, struct established *value, struct sweep *s)
+{
+	struct flow_key k = *key;
+	struct established *e = bpf_map_lookup_elem(&established, &k);
+	enum flow_idle idle;
+
+	if (!e)
+		return 0;
+	bpf_spin_lock(&e->lock);
+	idle = flow_idle_round(&e->open);
+	bpf_spin_unlock(&e->lock);
+	if (idle == FLOW_IDLE_ARMED)
+		watch_raise(k.hash);
+	if (idle != FLOW_IDLE_FORGET)
+		return 0;
+	if (s->request.show_open)
+		emit_open(&e->open, &k, 0);
+	count(COUNT_IDLE_FORGOTTEN);
+	if (!bpf_map_delete_elem(&established, &k))
+		watch_lower(k.hash);
+	return 0;
+}
+
 /* Returns the number of records that were reported. */
 static __always_inline __u32 sweep_run(void)
 {
@@ -128,6 +151,8 @@ static __always_inline __u32 sweep_run(void)
 	bpf_loop(s.request.sets, sweep_unproven_set, &s, 0);
 	if (s.request.closing)
 		bpf_for_each_map_elem(&closing, sweep_closing, &s, 0);
+	if (s.request.established)
+		bpf_for_each_map_elem(&established, sweep_established, &s, 0);
 	return s.emitted;
 }
 

@@ -434,8 +434,11 @@ static __noinline int track_proven(struct work *w, struct closing *c)
 		new.hash = w->key.hash;
 		w->key.generation = 0;
 		old = bpf_map_lookup_elem(&established, &w->key);
-		if (old)
-			emit_replaced(&old->open, &w->key);
+		if (old) {
+			if (flow_idle_disarm(&old->open))
+				watch_lower(w->key.hash);
+			emit_open(&old->open, &w->key, FLOW_REPLACED);
+		}
 		known = evidence_get(w->key.hash);
 		if (known)
 			flow_leave_evidence(&w->value.body.flow, known, w->key.hash);
@@ -444,6 +447,19 @@ static __noinline int track_proven(struct work *w, struct closing *c)
 	}
 	watch_lower(w->key.hash); /* last: until here the flow is to be found in one of the tables */
 	return 0;
+}
+
+/* Disarms the flow's idle probe. */
+static __always_inline void established_heard(struct work *w, struct established *e)
+{
+	flag_t armed = 0;
+
+	bpf_spin_lock(&e->lock);
+	if (e->hash == w->key.hash)
+		armed = flow_idle_disarm(&e->open);
+	bpf_spin_unlock(&e->lock);
+	if (armed)
+		watch_lower(w->key.hash);
 }
 
 enum { BEGIN_PLACED, BEGIN_RACED, BEGIN_STRAY };
@@ -461,14 +477,14 @@ static __noinline int track_begin(struct work *w, struct established *e)
 	if (!known)
 		return BEGIN_STRAY;
 	f = &w->value.body.flow;
+	__builtin_memset(f, 0, sizeof(*f));
 	if (e) {
-		body_reopen(&w->value.body, &e->open);
+		flow_reopen(f, &e->open);
 		if (reload(e->hash) != w->key.hash)
 			return BEGIN_RACED;
 	} else {
 		if (!flow_evident(known, &w->segment, w->turn.side, w->key.hash))
 			return BEGIN_STRAY;
-		__builtin_memset(f, 0, sizeof(*f));
 		flow_init(f, &w->segment, w->turn.side, 0);
 		f->state |= FLOW_PROVEN;
 	}
@@ -487,6 +503,7 @@ static __noinline int track_begin(struct work *w, struct established *e)
 		return BEGIN_RACED;
 	if (inserted == INSERT_DONE && e) {
 		w->key.generation = 0;
+		established_heard(w, e);
 		bpf_map_delete_elem(&established, &w->key);
 	}
 	return BEGIN_PLACED;
@@ -539,7 +556,7 @@ __noinline int track_segment(void)
 	}
 	if (watch.live[index] || (s->flags & TCP_CONTROL && watch.settling[index]))
 		c = closing_find(w);
-	if (!c && s->flags & TCP_CONTROL)
+	if (!c)
 		e = bpf_map_lookup_elem(&established, &w->key);
 	if (opens) {
 		if (c && c->body.flow.state & FLOW_DONE) {
@@ -565,8 +582,11 @@ __noinline int track_segment(void)
 			unproven_step(1, e != NULL);
 		return 0;
 	}
-	if (!(s->flags & (TCP_FIN | TCP_RST)))
+	if (!(s->flags & (TCP_FIN | TCP_RST))) {
+		if (e && e->open.idle)
+			established_heard(w, e);
 		return 0;
+	}
 	if (!e && unproven_step(0, 0) & UNPROVEN_TAKEN) /* reported already */
 		return 0;
 	found = track_begin(w, e);

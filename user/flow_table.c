@@ -19,6 +19,9 @@ enum { QUEUE_ESTABLISHED = FLOW_WAITS, QUEUE_TOMBSTONES, QUEUES };
 #define TOMBSTONE_NS (64 * 1000000000ULL)
 #define TOMBSTONES_MAX 8192
 
+/* Memory is no matter here and only what is used is paid for: collisions are to be as good as none. */
+#define EVIDENCE_CELLS (1u << 20)
+
 struct entry {
 	struct entry *chain;       /* next of the same bucket */
 	struct entry *prev, *next; /* its queue */
@@ -37,10 +40,12 @@ struct queue {
 struct flow_table {
 	struct flow_table_config config;
 	struct watch watch;
-	struct evidence evidence[WATCH_CELLS];
+	struct evidence evidence[EVIDENCE_CELLS];
 	struct entry **bucket;
 	uint32_t bucket_mask;
 	uint32_t entries, tombstones;
+	uint64_t next_round;               /* of ageing established flows */
+	uint64_t next_due;                 /* nothing is due before */
 	struct queue queue[QUEUES];
 	struct entry *free_entries;        /* chained by next */
 	struct closing_body **free_bodies; /* stack */
@@ -104,6 +109,8 @@ static void queue_append(struct flow_table *t, struct entry *e, unsigned queue, 
 {
 	struct queue *q = &t->queue[queue];
 
+	if (!q->head) /* its first one may be due before all others */
+		t->next_due = 0;
 	e->queue = queue;
 	e->since = since;
 	e->prev = q->tail;
@@ -144,15 +151,15 @@ static void grow(struct flow_table *t)
 
 static struct evidence *evidence_of(struct flow_table *t, uint32_t hash)
 {
-	return &t->evidence[hash & (WATCH_CELLS - 1)];
+	return &t->evidence[hash & (EVIDENCE_CELLS - 1)];
 }
 
-/* The filter's count that holds an entry, or NULL: see closing_move in bpf/track.bpf.h. */
+/* The filter's count that holds an entry, or NULL: see closing_move and flow_idle_round in bpf/. */
 static uint32_t *watch_count(struct flow_table *t, const struct entry *e)
 {
 	uint32_t index = e->key.hash & (WATCH_CELLS - 1);
 
-	if (e->kind == ESTABLISHED || e->kind == TOMBSTONE)
+	if (e->kind == TOMBSTONE || (e->kind == ESTABLISHED && !(e->open.idle & FLOW_IDLE_PROBE)))
 		return NULL;
 	if (e->kind == CLOSING && e->body->flow.state & FLOW_SETTLING)
 		return &t->watch.settling[index];
@@ -241,7 +248,7 @@ static void report(struct flow_table *t, struct entry *e, bool replaced)
 
 	if (e->kind == ESTABLISHED) {
 		memset(&body, 0, sizeof(body));
-		flow_reopen(&body.flow, body.log, &e->open);
+		flow_reopen(&body.flow, &e->open);
 		if (replaced) /* and the evidence is the new connection's */
 			body.flow.state |= FLOW_REPLACED;
 		else
@@ -336,6 +343,14 @@ static bool take_unproven(struct flow_table *t, const struct flow_key *key, cons
 	return true;
 }
 
+/* Disarms the idle probe. */
+static void heard(struct flow_table *t, struct entry *e)
+{
+	watch_lower(t, e);
+	flow_idle_disarm(&e->open);
+	watch_raise(t, e);
+}
+
 /* A FIN or RST of a connection that is not closing yet. Returns false for a stray one. */
 static bool begin(struct flow_table *t, const struct flow_key *key, struct entry *e, const struct tcp_segment *s,
 		  uint32_t side)
@@ -347,8 +362,7 @@ static bool begin(struct flow_table *t, const struct flow_key *key, struct entry
 		return false;
 	b = body_new(t);
 	if (e) {
-		memset(b->log, 0, 3 * sizeof(b->log[0]));
-		flow_reopen(&b->flow, b->log, &e->open);
+		flow_reopen(&b->flow, &e->open);
 	} else {
 		flow_init(&b->flow, s, side, false);
 		b->flow.state |= FLOW_PROVEN;
@@ -364,6 +378,7 @@ static bool begin(struct flow_table *t, const struct flow_key *key, struct entry
 	if (!e) {
 		insert(t, key, CLOSING, b);
 	} else {
+		heard(t, e);
 		e->body = b;
 		set_kind(t, e, CLOSING);
 		requeue(t, e);
@@ -434,7 +449,12 @@ static void track(struct flow_table *t, const struct flow_key *key, const struct
 			take_unproven(t, key, s, side, e, true);
 		return;
 	}
-	if (!(s->flags & (TCP_FIN | TCP_RST)) || begin(t, key, e, s, side))
+	if (!(s->flags & (TCP_FIN | TCP_RST))) {
+		if (e)
+			heard(t, e);
+		return;
+	}
+	if (begin(t, key, e, s, side))
 		return;
 	if (s->flags & TCP_RST)
 		count(t, COUNT_STRAY_RST);
@@ -461,8 +481,65 @@ void flow_table_segment(struct flow_table *t, struct tcp_segment *s, uint32_t if
 
 /* ---- time ---- */
 
+static void age_established(struct flow_table *t)
+{
+	struct entry *e, *next;
+
+	for (e = t->queue[QUEUE_ESTABLISHED].head; e; e = next) {
+		enum flow_idle idle;
+
+		next = e->next;
+		watch_lower(t, e);
+		idle = flow_idle_round(&e->open);
+		watch_raise(t, e);
+		if (idle != FLOW_IDLE_FORGET)
+			continue;
+		count(t, COUNT_IDLE_FORGOTTEN);
+		report(t, e, false);
+		delete(t, e);
+	}
+}
+
+/* How long a queue's entries wait; never for those that wait for nothing. */
+static uint64_t wait_of(const struct flow_table *t, int queue)
+{
+	switch (queue) {
+	case FLOW_WAIT_SETTLE:
+		return t->config.timeouts.settle;
+	case FLOW_WAIT_SYN:
+		return t->config.timeouts.syn;
+	case FLOW_WAIT_CLOSE:
+		return t->config.timeouts.close;
+	case QUEUE_TOMBSTONES:
+		return TOMBSTONE_NS;
+	default:
+		return UINT64_MAX;
+	}
+}
+
+static uint64_t earliest(const struct flow_table *t)
+{
+	uint64_t first = t->next_round;
+
+	for (int queue = 0; queue < QUEUES; queue++) {
+		const struct entry *e = t->queue[queue].head;
+		uint64_t wait = wait_of(t, queue);
+
+		if (e && wait < UINT64_MAX - e->since && e->since + wait < first)
+			first = e->since + wait;
+	}
+	return first;
+}
+
 void flow_table_expire(struct flow_table *t, uint64_t now)
 {
+	if (now < t->next_due)
+		return;
+	if (now >= t->next_round) {
+		if (t->next_round)
+			age_established(t);
+		t->next_round = now + t->config.idle / FLOW_IDLE_ROUNDS;
+	}
 	for (int queue = 0; queue < FLOW_WAITS; queue++) {
 		struct entry *e;
 
@@ -471,8 +548,10 @@ void flow_table_expire(struct flow_table *t, uint64_t now)
 			bury(t, e, now);
 		}
 	}
-	while (t->queue[QUEUE_TOMBSTONES].head && now - t->queue[QUEUE_TOMBSTONES].head->since > TOMBSTONE_NS)
+	while (t->queue[QUEUE_TOMBSTONES].head && now > t->queue[QUEUE_TOMBSTONES].head->since &&
+	       now - t->queue[QUEUE_TOMBSTONES].head->since >= TOMBSTONE_NS)
 		delete(t, t->queue[QUEUE_TOMBSTONES].head);
+	t->next_due = earliest(t);
 }
 
 void flow_table_finish(struct flow_table *t, bool open)

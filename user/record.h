@@ -34,6 +34,7 @@ enum timing { T_SYN_TO_SYNACK, T_SYNACK_TO_ACK, T_INITIAL_RTT, T_FIN_TO_ACK, T_H
 /* Steps of the close and the segments they were read from. */
 enum evidence_step { EVIDENCE_FIN, EVIDENCE_FIN_ACK, EVIDENCE_PEER_FIN, EVIDENCE_PEER_FIN_ACK, EVIDENCE_RESET, EVIDENCES };
 
+#define RECORD_SEGMENTS (FLOW_LOG_HANDSHAKE + FLOW_LOG_CLOSING)
 #define TIMING_UNSEEN (-1) /* of timings: the step was not seen; prints as null */
 #define NUMBER_UNSEEN (-1) /* of other numbers */
 
@@ -91,7 +92,7 @@ struct record {
 	char history[24];        /* Zeek's, upper case: source */
 
 	int evidence[EVIDENCES]; /* index into segments, -1 where not seen or not in the log */
-	struct record_segment segments[FLOW_LOG_CLOSING];
+	struct record_segment segments[RECORD_SEGMENTS];
 	unsigned segment_count;
 	uint32_t segments_lost;
 };

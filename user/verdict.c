@@ -595,14 +595,16 @@ void verdict(struct record *r, const struct flow_key *key, const struct flow *wh
 {
 	struct flow decided = *whole, *f = &decided;
 	struct facts c = {.key = key, .flow = f, .source = guess_source(key, f)};
-	struct flow_segment ordered[FLOW_LOG_CLOSING];
-	unsigned n = f->log_len < FLOW_LOG_CLOSING ? f->log_len : FLOW_LOG_CLOSING;
+	struct flow_segment ordered[RECORD_SEGMENTS];
+	unsigned kept = f->log_len < FLOW_LOG_CLOSING ? f->log_len : FLOW_LOG_CLOSING;
+	unsigned n = f->state & FLOW_REOPENED ? flow_handshake_log(&f->open, ordered) : 0;
 	uint64_t end;
 
 	drop_after_reset(f);
 	end = last_step(&c);
 	memset(r, 0, sizeof(*r));
-	memcpy(ordered, log, n * sizeof(*log));
+	memcpy(ordered + n, log, kept * sizeof(*log));
+	n += kept;
 	if (context->order_by_time)
 		sort_by_time(ordered, n);
 	r->interface = context->interface;

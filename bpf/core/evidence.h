@@ -30,6 +30,7 @@ CORE_ASSERT_SIZE(struct evidence, 24);
 /* Set in a tag when the last segment's numbers were far from those before it. */
 #define EVIDENCE_STRIKE 1
 
+/* From the high bits, which do not choose the cell. */
 static __always_inline __u16 evidence_tag(__u32 hash)
 {
 	return ((__u16)(hash >> 16) & ~EVIDENCE_STRIKE) | 2;

@@ -36,7 +36,7 @@ struct flow_open {
 	__u8 seen;                    /* OPEN_ bits */
 	__u8 source;                  /* side that opened the connection */
 	__u8 resets_ignored;          /* RSTs that their receiver would not accept */
-	__u8 idle;                    /* ageing: sweeps since the flow was last heard of */
+	__u8 idle;                    /* ageing: see flow_idle_round */
 };
 CORE_ASSERT_SIZE(struct flow_open, 56);
 
@@ -128,6 +128,7 @@ enum {
 	FLOW_ANNOUNCED = 256, /* user space has been sent the whole flow */
 	FLOW_NEWS = 512,      /* ... and told that it changed since */
 	FLOW_TOMBSTONE = 1024, /* reported; stays only to recognise copies */
+	FLOW_REOPENED = 4096, /* was established: the log begins after the handshake */
 	FLOW_SETTLING = 2048,  /* counted as settling by the watch filter, not as live */
 };
 #define FLOW_DONE (FLOW_GRACEFUL | FLOW_RESET)
@@ -250,40 +251,38 @@ static __always_inline flag_t log_takes(const struct flow_segment *e, const stru
 
 static __always_inline void flow_log(struct flow *f, struct flow_turn *t, const struct tcp_segment *s)
 {
-	__u32 n = f->log_len, i;
+	__u32 n = f->log_len, back = 2;
 	struct flow_segment *e = &t->entry;
 
-	for (i = 0; i < 2; i++) {
-		if (n <= i || !log_takes(&t->last[i], t, s, n))
-			continue;
-		*e = t->last[i];
-		t->at = n - 1 - i;
+	if (n > 0 && log_takes(&t->last[0], t, s, n))
+		back = 0;
+	else if (n > 1 && log_takes(&t->last[1], t, s, n))
+		back = 1;
+	if (back < 2) {
+		*e = t->last[back];
+		t->at = n - 1 - back;
 		if (t->mark & SEGMENT_FOLDED)
 			e->len += s->len;
-		e->ack = s->ack;
-		e->win = s->win;
-		e->ip_id = s->ip_id;
 		e->flags |= s->flags;
 		e->count += e->count != ~0u;
-		return;
-	}
-	if (n >= t->cap) {
+	} else if (n < t->cap) {
+		t->at = n;
+		e->time = s->time;
+		e->seq = s->seq;
+		e->len = s->len;
+		e->count = 1;
+		e->flags = s->flags;
+		e->ttl = s->ttl;
+		e->side = t->side;
+		e->mark = t->mark;
+		f->log_len = n + 1;
+	} else {
 		f->lost += f->lost != ~0u;
 		return;
 	}
-	t->at = n;
-	e->time = s->time;
-	e->seq = s->seq;
 	e->ack = s->ack;
-	e->len = s->len;
-	e->count = 1;
 	e->win = s->win;
 	e->ip_id = s->ip_id;
-	e->flags = s->flags;
-	e->ttl = s->ttl;
-	e->side = t->side;
-	e->mark = t->mark;
-	f->log_len = n + 1;
 }
 
 /* ---- the opening ---- */
@@ -863,6 +862,37 @@ static __always_inline flag_t flow_is_due(const struct flow *f, __u64 now, const
 }
 
 /*
+ * Ageing of established flows, whose segments pass the tables by. Each round (an eighth of the idle time-out) arms a
+ * probe: the flow is watched until its next segment, which disarms it. So many rounds without one, and the flow is idle.
+ */
+#define FLOW_IDLE_ROUNDS 8
+#define FLOW_IDLE_PROBE 0x80
+
+enum flow_idle { FLOW_IDLE_WAITS, FLOW_IDLE_ARMED, FLOW_IDLE_FORGET };
+
+/* The next round. FLOW_IDLE_ARMED: the caller raises the flow's watch count. */
+static __always_inline enum flow_idle flow_idle_round(struct flow_open *o)
+{
+	if (!(o->idle & FLOW_IDLE_PROBE)) {
+		o->idle = FLOW_IDLE_PROBE;
+		return FLOW_IDLE_ARMED;
+	}
+	if ((o->idle & ~FLOW_IDLE_PROBE) >= FLOW_IDLE_ROUNDS - 1)
+		return FLOW_IDLE_FORGET;
+	o->idle++;
+	return FLOW_IDLE_WAITS;
+}
+
+/* A segment came, or the flow leaves its table. Returns whether a probe was armed: the caller lowers the watch count. */
+static __always_inline flag_t flow_idle_disarm(struct flow_open *o)
+{
+	flag_t armed = (o->idle & FLOW_IDLE_PROBE) != 0;
+
+	o->idle = 0;
+	return armed;
+}
+
+/*
  * An unproven flow that nothing but a stray FIN or SYN-ACK speaks for, or a SYN inside a connection that goes on:
  * counted, never reported as a connection.
  */
@@ -874,45 +904,33 @@ static __always_inline flag_t flow_is_stray(const struct flow *f)
 	       (f->open.seen & (OPEN_INSIDE | OPEN_SYNACK)) == OPEN_INSIDE;
 }
 
-/* A closing flow's beginning from what the established one kept: the handshake goes back into the log. */
-static __always_inline void flow_reopen(struct flow *f, struct flow_segment *log, const struct flow_open *o)
+/* A closing flow's beginning, in zeroed memory, from what the established one kept. Its log begins after the handshake. */
+static __always_inline void flow_reopen(struct flow *f, const struct flow_open *o)
 {
-	__u32 source = o->source & 1, n = 0, next = o->isn[source] + 1;
-
 	f->open = *o;
-	f->state = FLOW_PROVEN;
-	f->t_first = f->open.t_synack;
-	if (o->seen & OPEN_SYN) {
-		f->t_first = o->t_syn;
-		log[n].time = o->t_syn;
-		log[n].seq = o->isn[source];
-		log[n].len = o->syn_len;
-		log[n].win = o->win[0];
-		log[n].flags = o->syn_flags;
-		log[n].ttl = o->ttl[source];
-		log[n].side = source;
-		log[n].count = 1;
-		n++;
-	}
-	log[n].time = o->t_synack;
-	log[n].seq = o->isn[!source];
-	log[n].ack = o->seen & OPEN_SYN_DATA ? next + o->syn_len : next;
-	log[n].win = o->win[1];
-	log[n].flags = o->synack_flags;
-	log[n].ttl = o->ttl[!source];
-	log[n].side = !source;
-	log[n].count = 1;
-	n++;
-	log[n].time = o->t_ack;
-	log[n].seq = o->seen & OPEN_SYN_DATA ? next + o->syn_len : next;
-	log[n].ack = o->isn[!source] + 1;
-	log[n].win = o->win[2];
-	log[n].flags = TCP_ACK;
-	log[n].ttl = o->ttl[source];
-	log[n].side = source;
-	log[n].count = 1;
-	f->log_len = n + 1;
+	f->state = FLOW_PROVEN | FLOW_REOPENED;
+	f->t_first = o->seen & OPEN_SYN ? o->t_syn : o->t_synack;
 	f->t_last = f->t_progress = o->t_ack;
+}
+
+#define FLOW_LOG_HANDSHAKE 3
+
+/* The handshake's segments that the log of a FLOW_REOPENED flow lacks, from its opening. Returns how many. */
+static inline __u32 flow_handshake_log(const struct flow_open *o, struct flow_segment log[FLOW_LOG_HANDSHAKE])
+{
+	__u32 source = o->source & 1, next = o->isn[source] + 1, n = 0;
+	__u32 after_syn = o->seen & OPEN_SYN_DATA ? next + o->syn_len : next;
+
+	if (o->seen & OPEN_SYN)
+		log[n++] = (struct flow_segment){.time = o->t_syn, .seq = o->isn[source], .len = o->syn_len, .count = 1,
+						 .win = o->win[0], .flags = o->syn_flags, .ttl = o->ttl[source],
+						 .side = source};
+	log[n++] = (struct flow_segment){.time = o->t_synack, .seq = o->isn[!source], .ack = after_syn, .count = 1,
+					 .win = o->win[1], .flags = o->synack_flags, .ttl = o->ttl[!source],
+					 .side = !source};
+	log[n++] = (struct flow_segment){.time = o->t_ack, .seq = after_syn, .ack = o->isn[!source] + 1, .count = 1,
+					 .win = o->win[2], .flags = TCP_ACK, .ttl = o->ttl[source], .side = source};
+	return n;
 }
 
 #endif

@@ -28,10 +28,19 @@ struct closing_body {
 };
 CORE_ASSERT_SIZE(struct closing_body, 848);
 
+/* Of the body's log, only the flow's log_len entries are filled. */
 struct flow_event {
 	struct flow_event_head head;
 	struct closing_body body;
 };
+
+/* Bytes of a body that are in use. */
+static __always_inline __u32 closing_body_used(const struct closing_body *b)
+{
+	__u32 n = b->flow.log_len < FLOW_LOG_CLOSING ? b->flow.log_len : FLOW_LOG_CLOSING;
+
+	return sizeof(b->flow) + n * sizeof(b->log[0]);
+}
 
 /* Counters, one array a CPU. Each has a name in user/counters.c, in this order. */
 enum counter {
