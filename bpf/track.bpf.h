@@ -173,8 +173,10 @@ static __noinline int closing_insert(struct work *w)
 		w->key.generation = g;
 		if (g)
 			__sync_fetch_and_add(&reused_tuples, 1);
-		if (!bpf_map_update_elem(&closing, &w->key, &w->value, BPF_NOEXIST))
+		if (!bpf_map_update_elem(&closing, &w->key, &w->value, BPF_NOEXIST)) {
+			count(COUNT_CLOSES);
 			return INSERT_DONE;
+		}
 		if (g)
 			__sync_fetch_and_add(&reused_tuples, -1);
 		c = bpf_map_lookup_elem(&closing, &w->key);
@@ -438,6 +440,7 @@ static __noinline int track_proven(struct work *w, struct closing *c)
 			if (flow_idle_disarm(&old->open))
 				watch_lower(w->key.hash);
 			emit_open(&old->open, &w->key, FLOW_REPLACED);
+			count(COUNT_CLOSED);
 		}
 		known = evidence_get(w->key.hash);
 		if (known)
@@ -504,7 +507,8 @@ static __noinline int track_begin(struct work *w, struct established *e)
 	if (inserted == INSERT_DONE && e) {
 		w->key.generation = 0;
 		established_heard(w, e);
-		bpf_map_delete_elem(&established, &w->key);
+		if (!bpf_map_delete_elem(&established, &w->key))
+			count(COUNT_CLOSED);
 	}
 	return BEGIN_PLACED;
 }

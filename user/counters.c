@@ -4,7 +4,7 @@
  */
 #include "counters.h"
 
-_Static_assert(COUNT_VERDICT == 2 && PACKET_VERDICTS == 10 && COUNTERS - COUNT_ESTABLISHED == 12,
+_Static_assert(COUNT_VERDICT == 2 && PACKET_VERDICTS == 10 && COUNTERS - COUNT_ESTABLISHED == 14,
 	       "a counter came or went: give it a name, then change these numbers");
 
 const char *const counter_names[COUNTERS] = {
@@ -21,6 +21,8 @@ const char *const counter_names[COUNTERS] = {
 	[COUNT_VERDICT + PACKET_MANY_TAGS] = "too_many_vlan_tags",
 	[COUNT_VERDICT + PACKET_DEEP_CHAIN] = "too_many_extension_headers",
 	[COUNT_ESTABLISHED] = "established",
+	[COUNT_CLOSES] = "closes_begun",
+	[COUNT_CLOSED] = "established_closed",
 	[COUNT_STRAY_RST] = "stray_rst",
 	[COUNT_STRAY] = "stray",
 	[COUNT_LATE] = "late_segments",

@@ -249,10 +249,12 @@ static void report(struct flow_table *t, struct entry *e, bool replaced)
 	if (e->kind == ESTABLISHED) {
 		memset(&body, 0, sizeof(body));
 		flow_reopen(&body.flow, &e->open);
-		if (replaced) /* and the evidence is the new connection's */
+		if (replaced) { /* and the evidence is the new connection's */
 			body.flow.state |= FLOW_REPLACED;
-		else
+			count(t, COUNT_CLOSED);
+		} else {
 			flow_lend_evidence(&body.flow, evidence_of(t, e->key.hash), e->key.hash);
+		}
 		t->config.report(t->config.context, &e->key, &body.flow, body.log);
 	} else if (e->kind == UNPROVEN && flow_is_stray(&e->body->flow)) {
 		count(t, COUNT_STRAY);
@@ -297,6 +299,7 @@ static void proven(struct flow_table *t, struct entry *e, struct entry *older)
 	if (older)
 		replace(t, older);
 	if (e->body->flow.state & FLOW_BEGUN) {
+		count(t, COUNT_CLOSES);
 		set_kind(t, e, CLOSING);
 	} else {
 		flow_leave_evidence(&e->body->flow, evidence_of(t, e->key.hash), e->key.hash);
@@ -375,9 +378,11 @@ static bool begin(struct flow_table *t, const struct flow_key *key, struct entry
 		body_free(t, b);
 		return e;
 	}
+	count(t, COUNT_CLOSES);
 	if (!e) {
 		insert(t, key, CLOSING, b);
 	} else {
+		count(t, COUNT_CLOSED);
 		heard(t, e);
 		e->body = b;
 		set_kind(t, e, CLOSING);

@@ -17,9 +17,11 @@
 #include "../bpf/tables.h"
 #include "attach.h"
 #include "counters.h"
+#include "live_stats.h"
 #include "log.h"
 #include "pending.h"
 #include "privileges.h"
+#include "sink.h"
 #include "source_live.h"
 #include "tcpfin_trace.skel.h"
 
@@ -43,6 +45,9 @@ struct live {
 	uint32_t delete_count;
 	uint64_t ring_full;       /* last reading of the counter */
 	int64_t wall_offset;
+	uint64_t deleted;         /* closing flows reported and deleted */
+	struct live_stats stats;  /* as last printed */
+	uint64_t stats_time;
 	bool stopping;
 };
 
@@ -99,6 +104,7 @@ static void forget_reported(struct live *l)
 		}
 		done += n;
 	}
+	l->deleted += l->delete_count;
 	l->delete_count = 0;
 }
 
@@ -254,6 +260,46 @@ static bool ring_was_full(struct live *l)
 	moved = counters[COUNT_RING_FULL] != l->ring_full;
 	l->ring_full = counters[COUNT_RING_FULL];
 	return moved;
+}
+
+/* ---- what it costs ---- */
+
+static void read_program(struct live_stats *s, const struct bpf_program *program)
+{
+	struct bpf_prog_info info = {};
+	uint32_t size = sizeof(info);
+	int fd = bpf_program__fd(program);
+
+	if (fd < 0 || bpf_obj_get_info_by_fd(fd, &info, &size))
+		return;
+	s->programs[s->program_count].name = bpf_program__name(program);
+	s->programs[s->program_count].runs = info.run_cnt;
+	s->programs[s->program_count].ns = info.run_time_ns;
+	s->program_count++;
+}
+
+static void print_stats(struct live *l, uint64_t now)
+{
+	struct live_stats s = {
+		.established_max = l->options->max_flows,
+		.closing_max = l->options->max_closing,
+		.pending = pending_count(l->pending),
+		.records = l->reporter->summary.records,
+	};
+	double seconds = l->stats_time ? (double)(now - l->stats_time) / SECOND_NS : 0;
+	struct buffer line = {};
+
+	read_counters(l, s.counters);
+	s.established = s.counters[COUNT_ESTABLISHED] - s.counters[COUNT_CLOSED] - s.counters[COUNT_IDLE_FORGOTTEN];
+	s.closing = s.counters[COUNT_CLOSES] - l->deleted;
+	read_program(&s, l->skeleton->progs.tcpfin_xdp);
+	read_program(&s, l->skeleton->progs.tcpfin_tc);
+	read_program(&s, l->skeleton->progs.tcpfin_tc_l3);
+	live_stats_print(&line, &s, &l->stats, seconds, &l->skeleton->bss->watch);
+	sink_write(STDERR_FILENO, &line);
+	buffer_free(&line);
+	l->stats = s;
+	l->stats_time = now;
 }
 
 /* ---- starting ---- */
@@ -431,6 +477,7 @@ static void block_signals(sigset_t *signals)
 	sigaddset(signals, SIGTERM);
 	sigaddset(signals, SIGHUP);
 	sigaddset(signals, SIGQUIT);
+	sigaddset(signals, SIGUSR1);
 	sigprocmask(SIG_BLOCK, signals, NULL);
 	signal(SIGPIPE, SIG_IGN);
 }
@@ -465,10 +512,14 @@ static int watch_loop(struct live *l, const sigset_t *signals)
 	uint64_t now = start;
 
 	while (!reporter_full(l->reporter)) {
-		if (sigtimedwait(signals, NULL, &poll) > 0)
+		int signal_number = sigtimedwait(signals, NULL, &poll);
+
+		if (signal_number > 0 && signal_number != SIGUSR1)
 			return EXIT_FINE;
 		now = clock_ns(CLOCK_MONOTONIC);
 		consume(l);
+		if (signal_number == SIGUSR1 || (l->options->stats && now - l->stats_time >= SECOND_NS))
+			print_stats(l, now);
 		if (now >= next_sweep) {
 			l->wall_offset = (int64_t)(clock_ns(CLOCK_REALTIME) - clock_ns(CLOCK_MONOTONIC));
 			sweep_turn(l, turn++, ring_was_full(l));

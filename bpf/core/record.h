@@ -48,6 +48,8 @@ enum counter {
 	COUNT_LOOKED_UP,   /* segments that went to the flow tables */
 	COUNT_VERDICT,     /* PACKET_VERDICTS counters: packets that were no TCP segment, by reason */
 	COUNT_ESTABLISHED = COUNT_VERDICT + PACKET_VERDICTS, /* handshakes completed */
+	COUNT_CLOSES,         /* closing flows begun */
+	COUNT_CLOSED,         /* of those, the ones that had been established */
 	COUNT_STRAY_RST,      /* RSTs of no known connection */
 	COUNT_STRAY,          /* FINs and SYN-ACKs of no known connection that nothing confirmed */
 	COUNT_LATE,           /* copies and RSTs of connections that were reported already */
