@@ -330,7 +330,7 @@ static __always_inline int unproven_store(struct work *w, struct unproven_set *s
 
 /*
  * Steps the tuple's unproven flow, or makes one if `create`. others: the tuple has an established or closing flow, inside
- * which the new one begins. Returns UNPROVEN_ bits.
+ * which a new one begins; without `create`: it may have one, so a tombstone does not count. Returns UNPROVEN_ bits.
  */
 __noinline int unproven_step(__u32 create, __u32 others)
 {
@@ -353,6 +353,8 @@ __noinline int unproven_step(__u32 create, __u32 others)
 		if (!(w->found & UNPROVEN_READY))
 			return 0;
 		if (f->state & FLOW_TOMBSTONE) {
+			if (!create && others) /* its closing flow may still be there, and comes first */
+				return 0;
 			if (!(w->segment.flags & TCP_SYN) && !flow_is_late(f, &w->segment, w->turn.side))
 				return 0;
 			count(COUNT_LATE);
@@ -549,7 +551,7 @@ __noinline int track_segment(void)
 	opens = (s->flags & (TCP_SYN | TCP_ACK)) == TCP_SYN;
 	/* All but SYNs first go to the tuple's newest connection. */
 	if (!opens && watch.live[index]) {
-		found = unproven_step(0, 0);
+		found = unproven_step(0, 1);
 		if (found & UNPROVEN_PROVEN) {
 			if (w->value.body.flow.open.seen & OPEN_INSIDE)
 				c = closing_find(w);

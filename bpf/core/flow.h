@@ -234,7 +234,7 @@ static __always_inline flag_t flow_seen_twice(const struct flow *f, const struct
 		__u64 seen = i == 0 ? f->t_last : e->time;
 
 		if (f->log_len > i && log_equal(e, s, t->side) && (i == 0 || e->count == 1) && e->ip_id == s->ip_id &&
-		    s->time - seen < FLOW_DUPLICATE_NS)
+		    e->win == s->win && s->time - seen < FLOW_DUPLICATE_NS)
 			return 1;
 	}
 	return 0;
@@ -367,7 +367,7 @@ static __always_inline flag_t flow_completes_handshake(const struct flow *f, con
 {
 	const struct flow_open *o = &f->open;
 
-	return (o->seen & (OPEN_SYNACK | OPEN_ACK)) == OPEN_SYNACK && side == o->source && (s->flags & TCP_ACK) &&
+	return !(f->state & FLOW_PROVEN) && (o->seen & (OPEN_SYNACK | OPEN_ACK)) == OPEN_SYNACK && side == o->source && (s->flags & TCP_ACK) &&
 	       !(s->flags & TCP_RST) && s->ack - (o->isn[!side] + 1) < FLOW_HANDSHAKE_SLACK &&
 	       (s->seq + !!(s->flags & TCP_SYN)) - (o->isn[side & 1] + 1) < FLOW_HANDSHAKE_SLACK;
 }
@@ -783,6 +783,8 @@ static __always_inline flag_t flow_is_new_attempt(const struct flow *f, const st
 		return 0;
 	if (f->state & FLOW_TOMBSTONE) /* no SYN is delayed for a whole connection */
 		return f->state & FLOW_DONE || !flow_is_copy(&f->open, s, side);
+	if (f->state & FLOW_DONE) /* refused; this may come from the other side */
+		return !flow_is_copy(&f->open, s, side);
 	return f->open.seen & (OPEN_SYN | OPEN_SYNACK) && side == f->open.source && s->seq != f->open.isn[side & 1];
 }
 
