@@ -78,7 +78,7 @@ static __noinline int emit_open(const struct flow_open *open, const struct flow_
 	e->head.kind = EVENT_UNPROVEN;
 	e->head.log_cap = FLOW_LOG_CLOSING;
 	e->head.key = *key;
-	__builtin_memset(&e->body.flow, 0, sizeof(e->body.flow));
+	zero_rolled(&e->body.flow, sizeof(e->body.flow));
 	flow_reopen(&e->body.flow, open);
 	e->body.flow.state |= state;
 	bpf_ringbuf_submit(e, BPF_RB_NO_WAKEUP);

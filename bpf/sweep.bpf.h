@@ -57,6 +57,8 @@ static __noinline int sweep_unproven_entry(struct sweep *s, struct unproven_set 
 		due = 1;
 		hash = e->key.hash;
 		stray = flow_is_stray(&e->flow);
+		if (stray) /* never reported, so nothing is to be recognised */
+			set->tag[i & (UNPROVEN_WAYS - 1)] = 0;
 		e->flow.state |= FLOW_TOMBSTONE;
 		e->flow.version++;
 		event->head.key = e->key;

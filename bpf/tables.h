@@ -42,6 +42,6 @@ struct closing {
 	__u32 hash;
 	struct closing_body body;
 };
-CORE_ASSERT_SIZE(struct closing, 856);
+CORE_ASSERT_SIZE(struct closing, 728);
 
 #endif

@@ -276,11 +276,13 @@ static __always_inline void unproven_load(struct work *w, struct unproven_set *s
 
 	bpf_spin_lock(&set->lock);
 	w->way = unproven_find(set, &w->key);
+	paths_meet();
 	if (w->way >= UNPROVEN_WAYS) {
 		if (!create)
 			goto out;
 		unproven_victim(w, set);
 	}
+	paths_meet();
 	way = w->way & (UNPROVEN_WAYS - 1);
 	e = &set->entry[way];
 	if (w->way >= UNPROVEN_WAYS || flow_is_new_attempt(&e->flow, &w->segment, w->turn.side)) {
@@ -292,7 +294,7 @@ static __always_inline void unproven_load(struct work *w, struct unproven_set *s
 		}
 		set->tag[way] = w->key.hash | 1;
 		e->key = w->key;
-		__builtin_memset(&e->flow, 0, sizeof(e->flow));
+		zero_rolled(&e->flow, sizeof(e->flow));
 		flow_init(&e->flow, &w->segment, w->turn.side, others != 0);
 		w->found |= UNPROVEN_RAISED;
 	}
@@ -350,6 +352,7 @@ __noinline int unproven_step(__u32 create, __u32 others)
 
 		w->found &= ~UNPROVEN_READY;
 		unproven_load(w, set, create, others);
+		paths_meet();
 		if (!(w->found & UNPROVEN_READY))
 			return 0;
 		if (f->state & FLOW_TOMBSTONE) {
@@ -368,6 +371,7 @@ __noinline int unproven_step(__u32 create, __u32 others)
 	}
 	if (tries == STEP_TRIES)
 		count(COUNT_CONTENDED);
+	paths_meet();
 	if (w->found & UNPROVEN_RAISED)
 		watch_raise(w->key.hash);
 	if (w->found & UNPROVEN_EVICTED) {
@@ -482,7 +486,7 @@ static __noinline int track_begin(struct work *w, struct established *e)
 	if (!known)
 		return BEGIN_STRAY;
 	f = &w->value.body.flow;
-	__builtin_memset(f, 0, sizeof(*f));
+	zero_rolled(f, sizeof(*f));
 	if (e) {
 		flow_reopen(f, &e->open);
 		if (reload(e->hash) != w->key.hash)

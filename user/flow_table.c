@@ -24,13 +24,14 @@ enum { QUEUE_ESTABLISHED = FLOW_WAITS, QUEUE_TOMBSTONES, QUEUES };
 
 struct entry {
 	struct entry *chain;       /* next of the same bucket */
+	uint32_t hash;             /* the key's; beside the chain, so that a walk along it touches one cache line each */
+	uint8_t kind;              /* enum kind */
+	uint8_t queue;
 	struct entry *prev, *next; /* its queue */
 	struct closing_body *body; /* NULL while established */
 	uint64_t since;            /* ns: since when it waits */
 	struct flow_key key;
 	struct flow_open open;     /* established: all that is kept */
-	uint8_t kind;              /* enum kind */
-	uint8_t queue;
 };
 
 struct queue {
@@ -186,7 +187,8 @@ static struct entry *find(struct flow_table *t, const struct flow_key *key, bool
 {
 	struct entry *e = t->bucket[key->hash & t->bucket_mask];
 
-	while (e && !((e->kind == UNPROVEN || e->kind == TOMBSTONE) == unproven && flow_key_equal(&e->key, key)))
+	while (e && !(e->hash == key->hash && (e->kind == UNPROVEN || e->kind == TOMBSTONE) == unproven &&
+		      flow_key_equal(&e->key, key)))
 		e = e->chain;
 	return e;
 }
@@ -208,6 +210,7 @@ static struct entry *insert(struct flow_table *t, const struct flow_key *key, en
 		grow(t);
 	bucket = &t->bucket[key->hash & t->bucket_mask];
 	e->key = *key;
+	e->hash = key->hash;
 	e->kind = kind;
 	e->body = body;
 	e->chain = *bucket;
@@ -549,8 +552,13 @@ void flow_table_expire(struct flow_table *t, uint64_t now)
 		struct entry *e;
 
 		while ((e = t->queue[queue].head) && flow_is_due(&e->body->flow, now, &t->config.timeouts)) {
+			bool stray = e->kind == UNPROVEN && flow_is_stray(&e->body->flow);
+
 			report(t, e, false);
-			bury(t, e, now);
+			if (stray)
+				delete(t, e);
+			else
+				bury(t, e, now);
 		}
 	}
 	while (t->queue[QUEUE_TOMBSTONES].head && now > t->queue[QUEUE_TOMBSTONES].head->since &&

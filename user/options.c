@@ -29,7 +29,7 @@ static const struct options defaults = {
 	.close_timeout = 60 * SECOND,
 	.idle_timeout = 7200 * SECOND,
 	.max_flows = 131072,
-	.max_closing = 32768,
+	.max_closing = 16384,
 	.max_unproven = 32768,
 	.ring_bytes = 4 * MEBI,
 };

@@ -63,6 +63,19 @@ static __always_inline void copy_rolled(void *to, const void *from, __u32 bytes)
 	}
 }
 
+/* The same for zeroes. */
+static __always_inline void zero_rolled(void *to, __u32 bytes)
+{
+	volatile __u64 *t = to;
+	__u32 i;
+
+	rolled
+	for (i = 0; i < bytes / 8; i += 2) {
+		t[i] = 0;
+		t[i + 1] = 0;
+	}
+}
+
 /*
  * Loads of network byte order from any alignment. BPF loads need none, but clang would split a load from a byte pointer
  * into bytes unless it is told otherwise.

@@ -20,6 +20,7 @@ enum {
 	OPEN_ACK = 4,     /* the handshake was completed with matching numbers */
 	OPEN_CROSSED = 8, /* both sides sent a SYN (RFC 9293 section 3.5, simultaneous open) */
 	OPEN_SYN_DATA = 16, /* the SYN-ACK acknowledged the SYN's payload (RFC 7413) */
+	OPEN_ACK_MORE = 64, /* the segment that completed the handshake was more than an ACK */
 	OPEN_INSIDE = 32, /* the SYN came while the tuple had a connection (RFC 5961 section 4) */
 };
 
@@ -63,7 +64,7 @@ struct flow_segment {
 };
 CORE_ASSERT_SIZE(struct flow_segment, 32);
 
-#define FLOW_LOG_CLOSING 20 /* segments a closing flow remembers */
+#define FLOW_LOG_CLOSING 16 /* segments a closing flow remembers */
 #define FLOW_LOG_UNPROVEN 6 /* segments an unproven flow remembers */
 #define FLOW_LOG_FOLD 12    /* from here on, equal copies are counted instead of listed */
 
@@ -231,7 +232,7 @@ static __always_inline flag_t flow_seen_twice(const struct flow *f, const struct
 	for (i = 0; i < 2; i++) {
 		const struct flow_segment *e = &t->last[i];
 		/* an entry counts from its first segment on, but the last one of the log was last seen at t_last */
-		__u64 seen = i == 0 ? f->t_last : e->time;
+		__u64 seen = i == 0 && !f->lost ? f->t_last : e->time;
 
 		if (f->log_len > i && log_equal(e, s, t->side) && (i == 0 || e->count == 1) && e->ip_id == s->ip_id &&
 		    e->win == s->win && s->time - seen < FLOW_DUPLICATE_NS)
@@ -292,9 +293,13 @@ static __always_inline __u8 flow_syn(struct flow *f, const struct tcp_segment *s
 {
 	struct flow_open *o = &f->open;
 
-	if (!(o->seen & (OPEN_SYN | OPEN_SYNACK))) {
+	/* Behind its SYN-ACK, where two queues or CPUs have swapped them, it is the first SYN all the same. */
+	if (!(o->seen & OPEN_SYN) &&
+	    (!(o->seen & OPEN_SYNACK) || (side == o->source && s->seq == o->isn[side & 1]))) {
 		if (f->state & FLOW_MIDSTREAM)
 			return SEGMENT_IGNORED;
+		if (s->time < f->t_first)
+			f->t_first = s->time;
 		o->seen |= OPEN_SYN;
 		o->source = side;
 		o->t_syn = s->time;
@@ -367,8 +372,8 @@ static __always_inline flag_t flow_completes_handshake(const struct flow *f, con
 {
 	const struct flow_open *o = &f->open;
 
-	return !(f->state & FLOW_PROVEN) && (o->seen & (OPEN_SYNACK | OPEN_ACK)) == OPEN_SYNACK && side == o->source && (s->flags & TCP_ACK) &&
-	       !(s->flags & TCP_RST) && s->ack - (o->isn[!side] + 1) < FLOW_HANDSHAKE_SLACK &&
+	return !(f->state & FLOW_PROVEN) && (o->seen & (OPEN_SYNACK | OPEN_ACK)) == OPEN_SYNACK &&
+	       side == o->source && (s->flags & (TCP_ACK | TCP_RST)) == TCP_ACK && s->ack - (o->isn[!side] + 1) < FLOW_HANDSHAKE_SLACK &&
 	       (s->seq + !!(s->flags & TCP_SYN)) - (o->isn[side & 1] + 1) < FLOW_HANDSHAKE_SLACK;
 }
 
@@ -604,7 +609,7 @@ static __always_inline void flow_accept(struct flow *f, struct flow_turn *t, con
 	}
 	paths_meet();
 	if (flow_completes_handshake(f, s, t->side)) {
-		f->open.seen |= OPEN_ACK;
+		f->open.seen |= s->len || s->flags & ~TCP_ACK ? OPEN_ACK | OPEN_ACK_MORE : OPEN_ACK;
 		f->open.t_ack = s->time;
 		f->open.win[2] = s->win;
 		f->state |= FLOW_PROVEN;
@@ -776,16 +781,21 @@ static __always_inline flag_t flow_is_copy(const struct flow_open *o, const stru
 	return o->seen & (OPEN_SYN | OPEN_SYNACK) && s->seq == o->isn[side & 1];
 }
 
-/* Is the SYN a new attempt, where the tuple has an unproven flow or a reported one's tombstone? */
+/* Does the segment begin another connection than the unproven flow or tombstone that the tuple has? */
 static __always_inline flag_t flow_is_new_attempt(const struct flow *f, const struct tcp_segment *s, __u32 side)
 {
-	if ((s->flags & (TCP_SYN | TCP_ACK)) != TCP_SYN)
+	if (!(s->flags & TCP_SYN))
 		return 0;
-	if (f->state & FLOW_TOMBSTONE) /* no SYN is delayed for a whole connection */
-		return f->state & FLOW_DONE || !flow_is_copy(&f->open, s, side);
-	if (f->state & FLOW_DONE) /* refused; this may come from the other side */
-		return !flow_is_copy(&f->open, s, side);
-	return f->open.seen & (OPEN_SYN | OPEN_SYNACK) && side == f->open.source && s->seq != f->open.isn[side & 1];
+	if ((f->state & (FLOW_MIDSTREAM | FLOW_PROVEN)) == FLOW_MIDSTREAM) /* a stray FIN hides no handshake */
+		return 1;
+	if ((f->state & FLOW_TOMBSTONE) && (f->state & FLOW_DONE) && !(s->flags & TCP_ACK))
+		return 1; /* no SYN is delayed for a whole connection */
+	if (flow_is_copy(&f->open, s, side))
+		return 0;
+	if (s->flags & TCP_ACK)
+		return (f->state & FLOW_TOMBSTONE) != 0;
+	/* Where it was refused, the next one may come from the other side. */
+	return f->state & (FLOW_TOMBSTONE | FLOW_DONE) || (f->open.seen && side == f->open.source);
 }
 
 /* Does a segment without SYN belong to the connection of this tombstone, by its numbers? */
@@ -930,6 +940,8 @@ static inline __u32 flow_handshake_log(const struct flow_open *o, struct flow_se
 	log[n++] = (struct flow_segment){.time = o->t_synack, .seq = o->isn[!source], .ack = after_syn, .count = 1,
 					 .win = o->win[1], .flags = o->synack_flags, .ttl = o->ttl[!source],
 					 .side = !source};
+	if (o->seen & OPEN_ACK_MORE) /* and how much more was not kept */
+		return n;
 	log[n++] = (struct flow_segment){.time = o->t_ack, .seq = after_syn, .ack = o->isn[!source] + 1, .count = 1,
 					 .win = o->win[2], .flags = TCP_ACK, .ttl = o->ttl[source], .side = source};
 	return n;

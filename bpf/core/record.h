@@ -26,7 +26,7 @@ struct closing_body {
 	struct flow flow;
 	struct flow_segment log[FLOW_LOG_CLOSING];
 };
-CORE_ASSERT_SIZE(struct closing_body, 848);
+CORE_ASSERT_SIZE(struct closing_body, 720);
 
 /* Of the body's log, only the flow's log_len entries are filled. */
 struct flow_event {
