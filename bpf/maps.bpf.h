@@ -25,7 +25,7 @@ struct watch watch = {};
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, WATCH_CELLS);
+	__uint(max_entries, EVIDENCE_CELLS);
 	__type(key, __u32);
 	__type(value, struct evidence);
 } evidence SEC(".maps");
@@ -137,7 +137,7 @@ static __always_inline __u32 watch_index(__u32 hash)
 
 static __always_inline struct evidence *evidence_get(__u32 hash)
 {
-	__u32 index = watch_index(hash);
+	__u32 index = hash & (EVIDENCE_CELLS - 1);
 
 	return bpf_map_lookup_elem(&evidence, &index);
 }

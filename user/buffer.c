@@ -18,7 +18,7 @@ static _Noreturn void buffer_out_of_memory(void)
 	exit(EXIT_FAILURE);
 }
 
-static __attribute__((noinline)) void buffer_grow(struct buffer *b, size_t more)
+void buffer_grow(struct buffer *b, size_t more)
 {
 	size_t cap = b->cap ? b->cap : FIRST_CAPACITY;
 	char *data;
@@ -35,35 +35,15 @@ static __attribute__((noinline)) void buffer_grow(struct buffer *b, size_t more)
 	b->cap = cap;
 }
 
-/* The end of the buffer, with room for `more` bytes and one to spare (vsnprintf's NUL). */
-static inline char *buffer_room(struct buffer *b, size_t more)
-{
-	if (b->cap - b->len <= more)
-		buffer_grow(b, more);
-	return b->data + b->len;
-}
-
 void buffer_free(struct buffer *b)
 {
 	free(b->data);
 	*b = (struct buffer){0};
 }
 
-void buffer_bytes(struct buffer *b, const void *data, size_t len)
-{
-	memcpy(buffer_room(b, len), data, len);
-	b->len += len;
-}
-
 void buffer_text(struct buffer *b, const char *text)
 {
 	buffer_bytes(b, text, strlen(text));
-}
-
-void buffer_char(struct buffer *b, char c)
-{
-	*buffer_room(b, 1) = c;
-	b->len++;
 }
 
 static unsigned decimal_digits(uint64_t n)

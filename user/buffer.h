@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 struct buffer {
 	char *data; /* owned; not NUL-terminated */
@@ -16,9 +17,30 @@ struct buffer {
 };
 
 void buffer_free(struct buffer *b);
-void buffer_bytes(struct buffer *b, const void *data, size_t len);
+/* Makes room for at least `more` bytes. */
+void buffer_grow(struct buffer *b, size_t more);
+
+/* Where the next `more` bytes go; the caller raises len. Here, with what follows, because formats do little else. */
+static inline char *buffer_room(struct buffer *b, size_t more)
+{
+	if (b->cap - b->len <= more)
+		buffer_grow(b, more);
+	return b->data + b->len;
+}
+
+static inline void buffer_bytes(struct buffer *b, const void *data, size_t len)
+{
+	memcpy(buffer_room(b, len), data, len);
+	b->len += len;
+}
+
+static inline void buffer_char(struct buffer *b, char c)
+{
+	*buffer_room(b, 1) = c;
+	b->len++;
+}
+
 void buffer_text(struct buffer *b, const char *text);
-void buffer_char(struct buffer *b, char c);
 void buffer_unsigned(struct buffer *b, uint64_t n);
 void buffer_signed(struct buffer *b, int64_t n);
 void buffer_printf(struct buffer *b, const char *format, ...) __attribute__((format(printf, 2, 3)));

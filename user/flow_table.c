@@ -20,7 +20,7 @@ enum { QUEUE_ESTABLISHED = FLOW_WAITS, QUEUE_TOMBSTONES, QUEUES };
 #define TOMBSTONES_MAX 8192
 
 /* Memory is no matter here and only what is used is paid for: collisions are to be as good as none. */
-#define EVIDENCE_CELLS (1u << 20)
+#define FILE_EVIDENCE_CELLS (1u << 20)
 
 struct entry {
 	struct entry *chain;       /* next of the same bucket */
@@ -41,7 +41,7 @@ struct queue {
 struct flow_table {
 	struct flow_table_config config;
 	struct watch watch;
-	struct evidence evidence[EVIDENCE_CELLS];
+	struct evidence evidence[FILE_EVIDENCE_CELLS];
 	struct entry **bucket;
 	uint32_t bucket_mask;
 	uint32_t entries, tombstones;
@@ -152,7 +152,7 @@ static void grow(struct flow_table *t)
 
 static struct evidence *evidence_of(struct flow_table *t, uint32_t hash)
 {
-	return &t->evidence[hash & (EVIDENCE_CELLS - 1)];
+	return &t->evidence[hash & (FILE_EVIDENCE_CELLS - 1)];
 }
 
 /* The filter's count that holds an entry, or NULL: see closing_move and flow_idle_round in bpf/. */

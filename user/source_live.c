@@ -356,7 +356,7 @@ static uint64_t table_bytes(const struct options *o)
 	       o->max_flows * (element + sizeof(struct flow_key) + sizeof(struct established)) +
 	       o->max_closing * (element + sizeof(struct flow_key) + sizeof(struct closing)) +
 	       (power_of_two(o->max_flows) + power_of_two(o->max_closing)) * bucket +
-	       WATCH_CELLS * sizeof(struct evidence) + sizeof(struct watch) + o->ring_bytes;
+	       EVIDENCE_CELLS * sizeof(struct evidence) + sizeof(struct watch) + o->ring_bytes;
 }
 
 static int exit_code_of(int err)
@@ -549,7 +549,7 @@ static void report_established(struct live *l)
 
 	while (!bpf_map_get_next_key(fd, previous, &key)) {
 		if (!bpf_map_lookup_elem(fd, &key, &value)) {
-			uint32_t index = key.hash & (WATCH_CELLS - 1);
+			uint32_t index = key.hash & (EVIDENCE_CELLS - 1);
 			struct closing_body body = {};
 			struct evidence evidence;
 

@@ -10,6 +10,7 @@
 #include <pcap/sll.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdio_ext.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -219,6 +220,7 @@ static int open_stream(struct source_pcap *s, char *error, size_t error_size)
 		return -ENOMEM;
 	}
 	setvbuf(s->stream, s->buffer, _IOFBF, sizeof(s->buffer));
+	__fsetlocking(s->stream, FSETLOCKING_BYCALLER); /* one thread reads, twice a packet */
 	return 0;
 }
 

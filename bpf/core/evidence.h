@@ -24,6 +24,9 @@ struct evidence {
 };
 CORE_ASSERT_SIZE(struct evidence, 24);
 
+/* In the kernel: 192 KiB, which the second-level cache holds beside other work. A power of two. */
+#define EVIDENCE_CELLS 8192
+
 /* Numbers this far from the last ones are from another time, or forged. */
 #define EVIDENCE_REORDER (16u << 20)
 
