@@ -285,6 +285,8 @@ static __always_inline void unproven_load(struct work *w, struct unproven_set *s
 	paths_meet();
 	way = w->way & (UNPROVEN_WAYS - 1);
 	e = &set->entry[way];
+	if (!create && others && e->flow.state & FLOW_TOMBSTONE)
+		goto out; /* its closing flow may still be there, and comes first */
 	if (w->way >= UNPROVEN_WAYS || flow_is_new_attempt(&e->flow, &w->segment, w->turn.side)) {
 		if (set->tag[way] && !(e->flow.state & FLOW_TOMBSTONE)) {
 			w->found |= UNPROVEN_EVICTED;
@@ -356,8 +358,6 @@ __noinline int unproven_step(__u32 create, __u32 others)
 		if (!(w->found & UNPROVEN_READY))
 			return 0;
 		if (f->state & FLOW_TOMBSTONE) {
-			if (!create && others) /* its closing flow may still be there, and comes first */
-				return 0;
 			if (!(w->segment.flags & TCP_SYN) && !flow_is_late(f, &w->segment, w->turn.side))
 				return 0;
 			count(COUNT_LATE);

@@ -20,7 +20,9 @@ enum { QUEUE_ESTABLISHED = FLOW_WAITS, QUEUE_TOMBSTONES, QUEUES };
 #define TOMBSTONES_MAX 8192
 
 /* Memory is no matter here and only what is used is paid for: collisions are to be as good as none. */
+#ifndef FILE_EVIDENCE_CELLS /* the differential test takes the kernel's number */
 #define FILE_EVIDENCE_CELLS (1u << 20)
+#endif
 
 struct entry {
 	struct entry *chain;       /* next of the same bucket */
@@ -315,11 +317,17 @@ static void proven(struct flow_table *t, struct entry *e, struct entry *older)
 	requeue(t, e);
 }
 
-/* Returns whether the segment was the unproven flow's. other: the tuple's established or closing flow. */
+/*
+ * Returns whether the segment was the unproven flow's. other: the tuple's established or closing flow. buried: a
+ * tombstone may take it.
+ */
 static bool take_unproven(struct flow_table *t, const struct flow_key *key, const struct tcp_segment *s, uint32_t side,
-			  struct entry *other, bool create)
+			  struct entry *other, bool create, bool buried)
 {
 	struct entry *e = find(t, key, true);
+
+	if (e && e->kind == TOMBSTONE && !buried)
+		return false;
 
 	if (e && flow_is_new_attempt(&e->body->flow, s, side)) {
 		replace(t, e);
@@ -430,7 +438,7 @@ static void track(struct flow_table *t, const struct flow_key *key, const struct
 		return;
 	}
 	e = find(t, key, false);
-	if (!opens && take_unproven(t, key, s, side, e, false))
+	if (!opens && take_unproven(t, key, s, side, e, false, false))
 		return;
 	if (e && e->kind == CLOSING) {
 		c = e;
@@ -444,7 +452,7 @@ static void track(struct flow_table *t, const struct flow_key *key, const struct
 		if (take_syn_copy(e, s, side))
 			return;
 		if (!c || !flow_is_copy(&c->body->flow.open, s, side)) {
-			take_unproven(t, key, s, side, c ? c : e, true);
+			take_unproven(t, key, s, side, c ? c : e, true, true);
 			return;
 		}
 	}
@@ -454,7 +462,7 @@ static void track(struct flow_table *t, const struct flow_key *key, const struct
 	}
 	if (s->flags & TCP_SYN) { /* a SYN-ACK */
 		if (!take_syn_copy(e, s, side))
-			take_unproven(t, key, s, side, e, true);
+			take_unproven(t, key, s, side, e, true, true);
 		return;
 	}
 	if (!(s->flags & (TCP_FIN | TCP_RST))) {
@@ -462,6 +470,8 @@ static void track(struct flow_table *t, const struct flow_key *key, const struct
 			heard(t, e);
 		return;
 	}
+	if (!e && take_unproven(t, key, s, side, NULL, false, true))
+		return;
 	if (begin(t, key, e, s, side))
 		return;
 	if (s->flags & TCP_RST)
@@ -469,7 +479,7 @@ static void track(struct flow_table *t, const struct flow_key *key, const struct
 	else if (segment_contradicts(s))
 		count(t, COUNT_CONTRADICTORY);
 	else
-		take_unproven(t, key, s, side, NULL, true);
+		take_unproven(t, key, s, side, NULL, true, true);
 }
 
 void flow_table_segment(struct flow_table *t, struct tcp_segment *s, uint32_t ifindex)

@@ -171,6 +171,26 @@ static void take_closing(struct live *l, const struct flow_event *e)
 		settle(l, p);
 }
 
+/* What the kernel remembers of an established flow's last segments. */
+static void lend_evidence(const struct live *l, const struct flow_key *key, struct flow *f)
+{
+	uint32_t index = key->hash & (EVIDENCE_CELLS - 1);
+	struct evidence evidence;
+
+	if (!bpf_map_lookup_elem(bpf_map__fd(l->skeleton->maps.evidence), &index, &evidence))
+		flow_lend_evidence(f, &evidence, key->hash);
+}
+
+static void take_unproven(struct live *l, const struct flow_event *e)
+{
+	struct closing_body body;
+
+	memcpy(&body, &e->body, closing_body_used(&e->body));
+	if ((body.flow.state & (FLOW_REOPENED | FLOW_REPLACED)) == FLOW_REOPENED) /* forgotten as idle */
+		lend_evidence(l, &e->head.key, &body.flow);
+	report(l, &e->head.key, &body, l->stopping ? REPORT_STOP : REPORT_ENDED);
+}
+
 static int take_event(void *context, void *data, size_t size)
 {
 	struct live *l = context;
@@ -183,7 +203,7 @@ static int take_event(void *context, void *data, size_t size)
 		take_closing(l, e);
 		break;
 	case EVENT_UNPROVEN:
-		report(l, &e->head.key, &e->body, l->stopping ? REPORT_STOP : REPORT_ENDED);
+		take_unproven(l, e);
 		break;
 	case EVENT_NEWS:
 		p = pending_find(l->pending, &e->head.key);
@@ -549,13 +569,10 @@ static void report_established(struct live *l)
 
 	while (!bpf_map_get_next_key(fd, previous, &key)) {
 		if (!bpf_map_lookup_elem(fd, &key, &value)) {
-			uint32_t index = key.hash & (EVIDENCE_CELLS - 1);
 			struct closing_body body = {};
-			struct evidence evidence;
 
 			flow_reopen(&body.flow, &value.open);
-			if (!bpf_map_lookup_elem(bpf_map__fd(l->skeleton->maps.evidence), &index, &evidence))
-				flow_lend_evidence(&body.flow, &evidence, key.hash);
+			lend_evidence(l, &key, &body.flow);
 			report(l, &key, &body, REPORT_STOP);
 		}
 		previous = &key;

@@ -795,7 +795,7 @@ static __always_inline flag_t flow_is_new_attempt(const struct flow *f, const st
 	if (s->flags & TCP_ACK)
 		return (f->state & FLOW_TOMBSTONE) != 0;
 	/* Where it was refused, the next one may come from the other side. */
-	return f->state & (FLOW_TOMBSTONE | FLOW_DONE) || (f->open.seen && side == f->open.source);
+	return f->state & (FLOW_TOMBSTONE | FLOW_DONE) || !(f->open.seen & OPEN_SYN) || side == f->open.source;
 }
 
 /* Does a segment without SYN belong to the connection of this tombstone, by its numbers? */

@@ -190,7 +190,8 @@ struct {
 	__uint(max_entries, 4096);
 } table_ring SEC(".maps");
 
-static __always_inline void table_key_fill(struct bench_table_key *k, const struct tcp_segment *s, __u32 side, __u32 ifindex)
+static __always_inline void table_key_fill(struct bench_table_key *k, const struct tcp_segment *s, __u32 side,
+					   __u32 ifindex)
 {
 	const struct ip_address *a = side ? &s->dst : &s->src, *b = side ? &s->src : &s->dst;
 

@@ -3,13 +3,13 @@
  * Connections and bytes as fast as the machine makes them: the work that live watching is measured on.
  *
  *   conns serve ADDRESS PORT PORTS            answers requests on PORTS ports until SIGTERM; closes after its client
- *   conns open ADDRESS PORT PORTS SOURCES SECONDS
+ *   conns open ADDRESS PORT PORTS SOURCE SOURCES SECONDS
  *                                             opens, asks, reads the answer and closes; prints "connections seconds"
  *   conns sink ADDRESS PORT                   reads what one client after the other sends, until SIGTERM
  *   conns send ADDRESS PORT SECONDS           sends all it can; prints "bytes seconds"
  *
- * Both servers print "ready" once they listen. The client's addresses are 10.98.0.1, .2 ... (SOURCES of them): with
- * several of them, and several ports, TIME-WAIT never stops the client.
+ * Both servers print "ready" once they listen. The client has SOURCES addresses from SOURCE on: with several of them,
+ * and several ports, TIME-WAIT never stops it.
  */
 #define _GNU_SOURCE 1 /* accept4 */
 #include <arpa/inet.h>
@@ -151,16 +151,17 @@ static void serve(const char *host, unsigned port, unsigned ports)
 
 struct client {
 	int epoll;
-	struct sockaddr_in server;
+	struct sockaddr_in server, source;
 	unsigned port, ports, sources;
 	unsigned opened, done;
 };
 
 static void open_one(struct client *c)
 {
-	struct sockaddr_in source = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(0x0a620001 + c->opened % c->sources)};
+	struct sockaddr_in source = c->source;
 	int fd = succeed(socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), "socket"), on = 1;
 
+	source.sin_addr.s_addr = htonl(ntohl(source.sin_addr.s_addr) + c->opened % c->sources);
 	/* The port is chosen when the destination is known: it may then be in use with another one. */
 	setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof(on));
 	succeed(bind(fd, (struct sockaddr *)&source, sizeof(source)), "bind");
@@ -264,12 +265,12 @@ int main(int argc, char **argv)
 	signal(SIGPIPE, SIG_IGN);
 	if (!strcmp(what, "serve") && argc == 5) {
 		serve(argv[2], number(argv[3]), number(argv[4]));
-	} else if (!strcmp(what, "open") && argc == 7) {
+	} else if (!strcmp(what, "open") && argc == 8) {
 		struct client c = {.epoll = succeed(epoll_create1(EPOLL_CLOEXEC), "epoll_create"),
 				   .server = address(argv[2], 0), .port = number(argv[3]), .ports = number(argv[4]),
-				   .sources = number(argv[5])};
+				   .source = address(argv[5], 0), .sources = number(argv[6])};
 
-		open_and_close(&c, strtod(argv[6], NULL));
+		open_and_close(&c, strtod(argv[7], NULL));
 	} else if (!strcmp(what, "sink") && argc == 4) {
 		sink(argv[2], number(argv[3]));
 	} else if (!strcmp(what, "send") && argc == 5) {

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What a packet costs in the kernel, by BPF_PROG_TEST_RUN. Programs take turns, a few milliseconds each, in many rounds,
- * and the median of each program's rounds counts: what disturbs the machine then disturbs all alike.
+ * What a packet costs in the kernel, by BPF_PROG_TEST_RUN. Programs take turns, a few milliseconds each, in many
+ * rounds, and the median of each program's rounds counts: what disturbs the machine then disturbs all alike.
  *
  * Prints "NAME VALUE" lines, ns a packet and bytes a flow; names are hook.program.flows.
  */
 #include <errno.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <time.h>
 
 #include <bpf/bpf.h>
@@ -41,9 +41,11 @@ static const char *const program_names[PROGRAMS] = {"empty", "write", "parse", "
 struct instance {
 	struct bench_bpf *skeleton;
 	int programs[HOOKS][PROGRAMS];
-	struct watch_cell *watch;
 	struct ring_buffer *ring, *table_ring;
-	struct flow_key settling[2 * SETTLING]; /* a queue */
+	struct settling {
+		struct flow_key key;
+		bool counted_live; /* which of the filter's counts it is in */
+	} settling[2 * SETTLING]; /* a queue */
 	uint32_t settling_first, settling_count;
 	uint32_t reported, table_reported;
 };
@@ -72,9 +74,7 @@ static void size_maps(struct bench_bpf *s, uint32_t flows)
 	uint32_t sets = power_of_two(options.max_unproven / UNPROVEN_WAYS);
 
 	s->rodata->settings.hash_seed = 0x5eed;
-	s->rodata->settings.watch_mask = WATCH_CELLS - 1;
 	s->rodata->settings.unproven_mask = sets - 1;
-	bpf_map__set_max_entries(s->maps.watch, WATCH_CELLS);
 	bpf_map__set_max_entries(s->maps.unproven, sets);
 	bpf_map__set_max_entries(s->maps.established, flows);
 	bpf_map__set_max_entries(s->maps.closing, options.max_closing);
@@ -104,7 +104,10 @@ static int take_event(void *context, void *data, size_t size)
 	if (e->head.kind != EVENT_CLOSING)
 		return 0;
 	i->reported++;
-	i->settling[(i->settling_first + i->settling_count++) % (2 * SETTLING)] = e->head.key;
+	i->settling[(i->settling_first + i->settling_count++) % (2 * SETTLING)] = (struct settling){
+		.key = e->head.key,
+		.counted_live = !(e->body.flow.state & FLOW_SETTLING),
+	};
 	return 0;
 }
 
@@ -133,18 +136,15 @@ static struct instance *instance_new(uint32_t max_flows)
 	if (err)
 		fail("load", err);
 	find_programs(i);
-	i->watch = mmap(NULL, WATCH_CELLS * sizeof(*i->watch), PROT_READ | PROT_WRITE, MAP_SHARED,
-			bpf_map__fd(i->skeleton->maps.watch), 0);
 	i->ring = ring_buffer__new(bpf_map__fd(i->skeleton->maps.ring), take_event, i, NULL);
 	i->table_ring = ring_buffer__new(bpf_map__fd(i->skeleton->maps.table_ring), take_table_record, i, NULL);
-	if (i->watch == MAP_FAILED || !i->ring || !i->table_ring)
+	if (!i->ring || !i->table_ring)
 		fail("tables", errno);
 	return i;
 }
 
 static void instance_free(struct instance *i)
 {
-	munmap(i->watch, WATCH_CELLS * sizeof(*i->watch));
 	ring_buffer__free(i->ring);
 	ring_buffer__free(i->table_ring);
 	bench_bpf__destroy(i->skeleton);
@@ -167,6 +167,7 @@ static void established_flow(struct flow_key *key, struct established *value, ui
 
 	flow_key_fill(key, &s, side, BENCH_LOOPBACK, flow_hash(&s, side, BENCH_LOOPBACK, seed));
 	memset(value, 0, sizeof(*value));
+	value->hash = key->hash;
 	value->open.isn[side] = BENCH_CLIENT_ISN(flow);
 	value->open.isn[!side] = BENCH_SERVER_ISN(flow);
 	value->open.seen = OPEN_SYN | OPEN_SYNACK | OPEN_ACK;
@@ -223,7 +224,7 @@ static double cpu_ns(void)
 	return (double)ts.tv_sec * 1e9 + (double)ts.tv_nsec;
 }
 
-/* An Ethernet frame with an IPv4 and a TCP header; the programs write the rest. Options as Linux sends them in a SYN. */
+/* Ethernet, IPv4 and TCP headers; the programs write what changes. Options as Linux sends them in a SYN. */
 static void make_frame(uint8_t frame[FRAME_BYTES])
 {
 	static const uint8_t syn_options[] = {2, 4, 5, 0xb4, 4, 2, 8, 10, 0, 0, 0, 1, 0, 0, 0, 0, 1, 3, 3, 7};
@@ -327,15 +328,18 @@ static void plan_connections(struct instance *i, enum program program)
 /* What user/source_live.c does between two looks: takes the events, deletes flows that have settled. */
 static void settle(struct instance *i)
 {
+	struct watch *watch = &i->skeleton->bss->watch;
+
 	ring_buffer__consume(i->ring);
 	ring_buffer__consume(i->table_ring);
 	while (i->settling_count > SETTLING) {
-		struct flow_key *key = &i->settling[i->settling_first];
-		int err = bpf_map_delete_elem(bpf_map__fd(i->skeleton->maps.closing), key);
+		struct settling *s = &i->settling[i->settling_first];
+		uint32_t cell = s->key.hash & (WATCH_CELLS - 1);
+		int err = bpf_map_delete_elem(bpf_map__fd(i->skeleton->maps.closing), &s->key);
 
 		if (err)
 			fail("deleting a closing flow", err);
-		__atomic_fetch_sub(&i->watch[key->hash & (WATCH_CELLS - 1)].count, WATCH_CLOSING, __ATOMIC_RELAXED);
+		__atomic_fetch_sub(s->counted_live ? &watch->live[cell] : &watch->settling[cell], 1, __ATOMIC_RELAXED);
 		i->settling_first = (i->settling_first + 1) % (2 * SETTLING);
 		i->settling_count--;
 	}
@@ -364,6 +368,20 @@ static void bench_connections(struct instance *i)
 	}
 	for (int p = EMPTY; p <= TABLE; p++)
 		printf("tc.%s.connection %.1f\n", program_names[p], median(ns[p], CLOSE_ROUNDS));
+}
+
+/* Established traffic again, while the flows of bench_connections settle. */
+static void bench_settling(struct instance *i)
+{
+	static double ns[PROGRAMS][DATA_ROUNDS];
+
+	for (unsigned round = 0; round < DATA_ROUNDS; round++)
+		for (int p = EMPTY; p <= OURS; p++) {
+			plan_data(i, MILLION);
+			ns[p][round] = run(i->programs[TC][p], PACKETS);
+		}
+	for (int p = EMPTY; p <= OURS; p++)
+		printf("tc.%s.settling %.2f\n", program_names[p], median(ns[p], DATA_ROUNDS));
 }
 
 /* ---- memory ---- */
@@ -406,6 +424,7 @@ int main(void)
 	fill_established(busy, OTHERS);
 	fill_table(busy, OTHERS);
 	bench_connections(busy);
+	bench_settling(busy);
 	instance_free(busy);
 	return 0;
 }

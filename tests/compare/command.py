@@ -8,26 +8,22 @@ from dataclasses import dataclass
 
 
 @dataclass
-class Limits:
-    seconds: float = 300
-    megabytes: int = 4096
-
-
-@dataclass
 class End:
-    """How the program ended. code: as subprocess has it, negative for a signal."""
+    """How a program ended. code: as subprocess has it, negative for a signal."""
     code: int = None
     errors: str = ""
     late: bool = False  # the time was up
 
 
-def run_lines(command, limits, end, environment=None):
-    """Yields the lines of the program's standard output as bytes, then fills `end`."""
+def confine(megabytes):
+    """Limits this process and the programs that it starts."""
+    size = megabytes * 2**20
+    resource.setrlimit(resource.RLIMIT_AS, (size, size))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
-    def confine():
-        size = limits.megabytes * 2**20
-        resource.setrlimit(resource.RLIMIT_AS, (size, size))
-        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+def run_lines(command, seconds, end, environment):
+    """Yields the lines of the program's standard output as bytes, then fills `end`."""
 
     def stop():
         end.late = True
@@ -35,8 +31,8 @@ def run_lines(command, limits, end, environment=None):
 
     with tempfile.TemporaryFile() as errors:  # a file: a program that floods it cannot block
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors,
-                                   env=environment, preexec_fn=confine)
-        timer = threading.Timer(limits.seconds, stop)
+                                   env=environment)
+        timer = threading.Timer(seconds, stop)
         timer.start()
         try:
             yield from process.stdout

@@ -4,8 +4,8 @@ The rules by which a record may differ from a plain reading of tshark's stream. 
 changes the frames, or what is read from them, only where its condition holds for this very stream. A difference is
 justified when the rules that hold lead from tshark's value to ours, and by nothing else.
 """
-from facts import BOTH, Facts, tshark_completeness, tshark_initial_rtt
-from sides import JUMP, contradicts, is_evident, walk
+from facts import BOTH, Facts, tshark_completeness, tshark_initial_rtt, whole_completeness
+from sides import Sides, contradicts, walk
 from stream import ACK, CONTROL, FIN, FRAGMENT, RST, SECOND, SYN, distance, end_of
 
 SETTLE = SECOND // 2            # --settle: a finished connection is reported that long after its last step
@@ -36,7 +36,7 @@ class Reading:
         frames = list(frames)
         if frames == self.frames:
             return
-        if tshark_completeness(self.frames) == self.completeness:
+        if self.completeness in (tshark_completeness(self.frames), whole_completeness(self.frames)):
             self.completeness = tshark_completeness(frames)
         if tshark_initial_rtt(self.frames) == self.initial_rtt:
             self.initial_rtt = tshark_initial_rtt(frames)
@@ -61,6 +61,19 @@ class Reading:
 
 # ---- which frames are the connection's ----
 
+def other_frames(reading):
+    """tshark counts frames to the stream that are none of ours: broken, in a tunnel, or of another interface."""
+    if reading.pairing.home.partial:
+        reading.completeness = tshark_completeness(reading.frames)
+        reading.initial_rtt = tshark_initial_rtt(reading.frames)
+
+
+def cut_frames(reading):
+    """Of frames whose TCP options were cut off, tshark gives no times."""
+    if reading.pairing.home.cut and reading.initial_rtt is None:
+        reading.initial_rtt = tshark_initial_rtt(reading.frames)
+
+
 def split_by_tshark(reading):
     """tshark starts a stream with a SYN of a new number; where that SYN was none of a new connection, the old goes on."""
     streams = reading.pairing.streams
@@ -69,12 +82,14 @@ def split_by_tshark(reading):
 
 
 def several_connections(reading):
-    """A stream of tshark's that holds several connections: each record has the frames from its first to the next's."""
+    """
+    A stream of tshark's that holds several connections, or the rest of one before: each record has the frames from its
+    first to the next's.
+    """
     me, rivals = reading.pairing, reading.pairing.rivals
-    if len(rivals) < 2:
-        return
     place = rivals.index(me)
-    begin = 0 if place == 0 else me.first
+    first = next(f for f in reading.frames if f.number == me.first)
+    begin = me.first if place or first.flags & SYN else 0
     end = rivals[place + 1].first if place + 1 < len(rivals) else 2**32
     others = set().union(*(rival.listed for rival in rivals if rival is not me))
     reading.narrow(f for f in reading.frames
@@ -100,20 +115,61 @@ def after_report(reading):
     reading.drop(lambda f: f.number >= reported)
 
 
+def clock_runs_back(reading):
+    """
+    A time before the connection's first one is shown as that one: no duration is negative. Of a FIN's copies and its
+    acknowledgments the earliest time holds, wherever in the file it stands.
+    """
+    if not reading.backwards:
+        return
+    frames = [f._replace(time=max(f.time, reading.record.start)) for f in reading.frames]
+    firsts = [fin for fin in Facts(frames).fins if fin]
+    earliest = {fin.number: min(f.time for f in frames if is_copy(f, fin)) for fin in firsts}
+
+    def edit(values, facts):
+        for side, fin in enumerate(facts.fins):
+            if facts.acks[side]:
+                values["fin_ack_time", side] = min(f.time for f in frames
+                                                   if f.number > fin.number and acknowledges(f, fin))
+    reading.narrow(f._replace(time=earliest.get(f.number, f.time)) for f in frames)
+    reading.edits.append(edit)
+
+
+def is_copy(frame, fin):
+    return frame.side == fin.side and frame.flags & FIN and not frame.flags & RST and end_of(frame) == end_of(fin)
+
+
+def acknowledges(frame, fin):
+    return frame.side != fin.side and frame.flags & (ACK | RST) == ACK and frame.ack == end_of(fin)
+
+
 # ---- which frames count, and as what ----
 
 def sighted_twice(reading):
-    """One packet seen twice, by two hooks or a mirrored port: all the same, IP id included, within a millisecond."""
-    kept, last = [], []
-    for frame in reading.frames:
-        if any(frame[2:] == f[2:] and 0 <= frame.time - f.time < SIGHTED_TWICE for f in last):
-            continue
-        kept.append(frame)
-        if last and not (frame.flags | last[0].flags) & CONTROL and frame.side == last[0].side:
-            last[0] = frame
-        else:
-            last = [frame] + last[:1]
-    reading.narrow(kept)
+    """
+    One packet seen twice, by two hooks or a mirrored port: all the same, IP id included, within a millisecond. Where
+    other packets came between, it may count as a copy: ours is then between both counts.
+    """
+    frames = reading.frames
+    twins = {second.number for place, first in enumerate(frames) for second in soon_after(frames, place)
+             if second[2:] == first[2:]}
+    before = Facts(frames)
+    reading.read_other(frame for frame in frames if frame.number not in twins)
+
+    def edit(values, _facts):
+        record = reading.record.values()
+        for key, most in before.values().items():
+            if key[0] in ("fin_copies", "resets") and most is not None and record[key] is not None:
+                values[key] = max(values[key], min(record[key], most))
+    if twins:
+        reading.edits.append(edit)
+
+
+def soon_after(frames, place):
+    for frame in frames[place + 1:]:
+        if not 0 <= frame.time - frames[place].time < SIGHTED_TWICE:
+            return
+        yield frame
 
 
 def contradicting_flags(reading):
@@ -214,44 +270,98 @@ def handshake_rtt(reading):
     From the first SYN to the ACK of its sender that completes the handshake. tshark: from the latest SYN to the next ACK
     of whoever, be it in a RST; and 0 is no time to it.
     """
+    time = handshake_time(reading.frames)
+
     def edit(values, _facts):
-        values["initial_rtt", None] = handshake_time(reading.frames)
+        values["initial_rtt", None] = time
     reading.edits.append(edit)
 
 
 def handshake_time(frames):
-    syn = answer = None
-    for frame in frames:
-        flags = frame.flags & (SYN | ACK | RST)
-        if flags == SYN and syn is None:
-            syn = frame
-        elif flags == SYN | ACK and syn and not answer and frame.side != syn.side:
-            if (frame.ack - syn.seq - 1) % 2**32 <= syn.length:
-                answer = frame
-        elif answer and frame.side == syn.side and flags & (ACK | RST) == ACK:
-            seq = frame.seq + bool(flags & SYN)
-            if (frame.ack - answer.seq - 1) % 2**32 < HANDSHAKE_SLACK and (seq - syn.seq - 1) % 2**32 < HANDSHAKE_SLACK:
-                return max(0, frame.time - syn.time)
-    return None
+    """None where a part is missing. The SYN may stand behind its SYN-ACK in the file."""
+    syn = next((f for f in frames if f.flags & (SYN | ACK | RST) == SYN), None)
+    answer = syn and next((f for f in frames if is_answer(f, syn)), None)
+    if not answer:
+        return None
+    ack = next((f for f in frames if f.number > answer.number and completes(f, answer)), None)
+    return ack and max(0, ack.time - syn.time)
+
+
+def is_answer(frame, syn):
+    return frame.flags & (SYN | ACK | RST) == SYN | ACK and frame.side != syn.side and \
+        (frame.ack - syn.seq - 1) % 2**32 <= syn.length
+
+
+def other_synack(reading):
+    """A SYN-ACK that acknowledges another SYN than the connection's is none of its handshake."""
+    def edit(values, _facts):
+        syn = next((f for f in reading.frames if f.flags & (SYN | ACK) == SYN), None)
+        if syn and not any(is_answer(f, syn) for f in reading.frames):
+            values["completeness", None] &= ~2
+    reading.edits.append(edit)
+
+
+def syn_after_answer(reading):
+    """The SYN stands behind its SYN-ACK in the file. tshark counts a SYN only where it begins the stream."""
+    syn = any(f.flags & (SYN | ACK) == SYN for f in reading.frames)
+
+    def edit(values, _facts):
+        values["completeness", None] |= syn & reading.record.completeness
+    reading.edits.append(edit)
+
+
+def ack_with_data(reading):
+    """An ACK came with data or a FIN; tshark counts pure ones only."""
+    listed = any(s.flags & (SYN | RST | ACK) == ACK for s in reading.record.segments())
+    answers = [f for f in reading.frames if f.flags & (SYN | ACK | RST) == SYN | ACK]
+    completed = any(completes(f, answer) for answer in answers for f in reading.frames if f.number > answer.number)
+
+    def edit(values, _facts):
+        values["completeness", None] |= 4 * (listed or completed)
+    reading.edits.append(edit)
+
+
+def data_by_numbers(reading):
+    """The capture has no data segment, but later numbers tell that something was sent."""
+    def edit(values, facts):
+        starts = [start for f in reading.frames if f.flags & SYN for start in starts_of(f)]
+        if any(is_beyond(f, start, facts.fins) for start in starts for f in reading.frames):
+            values["completeness", None] |= 8 & reading.record.completeness
+    reading.edits.append(edit)
+
+
+def starts_of(syn):
+    """What a SYN or SYN-ACK tells: (side, number of its first byte)."""
+    own = [(syn.side, syn.seq + 1)]
+    return own + [(1 - syn.side, syn.ack)] if syn.flags & ACK else own
+
+
+def is_beyond(frame, start, fins):
+    """Does the frame tell of more than SYN and FIN in the direction that starts there?"""
+    side, first = start
+    if frame.flags & SYN or (frame.side != side and not frame.flags & ACK):
+        return False
+    number, fin = frame.seq if frame.side == side else frame.ack, fins[side]
+    return distance(number, first) > bool(fin and number == end_of(fin))
 
 
 def unlisted_data(reading):
-    """ACKs and data before the first segment that the record lists: without a handshake it cannot know of them."""
+    """ACKs and data that the record does not list: without a handshake nothing need tell of them afterwards."""
     def edit(values, _facts):
         record = reading.record
         if not (record.midstream or record.outcome == "unknown"):
             return
-        listed = 0
-        for f in reading.frames:
-            if f.number in reading.pairing.listed and f.flags & ACK and not f.flags & SYN:
-                listed |= 8 * (f.length > 0) | 4
-        values["completeness", None] &= ~12 | listed
+        told = record.completeness
+        for segment in record.segments():
+            if segment.flags & ACK and not segment.flags & SYN:
+                told |= 8 if segment.length else 4
+        values["completeness", None] &= ~12 | told
     reading.edits.append(edit)
 
 
-RULES = [split_by_tshark, several_connections, after_report, sighted_twice, contradicting_flags, reset_beats_fin,
-         ignored_reset, forged_fin, other_fin, after_reset, saturated, fragmented_fin, order_by_numbers, handshake_rtt,
-         unlisted_data]
+RULES = [other_frames, cut_frames, split_by_tshark, several_connections, clock_runs_back, after_report, sighted_twice, contradicting_flags, reset_beats_fin,
+         ignored_reset, forged_fin, other_fin, handshake_rtt, after_reset, saturated, fragmented_fin, order_by_numbers,
+         other_synack, syn_after_answer, ack_with_data, data_by_numbers, unlisted_data]
 
 
 def name_of(rule):
@@ -291,24 +401,43 @@ def is_inside(stream, pairings):
 
 
 def is_confirmed(frames):
-    """Both sides took part, with matching numbers: the other one acknowledged a FIN or SYN-ACK, or a RST fits in."""
-    synack = None
-    fins = set()
-    for frame, sides in walk(frames):
+    """
+    Both sides took part, with matching numbers: a FIN or RST fits what both had said, or the other side acknowledged a
+    FIN or SYN-ACK.
+    """
+    said, synack, fins = Sides(), None, {}
+    for frame in frames:
         if contradicts(frame):
             continue
-        if frame.flags & RST:
-            if is_evident(frame, sides):
-                return True
-            continue
-        if frame.flags & ACK and (1 - frame.side, frame.ack) in fins:
+        flags = frame.flags & (CONTROL | ACK)
+        if flags & (FIN | RST) and not fins and not synack and said.is_evident(frame):
             return True
-        if synack and frame.side != synack.side and frame.flags & ACK:
-            if (frame.ack - synack.seq - 1) % 2**32 < HANDSHAKE_SLACK and \
-                    (frame.seq - synack.ack) % 2**32 < HANDSHAKE_SLACK:
-                return True
-        if frame.flags & FIN:
-            fins.add((frame.side, end_of(frame)))
-        if frame.flags & (SYN | ACK) == SYN | ACK:
+        fin = fins.get((1 - frame.side, frame.ack))
+        if flags & ACK and not flags & RST and fin is not None and frame.time - fin < CLOSE_TIMEOUT:
+            return True
+        if synack and completes(frame, synack):
+            return True
+        if flags & FIN:
+            fins[frame.side, end_of(frame)] = frame.time
+        if flags & (SYN | ACK) == SYN | ACK:
             synack = frame
+        if not flags & CONTROL and flags & ACK:
+            said.hear(frame)
     return False
+
+
+def completes(frame, synack):
+    """Does the frame complete the handshake of this SYN-ACK?"""
+    if frame.side == synack.side or frame.flags & (ACK | RST) != ACK:
+        return False
+    seq = frame.seq + bool(frame.flags & SYN)
+    return (frame.ack - synack.seq - 1) % 2**32 < HANDSHAKE_SLACK and (seq - synack.ack) % 2**32 < HANDSHAKE_SLACK
+
+
+# ---- records that tshark's streams do not show ----
+
+def is_another(pairing):
+    """Is a further record of a stream another connection? It opens with a SYN, or the one before it had ended."""
+    before = [rival for rival in pairing.rivals if rival.first < pairing.first]
+    first = next(f for f in pairing.home.frames() if f.number == pairing.first)
+    return bool(first.flags & SYN) or all(first.time >= rival.record.end for rival in before)

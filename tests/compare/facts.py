@@ -2,7 +2,8 @@
 """What frames say of a close, read as plainly as can be: the first FINs, their copies and acknowledgments, the resets."""
 from stream import ACK, FIN, RST, SYN, end_of
 
-BOTH = "both"  # first_fin_sender where two FINs crossed
+BOTH = "both"           # first_fin_sender where two FINs crossed
+UNLISTED = "not listed"  # the record's log had no room for it
 
 
 class Facts:
@@ -46,9 +47,13 @@ class Facts:
 
 # ---- what tshark makes of frames: to see what one more or less changes. 4.0, two passes ----
 
+def whole_completeness(frames):
+    """Of all frames of a stream. The second pass shows what the first one knew, in which a lone frame counts if a SYN."""
+    lone = len(frames) == 1 and frames[0].flags & (SYN | ACK) != SYN
+    return 0 if lone else tshark_completeness(frames)
+
+
 def tshark_completeness(frames):
-    if len(frames) == 1 and frames[0].flags & (SYN | ACK) != SYN:
-        return 0  # its second pass shows what the first one knew: a stream's first frame counts if it is a SYN
     value = 0
     for number, frame in enumerate(frames):
         flags, data = frame.flags & (SYN | ACK), frame.length > 0

@@ -36,21 +36,28 @@ def index_of(streams):
     return index
 
 
-def locate(segment, index):
-    """The segment's frame as (time, number, stream), or None."""
-    near = [entry for entry in index.get(identity(segment), ()) if abs(entry[0] - segment.time) <= TOLERANCE]
+def locate(segment, start, index, claimed):
+    """
+    The segment's frame as (time, number, stream), or None. No record shows a time before its start, so a segment at its
+    start may be an earlier frame, where a file's times are not in order. claimed: numbers of frames that others list.
+    """
+    entries = [entry for entry in index.get(identity(segment), ()) if entry[1] not in claimed]
+    near = [entry for entry in entries if abs(entry[0] - segment.time) <= TOLERANCE]
+    if not near and segment.time == start:
+        near = [entry for entry in entries if entry[0] < start]
     return min(near, key=lambda entry: (abs(entry[0] - segment.time), entry[1]), default=None)
 
 
-def pair(record, index):
+def pair(record, index, claimed):
     pairing = Pairing(record)
     for segment in record.segments():
-        found = locate(segment, index)
+        found = locate(segment, record.start, index, claimed)
         if not found:
             continue
         _, number, stream = found
         if pairing.home is None:
             pairing.home, pairing.first = stream, number
+        claimed.add(number)
         pairing.listed.add(number)
         if stream not in pairing.streams:
             pairing.streams.append(stream)
@@ -80,6 +87,7 @@ def match(streams, records):
         groups[record.ends][1].append(record)
     for streams_of, records_of in groups.values():
         index = index_of(streams_of) if records_of else {}
-        pairings = [pair(record, index) for record in sorted(records_of, key=lambda r: r.start)]
+        claimed = set()
+        pairings = [pair(record, index, claimed) for record in sorted(records_of, key=lambda r: r.start)]
         join_rivals(pairings)
         yield streams_of, pairings

@@ -3,19 +3,21 @@
 import calendar
 import json
 import os
+import re
 import time
 
 from command import End, run_lines
+from facts import BOTH, UNLISTED
 from stream import ACK, FIN, LAYOUT, NO_SCALE, RST, SECOND, SYN, Frame
 from tshark import packed_address
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BINARY = os.environ.get("TCPFIN_TRACE", os.path.join(TOP, "build", "tcpfin-trace"))
-COMMAND = [BINARY, "--format=json", "--show-open", "-q", "-r"]
+COMMAND = [BINARY, "--format=json", "--show-open"]
+ENVIRONMENT = {"PATH": "/usr/bin:/bin", "LC_ALL": "C", "TZ": "UTC"}
 
 LETTERS = {"F": FIN, "S": SYN, "R": RST, ".": ACK}
 COPY, IGNORED = 0x2000, 0x4000  # beside the flags of a listed segment
-SATURATED = 255                 # a count that says "at least"
 
 
 def nanoseconds(stamp):
@@ -49,7 +51,7 @@ class Record:
         self.lost = tcp["segments_lost"]
         self.resets_ignored = tcp["resets_ignored"]
         self._packed = b"".join(self._pack(segment) for segment in tcp["segments"])
-        self.fins, self.acks = self._steps(tcp["evidence"])
+        self.fins, self.acks = self._steps(tcp["evidence"], tcp["timing"])
 
     def _by_side(self, source, destination):
         return (destination, source) if self.source else (source, destination)
@@ -63,19 +65,42 @@ class Record:
         return LAYOUT.pack(segment.get("count", 1), self.start + segment["t"], segment["raw_seq"], segment["raw_ack"],
                            segment["len"], segment["win"], 0, flags, self.side_of(segment["from"]), NO_SCALE)
 
-    def _steps(self, evidence):
-        """Of each side the segment that was its first FIN, and the one that acknowledged it; None where not listed."""
+    def _steps(self, evidence, timing):
+        """Of each side: the segment that was its first FIN, and the time of its acknowledgment; None where not listed."""
         listed = self.segments()
         fins, acks = [None, None], [None, None]
-        for fin, ack in (("fin", "fin_ack"), ("peer_fin", "peer_fin_ack")):
-            if evidence[fin] is not None:
-                fins[listed[evidence[fin]].side] = listed[evidence[fin]]
+        for fin, ack, after in (("fin", "fin_ack", "fin_to_ack"), ("peer_fin", "peer_fin_ack", "peer_fin_to_ack")):
+            if evidence[fin] is None:
+                continue
+            first = listed[evidence[fin]]
+            fins[first.side] = first
             if evidence[ack] is not None:
-                acks[1 - listed[evidence[ack]].side] = listed[evidence[ack]]
+                acks[first.side] = listed[evidence[ack]].time
+            elif timing[after] is not None:
+                acks[first.side] = first.time + timing[after]
         return fins, acks
 
     def segments(self):
         return [Frame._make(fields) for fields in LAYOUT.iter_unpack(self._packed)]
+
+    def values(self):
+        """Named as facts.Facts.values() names tshark's."""
+        found = {("completeness", None): self.completeness, ("initial_rtt", None): self.initial_rtt}
+        fins = [fin for fin in self.fins if fin]
+        found["first_fin_sender", None] = found["first_fin_time", None] = None
+        if fins and self.closer == BOTH:
+            found["first_fin_sender", None] = BOTH
+            found["first_fin_time", None] = min(fin.time for fin in fins)
+        elif fins:
+            side = self.side_of(self.closer)
+            found["first_fin_sender", None] = side
+            found["first_fin_time", None] = self.fins[side].time if self.fins[side] else UNLISTED
+        resets = [segment for segment in self.segments() if segment.flags & RST]
+        for side in (0, 1):
+            found["fin_copies", side] = self.fin_copies[side] if self.fins[side] else None
+            found["fin_ack_time", side] = self.acks[side]
+            found["resets", side] = sum(segment.number for segment in resets if segment.side == side)
+        return found
 
 
 class Report:
@@ -87,11 +112,20 @@ class Report:
         self.unreadable = None  # a line that is no record
 
 
-def read(path, limits):
+def read(path, seconds):
     report = Report()
-    for line in run_lines(COMMAND + [path], limits, report.end, {"PATH": "/usr/bin:/bin", "LC_ALL": "C", "TZ": "UTC"}):
+    for line in run_lines(COMMAND + ["-q", "-r", path], seconds, report.end, ENVIRONMENT):
         try:
             report.records.append(Record(json.loads(line)))
         except (ValueError, KeyError, TypeError, IndexError) as error:
             report.unreadable = report.unreadable or f"{error!r}: {line[:200]!r}"
     return report
+
+
+def packets_read(path, seconds):
+    """How many packets the program took before it stopped, by its own summary."""
+    end = End()
+    for _ in run_lines(COMMAND + ["-r", path], seconds, end, ENVIRONMENT):
+        pass
+    found = re.search(r"^\s*packets\s+(\d+)", end.errors, re.MULTILINE)
+    return int(found.group(1)) if found else 0

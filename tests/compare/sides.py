@@ -14,9 +14,11 @@ class Side:
         self.ack = None    # highest acknowledgment number sent
         self.window = 0    # the last one, not scaled
         self.syn = None    # its first SYN or SYN-ACK
-        self.fin = None    # its first FIN
+        self.astray = False  # the last frame's numbers were far from those before
 
-    def hear(self, frame):
+    def hear(self, frame, closing):
+        if not closing and self._strays(frame):
+            return
         end = end_of(frame)
         behind_gap = frame.flags & FIN and self.end is not None and distance(frame.seq, self.end) > 0
         if self.end is None or (0 < distance(end, self.end) < JUMP and not behind_gap):
@@ -25,11 +27,16 @@ class Side:
             if self.ack is None or 0 < distance(frame.ack, self.ack) < JUMP:
                 self.ack = frame.ack
             self.window = frame.window
-        if frame.flags & SYN:
-            if self.syn is None:
-                self.syn = frame
-        if frame.flags & FIN and not self.fin:
-            self.fin = frame
+        if frame.flags & SYN and self.syn is None:
+            self.syn = frame
+
+    def _strays(self, frame):
+        """Far from all before, and the first such one: forged, or the first behind a gap of the capture."""
+        far = self.end is not None and abs(distance(frame.seq, self.end)) > REORDER
+        self.astray, strays = far and not self.astray, far and not self.astray
+        if far and not strays:
+            self.end = self.ack = None
+        return strays
 
 
 class Sides:
@@ -37,10 +44,20 @@ class Sides:
 
     def __init__(self):
         self.side = Side(), Side()
+        self.closing = False  # a FIN was heard: no other connection's numbers are taken any more
 
     def hear(self, frame):
-        if not frame.flags & RST:
-            self.side[frame.side].hear(frame)
+        if not frame.flags & RST and not contradicts(frame) and not self._ignores(frame):
+            self.side[frame.side].hear(frame, self.closing)
+            self.closing |= bool(frame.flags & FIN)
+
+    def _ignores(self, frame):
+        """A SYN of other numbers inside a connection; an ACK that is none of the SYN it seems to answer."""
+        me, peer = self.side[frame.side], self.side[1 - frame.side]
+        if frame.flags & SYN:
+            return me.end is not None and not (me.syn and me.syn.seq == frame.seq)
+        unanswered = peer.syn and not peer.syn.flags & ACK and not me.syn
+        return unanswered and frame.flags & ACK and (frame.ack - peer.syn.seq - 1) % 2**32 > peer.syn.length + JUMP
 
     def window_of(self, side):
         """The most that the side may have offered. Scaling holds only if both SYNs offer it."""
@@ -52,12 +69,17 @@ class Sides:
         return me.window << scale
 
     def fin_is_plausible(self, frame):
-        """Not beyond what the receiver can have offered, no acknowledgment of what it cannot have sent."""
+        """
+        Not beyond what the receiver can have offered, no acknowledgment of what it cannot have sent. What its sender had
+        acknowledged before it may acknowledge again, whether the capture has it or not.
+        """
         me, peer = self.side[frame.side], self.side[1 - frame.side]
         window = max(self.window_of(1 - frame.side), FULL_WINDOW)
         if me.end is not None:
             if distance(frame.seq, me.end) > window or distance(me.end, end_of(frame)) > REORDER:
                 return False
+        if me.ack is not None and distance(frame.ack, me.ack) <= 0:
+            return True
         return peer.end is None or distance(frame.ack, peer.end) <= window
 
     def reset_is_acceptable(self, frame):
@@ -73,6 +95,13 @@ class Sides:
         ahead = (frame.seq - peer.ack) % 2**32
         return ahead == 2**32 - 1 or frame.seq == me.end or ahead < self.window_of(1 - frame.side) or ahead == 0
 
+    def is_evident(self, frame):
+        """Is a FIN or RST of an unknown connection part of a conversation between both sides?"""
+        me, peer = self.side[frame.side], self.side[1 - frame.side]
+        if me.end is None or peer.end is None:
+            return False
+        return abs(distance(frame.seq, me.end)) < REORDER and abs(distance(me.ack, peer.end)) < REORDER
+
 
 def walk(frames):
     """Yields each frame with what was said before it."""
@@ -87,11 +116,3 @@ def contradicts(frame):
     if frame.flags & SYN:
         return bool(frame.flags & (FIN | RST))
     return frame.flags & (FIN | RST | ACK) == FIN
-
-
-def is_evident(frame, sides):
-    """Is a FIN or RST of an unknown connection part of a conversation between both sides?"""
-    me, peer = sides.side[frame.side], sides.side[1 - frame.side]
-    if me.end is None or me.ack is None or peer.end is None:
-        return False
-    return abs(distance(frame.seq, me.end)) < REORDER and abs(distance(me.ack, peer.end)) < REORDER

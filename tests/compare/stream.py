@@ -31,14 +31,15 @@ def end_of(frame):
 
 class Stream:
     """One of tshark's streams, or what of it passed one interface. Side 0 is the smaller end."""
-    __slots__ = ("name", "ends", "full", "odd", "completeness", "initial_rtt", "community_id", "_packed", "_since",
+    __slots__ = ("name", "ends", "full", "partial", "cut", "completeness", "initial_rtt", "community_id", "_packed", "_since",
                  "_last", "_top", "_kinds", "_fins", "_kept_time")
 
     def __init__(self, name, ends):
         self.name = name
         self.ends = ends          # of side 0 and 1: (packed address, port)
         self.full = False         # KEPT_AT_MOST was reached
-        self.odd = 0              # frames of it that no receiver could read, or that came in a tunnel
+        self.partial = False      # tshark's stream has more frames: broken, in a tunnel, or of another interface
+        self.cut = False          # the capture does not hold its frames whole
         self.completeness = self.initial_rtt = self.community_id = None  # tshark's
         self._packed = bytearray()
         self._since = 0           # frames since the last control flag

@@ -4,12 +4,12 @@ import functools
 import ipaddress
 import os
 import re
-from collections import namedtuple
+from collections import Counter, namedtuple
 
 from command import End, run_lines
 from stream import FRAGMENT, NO_SCALE, SECOND, Frame, Stream
 
-FIELDS = ["frame.number", "frame.time_epoch", "frame.len", "frame.protocols", "tcp.stream", "ip.src", "ip.dst",
+FIELDS = ["frame.number", "frame.time_epoch", "frame.len", "frame.cap_len", "frame.protocols", "tcp.stream", "ip.src", "ip.dst",
           "ipv6.src", "ipv6.dst", "tcp.srcport", "tcp.dstport", "tcp.flags", "tcp.seq_raw", "tcp.ack_raw", "tcp.len",
           "tcp.hdr_len", "tcp.window_size_value", "tcp.urgent_pointer", "tcp.options.wscale.shift", "ip.id", "ip.len",
           "ip.hdr_len", "ipv6.plen", "ip.flags.mf", "ipv6.fraghdr.more", "sll.ifindex", "tcp.completeness",
@@ -53,9 +53,9 @@ def ends_of(source, sport, destination, dport):
 
 
 def nanoseconds(text):
-    """Of seconds, exact. Where a file has more than a second behind the point, tshark prints more than nine digits."""
+    """Of seconds, exact. More than nine digits: the file says a second or more there, which is no time; it is cut."""
     whole, _, fraction = text.partition(".")
-    value = abs(int(whole)) * SECOND + int(fraction.ljust(9, "0"))
+    value = abs(int(whole)) * SECOND + min(int(fraction.ljust(9, "0")), SECOND - 1)
     return -value if whole.startswith("-") else value
 
 
@@ -120,9 +120,12 @@ def skip(view, why, number):
     view.skipped.setdefault(why, set()).add(number)
 
 
-def take(view, row):
-    time = nanoseconds(row.frame_time_epoch)
+def take(view, row, frames):
     view.frames += 1
+    if frames and view.frames > frames:
+        skip(view, "behind our reader's end", int(row.tcp_stream or -1))
+        return
+    time = nanoseconds(row.frame_time_epoch)
     if view.latest is not None and time < view.latest:
         view.backwards = True
     else:
@@ -140,25 +143,38 @@ def take(view, row):
     if stream is None:
         stream = view.streams[key] = Stream(number, ends)
         stream.community_id = row.communityid or None
+    stream.cut |= row.frame_cap_len != row.frame_len
     stream.completeness = int(row.tcp_completeness)
     if row.tcp_analysis_initial_rtt and stream.initial_rtt is None:
         stream.initial_rtt = nanoseconds(row.tcp_analysis_initial_rtt)
     stream.add(frame_of(row, time, side))
 
 
-def read(path, limits, settings):
-    """settings: an empty folder, so that nobody's preferences have a say."""
+def read(path, seconds, settings, frames=0):
+    """
+    settings: an empty folder, so that nobody's preferences have a say. frames: how many are taken, 0 for all; one more is
+    counted, to see whether tshark reads on.
+    """
     environment = {"PATH": os.environ.get("PATH", "/usr/bin:/bin"), "LC_ALL": "C", "TZ": "UTC", "HOME": settings,
                    "XDG_CONFIG_HOME": settings, "WIRESHARK_CONFIG_DIR": settings}
     command = ["tshark", "-r", path, *OPTIONS, "-T", "fields", "-E", "separator=/t", "-E", "occurrence=f"]
+    if frames:
+        command += ["-c", str(frames + 1)]
     for field in FIELDS:
         command += ["-e", field]
     view = View()
-    for line in run_lines(command, limits, view.end, environment):
+    for line in run_lines(command, seconds, view.end, environment):
         values = line.decode("utf-8", "replace").rstrip("\r\n").split("\t")
-        if len(values) == len(FIELDS):
-            take(view, Row._make(values))
-    for numbers in view.skipped.values():
-        for stream in view.streams.values():
-            stream.odd |= stream.name in numbers
+        try:
+            take(view, Row._make(values), frames)
+        except (TypeError, ValueError):  # a frame of which tshark cannot even say the time, or no line of ours
+            skip(view, "odd lines of tshark", -1)
+    mark_partial(view)
     return view
+
+
+def mark_partial(view):
+    left_out = set().union(*view.skipped.values())
+    interfaces = Counter(number for number, _ in view.streams)
+    for (number, _), stream in view.streams.items():
+        stream.partial = number in left_out or interfaces[number] > 1

@@ -21,7 +21,9 @@
 /* Beyond a page, what a test run takes depends on the kernel. */
 #define LARGE 3000
 #define ETHERNET_HEADER 14
-#define SWEEP_EVERY 16 /* packets of a timed conversation; and whenever the host has something due */
+#define SWEEP_EVERY 16 /* packets of a timed conversation, even where the host finds nothing due */
+#define IDLE (40 * SECOND)
+#define MOST_STEPS 24  /* of time between two packets */
 
 enum check { PARSE, SEGMENT, CELL, FLOWS, COUNTS, DRAINED, CHECKS };
 
@@ -42,6 +44,7 @@ struct tally {
 
 struct diff {
 	struct kernel *kernel;
+	struct host host;
 	uint64_t hash_seed;
 	struct tally tally[PROGRAMS];
 	uint64_t conversations, reports;
@@ -52,6 +55,12 @@ struct diff {
 static const struct flow_timeouts usual_timeouts = {SECOND / 2, 10 * SECOND, 60 * SECOND};
 static const struct flow_timeouts no_timeouts = {1ULL << 62, 1ULL << 62, 1ULL << 62};
 
+/* The cells that a conversation uses: a hash for each. */
+struct touched {
+	uint32_t *hashes;
+	size_t count;
+};
+
 /* One conversation on its way through one program and the host. */
 struct run {
 	struct diff *diff;
@@ -61,12 +70,36 @@ struct run {
 	bool explain;
 	unsigned differences; /* 1 << enum check */
 	bool behind;          /* the reader has not come by since the last packet: replaced flows are still counted */
-	struct host host;
 	struct reports by_host, by_kernel;
 	uint64_t at_start[COUNTERS], before[COUNTERS];
-	uint32_t *touched;    /* hashes, one a cell */
-	size_t touched_count;
+	struct touched touched;
 };
+
+/* ---- cells in use ---- */
+
+static struct touched new_touched(const struct conversation *c)
+{
+	struct touched t = {.hashes = calloc(c->count + 1, sizeof(*t.hashes))};
+
+	if (!t.hashes)
+		abort();
+	return t;
+}
+
+/* Returns whether the cell is new. */
+static bool touch(struct touched *t, uint32_t hash)
+{
+	for (size_t i = t->count; i > 0; i--)
+		if (((t->hashes[i - 1] ^ hash) & (WATCH_CELLS - 1)) == 0)
+			return false;
+	t->hashes[t->count++] = hash;
+	return true;
+}
+
+static uint32_t hash_of(const struct diff *d, const struct tcp_segment *s)
+{
+	return flow_hash(s, flow_side_of(s), TEST_IFINDEX, d->hash_seed);
+}
 
 /* ---- differences ---- */
 
@@ -109,18 +142,23 @@ static void compare_verdicts(struct run *r, const uint64_t after[COUNTERS], enum
 
 static void compare_cells(struct run *r, uint32_t hash, size_t at)
 {
-	struct watch_cell host = host_cell(&r->host, hash), kernel = kernel_cell(r->diff->kernel, hash);
+	struct cell host, kernel;
 
-	if (r->behind)
-		kernel.count = host.count;
+	host_cell(&r->diff->host, hash, &host);
+	kernel_cell(r->diff->kernel, hash, &kernel);
+	if (r->behind) {
+		kernel.live = host.live;
+		kernel.settling = host.settling;
+	}
 	if (!memcmp(&host, &kernel, sizeof(host)))
 		return;
 	differ(r, CELL, at);
 	if (!r->explain)
 		return;
-	printf("#     count: kernel %#" PRIx64 ", host %#" PRIx64 "\n", (uint64_t)kernel.count, (uint64_t)host.count);
+	printf("#     live: kernel %u, host %u; settling: kernel %u, host %u\n", kernel.live, host.live, kernel.settling,
+	       host.settling);
 	for (int i = 0; i < 2; i++) {
-		const struct watch_side *k = &kernel.side[i], *h = &host.side[i];
+		const struct evidence_side *k = &kernel.evidence.side[i], *h = &host.evidence.side[i];
 
 		printf("#     side %d: kernel end %u ack %u tag %u win %u, host end %u ack %u tag %u win %u\n", i, k->end,
 		       k->ack, k->tag, k->win, h->end, h->ack, h->tag, h->win);
@@ -150,15 +188,15 @@ static void compare_segments(struct run *r, const struct tcp_segment *host, bool
 /* What both count alike, and what the kernel must never count here. */
 static void compare_counters(struct run *r)
 {
-	static const enum counter same[] = {COUNT_ESTABLISHED, COUNT_STRAY_RST, COUNT_STRAY, COUNT_CONTRADICTORY,
-					    COUNT_LATE};
+	static const enum counter same[] = {COUNT_ESTABLISHED, COUNT_CLOSES, COUNT_CLOSED, COUNT_STRAY_RST, COUNT_STRAY,
+					    COUNT_CONTRADICTORY, COUNT_LATE, COUNT_IDLE_FORGOTTEN};
 	static const enum counter never[] = {COUNT_RING_FULL, COUNT_UNPROVEN_EVICTED, COUNT_RECORDS_LOST,
 					     COUNT_ESTABLISHED_FULL, COUNT_CLOSING_FULL, COUNT_CONTENDED};
 	uint64_t now[COUNTERS], wanted[COUNTERS] = {0};
 
 	kernel_counters(r->diff->kernel, now);
 	for (size_t i = 0; i < sizeof(same) / sizeof(same[0]); i++)
-		wanted[same[i]] = r->host.counters[same[i]];
+		wanted[same[i]] = r->diff->host.counters[same[i]];
 	for (size_t i = 0; i < (sizeof(same) + sizeof(never)) / sizeof(same[0]); i++) {
 		enum counter n = i < sizeof(same) / sizeof(same[0]) ? same[i]
 								    : never[i - sizeof(same) / sizeof(same[0])];
@@ -214,28 +252,25 @@ static enum skip refusal(enum program program, const struct hook_packet *p)
 	return SKIP_NONE;
 }
 
-/* Remembers which cells are in use. */
-static void touch(struct run *r, uint32_t hash)
+/* Both hosts come to this time. */
+static void pass_to(struct run *r, uint64_t now)
 {
-	for (size_t i = r->touched_count; i > 0; i--)
-		if (((r->touched[i - 1] ^ hash) & (WATCH_CELLS - 1)) == 0)
-			return;
-	r->touched[r->touched_count++] = hash;
-	if (!r->c->saturated)
-		return;
-	kernel_saturate(r->diff->kernel, hash);
-	host_saturate(&r->host, hash);
+	bool idle_round = host_expire(&r->diff->host, now);
+
+	kernel_expire(r->diff->kernel, now, idle_round);
 }
 
+/* Time runs to the packet, and stops wherever something becomes due. */
 static void pass_time(struct run *r, size_t at)
 {
-	const struct frame *f = &r->c->frames[at];
+	uint64_t now = r->c->frames[at].time, next;
 
 	if (!r->c->timed)
 		return;
-	if (at % SWEEP_EVERY == 0 || host_due(&r->host, f->time))
-		kernel_expire(r->diff->kernel, f->time);
-	host_expire(&r->host, f->time);
+	for (int steps = 0; steps < MOST_STEPS && (next = host_next(&r->diff->host)) < now; steps++)
+		pass_to(r, next);
+	if (at % SWEEP_EVERY == 0 || host_next(&r->diff->host) <= now)
+		pass_to(r, now);
 }
 
 static void skip_packet(struct run *r, enum skip why)
@@ -261,8 +296,11 @@ static void run_packet(struct run *r, size_t at)
 	}
 	verdict = host_parse(&p, &s);
 	if (verdict == PACKET_TCP) {
-		hash = flow_hash(&s, flow_side_of(&s), TEST_IFINDEX, r->diff->hash_seed);
-		touch(r, hash);
+		hash = hash_of(r->diff, &s);
+		if (touch(&r->touched, hash) && r->c->saturated) {
+			kernel_saturate(r->diff->kernel, hash);
+			host_saturate(&r->diff->host, hash);
+		}
 	}
 	err = kernel_run(r->diff->kernel, r->program, &p);
 	if (err) {
@@ -280,7 +318,7 @@ static void run_packet(struct run *r, size_t at)
 	if (verdict == PACKET_TCP) {
 		bool kernel_looked = after[COUNT_LOOKED_UP] != r->before[COUNT_LOOKED_UP];
 
-		looked = host_take(&r->host, &s, TEST_IFINDEX);
+		looked = host_take(&r->diff->host, &s, TEST_IFINDEX);
 		compare_segments(r, &s, kernel_looked, looked, at);
 		r->behind = r->c->frames[at].late;
 		if (!r->behind)
@@ -299,16 +337,25 @@ static void run_packet(struct run *r, size_t at)
 /* Nothing may be watched once everything has been reported. */
 static void compare_drained(struct run *r)
 {
-	uint64_t rest = r->c->saturated ? SATURATED : 0;
+	uint32_t rest = r->c->saturated;
 	bool drained = kernel_clear(r->diff->kernel);
 
-	for (size_t i = 0; i < r->touched_count; i++) {
-		uint64_t count = kernel_cell(r->diff->kernel, r->touched[i]).count;
+	for (size_t i = 0; i < r->touched.count; i++) {
+		uint32_t hash = r->touched.hashes[i];
+		struct cell cells[2];
 
-		if (count != rest && r->explain)
-			printf("#     a cell still counts %#" PRIx64 "\n", count);
-		drained &= count == rest;
-		kernel_clear_cell(r->diff->kernel, r->touched[i]);
+		kernel_cell(r->diff->kernel, hash, &cells[0]);
+		host_cell(&r->diff->host, hash, &cells[1]);
+		for (int n = 0; n < 2; n++) {
+			if (cells[n].live == rest && cells[n].settling == rest)
+				continue;
+			drained = false;
+			if (r->explain)
+				printf("#     %s still counts %u live, %u settling\n", n ? "host" : "kernel", cells[n].live,
+				       cells[n].settling);
+		}
+		kernel_clear_cell(r->diff->kernel, hash);
+		host_clear_cell(&r->diff->host, hash);
 	}
 	if (!drained)
 		differ(r, DRAINED, r->c->count);
@@ -319,12 +366,11 @@ static unsigned run_conversation(struct diff *d, enum program program, const str
 				 bool explain)
 {
 	const struct flow_timeouts *timeouts = c->timed ? &usual_timeouts : &no_timeouts;
-	struct run r = {.diff = d, .program = program, .c = c, .tally = tally, .explain = explain};
+	struct run r = {
+		.diff = d, .program = program, .c = c, .tally = tally, .explain = explain, .touched = new_touched(c),
+	};
 
-	r.touched = calloc(c->count + 1, sizeof(*r.touched));
-	if (!r.touched)
-		abort();
-	host_open(&r.host, timeouts, d->hash_seed, &r.by_host);
+	host_begin(&d->host, timeouts, c->timed ? IDLE : no_timeouts.close, &r.by_host);
 	kernel_begin(d->kernel, timeouts, &r.by_kernel);
 	kernel_counters(d->kernel, r.at_start);
 	memcpy(r.before, r.at_start, sizeof(r.before));
@@ -335,7 +381,7 @@ static unsigned run_conversation(struct diff *d, enum program program, const str
 		run_packet(&r, i);
 	}
 	kernel_finish(d->kernel);
-	host_finish(&r.host);
+	host_finish(&d->host);
 	if (!reports_equal(&r.by_host, &r.by_kernel, false, "host", "kernel")) {
 		differ(&r, FLOWS, c->count);
 		reports_equal(&r.by_host, &r.by_kernel, explain, "host", "kernel");
@@ -344,33 +390,35 @@ static unsigned run_conversation(struct diff *d, enum program program, const str
 		d->reports += r.by_host.count;
 	compare_counters(&r);
 	compare_drained(&r);
-	host_close(&r.host);
 	reports_free(&r.by_host);
 	reports_free(&r.by_kernel);
-	free(r.touched);
+	free(r.touched.hashes);
 	return r.differences;
 }
 
 /* The host alone, with the watch filter or with every segment looked up. */
 static void run_host(struct diff *d, const struct conversation *c, bool saturated, struct reports *reports)
 {
-	struct host host;
+	struct touched touched = new_touched(c);
 
-	host_open(&host, c->timed ? &usual_timeouts : &no_timeouts, d->hash_seed, reports);
-	for (uint32_t cell = 0; saturated && cell < WATCH_CELLS; cell++)
-		host_saturate(&host, cell);
+	host_begin(&d->host, c->timed ? &usual_timeouts : &no_timeouts, c->timed ? IDLE : no_timeouts.close, reports);
 	for (size_t i = 0; i < c->count; i++) {
 		struct hook_packet p;
 		struct tcp_segment s;
 
 		take_frame(XDP, &c->frames[i], &p);
 		if (c->timed)
-			host_expire(&host, p.time);
-		if (host_parse(&p, &s) == PACKET_TCP)
-			host_take(&host, &s, TEST_IFINDEX);
+			host_expire(&d->host, p.time);
+		if (host_parse(&p, &s) != PACKET_TCP)
+			continue;
+		if (touch(&touched, hash_of(d, &s)) && saturated)
+			host_saturate(&d->host, hash_of(d, &s));
+		host_take(&d->host, &s, TEST_IFINDEX);
 	}
-	host_finish(&host);
-	host_close(&host);
+	host_finish(&d->host);
+	for (size_t i = 0; i < touched.count; i++)
+		host_clear_cell(&d->host, touched.hashes[i]);
+	free(touched.hashes);
 }
 
 static bool filter_is_exact(struct diff *d, const struct conversation *c, bool explain)
@@ -572,12 +620,14 @@ int main(int argc, char **argv)
 	}
 	r.state = seed;
 	d.hash_seed = random_next(&r);
+	host_open(&d.host, d.hash_seed);
 	d.kernel = kernel_open(d.hash_seed);
 	if (!d.kernel)
 		return 1;
 	test_all(&d, &pool, packets, seed);
 	code = print_results(&d);
 	kernel_close(d.kernel);
+	host_close(&d.host);
 	pool_free(&pool);
 	return code;
 }

@@ -86,14 +86,16 @@ void conversation_sort_times(struct conversation *c)
 
 /* ---- captures ---- */
 
+/* The kernel's clock is never 0. */
 static void add_packet(struct conversation *c, const struct captured_packet *p)
 {
+	uint64_t time_ns = p->time ? p->time : 1;
 	uint32_t len = (uint32_t)(p->bytes.end - p->bytes.pos);
 	uint16_t ethertype = p->meta.ethertype;
 	uint8_t *frame;
 
 	if (p->meta.link == PACKET_LINK_ETHERNET) {
-		conversation_add(c, p->time, p->bytes.pos, len);
+		conversation_add(c, time_ns, p->bytes.pos, len);
 		return;
 	}
 	if (p->meta.link == PACKET_LINK_IP)
@@ -103,7 +105,7 @@ static void add_packet(struct conversation *c, const struct captured_packet *p)
 	frame[13] = (uint8_t)ethertype;
 	if (len)
 		memcpy(frame + ETHERNET_HEADER, p->bytes.pos, len);
-	conversation_add(c, p->time, frame, ETHERNET_HEADER + len);
+	conversation_add(c, time_ns, frame, ETHERNET_HEADER + len);
 	free(frame);
 }
 

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The twin is compiled into this file: what is compared with the kernel lies inside of it.
+ * The twin is compiled into this file: what is compared with the kernel lies inside of it. It gets as few evidence cells
+ * as the kernel has, or flows that share one would differ.
  */
+#define FILE_EVIDENCE_CELLS EVIDENCE_CELLS
 #include "../../user/flow_table.c"
 #include "host.h"
 
@@ -11,25 +13,29 @@ static void take_report(void *context, const struct flow_key *key, const struct 
 	reports_add(context, key, f, segments);
 }
 
-void host_open(struct host *h, const struct flow_timeouts *timeouts, uint64_t hash_seed, struct reports *reports)
+void host_open(struct host *h, uint64_t hash_seed)
 {
 	struct flow_table_config config = {
-		.timeouts = *timeouts,
-		.idle = ~0ULL,
 		.hash_seed = hash_seed,
 		.report = take_report,
-		.context = reports,
 		.counters = h->counters,
 	};
 
-	memset(h->counters, 0, sizeof(h->counters));
-	h->reports = reports;
 	h->table = must(flow_table_new(&config));
 }
 
 void host_close(struct host *h)
 {
 	flow_table_free(h->table);
+}
+
+void host_begin(struct host *h, const struct flow_timeouts *timeouts, uint64_t idle, struct reports *reports)
+{
+	memset(h->counters, 0, sizeof(h->counters));
+	h->table->config.timeouts = *timeouts;
+	h->table->config.idle = idle;
+	h->table->next_round = h->table->next_due = 0;
+	h->table->config.context = reports;
 }
 
 /* Options as in user/source_file.c: of SYNs and RSTs, where the packet holds them whole. */
@@ -58,20 +64,17 @@ bool host_take(struct host *h, struct tcp_segment *s, uint32_t ifindex)
 	return h->counters[COUNT_LOOKED_UP] != before;
 }
 
-bool host_due(const struct host *h, uint64_t now)
+uint64_t host_next(const struct host *h)
 {
-	for (int queue = 0; queue < FLOW_WAITS; queue++) {
-		const struct entry *e = h->table->queue[queue].head;
-
-		if (e && flow_is_due(&e->body->flow, now, &h->table->config.timeouts))
-			return true;
-	}
-	return false;
+	return earliest(h->table);
 }
 
-void host_expire(struct host *h, uint64_t now)
+bool host_expire(struct host *h, uint64_t now)
 {
+	uint64_t round = h->table->next_round;
+
 	flow_table_expire(h->table, now);
+	return round && h->table->next_round != round;
 }
 
 void host_finish(struct host *h)
@@ -79,12 +82,22 @@ void host_finish(struct host *h)
 	flow_table_finish(h->table, true);
 }
 
-struct watch_cell host_cell(const struct host *h, uint32_t hash)
+void host_cell(const struct host *h, uint32_t hash, struct cell *cell)
 {
-	return *cell_of(h->table, hash);
+	cell->live = h->table->watch.live[hash & (WATCH_CELLS - 1)];
+	cell->settling = h->table->watch.settling[hash & (WATCH_CELLS - 1)];
+	cell->evidence = *evidence_of(h->table, hash);
 }
 
 void host_saturate(struct host *h, uint32_t hash)
 {
-	cell_of(h->table, hash)->count += SATURATED;
+	h->table->watch.live[hash & (WATCH_CELLS - 1)]++;
+	h->table->watch.settling[hash & (WATCH_CELLS - 1)]++;
+}
+
+void host_clear_cell(struct host *h, uint32_t hash)
+{
+	h->table->watch.live[hash & (WATCH_CELLS - 1)] = 0;
+	h->table->watch.settling[hash & (WATCH_CELLS - 1)] = 0;
+	memset(evidence_of(h->table, hash), 0, sizeof(struct evidence));
 }

@@ -21,24 +21,31 @@ struct hook_packet {
 struct host {
 	struct flow_table *table;
 	uint64_t counters[COUNTERS];
-	struct reports *reports; /* the caller's */
 };
 
-/* Added to every cell where conversations are saturated: the filter then lets no segment pass. */
-#define SATURATED (WATCH_UNPROVEN + WATCH_CLOSING)
+/* What the watch filter and the evidence hold of a flow and those that share its cell. */
+struct cell {
+	uint32_t live, settling;
+	struct evidence evidence;
+};
 
-void host_open(struct host *h, const struct flow_timeouts *timeouts, uint64_t hash_seed, struct reports *reports);
+void host_open(struct host *h, uint64_t hash_seed);
 void host_close(struct host *h);
+/* The next conversation: where reports go, and the time-outs. The tables are empty. */
+void host_begin(struct host *h, const struct flow_timeouts *timeouts, uint64_t idle, struct reports *reports);
 enum packet_verdict host_parse(const struct hook_packet *p, struct tcp_segment *s);
 /* Returns whether the segment went to the tables. */
 bool host_take(struct host *h, struct tcp_segment *s, uint32_t ifindex);
-/* Is something due at this time? */
-bool host_due(const struct host *h, uint64_t now);
-void host_expire(struct host *h, uint64_t now);
+/* When something is to be done that only time brings, at the earliest. */
+uint64_t host_next(const struct host *h);
+/* Returns whether the established flows have become a round older. */
+bool host_expire(struct host *h, uint64_t now);
 /* Reports everything, established flows included. */
 void host_finish(struct host *h);
 
-struct watch_cell host_cell(const struct host *h, uint32_t hash);
+void host_cell(const struct host *h, uint32_t hash, struct cell *cell);
+/* Raises the cell's counts: from now on the filter lets none of its segments pass. */
 void host_saturate(struct host *h, uint32_t hash);
+void host_clear_cell(struct host *h, uint32_t hash);
 
 #endif

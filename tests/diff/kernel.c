@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
@@ -22,7 +21,6 @@
 #define UNPROVEN_SETS 256
 #define FLOWS 4096
 #define RING_BYTES (4 << 20)
-#define WATCH_BYTES (WATCH_CELLS * sizeof(struct watch_cell))
 
 const char *const program_names[PROGRAMS] = {"xdp", "tc", "tc-l3"};
 
@@ -36,7 +34,6 @@ struct waiting {
 struct kernel {
 	struct tcpfin_trace_bpf *skeleton;
 	struct ring_buffer *ring;
-	struct watch_cell *watch;
 	int programs[PROGRAMS];
 	int cpus, cpu;
 	uint8_t *work;      /* one value of the works map a CPU */
@@ -57,13 +54,23 @@ static void report(struct kernel *k, const struct flow_key *key, const struct cl
 	reports_add(k->reports, key, &body->flow, body->log);
 }
 
-static void delete_closing(struct kernel *k, const struct flow_key *key)
+static uint32_t index_of(uint32_t hash)
 {
+	return hash & (WATCH_CELLS - 1);
+}
+
+static void delete_closing(struct kernel *k, const struct flow_key *key, const struct flow *f)
+{
+	struct watch *watch = &k->skeleton->bss->watch;
+
 	if (bpf_map__delete_elem(k->skeleton->maps.closing, key, sizeof(*key), 0))
 		return;
-	__atomic_fetch_sub(&k->watch[key->hash & (WATCH_CELLS - 1)].count, WATCH_CLOSING, __ATOMIC_RELAXED);
+	if (f->state & FLOW_SETTLING)
+		watch->settling[index_of(key->hash)]--;
+	else
+		watch->live[index_of(key->hash)]--;
 	if (key->generation)
-		__atomic_fetch_sub(&k->skeleton->bss->reused_tuples, 1, __ATOMIC_RELAXED);
+		k->skeleton->bss->reused_tuples--;
 }
 
 static struct waiting *find_waiting(struct kernel *k, const struct flow_key *key)
@@ -87,7 +94,7 @@ static void settle(struct kernel *k, struct waiting *w)
 	}
 	if (!lives) {
 		report(k, &w->key, &w->body);
-		delete_closing(k, &w->key);
+		delete_closing(k, &w->key, &w->body.flow);
 	}
 	*w = k->waiting[--k->waiting_count];
 }
@@ -100,7 +107,7 @@ static void take_closing(struct kernel *k, const struct flow_event *e)
 		if (w) /* it had been announced as finished, and lived */
 			*w = k->waiting[--k->waiting_count];
 		report(k, &e->head.key, &e->body);
-		delete_closing(k, &e->head.key);
+		delete_closing(k, &e->head.key, &e->body.flow);
 		return;
 	}
 	if (!w)
@@ -111,6 +118,19 @@ static void take_closing(struct kernel *k, const struct flow_event *e)
 	w->news = false;
 	if (e->body.flow.state & FLOW_REPLACED)
 		settle(k, w);
+}
+
+/* As user/source_live.c: an idle flow's record begins with what is remembered of its last segments. */
+static void take_unproven(struct kernel *k, const struct flow_event *e)
+{
+	struct closing_body body = e->body;
+	struct cell cell;
+
+	if ((body.flow.state & (FLOW_REOPENED | FLOW_REPLACED)) == FLOW_REOPENED) {
+		kernel_cell(k, e->head.key.hash, &cell);
+		flow_lend_evidence(&body.flow, &cell.evidence, e->head.key.hash);
+	}
+	report(k, &e->head.key, &body);
 }
 
 static int take_event(void *context, void *data, size_t size)
@@ -125,7 +145,7 @@ static int take_event(void *context, void *data, size_t size)
 		take_closing(k, e);
 		break;
 	case EVENT_UNPROVEN:
-		report(k, &e->head.key, &e->body);
+		take_unproven(k, e);
 		break;
 	case EVENT_NEWS:
 		w = find_waiting(k, &e->head.key);
@@ -147,28 +167,30 @@ void kernel_consume(struct kernel *k)
 }
 
 /* Returns how many records were reported. */
-static int sweep(struct kernel *k, bool flush)
+static int sweep(struct kernel *k, bool flush, bool idle_round)
 {
-	struct sweep_request *request = &k->skeleton->bss->sweep_request;
 	uint8_t frame[64] = {0};
 	LIBBPF_OPTS(bpf_test_run_opts, run, .data_in = frame, .data_size_in = sizeof(frame), .repeat = 1);
 
-	request->timeouts = k->timeouts;
-	request->first_set = 0;
-	request->sets = UNPROVEN_SETS;
-	request->closing = 1;
-	request->flush = flush;
+	k->skeleton->bss->sweep_request = (struct sweep_request){
+		.timeouts = k->timeouts,
+		.sets = UNPROVEN_SETS,
+		.closing = 1,
+		.established = idle_round,
+		.show_open = 1,
+		.flush = flush,
+	};
 	if (bpf_prog_test_run_opts(bpf_program__fd(k->skeleton->progs.tcpfin_sweep), &run))
 		return 0;
 	kernel_consume(k);
 	return (int)run.retval;
 }
 
-void kernel_expire(struct kernel *k, uint64_t now)
+void kernel_expire(struct kernel *k, uint64_t now, bool idle_round)
 {
 	k->skeleton->bss->test_now = now;
 	kernel_consume(k);
-	sweep(k, false);
+	sweep(k, false, idle_round);
 	for (size_t i = k->waiting_count; i > 0; i--)
 		if (k->waiting[i - 1].due <= now)
 			settle(k, &k->waiting[i - 1]);
@@ -183,20 +205,24 @@ static void report_established(struct kernel *k)
 
 	while (!bpf_map__get_next_key(map, NULL, &key, sizeof(key))) {
 		struct closing_body body = {0};
+		struct cell cell;
 
 		if (bpf_map__lookup_elem(map, &key, sizeof(key), &value, sizeof(value), 0))
 			return;
-		flow_reopen(&body.flow, body.log, &value.open);
-		flow_lend_evidence(&body.flow, &k->watch[key.hash & (WATCH_CELLS - 1)], key.hash);
+		flow_reopen(&body.flow, &value.open);
+		kernel_cell(k, key.hash, &cell);
+		flow_lend_evidence(&body.flow, &cell.evidence, key.hash);
 		report(k, &key, &body);
 		bpf_map__delete_elem(map, &key, sizeof(key), 0);
+		if (flow_idle_disarm(&value.open))
+			k->skeleton->bss->watch.live[index_of(key.hash)]--;
 	}
 }
 
 void kernel_finish(struct kernel *k)
 {
 	kernel_consume(k);
-	while (sweep(k, true) > 0)
+	while (sweep(k, true, false) > 0)
 		;
 	while (k->waiting_count)
 		settle(k, &k->waiting[k->waiting_count - 1]);
@@ -230,7 +256,12 @@ bool kernel_clear(struct kernel *k)
 
 void kernel_clear_cell(struct kernel *k, uint32_t hash)
 {
-	memset(&k->watch[hash & (WATCH_CELLS - 1)], 0, sizeof(*k->watch));
+	struct watch *watch = &k->skeleton->bss->watch;
+	const struct evidence none = {0};
+	uint32_t index = index_of(hash), evidence = hash & (EVIDENCE_CELLS - 1);
+
+	watch->live[index] = watch->settling[index] = 0;
+	bpf_map_update_elem(bpf_map__fd(k->skeleton->maps.evidence), &evidence, &none, BPF_ANY);
 }
 
 /* ---- packets ---- */
@@ -266,14 +297,20 @@ void kernel_segment(struct kernel *k, struct tcp_segment *s)
 		memcpy(s, k->work + (size_t)k->cpu * k->work_size, sizeof(*s)); /* the first member of struct work */
 }
 
-struct watch_cell kernel_cell(const struct kernel *k, uint32_t hash)
+void kernel_cell(const struct kernel *k, uint32_t hash, struct cell *cell)
 {
-	return k->watch[hash & (WATCH_CELLS - 1)];
+	uint32_t index = index_of(hash), evidence = hash & (EVIDENCE_CELLS - 1);
+
+	cell->live = k->skeleton->bss->watch.live[index];
+	cell->settling = k->skeleton->bss->watch.settling[index];
+	if (bpf_map_lookup_elem(bpf_map__fd(k->skeleton->maps.evidence), &evidence, &cell->evidence))
+		memset(&cell->evidence, 0xff, sizeof(cell->evidence));
 }
 
 void kernel_saturate(struct kernel *k, uint32_t hash)
 {
-	k->watch[hash & (WATCH_CELLS - 1)].count += SATURATED;
+	k->skeleton->bss->watch.live[index_of(hash)]++;
+	k->skeleton->bss->watch.settling[index_of(hash)]++;
 }
 
 /* ---- loading ---- */
@@ -286,12 +323,10 @@ static int load(struct kernel *k, uint64_t hash_seed)
 	if (!s)
 		return -errno;
 	s->rodata->settings.hash_seed = hash_seed;
-	s->rodata->settings.watch_mask = WATCH_CELLS - 1;
 	s->rodata->settings.unproven_mask = UNPROVEN_SETS - 1;
 	s->rodata->settings.count_packets = 1;
 	s->rodata->settings.test_clock = 1;
-	err = bpf_map__set_max_entries(s->maps.watch, WATCH_CELLS);
-	err = err ? err : bpf_map__set_max_entries(s->maps.unproven, UNPROVEN_SETS);
+	err = bpf_map__set_max_entries(s->maps.unproven, UNPROVEN_SETS);
 	err = err ? err : bpf_map__set_max_entries(s->maps.established, FLOWS);
 	err = err ? err : bpf_map__set_max_entries(s->maps.closing, FLOWS);
 	err = err ? err : bpf_map__set_max_entries(s->maps.ring, RING_BYTES);
@@ -319,9 +354,6 @@ static int map_memory(struct kernel *k)
 		return -ENOMEM;
 	for (uint32_t i = 0; i < UNPROVEN_SETS; i++)
 		k->set_indexes[i] = i;
-	k->watch = mmap(NULL, WATCH_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, bpf_map__fd(k->skeleton->maps.watch), 0);
-	if (k->watch == MAP_FAILED)
-		return -errno;
 	k->ring = ring_buffer__new(bpf_map__fd(k->skeleton->maps.ring), take_event, k, NULL);
 	return k->ring ? 0 : -errno;
 }
@@ -354,8 +386,6 @@ struct kernel *kernel_open(uint64_t hash_seed)
 void kernel_close(struct kernel *k)
 {
 	ring_buffer__free(k->ring);
-	if (k->watch && k->watch != MAP_FAILED)
-		munmap(k->watch, WATCH_BYTES);
 	tcpfin_trace_bpf__destroy(k->skeleton);
 	free(k->work);
 	free(k->counters);

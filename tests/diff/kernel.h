@@ -28,13 +28,13 @@ int kernel_run(struct kernel *k, enum program program, const struct hook_packet 
 void kernel_counters(struct kernel *k, uint64_t counters[COUNTERS]);
 /* The segment that went to the tables last. */
 void kernel_segment(struct kernel *k, struct tcp_segment *s);
-struct watch_cell kernel_cell(const struct kernel *k, uint32_t hash);
+void kernel_cell(const struct kernel *k, uint32_t hash, struct cell *cell);
 void kernel_saturate(struct kernel *k, uint32_t hash);
 
 /* The reader comes by. */
 void kernel_consume(struct kernel *k);
-/* A sweep, and what it finds is reported. */
-void kernel_expire(struct kernel *k, uint64_t now);
+/* A sweep, and what it finds is reported. idle_round: the established flows are a round older. */
+void kernel_expire(struct kernel *k, uint64_t now, bool idle_round);
 /* Reports everything, established flows included. */
 void kernel_finish(struct kernel *k);
 /*
@@ -42,7 +42,6 @@ void kernel_finish(struct kernel *k);
  * that is closing, none of a later generation.
  */
 bool kernel_clear(struct kernel *k);
-/* Forgets what the flow's cell remembers. */
 void kernel_clear_cell(struct kernel *k, uint32_t hash);
 
 #endif

@@ -56,8 +56,8 @@ static struct frame *any_segment(const struct change *m, struct layout *l)
 static uint32_t any_distance(struct random *r)
 {
 	static const uint32_t borders[] = {
-		0, 0, 0, 1, 100, 502, 502 << 7, 0xffff, 65535u << 7, FLOW_HANDSHAKE_SLACK, WATCH_REORDER,
-		2 * WATCH_REORDER, 65535u << 14, 0x80000000,
+		0, 0, 0, 1, 100, 502, 502 << 7, 0xffff, 65535u << 7, FLOW_HANDSHAKE_SLACK, EVIDENCE_REORDER,
+		2 * EVIDENCE_REORDER, 65535u << 14, 0x80000000,
 	};
 	uint32_t d = borders[random_below(r, sizeof(borders) / sizeof(borders[0]))] + random_below(r, 5) - 2;
 
@@ -124,7 +124,8 @@ static void set_clock_back(const struct change *m)
 	struct frame *f = any_frame(m);
 	uint64_t back = random_below(m->r, 2 * FLOW_DUPLICATE_NS);
 
-	f->time -= back < f->time ? back : f->time;
+	if (f->time > back)
+		f->time -= back;
 }
 
 /* Packets of another conversation between those of this one. */

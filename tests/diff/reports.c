@@ -111,8 +111,9 @@ static void forget_owner(struct report *r)
 	struct flow *f = &r->body.flow;
 
 	r->key.generation = 0;
+	f->open.idle = 0;
 	f->version = 0;
-	f->state &= ~(FLOW_ANNOUNCED | FLOW_NEWS | FLOW_TOMBSTONE);
+	f->state &= ~(FLOW_ANNOUNCED | FLOW_NEWS | FLOW_TOMBSTONE | FLOW_SETTLING);
 	if (f->state & FLOW_BEGUN)
 		f->state &= ~FLOW_REPLACED;
 	if (f->state & FLOW_DONE)

@@ -26,8 +26,8 @@ void reports_add(struct reports *r, const struct flow_key *key, const struct flo
 void reports_free(struct reports *r);
 
 /*
- * Are they the same, whatever their order? What belongs to a flow's owner does not count: version, generation, and
- * state bits that no verdict reads. With explain, the differences go to stdout under the hosts' names.
+ * Are they the same, whatever their order? What belongs to a flow's owner does not count: version, generation, age,
+ * and state bits that no verdict reads. With explain, the differences go to stdout under the hosts' names.
  */
 bool reports_equal(struct reports *a, struct reports *b, bool explain, const char *name_a, const char *name_b);
 

@@ -59,12 +59,12 @@ def need(*programs):
             raise Skip(f"{program} is not installed")
 
 
-def until(condition, what, timeout=5.0):
+def until(condition, what, timeout=5.0, pause=0.01):
     """Waits for condition() to be true."""
     end = time.monotonic() + timeout
     while not condition():
         check(time.monotonic() < end, f"no {what} within {timeout:g} s")
-        time.sleep(0.01)
+        time.sleep(pause)
 
 
 def succeed(result):

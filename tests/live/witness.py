@@ -66,11 +66,14 @@ class Capture(Process):
 
 
 class Close:
-    """One connection's end as the segments of a capture tell it. key: (4 or 6, client's port, server's port)."""
+    """
+    One connection's end as the segments of a capture tell it. key: (4 or 6, client's port, server's port). ignored: is a
+    segment none that its receiver acted on?
+    """
 
-    def __init__(self, segments, key):
-        self.key, ports = key, {key[1:], key[:0:-1]}
-        self.segments = [s for s in segments if s.version == key[0] and (s.sport, s.dport) in ports]
+    def __init__(self, segments, key, ignored=lambda segment: False):
+        self.key = key
+        self.segments = [s for s in of_connection(segments, key) if not ignored(s)]
         check(self.segments, f"tcpdump saw nothing of {key}")
         self.fins = {role: [s for s in self.segments if s.flags & FIN and self.role(s) == role]
                      for role in ("source", "destination")}
@@ -82,35 +85,56 @@ class Close:
         return next((s for s in self.segments if condition(s)), None)
 
     def acknowledgment(self, fin):
-        return self.first(lambda s: s.sport != fin.sport and s.flags & ACK and s.ack == fin.end)
+        return fin and self.first(lambda s: s.sport != fin.sport and s.flags & ACK and s.ack == fin.end)
 
-    def timings(self):
-        """Seconds, of every step that was taken."""
+    def first_fins(self):
+        """First copies, the closer's first; the source's first where neither answers the other."""
+        one, two = sorted((copies[0] if copies else None for copies in self.fins.values()),
+                          key=lambda fin: fin.time if fin else float("inf"))
+        crossed = bool(two) and one.ack != two.end and two.ack != one.end
+        if crossed and self.role(two) == "source":
+            one, two = two, one
+        return one, two, crossed
+
+    def steps(self):
+        """Pairs of segments, None where one was not seen."""
         syn, synack = self.first(lambda s: s.flags & SYN), self.first(lambda s: s.flags & (SYN | ACK) == SYN | ACK)
         handshake = synack and self.first(lambda s: s.flags & (SYN | ACK) == ACK and s.ack == synack.end)
         reset = self.first(lambda s: s.flags & RST)
-        one, two = sorted((copies[0] if copies else None for copies in self.fins.values()),
-                          key=lambda fin: fin.time if fin else float("inf"))
-        one_ack, two_ack = one and self.acknowledgment(one), two and self.acknowledgment(two)
-        last = max((s for s in (reset, one_ack, two_ack) if s), key=lambda s: s.time)
-        steps = {"syn_to_synack": (syn, synack), "synack_to_ack": (synack, handshake), "initial_rtt": (syn, handshake),
-                 "fin_to_ack": (one, one_ack), "peer_fin_to_ack": (two, two_ack), "lifetime": (syn, last)}
-        if one and two and two.time >= one_ack.time:
-            steps["half_closed"] = (one_ack, two)
-        if one and (reset or two_ack):
-            steps["close"] = (one, last)
-        return {name: b.time - a.time for name, (a, b) in steps.items() if a and b}
+        one, two, crossed = self.first_fins()
+        one_ack, two_ack = self.acknowledgment(one), self.acknowledgment(two)
+        if one_ack and two_ack:
+            reset = None  # it came too late to end anything
+        if reset:  # what came later came too late
+            one, two, one_ack, two_ack = (s if s and s.time < reset.time else None for s in (one, two, one_ack, two_ack))
+        last = reset or self.segments[-1]
+        if one_ack and two_ack:
+            last = max(one_ack, two_ack, key=lambda s: s.time)
+        first = min((fin for fin in (one, two) if fin), key=lambda fin: fin.time, default=None)
+        return {"syn_to_synack": (syn, synack), "synack_to_ack": (synack, handshake), "initial_rtt": (syn, handshake),
+                "fin_to_ack": (one, one_ack), "peer_fin_to_ack": (two, two_ack), "lifetime": (syn, last),
+                "half_closed": (None if crossed else one_ack, two),
+                "close": (first, last if reset or two_ack else None)}
+
+    def timings(self):
+        """Seconds, of every step that was taken."""
+        return {name: max(b.time - a.time, 0) for name, (a, b) in self.steps().items() if a and b}
 
     def agree(self, record):
         """Makes sure that the record and the capture tell the same story."""
-        for name, seconds in self.timings().items():
+        timings = self.timings()
+        equal("steps that took a time", {name for name, took in record["tcp"]["timing"].items() if took is not None},
+              set(timings))
+        for name, seconds in timings.items():
             told = record["tcp"]["timing"][name]
-            check(told is not None, f"{name} is null, tcpdump says {seconds * 1e3:.3f} ms")
             check(abs(told / 1e9 - seconds) < TOLERANCE,
                   f"{name} is {told / 1e6:.3f} ms, tcpdump says {seconds * 1e3:.3f} ms")
         fins = [copies[0] for copies in self.fins.values() if copies]
         if fins and record["tcp"]["closer"] != "both":
             equal("closer", record["tcp"]["closer"], self.role(min(fins, key=lambda fin: fin.time)))
+        for name, flags in (("syn", SYN), ("syn_ack", SYN | ACK)):
+            copies = [s for s in self.segments if s.flags & (SYN | ACK) == flags]
+            equal(f"retransmits.{name}", record["tcp"]["retransmits"][name], max(len(copies) - 1, 0))
         for role, copies in self.fins.items():
             equal(f"retransmits.fin_{role}", record["tcp"]["retransmits"][f"fin_{role}"], max(len(copies) - 1, 0))
             told = [s for s in record["tcp"]["segments"] if s["from"] == role and "F" in s["flags"]]
@@ -118,3 +142,32 @@ class Close:
                 isn = self.first(lambda s, role=role: s.flags & SYN and self.role(s) == role).seq
                 equal(f"end of the {role}'s FIN", (told[0]["seq"] + told[0]["len"]) & 0xffffffff,
                       (copies[0].end - 1 - isn) & 0xffffffff)
+
+
+def of_connection(segments, key):
+    ports = {key[1:], key[:0:-1]}
+    return [s for s in segments if s.version == key[0] and (s.sport, s.dport) in ports]
+
+
+def one_after_another(segments, key):
+    """The segments of a tuple's connections, a list for each; a SYN with another number begins the next."""
+    connections, isn = [], None
+    for segment in of_connection(segments, key):
+        if segment.flags & (SYN | ACK) == SYN and segment.seq != isn:
+            connections.append([])
+            isn = segment.seq
+        connections[-1].append(segment)
+    return connections
+
+
+def retransmissions(segments):
+    """How many of one side's segments of a connection were sent before, as far as their sequence numbers tell."""
+    count, highest = 0, None
+    for segment in segments:
+        if segment.end == segment.seq:
+            continue
+        if highest is not None and (segment.end - highest - 1) & 0x80000000:
+            count += 1
+        else:
+            highest = segment.end
+    return count

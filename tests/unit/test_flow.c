@@ -562,6 +562,18 @@ static void test_reset_behind_data_in_flight(void **state)
 	assert_int_equal(t.flow.reset.validity, RESET_EXACT);
 }
 
+/* The other way round: the data was lost, and the RST has the number that A acknowledged. */
+static void test_reset_before_data_in_flight(void **state)
+{
+	struct subject t = new_subject(1000, 2000);
+
+	(void)state;
+	open_flow(&t);
+	SEND(&t, 90 * MS, .from = B, .flags = PSH, .seq = 501, .ack = 51, .len = 1000);
+	assert_int_equal(SEND(&t, 100 * MS, .from = B, .flags = RST | ACK, .seq = 501, .ack = 51), STEP_DONE);
+	assert_int_equal(t.flow.reset.validity, RESET_EXACT);
+}
+
 /* Its alleged sender goes on beyond the RST, so it was not its. */
 static void test_reset_survived_by_sender(void **state)
 {
@@ -917,49 +929,82 @@ static void test_due(void **state)
 /* ---- established flows ---- */
 
 /* What an established flow keeps is enough to write its handshake into the log again. */
+static void check_reopen(struct subject *t, uint32_t first)
+{
+	struct flow_segment log[FLOW_LOG_HANDSHAKE];
+	struct flow f = {.version = 0};
+
+	flow_reopen(&f, &t->flow.open);
+	assert_int_equal(f.state, FLOW_PROVEN | FLOW_REOPENED);
+	assert_int_equal(f.log_len, 0);
+	assert_true(f.t_first == t->flow.t_first && f.t_last == t->flow.open.t_ack);
+	assert_int_equal(flow_handshake_log(&t->flow.open, log), t->flow.log_len);
+	for (uint32_t i = 0; i < t->flow.log_len; i++) {
+		assert_true(log[i].time == t->log[i].time);
+		assert_true(log[i].seq == t->log[i].seq);
+		assert_true(log[i].ack == t->log[i].ack);
+		assert_int_equal(log[i].len, t->log[i].len);
+		assert_int_equal(log[i].count, 1);
+		assert_int_equal(log[i].win, t->log[i].win);
+		assert_int_equal(log[i].flags, t->log[i].flags);
+		assert_int_equal(log[i].side, t->log[i].side);
+		if (first == SYN) /* otherwise the source's is not known */
+			assert_int_equal(log[i].ttl, t->log[i].ttl);
+	}
+	assert_int_equal(log[0].flags, first);
+}
+
 static void test_reopen(void **state)
 {
-	struct subject t = new_subject(0xffffffff, 2000);
-	struct flow_segment log[FLOW_LOG_CLOSING] = {{0}};
-	struct flow f = {.version = 0};
+	struct subject t = new_subject(0xffffffff, 2000), unseen = new_subject(1000, 2000), fast = new_subject(1000, 2000);
 
 	(void)state;
 	handshake(&t);
-	flow_reopen(&f, log, &t.flow.open);
-	assert_int_equal(f.state, FLOW_PROVEN);
-	assert_int_equal(f.log_len, 3);
-	assert_true(f.t_first == EPOCH && f.t_last == EPOCH + 20 * MS);
-	for (int i = 0; i < 3; i++) {
-		assert_true(log[i].time == t.log[i].time);
-		assert_true(log[i].seq == t.log[i].seq);
-		assert_true(log[i].ack == t.log[i].ack);
-		assert_int_equal(log[i].len, t.log[i].len);
-		assert_int_equal(log[i].count, 1);
-		assert_int_equal(log[i].win, t.log[i].win);
-		assert_int_equal(log[i].flags, t.log[i].flags);
-		assert_int_equal(log[i].ttl, t.log[i].ttl);
-		assert_int_equal(log[i].side, t.log[i].side);
-	}
+	check_reopen(&t, SYN);
+	SEND(&unseen, 0, .from = B, .flags = SYN | ACK, .ack = 1); /* its SYN passed before us */
+	SEND(&unseen, 1 * MS, .from = A, .flags = ACK, .seq = 1, .ack = 1);
+	check_reopen(&unseen, SYN | ACK);
+	SEND(&fast, 0, .from = A, .flags = SYN, .len = 100);
+	SEND(&fast, 1 * MS, .from = B, .flags = SYN | ACK, .ack = 101);
+	SEND(&fast, 2 * MS, .from = A, .flags = ACK, .seq = 101, .ack = 1);
+	check_reopen(&fast, SYN);
 }
 
-/* ---- the watch filter's evidence ---- */
+/* An established flow is forgotten after so many rounds without a segment, and a segment begins the count anew. */
+static void test_idle_rounds(void **state)
+{
+	struct flow_open o = {.seen = 0};
 
-static void note(struct watch_cell *cell, uint32_t side, uint32_t seq, uint32_t len, uint32_t ack, uint32_t hash)
+	(void)state;
+	assert_false(flow_idle_disarm(&o));
+	for (int again = 0; again < 2; again++) {
+		assert_int_equal(flow_idle_round(&o), FLOW_IDLE_ARMED);
+		for (int i = 1; i < FLOW_IDLE_ROUNDS; i++)
+			assert_int_equal(flow_idle_round(&o), FLOW_IDLE_WAITS);
+		if (!again)
+			assert_true(flow_idle_disarm(&o));
+	}
+	assert_int_equal(flow_idle_round(&o), FLOW_IDLE_FORGET);
+}
+
+/* ---- evidence ---- */
+
+static void note(struct evidence *cell, uint32_t side, uint32_t seq, uint32_t len, uint32_t ack, uint32_t hash)
 {
 	const struct tcp_segment s = {.flags = ACK, .seq = seq, .len = len, .ack = ack, .win = 502};
 
-	watch_note(cell, &s, side, hash);
+	evidence_note(cell, &s, side, hash);
 }
 
-static void test_watch_numbers(void **state)
+static void test_evidence_numbers(void **state)
 {
-	struct watch_cell cell = {.count = 0};
+	struct evidence cell = {.side = {{0}}};
 
 	(void)state;
 	note(&cell, 0, 1000, 50, 7, 0x12345678);
-	assert_true(watch_is_of(&cell.side[0], 0x12345678));
-	assert_false(watch_is_of(&cell.side[0], 0x92345678));
-	assert_false(watch_is_of(&cell.side[1], 0x12345678));
+	assert_true(evidence_is_of(&cell.side[0], 0x12345678));
+	assert_false(evidence_is_of(&cell.side[0], 0x92345678));
+	assert_false(evidence_is_of(&cell.side[1], 0x12345678));
 	assert_int_equal(cell.side[0].end, 1050);
 	assert_int_equal(cell.side[0].ack, 7);
 	assert_int_equal(cell.side[0].win, 502);
@@ -970,9 +1015,9 @@ static void test_watch_numbers(void **state)
 	assert_int_equal(cell.side[0].end, 1100);
 }
 
-static void test_watch_wrap(void **state)
+static void test_evidence_wrap(void **state)
 {
-	struct watch_cell cell = {.count = 0};
+	struct evidence cell = {.side = {{0}}};
 
 	(void)state;
 	note(&cell, 1, 0xfffffff0, 10, 7, 1u << 16);
@@ -983,32 +1028,32 @@ static void test_watch_wrap(void **state)
 }
 
 /* A collision: the newest flow owns the cell's evidence, and nobody takes it for another's. */
-static void test_watch_collision(void **state)
+static void test_evidence_collision(void **state)
 {
-	struct watch_cell cell = {.count = 0};
+	struct evidence cell = {.side = {{0}}};
 
 	(void)state;
 	note(&cell, 0, 1000, 50, 7, 0x10000000);
 	note(&cell, 0, 900, 10, 9, 0x20000000);
-	assert_false(watch_is_of(&cell.side[0], 0x10000000));
-	assert_true(watch_is_of(&cell.side[0], 0x20000000));
+	assert_false(evidence_is_of(&cell.side[0], 0x10000000));
+	assert_true(evidence_is_of(&cell.side[0], 0x20000000));
 	assert_int_equal(cell.side[0].end, 910);
 }
 
 /* One forged segment far away does not displace what is known; a sender that goes on there does. */
-static void test_watch_far_numbers(void **state)
+static void test_evidence_far_numbers(void **state)
 {
-	static const uint32_t far[] = {WATCH_REORDER, 0x40000000, 0x80000000, 0xc0000000, 0u - 2 * WATCH_REORDER};
+	static const uint32_t far[] = {EVIDENCE_REORDER, 0x40000000, 0x80000000, 0xc0000000, 0u - 2 * EVIDENCE_REORDER};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(far) / sizeof(far[0]); i++) {
-		struct watch_cell cell = {.count = 0};
+		struct evidence cell = {.side = {{0}}};
 
 		note(&cell, 0, 1000, 50, 7, 1u << 16);
 		note(&cell, 0, 1050 + far[i], 10, 666, 1u << 16);
 		assert_int_equal(cell.side[0].end, 1050);
 		assert_int_equal(cell.side[0].ack, 7);
-		assert_true(watch_is_of(&cell.side[0], 1u << 16));
+		assert_true(evidence_is_of(&cell.side[0], 1u << 16));
 		note(&cell, 0, 1050, 10, 7, 1u << 16);
 		assert_int_equal(cell.side[0].end, 1060);
 		note(&cell, 0, 1050 + far[i], 10, 8, 1u << 16);
@@ -1132,6 +1177,7 @@ int main(void)
 		cmocka_unit_test(test_reset_exact),
 		cmocka_unit_test(test_reset_validity),
 		cmocka_unit_test(test_reset_behind_data_in_flight),
+		cmocka_unit_test(test_reset_before_data_in_flight),
 		cmocka_unit_test(test_reset_survived_by_sender),
 		cmocka_unit_test(test_reset_challenged),
 		cmocka_unit_test(test_reset_in_window_then_exact),
@@ -1151,10 +1197,11 @@ int main(void)
 		cmocka_unit_test(test_unanswered_syn_is_no_stray),
 		cmocka_unit_test(test_due),
 		cmocka_unit_test(test_reopen),
-		cmocka_unit_test(test_watch_numbers),
-		cmocka_unit_test(test_watch_wrap),
-		cmocka_unit_test(test_watch_collision),
-		cmocka_unit_test(test_watch_far_numbers),
+		cmocka_unit_test(test_idle_rounds),
+		cmocka_unit_test(test_evidence_numbers),
+		cmocka_unit_test(test_evidence_wrap),
+		cmocka_unit_test(test_evidence_collision),
+		cmocka_unit_test(test_evidence_far_numbers),
 		cmocka_unit_test(test_hash_symmetry),
 		cmocka_unit_test(test_self_connection),
 		cmocka_unit_test(test_hash_spreads),

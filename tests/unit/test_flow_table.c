@@ -157,8 +157,9 @@ static void check_graceful(const struct subject *t, const struct seen *s, uint64
 	assert_true(s->flow.side[B].t_fin_acked == EPOCH + (fin_ms + 20) * MS);
 	assert_true(s->flow.side[A].fin_end - t->isn[A] == 52);
 	assert_true(s->flow.side[B].fin_end - t->isn[B] == 502);
-	assert_int_equal(s->log[0].flags, SYN);
-	assert_int_equal(s->log[1].flags, SYN | ACK);
+	assert_int_equal(s->flow.state & FLOW_REOPENED, FLOW_REOPENED); /* the log begins after the handshake */
+	assert_int_equal(s->log[0].flags, FIN);
+	assert_int_equal(s->log[1].flags, FIN);
 	assert_int_equal(s->log[2].flags, ACK);
 }
 
@@ -536,7 +537,7 @@ static void test_finish(void **state)
 			if (s->key.port[A] != 40001)
 				continue;
 			assert_true(open);
-			assert_int_equal(s->flow.state, FLOW_PROVEN);
+			assert_int_equal(s->flow.state, FLOW_PROVEN | FLOW_REOPENED);
 			assert_int_equal(s->flow.side[A].end, 1051); /* by the watch filter's evidence */
 			assert_int_equal(s->flow.side[B].end, 2501);
 		}
@@ -663,6 +664,75 @@ static void test_colliding_flows(void **state)
 	tear_down(&t);
 }
 
+struct hashed {
+	uint32_t hash, host;
+};
+
+static int by_hash(const void *a, const void *b)
+{
+	const struct hashed *x = a, *y = b;
+
+	return (x->hash > y->hash) - (x->hash < y->hash);
+}
+
+/* Two sources whose flows have the same hash, all 32 bits of it: among 300,000 there are some ten such pairs. */
+static void find_equal_hashes(uint32_t hosts[2])
+{
+	enum { TRIES = 300000 };
+	struct wire w = {.from = A, .flags = SYN};
+	struct tcp_segment s = parse_wire(&w);
+	struct hashed *all = malloc(TRIES * sizeof(*all));
+
+	assert_non_null(all);
+	for (uint32_t i = 0; i < TRIES; i++) {
+		s.src.lo = 0x0b000000 + i;
+		all[i] = (struct hashed){flow_hash(&s, flow_side_of(&s), 0, HASH_SEED), (uint32_t)s.src.lo};
+	}
+	qsort(all, TRIES, sizeof(*all), by_hash);
+	hosts[0] = hosts[1] = 0;
+	for (uint32_t i = 1; i < TRIES; i++)
+		if (all[i].hash == all[i - 1].hash) {
+			hosts[0] = all[i - 1].host;
+			hosts[1] = all[i].host;
+			break;
+		}
+	free(all);
+	assert_true(hosts[0] != hosts[1]);
+}
+
+/* They are two connections all the same. */
+static void test_equal_hashes(void **state)
+{
+	static const uint8_t flags[] = {SYN, SYN | ACK, ACK, RST | ACK};
+	static const uint32_t seqs[] = {0, 0, 1, 1}, acks[] = {0, 1, 1, 1};
+	uint32_t hosts[2];
+	struct subject t;
+
+	(void)state;
+	find_equal_hashes(hosts);
+	set_up(&t);
+	for (unsigned n = 0; n < sizeof(flags); n++)
+		for (uint32_t i = 0; i < 2; i++) {
+			uint8_t from = n == 1 || n == 3;
+			struct wire w = {.time = EPOCH + n * MS, .from = from, .flags = flags[n], .seq = seqs[n],
+					 .ack = acks[n], .win = (uint16_t)(1000 + i)};
+			struct tcp_segment s = parse_wire(&w);
+
+			*(from ? &s.dst.lo : &s.src.lo) = hosts[i];
+			flow_table_segment(t.table, &s, 0);
+		}
+	flow_table_finish(t.table, false);
+	assert_int_equal(t.count, 2);
+	for (size_t i = 0; i < 2; i++) {
+		const struct flow_open *o = &t.reports[i].flow.open;
+
+		assert_int_equal(t.reports[i].flow.state & FLOW_RESET, FLOW_RESET);
+		assert_true(t.reports[i].key.addr[o->source].lo == hosts[o->win[0] - 1000]);
+		assert_int_equal(o->win[0], o->win[1]);
+	}
+	tear_down(&t);
+}
+
 /* The interface is part of the flow: the same tuple on two of them is two connections. */
 static void test_interfaces(void **state)
 {
@@ -701,6 +771,25 @@ static void test_data_is_not_looked_up(void **state)
 	tear_down(&t);
 }
 
+/* Once it has been reported, nothing of it is watched. */
+static void test_watch_ends_with_the_report(void **state)
+{
+	struct subject t;
+	uint64_t before;
+
+	(void)state;
+	set_up(&t);
+	open_flow(&t, 0);
+	close_flow(&t, 100);
+	expire(&t, 1000);
+	assert_int_equal(t.count, 1);
+	before = t.counters[COUNT_LOOKED_UP];
+	SEND(&t, 1100 * MS, .from = A, .flags = ACK, .seq = 52, .ack = 502);
+	SEND(&t, 1200 * MS, .from = B, .flags = PSH, .seq = 502, .ack = 52, .len = 10);
+	assert_int_equal(t.counters[COUNT_LOOKED_UP], before);
+	tear_down(&t);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -726,8 +815,10 @@ int main(void)
 		cmocka_unit_test(test_freed_while_full),
 		cmocka_unit_test(test_many_flows),
 		cmocka_unit_test(test_colliding_flows),
+		cmocka_unit_test(test_equal_hashes),
 		cmocka_unit_test(test_interfaces),
 		cmocka_unit_test(test_data_is_not_looked_up),
+		cmocka_unit_test(test_watch_ends_with_the_report),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

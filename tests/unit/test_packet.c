@@ -341,7 +341,8 @@ static void test_ipv4_fragments(void **state)
 		{"whole", 0, PACKET_TCP, 0},                {"do not fragment", 0x4000, PACKET_TCP, 0},
 		{"reserved bit", 0x8000, PACKET_TCP, 0},    {"first", 0x2000, PACKET_TCP, 1},
 		{"second", 0x2001, PACKET_FRAGMENT, 0},     {"last", 0x00b9, PACKET_FRAGMENT, 0},
-		{"at the end", 0x1fff, PACKET_FRAGMENT, 0}, {"DF and offset", 0x4001, PACKET_FRAGMENT, 0},
+		{"half way", 0x1000, PACKET_FRAGMENT, 0},   {"at the end", 0x1fff, PACKET_FRAGMENT, 0},
+		{"DF and offset", 0x4001, PACKET_FRAGMENT, 0},
 	};
 	struct tcp_segment s;
 

@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * How many JSON records a second one core makes of finished flows, verdict included, and how many when the verdict is
+ * there already. The flow is a real one: its segments have gone through the flow table.
+ *
+ * Prints "report N" and "format N", records a second of CPU time, medians of several rounds.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "../../user/flow_table.h"
+#include "../../user/format.h"
+#include "../../user/verdict.h"
+
+#define ROUNDS 15
+#define RECORDS 20000
+#define MILLISECOND 1000000ULL
+#define SECOND (1000 * MILLISECOND)
+
+struct sample {
+	struct flow_key key;
+	struct closing_body body;
+	unsigned flows;
+};
+
+struct step {
+	uint32_t seq, ack;
+	uint16_t len;
+	uint8_t flags, server;
+};
+
+static void take(void *context, const struct flow_key *key, const struct flow *f, const struct flow_segment *log)
+{
+	struct sample *sample = context;
+
+	sample->key = *key;
+	sample->body.flow = *f;
+	memcpy(sample->body.log, log, f->log_len * sizeof(*log));
+	sample->flows++;
+}
+
+/* A short connection's segments, closed by the client in four steps. */
+static void play(struct flow_table *t)
+{
+	static const struct step script[] = {
+		{0, 0, 0, TCP_SYN, 0}, {0, 1, 0, TCP_SYN | TCP_ACK, 1}, {1, 1, 0, TCP_ACK, 0},
+		{1, 1, 100, TCP_PSH | TCP_ACK, 0}, {1, 101, 0, TCP_ACK, 1}, {1, 101, 500, TCP_PSH | TCP_ACK, 1},
+		{101, 501, 0, TCP_ACK, 0}, {101, 501, 0, TCP_FIN | TCP_ACK, 0}, {501, 102, 0, TCP_ACK, 1},
+		{501, 102, 0, TCP_FIN | TCP_ACK, 1}, {102, 502, 0, TCP_ACK, 0},
+	};
+	const struct ip_address client = {0, 0xc0a88b1d}, server = {0, 0x6e2aaf73};
+
+	for (unsigned i = 0; i < sizeof(script) / sizeof(script[0]); i++) {
+		const struct step *step = &script[i];
+		struct tcp_segment s = {
+			.src = step->server ? server : client,
+			.dst = step->server ? client : server,
+			.sport = step->server ? 443 : 63164,
+			.dport = step->server ? 63164 : 443,
+			.time = 1700000000 * SECOND + i * 7 * MILLISECOND,
+			.seq = (step->server ? 3908230190u : 1409610010u) + step->seq,
+			.ack = step->flags & TCP_ACK ? (step->server ? 1409610010u : 3908230190u) + step->ack : 0,
+			.len = step->len,
+			.win = 64240,
+			.ip_id = (uint16_t)i,
+			.vlan = {PACKET_NO_TAG, PACKET_NO_TAG},
+			.family = 4,
+			.flags = step->flags,
+			.ttl = 64,
+			.wscale = step->flags & TCP_SYN ? 7 : SEGMENT_NO_WSCALE,
+			.mptcp = SEGMENT_NO_MPTCP,
+		};
+
+		flow_table_segment(t, &s, 0);
+	}
+	flow_table_finish(t, false);
+}
+
+static double cpu_seconds(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &ts);
+	return (double)ts.tv_sec + (double)ts.tv_nsec / 1e9;
+}
+
+/* Records a second. */
+static double make(const struct sample *sample, bool decide)
+{
+	static struct buffer out;
+	const struct format_style style = {};
+	const struct verdict_context context = {.interface = "eth0", .reason = REPORT_ENDED, .order_by_time = true};
+	struct record record;
+	double start = cpu_seconds();
+
+	verdict(&record, &sample->key, &sample->body.flow, sample->body.log, &context);
+	for (int i = 0; i < RECORDS; i++) {
+		if (decide)
+			verdict(&record, &sample->key, &sample->body.flow, sample->body.log, &context);
+		format_record(&out, FORMAT_JSON, &style, &record);
+		if (out.len > 64 * 1024)
+			out.len = 0; /* where it would be written */
+	}
+	return RECORDS / (cpu_seconds() - start);
+}
+
+static int compare(const void *a, const void *b)
+{
+	double x = *(const double *)a, y = *(const double *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+int main(void)
+{
+	static struct sample sample;
+	uint64_t counters[COUNTERS] = {};
+	struct flow_table_config config = {
+		.timeouts = {500 * MILLISECOND, 10 * SECOND, 60 * SECOND},
+		.idle = 7200 * SECOND,
+		.report = take,
+		.context = &sample,
+		.counters = counters,
+	};
+	struct flow_table *table = flow_table_new(&config);
+	double rates[2][ROUNDS];
+
+	if (!table)
+		return 1;
+	play(table);
+	flow_table_free(table);
+	if (sample.flows != 1 || !(sample.body.flow.state & FLOW_GRACEFUL)) {
+		fputs("format_rate: the sample connection was not reported as it should\n", stderr);
+		return 1;
+	}
+	for (int round = 0; round < ROUNDS; round++)
+		for (int decide = 0; decide < 2; decide++)
+			rates[decide][round] = make(&sample, decide);
+	for (int decide = 0; decide < 2; decide++) {
+		qsort(rates[decide], ROUNDS, sizeof(rates[decide][0]), compare);
+		printf("%s %.0f\n", decide ? "report" : "format", rates[decide][ROUNDS / 2]);
+	}
+	return 0;
+}

@@ -1,0 +1,318 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-2.0
+"""
+Holds tcpfin-trace's records against tshark's view of the same captures, stream by stream and field by field.
+
+Folders are searched for captures. Prints how many values agree, how many differ, and each difference that no rule of
+contract.py justifies; known.tsv gives the reason of each rule. A file passes if it has no such difference. Exit code 1
+if one failed. The binary is build/tcpfin-trace, or what TCPFIN_TRACE says.
+"""
+import argparse
+import fnmatch
+import functools
+import gzip
+import multiprocessing
+import os
+import shutil
+import sys
+import tempfile
+import traceback
+from collections import Counter
+from dataclasses import dataclass, field, replace
+
+import judge
+import records
+import tshark
+from command import confine
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+PCAP = {bytes.fromhex(magic) for magic in ("a1b2c3d4", "d4c3b2a1", "a1b23c4d", "4d3cb2a1", "a1b2cd34", "34cdb2a1",
+                                           "0a0d0d0a")}
+GZIP = bytes.fromhex("1f8b")
+UNPACKED_MOST = 2**30  # bytes
+RUNS = 3  # each with another hash seed: a difference that one of them does not show comes of colliding hashes
+
+# Where libpcap, our reader, stops and tshark goes on: words of our error line -> kind of difference.
+REFUSALS = {"is not supported; capture on": "link-type",
+            "different from the type of the first interface": "mixed-interfaces",
+            "different from the snapshot length of the first interface": "mixed-interfaces"}
+
+
+@dataclass
+class Result:
+    """Of one file. status: ok, fail or skip."""
+    path: str
+    status: str = "ok"
+    note: str = ""
+    streams: int = 0
+    compared: Counter = field(default_factory=Counter)   # values, by field
+    justified: Counter = field(default_factory=Counter)
+    differing: Counter = field(default_factory=Counter)  # without justification
+    kinds: Counter = field(default_factory=Counter)      # justified differences, by kind
+    unreported: Counter = field(default_factory=Counter)  # streams without a record by contract, by rule
+    skipped: Counter = field(default_factory=Counter)    # streams that are not compared, by reason
+    shown: list = field(default_factory=list)            # lines, some of the differences without justification
+
+
+@dataclass
+class Options:
+    seconds: float
+    megabytes: int
+    most: int      # lines of differences
+    settings: str  # an empty folder
+
+
+# ---- what is known ----
+
+@functools.lru_cache(maxsize=None)
+def known():
+    """known.tsv's rows: pattern of the file, pattern of the field, kind, reason."""
+    with open(os.path.join(HERE, "known.tsv"), encoding="utf-8") as lines:
+        return [line.rstrip("\n").split("\t") for line in lines if line.strip() and not line.startswith("#")]
+
+
+def is_known(kind, name, path):
+    return any(kind == row[2] and fnmatch.fnmatch(name, row[1]) and fnmatch.fnmatch(path, row[0]) for row in known())
+
+
+def is_justified(difference, path):
+    return bool(difference.kinds) and all(is_known(kind, difference.field, path) for kind in difference.kinds)
+
+
+def reason(kind):
+    return next(row[3] for row in known() if row[2] == kind)
+
+
+# ---- one file ----
+
+class Fault(Exception):
+    """The file fails, for what the text says."""
+
+
+class Skip(Exception):
+    """The file cannot be compared."""
+
+
+def first_line(text):
+    return next((line for line in text.splitlines() if not line.startswith("Running as user")), "")
+
+
+def checked(report, seconds):
+    """Our program must end by itself, with 0 or with 1 and an error of one line, and print nothing but records."""
+    end = report.end
+    if end.late:
+        raise Fault(f"tcpfin-trace did not end in {seconds:g} s")
+    if end.code not in (0, 1):
+        raise Fault(f"tcpfin-trace: exit code {end.code}: {first_line(end.errors)}")
+    if report.unreadable:
+        raise Fault(f"tcpfin-trace: no record: {report.unreadable}")
+    if end.code == 1 and len(end.errors.splitlines()) != 1:
+        raise Fault(f"tcpfin-trace: exit code 1 and not one line of error: {end.errors!r}")
+    return report
+
+
+def check_refusal(result, report, view, taken):
+    """Our reader stopped. So must tshark, or libpcap is known to read no further."""
+    text = report.end.errors
+    result.note = text
+    if view.frames <= taken:
+        return
+    kind = next((kind for words, kind in REFUSALS.items() if words in text), None)
+    if not kind or not is_known(kind, "file", result.path):
+        raise Fault(f"tshark reads on where we stop: {text}")
+    result.kinds[kind] += 1
+    if not taken:
+        raise Skip(text)
+
+
+def read_both(result, path, options):
+    report = checked(records.read(path, options.seconds), options.seconds)
+    taken = records.packets_read(path, options.seconds) if report.end.code else 0
+    view = tshark.read(path, options.seconds, options.settings, taken)
+    if view.end.late:
+        raise Skip(f"tshark did not end in {options.seconds:g} s")
+    if view.end.code < 0 or (view.end.code and not view.frames and not report.end.code):
+        raise Skip(f"tshark: exit code {view.end.code}: {first_line(view.end.errors)}")
+    if report.end.code:
+        check_refusal(result, report, view, taken)
+    elif view.end.code:
+        result.note = first_line(view.end.errors)
+    return report, view
+
+
+def settle_collisions(comparison, view, path, options):
+    """Differences that not every run shows: two flows shared a watch cell, and the seed decides which ones do."""
+    for _ in range(RUNS - 1):
+        open_ones = {d for d in comparison.differences if not is_justified(d, path)}
+        if not open_ones:
+            return
+        again = judge.compare(view, checked(records.read(path, options.seconds), options.seconds))
+        gone = open_ones - set(again.differences)
+        comparison.differences = [replace(d, kinds=("hash-collision",)) if d in gone else d
+                                  for d in comparison.differences]
+
+
+def count(result, comparison, path, most):
+    result.compared = comparison.compared
+    result.unreported = comparison.unreported
+    for difference in comparison.differences:
+        if is_justified(difference, path):
+            result.justified[difference.field] += 1
+            result.kinds.update(difference.kinds)
+            continue
+        result.differing[difference.field] += 1
+        if len(result.shown) < most:
+            kinds = f" (unknown: {', '.join(difference.kinds)})" if difference.kinds else ""
+            result.shown.append(f"{path}: {difference.where}: {difference.field}: tshark {difference.theirs}, "
+                                f"ours {difference.ours}{kinds}")
+
+
+def compare_capture(result, path, options):
+    report, view = read_both(result, path, options)
+    result.streams = len(view.streams)
+    result.skipped = Counter({why: len(numbers - {-1}) for why, numbers in view.skipped.items()})
+    comparison = judge.compare(view, report)
+    settle_collisions(comparison, view, path, options)
+    result.skipped["too long"] += comparison.too_long
+    count(result, comparison, result.path, options.most)
+    if result.differing:
+        raise Fault(f"{sum(result.differing.values())} differences")
+
+
+def compare_packed(result, path, options):
+    """A gzip file: we must refuse it by name; what is in it is compared like any other."""
+    if "gzip" not in checked(records.read(path, options.seconds), options.seconds).end.errors:
+        raise Fault("tcpfin-trace does not say that the file is compressed")
+    with tempfile.NamedTemporaryFile(dir=options.settings) as plain:
+        with gzip.open(path) as packed:
+            try:
+                shutil.copyfileobj(packed, plain, UNPACKED_MOST)
+            except (OSError, EOFError, ValueError):
+                pass  # cut: what could be unpacked is a cut capture
+        plain.flush()
+        compare_file(result, plain.name, options)
+
+
+def compare_file(result, path, options):
+    with open(path, "rb") as file:
+        head = file.read(4)
+    if head in PCAP:
+        compare_capture(result, path, options)
+    elif head[:2] == GZIP and path == result.path:
+        compare_packed(result, path, options)
+    else:
+        report = checked(records.read(path, options.seconds), options.seconds)
+        if not report.end.code:
+            raise Fault("tcpfin-trace reads what is neither pcap nor pcapng")
+        raise Skip(f"neither pcap nor pcapng; {report.end.errors}")
+
+
+def compare_one(path, options):
+    result = Result(path)
+    try:
+        compare_file(result, path, options)
+    except Fault as fault:
+        result.status, result.note = "fail", str(fault)
+    except Skip as skip:
+        result.status, result.note = "skip", str(skip)
+    except MemoryError:
+        result.status, result.note = "skip", f"needs more than {options.megabytes} MB"
+    except OSError as error:
+        result.status, result.note = "skip", str(error)
+    except Exception:  # a fault of this program must not end the run over all other files
+        result.status, result.note = "fail", "compare.py: " + traceback.format_exc(limit=-3)
+    return result
+
+
+# ---- all files ----
+
+def files_of(arguments):
+    for argument in arguments:
+        if not os.path.isdir(argument):
+            yield argument
+            continue
+        for folder, folders, names in os.walk(argument):
+            folders.sort()
+            for name in sorted(names):
+                path = os.path.join(folder, name)
+                if os.path.isfile(path):
+                    yield path
+
+
+def print_file(result, verbose):
+    note = " - " + result.note if result.note else ""
+    if result.status == "fail":
+        print(f"not ok {result.path}{note}")
+    elif result.status == "skip":
+        print(f"skip {result.path}{note}")
+    elif verbose or result.note:
+        print(f"ok {result.path}{note}")
+    sys.stdout.flush()
+
+
+def print_fields(results):
+    total = {name: sum((getattr(result, name) for result in results), Counter())
+             for name in ("compared", "justified", "differing")}
+    print(f"\n{'field':18} {'compared':>9} {'agree':>9} {'differ':>9} {'justified':>9}")
+    for name in judge.FIELDS:
+        compared, justified, differing = (total[kind][name] for kind in ("compared", "justified", "differing"))
+        print(f"{name:18} {compared:9} {compared - justified - differing:9} {differing:9} {justified:9}")
+
+
+def print_counts(title, counts, text=lambda name: name):
+    if counts:
+        print(f"\n{title}")
+    for name, number in counts.most_common():
+        print(f"  {number:7} {text(name)}")
+
+
+def print_summary(results, most):
+    print_fields(results)
+    total = {name: sum((getattr(result, name) for result in results), Counter())
+             for name in ("kinds", "unreported", "skipped")}
+    print_counts("justified by", total["kinds"], lambda kind: f"{kind}: {reason(kind)}")
+    print_counts("streams without a record, by contract", total["unreported"], lambda kind: f"{kind}: {reason(kind)}")
+    print_counts("streams not compared", +total["skipped"])
+    shown = [line for result in results for line in result.shown]
+    if shown:
+        print("\ndifferences")
+    for line in shown[:most]:
+        print("  " + line)
+    left = sum(sum(result.differing.values()) for result in results) - len(shown[:most])
+    if left:
+        print(f"  and {left} more")
+    status = Counter(result.status for result in results)
+    print(f"\n{sum(result.streams for result in results)} streams in {len(results)} files")
+    print(f"{status['ok']} passed, {status['fail']} failed, {status['skip']} skipped")
+
+
+def parse_arguments(arguments):
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("-j", "--jobs", type=int, default=os.cpu_count(), help="files at a time")
+    parser.add_argument("--max", type=int, default=200, help="differences to show")
+    parser.add_argument("--timeout", type=float, default=300, help="seconds for each program on each file")
+    parser.add_argument("--memory", type=int, default=4096, help="megabytes for each program")
+    parser.add_argument("-v", "--verbose", action="store_true", help="a line for each file, not only for odd ones")
+    parser.add_argument("paths", nargs="+", metavar="FILE-OR-FOLDER")
+    return parser.parse_args(arguments)
+
+
+def run(arguments):
+    options = parse_arguments(arguments)
+    if not os.access(records.BINARY, os.X_OK):
+        sys.exit(f"{records.BINARY}: no such program; build it, or name it in TCPFIN_TRACE")
+    if not shutil.which("tshark"):
+        sys.exit("tshark is not installed")
+    results = []
+    with tempfile.TemporaryDirectory(prefix="tcpfin-compare-") as settings:
+        work = functools.partial(compare_one, options=Options(options.timeout, options.memory, options.max, settings))
+        with multiprocessing.Pool(options.jobs, confine, (options.memory,), maxtasksperchild=100) as pool:
+            for result in pool.imap(work, files_of(options.paths)):
+                print_file(result, options.verbose)
+                results.append(result)
+    print_summary(results, options.max)
+    return any(result.status == "fail" for result in results)
+
+
+if __name__ == "__main__":
+    sys.exit(run(sys.argv[1:]))

@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Holds the records of one file against tshark's streams: what is compared, what agrees, what differs and why."""
+import ipaddress
+from collections import Counter
+from dataclasses import dataclass, field
+
+import contract
+from facts import UNLISTED
+from match import match
+from stream import SECOND, SYN
+
+FIELDS = ["record", "first_fin_sender", "first_fin_time", "fin_copies", "fin_ack_time", "resets", "initial_rtt",
+          "completeness", "community_id"]
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Of one value. kinds: the rules that lead from theirs to ours; None if none do."""
+    where: str
+    field: str
+    theirs: str
+    ours: str
+    kinds: tuple = None
+
+
+@dataclass
+class Comparison:
+    compared: Counter = field(default_factory=Counter)    # by field
+    differences: list = field(default_factory=list)
+    unreported: Counter = field(default_factory=Counter)  # streams without a record, by rule
+    too_long: int = 0                                     # streams of which not all that counts could be kept
+
+
+# ---- text ----
+
+def end_text(end):
+    address = ipaddress.ip_address(end[0])
+    return f"[{address}]:{end[1]}" if address.version == 6 else f"{address}:{end[1]}"
+
+
+def where_text(stream):
+    return f"{end_text(stream.ends[0])}-{end_text(stream.ends[1])} #{stream.name}"
+
+
+def value_text(name, value, ends):
+    if value is None:
+        return "none"
+    if name == "first_fin_sender" and value in (0, 1):
+        return end_text(ends[value])
+    if name in ("first_fin_time", "fin_ack_time", "initial_rtt") and isinstance(value, int):
+        return f"{'-' * (value < 0)}{abs(value) // SECOND}.{abs(value) % SECOND:09}"
+    return str(value)
+
+
+# ---- one record ----
+
+def is_beyond_log(record, name, theirs, ours):
+    """The record's log was full: what did not fit cannot be in it."""
+    if not record.lost:
+        return False
+    if name == "completeness":
+        return not ours & ~theirs
+    return ours in (None, UNLISTED) or (name == "resets" and theirs > ours)
+
+
+def kinds_of(readings, key, ours):
+    """The rules that change the value on its way from theirs to ours; None if the way does not end there."""
+    if readings[-1][1][key] != ours:
+        return None
+    return tuple(name for (_, before), (name, after) in zip(readings, readings[1:]) if before[key] != after[key])
+
+
+def compare_values(comparison, pairing, backwards):
+    record, stream = pairing.record, pairing.home
+    readings = list(contract.steps(pairing, backwards))
+    plain = readings[0][1]
+    for key, ours in record.values().items():
+        name, side = key
+        theirs = plain[key]
+        comparison.compared[name] += theirs is not None or ours is not None
+        if theirs == ours:
+            continue
+        kinds = kinds_of(readings, key, ours)
+        if kinds is None and is_beyond_log(record, name, readings[-1][1][key], ours):
+            kinds = ("log-full",)
+        of = "" if side is None else f" of {end_text(stream.ends[side])}"
+        comparison.differences.append(Difference(where_text(stream), name, value_text(name, theirs, stream.ends) + of,
+                                                 value_text(name, ours, stream.ends), kinds))
+    comparison.compared["community_id"] += 1
+    if record.community_id != stream.community_id:
+        comparison.differences.append(Difference(where_text(stream), "community_id", str(stream.community_id),
+                                                 record.community_id))
+
+
+def compare_record(comparison, pairing, view):
+    record, stream = pairing.record, pairing.home
+    if stream is None:
+        kinds = ("tshark-stopped",) if view.end.code and record.end >= view.latest else None
+        where = f"{end_text(record.ends[record.source])}-{end_text(record.ends[1 - record.source])}"
+        comparison.differences.append(Difference(where, "record", "no stream", record.outcome, kinds))
+        return
+    if pairing.number:
+        kinds = ("several-connections",) if contract.is_another(pairing) else None
+        comparison.differences.append(Difference(where_text(stream), "record", "one stream",
+                                                 f"record {pairing.number + 1} of it, {record.outcome}", kinds))
+    compare_values(comparison, pairing, view.backwards)
+
+
+def compare_stream(comparison, stream, pairings):
+    """A stream that is no record's home."""
+    if any(stream in pairing.streams for pairing in pairings):
+        kinds = ("split-by-tshark",) if stream.first().flags & SYN else None
+        comparison.compared["record"] += 1
+        comparison.differences.append(Difference(where_text(stream), "record", "a stream", "part of another", kinds))
+        return
+    why = contract.why_unreported(stream, pairings)
+    if why:
+        comparison.unreported[why] += 1
+        return
+    comparison.compared["record"] += 1
+    comparison.differences.append(Difference(where_text(stream), "record", "a stream", "no record"))
+
+
+def compare(view, report):
+    comparison = Comparison()
+    streams = [stream for stream in view.streams.values() if stream.first()]
+    for group, pairings in match(streams, report.records):
+        homes = {id(pairing.home) for pairing in pairings}
+        if any(stream.full for stream in group):
+            comparison.too_long += len(group)
+            continue
+        if group and group[0].ends[0] == group[0].ends[1]:
+            comparison.unreported["self-connect"] += len(group)
+            continue
+        for pairing in pairings:
+            comparison.compared["record"] += 1
+            compare_record(comparison, pairing, view)
+        for stream in group:
+            if id(stream) not in homes:
+                compare_stream(comparison, stream, pairings)
+    return comparison

@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * A capture file of any bytes, through all of `-r FILE`: libpcap, link headers, parser, flow table, verdict, format and
+ * sink. What comes out on standard output is well-formed, what comes out on stderr is at most one printable line.
+ *
+ * Input: the file. Its length chooses the format, so that golden captures are seeds as they are.
+ */
+#define _GNU_SOURCE 1 /* memfd_create */
+#include <signal.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "../../user/log.h"
+#include "../../user/source_file.h"
+#include "check.h"
+#include "flow_table_light.h"
+
+static int file_fd = -1;
+static char path[32];
+static char *said; /* on stderr */
+static size_t said_len;
+
+static void start(void)
+{
+	file_fd = memfd_create("capture", 0);
+	expect(file_fd >= 0 && dup2(memfd_create("output", 0), STDOUT_FILENO) == STDOUT_FILENO);
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", file_fd);
+}
+
+static void rewrite(int fd, const void *data, size_t size)
+{
+	expect(!ftruncate(fd, 0) && lseek(fd, 0, SEEK_SET) == 0);
+	expect(write(fd, data, size) == (ssize_t)size);
+}
+
+/* The source takes these signals for itself; they must go on ending the fuzzer. */
+static int run_source(struct reporter *reporter, const struct options *options, uint64_t *counters)
+{
+	sigset_t signals, before;
+	int code;
+
+	sigemptyset(&signals);
+	sigaddset(&signals, SIGINT);
+	sigaddset(&signals, SIGTERM);
+	sigprocmask(SIG_BLOCK, &signals, &before);
+	code = source_file_run(reporter, options, counters);
+	signal(SIGINT, SIG_DFL);
+	signal(SIGTERM, SIG_DFL);
+	sigprocmask(SIG_SETMASK, &before, NULL);
+	return code;
+}
+
+static void check_output(const struct options *options, unsigned records)
+{
+	off_t len = lseek(STDOUT_FILENO, 0, SEEK_END);
+	char *text = len ? mmap(NULL, (size_t)len, PROT_READ, MAP_SHARED, STDOUT_FILENO, 0) : NULL;
+
+	expect(text != MAP_FAILED);
+	if (!len)
+		expect(!records);
+	else if (options->format == FORMAT_JSON)
+		expect(check_json_lines(text, (size_t)len) == records);
+	else if (options->format == FORMAT_CSV)
+		expect(check_csv_lines(text, (size_t)len) == records + 1);
+	else
+		check_printable(text, (size_t)len, false, false);
+	if (text)
+		munmap(text, (size_t)len);
+	rewrite(STDOUT_FILENO, "", 0);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct options options = {
+		.read_file = path, .format = size & 3, .show_open = size & 4, .verbose = size & 8, .settle = 500000000,
+		.syn_timeout = 10000000000, .close_timeout = 60000000000, .idle_timeout = 7200000000000,
+	};
+	uint64_t counters[COUNTERS] = {0};
+	FILE *console = stderr;
+	struct reporter reporter;
+	int code;
+
+	if (file_fd < 0)
+		start();
+	rewrite(file_fd, data, size);
+	reporter_init(&reporter, &options);
+	stderr = open_memstream(&said, &said_len);
+	code = run_source(&reporter, &options, counters);
+	fclose(stderr);
+	stderr = console;
+	expect(code == (said_len ? EXIT_RUNTIME : EXIT_FINE));
+	expect(!said_len || memchr(said, '\n', said_len) == said + said_len - 1);
+	check_printable(said, said_len, false, false);
+	free(said);
+	check_output(&options, (unsigned)reporter.summary.records);
+	reporter_free(&reporter);
+	return 0;
+}

@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The packet parser on any bytes with any metadata. The packet is a heap block of exactly its size, so that one byte
+ * read beside it is a finding; what the parser calls TCP is compared with the bytes.
+ *
+ * Input: 8 bytes of metadata (parse_meta), then the packet.
+ */
+#include <string.h>
+
+#include "../../bpf/core/flow_key.h"
+#include "fuzz.h"
+
+static struct packet_meta parse_meta(struct input *in)
+{
+	uint8_t bits = take8(in), big = take8(in);
+	struct packet_meta m = {.link = bits % 3, .gso = bits >> 4 & 1, .vlan_present = bits >> 5 & 1};
+
+	m.ethertype = take16(in);
+	m.vlan_tci = take16(in);
+	m.wire_len = take16(in) << (big & 15); /* the part that was not captured */
+	return m;
+}
+
+/* As user/source_file.c and the BPF programs do: only where the packet holds them whole. */
+static void check_options(struct tcp_segment *s, const uint8_t *packet, size_t len)
+{
+	struct tcp_options o = {.len = s->options_len};
+
+	expect(s->options_len <= PACKET_OPTIONS_MAX);
+	if (len < (size_t)s->options_off + s->options_len)
+		return;
+	memcpy(o.bytes, packet + s->options_off, o.len);
+	packet_options(s, &o);
+	expect(o.at <= o.len);
+	expect(s->wscale <= 14 || s->wscale == SEGMENT_NO_WSCALE);
+	expect(s->mptcp <= 15 || s->mptcp == SEGMENT_NO_MPTCP);
+}
+
+static void check_segment(const struct tcp_segment *s, const struct packet_meta *m, const uint8_t *packet, size_t len)
+{
+	const uint8_t *tcp = packet + s->options_off - 20;
+
+	expect(s->options_off >= 40 && s->options_off <= len);
+	expect((uint64_t)s->options_off + s->options_len + s->len <= m->wire_len);
+	expect(s->sport == (tcp[0] << 8 | tcp[1]) && s->flags == tcp[13] && s->options_len + 20 == (tcp[12] >> 4) * 4);
+	expect(s->family == 4 || s->family == 6);
+	expect(s->partial <= 1);
+	for (int i = 0; i < PACKET_MAX_TAGS; i++)
+		expect(s->vlan[i] < 4096 || s->vlan[i] == PACKET_NO_TAG);
+	expect(s->vlan[0] != PACKET_NO_TAG || s->vlan[1] == PACKET_NO_TAG);
+}
+
+/* Both directions of a connection have one key, and opposite sides. */
+static void check_key(const struct tcp_segment *s)
+{
+	struct tcp_segment back = *s;
+	uint32_t side = flow_side_of(s), hash = flow_hash(s, side, 1, 42);
+	struct flow_key key, back_key;
+
+	back.src = s->dst;
+	back.dst = s->src;
+	back.sport = s->dport;
+	back.dport = s->sport;
+	flow_key_fill(&key, s, side, 1, hash);
+	flow_key_fill(&back_key, &back, flow_side_of(&back), 1, flow_hash(&back, flow_side_of(&back), 1, 42));
+	expect(flow_key_equal(&key, &back_key));
+	expect(side != flow_side_of(&back) || (s->sport == s->dport && !memcmp(&s->src, &s->dst, sizeof(s->src))));
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct input in = {data, data + size};
+	struct packet_meta meta = parse_meta(&in);
+	size_t len = input_left(&in);
+	uint8_t *packet = malloc(len ? len : 1);
+	struct cursor c = {packet, packet + len};
+	enum packet_verdict verdict;
+	struct tcp_segment s;
+
+	memset(&s, 0xaa, sizeof(s)); /* what the parser leaves out is no valid value */
+	meta.wire_len += len;
+	if (len)
+		memcpy(packet, in.pos, len);
+	verdict = packet_parse(&s, &c, &meta);
+	expect(verdict >= PACKET_TCP && verdict < PACKET_VERDICTS);
+	expect(c.pos >= packet && c.pos <= c.end && c.end == packet + len);
+	if (verdict == PACKET_TCP) {
+		check_segment(&s, &meta, packet, len);
+		check_options(&s, packet, len);
+		check_key(&s);
+	}
+	free(packet);
+	return 0;
+}

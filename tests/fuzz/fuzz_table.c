@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The host's flow table on a script of segments of a few tuples, with the clock going both ways: no segment is in two
+ * reports, and no copy of a reported FIN makes another connection, so none is reported twice; and when all is over nothing
+ * is left, in queues, filter or memory.
+ *
+ * With the first bit of the input set, the first conversation is an honest one: connections follow each other on its
+ * tuple, each is closed as it should be, the clock goes forward, and each must be reported once, as graceful.
+ *
+ * Input: 1 byte (bit 0 honest, 1 report open ones), a script.
+ */
+#include "../../user/verdict.h"
+#include "check.h"
+#include "flow_table_light.h" /* the table's inside */
+#include "script.h"
+
+#define SECOND 1000000000ULL /* ns */
+#define TIMES 1024 /* the low bits of a time say which segment it was */
+
+/* The last report of a conversation. */
+struct reported {
+	uint64_t until; /* ns: so long the table knows copies; 0 when a SYN has come since */
+	bool fin[2];
+	uint32_t fin_end[2];
+};
+
+struct run {
+	bool seen[TIMES];    /* segments reported */
+	struct reported last[SCRIPT_TALKS];
+	uint64_t now, latest; /* of the clock, which also goes back */
+	bool honest;
+	unsigned segment;    /* of the script */
+	unsigned step, ended, reported; /* of the honest: the next segment of this one; ended; reported of those */
+	uint64_t counters[COUNTERS];
+};
+
+/* ---- the honest conversation ---- */
+
+struct honest_segment {
+	uint8_t side, flags, seq, ack;
+};
+
+static const struct honest_segment honest_close[] = {
+	{0, TCP_SYN, 0, 0}, {1, TCP_SYN | TCP_ACK, 0, 1}, {0, TCP_ACK, 1, 1},
+	{0, TCP_FIN | TCP_ACK, 1, 1}, {1, TCP_ACK, 1, 2}, {1, TCP_FIN | TCP_ACK, 1, 2}, {0, TCP_ACK, 2, 2},
+};
+#define HONEST_STEPS (sizeof(honest_close) / sizeof(honest_close[0]))
+#define HONEST_ISN 100000 /* from one to the next */
+
+static void honest_turn(struct run *run, struct tcp_segment *s)
+{
+	const struct honest_segment *h = &honest_close[run->step++];
+
+	s->flags = h->flags;
+	s->seq = run->ended * HONEST_ISN + h->side * 7777777 + h->seq;
+	s->ack = run->ended * HONEST_ISN + !h->side * 7777777 + h->ack;
+	s->len = 0;
+	script_ends(s, 0, h->side);
+	if (run->step < HONEST_STEPS)
+		return;
+	run->step = 0;
+	run->ended++;
+}
+
+static void honest_report(struct run *run, const struct record *r)
+{
+	if (r->segments[0].raw_seq / HONEST_ISN == run->ended) /* still going on */
+		return;
+	expect(r->closer == SOURCE && r->pattern == PATTERN_FOUR_WAY && !r->reset.ignored);
+	run->reported++;
+}
+
+/* ---- reports ---- */
+
+static void note_segments(struct run *run, const struct flow_segment *log, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++) {
+		expect(!run->seen[log[i].time % TIMES]);
+		run->seen[log[i].time % TIMES] = true;
+	}
+}
+
+/* Without a handshake and with a FIN that was reported: a late copy. */
+static void note_fins(struct run *run, unsigned talk, const struct flow *f)
+{
+	struct reported *last = &run->last[talk];
+
+	for (int i = 0; i < 2; i++) {
+		bool fin = f->side[i].seen & SIDE_FIN;
+
+		expect(!fin || !last->fin[i] || f->open.seen || run->latest >= last->until ||
+		       f->side[i].fin_end != last->fin_end[i]);
+		last->fin[i] = fin;
+		last->fin_end[i] = f->side[i].fin_end;
+	}
+	last->until = run->now + TOMBSTONE_NS;
+}
+
+static void note_report(void *context, const struct flow_key *key, const struct flow *f, const struct flow_segment *log)
+{
+	struct flow_segment handshake[FLOW_LOG_HANDSHAKE];
+	struct verdict_context verdict_context = {.reason = REPORT_ENDED};
+	struct run *run = context;
+	struct record r;
+
+	expect(f->log_len <= FLOW_LOG_CLOSING);
+	note_segments(run, log, f->log_len);
+	if (f->state & FLOW_REOPENED)
+		note_segments(run, handshake, flow_handshake_log(&f->open, handshake));
+	note_fins(run, key->port[0] - SCRIPT_PORT, f);
+	verdict(&r, key, f, log, &verdict_context);
+	check_record(&r);
+	if (run->honest && key->port[0] == SCRIPT_PORT)
+		honest_report(run, &r);
+}
+
+static void check_empty(const struct flow_table *t)
+{
+	static const struct watch nothing;
+
+	expect(!t->entries && !t->tombstones);
+	for (int i = 0; i < QUEUES; i++)
+		expect(!t->queue[i].head && !t->queue[i].tail);
+	expect(!memcmp(&t->watch, &nothing, sizeof(nothing)));
+}
+
+static void play(struct flow_table *t, struct run *run, struct script *script)
+{
+	uint64_t before = script->now;
+	struct tcp_segment s;
+	unsigned talk, side;
+
+	for (; run->segment < TIMES && script_next(script, &s, &talk, &side); before = script->now) {
+		if (run->honest && s.time < before)
+			s.time = script->now = before;
+		if (run->honest && talk == 0)
+			honest_turn(run, &s);
+		s.time = s.time / TIMES * TIMES + run->segment++;
+		run->now = s.time;
+		run->latest = s.time > run->latest ? s.time : run->latest;
+		flow_table_segment(t, &s, 0);
+		flow_table_expire(t, s.time);
+		if (s.flags & TCP_SYN)
+			run->last[talk].until = 0;
+	}
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct input in = {data, data + size};
+	uint8_t how = take8(&in);
+	struct run run = {.honest = how & 1};
+	uint64_t patience = run.honest ? 1ULL << 50 : 10 * SECOND;
+	struct flow_table_config config = {
+		.timeouts = {.settle = SECOND / 2, .syn = patience, .close = 6 * patience},
+		.idle = 700 * patience, .hash_seed = 42, .report = note_report, .context = &run, .counters = run.counters,
+	};
+	struct flow_table *t = flow_table_new(&config);
+	struct script script;
+
+	expect(t);
+	script_begin(&script, in);
+	play(t, &run, &script);
+	flow_table_finish(t, how & 2);
+	expect(!run.honest || run.reported == run.ended);
+	check_empty(t);
+	flow_table_free(t);
+	expect(!light_block.used);
+	return 0;
+}
