@@ -316,8 +316,8 @@ static __always_inline int unproven_store(struct work *w, struct unproven_set *s
 	int stored = 0;
 
 	bpf_spin_lock(&set->lock);
-	if (set->tag[way] == (w->key.hash | 1) && flow_key_equal(&e->key, &w->key) &&
-	    e->flow.version == f->version && e->flow.t_first == f->t_first) {
+	/* Another flow in its place would have begun at another nanosecond. */
+	if (set->tag[way] == (w->key.hash | 1) && e->flow.version == f->version && e->flow.t_first == f->t_first) {
 		f->version++;
 		copy_rolled(&e->flow, f, sizeof(*f));
 		flow_turn_end(&w->turn, e->log, FLOW_LOG_UNPROVEN);

@@ -192,19 +192,22 @@ static __always_inline __u32 segment_end(const struct tcp_segment *s)
 	return s->seq + s->len + !!(s->flags & TCP_SYN) + !!(s->flags & TCP_FIN);
 }
 
-/* Flags that contradict each other (SYN+FIN, SYN+RST) or a FIN without ACK: no receiver acts on them. */
+/*
+ * Flags that contradict each other (SYN+FIN, SYN+RST), or none of SYN, RST and ACK (RFC 9293 section 3.10.7.4): no
+ * receiver acts on them.
+ */
 static __always_inline flag_t segment_contradicts(const struct tcp_segment *s)
 {
 	if (s->flags & TCP_SYN)
 		return (s->flags & (TCP_FIN | TCP_RST)) != 0;
-	return (s->flags & (TCP_FIN | TCP_RST | TCP_ACK)) == TCP_FIN;
+	return !(s->flags & (TCP_RST | TCP_ACK));
 }
 
 /*
  * Window (bytes) that the side offered last. Scaling holds only if both SYNs offered it (RFC 7323); where that was not
  * seen, `unknown` is the shift to assume: 0 for the least, 14 for the most that it can be.
  */
-static __always_inline __u32 flow_window(const struct flow *f, __u32 side, __u32 unknown)
+static shared_code __u32 flow_window(const struct flow *f, __u32 side, __u32 unknown)
 {
 	const struct flow_open *o = &f->open;
 	__u32 scale = unknown;
@@ -231,8 +234,8 @@ static __always_inline flag_t flow_seen_twice(const struct flow *f, const struct
 
 	for (i = 0; i < 2; i++) {
 		const struct flow_segment *e = &t->last[i];
-		/* an entry counts from its first segment on, but the last one of the log was last seen at t_last */
-		__u64 seen = i == 0 && !f->lost ? f->t_last : e->time;
+		/* an entry's time is that of its first segment; of the last entry's last one, t_last is the best guess */
+		__u64 seen = i == 0 && e->count > 1 && !f->lost ? f->t_last : e->time;
 
 		if (f->log_len > i && log_equal(e, s, t->side) && (i == 0 || e->count == 1) && e->ip_id == s->ip_id &&
 		    e->win == s->win && s->time - seen < FLOW_DUPLICATE_NS)
@@ -484,18 +487,34 @@ static __always_inline flag_t flow_survived_reset(const struct flow *f, const st
 
 /* ---- FINs and their acknowledgments ---- */
 
+/*
+ * Is the segment's number further ahead than its receiver's window allows? Counted from the highest byte that was seen or
+ * that the receiver has acknowledged, where a capture has lost some.
+ */
+static __always_inline flag_t flow_beyond_window(const struct flow *f, const struct tcp_segment *s, __u32 side)
+{
+	const struct flow_side *me = &f->side[side & 1], *peer = &f->side[!side];
+	__u32 window = flow_window(f, !side, 14), from = me->end;
+
+	if (!(me->seen & SIDE_END))
+		return 0;
+	if (peer->seen & SIDE_ACK && seq_after(peer->ack, from))
+		from = peer->ack;
+	return seq_diff(s->seq, from) > (__s32)(window < 0xffff ? 0xffff : window);
+}
+
 /* Are the FIN's numbers beyond what either side can have offered or sent? Then it is forged or from another time. */
 static __always_inline flag_t flow_fin_implausible(const struct flow *f, const struct tcp_segment *s, __u32 side)
 {
 	const struct flow_side *me = &f->side[side & 1], *peer = &f->side[!side];
-	__u32 window = flow_window(f, !side, 14);
 
-	if (window < 0xffff)
-		window = 0xffff;
-	if (me->seen & SIDE_END && (seq_diff(s->seq, me->end) > (__s32)window ||
-				    seq_diff(me->end, segment_end(s)) > (__s32)EVIDENCE_REORDER))
+	if (flow_beyond_window(f, s, side))
 		return 1;
-	return peer->seen & SIDE_END && seq_diff(s->ack, peer->end) > (__s32)window;
+	if (me->seen & SIDE_END && seq_diff(me->end, segment_end(s)) > (__s32)EVIDENCE_REORDER)
+		return 1;
+	if (peer->seen & SIDE_FIN && s->ack == peer->fin_end)
+		return 0;
+	return peer->seen & SIDE_END && seq_diff(s->ack, peer->end) > (__s32)flow_window(f, side, 14);
 }
 
 static __always_inline void flow_fin(struct flow *f, struct flow_turn *t, const struct tcp_segment *s)
@@ -577,13 +596,15 @@ static __always_inline void flow_ack(struct flow *f, struct flow_turn *t, const 
  * Raises the side's highest numbers. Returns whether anything is new. A FIN behind a gap raises nothing: the bytes before
  * it were not seen, and if it is forged the real one must still be the next in sequence.
  */
-static __always_inline flag_t flow_advance(struct flow_side *me, const struct tcp_segment *s)
+static __always_inline flag_t flow_advance(struct flow *f, const struct tcp_segment *s, __u32 side)
 {
+	struct flow_side *me = &f->side[side & 1];
 	__u32 end = segment_end(s);
 	flag_t news = 0;
 
 	if (!(me->seen & SIDE_END) ||
-	    (end - me->end - 1 < FLOW_JUMP && !(s->flags & TCP_FIN && seq_after(s->seq, me->end)))) {
+	    (end - me->end - 1 < FLOW_JUMP && !(s->flags & TCP_FIN && seq_after(s->seq, me->end)) &&
+	     !flow_beyond_window(f, s, side))) {
 		me->end = end;
 		me->seen |= SIDE_END;
 		news = 1;
@@ -626,7 +647,7 @@ static __always_inline void flow_accept(struct flow *f, struct flow_turn *t, con
 	if (s->flags & TCP_ACK)
 		flow_ack(f, t, s);
 	paths_meet();
-	if (flow_advance(&f->side[t->side & 1], s) || t->listed)
+	if (flow_advance(f, s, t->side) || t->listed)
 		f->t_progress = s->time;
 }
 

@@ -362,8 +362,8 @@ static void compare_drained(struct run *r)
 }
 
 /* Returns 1 << enum check for every check that found a difference. */
-static unsigned run_conversation(struct diff *d, enum program program, const struct conversation *c, struct tally *tally,
-				 bool explain)
+static unsigned run_conversation(struct diff *d, enum program program, const struct conversation *c,
+				 struct tally *tally, bool explain)
 {
 	const struct flow_timeouts *timeouts = c->timed ? &usual_timeouts : &no_timeouts;
 	struct run r = {

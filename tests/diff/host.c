@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The twin is compiled into this file: what is compared with the kernel lies inside of it. It gets as few evidence cells
- * as the kernel has, or flows that share one would differ.
+ * The twin is compiled into this file: what is compared with the kernel lies inside of it. It gets as few evidence
+ * cells as the kernel has, or flows that share one would differ.
  */
 #define FILE_EVIDENCE_CELLS EVIDENCE_CELLS
 #include "../../user/flow_table.c"

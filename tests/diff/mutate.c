@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Half of the changes are those that a network makes (loss, copies, reordering, reuse of ports), the other half those of
- * an attacker (forged flags and numbers, broken headers). Numbers are drawn around the borders that the code compares
- * with, since random ones never hit them.
+ * Half of the changes are those that a network makes (loss, copies, reordering, reuse of ports), the other half those
+ * of an attacker (forged flags and numbers, broken headers). Numbers are drawn around the borders that the code
+ * compares with, since random ones never hit them.
  */
 #include <string.h>
 
@@ -447,7 +447,8 @@ static const mutation mutations[] = {
 	lose, lose, repeat, repeat, swap, swap, pause_between, pause_between, set_clock_back, interleave, wrap_numbers,
 	wrap_numbers, reuse_ports, reuse_ports, make_super_packet, collide,
 	/* attacker */
-	forge_flags, forge_flags, forge_flags, forge_number, forge_number, forge_number, forge_window, forge_identity, mirror,
+	forge_flags, forge_flags, forge_flags, forge_number, forge_number, forge_number, forge_window, forge_identity,
+	mirror,
 	break_length, break_header_length, break_fragment, break_type, break_options, break_bits, break_byte, cut, pad,
 };
 

@@ -103,8 +103,8 @@ void segments_explain(const struct tcp_segment *a, const struct tcp_segment *b, 
 /* ---- reports ---- */
 
 /*
- * The kernel does not announce anew what no verdict reads: that a tuple was taken over after a close had begun, and that
- * a packet of a finished connection was seen twice.
+ * The kernel does not announce anew what no verdict reads: that a tuple was taken over after a close had begun, and
+ * that a packet of a finished connection was seen twice.
  */
 static void forget_owner(struct report *r)
 {
