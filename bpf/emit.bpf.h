@@ -85,4 +85,15 @@ static __noinline int emit_open(const struct flow_open *open, const struct flow_
 	return 0;
 }
 
+/* Reports the unproven flow at hand, which a new attempt has replaced. */
+static __always_inline void emit_replaced_attempt(struct work *w)
+{
+	w->head.kind = EVENT_UNPROVEN;
+	w->head.log_cap = FLOW_LOG_UNPROVEN;
+	w->head.key = w->key;
+	w->value.body.flow.state |= FLOW_REPLACED;
+	if (bpf_ringbuf_output(&ring, &w->head, sizeof(struct flow_event), BPF_RB_NO_WAKEUP))
+		count(COUNT_RECORDS_LOST);
+}
+
 #endif

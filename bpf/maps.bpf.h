@@ -81,6 +81,7 @@ struct work {
 	__u32 pad;
 	__u64 oldest;  /* unproven_victim's */
 	struct tcp_options options;
+	struct flow_event_head head; /* with what follows, a struct flow_event */
 	struct {
 		__u32 lock; /* laid out as struct closing: a value that holds a lock cannot lie in a per-CPU map */
 		__u32 hash;

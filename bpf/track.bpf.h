@@ -12,7 +12,7 @@
 
 #include "emit.bpf.h"
 
-#define STEP_TRIES 3
+#define STEP_TRIES 4
 
 int unproven_bury(const struct flow_key *key, const struct flow *f);
 
@@ -70,12 +70,15 @@ static __always_inline __u32 closing_tell(struct flow *f, __u32 step)
 	return tell;
 }
 
-/* Which of the filter's counts holds the flow: a finished one is live again while a repeated FIN is to be answered. */
+/*
+ * Which of the filter's counts holds the flow: it settles with the step that finishes it, and is live again when a FIN is
+ * repeated. (One that was finished when it came into the table stays live.)
+ */
 static __always_inline void closing_move(struct work *w, struct flow *f)
 {
 	flag_t settles = (f->state & (FLOW_GRACEFUL | FLOW_REPEATED)) == FLOW_GRACEFUL;
 
-	if (settles && !(f->state & FLOW_SETTLING)) {
+	if (settles && w->turn.step & STEP_DONE) {
 		f->state |= FLOW_SETTLING;
 		w->moved = MOVED_TO_SETTLING;
 	} else if (!settles && f->state & FLOW_SETTLING) {
@@ -116,17 +119,18 @@ static __noinline int closing_step(struct work *w, struct closing *c)
 		}
 		bpf_spin_unlock(&c->lock);
 	}
-	if (!stored)
+	if (!stored) {
 		count(COUNT_CONTENDED);
-	if (stored && w->moved == MOVED_TO_SETTLING)
+		return 0;
+	}
+	if (w->moved == MOVED_TO_SETTLING)
 		watch_settle(w->key.hash);
-	if (stored && w->moved == MOVED_TO_LIVE)
+	else if (w->moved == MOVED_TO_LIVE)
 		watch_unsettle(w->key.hash);
-	if (stored && tell == TELL_ALL) {
+	if (tell == TELL_ALL) {
 		emit_closing(c, &w->key);
 		unproven_bury(&w->key, f);
-	}
-	if (stored && tell == TELL_NEWS)
+	} else if (tell == TELL_NEWS)
 		emit_notice(&w->key, EVENT_NEWS);
 	return 0;
 }
@@ -266,9 +270,14 @@ enum {
 	UNPROVEN_EVICTED = 8, /* an entry gave way that was still watched */
 	UNPROVEN_LOST = 16,   /* ... and had ended without having been reported */
 	UNPROVEN_READY = 32,  /* the work holds a copy to step */
+	UNPROVEN_AGAIN = 64,  /* a new attempt: what was there has been taken out, and a new entry is to be made */
+	UNPROVEN_OLDER = 128, /* ... and it was no tombstone: the work holds it, to be reported */
 };
 
-/* Copies the tuple's unproven flow into the work, making one if `create`. Bits into w->found. */
+/*
+ * Copies the tuple's unproven flow into the work, making one if `create`. Bits into w->found. An older attempt that a new
+ * one replaces is copied and taken out first: UNPROVEN_OLDER.
+ */
 static __always_inline void unproven_load(struct work *w, struct unproven_set *set, __u32 create, __u32 others)
 {
 	struct unproven *e;
@@ -287,7 +296,10 @@ static __always_inline void unproven_load(struct work *w, struct unproven_set *s
 	e = &set->entry[way];
 	if (!create && others && e->flow.state & FLOW_TOMBSTONE)
 		goto out; /* its closing flow may still be there, and comes first */
-	if (w->way >= UNPROVEN_WAYS || flow_is_new_attempt(&e->flow, &w->segment, w->turn.side)) {
+	if (w->way < UNPROVEN_WAYS && flow_is_new_attempt(&e->flow, &w->segment, w->turn.side)) {
+		w->found |= e->flow.state & FLOW_TOMBSTONE ? UNPROVEN_AGAIN : UNPROVEN_AGAIN | UNPROVEN_OLDER;
+		set->tag[way] = 0;
+	} else if (w->way >= UNPROVEN_WAYS) {
 		if (set->tag[way] && !(e->flow.state & FLOW_TOMBSTONE)) {
 			w->found |= UNPROVEN_EVICTED;
 			if (e->flow.state & FLOW_DONE)
@@ -300,8 +312,8 @@ static __always_inline void unproven_load(struct work *w, struct unproven_set *s
 		flow_init(&e->flow, &w->segment, w->turn.side, others != 0);
 		w->found |= UNPROVEN_RAISED;
 	}
-	copy_rolled(&w->value.body.flow, &e->flow, sizeof(e->flow));
-	flow_turn_begin(&w->turn, &w->value.body.flow, e->log, FLOW_LOG_UNPROVEN, w->turn.side);
+	copy_rolled(&w->value.body, &e->flow, sizeof(e->flow) + sizeof(e->log)); /* the log lies behind the flow in both */
+	flow_turn_begin(&w->turn, &w->value.body.flow, w->value.body.log, FLOW_LOG_UNPROVEN, w->turn.side);
 	w->found |= UNPROVEN_READY;
 out:
 	bpf_spin_unlock(&set->lock);
@@ -322,7 +334,7 @@ static __always_inline int unproven_store(struct work *w, struct unproven_set *s
 		copy_rolled(&e->flow, f, sizeof(*f));
 		flow_turn_end(&w->turn, e->log, FLOW_LOG_UNPROVEN);
 		if (w->turn.step & STEP_PROVEN) {
-			copy_rolled(w->value.body.log, e->log, sizeof(e->log));
+			flow_turn_end(&w->turn, w->value.body.log, FLOW_LOG_UNPROVEN);
 			set->tag[way] = 0;
 			w->found |= UNPROVEN_PROVEN;
 		}
@@ -352,9 +364,21 @@ __noinline int unproven_step(__u32 create, __u32 others)
 	for (tries = 0; tries < STEP_TRIES; tries++) {
 		const struct flow *f = &w->value.body.flow;
 
-		w->found &= ~UNPROVEN_READY;
+		w->found &= ~(UNPROVEN_READY | UNPROVEN_AGAIN | UNPROVEN_OLDER);
 		unproven_load(w, set, create, others);
 		paths_meet();
+		if (w->found & UNPROVEN_OLDER) {
+			watch_lower(w->key.hash);
+			if (flow_is_stray(&w->value.body.flow))
+				count(COUNT_STRAY);
+			else
+				emit_replaced_attempt(w);
+		}
+		if (w->found & UNPROVEN_AGAIN) {
+			if (!create) /* a SYN-ACK: first see what else the tuple has */
+				return 0;
+			continue;
+		}
 		if (!(w->found & UNPROVEN_READY))
 			return 0;
 		if (f->state & FLOW_TOMBSTONE) {
@@ -412,11 +436,8 @@ __noinline int unproven_bury(const struct flow_key *key, const struct flow *f)
 		set->tag[way] = key->hash | 1;
 		e->key = *key;
 		e->key.generation = 0;
-		e->flow.open = f->open;
-		e->flow.side[0] = f->side[0];
-		e->flow.side[1] = f->side[1];
-		e->flow.state = f->state | FLOW_TOMBSTONE;
-		e->flow.version++;
+		copy_rolled(&e->flow, f, sizeof(*f));
+		e->flow.state |= FLOW_TOMBSTONE;
 	}
 	bpf_spin_unlock(&set->lock);
 	return 0;
@@ -459,9 +480,12 @@ static __noinline int track_proven(struct work *w, struct closing *c)
 }
 
 /* Disarms the flow's idle probe. */
-static __always_inline void established_heard(struct work *w, struct established *e)
+static __noinline int established_heard(struct work *w, struct established *e)
 {
 	flag_t armed = 0;
+
+	if (!w || !e)
+		return 0;
 
 	bpf_spin_lock(&e->lock);
 	if (e->hash == w->key.hash)
@@ -469,6 +493,7 @@ static __always_inline void established_heard(struct work *w, struct established
 	bpf_spin_unlock(&e->lock);
 	if (armed)
 		watch_lower(w->key.hash);
+	return 0;
 }
 
 enum { BEGIN_PLACED, BEGIN_RACED, BEGIN_STRAY };
@@ -524,12 +549,10 @@ static __noinline int track_syn_copy(struct work *w, struct established *e)
 {
 	if (!w || !e || !flow_is_copy(&e->open, &w->segment, w->turn.side))
 		return 0;
-	bpf_spin_lock(&e->lock);
-	if (w->segment.flags & TCP_ACK)
+	if (w->segment.flags & TCP_ACK) /* counts for the reader; no lock for them */
 		e->open.synack_copies = saturating_inc(e->open.synack_copies);
 	else
 		e->open.syn_copies = saturating_inc(e->open.syn_copies);
-	bpf_spin_unlock(&e->lock);
 	return 1;
 }
 

@@ -15,8 +15,7 @@ enum kind { UNPROVEN, ESTABLISHED, CLOSING, TOMBSTONE };
 /* The queues: enum flow_wait, the established flows, and reported ones that stay to recognise late copies. */
 enum { QUEUE_ESTABLISHED = FLOW_WAITS, QUEUE_TOMBSTONES, QUEUES };
 
-/* No stack waits longer between two copies of a SYN, and no TIME-WAIT lasts longer. */
-#define TOMBSTONE_NS (64 * 1000000000ULL)
+/* They go when there are more, the oldest first; their numbers tell late segments from those of another connection. */
 #define TOMBSTONES_MAX 8192
 
 /* Memory is no matter here and only what is used is paid for: collisions are to be as good as none. */
@@ -405,13 +404,14 @@ static bool begin(struct flow_table *t, const struct flow_key *key, struct entry
 static void step_closing(struct flow_table *t, struct entry *e, const struct tcp_segment *s, uint32_t side)
 {
 	struct flow *f = &e->body->flow;
+	bool done;
 
-	step(e->body, FLOW_LOG_CLOSING, s, side);
 	watch_lower(t, e);
-	if ((f->state & (FLOW_GRACEFUL | FLOW_REPEATED)) == FLOW_GRACEFUL)
-		f->state |= FLOW_SETTLING;
-	else
+	done = step(e->body, FLOW_LOG_CLOSING, s, side) & STEP_DONE;
+	if ((f->state & (FLOW_GRACEFUL | FLOW_REPEATED)) != FLOW_GRACEFUL)
 		f->state &= ~FLOW_SETTLING;
+	else if (done)
+		f->state |= FLOW_SETTLING;
 	watch_raise(t, e);
 	requeue(t, e);
 }
@@ -528,8 +528,6 @@ static uint64_t wait_of(const struct flow_table *t, int queue)
 		return t->config.timeouts.syn;
 	case FLOW_WAIT_CLOSE:
 		return t->config.timeouts.close;
-	case QUEUE_TOMBSTONES:
-		return TOMBSTONE_NS;
 	default:
 		return UINT64_MAX;
 	}
@@ -571,9 +569,6 @@ void flow_table_expire(struct flow_table *t, uint64_t now)
 				bury(t, e, now);
 		}
 	}
-	while (t->queue[QUEUE_TOMBSTONES].head && now > t->queue[QUEUE_TOMBSTONES].head->since &&
-	       now - t->queue[QUEUE_TOMBSTONES].head->since >= TOMBSTONE_NS)
-		delete(t, t->queue[QUEUE_TOMBSTONES].head);
 	t->next_due = earliest(t);
 }
 

@@ -31,6 +31,7 @@ CORE_ASSERT_SIZE(struct closing_body, 720);
 /* Of the body's log, only the flow's log_len entries are filled. */
 struct flow_event {
 	struct flow_event_head head;
+	__u64 unused; /* so that a flow at hand in the kernel can be sent as it lies there (struct work) */
 	struct closing_body body;
 };
 

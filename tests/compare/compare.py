@@ -112,10 +112,10 @@ def checked(report, seconds):
 
 
 def check_refusal(result, report, view, taken):
-    """Our reader stopped. So must tshark, or libpcap is known to read no further."""
+    """Our reader stopped. So must tshark, or libpcap is known to read no further. taken: packets before, 0 if unknown."""
     text = report.end.errors
     result.note = text
-    if view.frames <= taken:
+    if view.frames <= taken or (not taken and view.end.code):
         return
     kind = next((kind for words, kind in REFUSALS.items() if words in text), None)
     if not kind or not is_known(kind, "file", result.path):

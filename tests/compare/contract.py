@@ -145,6 +145,13 @@ def acknowledges(frame, fin):
 
 # ---- which frames count, and as what ----
 
+def forgotten_stray(reading):
+    """A FIN that nothing confirmed is forgotten after a minute: what comes then is another beginning."""
+    record = reading.record
+    if record.midstream:
+        reading.drop(lambda f: f.number < reading.pairing.first and record.start - f.time >= CLOSE_TIMEOUT)
+
+
 def sighted_twice(reading):
     """
     One packet seen twice, by two hooks or a mirrored port: all the same, IP id included, within a millisecond. Where
@@ -359,7 +366,7 @@ def unlisted_data(reading):
     reading.edits.append(edit)
 
 
-RULES = [other_frames, cut_frames, split_by_tshark, several_connections, clock_runs_back, after_report, sighted_twice, contradicting_flags, reset_beats_fin,
+RULES = [other_frames, cut_frames, split_by_tshark, several_connections, clock_runs_back, after_report, forgotten_stray, sighted_twice, contradicting_flags, reset_beats_fin,
          ignored_reset, forged_fin, other_fin, handshake_rtt, after_reset, saturated, fragmented_fin, order_by_numbers,
          other_synack, syn_after_answer, ack_with_data, data_by_numbers, unlisted_data]
 

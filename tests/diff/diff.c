@@ -118,7 +118,7 @@ static void print_conversation(const struct run *r)
 	for (size_t i = 0; i < r->c->count; i++) {
 		const struct frame *f = &r->c->frames[i];
 
-		printf("#  packet %zu: time +%" PRIu64 "%s%s, %u bytes: ", i, f->time - r->c->frames[0].time,
+		printf("#  packet %zu: time %+" PRId64 "%s%s, %u bytes: ", i, (int64_t)(f->time - r->c->frames[0].time),
 		       f->gso ? ", gso" : "", f->late ? ", late reader" : "", f->len);
 		for (uint32_t n = 0; n < f->len && n < 200; n++)
 			printf("%02x", f->data[n]);
@@ -155,13 +155,13 @@ static void compare_cells(struct run *r, uint32_t hash, size_t at)
 	differ(r, CELL, at);
 	if (!r->explain)
 		return;
-	printf("#     live: kernel %u, host %u; settling: kernel %u, host %u\n", kernel.live, host.live, kernel.settling,
-	       host.settling);
+	printf("#     live: kernel %u, host %u; settling: kernel %u, host %u\n", kernel.live, host.live,
+	       kernel.settling, host.settling);
 	for (int i = 0; i < 2; i++) {
 		const struct evidence_side *k = &kernel.evidence.side[i], *h = &host.evidence.side[i];
 
-		printf("#     side %d: kernel end %u ack %u tag %u win %u, host end %u ack %u tag %u win %u\n", i, k->end,
-		       k->ack, k->tag, k->win, h->end, h->ack, h->tag, h->win);
+		printf("#     side %d: kernel end %u ack %u tag %u win %u, host end %u ack %u tag %u win %u\n", i,
+		       k->end, k->ack, k->tag, k->win, h->end, h->ack, h->tag, h->win);
 	}
 }
 
@@ -205,8 +205,8 @@ static void compare_counters(struct run *r)
 			continue;
 		differ(r, COUNTS, r->c->count);
 		if (r->explain)
-			printf("#     %s: kernel %" PRIu64 ", host %" PRIu64 "\n", counter_names[n], now[n] - r->at_start[n],
-			       wanted[n]);
+			printf("#     %s: kernel %" PRIu64 ", host %" PRIu64 "\n", counter_names[n],
+			       now[n] - r->at_start[n], wanted[n]);
 	}
 }
 
@@ -351,8 +351,8 @@ static void compare_drained(struct run *r)
 				continue;
 			drained = false;
 			if (r->explain)
-				printf("#     %s still counts %u live, %u settling\n", n ? "host" : "kernel", cells[n].live,
-				       cells[n].settling);
+				printf("#     %s still counts %u live, %u settling\n", n ? "host" : "kernel",
+				       cells[n].live, cells[n].settling);
 		}
 		kernel_clear_cell(r->diff->kernel, hash);
 		host_clear_cell(&r->diff->host, hash);
@@ -565,7 +565,8 @@ static int print_results(const struct diff *d)
 	for (int program = 0; program < PROGRAMS; program++) {
 		const struct tally *t = &d->tally[program];
 
-		printf("# %s: %" PRIu64 " packets, %" PRIu64 " of them looked up", program_names[program], t->ran, t->looked_up);
+		printf("# %s: %" PRIu64 " packets, %" PRIu64 " of them looked up", program_names[program], t->ran,
+		       t->looked_up);
 		for (int skip = SKIP_NONE + 1; skip < SKIPS; skip++)
 			if (t->skipped[skip])
 				printf("; %" PRIu64 " skipped (%s)", t->skipped[skip], skip_names[skip]);

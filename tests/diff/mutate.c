@@ -68,7 +68,8 @@ static uint64_t any_pause(struct random *r)
 {
 	static const uint64_t pauses[] = {
 		1, MILLISECOND / 2, FLOW_DUPLICATE_NS - 1, FLOW_DUPLICATE_NS, 499 * MILLISECOND, 500 * MILLISECOND,
-		501 * MILLISECOND, SECOND, 10 * SECOND, 11 * SECOND, 60 * SECOND, 61 * SECOND, 65 * SECOND, 7200 * SECOND,
+		501 * MILLISECOND, SECOND, 10 * SECOND, 11 * SECOND, 60 * SECOND, 61 * SECOND, 65 * SECOND,
+		7200 * SECOND,
 	};
 
 	return pauses[random_below(r, sizeof(pauses) / sizeof(pauses[0]))];

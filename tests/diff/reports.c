@@ -20,22 +20,23 @@ struct field {
 #define COUNT_OF(table) (sizeof(table) / sizeof((table)[0]))
 
 static const struct field segment_fields[] = {
-	S(src.hi), S(src.lo), S(dst.hi), S(dst.lo), S(time), S(seq), S(ack), S(len), S(sport), S(dport), S(win), S(ip_id),
-	S(vlan[0]), S(vlan[1]), S(family), S(flags), S(ttl), S(wscale), S(mptcp), S(partial), S(options_len), S(options_off),
+	S(src.hi), S(src.lo), S(dst.hi), S(dst.lo), S(time), S(seq), S(ack), S(len), S(sport), S(dport), S(win),
+	S(ip_id), S(vlan[0]), S(vlan[1]), S(family), S(flags), S(ttl), S(wscale), S(mptcp), S(partial),
+	S(options_len), S(options_off),
 };
 
 static const struct field flow_fields[] = {
-	F(open.t_syn), F(open.t_synack), F(open.t_ack), F(open.isn[0]), F(open.isn[1]), F(open.win[0]), F(open.win[1]),
-	F(open.win[2]), F(open.syn_len), F(open.vlan[0]), F(open.vlan[1]), F(open.syn_flags), F(open.synack_flags),
-	F(open.syn_copies), F(open.synack_copies), F(open.wscale[0]), F(open.wscale[1]), F(open.ttl[0]), F(open.ttl[1]),
-	F(open.seen), F(open.source), F(open.resets_ignored), F(open.idle),
-	F(side[0].t_fin), F(side[0].t_fin_acked), F(side[0].fin_end), F(side[0].fin_ack), F(side[0].end), F(side[0].ack),
-	F(side[0].end_at_ack), F(side[0].win), F(side[0].fin_copies), F(side[0].seen),
-	F(side[1].t_fin), F(side[1].t_fin_acked), F(side[1].fin_end), F(side[1].fin_ack), F(side[1].end), F(side[1].ack),
-	F(side[1].end_at_ack), F(side[1].win), F(side[1].fin_copies), F(side[1].seen),
-	F(reset.time), F(reset.seq), F(reset.ack), F(reset.win), F(reset.ip_id), F(reset.side), F(reset.flags),
-	F(reset.validity), F(reset.ttl), F(reset.mptcp), F(reset.copies),
-	F(t_first), F(t_last), F(t_progress), F(lost), F(duplicates), F(state), F(log_len), F(version),
+	F(open.t_syn), F(open.t_synack), F(open.t_ack), F(open.isn[0]), F(open.isn[1]), F(open.win[0]),
+	F(open.win[1]), F(open.win[2]), F(open.syn_len), F(open.vlan[0]), F(open.vlan[1]), F(open.syn_flags),
+	F(open.synack_flags), F(open.syn_copies), F(open.synack_copies), F(open.wscale[0]), F(open.wscale[1]),
+	F(open.ttl[0]), F(open.ttl[1]), F(open.seen), F(open.source), F(open.resets_ignored), F(open.idle),
+	F(side[0].t_fin), F(side[0].t_fin_acked), F(side[0].fin_end), F(side[0].fin_ack), F(side[0].end),
+	F(side[0].ack), F(side[0].end_at_ack), F(side[0].win), F(side[0].fin_copies), F(side[0].seen),
+	F(side[1].t_fin), F(side[1].t_fin_acked), F(side[1].fin_end), F(side[1].fin_ack), F(side[1].end),
+	F(side[1].ack), F(side[1].end_at_ack), F(side[1].win), F(side[1].fin_copies), F(side[1].seen), F(reset.time),
+	F(reset.seq), F(reset.ack), F(reset.win), F(reset.ip_id), F(reset.side), F(reset.flags), F(reset.validity),
+	F(reset.ttl), F(reset.mptcp), F(reset.copies), F(t_first), F(t_last), F(t_progress), F(lost), F(duplicates),
+	F(state), F(log_len), F(version),
 };
 
 static const struct field log_fields[] = {
@@ -67,8 +68,9 @@ static void fields_explain(const struct field *fields, size_t count, const void 
 		uint64_t x = value_of(&fields[i], a), y = value_of(&fields[i], b);
 
 		if (x != y)
-			printf("#     %s: %s %llu (%#llx), %s %llu (%#llx)\n", fields[i].name, name_a, (unsigned long long)x,
-			       (unsigned long long)x, name_b, (unsigned long long)y, (unsigned long long)y);
+			printf("#     %s: %s %llu (%#llx), %s %llu (%#llx)\n", fields[i].name, name_a,
+			       (unsigned long long)x, (unsigned long long)x, name_b, (unsigned long long)y,
+			       (unsigned long long)y);
 	}
 }
 
@@ -192,7 +194,8 @@ static void explain_pair(const struct report *a, const struct report *b, const c
 	for (uint32_t i = 0; i < a->body.flow.log_len && i < b->body.flow.log_len && i < FLOW_LOG_CLOSING; i++)
 		if (!fields_equal(log_fields, COUNT_OF(log_fields), &a->body.log[i], &b->body.log[i])) {
 			printf("#    log[%u]\n", i);
-			fields_explain(log_fields, COUNT_OF(log_fields), &a->body.log[i], &b->body.log[i], name_a, name_b);
+			fields_explain(log_fields, COUNT_OF(log_fields), &a->body.log[i], &b->body.log[i], name_a,
+				       name_b);
 		}
 }
 

@@ -3,8 +3,8 @@
 A path with delay, loss and reordering between two namespaces: a relay from one tun device to another.
 
 A packet is held for the path's delay and then written to the other device, unless a rule drops it or holds it longer.
-Rules can be lifted, so that a test decides when a loss ends, rather than a time that the machine may miss. The relay is a process of its own, with real-time priority where that is allowed, so that load on the machine does not
-become delay on the path.
+Rules can be lifted, so that a test decides when a loss ends, rather than a time that the machine may miss. The relay is
+a process of its own, with real-time priority where that is allowed: load on the machine is no delay on the path.
 """
 import contextlib
 import heapq
@@ -21,6 +21,7 @@ from netlab import ACK, FIN, PR_SET_PDEATHSIG, RST, SYN, Tun, libc
 
 DEVICE = "tun0"
 LOST, KEPT = -1, -2  # what Rule.hold can be instead of a time
+SPACING = 0.005  # s between packets that were kept: copies must not look like one packet seen twice
 
 
 @contextlib.contextmanager
@@ -48,7 +49,7 @@ class Passing(NamedTuple):
 
 
 class Rule(NamedTuple):
-    """The first `times` segments that match are LOST, KEPT until the rules are lifted, or held so many seconds longer."""
+    """The first `times` segments that match are LOST, KEPT until rules are lifted, or held so many seconds longer."""
 
     match: Callable
     hold: float = LOST
@@ -99,8 +100,8 @@ class Relay:
 
     def obey(self, _order):
         self.rules.clear()
-        for file, packet in self.kept:
-            self.send_after(0, file, packet)
+        for number, (file, packet) in enumerate(self.kept):
+            self.send_after(number * SPACING, file, packet)
         self.kept.clear()
 
     def take(self, packet, up, file):

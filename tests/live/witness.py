@@ -66,14 +66,10 @@ class Capture(Process):
 
 
 class Close:
-    """
-    One connection's end as the segments of a capture tell it. key: (4 or 6, client's port, server's port). ignored: is a
-    segment none that its receiver acted on?
-    """
+    """One connection's end as the segments of a capture tell it. key: (4 or 6, client's port, server's port)."""
 
-    def __init__(self, segments, key, ignored=lambda segment: False):
-        self.key = key
-        self.segments = [s for s in of_connection(segments, key) if not ignored(s)]
+    def __init__(self, segments, key):
+        self.key, self.segments = key, of_connection(segments, key)
         check(self.segments, f"tcpdump saw nothing of {key}")
         self.fins = {role: [s for s in self.segments if s.flags & FIN and self.role(s) == role]
                      for role in ("source", "destination")}
@@ -106,7 +102,8 @@ class Close:
         if one_ack and two_ack:
             reset = None  # it came too late to end anything
         if reset:  # what came later came too late
-            one, two, one_ack, two_ack = (s if s and s.time < reset.time else None for s in (one, two, one_ack, two_ack))
+            one, two, one_ack, two_ack = (segment if segment and segment.time < reset.time else None
+                                          for segment in (one, two, one_ack, two_ack))
         last = reset or self.segments[-1]
         if one_ack and two_ack:
             last = max(one_ack, two_ack, key=lambda s: s.time)

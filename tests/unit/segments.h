@@ -61,7 +61,8 @@ static inline void put_tag(struct bytes *b, uint32_t tci, uint32_t ethertype)
 }
 
 /* words: header length in 32-bit words; those above 5 are options. total: what the header says of the whole packet. */
-static inline void put_ipv4_header(struct bytes *b, uint32_t words, uint32_t total, uint32_t fragment, uint32_t protocol)
+static inline void put_ipv4_header(struct bytes *b, uint32_t words, uint32_t total, uint32_t fragment,
+				   uint32_t protocol)
 {
 	put8(b, 0x40 | words);
 	put8(b, 0);

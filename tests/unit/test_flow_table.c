@@ -377,7 +377,7 @@ static void test_refused_again_and_again(void **state)
 	tear_down(&t);
 }
 
-/* A segment from another time must not hide the connection that begins after it, whether it has been forgotten or not. */
+/* A segment from another time must not hide the connection that begins after it, be it forgotten by then or not. */
 static void check_behind_stray(uint8_t from, uint8_t flags, uint64_t wait)
 {
 	struct subject t;

@@ -18,7 +18,8 @@
 #include "segments.h"
 
 static const char *const verdict_names[PACKET_VERDICTS] = {
-	"TCP", "NOT_IP", "NOT_TCP", "FRAGMENT", "TRUNCATED", "BAD_IP", "BAD_LENGTH", "BAD_TCP", "MANY_TAGS", "DEEP_CHAIN",
+	"TCP", "NOT_IP", "NOT_TCP", "FRAGMENT", "TRUNCATED", "BAD_IP", "BAD_LENGTH", "BAD_TCP", "MANY_TAGS",
+	"DEEP_CHAIN",
 };
 
 /* The first `held` bytes of the packet are captured. */
@@ -156,7 +157,8 @@ static void test_tags(void **state)
 		{"QinQ by 0x9100", {0x9100, 0x8100}, 2, 0, PACKET_TCP, {100, 101}},
 		{"802.1Q twice", {0x8100, 0x8100}, 2, 0, PACKET_TCP, {100, 101}},
 		{"three", {0x88a8, 0x8100, 0x8100}, 3, 0, PACKET_MANY_TAGS, {0}},
-		{"eight", {0x8100, 0x8100, 0x8100, 0x8100, 0x8100, 0x8100, 0x8100, 0x8100}, 8, 0, PACKET_MANY_TAGS, {0}},
+		{"eight", {0x8100, 0x8100, 0x8100, 0x8100, 0x8100, 0x8100, 0x8100, 0x8100}, 8, 0, PACKET_MANY_TAGS,
+		 {0}},
 		{"metadata", {0}, 0, 1 + 7, PACKET_TCP, {7, PACKET_NO_TAG}},
 		{"metadata with priority", {0}, 0, 1 + (5 << 13 | 7), PACKET_TCP, {7, PACKET_NO_TAG}},
 		{"metadata, tag 0", {0}, 0, 1, PACKET_TCP, {0, PACKET_NO_TAG}},
@@ -714,7 +716,9 @@ static void put_cut_l3(struct cut *c, const char *name, enum packet_link link)
 static void check_cuts(const struct cut *c)
 {
 	for (uint32_t held = 0; held <= c->bytes.len; held++) {
-		struct packet_meta meta = {.wire_len = c->bytes.len, .link = (uint8_t)c->link, .ethertype = c->ethertype};
+		struct packet_meta meta = {
+			.wire_len = c->bytes.len, .link = (uint8_t)c->link, .ethertype = c->ethertype,
+		};
 		struct tcp_segment s;
 		enum packet_verdict got = parse_cut(&c->bytes, held, &meta, &s);
 
