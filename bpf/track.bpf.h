@@ -281,7 +281,7 @@ enum {
 static __always_inline void unproven_load(struct work *w, struct unproven_set *set, __u32 create, __u32 others)
 {
 	struct unproven *e;
-	__u32 way;
+	__u32 way, version;
 
 	bpf_spin_lock(&set->lock);
 	w->way = unproven_find(set, &w->key);
@@ -308,7 +308,9 @@ static __always_inline void unproven_load(struct work *w, struct unproven_set *s
 		}
 		set->tag[way] = w->key.hash | 1;
 		e->key = w->key;
+		version = e->flow.version;
 		zero_rolled(&e->flow, sizeof(e->flow));
+		e->flow.version = version + 1; /* no two flows of one place have the same */
 		flow_init(&e->flow, &w->segment, w->turn.side, others != 0);
 		w->found |= UNPROVEN_RAISED;
 	}
@@ -328,8 +330,7 @@ static __always_inline int unproven_store(struct work *w, struct unproven_set *s
 	int stored = 0;
 
 	bpf_spin_lock(&set->lock);
-	/* Another flow in its place would have begun at another nanosecond. */
-	if (set->tag[way] == (w->key.hash | 1) && e->flow.version == f->version && e->flow.t_first == f->t_first) {
+	if (set->tag[way] == (w->key.hash | 1) && e->flow.version == f->version) {
 		f->version++;
 		copy_rolled(&e->flow, f, sizeof(*f));
 		flow_turn_end(&w->turn, e->log, FLOW_LOG_UNPROVEN);
@@ -445,40 +446,6 @@ __noinline int unproven_bury(const struct flow_key *key, const struct flow *f)
 
 /* ---- from one table to the next ---- */
 
-/* A handshake was completed, or a stray FIN confirmed. c: the closing flow whose tuple it takes over. */
-static __noinline int track_proven(struct work *w, struct closing *c)
-{
-	struct evidence *known;
-
-	if (!w)
-		return 0;
-	if (c)
-		closing_replace(c, &w->key);
-	if (w->value.body.flow.state & FLOW_BEGUN) {
-		closing_begin(w);
-	} else {
-		struct established new = {}, *old;
-
-		new.open = w->value.body.flow.open;
-		new.hash = w->key.hash;
-		w->key.generation = 0;
-		old = bpf_map_lookup_elem(&established, &w->key);
-		if (old) {
-			if (flow_idle_disarm(&old->open))
-				watch_lower(w->key.hash);
-			emit_open(&old->open, &w->key, FLOW_REPLACED);
-			count(COUNT_CLOSED);
-		}
-		known = evidence_get(w->key.hash);
-		if (known)
-			flow_leave_evidence(&w->value.body.flow, known, w->key.hash);
-		count(bpf_map_update_elem(&established, &w->key, &new, BPF_ANY) ? COUNT_ESTABLISHED_FULL
-										: COUNT_ESTABLISHED);
-	}
-	watch_lower(w->key.hash); /* last: until here the flow is to be found in one of the tables */
-	return 0;
-}
-
 /* Disarms the flow's idle probe. */
 static __noinline int established_heard(struct work *w, struct established *e)
 {
@@ -493,6 +460,41 @@ static __noinline int established_heard(struct work *w, struct established *e)
 	bpf_spin_unlock(&e->lock);
 	if (armed)
 		watch_lower(w->key.hash);
+	return 0;
+}
+
+/* A handshake was completed, or a stray FIN confirmed. c: the closing flow whose tuple it takes over. */
+static __noinline int track_proven(struct work *w, struct closing *c)
+{
+	struct established *old;
+	struct evidence *known;
+
+	if (!w)
+		return 0;
+	if (c)
+		closing_replace(c, &w->key);
+	w->key.generation = 0;
+	old = bpf_map_lookup_elem(&established, &w->key);
+	if (old) {
+		established_heard(w, old);
+		emit_open(&old->open, &w->key, FLOW_REPLACED);
+		if (!bpf_map_delete_elem(&established, &w->key))
+			count(COUNT_CLOSED);
+	}
+	if (w->value.body.flow.state & FLOW_BEGUN) {
+		closing_begin(w);
+	} else {
+		struct established new = {};
+
+		new.open = w->value.body.flow.open;
+		new.hash = w->key.hash;
+		known = evidence_get(w->key.hash);
+		if (known)
+			flow_leave_evidence(&w->value.body.flow, known, w->key.hash);
+		count(bpf_map_update_elem(&established, &w->key, &new, BPF_ANY) ? COUNT_ESTABLISHED_FULL
+										: COUNT_ESTABLISHED);
+	}
+	watch_lower(w->key.hash); /* last: until here the flow is to be found in one of the tables */
 	return 0;
 }
 
