@@ -112,7 +112,7 @@ def checked(report, seconds):
 
 
 def check_refusal(result, report, view, taken):
-    """Our reader stopped. So must tshark, or libpcap is known to read no further. taken: packets before, 0 if unknown."""
+    """Our reader stopped. So must tshark, or libpcap is known to read no further. taken: packets before; 0: unknown."""
     text = report.end.errors
     result.note = text
     if view.frames <= taken or (not taken and view.end.code):

@@ -75,7 +75,7 @@ def cut_frames(reading):
 
 
 def split_by_tshark(reading):
-    """tshark starts a stream with a SYN of a new number; where that SYN was none of a new connection, the old goes on."""
+    """tshark starts a stream with a SYN of a new number. Where that SYN opened nothing, the old connection goes on."""
     streams = reading.pairing.streams
     if len(streams) > 1:
         reading.narrow(sorted(frame for stream in streams for frame in stream.frames()))
@@ -98,20 +98,14 @@ def several_connections(reading):
 
 def after_report(reading):
     """
-    A finished connection is reported when it has settled, an unfinished one when nothing new came for a time, a SYN when
-    nobody answered; what comes later is no part of the record.
+    A finished connection is reported when it has settled, an unfinished one when nothing new came for a time, a SYN
+    when nobody answered. What comes later is no part of the record.
     """
     record, last = reading.record, max(reading.pairing.listed)
-    if record.outcome in ENDED:
-        def is_due(frame):
-            return reading.backwards or frame.time - record.end >= SETTLE
-    elif record.outcome == "unanswered":
-        def is_due(frame):
-            return frame.time - record.end >= SYN_TIMEOUT
-    else:
-        def is_due(frame):
-            return frame.time - record.end >= CLOSE_TIMEOUT
-    reported = next((f.number for f in reading.frames if f.number > last and is_due(f)), 2**32)
+    wait = SETTLE if record.outcome in ENDED else SYN_TIMEOUT if record.outcome == "unanswered" else CLOSE_TIMEOUT
+    if record.outcome in ENDED and reading.backwards:
+        wait = -2**63  # the times of other connections may have run ahead
+    reported = next((f.number for f in reading.frames if f.number > last and f.time - record.end >= wait), 2**32)
     reading.drop(lambda f: f.number >= reported)
 
 
@@ -274,8 +268,8 @@ def order_by_numbers(reading):
 
 def handshake_rtt(reading):
     """
-    From the first SYN to the ACK of its sender that completes the handshake. tshark: from the latest SYN to the next ACK
-    of whoever, be it in a RST; and 0 is no time to it.
+    From the first SYN to the ACK of its sender that completes the handshake. tshark: from the latest SYN to the next
+    ACK of whoever, be it in a RST; and 0 is no time to it.
     """
     time = handshake_time(reading.frames)
 
@@ -295,8 +289,11 @@ def handshake_time(frames):
 
 
 def is_answer(frame, syn):
-    return frame.flags & (SYN | ACK | RST) == SYN | ACK and frame.side != syn.side and \
-        (frame.ack - syn.seq - 1) % 2**32 <= syn.length
+    return frame.flags & (SYN | ACK | RST) == SYN | ACK and frame.side != syn.side and acknowledges_syn(frame, syn)
+
+
+def acknowledges_syn(frame, syn):
+    return bool(frame.flags & ACK) and (frame.ack - syn.seq - 1) % 2**32 <= syn.length
 
 
 def other_synack(reading):
@@ -366,9 +363,10 @@ def unlisted_data(reading):
     reading.edits.append(edit)
 
 
-RULES = [other_frames, cut_frames, split_by_tshark, several_connections, clock_runs_back, after_report, forgotten_stray, sighted_twice, contradicting_flags, reset_beats_fin,
-         ignored_reset, forged_fin, other_fin, handshake_rtt, after_reset, saturated, fragmented_fin, order_by_numbers,
-         other_synack, syn_after_answer, ack_with_data, data_by_numbers, unlisted_data]
+RULES = [other_frames, cut_frames, split_by_tshark, several_connections, clock_runs_back, after_report, forgotten_stray,
+         sighted_twice, contradicting_flags, reset_beats_fin, ignored_reset, forged_fin, other_fin, handshake_rtt,
+         after_reset, saturated, fragmented_fin, order_by_numbers, other_synack, syn_after_answer, ack_with_data,
+         data_by_numbers, unlisted_data]
 
 
 def name_of(rule):
@@ -400,11 +398,19 @@ def why_unreported(stream, pairings):
 
 
 def is_inside(stream, pairings):
-    """A SYN without answer while the tuple had a connection: challenged, if anything (RFC 5961 section 4)."""
+    """A SYN that opened nothing while the tuple had a connection: challenged, if anything (RFC 5961 section 4)."""
+    return opened_nothing(stream) and any(p.home and p.home is not stream and p.first < stream.first().number
+                                          for p in pairings)
+
+
+def opened_nothing(stream):
+    """The SYN that begins the stream was neither accepted nor refused."""
     frames = stream.frames()
-    first = frames[0]
-    answered = any(f.flags & (SYN | ACK) == SYN | ACK for f in frames)
-    return not answered and any(p.home and p.first < first.number and p.home is not stream for p in pairings)
+    syn = frames[0]
+    if syn.flags & (SYN | ACK) != SYN:
+        return False
+    return not any(is_answer(f, syn) or (f.flags & RST and f.side != syn.side and acknowledges_syn(f, syn))
+                   for f in frames)
 
 
 def is_confirmed(frames):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""What frames say of a close, read as plainly as can be: the first FINs, their copies and acknowledgments, the resets."""
+"""What frames say of a close, read as plainly as can be: first FINs, their copies and acknowledgments, the resets."""
 from stream import ACK, FIN, RST, SYN, end_of
 
 BOTH = "both"           # first_fin_sender where two FINs crossed
@@ -48,7 +48,7 @@ class Facts:
 # ---- what tshark makes of frames: to see what one more or less changes. 4.0, two passes ----
 
 def whole_completeness(frames):
-    """Of all frames of a stream. The second pass shows what the first one knew, in which a lone frame counts if a SYN."""
+    """Of all frames of a stream. The second pass shows what the first one knew; a lone frame counts there if a SYN."""
     lone = len(frames) == 1 and frames[0].flags & (SYN | ACK) != SYN
     return 0 if lone else tshark_completeness(frames)
 

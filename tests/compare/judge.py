@@ -72,9 +72,12 @@ def kinds_of(readings, key, ours):
 
 def compare_values(comparison, pairing, backwards):
     record, stream = pairing.record, pairing.home
-    readings = list(contract.steps(pairing, backwards))
-    plain = readings[0][1]
-    for key, ours in record.values().items():
+    steps = contract.steps(pairing, backwards)
+    readings = [next(steps)]
+    plain, values = readings[0][1], record.values()
+    if values != plain:
+        readings += steps
+    for key, ours in values.items():
         name, side = key
         theirs = plain[key]
         comparison.compared[name] += theirs is not None or ours is not None
@@ -106,10 +109,10 @@ def compare_record(comparison, pairing, view):
     compare_values(comparison, pairing, view.backwards)
 
 
-def compare_stream(comparison, stream, pairings):
-    """A stream that is no record's home."""
-    if any(stream in pairing.streams for pairing in pairings):
-        kinds = ("split-by-tshark",) if stream.first().flags & SYN else None
+def compare_stream(comparison, stream, pairings, touched):
+    """A stream that is no record's home. touched: streams of which records list frames."""
+    if id(stream) in touched:
+        kinds = ("split-by-tshark",) if contract.opened_nothing(stream) else None
         comparison.compared["record"] += 1
         comparison.differences.append(Difference(where_text(stream), "record", "a stream", "part of another", kinds))
         return
@@ -121,21 +124,26 @@ def compare_stream(comparison, stream, pairings):
     comparison.differences.append(Difference(where_text(stream), "record", "a stream", "no record"))
 
 
+def compare_group(comparison, streams, pairings, view):
+    """All streams and records between the same ends."""
+    homes = {id(pairing.home) for pairing in pairings}
+    touched = {id(stream) for pairing in pairings for stream in pairing.streams}
+    for pairing in pairings:
+        comparison.compared["record"] += 1
+        compare_record(comparison, pairing, view)
+    for stream in streams:
+        if id(stream) not in homes:
+            compare_stream(comparison, stream, pairings, touched)
+
+
 def compare(view, report):
     comparison = Comparison()
     streams = [stream for stream in view.streams.values() if stream.first()]
     for group, pairings in match(streams, report.records):
-        homes = {id(pairing.home) for pairing in pairings}
         if any(stream.full for stream in group):
             comparison.too_long += len(group)
-            continue
-        if group and group[0].ends[0] == group[0].ends[1]:
+        elif group and group[0].ends[0] == group[0].ends[1]:
             comparison.unreported["self-connect"] += len(group)
-            continue
-        for pairing in pairings:
-            comparison.compared["record"] += 1
-            compare_record(comparison, pairing, view)
-        for stream in group:
-            if id(stream) not in homes:
-                compare_stream(comparison, stream, pairings)
+        else:
+            compare_group(comparison, group, pairings, view)
     return comparison

@@ -66,7 +66,7 @@ class Record:
                            segment["len"], segment["win"], 0, flags, self.side_of(segment["from"]), NO_SCALE)
 
     def _steps(self, evidence, timing):
-        """Of each side: the segment that was its first FIN, and the time of its acknowledgment; None where not listed."""
+        """Of each side: the segment that was its first FIN, and its acknowledgment's time; None where not listed."""
         listed = self.segments()
         fins, acks = [None, None], [None, None]
         for fin, ack, after in (("fin", "fin_ack", "fin_to_ack"), ("peer_fin", "peer_fin_ack", "peer_fin_to_ack")):

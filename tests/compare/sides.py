@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""What each side had said before a frame, and what its receiver would make of a FIN or RST then (RFC 9293, RFC 5961)."""
+"""What each side had said before a frame, and what its receiver makes of a FIN or RST then (RFC 9293, RFC 5961)."""
 from stream import ACK, CONTROL, FIN, NO_SCALE, RST, SYN, distance, end_of
 
 FULL_WINDOW = 0xffff
@@ -70,8 +70,8 @@ class Sides:
 
     def fin_is_plausible(self, frame):
         """
-        Not beyond what the receiver can have offered, no acknowledgment of what it cannot have sent. What its sender had
-        acknowledged before it may acknowledge again, whether the capture has it or not.
+        Not beyond what the receiver can have offered, no acknowledgment of what it cannot have sent. What its sender
+        had acknowledged before it may acknowledge again, whether the capture has it or not.
         """
         me, peer = self.side[frame.side], self.side[1 - frame.side]
         window = max(self.window_of(1 - frame.side), FULL_WINDOW)

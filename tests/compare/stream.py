@@ -31,8 +31,8 @@ def end_of(frame):
 
 class Stream:
     """One of tshark's streams, or what of it passed one interface. Side 0 is the smaller end."""
-    __slots__ = ("name", "ends", "full", "partial", "cut", "completeness", "initial_rtt", "community_id", "_packed", "_since",
-                 "_last", "_top", "_kinds", "_fins", "_kept_time")
+    __slots__ = ("name", "ends", "full", "partial", "cut", "completeness", "initial_rtt", "community_id", "_packed",
+                 "_since", "_last", "_top", "_kinds", "_fins", "_kept_time")
 
     def __init__(self, name, ends):
         self.name = name

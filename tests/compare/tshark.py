@@ -9,11 +9,12 @@ from collections import Counter, namedtuple
 from command import End, run_lines
 from stream import FRAGMENT, NO_SCALE, SECOND, Frame, Stream
 
-FIELDS = ["frame.number", "frame.time_epoch", "frame.len", "frame.cap_len", "frame.protocols", "tcp.stream", "ip.src", "ip.dst",
-          "ipv6.src", "ipv6.dst", "tcp.srcport", "tcp.dstport", "tcp.flags", "tcp.seq_raw", "tcp.ack_raw", "tcp.len",
-          "tcp.hdr_len", "tcp.window_size_value", "tcp.urgent_pointer", "tcp.options.wscale.shift", "ip.id", "ip.len",
-          "ip.hdr_len", "ipv6.plen", "ip.flags.mf", "ipv6.fraghdr.more", "sll.ifindex", "tcp.completeness",
-          "tcp.analysis.initial_rtt", "communityid"]
+FIELDS = """
+frame.number frame.time_epoch frame.len frame.cap_len frame.protocols tcp.stream ip.src ip.dst ipv6.src
+ipv6.dst tcp.srcport tcp.dstport tcp.flags tcp.seq_raw tcp.ack_raw tcp.len tcp.hdr_len tcp.window_size_value
+tcp.urgent_pointer tcp.options.wscale.shift ip.id ip.len ip.hdr_len ipv6.plen ip.flags.mf ipv6.fraghdr.more
+sll.ifindex tcp.completeness tcp.analysis.initial_rtt communityid
+""".split()
 Row = namedtuple("Row", [field.replace(".", "_") for field in FIELDS])
 
 # Each frame for itself: no datagram or message is put together. Two passes: completeness is the whole stream's then.
@@ -152,8 +153,8 @@ def take(view, row, frames):
 
 def read(path, seconds, settings, frames=0):
     """
-    settings: an empty folder, so that nobody's preferences have a say. frames: how many are taken, 0 for all; one more is
-    counted, to see whether tshark reads on.
+    settings: an empty folder, so that nobody's preferences have a say. frames: how many are taken, 0 for all; one more
+    is counted, to see whether tshark reads on.
     """
     environment = {"PATH": os.environ.get("PATH", "/usr/bin:/bin"), "LC_ALL": "C", "TZ": "UTC", "HOME": settings,
                    "XDG_CONFIG_HOME": settings, "WIRESHARK_CONFIG_DIR": settings}
