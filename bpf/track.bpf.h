@@ -425,8 +425,8 @@ __noinline int unproven_bury(const struct flow_key *key, const struct flow *f)
 	rolled
 	for (i = 0; i < UNPROVEN_WAYS; i++) {
 		e = &set->entry[i];
-		if (!set->tag[i] || e->flow.state & FLOW_TOMBSTONE)
-			way = i;
+		if (!set->tag[i] || (e->flow.state & FLOW_TOMBSTONE && way >= UNPROVEN_WAYS))
+			way = i; /* a free one, or another's tombstone */
 		if (set->tag[i] == (key->hash | 1))
 			break; /* ours, or so alike that one of them is enough */
 	}
@@ -613,8 +613,10 @@ __noinline int track_segment(void)
 	if (c)
 		return closing_step(w, c);
 	if (s->flags & TCP_SYN) { /* a SYN-ACK */
-		if (!track_syn_copy(w, e))
-			unproven_step(1, e != NULL);
+		if (!e)
+			unproven_step(1, 0);
+		else
+			track_syn_copy(w, e);
 		return 0;
 	}
 	if (!(s->flags & (TCP_FIN | TCP_RST))) {

@@ -278,6 +278,14 @@ static void replace(struct flow_table *t, struct entry *e)
 /* Reported, but its last segments may be repeated: stays as an unproven flow that takes them. */
 static void bury(struct flow_table *t, struct entry *e, uint64_t now)
 {
+	struct entry *older = e->kind == CLOSING ? find(t, &e->key, true) : NULL;
+
+	if (older && older->kind == UNPROVEN) { /* no live flow gives way to a tombstone */
+		delete(t, e);
+		return;
+	}
+	if (older)
+		delete(t, older);
 	e->body->flow.state |= FLOW_TOMBSTONE;
 	set_kind(t, e, TOMBSTONE);
 	queue_remove(t, e);
@@ -446,6 +454,10 @@ static void track(struct flow_table *t, const struct flow_key *key, const struct
 	}
 	if (opens) {
 		if (c && c->body->flow.state & FLOW_DONE) {
+			struct entry *older = find(t, key, true);
+
+			if (older && older->kind == TOMBSTONE) /* of a connection before the one that is done */
+				delete(t, older);
 			replace(t, c);
 			c = NULL;
 		}
@@ -461,8 +473,10 @@ static void track(struct flow_table *t, const struct flow_key *key, const struct
 		return;
 	}
 	if (s->flags & TCP_SYN) { /* a SYN-ACK */
-		if (!take_syn_copy(e, s, side))
-			take_unproven(t, key, s, side, e, true, true);
+		if (!e)
+			take_unproven(t, key, s, side, NULL, true, true);
+		else
+			take_syn_copy(e, s, side);
 		return;
 	}
 	if (!(s->flags & (TCP_FIN | TCP_RST))) {

@@ -150,9 +150,11 @@ static void settle_due(struct live *l, uint64_t now)
 
 static void take_closing(struct live *l, const struct flow_event *e)
 {
-	struct pending *p;
+	struct pending *p = pending_find(l->pending, &e->head.key);
 
 	if (!(e->body.flow.state & FLOW_DONE)) { /* overdue, replaced, or the end */
+		if (p) /* it had been announced as finished, and lived */
+			pending_remove(l->pending, p);
 		report(l, &e->head.key, &e->body, l->stopping ? REPORT_STOP : REPORT_ENDED);
 		forget(l, &e->head.key, &e->body.flow);
 		return;

@@ -358,6 +358,8 @@ static __always_inline __u8 flow_synack(struct flow *f, const struct tcp_segment
 		o->isn[source] = s->ack - 1;
 		o->wscale[source] = SEGMENT_NO_WSCALE;
 	}
+	if (f->state & FLOW_DONE) /* too late: what is known of the opening stays as it was reported */
+		return SEGMENT_IGNORED;
 	o->seen |= OPEN_SYNACK;
 	if (s->ack != o->isn[source] + 1)
 		o->seen |= OPEN_SYN_DATA;
@@ -824,7 +826,9 @@ static __always_inline flag_t flow_is_late(const struct flow *f, const struct tc
 {
 	const struct flow_side *me = &f->side[side & 1];
 
-	return !(me->seen & SIDE_END) || s->seq - me->end + EVIDENCE_REORDER < 2 * EVIDENCE_REORDER;
+	if (!(me->seen & SIDE_END))
+		return 1;
+	return s->seq - (me->seen & SIDE_FIN ? me->fin_end : me->end) + EVIDENCE_REORDER < 2 * EVIDENCE_REORDER;
 }
 
 /* Is the segment surely the unproven flow's, even where its SYN came inside an older connection of the tuple? */
