@@ -19,15 +19,13 @@
 
 /* The last report of a conversation. */
 struct reported {
-	uint64_t until; /* ns: so long the table knows copies; 0 when a SYN has come since */
-	bool fin[2];
+	bool fin[2]; /* reported, and no SYN has come since */
 	uint32_t fin_end[2];
 };
 
 struct run {
 	bool seen[TIMES];    /* segments reported */
 	struct reported last[SCRIPT_TALKS];
-	uint64_t now, latest; /* of the clock, which also goes back */
 	bool honest;
 	unsigned segment;    /* of the script */
 	unsigned step, ended, reported; /* of the honest: the next segment of this one; ended; reported of those */
@@ -88,12 +86,10 @@ static void note_fins(struct run *run, unsigned talk, const struct flow *f)
 	for (int i = 0; i < 2; i++) {
 		bool fin = f->side[i].seen & SIDE_FIN;
 
-		expect(!fin || !last->fin[i] || f->open.seen || run->latest >= last->until ||
-		       f->side[i].fin_end != last->fin_end[i]);
+		expect(!fin || !last->fin[i] || f->open.seen || f->side[i].fin_end != last->fin_end[i]);
 		last->fin[i] = fin;
 		last->fin_end[i] = f->side[i].fin_end;
 	}
-	last->until = run->now + TOMBSTONE_NS;
 }
 
 static void note_report(void *context, const struct flow_key *key, const struct flow *f, const struct flow_segment *log)
@@ -136,12 +132,10 @@ static void play(struct flow_table *t, struct run *run, struct script *script)
 		if (run->honest && talk == 0)
 			honest_turn(run, &s);
 		s.time = s.time / TIMES * TIMES + run->segment++;
-		run->now = s.time;
-		run->latest = s.time > run->latest ? s.time : run->latest;
 		flow_table_segment(t, &s, 0);
 		flow_table_expire(t, s.time);
 		if (s.flags & TCP_SYN)
-			run->last[talk].until = 0;
+			run->last[talk] = (struct reported){0};
 	}
 }
 
