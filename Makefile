@@ -27,7 +27,7 @@ LIB_OBJ   := $(filter-out $(B)/user/main.o,$(USER_OBJ))
 UNIT_SRC  := $(wildcard tests/unit/test_*.c)
 UNIT_BIN  := $(UNIT_SRC:tests/unit/%.c=$(B)/tests/%)
 
-.PHONY: all deps install clean help run test test-unit test-golden test-diff test-live
+.PHONY: all deps install clean help run test test-programs bench bench-programs
 
 all: $(B)/tcpfin-trace
 
@@ -37,6 +37,7 @@ help:
 	@echo 'make install     to $$(DESTDIR)$$(PREFIX), default $(PREFIX)'
 	@echo 'make run         watch real connections close; IFACE=eth0 watches that interface (root)'
 	@echo 'make test        every test that needs no other machine (root)'
+	@echo 'make bench       what it costs, as a table and as build/bench.json (root; about 10 minutes)'
 	@echo 'make clean'
 
 # ---- build ----
@@ -115,6 +116,33 @@ $(B)/tests/budget: tests/bench/budget.c $(B)/tcpfin_trace.skel.h Makefile
 $(B)/tests/%: tests/unit/%.c $(LIB_OBJ) Makefile
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(CFLAGS) $< $(LIB_OBJ) -lcmocka $(LIBS) -o $@
+
+# ---- bench ----
+
+BENCH_BIN := $(addprefix $(B)/bench/,packet_path conns gencap pcapcount format_rate)
+
+bench: deps
+	@$(MAKE) --no-print-directory all bench-programs
+	@tests/bench/run
+
+bench-programs: $(BENCH_BIN) $(B)/tests/budget
+
+# The product's programs and those they are measured against, in one object.
+$(B)/bench/bench.bpf.o: tests/bench/bench.bpf.c tests/bench/bench.h $(wildcard bpf/*.c bpf/*.h bpf/core/*.h) Makefile
+	@mkdir -p $(@D)
+	$(CLANG) $(BPF_CFLAGS) -c $< -o $@.tmp
+	$(BPFTOOL) gen object $@ $@.tmp
+	@rm -f $@.tmp
+
+$(B)/bench/bench.skel.h: $(B)/bench/bench.bpf.o
+	$(BPFTOOL) gen skeleton $< name bench_bpf > $@.tmp
+	@mv $@.tmp $@
+
+$(B)/bench/packet_path: $(B)/bench/bench.skel.h tests/bench/bench.h
+
+$(B)/bench/%: tests/bench/%.c $(LIB_OBJ) Makefile
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(filter-out -MMD -MP,$(CFLAGS)) -I$(B)/bench $< $(LIB_OBJ) $(LIBS) -o $@
 
 clean:
 	rm -rf $(B)
