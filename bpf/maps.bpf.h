@@ -76,7 +76,6 @@ struct work {
 	__u32 found;   /* UNPROVEN_ bits */
 	__u32 evicted; /* hash of the unproven flow that gave way */
 	__u32 way;
-	__u32 verdict; /* enum packet_verdict of the packet at hand */
 	__u32 moved;   /* MOVED_: between the filter's counts */
 	__u32 pad;
 	__u64 oldest;  /* unproven_victim's */

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Entry points of the packet path. Each turns its context into a cursor and what is known beside the bytes; all else
- * is shared. No kernel type is used, so the object loads on kernels without BTF.
+ * The programs. A packet meets a small one on its hook, which parses it and lets it go: that is all for data and ACKs of
+ * established flows. For the few others it jumps to a large one, which tracks the flow and is shared by the hooks of its
+ * kind. Each is well within what older verifiers take. No kernel type is used, so the object loads on kernels without BTF.
  */
 #include <linux/bpf.h>
 #include <linux/pkt_cls.h>
@@ -12,7 +13,162 @@
 
 char LICENSE[] SEC("license") = "GPL";
 
+/* Where a hook jumps to. Filled by the loader: the programs of a kind that is not used are not loaded. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PROG_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u32);
+} track_xdp SEC(".maps"), track_tc SEC(".maps");
+
+/* ---- what the two kinds of hooks have in common ---- */
+
 enum host { HOST_XDP, HOST_TC };
+
+static __always_inline struct cursor cursor_of(void *ctx, enum host host)
+{
+	const struct xdp_md *xdp = ctx;
+	const struct __sk_buff *skb = ctx;
+
+	if (host == HOST_XDP)
+		return (struct cursor){(const __u8 *)(long)xdp->data, (const __u8 *)(long)xdp->data_end};
+	return (struct cursor){(const __u8 *)(long)skb->data, (const __u8 *)(long)skb->data_end};
+}
+
+static __always_inline struct packet_meta meta_of(void *ctx, enum host host, __u8 link)
+{
+	const struct __sk_buff *skb = ctx;
+
+	if (host == HOST_XDP)
+		return (struct packet_meta){.wire_len = bpf_xdp_get_buff_len(ctx), .link = link};
+	return (struct packet_meta){
+		.wire_len = skb->len,
+		.vlan_tci = skb->vlan_tci,
+		.vlan_present = skb->vlan_present != 0,
+		.gso = skb->gso_segs > 1,
+		.link = link,
+	};
+}
+
+static __always_inline __u32 ifindex_of(void *ctx, enum host host)
+{
+	return host == HOST_XDP ? ((struct xdp_md *)ctx)->ingress_ifindex : ((struct __sk_buff *)ctx)->ifindex;
+}
+
+/* ---- on the hooks: every packet ---- */
+
+static __always_inline void count_packet(enum packet_verdict verdict)
+{
+	if (settings.count_packets)
+		count(COUNT_PACKETS);
+	if (verdict != PACKET_TCP || settings.count_packets)
+		count(COUNT_VERDICT + verdict);
+}
+
+/*
+ * Must the segment be tracked? It opens or closes a connection, or its cell is watched. All others have touched two small
+ * arrays then.
+ */
+static __always_inline flag_t watch_wants(const struct tcp_segment *s, __u32 side, __u32 hash)
+{
+	struct evidence *known;
+
+	if (s->flags & TCP_CONTROL)
+		return 1;
+	known = evidence_get(hash);
+	if (known)
+		evidence_note(known, s, side, hash);
+	return watch.live[watch_index(hash)] != 0;
+}
+
+/* Puts the packet's segment into the work and jumps to the tracking program; comes back only if that cannot be. */
+static __always_inline void jump_to_tracking(void *ctx, enum host host, __u8 link, __u32 ifindex, __u32 side,
+					     __u32 hash)
+{
+	struct packet_meta meta = meta_of(ctx, host, link);
+	struct cursor c = cursor_of(ctx, host);
+	struct work *w = work_get();
+
+	if (!w)
+		return;
+	w->turn.side = side;
+	w->key.hash = hash;
+	w->key.ifindex = ifindex;
+	if (packet_parse(&w->segment, &c, &meta) != PACKET_TCP)
+		return;
+	if (host == HOST_XDP)
+		bpf_tail_call(ctx, &track_xdp, 0);
+	else
+		bpf_tail_call(ctx, &track_tc, 0);
+}
+
+/* Looks at a packet. Returns its verdict, if it returns: a segment that is to be tracked leaves from here. */
+static __always_inline enum packet_verdict observe(void *ctx, enum host host, __u8 link)
+{
+	struct packet_meta meta = meta_of(ctx, host, link);
+	struct cursor c = cursor_of(ctx, host);
+	struct tcp_segment s;
+	enum packet_verdict verdict = packet_parse(&s, &c, &meta);
+	__u32 ifindex = ifindex_of(ctx, host), side, hash;
+
+	if (verdict != PACKET_TCP)
+		return verdict;
+	side = flow_side_of(&s);
+	hash = flow_hash(&s, side, ifindex, settings.hash_seed);
+	if (watch_wants(&s, side, hash)) {
+		if (settings.count_packets)
+			count_packet(PACKET_TCP);
+		/*
+		 * It is parsed anew, from memory: what only the tracker asks for would else be worked out for every packet.
+		 */
+		paths_meet();
+		jump_to_tracking(ctx, host, link, ifindex, side, hash);
+	}
+	return verdict;
+}
+
+SEC("xdp.frags")
+int tcpfin_xdp(struct xdp_md *ctx)
+{
+	count_packet(observe(ctx, HOST_XDP, PACKET_LINK_ETHERNET));
+	return XDP_PASS;
+}
+
+/* Bytes pulled into the linear part when a header was cut: every header chain that we walk fits. */
+#define PULL_BYTES 512
+
+static __always_inline int observe_skb(struct __sk_buff *skb, __u8 link)
+{
+	enum packet_verdict verdict = PACKET_TCP;
+	int tries;
+
+	rolled
+	for (tries = 0; tries < 2; tries++) {
+		verdict = observe(skb, HOST_TC, link);
+		if (verdict != PACKET_TRUNCATED)
+			break;
+		/* The header may lie in a page that the program cannot see yet. */
+		if (bpf_skb_pull_data(skb, skb->len < PULL_BYTES ? skb->len : PULL_BYTES))
+			break;
+	}
+	count_packet(verdict);
+	return TC_ACT_UNSPEC;
+}
+
+SEC("tc")
+int tcpfin_tc(struct __sk_buff *skb)
+{
+	return observe_skb(skb, PACKET_LINK_ETHERNET);
+}
+
+/* Devices without an Ethernet header: tun, wireguard, tunnels. */
+SEC("tc")
+int tcpfin_tc_l3(struct __sk_buff *skb)
+{
+	return observe_skb(skb, PACKET_LINK_IP);
+}
+
+/* ---- behind them: what opens or closes a connection ---- */
 
 /* Fetches the options of a SYN or RST; without them where the packet does not hold them all. */
 static __always_inline void fetch_options(void *ctx, enum host host, struct work *w)
@@ -32,102 +188,32 @@ static __always_inline void fetch_options(void *ctx, enum host host, struct work
 		work_options();
 }
 
-/*
- * The TCP segment that was parsed into the work. Data and ACKs of established flows leave here, having touched two small arrays.
- */
-static __always_inline void observe(void *ctx, enum host host, struct work *w, __u32 ifindex)
+/* The segment in the work. */
+static __always_inline void track(void *ctx, enum host host)
 {
-	struct tcp_segment *s = &w->segment;
-	__u32 side = flow_side_of(s), hash = flow_hash(s, side, ifindex, settings.hash_seed);
-	struct evidence *known;
+	struct work *w = work_get();
 
-	if (s->flags & TCP_CONTROL || watch.live[watch_index(hash)]) {
-		s->time = clock_now();
-		w->turn.side = side;
-		flow_key_fill(&w->key, s, side, ifindex, hash);
-		if (s->flags & (TCP_SYN | TCP_RST))
-			fetch_options(ctx, host, w);
-		track_segment();
-	}
-	if (!(s->flags & TCP_CONTROL)) {
-		known = evidence_get(hash);
-		if (known)
-			evidence_note(known, s, side, hash);
-	}
-}
-
-/* Every packet, parsed: the verdict lies in memory, so that all of them are one path to the verifier. */
-static __always_inline void take(void *ctx, enum host host, struct work *w, __u32 ifindex)
-{
-	paths_meet();
-	if (settings.count_packets)
-		count(COUNT_PACKETS);
-	if (w->verdict != PACKET_TCP || settings.count_packets)
-		count(COUNT_VERDICT + w->verdict);
-	if (w->verdict == PACKET_TCP)
-		observe(ctx, host, w, ifindex);
+	if (!w)
+		return;
+	w->segment.time = clock_now();
+	flow_key_fill(&w->key, &w->segment, w->turn.side, w->key.ifindex, w->key.hash);
+	if (w->segment.flags & (TCP_SYN | TCP_RST))
+		fetch_options(ctx, host, w);
+	track_segment();
 }
 
 SEC("xdp.frags")
-int tcpfin_xdp(struct xdp_md *ctx)
+int tcpfin_track_xdp(struct xdp_md *ctx)
 {
-	struct cursor c = {(const __u8 *)(long)ctx->data, (const __u8 *)(long)ctx->data_end};
-	struct packet_meta meta = {
-		.wire_len = bpf_xdp_get_buff_len(ctx),
-		.link = PACKET_LINK_ETHERNET,
-	};
-
-	struct work *w = work_get();
-
-	if (w) {
-		w->verdict = packet_parse(&w->segment, &c, &meta);
-		take(ctx, HOST_XDP, w, ctx->ingress_ifindex);
-	}
+	track(ctx, HOST_XDP);
 	return XDP_PASS;
 }
 
-/* Bytes pulled into the linear part when a header was cut: every header chain that we walk fits. */
-#define PULL_BYTES 512
-
-static __always_inline int observe_skb(struct __sk_buff *skb, __u8 link)
+SEC("tc")
+int tcpfin_track_tc(struct __sk_buff *skb)
 {
-	struct packet_meta meta = {
-		.wire_len = skb->len,
-		.vlan_tci = skb->vlan_tci,
-		.vlan_present = skb->vlan_present != 0,
-		.gso = skb->gso_segs > 1,
-		.link = link,
-	};
-	struct work *w = work_get();
-	int tries;
-
-	if (!w)
-		return TC_ACT_UNSPEC;
-	for (tries = 0; tries < 2; tries++) {
-		struct cursor c = {(const __u8 *)(long)skb->data, (const __u8 *)(long)skb->data_end};
-
-		w->verdict = packet_parse(&w->segment, &c, &meta);
-		if (w->verdict != PACKET_TRUNCATED || tries)
-			break;
-		/* The header may lie in a page that the program cannot see yet. */
-		if (bpf_skb_pull_data(skb, skb->len < PULL_BYTES ? skb->len : PULL_BYTES))
-			break;
-	}
-	take(skb, HOST_TC, w, skb->ifindex);
+	track(skb, HOST_TC);
 	return TC_ACT_UNSPEC;
-}
-
-SEC("tc")
-int tcpfin_tc(struct __sk_buff *skb)
-{
-	return observe_skb(skb, PACKET_LINK_ETHERNET);
-}
-
-/* Devices without an Ethernet header: tun, wireguard, tunnels. */
-SEC("tc")
-int tcpfin_tc_l3(struct __sk_buff *skb)
-{
-	return observe_skb(skb, PACKET_LINK_IP);
 }
 
 SEC("tc")

@@ -500,6 +500,8 @@ void flow_table_segment(struct flow_table *t, struct tcp_segment *s, uint32_t if
 {
 	uint32_t side = flow_side_of(s), hash = flow_hash(s, side, ifindex, t->config.hash_seed);
 
+	if (!(s->flags & TCP_CONTROL))
+		evidence_note(evidence_of(t, hash), s, side, hash);
 	if (s->flags & TCP_CONTROL || t->watch.live[hash & (WATCH_CELLS - 1)]) {
 		struct flow_key key;
 
@@ -507,8 +509,6 @@ void flow_table_segment(struct flow_table *t, struct tcp_segment *s, uint32_t if
 		flow_key_fill(&key, s, side, ifindex, hash);
 		track(t, &key, s, side);
 	}
-	if (!(s->flags & TCP_CONTROL))
-		evidence_note(evidence_of(t, hash), s, side, hash);
 }
 
 /* ---- time ---- */

@@ -21,6 +21,7 @@
 #include "log.h"
 #include "pending.h"
 #include "privileges.h"
+#include "programs.h"
 #include "sink.h"
 #include "source_live.h"
 #include "tcpfin_trace.skel.h"
@@ -365,8 +366,10 @@ static void choose_programs(struct live *l)
 		tc |= !a->l3 && !(a->loopback && a->hook != HOOK_TC);
 	}
 	bpf_program__set_autoload(l->skeleton->progs.tcpfin_xdp, xdp);
+	bpf_program__set_autoload(l->skeleton->progs.tcpfin_track_xdp, xdp);
 	bpf_program__set_autoload(l->skeleton->progs.tcpfin_tc, tc);
 	bpf_program__set_autoload(l->skeleton->progs.tcpfin_tc_l3, tc_l3);
+	bpf_program__set_autoload(l->skeleton->progs.tcpfin_track_tc, tc || tc_l3);
 }
 
 /* Bytes of kernel memory that the tables take: their elements and what hash maps add to each. */
@@ -398,6 +401,7 @@ static int load(struct live *l)
 	choose_programs(l);
 	err = size_maps(l);
 	err = err ? err : tcpfin_trace_bpf__load(l->skeleton);
+	err = err ? err : programs_connect(l->skeleton->obj);
 	if (err) {
 		if (err == -ENOMEM)
 			log_error("no memory for tables of %llu MiB: lower --max-flows, --max-closing or --ring",

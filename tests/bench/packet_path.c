@@ -18,6 +18,7 @@
 #include "../../bpf/settings.h" /* before the skeleton, which uses these types */
 #include "../../bpf/tables.h"
 #include "../../user/options.h"
+#include "../../user/programs.h"
 #include "bench.h" /* likewise */
 #include "bench.skel.h"
 
@@ -133,6 +134,7 @@ static struct instance *instance_new(uint32_t max_flows)
 		fail("open", errno);
 	size_maps(i->skeleton, max_flows);
 	err = bench_bpf__load(i->skeleton);
+	err = err ? err : programs_connect(i->skeleton->obj);
 	if (err)
 		fail("load", err);
 	find_programs(i);

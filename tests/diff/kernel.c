@@ -14,6 +14,7 @@
 
 #include "../../bpf/settings.h" /* before the skeleton, which uses these types */
 #include "../../bpf/tables.h"
+#include "../../user/programs.h"
 #include "kernel.h"
 #include "tcpfin_trace.skel.h"
 
@@ -331,6 +332,7 @@ static int load(struct kernel *k, uint64_t hash_seed)
 	err = err ? err : bpf_map__set_max_entries(s->maps.closing, FLOWS);
 	err = err ? err : bpf_map__set_max_entries(s->maps.ring, RING_BYTES);
 	err = err ? err : tcpfin_trace_bpf__load(s);
+	err = err ? err : programs_connect(s->obj);
 	if (err)
 		return err;
 	k->programs[XDP] = bpf_program__fd(s->progs.tcpfin_xdp);
