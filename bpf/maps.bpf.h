@@ -75,9 +75,9 @@ struct work {
 	struct flow_turn turn;
 	__u32 found;   /* UNPROVEN_ bits */
 	__u32 evicted; /* hash of the unproven flow that gave way */
-	__u32 way;
+	__u32 way;     /* in the set, of the flow at hand */
+	__u32 tag;     /* what the set had there */
 	__u32 moved;   /* MOVED_: between the filter's counts */
-	__u32 pad;
 	__u64 oldest;  /* unproven_victim's */
 	struct tcp_options options;
 	struct flow_event_head head; /* with what follows, a struct flow_event */

@@ -266,7 +266,7 @@ static __always_inline void unproven_victim(struct work *w, const struct unprove
 enum {
 	UNPROVEN_TAKEN = 1,   /* the segment was the unproven flow's */
 	UNPROVEN_PROVEN = 2,  /* it is proven and has left the table; the work holds it */
-	UNPROVEN_RAISED = 4,  /* a new entry */
+	UNPROVEN_NEW = 4,     /* a new entry */
 	UNPROVEN_EVICTED = 8, /* an entry gave way that was still watched */
 	UNPROVEN_LOST = 16,   /* ... and had ended without having been reported */
 	UNPROVEN_READY = 32,  /* the work holds a copy to step */
@@ -275,13 +275,13 @@ enum {
 };
 
 /*
- * Copies the tuple's unproven flow into the work, making one if `create`. Bits into w->found. An older attempt that a new
- * one replaces is copied and taken out first: UNPROVEN_OLDER.
+ * Copies the tuple's unproven flow into the work, or chooses a place for one if `create`. Bits into w->found. An older
+ * attempt that a new one replaces is copied and taken out first: UNPROVEN_OLDER.
  */
 static __always_inline void unproven_load(struct work *w, struct unproven_set *set, __u32 create, __u32 others)
 {
 	struct unproven *e;
-	__u32 way, version;
+	__u32 way;
 
 	bpf_spin_lock(&set->lock);
 	w->way = unproven_find(set, &w->key);
@@ -294,31 +294,51 @@ static __always_inline void unproven_load(struct work *w, struct unproven_set *s
 	paths_meet();
 	way = w->way & (UNPROVEN_WAYS - 1);
 	e = &set->entry[way];
-	if (!create && others && e->flow.state & FLOW_TOMBSTONE)
-		goto out; /* its closing flow may still be there, and comes first */
-	if (w->way < UNPROVEN_WAYS && flow_is_new_attempt(&e->flow, &w->segment, w->turn.side)) {
+	w->tag = set->tag[way];
+	w->found |= UNPROVEN_READY;
+	if (w->way >= UNPROVEN_WAYS) {
+		w->found |= UNPROVEN_NEW;
+		w->value.body.flow.version = e->flow.version;
+		goto out;
+	}
+	if (!create && others && e->flow.state & FLOW_TOMBSTONE) { /* its closing flow may be there yet, and comes first */
+		w->found = 0;
+		goto out;
+	}
+	if (flow_is_new_attempt(&e->flow, &w->segment, w->turn.side)) {
 		w->found |= e->flow.state & FLOW_TOMBSTONE ? UNPROVEN_AGAIN : UNPROVEN_AGAIN | UNPROVEN_OLDER;
 		set->tag[way] = 0;
-	} else if (w->way >= UNPROVEN_WAYS) {
-		if (set->tag[way] && !(e->flow.state & FLOW_TOMBSTONE)) {
-			w->found |= UNPROVEN_EVICTED;
-			if (e->flow.state & FLOW_DONE)
-				w->found |= UNPROVEN_LOST;
-			w->evicted = e->key.hash;
-		}
-		set->tag[way] = w->key.hash | 1;
-		e->key = w->key;
-		version = e->flow.version;
-		zero_rolled(&e->flow, sizeof(e->flow));
-		e->flow.version = version + 1; /* no two flows of one place have the same */
-		flow_init(&e->flow, &w->segment, w->turn.side, others != 0);
-		w->found |= UNPROVEN_RAISED;
 	}
 	copy_rolled(&w->value.body, &e->flow, sizeof(e->flow) + sizeof(e->log)); /* the log lies behind the flow in both */
-	flow_turn_begin(&w->turn, &w->value.body.flow, w->value.body.log, FLOW_LOG_UNPROVEN, w->turn.side);
-	w->found |= UNPROVEN_READY;
 out:
 	bpf_spin_unlock(&set->lock);
+}
+
+/* A new flow in the work. It is put into the table with its first step. */
+static __always_inline void unproven_new(struct work *w, __u32 others)
+{
+	struct flow *f = &w->value.body.flow;
+	__u32 version = f->version;
+
+	zero_rolled(f, sizeof(*f));
+	f->version = version; /* goes on from that of the place: no two flows of one have the same */
+	flow_init(f, &w->segment, w->turn.side, others != 0);
+}
+
+/* Takes the chosen place for a new flow, unless another CPU has made the tuple's entry meanwhile. Lock held. */
+static __always_inline flag_t unproven_take_place(struct work *w, struct unproven_set *set, __u32 way)
+{
+	struct unproven *e = &set->entry[way];
+
+	if (unproven_find(set, &w->key) < UNPROVEN_WAYS)
+		return 0;
+	if (w->tag && !(e->flow.state & FLOW_TOMBSTONE)) {
+		w->found |= e->flow.state & FLOW_DONE ? UNPROVEN_EVICTED | UNPROVEN_LOST : UNPROVEN_EVICTED;
+		w->evicted = e->key.hash;
+	}
+	set->tag[way] = w->key.hash | 1;
+	e->key = w->key;
+	return 1;
 }
 
 /* Stores the step if the entry is as it was loaded; a proven flow leaves the table. Returns whether it could. */
@@ -330,7 +350,8 @@ static __always_inline int unproven_store(struct work *w, struct unproven_set *s
 	int stored = 0;
 
 	bpf_spin_lock(&set->lock);
-	if (set->tag[way] == (w->key.hash | 1) && e->flow.version == f->version) {
+	if (set->tag[way] == w->tag && e->flow.version == f->version &&
+	    (!(w->found & UNPROVEN_NEW) || unproven_take_place(w, set, way))) {
 		f->version++;
 		copy_rolled(&e->flow, f, sizeof(*f));
 		flow_turn_end(&w->turn, e->log, FLOW_LOG_UNPROVEN);
@@ -360,12 +381,11 @@ __noinline int unproven_step(__u32 create, __u32 others)
 	set = unproven_set_of(w->key.hash);
 	if (!set)
 		return 0;
-	w->found = 0;
 	rolled
 	for (tries = 0; tries < STEP_TRIES; tries++) {
-		const struct flow *f = &w->value.body.flow;
+		struct flow *f = &w->value.body.flow;
 
-		w->found &= ~(UNPROVEN_READY | UNPROVEN_AGAIN | UNPROVEN_OLDER);
+		w->found = 0;
 		unproven_load(w, set, create, others);
 		paths_meet();
 		if (w->found & UNPROVEN_OLDER) {
@@ -382,6 +402,9 @@ __noinline int unproven_step(__u32 create, __u32 others)
 		}
 		if (!(w->found & UNPROVEN_READY))
 			return 0;
+		if (w->found & UNPROVEN_NEW)
+			unproven_new(w, others);
+		paths_meet();
 		if (f->state & FLOW_TOMBSTONE) {
 			if (!(w->segment.flags & TCP_SYN) && !flow_is_late(f, &w->segment, w->turn.side))
 				return 0;
@@ -390,14 +413,17 @@ __noinline int unproven_step(__u32 create, __u32 others)
 		}
 		if (!flow_claims(f, &w->segment, w->turn.side))
 			return 0;
+		flow_turn_begin(&w->turn, f, w->value.body.log, FLOW_LOG_UNPROVEN, w->turn.side);
 		work_step();
 		if (unproven_store(w, set))
 			break;
 	}
-	if (tries == STEP_TRIES)
+	if (tries == STEP_TRIES) {
 		count(COUNT_CONTENDED);
+		return UNPROVEN_TAKEN;
+	}
 	paths_meet();
-	if (w->found & UNPROVEN_RAISED)
+	if (w->found & UNPROVEN_NEW)
 		watch_raise(w->key.hash);
 	if (w->found & UNPROVEN_EVICTED) {
 		watch_lower(w->evicted);
@@ -437,8 +463,11 @@ __noinline int unproven_bury(const struct flow_key *key, const struct flow *f)
 		set->tag[way] = key->hash | 1;
 		e->key = *key;
 		e->key.generation = 0;
-		copy_rolled(&e->flow, f, sizeof(*f));
-		e->flow.state |= FLOW_TOMBSTONE;
+		e->flow.open = f->open; /* what flow_is_new_attempt and flow_is_late ask for */
+		e->flow.side[0] = f->side[0];
+		e->flow.side[1] = f->side[1];
+		e->flow.state = f->state | FLOW_TOMBSTONE;
+		e->flow.version++;
 	}
 	bpf_spin_unlock(&set->lock);
 	return 0;

@@ -46,14 +46,17 @@ typedef _Bool flag_t; /* for locals and results only: never part of a shared str
 /* Of a function that is large, rare, and called in several places: one copy of it in the program. */
 #define shared_code __attribute__((noinline)) __attribute__((unused))
 
+/* A word of any struct: stores of it are not moved across accesses to the members. */
+typedef __u64 __attribute__((__may_alias__)) struct_word;
+
 /*
  * Copies a struct (a multiple of 16 bytes, aligned to 8) in a loop: spelled out word by word, the copies would be a
  * fifth of the program.
  */
 static __always_inline void copy_rolled(void *to, const void *from, __u32 bytes)
 {
-	const volatile __u64 *f = from; /* or clang makes a memcpy of it again */
-	__u64 *t = to;
+	const volatile struct_word *f = from; /* or clang makes a memcpy of it again */
+	struct_word *t = to;
 	__u32 i;
 
 	rolled
@@ -66,7 +69,7 @@ static __always_inline void copy_rolled(void *to, const void *from, __u32 bytes)
 /* The same for zeroes. */
 static __always_inline void zero_rolled(void *to, __u32 bytes)
 {
-	volatile __u64 *t = to;
+	volatile struct_word *t = to;
 	__u32 i;
 
 	rolled
