@@ -37,8 +37,9 @@ static __always_inline flag_t sweep_closing_due(const struct sweep *s, const str
 }
 
 /* Takes a due entry out and reports it. Entries of a full ring stay. */
-static __noinline int sweep_unproven_entry(struct sweep *s, struct unproven_set *set, __u32 i)
+__noinline int sweep_unproven_entry(struct sweep *s, __u32 index, __u32 i)
 {
+	struct unproven_set *set = bpf_map_lookup_elem(&unproven, &index);
 	struct flow_event *event;
 	struct unproven *e;
 	flag_t due = 0, stray = 0;
@@ -91,7 +92,7 @@ static long sweep_unproven_set(__u32 n, struct sweep *s)
 	for (i = 0; i < UNPROVEN_WAYS; i++) {
 		/* A glance without the lock; what looks due is judged again under it. */
 		if (set->tag[i] && sweep_unproven_due(s, &set->entry[i].flow))
-			sweep_unproven_entry(s, set, i);
+			sweep_unproven_entry(s, index, i);
 	}
 	return s->full ? 1 : 0;
 }

@@ -212,10 +212,9 @@ static __always_inline enum packet_verdict packet_walk_extensions(struct tcp_seg
 		if (!cursor_has(c, 8))
 			return PACKET_TRUNCATED;
 		h = c->pos;
-		unit &= 15;
-		opaque(unit);
-		unit &= 15; /* again for the verifier, which wants to see the bound */
-		len = 8 + h[1] * unit;
+		len = 8 + h[1] * (unit & 15);
+		opaque(len);
+		len &= 4095; /* for the verifier, which before Linux 6.10 forgets the bounds of a product */
 		if (next == 44) {
 			__u16 frag = load_be16(h + 2);
 
