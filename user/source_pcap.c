@@ -3,7 +3,6 @@
  * libpcap reads the file; this reads what is around it: the first bytes, to say what is no capture, and the link header
  * of each packet, to bring the cursor to what the core's parser takes.
  */
-#define _GNU_SOURCE 1 /* fopencookie */
 #include <errno.h>
 #include <fcntl.h>
 #include <pcap/pcap.h>
@@ -24,11 +23,9 @@
 
 struct source_pcap {
 	const char *name; /* for errors: the path, not copied, or "standard input" */
-	int fd;
-	int read_error;   /* errno of the last read that failed */
+	int fd;           /* the stream's once there is one */
+	FILE *stream;     /* libpcap's once there is a pcap */
 	uint8_t head[HEAD_BYTES];
-	size_t head_len, head_taken;
-	FILE *stream;     /* head, then fd; owns the fd. libpcap's once there is a pcap */
 	pcap_t *pcap;
 	const struct link_type *type;
 	char buffer[READ_BUFFER]; /* the stream's */
@@ -100,49 +97,6 @@ static const struct link_type *find_link_type(int number)
 	return NULL;
 }
 
-/* ---- the stream below libpcap ---- */
-
-static ssize_t stream_read(void *cookie, char *buf, size_t size)
-{
-	struct source_pcap *s = cookie;
-	size_t left = s->head_len - s->head_taken;
-	ssize_t got;
-
-	if (left) {
-		if (size > left)
-			size = left;
-		memcpy(buf, s->head + s->head_taken, size);
-		s->head_taken += size;
-		return (ssize_t)size;
-	}
-	got = read(s->fd, buf, size);
-	if (got < 0)
-		s->read_error = errno;
-	return got;
-}
-
-static int stream_close(void *cookie)
-{
-	struct source_pcap *s = cookie;
-
-	return s->fd == STDIN_FILENO ? 0 : close(s->fd);
-}
-
-/* A pipe may hand out single bytes, so the head is gathered. */
-static int read_head(struct source_pcap *s)
-{
-	while (s->head_len < HEAD_BYTES) {
-		ssize_t got = read(s->fd, s->head + s->head_len, HEAD_BYTES - s->head_len);
-
-		if (got < 0)
-			return -errno;
-		if (!got)
-			break;
-		s->head_len += (size_t)got;
-	}
-	return 0;
-}
-
 /* ---- what is no capture ---- */
 
 static const struct packing {
@@ -172,7 +126,7 @@ static int open_fd(struct source_pcap *s, const char *path, char *error, size_t 
 
 	if (!strcmp(path, "-")) {
 		s->name = "standard input";
-		s->fd = STDIN_FILENO;
+		s->fd = fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 0);
 	} else {
 		s->name = path;
 		s->fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -193,34 +147,49 @@ static int open_fd(struct source_pcap *s, const char *path, char *error, size_t 
 	return 0;
 }
 
-/* Judges the head, then makes the stream. */
 static int open_stream(struct source_pcap *s, char *error, size_t error_size)
 {
-	static const cookie_io_functions_t functions = {.read = stream_read, .close = stream_close};
+	s->stream = fdopen(s->fd, "r");
+	if (!s->stream) {
+		int err = -errno;
+
+		snprintf(error, error_size, "%s: %s", s->name, strerror(-err));
+		return err;
+	}
+	setvbuf(s->stream, s->buffer, _IOFBF, sizeof(s->buffer));
+	__fsetlocking(s->stream, FSETLOCKING_BYCALLER); /* one thread reads, twice a packet */
+	return 0;
+}
+
+/* Why the read before did not succeed, or 0 where nothing but the file is to blame. */
+static int stream_error(const struct source_pcap *s)
+{
+	return ferror(s->stream) ? -errno : 0;
+}
+
+/* Looks at the first bytes, and leaves them in the stream. */
+static int judge_head(struct source_pcap *s, char *error, size_t error_size)
+{
+	size_t len = fread(s->head, 1, HEAD_BYTES, s->stream);
 	const struct packing *packing;
-	int err = read_head(s);
+	int err = stream_error(s);
 
 	if (err) {
 		snprintf(error, error_size, "%s: %s", s->name, strerror(-err));
 		return err;
 	}
-	if (!s->head_len) {
+	if (!len) {
 		snprintf(error, error_size, "%s: is empty, no capture", s->name);
 		return -EBADMSG;
 	}
-	packing = find_packing(s->head, s->head_len);
+	packing = find_packing(s->head, len);
 	if (packing) {
 		snprintf(error, error_size, "%s: is compressed with %s; unpack it: %s FILE | tcpfin-trace -r -",
 			 s->name, packing->name, packing->unpack);
 		return -EBADMSG;
 	}
-	s->stream = fopencookie(s, "r", functions);
-	if (!s->stream) {
-		snprintf(error, error_size, "%s: %s", s->name, strerror(ENOMEM));
-		return -ENOMEM;
-	}
-	setvbuf(s->stream, s->buffer, _IOFBF, sizeof(s->buffer));
-	__fsetlocking(s->stream, FSETLOCKING_BYCALLER); /* one thread reads, twice a packet */
+	while (len)
+		ungetc(s->head[--len], s->stream);
 	return 0;
 }
 
@@ -228,14 +197,14 @@ static int open_pcap(struct source_pcap *s, char *error, size_t error_size)
 {
 	char text[PCAP_ERRBUF_SIZE];
 	const char *name, *description;
-	int number;
+	int number, err;
 
 	s->pcap = pcap_fopen_offline_with_tstamp_precision(s->stream, PCAP_TSTAMP_PRECISION_NANO, text);
 	if (!s->pcap) {
+		err = stream_error(s);
 		snprintf(error, error_size, "%s: no readable capture (pcap or pcapng): %s", s->name, text);
-		return s->read_error ? -s->read_error : -EBADMSG;
+		return err ? err : -EBADMSG;
 	}
-	s->stream = NULL;
 	number = pcap_datalink(s->pcap);
 	s->type = find_link_type(number);
 	if (s->type)
@@ -260,6 +229,8 @@ int source_pcap_open(struct source_pcap **source, const char *path, char *error,
 	if (!err)
 		err = open_stream(s, error, error_size);
 	if (!err)
+		err = judge_head(s, error, error_size);
+	if (!err)
 		err = open_pcap(s, error, error_size);
 	if (err) {
 		source_pcap_close(s);
@@ -269,14 +240,14 @@ int source_pcap_open(struct source_pcap **source, const char *path, char *error,
 	return 0;
 }
 
-/* The stream closes the fd; without one, it is still ours. */
+/* Each owns the one it was made from. */
 void source_pcap_close(struct source_pcap *s)
 {
 	if (s->pcap)
 		pcap_close(s->pcap);
 	else if (s->stream)
 		fclose(s->stream);
-	else if (s->fd > STDERR_FILENO)
+	else if (s->fd >= 0)
 		close(s->fd);
 	free(s);
 }
@@ -324,8 +295,10 @@ static void take_link_header(const struct link_type *type, const uint8_t *data, 
 
 static int next_error(const struct source_pcap *s, char *error, size_t error_size)
 {
+	int err = stream_error(s);
+
 	snprintf(error, error_size, "%s: %s", s->name, pcap_geterr(s->pcap));
-	return s->read_error ? -s->read_error : -EBADMSG;
+	return err ? err : -EBADMSG;
 }
 
 int source_pcap_next(struct source_pcap *s, struct captured_packet *p, char *error, size_t error_size)
