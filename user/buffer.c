@@ -77,6 +77,15 @@ void buffer_unsigned(struct buffer *b, uint64_t n)
 		*--p = '0' + n;
 }
 
+void buffer_digits(struct buffer *b, uint64_t n, unsigned digits)
+{
+	char *first = buffer_room(b, digits), *p = first + digits;
+
+	b->len += digits;
+	for (; p > first; n /= 10)
+		*--p = '0' + n % 10;
+}
+
 void buffer_signed(struct buffer *b, int64_t n)
 {
 	if (n < 0)

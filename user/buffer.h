@@ -42,6 +42,8 @@ static inline void buffer_char(struct buffer *b, char c)
 
 void buffer_text(struct buffer *b, const char *text);
 void buffer_unsigned(struct buffer *b, uint64_t n);
+/* The last `digits` digits of n, zeroes in front. */
+void buffer_digits(struct buffer *b, uint64_t n, unsigned digits);
 void buffer_signed(struct buffer *b, int64_t n);
 void buffer_printf(struct buffer *b, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* Spaces until the buffer is `column` bytes behind `start`; at least one. */

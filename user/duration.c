@@ -14,6 +14,15 @@ static uint64_t in_units(uint64_t ns, uint64_t unit)
 	return ns / unit + (ns % unit >= unit - unit / 2);
 }
 
+/* A number with one or two decimals, given in units of the last one. */
+static void decimal(struct buffer *b, unsigned number, unsigned decimals, const char *name)
+{
+	buffer_unsigned(b, number / (decimals == 1 ? 10 : 100));
+	buffer_char(b, '.');
+	buffer_digits(b, number, decimals);
+	buffer_text(b, name);
+}
+
 /* Three significant digits of `unit`, when the rounded value stays below `limit` units. */
 static bool scaled(struct buffer *b, uint64_t ns, uint64_t unit, unsigned limit, const char *name)
 {
@@ -25,17 +34,18 @@ static bool scaled(struct buffer *b, uint64_t ns, uint64_t unit, unsigned limit,
 	tenths = in_units(ns, unit / 10);
 	whole = in_units(ns, unit);
 	if (hundredths < 1000) {
-		buffer_printf(b, "%u.%02u%s", hundredths / 100, hundredths % 100, name);
+		decimal(b, hundredths, 2, name);
 		return true;
 	}
 	/* Tenths of microseconds are below what capture clocks can tell. */
 	if (tenths < 1000 && tenths < limit * 10 && unit != SECOND / 1000000) {
-		buffer_printf(b, "%u.%u%s", tenths / 10, tenths % 10, name);
+		decimal(b, tenths, 1, name);
 		return true;
 	}
 	if (whole >= limit)
 		return false;
-	buffer_printf(b, "%u%s", whole, name);
+	buffer_unsigned(b, whole);
+	buffer_text(b, name);
 	return true;
 }
 
@@ -43,7 +53,9 @@ static bool scaled(struct buffer *b, uint64_t ns, uint64_t unit, unsigned limit,
 static void paired(struct buffer *b, uint64_t small_units, unsigned per_large, char large, char small)
 {
 	buffer_unsigned(b, small_units / per_large);
-	buffer_printf(b, "%c%02u%c", large, (unsigned)(small_units % per_large), small);
+	buffer_char(b, large);
+	buffer_digits(b, small_units % per_large, 2);
+	buffer_char(b, small);
 }
 
 void buffer_duration(struct buffer *b, int64_t duration)

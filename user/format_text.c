@@ -104,14 +104,23 @@ void format_flags(struct buffer *out, const struct record *r)
 	}
 }
 
+/* Many records end in one second, and the zone stays what it was at the start: that second's local time is kept. */
 static void text_time(struct buffer *out, uint64_t ns)
 {
-	time_t seconds = ns / NS_PER_SECOND;
-	struct tm tm;
+	static time_t second = -1;
+	static struct tm tm;
 
-	localtime_r(&seconds, &tm);
-	buffer_printf(out, "%02d:%02d:%02d.%06u", tm.tm_hour, tm.tm_min, tm.tm_sec,
-		      (unsigned)(ns % NS_PER_SECOND / NS_PER_US));
+	if (second != (time_t)(ns / NS_PER_SECOND)) {
+		second = ns / NS_PER_SECOND;
+		localtime_r(&second, &tm);
+	}
+	buffer_digits(out, tm.tm_hour, 2);
+	buffer_char(out, ':');
+	buffer_digits(out, tm.tm_min, 2);
+	buffer_char(out, ':');
+	buffer_digits(out, tm.tm_sec, 2);
+	buffer_char(out, '.');
+	buffer_digits(out, ns % NS_PER_SECOND / NS_PER_US, 6);
 }
 
 static void text_end(struct buffer *out, const struct record *r, enum role role)
