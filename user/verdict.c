@@ -3,6 +3,7 @@
  * The decision table: each function answers one question about a connection from its facts.
  */
 #include <endian.h>
+#include <stddef.h>
 #include <string.h>
 
 #include "verdict.h"
@@ -503,12 +504,16 @@ static void find_evidence(struct record *r, const struct facts *c)
 
 /* ---- Zeek's history ---- */
 
-static void history_add(char *history, size_t size, char letter, enum role from)
+static void history_add(struct record *r, char letter, enum role from)
 {
-	char text[2] = {from == SOURCE ? letter : (char)(letter | 0x20), 0};
+	char c = from == SOURCE ? letter : (char)(letter | 0x20), *end = r->history;
 
-	if (!strchr(history, text[0]) && strlen(history) + 2 <= size)
-		strcat(history, text);
+	while (*end && *end != c)
+		end++;
+	if (*end || end + 1 == r->history + sizeof(r->history))
+		return;
+	end[0] = c;
+	end[1] = 0;
 }
 
 /* Payload that passed unlisted between handshake and close: known from the numbers, not from segments. */
@@ -521,7 +526,7 @@ static void history_unlisted_data(struct record *r)
 			if (r->segments[i].from == role && !(r->segments[i].mark & (SEGMENT_COPY | SEGMENT_IGNORED)))
 				listed += r->segments[i].len;
 		if (r->end[role].bytes > listed)
-			history_add(r->history, sizeof(r->history), 'D', role);
+			history_add(r, 'D', role);
 	}
 }
 
@@ -540,15 +545,15 @@ static void history(struct record *r, const struct facts *c)
 			opened = true;
 		}
 		if (flags & TCP_SYN)
-			history_add(r->history, sizeof(r->history), flags & TCP_ACK ? 'H' : 'S', s->from);
+			history_add(r, flags & TCP_ACK ? 'H' : 'S', s->from);
 		else if (s->len)
-			history_add(r->history, sizeof(r->history), 'D', s->from);
+			history_add(r, 'D', s->from);
 		else if (!(flags & TCP_CONTROL) && flags & TCP_ACK)
-			history_add(r->history, sizeof(r->history), 'A', s->from);
+			history_add(r, 'A', s->from);
 		if (flags & TCP_FIN)
-			history_add(r->history, sizeof(r->history), 'F', s->from);
+			history_add(r, 'F', s->from);
 		if (flags & TCP_RST)
-			history_add(r->history, sizeof(r->history), 'R', s->from);
+			history_add(r, 'R', s->from);
 	}
 }
 
@@ -602,7 +607,7 @@ void verdict(struct record *r, const struct flow_key *key, const struct flow *wh
 
 	drop_after_reset(f);
 	end = last_step(&c);
-	memset(r, 0, sizeof(*r));
+	memset(r, 0, offsetof(struct record, segments)); /* of those, copy_segments fills as many as there are */
 	memcpy(ordered + n, log, kept * sizeof(*log));
 	n += kept;
 	if (context->order_by_time)
