@@ -9,6 +9,7 @@
 
 #include "flow_table.h"
 #include "log.h"
+#include "slab.h"
 
 enum kind { UNPROVEN, ESTABLISHED, CLOSING, TOMBSTONE };
 
@@ -49,9 +50,7 @@ struct flow_table {
 	uint64_t next_round;               /* of ageing established flows */
 	uint64_t next_due;                 /* nothing is due before */
 	struct queue queue[QUEUES];
-	struct entry *free_entries;        /* chained by next */
-	struct closing_body **free_bodies; /* stack */
-	uint32_t free_body_count, free_body_room;
+	struct slab entry_slab, body_slab;
 };
 
 static void *must(void *memory)
@@ -67,34 +66,24 @@ static void *must(void *memory)
 
 static struct entry *entry_new(struct flow_table *t)
 {
-	struct entry *e = t->free_entries;
+	struct entry *e = must(slab_get(&t->entry_slab));
 
-	if (e)
-		t->free_entries = e->next;
-	else
-		e = must(malloc(sizeof(*e)));
 	memset(e, 0, sizeof(*e));
 	return e;
 }
 
 static struct closing_body *body_new(struct flow_table *t)
 {
-	struct closing_body *b;
+	struct closing_body *b = must(slab_get(&t->body_slab));
 
-	b = t->free_body_count ? t->free_bodies[--t->free_body_count] : must(malloc(sizeof(*b)));
 	memset(&b->flow, 0, sizeof(b->flow));
 	return b;
 }
 
 static void body_free(struct flow_table *t, struct closing_body *b)
 {
-	if (!b)
-		return;
-	if (t->free_body_count == t->free_body_room) {
-		t->free_body_room = t->free_body_room ? t->free_body_room * 2 : 1024;
-		t->free_bodies = must(realloc(t->free_bodies, t->free_body_room * sizeof(*t->free_bodies)));
-	}
-	t->free_bodies[t->free_body_count++] = b;
+	if (b)
+		slab_put(&t->body_slab, b);
 }
 
 /* ---- queues and buckets ---- */
@@ -234,8 +223,7 @@ static void delete(struct flow_table *t, struct entry *e)
 	queue_remove(t, e);
 	watch_lower(t, e);
 	body_free(t, e->body);
-	e->next = t->free_entries;
-	t->free_entries = e;
+	slab_put(&t->entry_slab, e);
 }
 
 static void count(struct flow_table *t, enum counter counter)
@@ -605,7 +593,10 @@ struct flow_table *flow_table_new(const struct flow_table_config *config)
 
 	if (!t)
 		return NULL;
+	prefer_huge_pages(t, sizeof(*t));
 	t->config = *config;
+	t->entry_slab.size = sizeof(struct entry);
+	t->body_slab.size = sizeof(struct closing_body);
 	t->bucket_mask = 4095;
 	t->bucket = calloc(t->bucket_mask + 1, sizeof(*t->bucket));
 	if (!t->bucket) {
@@ -617,23 +608,10 @@ struct flow_table *flow_table_new(const struct flow_table_config *config)
 
 void flow_table_free(struct flow_table *t)
 {
-	struct entry *e, *next;
-
 	if (!t)
 		return;
-	for (int queue = 0; queue < QUEUES; queue++)
-		for (e = t->queue[queue].head; e; e = next) {
-			next = e->next;
-			free(e->body);
-			free(e);
-		}
-	for (e = t->free_entries; e; e = next) {
-		next = e->next;
-		free(e);
-	}
-	while (t->free_body_count)
-		free(t->free_bodies[--t->free_body_count]);
-	free(t->free_bodies);
+	slab_free(&t->entry_slab);
+	slab_free(&t->body_slab);
 	free(t->bucket);
 	free(t);
 }
