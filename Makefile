@@ -16,7 +16,7 @@ WARNINGS := -Wall -Wextra -Wshadow
 # Paths are mapped so that two builds from one tree give the same binary wherever the tree is.
 override CFLAGS += -std=gnu11 $(WARNINGS) -MMD -MP -I$(B) -DTCPFIN_VERSION='"$(VERSION)"' -ffile-prefix-map=$(CURDIR)=.
 # libbpf and what it needs are static: the binary then needs libc and libpcap only.
-LIBS := -Wl,-Bstatic -lbpf -lelf -lz -lcap-ng -lmd -Wl,-Bdynamic -lpcap
+LIBS := -Wl,-Bstatic -lbpf -lelf -lz -lcap-ng -lseccomp -lmd -Wl,-Bdynamic -lpcap
 
 BPF_CFLAGS := -O2 -g -target bpf -mcpu=v3 $(WARNINGS) -Wno-unused-parameter -fdebug-prefix-map=$(CURDIR)=. \
 	      -I/usr/include/$(shell $(CC) -print-multiarch)
@@ -65,8 +65,8 @@ $(B)/tcpfin-trace: $(USER_OBJ)
 
 # Debian packages: to build, and to test.
 BUILD_PACKAGES := build-essential clang llvm bpftool libbpf-dev libelf-dev zlib1g-dev libpcap0.8-dev libcap-ng-dev \
-		  libmd-dev
-TEST_PACKAGES  := libcmocka-dev python3 python3-scapy tshark tcpdump iproute2 nftables ethtool jq
+		  libseccomp-dev libmd-dev
+TEST_PACKAGES  := libcmocka-dev python3 python3-scapy tshark tcpdump iproute2 nftables ethtool strace jq
 
 # Asks apt only for what is missing, so that it works offline once everything is there.
 deps:

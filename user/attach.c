@@ -270,6 +270,11 @@ void attach_stop(struct attachment *a)
 	}
 }
 
+bool attach_needs_net_admin(const struct attachment *a)
+{
+	return a->filters[0].set || a->filters[1].set;
+}
+
 bool attach_alive(const struct attachment *a)
 {
 	char name[IF_NAMESIZE];

@@ -38,6 +38,8 @@ int attach_plan(struct attachment *a, const char *name, enum hook hook, char *er
 int attach_start(struct attachment *a, const struct attach_programs *programs, char *error, size_t error_size);
 /* Takes off whatever is on. Safe on a zeroed or stopped attachment. */
 void attach_stop(struct attachment *a);
+/* Will attach_stop need CAP_NET_ADMIN? Links go with their descriptors, clsact filters do not. */
+bool attach_needs_net_admin(const struct attachment *a);
 /* Is the interface still there, with us on it? */
 bool attach_alive(const struct attachment *a);
 bool attach_is_up(const struct attachment *a);

@@ -1,9 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * CAP_BPF and CAP_NET_ADMIN load and attach; without CAP_PERFMON the verifier refuses the flow tables' variable offsets.
- * CAP_SYS_ADMIN stands in for the first and the last.
+ * CAP_SYS_ADMIN stands in for the first and the last. None is needed to read maps, to run the sweep or to detach links.
  */
-#include <stdbool.h>
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <unistd.h>
 
 #include <cap-ng.h>
 
@@ -11,6 +15,9 @@
 #include "log.h"
 #include "options.h"
 #include "privileges.h"
+#include "sandbox.h"
+
+#define NOBODY 65534 /* who owns nothing: the kernel's overflow id */
 
 static bool capable(unsigned capability)
 {
@@ -39,4 +46,39 @@ int privileges_check(void)
 	log_error("live watching needs %s: run it with sudo, or read a capture with -r", missing.data);
 	buffer_free(&missing);
 	return EXIT_PERMISSION;
+}
+
+/* Root becomes nobody, if it may (in some containers it may not). 0, or what libcap-ng says. */
+static int drop_capabilities(bool net_admin)
+{
+	bool change_id = geteuid() == 0 && capable(CAP_SETUID) && capable(CAP_SETGID);
+	capng_flags_t flags = CAPNG_DROP_SUPP_GRP | CAPNG_CLEAR_AMBIENT;
+
+	if (capable(CAP_SETPCAP))
+		flags |= CAPNG_CLEAR_BOUNDING;
+	capng_clear(CAPNG_SELECT_CAPS);
+	if (net_admin)
+		capng_update(CAPNG_ADD, CAPNG_EFFECTIVE | CAPNG_PERMITTED, CAP_NET_ADMIN);
+	if (change_id)
+		return capng_change_id(NOBODY, NOBODY, flags);
+	return capng_apply(CAPNG_SELECT_CAPS);
+}
+
+int privileges_drop(bool net_admin)
+{
+	int parent_death = 0, err;
+
+	prctl(PR_GET_PDEATHSIG, &parent_death);
+	capng_get_caps_process();
+	err = drop_capabilities(net_admin);
+	if (err) {
+		log_error("cannot give up privileges (libcap-ng: %d): %s", err, strerror(errno));
+		return EXIT_RUNTIME;
+	}
+	/* A change of ids clears what a supervisor has asked for. */
+	prctl(PR_SET_PDEATHSIG, parent_death);
+	err = sandbox_enter();
+	if (err)
+		log_warn("runs without a system call filter: %s", strerror(-err));
+	return EXIT_FINE;
 }

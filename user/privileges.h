@@ -1,11 +1,18 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What live watching needs from the system.
+ * What live watching needs from the system to start, and giving it up once started.
  */
 #ifndef TCPFIN_PRIVILEGES_H
 #define TCPFIN_PRIVILEGES_H
 
+#include <stdbool.h>
+
 /* 0, or EXIT_PERMISSION after naming the capability that is missing. */
 int privileges_check(void);
+/*
+ * Once everything is attached: root becomes nobody, every capability goes, the system call filter comes. net_admin:
+ * CAP_NET_ADMIN stays, for clsact filters, which have to be taken off. 0, or EXIT_RUNTIME after saying why.
+ */
+int privileges_drop(bool net_admin);
 
 #endif

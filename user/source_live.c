@@ -529,6 +529,16 @@ static unsigned check_interfaces(struct live *l)
 	return alive;
 }
 
+/* Everything is attached: from here on the program can do little beside reading its maps. */
+static int give_up_privileges(const struct live *l)
+{
+	bool net_admin = false;
+
+	for (unsigned i = 0; i < l->options->interface_count; i++)
+		net_admin |= attach_needs_net_admin(&l->attachments[i]);
+	return privileges_drop(net_admin);
+}
+
 static int watch_loop(struct live *l, const sigset_t *signals)
 {
 	const struct timespec poll = {.tv_nsec = POLL_NS};
@@ -642,6 +652,7 @@ int source_live_run(struct reporter *reporter, const struct options *options, ui
 	code = code ? code : privileges_check();
 	code = code ? code : load(l);
 	code = code ? code : attach_all(l);
+	code = code ? code : give_up_privileges(l);
 	if (!code) {
 		reporter_flush(reporter);
 		code = watch_loop(l, &signals);

@@ -1,17 +1,14 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0
 """
-run.py TCPFIN-TRACE [NAME...]: live tests on real interfaces, as root, all of them or those named.
-
-Each test gets a fresh laboratory (netlab.Lab) and prints a line: "ok NAME", "not ok NAME - why", "skip NAME - why"; the
-sum comes last. Exit code 1 if one failed. What this machine cannot do is a skip, never a pass.
+run.py TCPFIN-TRACE [NAME...]: live tests on real interfaces, as root, all of them or those named; harness.py says how
+they are run and what they print.
 """
 import contextlib
 import json
 import os
 import re
 import select
-import shutil
 import signal
 import socket
 import subprocess
@@ -20,82 +17,13 @@ import time
 
 import frames
 from closes import SCENARIOS, Path, close_in_turn, scenario_named, talk
-from netlab import Failure, Lab, Process, Skip, Tracer, Tun, check, equal, ipv4, ipv6, mac, need, until
+from harness import (GRACEFUL, PROGRAM, Suite, about, as_nobody, close_some, expect, field, key_of, one_close_seen, one_each,
+                     paths, watch)
+from netlab import Process, Tun, check, equal, ipv4, mac, need, until
 from witness import Capture, Close
 
-TIME_LIMIT = 60  # s, of one test
-NOBODY = 65534
-TESTS = {}
-PROGRAM = []  # the command of the program under test
-
-
-def test(function):
-    TESTS[function.__name__] = function
-    return function
-
-
-# ---- running and reading the program ----
-
-def watch(lab, *options, interfaces=("eth0",), program=None, **settings):
-    """The program on interfaces of the client, writing JSON, with short waits."""
-    return Tracer(lab, lab.client, program or PROGRAM, interfaces, "--format=json", "--settle=200", *options,
-                  **settings)
-
-
-def paths(lab, number=0):
-    """The two ways from client to server, IPv4 and IPv6."""
-    return [Path(lab.client, lab.server, address) for address in (ipv4(number, 2), ipv6(number, 2))]
-
-
-def key_of(record):
-    return int(record["network"]["type"][-1]), record["source"]["port"], record["destination"]["port"]
-
-
-def field(record, name):
-    for part in name.split("."):
-        record = record[part]
-    return record
-
-
-def expect(record, fields):
-    for name, value in fields.items():
-        equal(name, field(record, name), value)
-
-
-def one_each(records, keys):
-    """{key: record}, where every connection made has exactly one record and there is no other."""
-    found = {key_of(record): record for record in records}
-    check(set(found) == set(keys), f"no record of {sorted(set(keys) - set(found))}, "
-                                   f"records of nothing made {sorted(set(found) - set(keys))}")
-    equal("number of records", len(records), len(keys))
-    return found
-
-
-@contextlib.contextmanager
-def about(what):
-    """Puts the case in front of a failure inside."""
-    try:
-        yield
-    except Failure as failure:
-        raise Failure(f"{what}: {failure}") from None
-
-
-GRACEFUL = {"tcp.outcome": "graceful", "tcp.pattern": "four_way", "tcp.closer": "source", "tcp.segments_lost": 0}
-
-
-def close_some(path, count):
-    """Plays that many whole connections and returns their keys."""
-    return [scenario_named("client_first").play(path) for _ in range(count)]
-
-
-def one_close_seen(lab, *options, **settings):
-    """Whether the program, so started, reports a connection."""
-    tracer = watch(lab, *options, **settings)
-    keys = close_some(paths(lab)[0], 1)
-    tracer.wait_for(1)
-    for record in one_each(tracer.stop(), keys).values():
-        expect(record, GRACEFUL)
-    return tracer
+suite = Suite()
+test = suite.test
 
 
 # ---- every way to close, on every hook ----
@@ -519,17 +447,6 @@ def no_such_interface(lab):
     equal("programs attached", lab.client.attached("eth0"), set())
 
 
-def as_nobody(lab, *capabilities):
-    """The command that runs a copy of the program as nobody with these capabilities only."""
-    need("setpriv")
-    os.chmod(lab.directory, 0o755)
-    copy = shutil.copy(PROGRAM[0], lab.file("copy"))
-    os.chmod(copy, 0o755)
-    kept = ",".join(["-all", *(f"+{name}" for name in capabilities)])
-    return ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups", f"--inh-caps={kept}",
-            f"--ambient-caps={kept}", f"--bounding-set={kept}", "--pdeathsig=keep", copy]
-
-
 @test
 def no_capabilities(lab):
     """Without a needed capability: exit code 3 and one line that names it."""
@@ -570,46 +487,5 @@ def foreign_xdp(lab):
     equal("programs attached", lab.client.attached("eth0"), foreign)
 
 
-# ---- the runner ----
-
-def give_up(_signal, _frame):
-    raise Failure(f"not done after {TIME_LIMIT} s")
-
-
-def run(name):
-    """Runs one test, prints its line and returns its first word."""
-    signal.alarm(TIME_LIMIT)
-    try:
-        with Lab() as lab:
-            TESTS[name](lab)
-        verdict, why = "ok", ""
-    except Skip as reason:
-        verdict, why = "skip", reason
-    except Failure as failure:
-        verdict, why = "not ok", failure
-    except Exception as error:  # whatever it is, the other tests shall run
-        verdict, why = "not ok", f"{type(error).__name__}: {error}"
-    finally:
-        signal.alarm(0)
-    print(f"{verdict} {name}" + (f" - {why}".replace("\n", " | ") if why else ""), flush=True)
-    return verdict
-
-
-def main(program, *names):
-    unknown = [name for name in names if name not in TESTS]
-    if unknown:
-        sys.exit(f"run.py: no test {' '.join(unknown)}; there are: {' '.join(TESTS)}")
-    if os.geteuid() != 0:
-        sys.exit("run.py: network namespaces need root")
-    PROGRAM[:] = [os.path.abspath(program)]
-    signal.signal(signal.SIGALRM, give_up)
-    verdicts = [run(name) for name in names or TESTS]
-    failed = verdicts.count("not ok")
-    print(f"{verdicts.count('ok')} passed, {failed} failed, {verdicts.count('skip')} skipped")
-    return 1 if failed else 0
-
-
 if __name__ == "__main__":
-    if len(sys.argv) < 2:
-        sys.exit("usage: run.py TCPFIN-TRACE [NAME...]")
-    sys.exit(main(*sys.argv[1:]))
+    suite.main(sys.argv)

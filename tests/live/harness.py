@@ -1,0 +1,166 @@
+# SPDX-License-Identifier: GPL-2.0
+"""
+What the suites of live tests share: the register of tests and their runner, and reading what the program under test says.
+
+A test gets a fresh laboratory (netlab.Lab) and prints a line: "ok NAME", "not ok NAME - why", "skip NAME - why"; the sum
+comes last. Exit code 1 if one failed. What this machine cannot do is a skip, never a pass.
+"""
+import concurrent.futures
+import contextlib
+import multiprocessing
+import os
+import shutil
+import signal
+import sys
+
+from closes import Path, scenario_named
+from netlab import PR_SET_PDEATHSIG, Failure, Lab, Skip, Tracer, check, equal, ipv4, ipv6, leave, libc, need
+
+NOBODY = 65534
+PROGRAM = []  # the command of the program under test
+
+
+# ---- running and reading the program ----
+
+def watch(lab, *options, interfaces=("eth0",), program=None, **settings):
+    """The program on interfaces of the client, writing JSON, with short waits."""
+    return Tracer(lab, lab.client, program or PROGRAM, interfaces, "--format=json", "--settle=200", *options,
+                  **settings)
+
+
+def paths(lab, number=0):
+    """The two ways from client to server, IPv4 and IPv6."""
+    return [Path(lab.client, lab.server, address) for address in (ipv4(number, 2), ipv6(number, 2))]
+
+
+def key_of(record):
+    return int(record["network"]["type"][-1]), record["source"]["port"], record["destination"]["port"]
+
+
+def field(record, name):
+    for part in name.split("."):
+        record = record[part]
+    return record
+
+
+def expect(record, fields):
+    for name, value in fields.items():
+        equal(name, field(record, name), value)
+
+
+def one_each(records, keys):
+    """{key: record}, where every connection made has exactly one record and there is no other."""
+    found = {key_of(record): record for record in records}
+    check(set(found) == set(keys), f"no record of {sorted(set(keys) - set(found))}, "
+                                   f"records of nothing made {sorted(set(found) - set(keys))}")
+    equal("number of records", len(records), len(keys))
+    return found
+
+
+@contextlib.contextmanager
+def about(what):
+    """Puts the case in front of a failure inside."""
+    try:
+        yield
+    except Failure as failure:
+        raise Failure(f"{what}: {failure}") from None
+
+
+GRACEFUL = {"tcp.outcome": "graceful", "tcp.pattern": "four_way", "tcp.closer": "source", "tcp.segments_lost": 0}
+
+
+def close_some(path, count):
+    """Plays that many whole connections and returns their keys."""
+    return [scenario_named("client_first").play(path) for _ in range(count)]
+
+
+def one_close_seen(lab, *options, **settings):
+    """Whether the program, so started, reports a connection."""
+    tracer = watch(lab, *options, **settings)
+    keys = close_some(paths(lab)[0], 1)
+    tracer.wait_for(1)
+    for record in one_each(tracer.stop(), keys).values():
+        expect(record, GRACEFUL)
+    return tracer
+
+
+def as_nobody(lab, *capabilities):
+    """The command that runs a copy of the program as nobody with these capabilities only."""
+    need("setpriv")
+    os.chmod(lab.directory, 0o755)
+    copy = shutil.copy(PROGRAM[0], lab.file("copy"))
+    os.chmod(copy, 0o755)
+    kept = ",".join(["-all", *(f"+{name}" for name in capabilities)])
+    return ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups", f"--inh-caps={kept}",
+            f"--ambient-caps={kept}", f"--bounding-set={kept}", "--pdeathsig=keep", copy]
+
+
+# ---- the runner ----
+
+class Suite:
+    """Tests by name, in the order of their definition. Those that take long run only when named."""
+
+    def __init__(self, workers=1, time_limit=60):
+        self.tests, self.long = {}, set()
+        self.workers = workers  # tests at a time: many mostly wait
+        self.time_limit = time_limit  # s, of one test; those that take long have ten times as much
+
+    def test(self, function):
+        self.tests[function.__name__] = function
+        return function
+
+    def long_test(self, function):
+        self.long.add(function.__name__)
+        return self.test(function)
+
+    def run(self, name):
+        """Runs one test, prints its line and returns its first word."""
+        limit = self.time_limit * (10 if name in self.long else 1)
+
+        def give_up(_signal, _frame):
+            raise Failure(f"not done after {limit} s")
+
+        signal.signal(signal.SIGALRM, give_up)
+        signal.alarm(limit)
+        try:
+            with Lab() as lab:
+                self.tests[name](lab)
+            verdict, why = "ok", ""
+        except Skip as reason:
+            verdict, why = "skip", reason
+        except Failure as failure:
+            verdict, why = "not ok", failure
+        except Exception as error:  # whatever it is, the other tests shall run
+            verdict, why = "not ok", f"{type(error).__name__}: {error}"
+        finally:
+            signal.alarm(0)
+        print(f"{verdict} {name}" + (f" - {why}".replace("\n", " | ") if why else ""), flush=True)
+        return verdict
+
+    def run_all(self, names):
+        if self.workers == 1:
+            return [self.run(name) for name in names]
+        with concurrent.futures.ProcessPoolExecutor(self.workers, multiprocessing.get_context("fork"),
+                                                    begin_worker) as pool:
+            return list(pool.map(self.run, names))
+
+    def main(self, argv):
+        """argv: the suite's own name, the program under test, and the names of tests if not all are wanted."""
+        if len(argv) < 2:
+            sys.exit(f"usage: {os.path.basename(argv[0])} TCPFIN-TRACE [NAME...]")
+        names = argv[2:] or [name for name in self.tests if name not in self.long]
+        unknown = [name for name in names if name not in self.tests]
+        if unknown:
+            sys.exit(f"{argv[0]}: no test {' '.join(unknown)}; there are: {' '.join(self.tests)}")
+        if os.geteuid() != 0:
+            sys.exit(f"{argv[0]}: network namespaces need root")
+        PROGRAM[:] = [os.path.abspath(argv[1])]
+        signal.signal(signal.SIGTERM, leave)  # the tests that have begun clean up behind themselves
+        verdicts = self.run_all(names)
+        failed = verdicts.count("not ok")
+        print(f"{verdicts.count('ok')} passed, {failed} failed, {verdicts.count('skip')} skipped")
+        sys.exit(1 if failed else 0)
+
+
+def begin_worker():
+    libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
