@@ -83,6 +83,10 @@ install: all
 	install -D -m 644 user/tcpfin-trace.8 $(DESTDIR)$(PREFIX)/share/man/man8/tcpfin-trace.8
 	install -D -m 644 user/completions/tcpfin-trace.bash \
 		$(DESTDIR)$(PREFIX)/share/bash-completion/completions/tcpfin-trace
+	install -d $(DESTDIR)$(PREFIX)/lib/systemd/system
+	sed 's|@SBINDIR@|$(PREFIX)/sbin|' user/systemd/tcpfin-trace@.service.in \
+		> $(DESTDIR)$(PREFIX)/lib/systemd/system/tcpfin-trace@.service
+	chmod 644 $(DESTDIR)$(PREFIX)/lib/systemd/system/tcpfin-trace@.service
 
 # ---- run ----
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * XDP through links, tc through tcx links where the kernel has them (6.6), clsact filters elsewhere. Links vanish with
- * the process; clsact filters are taken off on every way out.
+ * the process; clsact filters are taken off on every way out, and after a kill -9 by the next start.
  */
 #include <errno.h>
 #include <ifaddrs.h>
@@ -19,6 +19,7 @@
 #include <linux/sockios.h>
 
 #include "attach.h"
+#include "clsact.h"
 
 /* Not in the headers of libbpf 1.1. */
 #define ATTACH_TCX_INGRESS 46
@@ -193,26 +194,6 @@ static int attach_xdp(struct attachment *a, int program, char *error, size_t err
 	return err;
 }
 
-static int attach_clsact(struct attachment *a, int program, int direction)
-{
-	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = (int)a->ifindex,
-		    .attach_point = direction ? BPF_TC_EGRESS : BPF_TC_INGRESS);
-	LIBBPF_OPTS(bpf_tc_opts, options, .prog_fd = program);
-	int err = bpf_tc_hook_create(&hook);
-
-	if (!err)
-		a->made_clsact = true;
-	else if (err != -EEXIST)
-		return err;
-	err = bpf_tc_attach(&hook, &options);
-	if (err)
-		return err;
-	a->filters[direction].handle = options.handle;
-	a->filters[direction].priority = options.priority;
-	a->filters[direction].set = true;
-	return 0;
-}
-
 static int attach_tc(struct attachment *a, int program, int direction, char *error, size_t error_size)
 {
 	LIBBPF_OPTS(bpf_link_create_opts, options, .flags = ATTACH_BEFORE);
@@ -223,8 +204,12 @@ static int attach_tc(struct attachment *a, int program, int direction, char *err
 		a->links[direction] = fd;
 		return 0;
 	}
-	err = fd == -EINVAL ? attach_clsact(a, program, direction) : fd; /* EINVAL: a kernel without tcx */
-	if (err)
+	err = fd;
+	if (fd == -EINVAL) /* a kernel without tcx */
+		err = clsact_attach(a->ifindex, direction, program);
+	if (!err)
+		a->filters++;
+	else
 		snprintf(error, error_size, "%s: cannot attach to tc %s: %s", a->name, direction ? "egress" : "ingress",
 			 strerror(-err));
 	return err;
@@ -249,48 +234,47 @@ int attach_start(struct attachment *a, const struct attach_programs *programs, c
 void attach_stop(struct attachment *a)
 {
 	for (int direction = 0; direction < 2; direction++) {
-		LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = (int)a->ifindex,
-			    .attach_point = direction ? BPF_TC_EGRESS : BPF_TC_INGRESS);
-		LIBBPF_OPTS(bpf_tc_opts, options, .handle = a->filters[direction].handle,
-			    .priority = a->filters[direction].priority);
-
 		if (a->links[direction] > 0)
 			close(a->links[direction]);
 		a->links[direction] = -1;
-		if (a->filters[direction].set)
-			bpf_tc_detach(&hook, &options);
-		a->filters[direction].set = false;
 	}
-	if (a->made_clsact) {
-		LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = (int)a->ifindex,
-			    .attach_point = BPF_TC_INGRESS | BPF_TC_EGRESS);
-
-		bpf_tc_hook_destroy(&hook);
-		a->made_clsact = false;
-	}
+	if (a->filters)
+		clsact_detach(a->ifindex);
+	a->filters = 0;
 }
 
 bool attach_needs_net_admin(const struct attachment *a)
 {
-	return a->filters[0].set || a->filters[1].set;
+	return a->filters;
 }
 
-bool attach_alive(const struct attachment *a)
+/* The interface of the link as its namespace numbers it, 0 once it is gone or the link is off. */
+static uint32_t link_ifindex(int link)
 {
-	char name[IF_NAMESIZE];
+	struct bpf_link_info info = {};
+	uint32_t size = sizeof(info);
+
+	/* xdp.ifindex and the (newer) tcx.ifindex stand at the same place. */
+	return bpf_obj_get_info_by_fd(link, &info, &size) ? 0 : info.xdp.ifindex;
+}
+
+enum attach_state attach_state(struct attachment *a)
+{
+	bool here = if_indextoname(a->ifindex, a->name), on = true;
 
 	for (int i = 0; i < 2; i++) {
-		struct bpf_link_info info = {};
-		uint32_t size = sizeof(info);
+		uint32_t ifindex;
 
 		if (a->links[i] <= 0)
 			continue;
-		if (bpf_obj_get_info_by_fd(a->links[i], &info, &size))
-			return false;
-		/* xdp.ifindex and the (newer) tcx.ifindex stand at the same place; 0 once the device is gone. */
-		return info.xdp.ifindex != 0;
+		ifindex = link_ifindex(a->links[i]);
+		if (ifindex && (!here || ifindex != a->ifindex))
+			return ATTACH_MOVED;
+		on &= ifindex != 0;
 	}
-	return if_indextoname(a->ifindex, name) != NULL;
+	if (!here)
+		return ATTACH_GONE;
+	return on && (!a->filters || clsact_attached(a->ifindex, a->filters)) ? ATTACH_ON : ATTACH_OFF;
 }
 
 bool attach_is_up(const struct attachment *a)

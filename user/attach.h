@@ -20,12 +20,7 @@ struct attachment {
 	bool loopback;      /* one direction shows every packet */
 	char reason[96];    /* why this hook, for the user */
 	int links[2];       /* bpf_link descriptors; -1 where there is none */
-	struct {
-		uint32_t handle, priority;
-		bool set;
-	} filters[2];       /* clsact filters of ingress and egress, on kernels without tcx */
-	bool made_clsact;
-	bool gone;          /* the interface has vanished; said so already */
+	int filters;        /* clsact filters, on kernels without tcx */
 };
 
 struct attach_programs {
@@ -40,8 +35,16 @@ int attach_start(struct attachment *a, const struct attach_programs *programs, c
 void attach_stop(struct attachment *a);
 /* Will attach_stop need CAP_NET_ADMIN? Links go with their descriptors, clsact filters do not. */
 bool attach_needs_net_admin(const struct attachment *a);
-/* Is the interface still there, with us on it? */
-bool attach_alive(const struct attachment *a);
+
+enum attach_state {
+	ATTACH_ON,
+	ATTACH_OFF,   /* somebody has taken us off */
+	ATTACH_MOVED, /* to another network namespace, where links follow it */
+	ATTACH_GONE,  /* the interface is */
+};
+
+/* Looks after the interface; a new name of it is taken over. */
+enum attach_state attach_state(struct attachment *a);
 bool attach_is_up(const struct attachment *a);
 /* Has it an IPv4 or IPv6 address, a link-local one included? */
 bool attach_has_address(const struct attachment *a);

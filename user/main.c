@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "counters.h"
+#include "interfaces.h"
 #include "log.h"
 #include "reporter.h"
 #include "sink.h"
@@ -41,6 +42,8 @@ int main(int argc, char **argv)
 	if (code >= 0)
 		return code;
 	log_init("tcpfin-trace", options.quiet);
+	if (options.cleanup)
+		return interfaces_cleanup(&options);
 	reporter_init(&reporter, &options);
 	if (options.read_file)
 		code = source_file_run(&reporter, &options, counters);

@@ -393,6 +393,8 @@ static const struct row rows[] = {
 	 .noun = "file", .help = "read a capture (pcap or pcapng; - is standard input) instead of interfaces"},
 	{.name = "hook", .kind = &kind_hook, FIELD(hook), .meta = "HOOK", .noun = "hook",
 	 .help = "where packets are seen"},
+	{.name = "follow", .kind = &kind_flag, FIELD(follow),
+	 .help = "wait for an interface that vanished, and watch it again once it is back"},
 	{.name = "count", .letter = 'c', .kind = &kind_count, FIELD(count), .min = 1, .max = 1000000000000ULL,
 	 .meta = "N", .noun = "count", .help = "stop after N records"},
 	{.name = "duration", .letter = 'd', .kind = &kind_seconds, FIELD(duration), .min = MILLISECOND, .max = YEAR,
@@ -440,6 +442,9 @@ static const struct row rows[] = {
 	{.name = "ring", .kind = &kind_bytes, FIELD(ring_bytes), .min = 4096, .max = 1024 * MEBI, .meta = "BYTES",
 	 .noun = "ring buffer", .help = "kernel's ring buffer: a power of two, K, M and G allowed"},
 
+	{.group = "Repair", .name = "cleanup", .kind = &kind_flag, FIELD(cleanup),
+	 .help = "remove what killed instances have left on the interfaces, by default on all, and do nothing else"},
+
 	{.group = "Help", .name = "help", .kind = &kind_help, .help = "this text"},
 	{.name = "version", .kind = &kind_version, .help = "name and version"},
 };
@@ -454,6 +459,7 @@ static const struct row rows[] = {
 static const char help_head[] =
 	"Usage: tcpfin-trace [OPTIONS] INTERFACE...\n"
 	"       tcpfin-trace [OPTIONS] -r FILE\n"
+	"       tcpfin-trace --cleanup [INTERFACE...]\n"
 	"Says of every TCP connection how it closed, who closed it first, how long each\n"
 	"step took, and what was left undone.\n";
 
@@ -709,7 +715,9 @@ static int check_together(const struct options *o)
 
 	if (o->read_file && o->interface_count)
 		fault = "give interfaces or -r FILE, not both";
-	else if (!o->read_file && !o->interface_count)
+	else if (o->read_file && (o->follow || o->cleanup))
+		fault = "--follow and --cleanup are about interfaces, not files";
+	else if (!o->read_file && !o->interface_count && !o->cleanup)
 		fault = "name an interface, or a capture with -r FILE; " SEE_HELP;
 	else if (o->filter.outcomes & 1u << OUTCOME_OPEN && !o->show_open)
 		fault = "--outcome open: open connections are reported only with --show-open; add it";

@@ -33,10 +33,12 @@ struct filter {
 };
 
 struct options {
-	const char *interfaces[OPTIONS_MAX_INTERFACES];
+	const char *interfaces[OPTIONS_MAX_INTERFACES]; /* may be none with cleanup: all */
 	unsigned interface_count;
 	const char *read_file; /* -r; "-" is stdin; NULL: live */
 	enum hook hook;
+	bool follow;       /* --follow: an interface that vanished is watched again once it is back */
+	bool cleanup;      /* --cleanup: only that */
 	enum format format;
 	bool quiet;        /* -q: no notes and no summary on stderr */
 	bool verbose;      /* -v */

@@ -48,6 +48,11 @@ int privileges_check(void)
 	return EXIT_PERMISSION;
 }
 
+int privileges_exit_code(int err)
+{
+	return err == -EPERM || err == -EACCES ? EXIT_PERMISSION : EXIT_RUNTIME;
+}
+
 /* Root becomes nobody, if it may (in some containers it may not). 0, or what libcap-ng says. */
 static int drop_capabilities(bool net_admin)
 {

@@ -15,8 +15,8 @@
 
 #include "../bpf/settings.h" /* before the skeleton, which uses these types */
 #include "../bpf/tables.h"
-#include "attach.h"
 #include "counters.h"
+#include "interfaces.h"
 #include "live_stats.h"
 #include "log.h"
 #include "pending.h"
@@ -39,7 +39,7 @@ struct live {
 	struct reporter *reporter;
 	struct tcpfin_trace_bpf *skeleton;
 	struct ring_buffer *ring;
-	struct attachment attachments[OPTIONS_MAX_INTERFACES];
+	struct interfaces interfaces;
 	struct pending_table *pending;
 	struct flow_key delete[DELETE_BATCH]; /* closing flows that have been reported */
 	bool settled[DELETE_BATCH];           /* which of the filter's counts holds each */
@@ -62,19 +62,11 @@ static uint64_t clock_ns(clockid_t clock)
 
 /* ---- reporting and forgetting ---- */
 
-static const char *interface_name(const struct live *l, uint32_t ifindex)
-{
-	for (unsigned i = 0; i < l->options->interface_count; i++)
-		if (l->attachments[i].ifindex == ifindex)
-			return l->attachments[i].name;
-	return NULL;
-}
-
 static void report(struct live *l, const struct flow_key *key, const struct closing_body *body,
 		   enum report_reason reason)
 {
 	struct verdict_context context = {
-		.interface = interface_name(l, key->ifindex),
+		.interface = interfaces_name(&l->interfaces, key->ifindex),
 		.wall_offset = l->wall_offset,
 		.reason = reason,
 		.order_by_time = true,
@@ -353,13 +345,16 @@ static int size_maps(struct live *l)
 	return err ? err : bpf_map__set_max_entries(s->maps.ring, o->ring_bytes);
 }
 
-/* Only what an interface needs is loaded: verifying is most of the start-up time. */
+/*
+ * Only what an interface needs is loaded: verifying is most of the start-up time. One that comes back may be of another
+ * kind.
+ */
 static void choose_programs(struct live *l)
 {
-	bool xdp = false, tc = false, tc_l3 = false;
+	bool xdp = l->options->follow, tc = l->options->follow, tc_l3 = l->options->follow;
 
-	for (unsigned i = 0; i < l->options->interface_count; i++) {
-		const struct attachment *a = &l->attachments[i];
+	for (unsigned i = 0; i < l->interfaces.count; i++) {
+		const struct attachment *a = &l->interfaces.watched[i].attachment;
 
 		xdp |= a->hook != HOOK_TC;
 		tc_l3 |= a->l3;
@@ -384,11 +379,6 @@ static uint64_t table_bytes(const struct options *o)
 	       EVIDENCE_CELLS * sizeof(struct evidence) + sizeof(struct watch) + o->ring_bytes;
 }
 
-static int exit_code_of(int err)
-{
-	return err == -EPERM || err == -EACCES ? EXIT_PERMISSION : EXIT_RUNTIME;
-}
-
 static int load(struct live *l)
 {
 	int err;
@@ -409,7 +399,7 @@ static int load(struct live *l)
 		else
 			log_error("cannot load the BPF programs: %s%s", strerror(-err),
 				  l->options->verbose ? "" : "; -v shows the kernel's reasons");
-		return exit_code_of(err);
+		return privileges_exit_code(err);
 	}
 	l->ring = ring_buffer__new(bpf_map__fd(l->skeleton->maps.ring), take_event, l, NULL);
 	l->pending = pending_table_new();
@@ -420,77 +410,19 @@ static int load(struct live *l)
 	return EXIT_FINE;
 }
 
-static const char *hook_text(const struct attachment *a)
-{
-	bool links = a->links[0] > 0 || a->links[1] > 0;
-
-	if (a->loopback)
-		return a->hook == HOOK_TC ? "tc egress" : "generic XDP ingress";
-	if (a->hook == HOOK_XDP)
-		return "native XDP in, tc out";
-	if (a->hook == HOOK_XDP_GENERIC)
-		return "generic XDP in, tc out";
-	return links ? "tc in and out (tcx)" : "tc in and out (clsact)";
-}
-
-/* Says what will not be seen for a reason that the user can do something about. */
-static void note_interface(const struct attachment *a)
-{
-	log_note("%s: %s: %s", a->name, hook_text(a), a->reason);
-	if (!attach_is_up(a))
-		log_note("%s is down: nothing will be seen before `ip link set %s up`", a->name, a->name);
-	else if (!attach_has_address(a))
-		log_note("%s has no address: only forwarded, bridged or mirrored traffic will be seen", a->name);
-}
-
 static int attach_all(struct live *l)
 {
-	struct attach_programs programs = {
+	int code = interfaces_start(&l->interfaces, &(struct attach_programs){
 		.xdp = bpf_program__fd(l->skeleton->progs.tcpfin_xdp),
 		.tc = bpf_program__fd(l->skeleton->progs.tcpfin_tc),
 		.tc_l3 = bpf_program__fd(l->skeleton->progs.tcpfin_tc_l3),
-	};
-	char error[256];
+	});
 
-	for (unsigned i = 0; i < l->options->interface_count; i++) {
-		struct attachment *a = &l->attachments[i];
-		int err = attach_start(a, &programs, error, sizeof(error));
-
-		if (err && l->options->hook == HOOK_AUTO && a->hook == HOOK_XDP) {
-			snprintf(a->reason, sizeof(a->reason), "no native XDP here (%s)", strerror(-err));
-			a->hook = HOOK_TC;
-			err = attach_start(a, &programs, error, sizeof(error));
-		}
-		if (err) {
-			log_error("%s", error);
-			return exit_code_of(err);
-		}
-		note_interface(a);
-	}
+	if (code)
+		return code;
 	log_note("tables take %llu MiB of kernel memory: %u established, %u closing, %u unproven flows",
 		 (unsigned long long)(table_bytes(l->options) >> 20), l->options->max_flows, l->options->max_closing,
 		 l->options->max_unproven);
-	return EXIT_FINE;
-}
-
-static int plan_all(struct live *l)
-{
-	char error[256];
-
-	for (unsigned i = 0; i < l->options->interface_count; i++) {
-		int err = attach_plan(&l->attachments[i], l->options->interfaces[i], l->options->hook, error,
-				      sizeof(error));
-
-		if (err) {
-			log_error("%s", error);
-			return err == -ENODEV ? EXIT_USAGE : exit_code_of(err);
-		}
-		for (unsigned j = 0; j < i; j++)
-			if (l->attachments[j].ifindex == l->attachments[i].ifindex) {
-				log_error("%s is named twice", l->options->interfaces[i]);
-				return EXIT_USAGE;
-			}
-	}
 	return EXIT_FINE;
 }
 
@@ -506,37 +438,6 @@ static void block_signals(sigset_t *signals)
 	sigaddset(signals, SIGUSR1);
 	sigprocmask(SIG_BLOCK, signals, NULL);
 	signal(SIGPIPE, SIG_IGN);
-}
-
-/* Returns how many interfaces are still watched. */
-static unsigned check_interfaces(struct live *l)
-{
-	unsigned alive = 0;
-
-	for (unsigned i = 0; i < l->options->interface_count; i++) {
-		struct attachment *a = &l->attachments[i];
-
-		if (a->gone)
-			continue;
-		if (attach_alive(a)) {
-			alive++;
-			continue;
-		}
-		a->gone = true;
-		log_error("%s has vanished: it is no longer watched", a->name);
-		attach_stop(a);
-	}
-	return alive;
-}
-
-/* Everything is attached: from here on the program can do little beside reading its maps. */
-static int give_up_privileges(const struct live *l)
-{
-	bool net_admin = false;
-
-	for (unsigned i = 0; i < l->options->interface_count; i++)
-		net_admin |= attach_needs_net_admin(&l->attachments[i]);
-	return privileges_drop(net_admin);
 }
 
 static int watch_loop(struct live *l, const sigset_t *signals)
@@ -560,7 +461,7 @@ static int watch_loop(struct live *l, const sigset_t *signals)
 			l->wall_offset = (int64_t)(clock_ns(CLOCK_REALTIME) - clock_ns(CLOCK_MONOTONIC));
 			sweep_turn(l, turn++, ring_was_full(l));
 			next_sweep = now + SWEEP_NS;
-			if (!check_interfaces(l))
+			if (!interfaces_check(&l->interfaces))
 				return EXIT_RUNTIME;
 		}
 		if (now >= next_round) {
@@ -621,8 +522,7 @@ static void drain(struct live *l)
 
 static void cleanup(struct live *l)
 {
-	for (unsigned i = 0; i < l->options->interface_count; i++)
-		attach_stop(&l->attachments[i]);
+	interfaces_stop(&l->interfaces);
 	ring_buffer__free(l->ring);
 	pending_table_free(l->pending);
 	tcpfin_trace_bpf__destroy(l->skeleton);
@@ -648,16 +548,15 @@ int source_live_run(struct reporter *reporter, const struct options *options, ui
 	l->reporter = reporter;
 	libbpf_set_print(options->verbose ? libbpf_print : NULL);
 	block_signals(&signals); /* before anything is attached: no signal may end us between attaching and detaching */
-	code = plan_all(l);
+	code = interfaces_plan(&l->interfaces, options);
 	code = code ? code : privileges_check();
 	code = code ? code : load(l);
 	code = code ? code : attach_all(l);
-	code = code ? code : give_up_privileges(l);
+	code = code ? code : privileges_drop(interfaces_need_net_admin(&l->interfaces));
 	if (!code) {
 		reporter_flush(reporter);
 		code = watch_loop(l, &signals);
-		for (unsigned i = 0; i < options->interface_count; i++)
-			attach_stop(&l->attachments[i]);
+		interfaces_stop(&l->interfaces);
 		drain(l);
 		read_counters(l, counters);
 	}

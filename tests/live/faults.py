@@ -4,13 +4,23 @@
 faults.py TCPFIN-TRACE [NAME...]: attacks and faults, and what good behaviour is; as root. README.md has the table of
 faults; harness.py says how tests are run and what they print. Tests that take long run only when named.
 """
+import contextlib
+import json
+import os
+import random
 import re
+import socket
 import subprocess
 import sys
+import time
 
 from closes import Path, scenario_named
-from harness import NOBODY, PROGRAM, Suite, as_nobody, close_some, one_each, paths, watch
-from netlab import check, equal, need, until
+from harness import (NOBODY, PROGRAM, Suite, as_nobody, close_some, expect, foreign_object, key_of, one_close_seen,
+                     one_each, paths, refuses, watch, without_tcx)
+from netlab import Process, check, equal, need, until
+
+CAP_NET_ADMIN = 12
+SMALL = ("--max-flows=1024", "--max-closing=1024", "--max-unproven=1024", "--ring=64K")  # tables that are made quickly
 
 suite = Suite(workers=3)
 test, long_test = suite.test, suite.long_test
@@ -23,7 +33,7 @@ def status_of(tracer):
         return dict(line.rstrip("\n").split(":\t", 1) for line in lines)
 
 
-def gave_up(tracer, capabilities=0):
+def gave_up(tracer, capabilities=0, filters="1"):
     """The process is nobody and can do nothing beside its maps."""
     status = status_of(tracer)
     for name in ("Uid", "Gid"):
@@ -34,7 +44,7 @@ def gave_up(tracer, capabilities=0):
     for name in ("CapInh", "CapAmb"):
         equal(name, int(status[name], 16), 0)
     equal("NoNewPrivs", status["NoNewPrivs"], "1")
-    equal("Seccomp", status["Seccomp"], "2")
+    equal("Seccomp", (status["Seccomp"], status["Seccomp_filters"]), ("2", filters))
 
 
 def works_without(lab, *options, **settings):
@@ -80,6 +90,351 @@ def no_system_call_refused(lab):
     check("BPF_PROG_TEST_RUN" in calls, "the filter was never set, or the loop never ran")
     refused = re.findall(r"^.*(?:EPERM|EACCES).*$", calls, re.MULTILINE)
     equal("system calls refused", refused, [])
+
+
+UNIT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../user/systemd/tcpfin-trace@.service.in")
+
+
+@test
+def systemd_unit(lab):
+    """The unit is well formed and exposes little, and its command works with what the unit grants."""
+    need("systemd-analyze")
+    path = os.path.join(lab.directory, "tcpfin-trace@.service")
+    with open(UNIT, encoding="utf-8") as unit:
+        text = unit.read().replace("@SBINDIR@", os.path.dirname(PROGRAM[0]))
+    with open(path, "w", encoding="utf-8") as unit:
+        unit.write(text)
+    for command in (["verify", "--man=no"], ["security", "--offline=yes", "--threshold=20"]):
+        done = subprocess.run(["systemd-analyze", *command, path], capture_output=True, text=True, check=False)
+        equal(f"systemd-analyze {command[0]}", (done.returncode, done.stderr.strip()), (0, ""))
+    granted = re.search(r"^AmbientCapabilities=(.*)$", text, re.MULTILINE)[1].lower().replace("cap_", "").split()
+    options = re.search(r"^ExecStart=\S+/tcpfin-trace (.*) %I$", text, re.MULTILINE)[1].split()
+    one_close_seen(lab, *options, program=as_nobody(lab, *granted))
+
+
+# ---- nothing left behind ----
+
+def clsact_of(lab):
+    """What stands in the place of tcx: (is the qdisc there, the filters)."""
+    return "clsact" in lab.client.run("tc qdisc show dev eth0"), lab.client.attached("eth0")
+
+
+@test
+def clsact_used(lab):
+    """Without tcx: clsact filters, with CAP_NET_ADMIN alone to take them off, and nothing left at the end."""
+    tracer = watch(lab, program=without_tcx())
+    gave_up(tracer, 1 << CAP_NET_ADMIN, filters="2")
+    equal("places", {where for _, where, _ in tracer.programs}, {"clsact ingress", "clsact egress"})
+    keys = close_some(paths(lab)[0], 2)
+    tracer.wait_for(2)
+    one_each(tracer.stop(), keys)
+    equal("clsact", clsact_of(lab), (False, set()))
+
+
+@test
+def clsact_shared(lab):
+    """Two instances and a stranger on one clsact: none takes off what is another's, nor the qdisc under it."""
+    first, second = (watch(lab, program=without_tcx()) for _ in range(2))
+    foreign = foreign_object(lab)
+    lab.client.run(f"tc filter add dev eth0 ingress pref 60000 bpf direct-action obj {foreign} sec classifier")
+    keys = close_some(paths(lab)[0], 1)
+    for tracer in (first, second):
+        tracer.wait_for(1)
+    one_each(first.stop(), keys)
+    check(not second.programs - second.attached(), "the second one's filters are gone")
+    one_each(second.stop(), keys)
+    there, filters = clsact_of(lab)
+    equal("clsact and the stranger's filter", (there, len(filters)), (True, 1))
+
+
+@test
+def clsact_by_the_first(lab):
+    """The qdisc that the first of two made goes with the last of them."""
+    first, second = (watch(lab, program=without_tcx()) for _ in range(2))
+    first.stop()
+    second.stop()
+    equal("clsact", clsact_of(lab), (False, set()))
+
+
+@test
+def clsact_of_another(lab):
+    """A clsact that was there before stays."""
+    lab.client.run("tc qdisc add dev eth0 clsact")
+    watch(lab, program=without_tcx()).stop()
+    equal("clsact", clsact_of(lab), (True, set()))
+
+
+@test
+def clsact_of_the_dead(lab):
+    """After kill -9 the next start removes the filters, --cleanup does by hand; a living instance keeps its own."""
+    living, dead = (watch(lab, program=without_tcx()) for _ in range(2))
+    dead.kill()
+    check(not dead.programs - dead.attached(), "the kernel took the dead one's filters: nothing is tested")
+    third = watch(lab)
+    check("2 filters of a killed instance removed" in third.stderr, f"not said: {third.stderr}")
+    equal("filters left", third.attached() & dead.programs, set())
+    check(not living.programs - living.attached(), "the living one's filters are gone")
+    third.stop()
+    living.kill()
+    for arguments, said in ((["eth0"], "eth0: 2 filters"), ([], "eth0: 0 filters")):
+        cleanup = Process(lab, lab.client, [*PROGRAM, "--cleanup", *arguments])
+        equal("exit code", cleanup.wait(), 0)
+        check(said in cleanup.stderr, f"no {said!r} in {cleanup.stderr}")
+        equal("clsact", clsact_of(lab), (False, set()))
+
+
+def kill_at_random(lab, program, times):
+    """Kills as many instances, each at some moment between its start and a while after it has attached."""
+    begin = time.monotonic()
+    watch(lab, *SMALL, program=program).stop()
+    span = 1.2 * (time.monotonic() - begin)
+    for _ in range(times):
+        victim = Process(lab, lab.client, [*(program or PROGRAM), *SMALL, "eth0"])
+        time.sleep(random.uniform(0, span))
+        victim.kill()
+
+
+def killed_at_random(lab, times):
+    kill_at_random(lab, None, times)
+    until(lambda: not lab.client.attached("eth0"), "end of the last program")
+    equal("clsact", clsact_of(lab), (False, set()))
+    one_close_seen(lab)
+
+
+def killed_at_random_clsact(lab, times):
+    kill_at_random(lab, without_tcx(), times)
+    check(clsact_of(lab)[1], "no filter was left: nothing is tested")
+    one_close_seen(lab, program=without_tcx())
+    equal("clsact", clsact_of(lab), (False, set()))
+
+
+@test
+def kill_9_10(lab):
+    """kill -9 at 10 random moments, attaching included: nothing is left attached, and connections pass."""
+    killed_at_random(lab, 10)
+
+
+@test
+def kill_9_clsact_10(lab):
+    """The same without tcx: the next start removes what they left, to the qdisc."""
+    killed_at_random_clsact(lab, 10)
+
+
+@long_test
+def kill_9_50(lab):
+    """kill -9 at 50 random moments."""
+    killed_at_random(lab, 50)
+
+
+@long_test
+def kill_9_clsact_50(lab):
+    """The same without tcx."""
+    killed_at_random_clsact(lab, 50)
+
+
+def descriptors(tracer):
+    """What the kernel tells of each descriptor of the process: [{name: value}]."""
+    found = []
+    for name in os.listdir(f"/proc/{tracer.child.pid}/fdinfo"):
+        with contextlib.suppress(FileNotFoundError), open(f"/proc/{tracer.child.pid}/fdinfo/{name}",
+                                                          encoding="ascii") as info:
+            found.append(dict(re.findall(r"^(\w+):\t(\w+)", info.read(), re.MULTILINE)))
+    return found
+
+
+def kernel_objects(tracer):
+    """Ids of the programs and maps that the process holds: {("prog", id)}."""
+    return {(kind, int(info[f"{kind}_id"])) for info in descriptors(tracer) for kind in ("prog", "map")
+            if f"{kind}_id" in info}
+
+
+def restarts(lab, times):
+    """Starts, works and stops so often; nothing of it may stay in the kernel."""
+    need("bpftool")
+    held = set()
+    for turn in range(times):
+        program = without_tcx() if turn % 2 else None
+        tracer = watch(lab, *SMALL, program=program)
+        objects = kernel_objects(tracer)
+        check(len(objects) > 5, f"only {objects} found: nothing is tested")
+        held |= objects
+        key = close_some(paths(lab)[0], 1)
+        tracer.wait_for(1)
+        one_each(tracer.stop(), key)
+
+    def left():
+        alive = set()
+        for kind in ("prog", "map"):
+            shown = subprocess.run(["bpftool", "--json", kind, "show"], capture_output=True, text=True, check=True)
+            alive |= {(kind, entry["id"]) for entry in json.loads(shown.stdout)}
+        return alive & held
+
+    until(lambda: not left(), "end of all programs and maps")
+    equal("clsact", clsact_of(lab), (False, set()))
+
+
+@test
+def restarts_10(lab):
+    """10 restarts, with tcx and clsact in turn, leave no program, map or qdisc."""
+    restarts(lab, 10)
+
+
+@long_test
+def restarts_1000(lab):
+    """1,000 restarts leave nothing."""
+    restarts(lab, 1000)
+
+
+@test
+def cleanup_needs(lab):
+    """--cleanup without the capability says so; with no such interface, too."""
+    dead = watch(lab, program=without_tcx())
+    dead.kill()
+    refuses(lab, [*as_nobody(lab), "--cleanup", "eth0"], 3, "eth0", "not permitted")
+    refuses(lab, [*PROGRAM, "--cleanup", "eth7"], 2, "eth7", "no such interface")
+    check(not dead.programs - dead.attached(), "they were removed")
+
+
+# ---- interfaces come and go ----
+
+def said(tracer, pattern, timeout=2):
+    until(lambda: re.search(pattern, tracer.stderr), f"{pattern!r} on stderr", timeout)
+
+
+def two_watched(lab, *options, **settings):
+    lab.link(1)
+    return watch(lab, *options, interfaces=["eth0", "eth1"], **settings)
+
+
+def others_go_on(lab, tracer, before):
+    """A connection over eth1 is reported."""
+    keys = close_some(paths(lab, 1)[0], 1)
+    tracer.wait_for(before + 1)
+    equal("the newest record's connection", key_of(tracer.records()[before]), keys[0])
+
+
+@test
+def interface_down(lab):
+    """Down and up are said, and watching goes on."""
+    tracer = watch(lab)
+    lab.client.run("ip link set eth0 down")
+    said(tracer, "eth0 is down")
+    lab.client.run("ip link set eth0 up")
+    said(tracer, "eth0 is up")
+    lab.neighbours(0)
+    keys = close_some(paths(lab)[0], 1)
+    tracer.wait_for(1)
+    one_each(tracer.stop(), keys)
+
+
+@test
+def interface_renamed(lab):
+    """The new name is said and stands in the records."""
+    tracer = watch(lab)
+    lab.client.run("ip link set eth0 down")  # until 6.4 only then
+    lab.client.run("ip link set eth0 name lan0 up")
+    said(tracer, "eth0 is named lan0 now")
+    lab.neighbours(0, "lan0")
+    keys = close_some(paths(lab)[0], 1)
+    tracer.wait_for(1)
+    tracer.interfaces = ["lan0"]
+    for record in one_each(tracer.stop(), keys).values():
+        expect(record, {"observer.interface": "lan0"})
+
+
+@test
+def interface_deleted(lab):
+    """One of two is deleted: said, and the other goes on."""
+    tracer = two_watched(lab)
+    close_some(paths(lab)[0], 1)
+    lab.client.run("ip link delete eth0")
+    said(tracer, "eth0 has vanished: it is no longer watched")
+    tracer.wait_for(1)
+    others_go_on(lab, tracer, 1)
+    tracer.interfaces = ["eth1"]
+    equal("interfaces in the records", [r["observer"]["interface"] for r in tracer.stop()], ["eth0", "eth1"])
+
+
+@test
+def interface_moved(lab):
+    """One of two is moved to another namespace: said, our programs come off, and the other goes on."""
+    elsewhere = lab.namespace()
+    for hook in ("tc", "xdp"):
+        lab.link(2)
+        tracer = watch(lab, f"--hook={hook}", interfaces=["eth0", "eth2"])
+        lab.client.run(f"ip link set eth2 netns {elsewhere.path}")
+        said(tracer, "eth2 has moved to another network namespace: it is no longer watched")
+        equal("programs there", elsewhere.attached("eth2"), set())
+        keys = close_some(paths(lab)[0], 1)
+        tracer.wait_for(1)
+        tracer.interfaces = ["eth0"]
+        one_each(tracer.stop(), keys)
+        elsewhere.run("ip link delete eth2")
+
+
+@test
+def interface_taken_off(lab):
+    """Somebody detaches our link: said."""
+    need("bpftool")
+    tracer = two_watched(lab)
+    with lab.client:
+        index = str(socket.if_nametoindex("eth0"))
+    links = [info["link_id"] for info in descriptors(tracer) if info.get("ifindex") == index]
+    lab.client.run(f"bpftool link detach id {links[0]}")
+    said(tracer, "eth0 lost our program, which somebody detached")
+    others_go_on(lab, tracer, 0)
+    tracer.stop()
+
+
+@test
+def interface_taken_off_clsact(lab):
+    """Somebody removes our clsact filters: said."""
+    tracer = two_watched(lab, program=without_tcx())
+    lab.client.run("tc qdisc del dev eth0 clsact")
+    said(tracer, "eth0 lost our program, which somebody detached")
+    others_go_on(lab, tracer, 0)
+    tracer.stop()
+
+
+def comes_back(lab, **settings):
+    """eth0 is deleted and made anew twice; each time it is watched again, without privileges."""
+    tracer = two_watched(lab, "--follow", **settings)
+    keys = close_some(paths(lab)[0], 1)
+    for _ in range(2):
+        lab.client.run("ip link delete eth0")
+        said(tracer, "eth0 has vanished: waiting for it")
+        lab.link(0)
+        until(lambda: len(lab.client.attached("eth0")) == 2, "programs on the new eth0", 2)
+        keys += close_some(paths(lab)[0], 1)
+    keys += close_some(paths(lab, 1)[0], 1)
+    tracer.wait_for(4)
+    records = tracer.stop()
+    one_each(records, keys)
+    equal("interfaces", [r["observer"]["interface"] for r in records], ["eth0", "eth0", "eth0", "eth1"])
+
+
+@test
+def follow(lab):
+    """--follow: an interface that comes back is watched again."""
+    comes_back(lab)
+
+
+@test
+def follow_clsact(lab):
+    """The same without tcx."""
+    comes_back(lab, program=without_tcx())
+
+
+@test
+def follow_alone(lab):
+    """--follow with one interface: it waits rather than ends, and stops when asked."""
+    tracer = watch(lab, "--follow")
+    lab.client.run("ip link delete eth0")
+    said(tracer, "eth0 has vanished: waiting for it")
+    time.sleep(0.5)
+    equal("exit code", tracer.code, None)
+    tracer.interfaces = []
+    tracer.stop()
 
 
 if __name__ == "__main__":

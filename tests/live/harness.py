@@ -1,20 +1,22 @@
 # SPDX-License-Identifier: GPL-2.0
 """
-What the suites of live tests share: the register of tests and their runner, and reading what the program under test says.
+What the suites of live tests share: the register of tests and their runner, and reading what the program says.
 
-A test gets a fresh laboratory (netlab.Lab) and prints a line: "ok NAME", "not ok NAME - why", "skip NAME - why"; the sum
-comes last. Exit code 1 if one failed. What this machine cannot do is a skip, never a pass.
+A test gets a fresh laboratory (netlab.Lab) and prints a line: "ok NAME", "not ok NAME - why", "skip NAME - why"; the
+sum comes last. Exit code 1 if one failed. What this machine cannot do is a skip, never a pass.
 """
 import concurrent.futures
 import contextlib
 import multiprocessing
 import os
+import re
 import shutil
 import signal
+import subprocess
 import sys
 
 from closes import Path, scenario_named
-from netlab import PR_SET_PDEATHSIG, Failure, Lab, Skip, Tracer, check, equal, ipv4, ipv6, leave, libc, need
+from netlab import PR_SET_PDEATHSIG, Failure, Lab, Process, Skip, Tracer, check, equal, ipv4, ipv6, leave, libc, need
 
 NOBODY = 65534
 PROGRAM = []  # the command of the program under test
@@ -93,6 +95,39 @@ def as_nobody(lab, *capabilities):
     kept = ",".join(["-all", *(f"+{name}" for name in capabilities)])
     return ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups", f"--inh-caps={kept}",
             f"--ambient-caps={kept}", f"--bounding-set={kept}", "--pdeathsig=keep", copy]
+
+
+def without_tcx():
+    """The command that runs the program as on a kernel before 6.6."""
+    return [sys.executable, os.path.join(os.path.dirname(os.path.abspath(__file__)), "no_tcx.py"), *PROGRAM]
+
+
+def refuses(lab, argv, code, *words):
+    """The program ends at once with that code and one line that has all the words; nothing on stdout."""
+    program = Process(lab, lab.client, argv)
+    equal("exit code", program.wait(), code)
+    equal("stdout", program.stdout, "")
+    equal("number of lines on stderr", len(program.stderr.splitlines()), 1)
+    for word in words:
+        check(re.search(word, program.stderr), f"no {word!r} in: {program.stderr.strip()}")
+
+
+FOREIGN = """
+#define IN(name) __attribute__((section(name), used))
+IN("xdp") int xdp_pass(void *context) { return 2; }
+IN("classifier") int tc_ok(void *context) { return 0; } /* ends the chain */
+IN("license") char _license[] = "GPL";
+"""
+
+
+def foreign_object(lab):
+    """The path of an object with programs that are none of ours."""
+    need("clang")
+    source, compiled = lab.file("c"), lab.file("o")
+    with open(source, "w", encoding="ascii") as text:
+        text.write(FOREIGN)
+    subprocess.run(["clang", "-target", "bpf", "-O2", "-g", "-c", source, "-o", compiled], check=True)
+    return compiled
 
 
 # ---- the runner ----

@@ -303,12 +303,20 @@ class Lab(contextlib.AbstractContextManager):
         name = f"eth{number}"
         self.client.run(f"ip link add {name} address {mac(number, 1)} type veth "
                         f"peer name {name} address {mac(number, 2)} netns {self.server.path}")
-        for namespace, own, other in ((self.client, 1, 2), (self.server, 2, 1)):
+        for namespace, own in ((self.client, 1), (self.server, 2)):
             namespace.run(f"ip link set {name} addrgenmode none up")
             namespace.run(f"ip address add {ipv4(number, own)}/24 dev {name}")
             namespace.run(f"ip address add {ipv6(number, own)}/64 dev {name} nodad")
-            for address in (ipv4(number, other), ipv6(number, other)):
-                namespace.run(f"ip neighbour replace {address} lladdr {mac(number, other)} dev {name} nud permanent")
+            know_neighbours(namespace, number, 3 - own, name)
+
+    def neighbours(self, number, name=None):
+        """What the client forgets when its interface goes down; name: what that is called now."""
+        know_neighbours(self.client, number, 2, name or f"eth{number}")
+
+
+def know_neighbours(namespace, number, other, name):
+    for address in (ipv4(number, other), ipv6(number, other)):
+        namespace.run(f"ip neighbour replace {address} lladdr {mac(number, other)} dev {name} nud permanent")
 
 
 def mac(number, end):

@@ -17,9 +17,10 @@ import time
 
 import frames
 from closes import SCENARIOS, Path, close_in_turn, scenario_named, talk
-from harness import (GRACEFUL, PROGRAM, Suite, about, as_nobody, close_some, expect, field, key_of, one_close_seen, one_each,
-                     paths, watch)
-from netlab import Process, Tun, check, equal, ipv4, mac, need, until
+from harness import (GRACEFUL, PROGRAM, Suite, about, as_nobody, close_some, expect, field,
+                     foreign_object, key_of, one_close_seen, one_each,
+                     paths, refuses, watch)
+from netlab import Tun, check, equal, ipv4, mac, need, until
 from witness import Capture, Close
 
 suite = Suite()
@@ -429,16 +430,6 @@ def interface_vanishes(lab):
 
 # ---- what cannot work ----
 
-def refuses(lab, argv, code, *words):
-    """The program ends at once with that code and one line that has all the words; nothing on stdout."""
-    program = Process(lab, lab.client, argv)
-    equal("exit code", program.wait(), code)
-    equal("stdout", program.stdout, "")
-    equal("number of lines on stderr", len(program.stderr.splitlines()), 1)
-    for word in words:
-        check(re.search(word, program.stderr), f"no {word!r} in: {program.stderr.strip()}")
-
-
 @test
 def no_such_interface(lab):
     """An interface that is not there: exit code 2 and one line that names it."""
@@ -462,21 +453,10 @@ def three_capabilities(lab):
         one_close_seen(lab, f"--hook={hook}", program=as_nobody(lab, "bpf", "perfmon", "net_admin"))
 
 
-FOREIGN = """
-__attribute__((section("xdp"), used)) int pass(void *context) { return 2; }
-char _license[] __attribute__((section("license"), used)) = "GPL";
-"""
-
-
 @test
 def foreign_xdp(lab):
     """Another XDP program is there: --hook=xdp refuses, auto takes tc, and the other program stays."""
-    need("clang")
-    source, compiled = lab.file("c"), lab.file("o")
-    with open(source, "w", encoding="ascii") as text:
-        text.write(FOREIGN)
-    subprocess.run(["clang", "-target", "bpf", "-O2", "-g", "-c", source, "-o", compiled], check=True)
-    lab.client.try_run(f"ip link set dev eth0 xdp obj {compiled} sec xdp")
+    lab.client.try_run(f"ip link set dev eth0 xdp obj {foreign_object(lab)} sec xdp")
     foreign = lab.client.attached("eth0")
     equal("number of foreign programs", len(foreign), 1)
     for hook in ("xdp", "xdp-generic"):

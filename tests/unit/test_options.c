@@ -104,7 +104,7 @@ static void test_defaults(void **state)
 	assert_null(o.read_file);
 	assert_int_equal(o.hook, HOOK_AUTO);
 	assert_int_equal(o.format, FORMAT_TEXT);
-	assert_false(o.quiet || o.verbose || o.stats || o.strict || o.show_open);
+	assert_false(o.quiet || o.verbose || o.stats || o.strict || o.show_open || o.follow || o.cleanup);
 	assert_int_equal(o.count, 0);
 	assert_int_equal(o.duration, 0);
 	assert_int_equal(o.settle, 500000000);
@@ -137,15 +137,18 @@ static void test_flags(void **state)
 		{"-q", offsetof(struct options, quiet)},         {"--quiet", offsetof(struct options, quiet)},
 		{"-v", offsetof(struct options, verbose)},       {"--verbose", offsetof(struct options, verbose)},
 		{"--stats", offsetof(struct options, stats)},    {"--strict", offsetof(struct options, strict)},
-		{"--show-open", offsetof(struct options, show_open)},
+		{"--show-open", offsetof(struct options, show_open)}, {"--follow", offsetof(struct options, follow)},
+		{"--cleanup", offsetof(struct options, cleanup)},
 	};
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(flags); i++) {
 		assert_goes_on(PARSE(flags[i].option, "eth0"));
 		assert_true(*(bool *)((char *)&o + flags[i].where));
-		assert_int_equal(o.quiet + o.verbose + o.stats + o.strict + o.show_open, 1);
+		assert_int_equal(o.quiet + o.verbose + o.stats + o.strict + o.show_open + o.follow + o.cleanup, 1);
 	}
+	assert_goes_on(PARSE("--cleanup")); /* all interfaces */
+	assert_int_equal(o.interface_count, 0);
 	assert_goes_on(PARSE("-n", "--numeric", "eth0"));
 	assert_goes_on(PARSE("-nqv4", "eth0"));
 	assert_true(o.quiet && o.verbose);
@@ -465,6 +468,8 @@ static void test_words_refused(void **state)
 		{{"--format=a\x1b[31mb", "eth0"}, "--format a\\x1b[31mb: a format is text, json, csv or ladder"},
 		{{"-r", ""}, "--read \"\": a file is a path, or - for standard input"},
 		{{"-r", "x", "eth0"}, "give interfaces or -r FILE, not both"},
+		{{"-r", "x", "--follow"}, "--follow and --cleanup are about interfaces, not files"},
+		{{"-r", "x", "--cleanup"}, "--follow and --cleanup are about interfaces, not files"},
 		{{"-q"}, "name an interface, or a capture with -r FILE; see tcpfin-trace --help"},
 	};
 
@@ -528,7 +533,8 @@ static void test_help(void **state)
 		"Usage: tcpfin-trace [OPTIONS] INTERFACE...", "tcpfin-trace [OPTIONS] -r FILE", "-r, --read=FILE",
 		"--hook=HOOK", "-c, --count=N", "-d, --duration=SECONDS", "-4, --ipv4", "-6, --ipv6", "--port=PORT",
 		"--host=ADDRESS[/PREFIX]", "--outcome=NAME[,NAME]", "--show-open", "--format=FORMAT", "-n, --numeric",
-		"-v, --verbose", "-q, --quiet", "--stats", "--strict", "--settle=MS", "--syn-timeout=SECONDS",
+		"-v, --verbose", "-q, --quiet", "--stats", "--strict", "--follow", "--cleanup",
+		"--settle=MS", "--syn-timeout=SECONDS",
 		"--close-timeout=SECONDS", "--idle-timeout=SECONDS", "--max-flows=N", "--max-closing=N",
 		"--max-unproven=N", "--ring=BYTES", "--help", "--version", "(default auto)", "(default text)",
 		"(default 500)", "(default 10)", "(default 60)", "(default 131072)", "(default 16384)", "(default 4M)",

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * clsact filters, for kernels without tcx, and what killed instances have left of them.
+ */
+#ifndef TCPFIN_CLSACT_H
+#define TCPFIN_CLSACT_H
+
+#include <stdbool.h>
+
+/* direction: 0 ingress, 1 egress. program: a descriptor. 0, or a negative errno. */
+int clsact_attach(unsigned ifindex, int direction, int program);
+/* Are as many filters of this process there as directions were attached? */
+bool clsact_attached(unsigned ifindex, int directions);
+/* Takes this process's filters off, and the qdisc if we made it and nobody else uses it. */
+void clsact_detach(unsigned ifindex);
+/* Does the same for filters whose process is gone. Returns their number, or a negative errno. */
+int clsact_clean(unsigned ifindex);
+
+#endif
