@@ -8,7 +8,7 @@
 #ifndef TCPFIN_EMIT_BPF_H
 #define TCPFIN_EMIT_BPF_H
 
-#include "maps.bpf.h"
+#include "traffic.bpf.h"
 
 /* A short event about a closing flow that user space knows already. */
 static __always_inline void emit_notice(const struct flow_key *key, __u32 kind)
@@ -81,6 +81,8 @@ static __noinline int emit_open(const struct flow_open *open, const struct flow_
 	zero_rolled(&e->body.flow, sizeof(e->body.flow));
 	flow_reopen(&e->body.flow, open);
 	e->body.flow.state |= state;
+	if (settings.all_segments)
+		traffic_take(key, e);
 	bpf_ringbuf_submit(e, BPF_RB_NO_WAKEUP);
 	return 0;
 }

@@ -10,6 +10,7 @@
 #define TCPFIN_MAPS_BPF_H
 
 #include "core/record.h"
+#include "core/traffic.h"
 #include "settings.h"
 #include "tables.h"
 
@@ -57,6 +58,14 @@ struct {
 	__type(value, struct closing);
 } closing SEC(".maps");
 
+/* With --all-segments; see traffic.bpf.h. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1);
+	__type(key, struct flow_key);
+	__type(value, struct traffic);
+} traffic SEC(".maps");
+
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
 	__uint(max_entries, 4096);
@@ -80,6 +89,7 @@ struct work {
 	__u32 moved;   /* MOVED_: between the filter's counts */
 	__u64 oldest;  /* unproven_victim's */
 	struct tcp_options options;
+	struct traffic traffic; /* on its way into its table */
 	struct flow_event_head head; /* with what follows, a struct flow_event */
 	struct {
 		__u32 lock; /* laid out as struct closing: a value that holds a lock cannot lie in a per-CPU map */

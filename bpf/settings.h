@@ -13,7 +13,7 @@ struct settings {
 	__u32 unproven_mask; /* sets - 1; sets are a power of two */
 	__u32 count_packets; /* --stats */
 	__u32 test_clock;    /* tests only: time is what test_now says */
-	__u32 pad;
+	__u32 all_segments;  /* --all-segments */
 };
 
 /* What a sweep is to look for, and where. */

@@ -103,7 +103,7 @@ static __always_inline void jump_to_tracking(void *ctx, enum host host, __u8 lin
 }
 
 /* Looks at a packet. Returns its verdict, if it returns: a segment that is to be tracked leaves from here. */
-static __always_inline enum packet_verdict observe(void *ctx, enum host host, __u8 link)
+static __always_inline enum packet_verdict observe_as(void *ctx, enum host host, __u8 link, const flag_t all_segments)
 {
 	struct packet_meta meta = meta_of(ctx, host, link);
 	struct cursor c = cursor_of(ctx, host);
@@ -115,6 +115,8 @@ static __always_inline enum packet_verdict observe(void *ctx, enum host host, __
 		return verdict;
 	side = flow_side_of(&s);
 	hash = flow_hash(&s, side, ifindex, settings.hash_seed);
+	if (all_segments)
+		traffic_count(&s, side, ifindex, hash);
 	if (watch_wants(&s, side, hash)) {
 		if (settings.count_packets)
 			count_packet(PACKET_TCP);
@@ -125,6 +127,14 @@ static __always_inline enum packet_verdict observe(void *ctx, enum host host, __
 		jump_to_tracking(ctx, host, link, ifindex, side, hash);
 	}
 	return verdict;
+}
+
+/* Two copies of it, so that the one without --all-segments is what it would be if there were no such option. */
+static __always_inline enum packet_verdict observe(void *ctx, enum host host, __u8 link)
+{
+	if (settings.all_segments)
+		return observe_as(ctx, host, link, 1);
+	return observe_as(ctx, host, link, 0);
 }
 
 SEC("xdp.frags")

@@ -150,6 +150,8 @@ static __noinline int closing_replace(struct closing *c, const struct flow_key *
 	bpf_spin_unlock(&c->lock);
 	if (!first)
 		return 0;
+	if (settings.all_segments)
+		traffic_move(key);
 	if (announced)
 		emit_notice(key, EVENT_REPLACED);
 	else
@@ -510,6 +512,8 @@ static __noinline int track_proven(struct work *w, struct closing *c)
 		if (!bpf_map_delete_elem(&established, &w->key))
 			count(COUNT_CLOSED);
 	}
+	if (settings.all_segments && w->value.body.flow.open.seen & OPEN_ACK)
+		traffic_enter(w);
 	if (w->value.body.flow.state & FLOW_BEGUN) {
 		closing_begin(w);
 	} else {

@@ -4,7 +4,7 @@
  */
 #include "counters.h"
 
-_Static_assert(COUNT_VERDICT == 2 && PACKET_VERDICTS == 10 && COUNTERS - COUNT_ESTABLISHED == 14,
+_Static_assert(COUNT_VERDICT == 2 && PACKET_VERDICTS == 10 && COUNTERS - COUNT_ESTABLISHED == 15,
 	       "a counter came or went: give it a name, then change these numbers");
 
 const char *const counter_names[COUNTERS] = {
@@ -33,5 +33,6 @@ const char *const counter_names[COUNTERS] = {
 	[COUNT_ESTABLISHED_FULL] = "established_full",
 	[COUNT_CLOSING_FULL] = "closing_full",
 	[COUNT_IDLE_FORGOTTEN] = "idle_forgotten",
+	[COUNT_TRAFFIC_FULL] = "traffic_full",
 	[COUNT_CONTENDED] = "contended",
 };

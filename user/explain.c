@@ -5,6 +5,8 @@
  * A clause is written only from what the record holds, so no number is told that was not seen: where a time or a
  * segment is missing the clause does without, and the sentence stays whole. Clauses begin with their separator.
  */
+#include <inttypes.h>
+
 #include "duration.h"
 #include "format.h"
 
@@ -567,6 +569,28 @@ static void put_time_wait(struct buffer *out, const struct record *r)
 		buffer_printf(out, "; %s holds TIME_WAIT", the(r->time_wait));
 }
 
+/* With --all-segments. */
+static void put_traffic(struct buffer *out, const struct record *r)
+{
+	int side;
+
+	if (!r->counted)
+		return;
+	if (r->idle > 0) {
+		buffer_text(out, "; it had been idle for ");
+		buffer_duration(out, r->idle);
+	}
+	for (side = SOURCE; side <= DESTINATION; side++) {
+		const struct record_traffic *t = &r->traffic[side];
+
+		buffer_printf(out, "; %s sent %" PRIu64 " segment%s with ", the(side), t->packets, t->packets == 1 ? "" : "s");
+		put_bytes(out, (int64_t)t->bytes);
+		if (!t->retransmits)
+			continue;
+		buffer_printf(out, ", %" PRIu64 " of them retransmitted", t->retransmits);
+	}
+}
+
 void format_explanation(struct buffer *out, const struct record *r)
 {
 	static void (*const verdicts[OUTCOMES])(struct buffer *out, const struct record *r) = {
@@ -587,6 +611,7 @@ void format_explanation(struct buffer *out, const struct record *r)
 	put_reset_details(out, r);
 	if (r->outcome == OUTCOME_UNFINISHED)
 		put_states(out, r);
+	put_traffic(out, r);
 	put_gaps(out, r);
 	put_time_wait(out, r);
 }

@@ -34,6 +34,7 @@ struct entry {
 	uint64_t since;            /* ns: since when it waits */
 	struct flow_key key;
 	struct flow_open open;     /* established: all that is kept */
+	struct traffic *traffic;   /* with all_segments, from the end of the handshake on; else NULL */
 };
 
 struct queue {
@@ -222,6 +223,7 @@ static void delete(struct flow_table *t, struct entry *e)
 	t->tombstones -= e->kind == TOMBSTONE;
 	queue_remove(t, e);
 	watch_lower(t, e);
+	free(e->traffic);
 	body_free(t, e->body);
 	slab_put(&t->entry_slab, e);
 }
@@ -247,12 +249,12 @@ static void report(struct flow_table *t, struct entry *e, bool replaced)
 		} else {
 			flow_lend_evidence(&body.flow, evidence_of(t, e->key.hash), e->key.hash);
 		}
-		t->config.report(t->config.context, &e->key, &body.flow, body.log);
+		t->config.report(t->config.context, &e->key, &body.flow, body.log, e->traffic);
 	} else if (e->kind == UNPROVEN && flow_is_stray(&e->body->flow)) {
 		count(t, COUNT_STRAY);
 	} else {
 		e->body->flow.state |= replaced ? FLOW_REPLACED : 0;
-		t->config.report(t->config.context, &e->key, &e->body->flow, e->body->log);
+		t->config.report(t->config.context, &e->key, &e->body->flow, e->body->log, e->traffic);
 	}
 }
 
@@ -298,6 +300,10 @@ static void proven(struct flow_table *t, struct entry *e, struct entry *older)
 {
 	if (older)
 		replace(t, older);
+	if (t->config.all_segments && e->body->flow.open.seen & OPEN_ACK) {
+		e->traffic = must(calloc(1, sizeof(*e->traffic)));
+		traffic_begin(e->traffic, &e->body->flow, e->body->log, FLOW_LOG_UNPROVEN);
+	}
 	if (e->body->flow.state & FLOW_BEGUN) {
 		count(t, COUNT_CLOSES);
 		set_kind(t, e, CLOSING);
@@ -484,10 +490,26 @@ static void track(struct flow_table *t, const struct flow_key *key, const struct
 		take_unproven(t, key, s, side, NULL, true, true);
 }
 
+static void count_traffic(struct flow_table *t, const struct tcp_segment *s, uint32_t side, uint32_t ifindex,
+			  uint32_t hash)
+{
+	struct flow_key key;
+	struct entry *e;
+
+	if (s->flags & TCP_SYN) /* perhaps of the tuple's next connection */
+		return;
+	flow_key_fill(&key, s, side, ifindex, hash);
+	e = find(t, &key, false);
+	if (e && e->traffic)
+		traffic_note(&e->traffic->side[side & 1], s, s->time);
+}
+
 void flow_table_segment(struct flow_table *t, struct tcp_segment *s, uint32_t ifindex)
 {
 	uint32_t side = flow_side_of(s), hash = flow_hash(s, side, ifindex, t->config.hash_seed);
 
+	if (t->config.all_segments)
+		count_traffic(t, s, side, ifindex, hash);
 	if (!(s->flags & TCP_CONTROL))
 		evidence_note(evidence_of(t, hash), s, side, hash);
 	if (s->flags & TCP_CONTROL || t->watch.live[hash & (WATCH_CELLS - 1)]) {

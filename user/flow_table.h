@@ -10,17 +10,22 @@
 #include <stdint.h>
 
 #include "../bpf/core/record.h"
+#include "../bpf/core/traffic.h"
 
 struct flow_table;
 
-/* Called for every flow that is to be reported; log holds f->log_len segments. All is valid during the call only. */
+/*
+ * Called for every flow that is to be reported; log holds f->log_len segments, traffic is NULL where it was not counted.
+ * All is valid during the call only.
+ */
 typedef void (*flow_report)(void *context, const struct flow_key *key, const struct flow *f,
-			    const struct flow_segment *log);
+			    const struct flow_segment *log, const struct traffic *traffic);
 
 struct flow_table_config {
 	struct flow_timeouts timeouts;
 	uint64_t idle;           /* ns without a sign of life after which an established flow is forgotten */
 	uint64_t hash_seed;
+	bool all_segments;       /* count the traffic of every connection whose handshake was seen */
 	flow_report report;
 	void *context;
 	uint64_t *counters;      /* COUNTERS of them, owned by the caller */

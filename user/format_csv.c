@@ -42,6 +42,13 @@ static void csv_number(struct buffer *out, int64_t n)
 		buffer_unsigned(out, n);
 }
 
+/* Of --all-segments: empty where it was not counted. */
+static void csv_counted(struct buffer *out, const struct record *r, uint64_t n)
+{
+	if (r->counted)
+		buffer_unsigned(out, n);
+}
+
 static void csv_bool(struct buffer *out, bool b)
 {
 	buffer_text(out, b ? "true" : "false");
@@ -121,7 +128,14 @@ static void csv_closer(struct buffer *out, const struct record *r)
 	COLUMN("tcp_resets_ignored", buffer_unsigned(out, r->reset.ignored)) \
 	COLUMN("tcp_bytes_approximate", csv_bool(out, r->bytes_approximate)) \
 	COLUMN("tcp_flags", format_flags(out, r)) \
-	COLUMN("tcp_segments_lost", buffer_unsigned(out, r->segments_lost))
+	COLUMN("tcp_segments_lost", buffer_unsigned(out, r->segments_lost)) \
+	COLUMN("traffic_source_packets", csv_counted(out, r, r->traffic[SOURCE].packets)) \
+	COLUMN("traffic_source_bytes", csv_counted(out, r, r->traffic[SOURCE].bytes)) \
+	COLUMN("traffic_source_retransmits", csv_counted(out, r, r->traffic[SOURCE].retransmits)) \
+	COLUMN("traffic_destination_packets", csv_counted(out, r, r->traffic[DESTINATION].packets)) \
+	COLUMN("traffic_destination_bytes", csv_counted(out, r, r->traffic[DESTINATION].bytes)) \
+	COLUMN("traffic_destination_retransmits", csv_counted(out, r, r->traffic[DESTINATION].retransmits)) \
+	COLUMN("traffic_idle", csv_number(out, r->idle))
 
 #define RESET_SEEN(r) ((r)->reset.by != NOBODY)
 #define HEADER_FIELD(name, append) buffer_text(out, name ",");

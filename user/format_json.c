@@ -266,6 +266,55 @@ static void json_evidence(struct buffer *out, const struct record *r)
 		LITERAL(out, ",\"bytes_approximate\":true");
 }
 
+static void json_runs(struct buffer *out, const struct record_traffic *t)
+{
+	char flags[10];
+	unsigned i;
+
+	LITERAL(out, ",\"flags\":[");
+	for (i = 0; i < t->run_count; i++) {
+		if (i)
+			buffer_char(out, ',');
+		buffer_char(out, '[');
+		json_word(out, flags_text(t->run[i].flags, flags));
+		buffer_char(out, ',');
+		buffer_unsigned(out, t->run[i].count);
+		buffer_char(out, ']');
+	}
+	LITERAL(out, "],\"flags_lost\":");
+	buffer_unsigned(out, t->runs_lost);
+}
+
+static void json_traffic_end(struct buffer *out, const struct record_traffic *t)
+{
+	LITERAL(out, "{\"packets\":");
+	buffer_unsigned(out, t->packets);
+	LITERAL(out, ",\"bytes\":");
+	buffer_unsigned(out, t->bytes);
+	LITERAL(out, ",\"retransmits\":");
+	buffer_unsigned(out, t->retransmits);
+	LITERAL(out, ",\"retransmitted_bytes\":");
+	buffer_unsigned(out, t->retransmitted_bytes);
+	LITERAL(out, ",\"last_data\":");
+	json_number(out, t->last_data);
+	json_runs(out, t);
+	buffer_char(out, '}');
+}
+
+/* --all-segments. */
+static void json_traffic(struct buffer *out, const struct record *r)
+{
+	if (!r->counted)
+		return;
+	LITERAL(out, ",\"traffic\":{\"source\":");
+	json_traffic_end(out, &r->traffic[SOURCE]);
+	LITERAL(out, ",\"destination\":");
+	json_traffic_end(out, &r->traffic[DESTINATION]);
+	LITERAL(out, ",\"idle\":");
+	json_number(out, r->idle);
+	buffer_char(out, '}');
+}
+
 static void json_segment(struct buffer *out, const struct record_segment *s)
 {
 	char flags[10];
@@ -324,6 +373,7 @@ void format_json(struct buffer *out, const struct record *r)
 	json_timing(out, r);
 	json_counts(out, r);
 	json_evidence(out, r);
+	json_traffic(out, r);
 	json_segments(out, r);
 	LITERAL(out, "}}\n");
 }

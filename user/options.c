@@ -413,6 +413,8 @@ static const struct row rows[] = {
 	 .help = "how the connection ended"},
 	{.name = "show-open", .kind = &kind_flag, FIELD(show_open),
 	 .help = "also report what is still open at the end, or forgotten as idle"},
+	{.name = "all-segments", .kind = &kind_flag, FIELD(all_segments),
+	 .help = "count packets, bytes, retransmissions and flags of every connection"},
 
 	{.group = "Output", .name = "format", .kind = &kind_format, FIELD(format), .meta = "FORMAT", .noun = "format",
 	 .help = "form of the records"},

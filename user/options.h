@@ -45,6 +45,7 @@ struct options {
 	bool stats;        /* --stats: counters each second */
 	bool strict;       /* --strict: exit 4 when data was lost */
 	bool show_open;    /* --show-open */
+	bool all_segments; /* --all-segments */
 	uint64_t count;    /* -c: stop after that many records; 0: no limit */
 	uint64_t duration; /* -d, ns; 0: no limit */
 	uint64_t settle, syn_timeout, close_timeout, idle_timeout; /* ns */

@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "../bpf/core/record.h"
+#include "../bpf/core/traffic.h"
 
 enum role { SOURCE, DESTINATION, BOTH, NOBODY };  /* NOBODY prints as null or "unknown" */
 
@@ -60,6 +61,18 @@ struct record_segment {
 	uint16_t ip_id;
 };
 
+/* With --all-segments: what a side sent. */
+struct record_traffic {
+	uint64_t packets;
+	uint64_t bytes;       /* payload, retransmissions included */
+	uint64_t retransmits; /* segments with payload that had been sent before, or was overtaken */
+	uint64_t retransmitted_bytes;
+	int64_t last_data;    /* ns since the connection's first segment, NUMBER_UNSEEN without payload */
+	struct { uint32_t count; uint8_t flags; } run[TRAFFIC_RUNS]; /* segments with the same flags, in order */
+	unsigned run_count;
+	uint32_t runs_lost;   /* segments behind the last run */
+};
+
 struct record {
 	const char *interface;   /* NULL for a capture file; owned by the source */
 	int family;              /* 4 or 6 */
@@ -91,10 +104,14 @@ struct record {
 	const char *conn_state;  /* Zeek's */
 	char history[24];        /* Zeek's, upper case: source */
 
+	bool counted;            /* traffic is known */
+	int64_t idle;            /* ns from the last payload, or the handshake, to the first step of the close; TIMING_UNSEEN */
+
 	int evidence[EVIDENCES]; /* index into segments, -1 where not seen or not in the log */
 	struct record_segment segments[RECORD_SEGMENTS];
 	unsigned segment_count;
 	uint32_t segments_lost;
+	struct record_traffic traffic[2]; /* by role; only if `counted` */
 };
 
 /*

@@ -25,10 +25,11 @@ static void interrupt(int signal_number)
 	interrupted = 1;
 }
 
-static void report(void *context, const struct flow_key *key, const struct flow *f, const struct flow_segment *log)
+static void report(void *context, const struct flow_key *key, const struct flow *f, const struct flow_segment *log,
+		   const struct traffic *traffic)
 {
 	struct replay *replay = context;
-	struct verdict_context verdict = {.reason = replay->reason};
+	struct verdict_context verdict = {.reason = replay->reason, .traffic = traffic};
 
 	reporter_flow(replay->reporter, key, f, log, &verdict);
 }
@@ -103,6 +104,7 @@ int source_file_run(struct reporter *reporter, const struct options *options, ui
 		.report = report,
 		.context = &replay,
 		.counters = counters,
+		.all_segments = options->all_segments,
 	};
 	struct flow_table *table;
 	struct source_pcap *pcap;

@@ -62,17 +62,46 @@ static uint64_t clock_ns(clockid_t clock)
 
 /* ---- reporting and forgetting ---- */
 
-static void report(struct live *l, const struct flow_key *key, const struct closing_body *body,
-		   enum report_reason reason)
+/*
+ * Takes what was counted of a connection out of its table. Two keys may hold it, and the first may be a later connection's:
+ * which is ours is told by its handshake. NULL where it was not counted.
+ */
+static const struct traffic *take_traffic(const struct live *l, struct flow_key key, const struct flow *f,
+					  struct traffic *t)
+{
+	const uint8_t generations[] = {0, TRAFFIC_MOVED | key.generation};
+	int fd = bpf_map__fd(l->skeleton->maps.traffic);
+
+	for (unsigned i = 0; l->options->all_segments && i < 2; i++) {
+		key.generation = generations[i];
+		if (bpf_map_lookup_elem(fd, &key, t) || !traffic_is_of(t, &f->open))
+			continue;
+		bpf_map_delete_elem(fd, &key);
+		return t;
+	}
+	return NULL;
+}
+
+static void report_counted(struct live *l, const struct flow_key *key, const struct closing_body *body,
+			   const struct traffic *traffic, enum report_reason reason)
 {
 	struct verdict_context context = {
 		.interface = interfaces_name(&l->interfaces, key->ifindex),
 		.wall_offset = l->wall_offset,
 		.reason = reason,
 		.order_by_time = true,
+		.traffic = traffic,
 	};
 
 	reporter_flow(l->reporter, key, &body->flow, body->log, &context);
+}
+
+static void report(struct live *l, const struct flow_key *key, const struct closing_body *body,
+		   enum report_reason reason)
+{
+	struct traffic traffic;
+
+	report_counted(l, key, body, take_traffic(l, *key, &body->flow, &traffic), reason);
 }
 
 /* Deletes what has been reported, then lowers the watch counts: never the other way round. */
@@ -176,14 +205,16 @@ static void lend_evidence(const struct live *l, const struct flow_key *key, stru
 		flow_lend_evidence(f, &evidence, key->hash);
 }
 
+/* Of a flow that never came to closing; nothing is to be deleted. */
 static void take_unproven(struct live *l, const struct flow_event *e)
 {
+	const struct traffic *traffic = e->head.kind == EVENT_OPEN ? (const void *)e->body.log : NULL;
 	struct closing_body body;
 
 	memcpy(&body, &e->body, closing_body_used(&e->body));
 	if ((body.flow.state & (FLOW_REOPENED | FLOW_REPLACED)) == FLOW_REOPENED) /* forgotten as idle */
 		lend_evidence(l, &e->head.key, &body.flow);
-	report(l, &e->head.key, &body, l->stopping ? REPORT_STOP : REPORT_ENDED);
+	report_counted(l, &e->head.key, &body, traffic, l->stopping ? REPORT_STOP : REPORT_ENDED);
 }
 
 static int take_event(void *context, void *data, size_t size)
@@ -198,6 +229,7 @@ static int take_event(void *context, void *data, size_t size)
 		take_closing(l, e);
 		break;
 	case EVENT_UNPROVEN:
+	case EVENT_OPEN:
 		take_unproven(l, e);
 		break;
 	case EVENT_NEWS:
@@ -337,11 +369,14 @@ static int size_maps(struct live *l)
 
 	s->rodata->settings.unproven_mask = sets - 1;
 	s->rodata->settings.count_packets = o->stats;
+	s->rodata->settings.all_segments = o->all_segments;
 	if (getentropy((void *)&s->rodata->settings.hash_seed, sizeof(s->rodata->settings.hash_seed)))
 		return -errno;
 	err = bpf_map__set_max_entries(s->maps.unproven, sets);
 	err = err ? err : bpf_map__set_max_entries(s->maps.established, o->max_flows);
 	err = err ? err : bpf_map__set_max_entries(s->maps.closing, o->max_closing);
+	if (o->all_segments)
+		err = err ? err : bpf_map__set_max_entries(s->maps.traffic, o->max_flows + o->max_closing);
 	return err ? err : bpf_map__set_max_entries(s->maps.ring, o->ring_bytes);
 }
 
@@ -371,11 +406,13 @@ static void choose_programs(struct live *l)
 static uint64_t table_bytes(const struct options *o)
 {
 	const uint64_t element = 48, bucket = 16;
+	uint64_t counted = o->all_segments ? o->max_flows + o->max_closing : 0;
 
 	return (uint64_t)power_of_two(o->max_unproven / UNPROVEN_WAYS) * sizeof(struct unproven_set) +
 	       o->max_flows * (element + sizeof(struct flow_key) + sizeof(struct established)) +
 	       o->max_closing * (element + sizeof(struct flow_key) + sizeof(struct closing)) +
 	       (power_of_two(o->max_flows) + power_of_two(o->max_closing)) * bucket +
+	       counted * (element + sizeof(struct flow_key) + sizeof(struct traffic) + bucket) +
 	       EVIDENCE_CELLS * sizeof(struct evidence) + sizeof(struct watch) + o->ring_bytes;
 }
 

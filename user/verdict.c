@@ -557,6 +557,53 @@ static void history(struct record *r, const struct facts *c)
 	}
 }
 
+/* ---- the traffic, with --all-segments ---- */
+
+static void copy_traffic(struct record_traffic *to, const struct traffic_side *from, uint64_t start)
+{
+	to->packets = from->packets;
+	to->bytes = from->bytes;
+	to->retransmits = from->retransmits;
+	to->retransmitted_bytes = from->retransmitted_bytes;
+	to->last_data = from->bytes ? span(start, from->t_data) : NUMBER_UNSEEN;
+	to->runs_lost = from->runs_lost;
+	to->run_count = from->runs;
+	for (unsigned i = 0; i < to->run_count; i++) {
+		to->run[i].count = from->run[i].count;
+		to->run[i].flags = from->run[i].flags;
+	}
+}
+
+/* When the first FIN or the RST that ended it came; 0 without either. */
+static uint64_t close_begins(const struct facts *c)
+{
+	uint64_t begins = 0;
+
+	for (enum role role = SOURCE; role <= DESTINATION; role++)
+		if (has(c, role, SIDE_FIN) && (!begins || side_of(c, role)->t_fin < begins))
+			begins = side_of(c, role)->t_fin;
+	return begins ? begins : in_state(c, FLOW_RESET) ? c->flow->reset.time : 0;
+}
+
+static void traffic(struct record *r, const struct facts *c, const struct traffic *t)
+{
+	uint64_t active = c->flow->open.t_ack, begins = close_begins(c);
+
+	r->idle = TIMING_UNSEEN;
+	r->counted = t;
+	if (!t)
+		return;
+	for (enum role role = SOURCE; role <= DESTINATION; role++) {
+		const struct traffic_side *side = &t->side[role == SOURCE ? c->source : !c->source];
+
+		copy_traffic(&r->traffic[role], side, c->flow->t_first);
+		if (side->bytes && side->t_data > active)
+			active = side->t_data;
+	}
+	if (begins) /* data may go on behind the first FIN */
+		r->idle = begins > active ? (int64_t)(begins - active) : 0;
+}
+
 /* ---- all of it ---- */
 
 static void ends(struct record *r, const struct facts *c)
@@ -634,6 +681,7 @@ void verdict(struct record *r, const struct flow_key *key, const struct flow *wh
 	ends(r, &c);
 	r->bytes_approximate = may_have_wrapped(r);
 	r->half_closed_bytes = bytes_half_closed(&c, r->closer);
+	traffic(r, &c, context->traffic);
 	r->syn_retransmits = f->open.syn_copies;
 	r->synack_retransmits = f->open.synack_copies;
 	copy_segments(r, &c, ordered, n);

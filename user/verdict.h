@@ -5,6 +5,7 @@
 #ifndef TCPFIN_VERDICT_H
 #define TCPFIN_VERDICT_H
 
+#include "../bpf/core/traffic.h"
 #include "record.h"
 
 /* Why a flow is reported now. */
@@ -18,6 +19,7 @@ struct verdict_context {
 	const char *interface;  /* NULL for a capture file; must outlive the record */
 	int64_t wall_offset;    /* ns to add to flow times for the wall clock */
 	enum report_reason reason;
+	const struct traffic *traffic; /* with --all-segments; NULL where it was not counted */
 	bool order_by_time;     /* live: two CPUs may log in another order than the packets came; a file's order stands */
 };
 

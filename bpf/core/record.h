@@ -10,6 +10,7 @@
 enum flow_event_kind {
 	EVENT_CLOSING,  /* a closing flow, whole; user space deletes it from the map once it has reported it */
 	EVENT_UNPROVEN, /* a flow that never came to closing, whole; nothing to delete */
+	EVENT_OPEN,     /* like EVENT_UNPROVEN, with a struct traffic in the place of the log, which is empty */
 	EVENT_NEWS,     /* key only: an announced closing flow changed; look it up before reporting */
 	EVENT_REPLACED, /* key only: an announced closing flow's tuple is in use again; report it now */
 };
@@ -61,6 +62,7 @@ enum counter {
 	COUNT_ESTABLISHED_FULL,  /* handshakes not remembered: the table of established flows was full */
 	COUNT_CLOSING_FULL,      /* closes lost: the table of closing flows was full */
 	COUNT_IDLE_FORGOTTEN,    /* established flows forgotten as idle */
+	COUNT_TRAFFIC_FULL,      /* --all-segments: connections not counted, the table was full */
 	COUNT_CONTENDED,         /* segments not recorded: their flow changed under every try */
 	COUNTERS,
 };

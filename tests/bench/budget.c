@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * The size of each BPF program as loaded, and the verifier's effort, are kept within a budget: a change that costs is
- * seen here, on whatever kernel this runs. One line a figure, in the form that every runner here has.
+ * seen here, on whatever kernel this runs. With --all-segments, too, and that it is dead code without. One line a figure,
+ * in the form that every runner here has.
  */
 #include <errno.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -37,28 +39,74 @@ static void skip(const char *program, const char *what, const char *why)
 	skipped++;
 }
 
-static void weigh(const struct bpf_program *program)
+/* Does the program, as it was loaded, use the map? */
+static bool uses_map(const struct bpf_prog_info *info, __u32 map)
+{
+	const struct bpf_insn *insns = (const void *)(uintptr_t)info->xlated_prog_insns;
+
+	for (__u32 i = 0; i < info->xlated_prog_len / sizeof(*insns); i++)
+		if (insns[i].code == (BPF_LD | BPF_IMM | BPF_DW) && insns[i].src_reg == BPF_PSEUDO_MAP_FD &&
+		    (__u32)insns[i].imm == map)
+			return true;
+	return false;
+}
+
+static __u32 id_of(const struct bpf_map *map)
+{
+	struct bpf_map_info info = {};
+	__u32 size = sizeof(info);
+
+	return bpf_obj_get_info_by_fd(bpf_map__fd(map), &info, &size) ? 0 : info.id;
+}
+
+/* The programs that every packet meets have the table of --all-segments in them if it is on, and only then. */
+static void judge_option(const struct tcpfin_trace_bpf *s, bool on)
+{
+	static struct bpf_insn insns[MAX_INSTRUCTIONS];
+	const struct bpf_program *hooks[] = {s->progs.tcpfin_xdp, s->progs.tcpfin_tc, s->progs.tcpfin_tc_l3};
+
+	for (unsigned i = 0; i < sizeof(hooks) / sizeof(hooks[0]); i++) {
+		struct bpf_prog_info info = {.xlated_prog_insns = (uintptr_t)insns, .xlated_prog_len = sizeof(insns)};
+		const char *name = bpf_program__name(hooks[i]), *option = on ? "_with_option" : "_without_option";
+		__u32 size = sizeof(info);
+
+		if (bpf_obj_get_info_by_fd(bpf_program__fd(hooks[i]), &info, &size) || !info.xlated_prog_insns) {
+			skip(name, option + 1, "this kernel does not show the instructions");
+		} else if (uses_map(&info, id_of(s->maps.traffic)) == on) {
+			printf("ok budget_%s%s\n", name, option);
+			passed++;
+		} else {
+			printf("not ok budget_%s%s - the table of --all-segments is %sin it\n", name, option, on ? "not " : "");
+			failed++;
+		}
+	}
+}
+
+static void weigh(const struct bpf_program *program, const char *mode)
 {
 	const char *name = bpf_program__name(program);
 	struct bpf_prog_info info = {};
 	__u32 size = sizeof(info);
+	char what[64];
 
 	if (bpf_obj_get_info_by_fd(bpf_program__fd(program), &info, &size)) {
 		printf("not ok budget_%s - the kernel tells nothing of it: %s\n", name, strerror(errno));
 		failed++;
 		return;
 	}
+	snprintf(what, sizeof(what), "instructions%s", mode);
 	if (info.xlated_prog_len)
-		judge(name, "instructions", info.xlated_prog_len / sizeof(struct bpf_insn), MAX_INSTRUCTIONS);
+		judge(name, what, info.xlated_prog_len / sizeof(struct bpf_insn), MAX_INSTRUCTIONS);
 	else
-		skip(name, "instructions", "this kernel does not tell");
+		skip(name, what, "this kernel does not tell");
+	snprintf(what, sizeof(what), "verified%s", mode);
 	if (info.verified_insns)
-		judge(name, "verified", info.verified_insns, MAX_VERIFIED);
+		judge(name, what, info.verified_insns, MAX_VERIFIED);
 	else
-		skip(name, "verified", "this kernel does not tell");
+		skip(name, what, "this kernel does not tell");
 }
 
-static int weigh_all(void)
+static int weigh_all(bool all_segments)
 {
 	struct tcpfin_trace_bpf *s = tcpfin_trace_bpf__open();
 	struct bpf_program *program;
@@ -67,17 +115,22 @@ static int weigh_all(void)
 	if (!s)
 		return -errno;
 	s->rodata->settings.unproven_mask = 4095; /* a constant to the verifier; the maps' sizes are nothing to it */
+	s->rodata->settings.all_segments = all_segments;
 	err = tcpfin_trace_bpf__load(s);
-	if (!err)
+	if (!err) {
 		bpf_object__for_each_program(program, s->obj)
-			weigh(program);
+			weigh(program, all_segments ? "_all_segments" : "");
+		judge_option(s, all_segments);
+	}
 	tcpfin_trace_bpf__destroy(s);
 	return err;
 }
 
 int main(void)
 {
-	int err = geteuid() ? -EPERM : weigh_all();
+	int err = geteuid() ? -EPERM : weigh_all(false);
+
+	err = err ? err : weigh_all(true);
 
 	if (err == -EPERM) {
 		skip("all", "programs", "needs root");

@@ -31,10 +31,12 @@ struct step {
 	uint8_t flags, server;
 };
 
-static void take(void *context, const struct flow_key *key, const struct flow *f, const struct flow_segment *log)
+static void take(void *context, const struct flow_key *key, const struct flow *f, const struct flow_segment *log,
+		 const struct traffic *traffic)
 {
 	struct sample *sample = context;
 
+	(void)traffic;
 	sample->key = *key;
 	sample->body.flow = *f;
 	memcpy(sample->body.log, log, f->log_len * sizeof(*log));

@@ -191,7 +191,8 @@ static void compare_counters(struct run *r)
 	static const enum counter same[] = {COUNT_ESTABLISHED, COUNT_CLOSES, COUNT_CLOSED, COUNT_STRAY_RST, COUNT_STRAY,
 					    COUNT_CONTRADICTORY, COUNT_LATE, COUNT_IDLE_FORGOTTEN};
 	static const enum counter never[] = {COUNT_RING_FULL, COUNT_UNPROVEN_EVICTED, COUNT_RECORDS_LOST,
-					     COUNT_ESTABLISHED_FULL, COUNT_CLOSING_FULL, COUNT_CONTENDED};
+					     COUNT_ESTABLISHED_FULL, COUNT_CLOSING_FULL, COUNT_TRAFFIC_FULL,
+					     COUNT_CONTENDED};
 	uint64_t now[COUNTERS], wanted[COUNTERS] = {0};
 
 	kernel_counters(r->diff->kernel, now);
@@ -579,7 +580,7 @@ static int print_results(const struct diff *d)
 
 static int usage(void)
 {
-	fputs("usage: diff [-s SEED] [-n PACKETS] CAPTURE|DIRECTORY...\n", stderr);
+	fputs("usage: diff [-a] [-s SEED] [-n PACKETS] CAPTURE|DIRECTORY...\n", stderr);
 	return 2;
 }
 
@@ -589,10 +590,13 @@ int main(int argc, char **argv)
 	struct diff d = {0};
 	struct pool pool = {0};
 	struct random r;
+	bool all_segments = false; /* -a */
 	int option, code;
 
-	while ((option = getopt(argc, argv, "s:n:")) != -1) {
-		if (option == 's')
+	while ((option = getopt(argc, argv, "as:n:")) != -1) {
+		if (option == 'a')
+			all_segments = true;
+		else if (option == 's')
 			seed = strtoull(optarg, NULL, 0);
 		else if (option == 'n')
 			packets = strtoull(optarg, NULL, 0);
@@ -621,8 +625,8 @@ int main(int argc, char **argv)
 	}
 	r.state = seed;
 	d.hash_seed = random_next(&r);
-	host_open(&d.host, d.hash_seed);
-	d.kernel = kernel_open(d.hash_seed);
+	host_open(&d.host, d.hash_seed, all_segments);
+	d.kernel = kernel_open(d.hash_seed, all_segments);
 	if (!d.kernel)
 		return 1;
 	test_all(&d, &pool, packets, seed);

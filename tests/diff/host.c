@@ -8,15 +8,16 @@
 #include "host.h"
 
 static void take_report(void *context, const struct flow_key *key, const struct flow *f,
-			const struct flow_segment *segments)
+			const struct flow_segment *segments, const struct traffic *traffic)
 {
-	reports_add(context, key, f, segments);
+	reports_add(context, key, f, segments, traffic);
 }
 
-void host_open(struct host *h, uint64_t hash_seed)
+void host_open(struct host *h, uint64_t hash_seed, bool all_segments)
 {
 	struct flow_table_config config = {
 		.hash_seed = hash_seed,
+		.all_segments = all_segments,
 		.report = take_report,
 		.counters = h->counters,
 	};

@@ -29,7 +29,7 @@ struct cell {
 	struct evidence evidence;
 };
 
-void host_open(struct host *h, uint64_t hash_seed);
+void host_open(struct host *h, uint64_t hash_seed, bool all_segments);
 void host_close(struct host *h);
 /* The next conversation: where reports go, and the time-outs. The tables are empty. */
 void host_begin(struct host *h, const struct flow_timeouts *timeouts, uint64_t idle, struct reports *reports);

@@ -50,9 +50,27 @@ struct kernel {
 
 /* ---- reports ---- */
 
+/* As user/source_live.c. */
+static const struct traffic *take_traffic(struct kernel *k, struct flow_key key, const struct flow *f, struct traffic *t)
+{
+	const uint8_t generations[] = {0, TRAFFIC_MOVED | key.generation};
+
+	for (unsigned i = 0; i < 2; i++) {
+		key.generation = generations[i];
+		if (bpf_map__lookup_elem(k->skeleton->maps.traffic, &key, sizeof(key), t, sizeof(*t), 0) ||
+		    !traffic_is_of(t, &f->open))
+			continue;
+		bpf_map__delete_elem(k->skeleton->maps.traffic, &key, sizeof(key), 0);
+		return t;
+	}
+	return NULL;
+}
+
 static void report(struct kernel *k, const struct flow_key *key, const struct closing_body *body)
 {
-	reports_add(k->reports, key, &body->flow, body->log);
+	struct traffic traffic;
+
+	reports_add(k->reports, key, &body->flow, body->log, take_traffic(k, *key, &body->flow, &traffic));
 }
 
 static uint32_t index_of(uint32_t hash)
@@ -131,7 +149,8 @@ static void take_unproven(struct kernel *k, const struct flow_event *e)
 		kernel_cell(k, e->head.key.hash, &cell);
 		flow_lend_evidence(&body.flow, &cell.evidence, e->head.key.hash);
 	}
-	report(k, &e->head.key, &body);
+	reports_add(k->reports, &e->head.key, &body.flow, body.log,
+		    e->head.kind == EVENT_OPEN ? (const void *)e->body.log : NULL);
 }
 
 static int take_event(void *context, void *data, size_t size)
@@ -146,6 +165,7 @@ static int take_event(void *context, void *data, size_t size)
 		take_closing(k, e);
 		break;
 	case EVENT_UNPROVEN:
+	case EVENT_OPEN:
 		take_unproven(k, e);
 		break;
 	case EVENT_NEWS:
@@ -250,6 +270,10 @@ bool kernel_clear(struct kernel *k)
 		bpf_map__delete_elem(map, &key, sizeof(key), 0);
 	}
 	k->skeleton->bss->reused_tuples = 0;
+	for (map = k->skeleton->maps.traffic; !bpf_map__get_next_key(map, NULL, &key, sizeof(key));) {
+		clean = false;
+		bpf_map__delete_elem(map, &key, sizeof(key), 0);
+	}
 	if (bpf_map_update_batch(bpf_map__fd(k->skeleton->maps.unproven), k->set_indexes, k->no_sets, &count, NULL))
 		clean = false;
 	return clean;
@@ -316,7 +340,7 @@ void kernel_saturate(struct kernel *k, uint32_t hash)
 
 /* ---- loading ---- */
 
-static int load(struct kernel *k, uint64_t hash_seed)
+static int load(struct kernel *k, uint64_t hash_seed, bool all_segments)
 {
 	struct tcpfin_trace_bpf *s = k->skeleton = tcpfin_trace_bpf__open();
 	int err;
@@ -327,9 +351,11 @@ static int load(struct kernel *k, uint64_t hash_seed)
 	s->rodata->settings.unproven_mask = UNPROVEN_SETS - 1;
 	s->rodata->settings.count_packets = 1;
 	s->rodata->settings.test_clock = 1;
+	s->rodata->settings.all_segments = all_segments;
 	err = bpf_map__set_max_entries(s->maps.unproven, UNPROVEN_SETS);
 	err = err ? err : bpf_map__set_max_entries(s->maps.established, FLOWS);
 	err = err ? err : bpf_map__set_max_entries(s->maps.closing, FLOWS);
+	err = err ? err : bpf_map__set_max_entries(s->maps.traffic, FLOWS);
 	err = err ? err : bpf_map__set_max_entries(s->maps.ring, RING_BYTES);
 	err = err ? err : tcpfin_trace_bpf__load(s);
 	err = err ? err : programs_connect(s->obj);
@@ -370,10 +396,10 @@ static int stay_on_cpu(struct kernel *k)
 	return sched_setaffinity(0, sizeof(set), &set) ? -errno : 0;
 }
 
-struct kernel *kernel_open(uint64_t hash_seed)
+struct kernel *kernel_open(uint64_t hash_seed, bool all_segments)
 {
 	struct kernel *k = calloc(1, sizeof(*k));
-	int err = k ? load(k, hash_seed) : -ENOMEM;
+	int err = k ? load(k, hash_seed, all_segments) : -ENOMEM;
 
 	err = err ? err : map_memory(k);
 	err = err ? err : stay_on_cpu(k);

@@ -18,7 +18,7 @@ extern const char *const program_names[PROGRAMS];
 struct kernel;
 
 /* NULL after a line on stderr. The process stays on the CPU it has then. */
-struct kernel *kernel_open(uint64_t hash_seed);
+struct kernel *kernel_open(uint64_t hash_seed, bool all_segments);
 void kernel_close(struct kernel *k);
 
 /* The next conversation: where reports go, and the time-outs. */

@@ -122,7 +122,8 @@ static void forget_owner(struct report *r)
 		f->duplicates = 0;
 }
 
-void reports_add(struct reports *r, const struct flow_key *key, const struct flow *f, const struct flow_segment *log)
+void reports_add(struct reports *r, const struct flow_key *key, const struct flow *f, const struct flow_segment *log,
+		 const struct traffic *traffic)
 {
 	struct report *new;
 
@@ -140,6 +141,9 @@ void reports_add(struct reports *r, const struct flow_key *key, const struct flo
 	new->body.flow = *f;
 	if (f->log_len <= FLOW_LOG_CLOSING)
 		memcpy(new->body.log, log, f->log_len * sizeof(*log));
+	new->counted = traffic;
+	if (traffic)
+		new->traffic = *traffic;
 	forget_owner(new);
 }
 
@@ -162,7 +166,7 @@ static bool same_report(const struct report *a, const struct report *b)
 	for (uint32_t i = 0; i < a->body.flow.log_len && i < FLOW_LOG_CLOSING; i++)
 		if (!fields_equal(log_fields, COUNT_OF(log_fields), &a->body.log[i], &b->body.log[i]))
 			return false;
-	return true;
+	return a->counted == b->counted && !memcmp(&a->traffic, &b->traffic, sizeof(a->traffic)); /* it has no padding */
 }
 
 static struct report *find_unmatched(struct reports *in, const struct report *wanted,
@@ -186,6 +190,24 @@ static void print_report(const struct report *r, const char *who)
 	printf("\n");
 }
 
+static void print_traffic(const struct report *r, const char *who)
+{
+	if (!r->counted) {
+		printf("#    %s: not counted\n", who);
+		return;
+	}
+	for (int i = 0; i < 2; i++) {
+		const struct traffic_side *t = &r->traffic.side[i];
+
+		printf("#    %s, side %d: %llu packets, %llu bytes, %llu in %u again, data until %llu, end %u, flags", who, i,
+		       (unsigned long long)t->packets, (unsigned long long)t->bytes,
+		       (unsigned long long)t->retransmitted_bytes, t->retransmits, (unsigned long long)t->t_data, t->end);
+		for (uint32_t n = 0; n < t->runs && n < TRAFFIC_RUNS; n++)
+			printf(" %ux%02x", t->run[n].count, t->run[n].flags);
+		printf(" and %u\n", t->runs_lost);
+	}
+}
+
 static void explain_pair(const struct report *a, const struct report *b, const char *name_a, const char *name_b)
 {
 	print_report(a, name_a);
@@ -197,6 +219,10 @@ static void explain_pair(const struct report *a, const struct report *b, const c
 			fields_explain(log_fields, COUNT_OF(log_fields), &a->body.log[i], &b->body.log[i], name_a,
 				       name_b);
 		}
+	if (a->counted != b->counted || memcmp(&a->traffic, &b->traffic, sizeof(a->traffic))) {
+		print_traffic(a, name_a);
+		print_traffic(b, name_b);
+	}
 }
 
 /* Pairs what is left by key and time; the rest is missing on one side. */

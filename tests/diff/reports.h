@@ -10,10 +10,13 @@
 #include <stdint.h>
 
 #include "../../bpf/core/record.h"
+#include "../../bpf/core/traffic.h"
 
 struct report {
 	struct flow_key key;
 	struct closing_body body;
+	bool counted; /* with --all-segments */
+	struct traffic traffic;
 	bool matched;
 };
 
@@ -22,7 +25,9 @@ struct reports {
 	size_t count, room;
 };
 
-void reports_add(struct reports *r, const struct flow_key *key, const struct flow *f, const struct flow_segment *log);
+/* traffic: NULL where it was not counted. */
+void reports_add(struct reports *r, const struct flow_key *key, const struct flow *f, const struct flow_segment *log,
+		 const struct traffic *traffic);
 void reports_free(struct reports *r);
 
 /*

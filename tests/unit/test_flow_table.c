@@ -46,10 +46,13 @@ struct subject {
 	uint16_t id;
 };
 
-static void take_report(void *context, const struct flow_key *key, const struct flow *f, const struct flow_segment *log)
+static void take_report(void *context, const struct flow_key *key, const struct flow *f, const struct flow_segment *log,
+			const struct traffic *traffic)
 {
 	struct subject *t = context;
 	struct seen *s;
+
+	(void)traffic;
 
 	if (t->count == t->room) {
 		t->room = t->room ? t->room * 2 : 16;

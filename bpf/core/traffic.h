@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What all segments of a connection add up to, for --all-segments: counted from its handshake on, each side by itself.
+ *
+ * No lock: a side's segments pass one CPU at a time as good as always (its sender's socket lock, its receiver's queue). Where
+ * two CPUs do meet, packets and bytes stay exact, and the rest is off by one segment.
+ */
+#ifndef TCPFIN_TRAFFIC_H
+#define TCPFIN_TRAFFIC_H
+
+#include "flow.h"
+
+#define TRAFFIC_RUNS 16
+
+/* So many segments with the same flags, one after another. */
+struct traffic_run {
+	__u32 count;
+	__u8 flags;
+	__u8 pad[3];
+};
+
+struct traffic_side {
+	__u64 packets;
+	__u64 bytes;               /* payload, retransmissions included */
+	__u64 retransmitted_bytes;
+	__u64 t_data;              /* ns, last segment with payload; in the kernel as exact as a clock tick */
+	__u32 retransmits;         /* segments with payload below the highest byte sent before (or overtaken by it) */
+	__u32 end;                 /* the highest byte's sequence number, plus one */
+	__u32 runs;                /* used */
+	__u32 runs_lost;           /* segments that found no place in them */
+	struct traffic_run run[TRAFFIC_RUNS];
+};
+
+struct traffic {
+	__u64 t_synack; /* ns; with isn whose it is, as the tuple may be another connection's soon: traffic_is_of */
+	__u32 isn[2];
+	struct traffic_side side[2];
+};
+CORE_ASSERT_SIZE(struct traffic, 368);
+
+/*
+ * Where a connection's entry is found, by the generation in its key: the tuple's current one at 0; one whose tuple was
+ * taken before its report at its closing flow's generation, with this bit.
+ */
+#define TRAFFIC_MOVED 0x80
+
+static __always_inline flag_t traffic_is_of(const struct traffic *t, const struct flow_open *o)
+{
+	return o->seen & OPEN_SYNACK && t->t_synack == o->t_synack && t->isn[0] == o->isn[0] && t->isn[1] == o->isn[1];
+}
+
+/* `count` segments with the same flags. */
+static __always_inline void traffic_run_add(struct traffic_side *t, __u8 flags, __u32 count)
+{
+	__u32 last = t->runs - 1;
+
+	opaque(last);
+	if (last < TRAFFIC_RUNS && t->run[last].flags == flags) {
+		t->run[last].count += count;
+		return;
+	}
+	last++;
+	opaque(last);
+	if (last >= TRAFFIC_RUNS) {
+		t->runs_lost += count;
+		return;
+	}
+	t->run[last].flags = flags;
+	t->run[last].count = count;
+	t->runs = last + 1;
+}
+
+/* Payload of `len` bytes from `seq` on. */
+static __always_inline void traffic_payload(struct traffic_side *t, __u32 seq, __u32 len, __u64 now)
+{
+	__u32 old = t->end - seq; /* of its bytes, so many had been sent */
+
+	t->t_data = now;
+	if (seq_after(seq + len, t->end))
+		t->end = seq + len;
+	if ((__s32)old <= 0)
+		return;
+	t->retransmits++;
+	t->retransmitted_bytes += old < len ? old : len;
+}
+
+/* Adds a segment without SYN. now: ns; not looked at without payload. */
+static __always_inline void traffic_note(struct traffic_side *t, const struct tcp_segment *s, __u64 now)
+{
+	__sync_fetch_and_add(&t->packets, 1);
+	traffic_run_add(t, s->flags, 1);
+	if (!s->len)
+		return;
+	__sync_fetch_and_add(&t->bytes, s->len);
+	traffic_payload(t, s->seq, s->len, now);
+}
+
+/*
+ * Begins, in zeroed memory, with what the flow's log tells of the time until its handshake was completed. log: of a flow
+ * that has just been proven.
+ */
+static __always_inline void traffic_begin(struct traffic *traffic, const struct flow *f, const struct flow_segment *log,
+					  const __u32 cap)
+{
+	__u32 i;
+
+	traffic->t_synack = f->open.t_synack;
+	traffic->isn[0] = f->open.isn[0];
+	traffic->isn[1] = f->open.isn[1];
+	traffic->side[0].end = f->open.isn[0] + 1;
+	traffic->side[1].end = f->open.isn[1] + 1;
+	rolled
+	for (i = 0; i < cap && i < f->log_len; i++) {
+		const struct flow_segment *e = &log[i];
+		struct traffic_side *t = &traffic->side[e->side & 1];
+		__u32 first = e->seq + !!(e->flags & TCP_SYN), len = e->len;
+
+		t->packets += e->count;
+		traffic_run_add(t, e->flags, e->count);
+		if (!len)
+			continue;
+		/* an entry's length is that of one copy, or of all that is folded into it */
+		t->bytes += e->mark & SEGMENT_FOLDED ? len : (__u64)len * e->count;
+		traffic_payload(t, first, len, e->time);
+		if (!(e->mark & SEGMENT_FOLDED) && e->count > 1) {
+			t->retransmits += e->count - 1;
+			t->retransmitted_bytes += (__u64)len * (e->count - 1);
+		}
+	}
+}
+
+#endif
