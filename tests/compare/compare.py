@@ -13,12 +13,15 @@ import functools
 import gzip
 import multiprocessing
 import os
+import re
 import shutil
 import sys
 import tempfile
 import traceback
+import zlib
 from collections import Counter
 from dataclasses import dataclass, field, replace
+from multiprocessing.pool import ThreadPool
 
 import judge
 import records
@@ -26,16 +29,17 @@ import tshark
 from command import confine
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-PCAP = {bytes.fromhex(magic) for magic in ("a1b2c3d4", "d4c3b2a1", "a1b23c4d", "4d3cb2a1", "a1b2cd34", "34cdb2a1",
-                                           "0a0d0d0a")}
 GZIP = bytes.fromhex("1f8b")
-UNPACKED_MOST = 2**30  # bytes
+UNPACKED_MOST, PIECE = 2**30, 2**16  # bytes
 RUNS = 3  # each with another hash seed: a difference that one of them does not show comes of colliding hashes
 
 # Where libpcap, our reader, stops and tshark goes on: words of our error line -> kind of difference.
 REFUSALS = {"is not supported; capture on": "link-type",
             "different from the type of the first interface": "mixed-interfaces",
-            "different from the snapshot length of the first interface": "mixed-interfaces"}
+            "different from the snapshot length of the first interface": "mixed-interfaces",
+            "bigger than snaplen of": "snapshot-length"}
+BLOCK_SIZE = re.compile(r"pcapng block size (\d+) > maximum")  # a section of the other byte order, read in the first's
+BLOCK_MOST = 2**24
 
 
 @dataclass
@@ -111,13 +115,22 @@ def checked(report, seconds):
     return report
 
 
+def kind_of_refusal(text):
+    """Why libpcap reads no further where tshark does; None where that is not known."""
+    block = BLOCK_SIZE.search(text)
+    if block:
+        swapped = int.from_bytes(int(block.group(1)).to_bytes(4, "little"), "big")
+        return "mixed-byte-orders" if swapped < BLOCK_MOST else None
+    return next((kind for words, kind in REFUSALS.items() if words in text), None)
+
+
 def check_refusal(result, report, view, taken):
     """Our reader stopped. So must tshark, or libpcap is known to read no further. taken: packets before; 0: unknown."""
     text = report.end.errors
     result.note = text
     if view.frames <= taken or (not taken and view.end.code):
         return
-    kind = next((kind for words, kind in REFUSALS.items() if words in text), None)
+    kind = kind_of_refusal(text)
     if not kind or not is_known(kind, "file", result.path):
         raise Fault(f"tshark reads on where we stop: {text}")
     result.kinds[kind] += 1
@@ -184,21 +197,36 @@ def compare_packed(result, path, options):
     if "gzip" not in checked(records.read(path, options.seconds), options.seconds).end.errors:
         raise Fault("tcpfin-trace does not say that the file is compressed")
     with tempfile.NamedTemporaryFile(dir=options.settings) as plain:
-        with gzip.open(path) as packed:
-            try:
-                shutil.copyfileobj(packed, plain, UNPACKED_MOST)
-            except (OSError, EOFError, ValueError):
-                pass  # cut: what could be unpacked is a cut capture
+        for piece in unpacked(path):
+            plain.write(piece)
         plain.flush()
         compare_file(result, plain.name, options)
 
 
-def compare_file(result, path, options):
+def is_packed(path):
     with open(path, "rb") as file:
-        head = file.read(4)
-    if head in PCAP:
+        return file.read(len(GZIP)) == GZIP
+
+
+def unpacked(path):
+    """What a gzip file holds, in pieces; of a cut one, what can be had."""
+    with gzip.open(path) as packed:
+        for _ in range(UNPACKED_MOST // PIECE):
+            try:
+                piece = packed.read(PIECE)
+            except (OSError, EOFError, zlib.error):
+                return
+            if not piece:
+                return
+            yield piece
+
+
+def compare_file(result, path, options):
+    if not os.path.isfile(path):
+        raise Skip("no regular file")
+    if tshark.format_of(path):
         compare_capture(result, path, options)
-    elif head[:2] == GZIP and path == result.path:
+    elif is_packed(path) and path == result.path:
         compare_packed(result, path, options)
     else:
         report = checked(records.read(path, options.seconds), options.seconds)
@@ -224,13 +252,33 @@ def compare_one(path, options):
     return result
 
 
+def work(sender, path, options):
+    confine(options.megabytes)
+    sender.send(compare_one(path, options))
+
+
+def in_process(path, options):
+    """A process for each file: whatever becomes of it, the others are compared."""
+    context = multiprocessing.get_context("forkserver")
+    receiver, sender = context.Pipe(duplex=False)
+    process = context.Process(target=work, args=(sender, path, options), daemon=True)
+    process.start()
+    sender.close()
+    try:
+        return receiver.recv()
+    except EOFError:
+        return Result(path, "fail", "compare.py: its process died")
+    finally:
+        process.join()
+        receiver.close()
+
+
 # ---- all files ----
 
 def files_of(arguments):
     for argument in arguments:
         if not os.path.isdir(argument):
             yield argument
-            continue
         for folder, folders, names in os.walk(argument):
             folders.sort()
             for name in sorted(names):
@@ -239,15 +287,15 @@ def files_of(arguments):
                     yield path
 
 
+def printable(text):
+    """File names and error texts may hold anything."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
+
+
 def print_file(result, verbose):
-    note = " - " + result.note if result.note else ""
-    if result.status == "fail":
-        print(f"not ok {result.path}{note}")
-    elif result.status == "skip":
-        print(f"skip {result.path}{note}")
-    elif verbose or result.note:
-        print(f"ok {result.path}{note}")
-    sys.stdout.flush()
+    word = {"ok": "ok", "fail": "not ok", "skip": "skip"}[result.status]
+    if result.status != "ok" or result.note or verbose:
+        print(printable(f"{word} {result.path}" + (" - " + result.note if result.note else "")), flush=True)
 
 
 def print_fields(results):
@@ -277,7 +325,7 @@ def print_summary(results, most):
     if shown:
         print("\ndifferences")
     for line in shown[:most]:
-        print("  " + line)
+        print("  " + printable(line))
     left = sum(sum(result.differing.values()) for result in results) - len(shown[:most])
     if left:
         print(f"  and {left} more")
@@ -299,17 +347,20 @@ def parse_arguments(arguments):
 
 def run(arguments):
     options = parse_arguments(arguments)
+    sys.stdout.reconfigure(errors="backslashreplace")
     if not os.access(records.BINARY, os.X_OK):
         sys.exit(f"{records.BINARY}: no such program; build it, or name it in TCPFIN_TRACE")
     if not shutil.which("tshark"):
         sys.exit("tshark is not installed")
+    missing = [path for path in options.paths if not os.path.exists(path)]
+    if missing:
+        sys.exit(f"{missing[0]}: no such file or folder")
     results = []
-    with tempfile.TemporaryDirectory(prefix="tcpfin-compare-") as settings:
-        work = functools.partial(compare_one, options=Options(options.timeout, options.memory, options.max, settings))
-        with multiprocessing.Pool(options.jobs, confine, (options.memory,), maxtasksperchild=100) as pool:
-            for result in pool.imap(work, files_of(options.paths)):
-                print_file(result, options.verbose)
-                results.append(result)
+    with tempfile.TemporaryDirectory(prefix="tcpfin-compare-") as settings, ThreadPool(options.jobs) as pool:
+        compare = functools.partial(in_process, options=Options(options.timeout, options.memory, options.max, settings))
+        for result in pool.imap(compare, files_of(options.paths)):
+            print_file(result, options.verbose)
+            results.append(result)
     print_summary(results, options.max)
     return any(result.status == "fail" for result in results)
 

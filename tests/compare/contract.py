@@ -96,6 +96,22 @@ def several_connections(reading):
                    if f.number in me.listed or (begin <= f.number < end and f.number not in others))
 
 
+def older_segments(reading):
+    """Until the handshake is complete, segments of an older connection of the tuple may still be on their way."""
+    syn = reading.frames[0]
+    if syn.flags & (SYN | ACK | RST) != SYN:
+        return
+    answer = next((f for f in reading.frames if is_answer(f, syn)), None)
+    done = answer and next((f.number for f in reading.frames if completes(f, answer)), None)
+
+    def is_old(frame):
+        if frame.flags & (SYN | RST) or (done and frame.number >= done):
+            return False
+        number = frame.seq if frame.side == syn.side else frame.ack if frame.flags & ACK else syn.seq + 1
+        return (number - syn.seq - 1) % 2**32 >= HANDSHAKE_SLACK
+    reading.drop(is_old)
+
+
 def after_report(reading):
     """
     A finished connection is reported when it has settled, an unfinished one when nothing new came for a time, a SYN
@@ -160,7 +176,7 @@ def sighted_twice(reading):
     def edit(values, _facts):
         record = reading.record.values()
         for key, most in before.values().items():
-            if key[0] in ("fin_copies", "resets") and most is not None and record[key] is not None:
+            if key[0] in ("fin_copies", "resets") and None not in (most, record[key], values[key]):
                 values[key] = max(values[key], min(record[key], most))
     if twins:
         reading.edits.append(edit)
@@ -363,10 +379,10 @@ def unlisted_data(reading):
     reading.edits.append(edit)
 
 
-RULES = [other_frames, cut_frames, split_by_tshark, several_connections, clock_runs_back, after_report, forgotten_stray,
-         sighted_twice, contradicting_flags, reset_beats_fin, ignored_reset, forged_fin, other_fin, handshake_rtt,
-         after_reset, saturated, fragmented_fin, order_by_numbers, other_synack, syn_after_answer, ack_with_data,
-         data_by_numbers, unlisted_data]
+RULES = [other_frames, cut_frames, split_by_tshark, several_connections, clock_runs_back, older_segments, after_report,
+         forgotten_stray, sighted_twice, contradicting_flags, reset_beats_fin, ignored_reset, forged_fin, other_fin,
+         handshake_rtt, after_reset, saturated, fragmented_fin, order_by_numbers, other_synack, syn_after_answer,
+         ack_with_data, data_by_numbers, unlisted_data]
 
 
 def name_of(rule):
@@ -418,11 +434,13 @@ def is_confirmed(frames):
     Both sides took part, with matching numbers: a FIN or RST fits what both had said, or the other side acknowledged a
     FIN or SYN-ACK.
     """
-    said, synack, fins = Sides(), None, {}
-    for frame in frames:
-        if contradicts(frame):
+    said, synack, fins, last = Sides(), None, {}, frames[0].time
+    for frame, sides in walk(frames):
+        if contradicts(frame) or (frame.flags & FIN and not sides.fin_is_plausible(frame)):
             continue
         flags = frame.flags & (CONTROL | ACK)
+        synack = synack if frame.time - last < SYN_TIMEOUT else None
+        last = frame.time
         if flags & (FIN | RST) and not fins and not synack and said.is_evident(frame):
             return True
         fin = fins.get((1 - frame.side, frame.ack))

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import contract
 from facts import UNLISTED
 from match import match
-from stream import SECOND, SYN
+from stream import SECOND
 
 FIELDS = ["record", "first_fin_sender", "first_fin_time", "fin_copies", "fin_ack_time", "resets", "initial_rtt",
           "completeness", "community_id"]

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
 """What each side had said before a frame, and what its receiver makes of a FIN or RST then (RFC 9293, RFC 5961)."""
-from stream import ACK, CONTROL, FIN, NO_SCALE, RST, SYN, distance, end_of
+from stream import ACK, FIN, NO_SCALE, RST, SYN, distance, end_of
 
 FULL_WINDOW = 0xffff
 REORDER = 16 * 2**20  # bytes: numbers further behind are from another time

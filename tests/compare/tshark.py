@@ -21,6 +21,13 @@ Row = namedtuple("Row", [field.replace(".", "_") for field in FIELDS])
 OPTIONS = ["-n", "-2", "--enable-protocol", "communityid", "-o", "ip.defragment:FALSE", "-o", "ipv6.defragment:FALSE",
            "-o", "tcp.desegment_tcp_streams:FALSE", "-o", "ip.tso_support:TRUE", "-o", "ipv6.tso_support:TRUE"]
 
+# The capture formats that both read, by the magic number: tshark would take other files for text or pictures.
+PCAP, PCAPNG = "Wireshark/tcpdump/... - pcap", "Wireshark/... - pcapng"
+FORMATS = {bytes.fromhex("a1b2c3d4"): PCAP, bytes.fromhex("d4c3b2a1"): PCAP,    # microseconds
+           bytes.fromhex("a1b23c4d"): PCAP, bytes.fromhex("4d3cb2a1"): PCAP,    # nanoseconds
+           bytes.fromhex("a1b2cd34"): PCAP, bytes.fromhex("34cdb2a1"): PCAP,    # Kuznetzov's
+           bytes.fromhex("0a0d0d0a"): PCAPNG}
+
 # What is an interface's own TCP: one IP header behind at most two VLAN tags, and the IPv6 extension headers we walk.
 PLAIN = re.compile(r"(?P<link>eth:ethertype|sll:ethertype|null|raw)(?P<tags>(:(vlan|ieee8021ad):ethertype){0,2}):"
                    r"(ip|ipv6(:(ipv6\.(hopopts|routing|fraghdr|dstopts|shim6)|ah|hip|mipv6)){0,8}):tcp(:|$)")
@@ -151,6 +158,12 @@ def take(view, row, frames):
     stream.add(frame_of(row, time, side))
 
 
+def format_of(path):
+    """None where the file is no capture."""
+    with open(path, "rb") as file:
+        return FORMATS.get(file.read(4))
+
+
 def read(path, seconds, settings, frames=0):
     """
     settings: an empty folder, so that nobody's preferences have a say. frames: how many are taken, 0 for all; one more
@@ -158,7 +171,8 @@ def read(path, seconds, settings, frames=0):
     """
     environment = {"PATH": os.environ.get("PATH", "/usr/bin:/bin"), "LC_ALL": "C", "TZ": "UTC", "HOME": settings,
                    "XDG_CONFIG_HOME": settings, "WIRESHARK_CONFIG_DIR": settings}
-    command = ["tshark", "-r", path, *OPTIONS, "-T", "fields", "-E", "separator=/t", "-E", "occurrence=f"]
+    command = ["tshark", "-r", path, "-X", "read_format:" + format_of(path), *OPTIONS,
+               "-T", "fields", "-E", "separator=/t", "-E", "occurrence=f"]
     if frames:
         command += ["-c", str(frames + 1)]
     for field in FIELDS:
