@@ -17,10 +17,11 @@
 #define SECOND 1000000000ULL /* ns */
 #define TIMES 1024 /* the low bits of a time say which segment it was */
 
-/* The last report of a conversation. */
+/* The FINs of a conversation's last report, where no SYN has come behind them. */
 struct reported {
-	bool fin[2]; /* reported, and no SYN has come since */
+	bool fin[2];
 	uint32_t fin_end[2];
+	unsigned syn; /* segment of the last SYN */
 };
 
 struct run {
@@ -87,7 +88,7 @@ static void note_fins(struct run *run, unsigned talk, const struct flow *f)
 		bool fin = f->side[i].seen & SIDE_FIN;
 
 		expect(!fin || !last->fin[i] || f->open.seen || f->side[i].fin_end != last->fin_end[i]);
-		last->fin[i] = fin;
+		last->fin[i] = fin && f->side[i].t_fin % TIMES > last->syn;
 		last->fin_end[i] = f->side[i].fin_end;
 	}
 }
@@ -135,7 +136,7 @@ static void play(struct flow_table *t, struct run *run, struct script *script)
 		flow_table_segment(t, &s, 0);
 		flow_table_expire(t, s.time);
 		if (s.flags & TCP_SYN)
-			run->last[talk] = (struct reported){0};
+			run->last[talk] = (struct reported){.syn = s.time % TIMES};
 	}
 }
 
