@@ -153,6 +153,8 @@ def main(directory):
     captures = os.path.join(directory, "captures")
     for name, path in sorted(build(captures).items()):
         capture_seeds(directory, name, path)
+    for step in range(1, 8):  # any bytes make a record
+        write(directory, "writers", f"step-{step}", bytes(n * step & 255 for n in range(1200)))
     for n, command in enumerate(COMMANDS):
         write(directory, "options", f"command-{n}", command.replace(" ", "\0").encode())
 
