@@ -27,7 +27,7 @@ LIB_OBJ   := $(filter-out $(B)/user/main.o,$(USER_OBJ))
 UNIT_SRC  := $(wildcard tests/unit/test_*.c)
 UNIT_BIN  := $(UNIT_SRC:tests/unit/%.c=$(B)/tests/%)
 
-.PHONY: all deps install clean help run test test-programs bench bench-programs
+.PHONY: all deps install clean help run test test-programs fuzz bench bench-programs
 
 all: $(B)/tcpfin-trace
 
@@ -37,6 +37,7 @@ help:
 	@echo 'make install     to $$(DESTDIR)$$(PREFIX), default $(PREFIX)'
 	@echo 'make run         watch real connections close; IFACE=eth0 watches that interface (root)'
 	@echo 'make test        every test that needs no other machine (root)'
+	@echo 'make fuzz        libFuzzer with ASan and UBSan on every target, SECONDS=60 in all'
 	@echo 'make bench       what it costs, as a table and as build/bench.json (root; about 10 minutes)'
 	@echo 'make clean'
 
@@ -66,7 +67,8 @@ $(B)/tcpfin-trace: $(USER_OBJ)
 # Debian packages: to build, and to test.
 BUILD_PACKAGES := build-essential clang llvm bpftool libbpf-dev libelf-dev zlib1g-dev libpcap0.8-dev libcap-ng-dev \
 		  libseccomp-dev libmd-dev
-TEST_PACKAGES  := libcmocka-dev python3 python3-scapy tshark tcpdump iproute2 nftables ethtool strace jq
+TEST_PACKAGES  := libcmocka-dev python3 python3-scapy tshark tcpdump iproute2 nftables ethtool strace jq \
+		  libclang-rt-dev valgrind
 
 # Asks apt only for what is missing, so that it works offline once everything is there.
 deps:
@@ -120,6 +122,13 @@ $(B)/tests/budget: tests/bench/budget.c $(B)/tcpfin_trace.skel.h Makefile
 $(B)/tests/%: tests/unit/%.c $(LIB_OBJ) Makefile
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(CFLAGS) $< $(LIB_OBJ) -lcmocka $(LIBS) -o $@
+
+# ---- fuzz ----
+
+SECONDS ?= 60
+
+fuzz: deps
+	@tests/fuzz/run $(SECONDS)
 
 # ---- bench ----
 
