@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * A hash table of flows with the same three kinds as in the kernel. An established flow keeps its opening only; unproven
- * and closing flows have a body with their log. Flows that wait for the same thing are queued in the order in which they
- * began to, so that what is due stands at a queue's head.
+ * and closing flows have a body with their log. Flows that wait for the same thing are queued in the order in which
+ * they began to, so that what is due stands at a queue's head.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -26,7 +26,7 @@ enum { QUEUE_ESTABLISHED = FLOW_WAITS, QUEUE_TOMBSTONES, QUEUES };
 
 struct entry {
 	struct entry *chain;       /* next of the same bucket */
-	uint32_t hash;             /* the key's; beside the chain, so that a walk along it touches one cache line each */
+	uint32_t place;            /* the bucket's number, unmasked; here, so that a walk touches one cache line each */
 	uint8_t kind;              /* enum kind */
 	uint8_t queue;
 	struct entry *prev, *next; /* its queue */
@@ -35,6 +35,14 @@ struct entry {
 	struct flow_key key;
 	struct flow_open open;     /* established: all that is kept */
 	struct traffic *traffic;   /* with all_segments, from the end of the handshake on; else NULL */
+};
+
+/* A segment, and where it belongs. */
+struct arrival {
+	const struct tcp_segment *s;
+	uint32_t ifindex, side, hash;
+	uint32_t place;            /* as in struct entry */
+	struct flow_key key;       /* filled only if it is looked up */
 };
 
 struct queue {
@@ -87,6 +95,13 @@ static void body_free(struct flow_table *t, struct closing_body *b)
 		slab_put(&t->body_slab, b);
 }
 
+/* All of an object that may be NULL. */
+static void prefetch(const void *object, size_t size)
+{
+	for (const char *p = object; p && p < (const char *)object + size; p += 64)
+		__builtin_prefetch(p, 1);
+}
+
 /* ---- queues and buckets ---- */
 
 static void queue_remove(struct flow_table *t, struct entry *e)
@@ -133,8 +148,8 @@ static void grow(struct flow_table *t)
 			struct entry *e = t->bucket[i];
 
 			t->bucket[i] = e->chain;
-			e->chain = bucket[e->key.hash & (size - 1)];
-			bucket[e->key.hash & (size - 1)] = e;
+			e->chain = bucket[e->place & (size - 1)];
+			bucket[e->place & (size - 1)] = e;
 		}
 	free(t->bucket);
 	t->bucket = bucket;
@@ -174,11 +189,12 @@ static void watch_lower(struct flow_table *t, const struct entry *e)
 		--*n;
 }
 
-static struct entry *find(struct flow_table *t, const struct flow_key *key, bool unproven)
+/* unproven: the tuple's unproven flow or tombstone, rather than its established or closing flow. */
+static struct entry *find(struct flow_table *t, const struct flow_key *key, uint32_t place, bool unproven)
 {
-	struct entry *e = t->bucket[key->hash & t->bucket_mask];
+	struct entry *e = t->bucket[place & t->bucket_mask];
 
-	while (e && !(e->hash == key->hash && (e->kind == UNPROVEN || e->kind == TOMBSTONE) == unproven &&
+	while (e && !(e->place == place && (e->kind == UNPROVEN || e->kind == TOMBSTONE) == unproven &&
 		      flow_key_equal(&e->key, key)))
 		e = e->chain;
 	return e;
@@ -192,16 +208,16 @@ static void set_kind(struct flow_table *t, struct entry *e, enum kind kind)
 }
 
 /* Takes the body; the entry is queued by it. */
-static struct entry *insert(struct flow_table *t, const struct flow_key *key, enum kind kind, struct closing_body *body)
+static struct entry *insert(struct flow_table *t, const struct arrival *a, enum kind kind, struct closing_body *body)
 {
 	struct entry *e = entry_new(t);
 	struct entry **bucket;
 
-	if (t->entries > t->bucket_mask)
+	if (t->entries > t->bucket_mask / 2)
 		grow(t);
-	bucket = &t->bucket[key->hash & t->bucket_mask];
-	e->key = *key;
-	e->hash = key->hash;
+	bucket = &t->bucket[a->place & t->bucket_mask];
+	e->key = a->key;
+	e->place = a->place;
 	e->kind = kind;
 	e->body = body;
 	e->chain = *bucket;
@@ -214,7 +230,7 @@ static struct entry *insert(struct flow_table *t, const struct flow_key *key, en
 
 static void delete(struct flow_table *t, struct entry *e)
 {
-	struct entry **at = &t->bucket[e->key.hash & t->bucket_mask];
+	struct entry **at = &t->bucket[e->place & t->bucket_mask];
 
 	while (*at != e)
 		at = &(*at)->chain;
@@ -268,7 +284,7 @@ static void replace(struct flow_table *t, struct entry *e)
 /* Reported, but its last segments may be repeated: stays as an unproven flow that takes them. */
 static void bury(struct flow_table *t, struct entry *e, uint64_t now)
 {
-	struct entry *older = e->kind == CLOSING ? find(t, &e->key, true) : NULL;
+	struct entry *older = e->kind == CLOSING ? find(t, &e->key, e->place, true) : NULL;
 
 	if (older && older->kind == UNPROVEN) { /* no live flow gives way to a tombstone */
 		delete(t, e);
@@ -322,10 +338,11 @@ static void proven(struct flow_table *t, struct entry *e, struct entry *older)
  * Returns whether the segment was the unproven flow's. other: the tuple's established or closing flow. buried: a
  * tombstone may take it.
  */
-static bool take_unproven(struct flow_table *t, const struct flow_key *key, const struct tcp_segment *s, uint32_t side,
-			  struct entry *other, bool create, bool buried)
+static bool take_unproven(struct flow_table *t, const struct arrival *a, struct entry *other, bool create, bool buried)
 {
-	struct entry *e = find(t, key, true);
+	struct entry *e = find(t, &a->key, a->place, true);
+	const struct tcp_segment *s = a->s;
+	uint32_t side = a->side;
 
 	if (e && e->kind == TOMBSTONE && !buried)
 		return false;
@@ -347,7 +364,7 @@ static bool take_unproven(struct flow_table *t, const struct flow_key *key, cons
 			return false;
 		b = body_new(t);
 		flow_init(&b->flow, s, side, other);
-		e = insert(t, key, UNPROVEN, b);
+		e = insert(t, a, UNPROVEN, b);
 	} else if (!flow_claims(&e->body->flow, s, side)) {
 		return false;
 	}
@@ -367,23 +384,22 @@ static void heard(struct flow_table *t, struct entry *e)
 }
 
 /* A FIN or RST of a connection that is not closing yet. Returns false for a stray one. */
-static bool begin(struct flow_table *t, const struct flow_key *key, struct entry *e, const struct tcp_segment *s,
-		  uint32_t side)
+static bool begin(struct flow_table *t, const struct arrival *a, struct entry *e)
 {
-	const struct evidence *evidence = evidence_of(t, key->hash);
+	const struct evidence *evidence = evidence_of(t, a->hash);
 	struct closing_body *b;
 
-	if (!e && !flow_evident(evidence, s, side, key->hash))
+	if (!e && !flow_evident(evidence, a->s, a->side, a->hash))
 		return false;
 	b = body_new(t);
 	if (e) {
 		flow_reopen(&b->flow, &e->open);
 	} else {
-		flow_init(&b->flow, s, side, false);
+		flow_init(&b->flow, a->s, a->side, false);
 		b->flow.state |= FLOW_PROVEN;
 	}
-	flow_lend_evidence(&b->flow, evidence, key->hash);
-	step(b, FLOW_LOG_CLOSING, s, side);
+	flow_lend_evidence(&b->flow, evidence, a->hash);
+	step(b, FLOW_LOG_CLOSING, a->s, a->side);
 	if (!(b->flow.state & FLOW_BEGUN)) {
 		if (e)
 			e->open.resets_ignored = b->flow.open.resets_ignored;
@@ -392,7 +408,7 @@ static bool begin(struct flow_table *t, const struct flow_key *key, struct entry
 	}
 	count(t, COUNT_CLOSES);
 	if (!e) {
-		insert(t, key, CLOSING, b);
+		insert(t, a, CLOSING, b);
 	} else {
 		count(t, COUNT_CLOSED);
 		heard(t, e);
@@ -429,9 +445,11 @@ static bool take_syn_copy(struct entry *e, const struct tcp_segment *s, uint32_t
 	return true;
 }
 
-static void track(struct flow_table *t, const struct flow_key *key, const struct tcp_segment *s, uint32_t side)
+static void track(struct flow_table *t, const struct arrival *a)
 {
+	const struct tcp_segment *s = a->s;
 	struct entry *e, *c = NULL;
+	uint32_t side = a->side;
 	bool opens = (s->flags & (TCP_SYN | TCP_ACK)) == TCP_SYN;
 
 	count(t, COUNT_LOOKED_UP);
@@ -439,8 +457,8 @@ static void track(struct flow_table *t, const struct flow_key *key, const struct
 		count(t, COUNT_CONTRADICTORY);
 		return;
 	}
-	e = find(t, key, false);
-	if (!opens && take_unproven(t, key, s, side, e, false, false))
+	e = find(t, &a->key, a->place, false);
+	if (!opens && take_unproven(t, a, e, false, false))
 		return;
 	if (e && e->kind == CLOSING) {
 		c = e;
@@ -448,7 +466,7 @@ static void track(struct flow_table *t, const struct flow_key *key, const struct
 	}
 	if (opens) {
 		if (c && c->body->flow.state & FLOW_DONE) {
-			struct entry *older = find(t, key, true);
+			struct entry *older = find(t, &a->key, a->place, true);
 
 			if (older && older->kind == TOMBSTONE) /* of a connection before the one that is done */
 				delete(t, older);
@@ -458,7 +476,7 @@ static void track(struct flow_table *t, const struct flow_key *key, const struct
 		if (take_syn_copy(e, s, side))
 			return;
 		if (!c || !flow_is_copy(&c->body->flow.open, s, side)) {
-			take_unproven(t, key, s, side, c ? c : e, true, true);
+			take_unproven(t, a, c ? c : e, true, true);
 			return;
 		}
 	}
@@ -468,7 +486,7 @@ static void track(struct flow_table *t, const struct flow_key *key, const struct
 	}
 	if (s->flags & TCP_SYN) { /* a SYN-ACK */
 		if (!e)
-			take_unproven(t, key, s, side, NULL, true, true);
+			take_unproven(t, a, NULL, true, true);
 		else
 			take_syn_copy(e, s, side);
 		return;
@@ -478,46 +496,89 @@ static void track(struct flow_table *t, const struct flow_key *key, const struct
 			heard(t, e);
 		return;
 	}
-	if (!e && take_unproven(t, key, s, side, NULL, false, true))
+	if (!e && take_unproven(t, a, NULL, false, true))
 		return;
-	if (begin(t, key, e, s, side))
+	if (begin(t, a, e))
 		return;
 	if (s->flags & TCP_RST)
 		count(t, COUNT_STRAY_RST);
 	else if (segment_contradicts(s))
 		count(t, COUNT_CONTRADICTORY);
 	else
-		take_unproven(t, key, s, side, NULL, true, true);
+		take_unproven(t, a, NULL, true, true);
 }
 
-static void count_traffic(struct flow_table *t, const struct tcp_segment *s, uint32_t side, uint32_t ifindex,
-			  uint32_t hash)
+/* ---- from a packet to its segment's places ---- */
+
+static void arrive(const struct flow_table *t, struct arrival *a, const struct tcp_segment *s, uint32_t ifindex)
 {
-	struct flow_key key;
+	a->s = s;
+	a->ifindex = ifindex;
+	a->side = flow_side_of(s);
+	a->hash = flow_hash(s, a->side, ifindex, t->config.hash_seed);
+	a->place = flow_hash(s, a->side, ifindex, t->config.bucket_seed);
+}
+
+static bool is_looked_up(const struct flow_table *t, const struct arrival *a)
+{
+	return a->s->flags & TCP_CONTROL || t->watch.live[a->hash & (WATCH_CELLS - 1)];
+}
+
+static void count_traffic(struct flow_table *t, struct arrival *a)
+{
 	struct entry *e;
 
-	if (s->flags & TCP_SYN) /* perhaps of the tuple's next connection */
+	if (a->s->flags & TCP_SYN) /* perhaps of the tuple's next connection */
 		return;
-	flow_key_fill(&key, s, side, ifindex, hash);
-	e = find(t, &key, false);
+	flow_key_fill(&a->key, a->s, a->side, a->ifindex, a->hash);
+	e = find(t, &a->key, a->place, false);
 	if (e && e->traffic)
-		traffic_note(&e->traffic->side[side & 1], s, s->time);
+		traffic_note(&e->traffic->side[a->side & 1], a->s, a->s->time);
 }
 
-void flow_table_segment(struct flow_table *t, struct tcp_segment *s, uint32_t ifindex)
+static void take(struct flow_table *t, struct arrival *a)
 {
-	uint32_t side = flow_side_of(s), hash = flow_hash(s, side, ifindex, t->config.hash_seed);
-
 	if (t->config.all_segments)
-		count_traffic(t, s, side, ifindex, hash);
-	if (!(s->flags & TCP_CONTROL))
-		evidence_note(evidence_of(t, hash), s, side, hash);
-	if (s->flags & TCP_CONTROL || t->watch.live[hash & (WATCH_CELLS - 1)]) {
-		struct flow_key key;
+		count_traffic(t, a);
+	if (!(a->s->flags & TCP_CONTROL))
+		evidence_note(evidence_of(t, a->hash), a->s, a->side, a->hash);
+	if (is_looked_up(t, a)) {
+		flow_table_expire(t, a->s->time);
+		flow_key_fill(&a->key, a->s, a->side, a->ifindex, a->hash);
+		track(t, a);
+	}
+}
 
-		flow_table_expire(t, s->time);
-		flow_key_fill(&key, s, side, ifindex, hash);
-		track(t, &key, s, side);
+void flow_table_segment(struct flow_table *t, const struct tcp_segment *s, uint32_t ifindex)
+{
+	struct arrival a;
+
+	arrive(t, &a, s, ifindex);
+	take(t, &a);
+}
+
+/*
+ * Connections are many and their segments are mixed, so what a segment needs is seldom in the cache. The misses of a
+ * whole batch are waited for together: first those of the arrays, then those of the entries that buckets point to.
+ */
+void flow_table_batch(struct flow_table *t, const struct flow_input *in, unsigned n)
+{
+	struct arrival arrivals[FLOW_BATCH];
+
+	for (unsigned i = 0; i < n; i++) {
+		if (!in[i].tcp)
+			continue;
+		arrive(t, &arrivals[i], &in[i].segment, in[i].ifindex);
+		__builtin_prefetch(evidence_of(t, arrivals[i].hash), 1);
+		__builtin_prefetch(&t->bucket[arrivals[i].place & t->bucket_mask]);
+	}
+	for (unsigned i = 0; i < n; i++)
+		if (in[i].tcp && is_looked_up(t, &arrivals[i]))
+			prefetch(t->bucket[arrivals[i].place & t->bucket_mask], sizeof(struct entry));
+	for (unsigned i = 0; i < n; i++) {
+		if (in[i].tcp)
+			take(t, &arrivals[i]);
+		flow_table_expire(t, in[i].segment.time);
 	}
 }
 
@@ -571,6 +632,15 @@ static uint64_t earliest(const struct flow_table *t)
 	return first;
 }
 
+/* While one flow is reported, the next one's memory comes: it has waited for long, and so is in no cache any more. */
+static void prefetch_next(const struct entry *e)
+{
+	if (!e->next)
+		return;
+	prefetch(e->next->body, sizeof(*e->body));
+	prefetch(e->next->next, sizeof(*e));
+}
+
 void flow_table_expire(struct flow_table *t, uint64_t now)
 {
 	if (now < t->next_due)
@@ -586,6 +656,7 @@ void flow_table_expire(struct flow_table *t, uint64_t now)
 		while ((e = t->queue[queue].head) && flow_is_due(&e->body->flow, now, &t->config.timeouts)) {
 			bool stray = e->kind == UNPROVEN && flow_is_stray(&e->body->flow);
 
+			prefetch_next(e);
 			report(t, e, false);
 			if (stray)
 				delete(t, e);

@@ -15,6 +15,9 @@
 struct replay {
 	struct reporter *reporter;
 	enum report_reason reason;
+	struct flow_table *table;
+	struct flow_input batch[FLOW_BATCH];
+	unsigned batched;
 };
 
 static volatile sig_atomic_t interrupted;
@@ -57,24 +60,32 @@ static void read_options(struct tcp_segment *s, const uint8_t *packet, const uin
 	packet_options(s, &options);
 }
 
-static void take_packet(struct flow_table *table, struct captured_packet *p, uint64_t *counters)
+static void take_batch(struct replay *replay)
 {
-	const uint8_t *start = p->bytes.pos;
-	enum packet_verdict verdict;
-	struct tcp_segment s;
-
-	verdict = packet_parse(&s, &p->bytes, &p->meta);
-	counters[COUNT_PACKETS]++;
-	counters[COUNT_VERDICT + verdict]++;
-	if (verdict != PACKET_TCP)
-		return;
-	s.time = p->time;
-	read_options(&s, start, p->bytes.end);
-	flow_table_segment(table, &s, p->ifindex);
+	flow_table_batch(replay->table, replay->batch, replay->batched);
+	replay->batched = 0;
 }
 
-static int read_packets(struct source_pcap *pcap, struct flow_table *table, const struct replay *replay,
-			const struct options *options, uint64_t *counters)
+static void take_packet(struct replay *replay, struct captured_packet *p, uint64_t *counters)
+{
+	struct flow_input *in = &replay->batch[replay->batched++];
+	const uint8_t *start = p->bytes.pos;
+	enum packet_verdict verdict;
+
+	verdict = packet_parse(&in->segment, &p->bytes, &p->meta);
+	counters[COUNT_PACKETS]++;
+	counters[COUNT_VERDICT + verdict]++;
+	in->tcp = verdict == PACKET_TCP;
+	in->ifindex = p->ifindex;
+	in->segment.time = p->time;
+	if (in->tcp)
+		read_options(&in->segment, start, p->bytes.end);
+	if (replay->batched == FLOW_BATCH)
+		take_batch(replay);
+}
+
+static int read_packets(struct source_pcap *pcap, struct replay *replay, const struct options *options,
+			uint64_t *counters)
 {
 	struct captured_packet p;
 	uint64_t start = 0;
@@ -89,16 +100,16 @@ static int read_packets(struct source_pcap *pcap, struct flow_table *table, cons
 			start = p.time;
 		if (options->duration && p.time > start && p.time - start > options->duration)
 			break;
-		take_packet(table, &p, counters);
-		flow_table_expire(table, p.time);
+		take_packet(replay, &p, counters);
 	}
+	take_batch(replay);
 	return more < 0 && !interrupted ? (log_error("%s", error), more) : 0;
 }
 
 int source_file_run(struct reporter *reporter, const struct options *options, uint64_t *counters)
 {
 	struct replay replay = {.reporter = reporter, .reason = REPORT_ENDED};
-	struct flow_table_config config = {
+	struct flow_table_config config = { /* hash_seed 0: the same file gives the same records */
 		.timeouts = {options->settle, options->syn_timeout, options->close_timeout},
 		.idle = options->idle_timeout,
 		.report = report,
@@ -106,7 +117,6 @@ int source_file_run(struct reporter *reporter, const struct options *options, ui
 		.counters = counters,
 		.all_segments = options->all_segments,
 	};
-	struct flow_table *table;
 	struct source_pcap *pcap;
 	char error[512];
 	int err = source_pcap_open(&pcap, options->read_file, error, sizeof(error));
@@ -115,20 +125,20 @@ int source_file_run(struct reporter *reporter, const struct options *options, ui
 		log_error("%s", error);
 		return EXIT_RUNTIME;
 	}
-	if (getentropy(&config.hash_seed, sizeof(config.hash_seed)))
-		config.hash_seed = (uint64_t)getpid();
-	table = flow_table_new(&config);
-	if (!table) {
+	if (getentropy(&config.bucket_seed, sizeof(config.bucket_seed)))
+		config.bucket_seed = (uint64_t)getpid();
+	replay.table = flow_table_new(&config);
+	if (!replay.table) {
 		log_error("out of memory for flows");
 		source_pcap_close(pcap);
 		return EXIT_RUNTIME;
 	}
 	handle_signals();
-	err = read_packets(pcap, table, &replay, options, counters);
+	err = read_packets(pcap, &replay, options, counters);
 	replay.reason = REPORT_STOP;
-	flow_table_finish(table, options->show_open);
+	flow_table_finish(replay.table, options->show_open);
 	reporter_flush(reporter);
-	flow_table_free(table);
+	flow_table_free(replay.table);
 	source_pcap_close(pcap);
 	return err ? EXIT_RUNTIME : EXIT_FINE;
 }

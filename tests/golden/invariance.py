@@ -2,12 +2,14 @@
 """The same close told otherwise must get the same verdict.
 
 Each case of cases_close.py and cases_attacks.py is changed in ways that do not change what happened: other sequence
-numbers, addresses that sort the other way, IPv6, every packet sighted twice, and crossing segments in the other order.
+numbers, addresses that sort the other way, IPv6, every packet sighted twice, and crossing segments in the other order. And the
+same file must be read alike each time, however many connections it has.
 
 invariance.py [--binary PATH] [NAME...]
 """
 import argparse
 import os
+import struct
 import subprocess
 import sys
 import tempfile
@@ -128,6 +130,35 @@ def check(name, change, plain, path):
     return applied, faults
 
 
+# ---- the same file again ----
+
+CROWD = 20_000  # connections open at once: some of them share their evidence with another
+CROWD_STEPS = ((0, 0, 0, 0x02), (1, 0, 1, 0x12), (0, 1, 1, 0x10), (0, 1, 1, 0x18), (1, 1, 1, 0x10), (0, 1, 1, 0x11),
+               (1, 1, 2, 0x11), (0, 2, 2, 0x10))  # sender, seq, ack, flags
+
+
+def crowd():
+    """A capture of raw IPv4 packets: one step of all connections after the other, then the next step."""
+    yield struct.pack("<IHHIIII", 0xa1b2c3d4, 2, 4, 0, 0, 65535, 101)
+    for n, (side, seq, ack, flags) in enumerate(CROWD_STEPS):
+        for i in range(CROWD):
+            ends = ((0x0a000000 + i, 40000), (0xc0a80001, 443))
+            us = (n * CROWD + i) * 100
+            yield struct.pack("<IIII", 1_700_000_000 + us // 1_000_000, us % 1_000_000, 40, 40)
+            yield struct.pack(">BBHHHBBHII", 0x45, 0, 40, i & 0xffff, 0, 64, 6, 0, ends[side][0], ends[not side][0])
+            yield struct.pack(">HHIIBBHHH", ends[side][1], ends[not side][1], seq, ack, 5 << 4, flags, 64000, 0, 0)
+
+
+def read_again(path):
+    """What went wrong."""
+    with open(path, "wb") as out:
+        out.writelines(crowd())
+    first, second = (tracer.trace(path) for _ in range(2))
+    if len(tracer.records_of(first)) != CROWD:
+        return f"{len(tracer.records_of(first))} records of {CROWD} connections"
+    return "" if first.stdout == second.stdout else "the second run's records differ"
+
+
 def arguments():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--binary", default=tracer.BINARY)
@@ -153,6 +184,10 @@ def main():
                 print(f"not ok {name} {change.__name__}" if faults else f"ok {name} {change.__name__}")
                 for fault in faults:
                     print(f"    {fault}")
+        if not options.names:
+            fault = read_again(path)
+            results.append(not fault)
+            print(f"not ok read_again - {fault}" if fault else "ok read_again")
     if not options.names and len(used) < len(CHANGES):
         sys.exit("a change applied to no case")
     print(f"{sum(results)} passed, {len(results) - sum(results)} failed")

@@ -60,18 +60,20 @@ static void take_report(void *context, const struct flow_key *key, const struct 
 		assert_non_null(t->reports);
 	}
 	s = &t->reports[t->count++];
+	memset(s, 0, sizeof(*s));
 	s->key = *key;
 	s->flow = *f;
 	assert_true(f->log_len <= FLOW_LOG_CLOSING);
 	memcpy(s->log, log, f->log_len * sizeof(*log));
 }
 
-static void set_up(struct subject *t)
+static void set_up_seeded(struct subject *t, uint64_t hash_seed, uint64_t bucket_seed)
 {
 	const struct flow_table_config config = {
 		.timeouts = {.settle = SECOND / 2, .syn = 10 * SECOND, .close = 60 * SECOND},
 		.idle = 7200 * SECOND,
-		.hash_seed = HASH_SEED,
+		.hash_seed = hash_seed,
+		.bucket_seed = bucket_seed,
 		.report = take_report,
 		.context = t,
 		.counters = t->counters,
@@ -83,6 +85,12 @@ static void set_up(struct subject *t)
 	t->port = 40001;
 	t->table = flow_table_new(&config);
 	assert_non_null(t->table);
+}
+
+/* One seed for both, so that flows with equal hashes also meet in a bucket. */
+static void set_up(struct subject *t)
+{
+	set_up_seeded(t, HASH_SEED, HASH_SEED);
 }
 
 static void tear_down(struct subject *t)
@@ -618,7 +626,7 @@ static uint32_t hash_of(uint16_t port)
 	return flow_hash(&s, flow_side_of(&s), 0, HASH_SEED);
 }
 
-/* Ports whose flows share a cell of the watch filter, and with it a bucket of the table. Returns how many. */
+/* Ports whose flows share a cell of the watch filter and, with one seed, a bucket of the table. Returns how many. */
 static size_t find_collisions(uint16_t *ports, size_t most)
 {
 	uint32_t wanted = hash_of(40001) & (WATCH_CELLS - 1);
@@ -736,6 +744,82 @@ static void test_equal_hashes(void **state)
 	tear_down(&t);
 }
 
+#define CROWD 20000 /* flows open at once: hundreds of them share their evidence with another */
+
+/* The crowd's n-th input: one step of all flows after the other, then the next step. Every 7th is no TCP segment. */
+static void crowd_input(struct flow_input *in, uint32_t n)
+{
+	static const struct wire steps[] = {
+		{.from = A, .flags = SYN}, {.from = B, .flags = SYN | ACK, .ack = 1},
+		{.from = A, .flags = ACK, .seq = 1, .ack = 1},
+		{.from = A, .flags = PSH, .seq = 1, .ack = 1, .len = 9}, {.from = B, .flags = ACK, .seq = 1, .ack = 10},
+		{.from = A, .flags = FIN, .seq = 10, .ack = 1}, {.from = B, .flags = FIN, .seq = 1, .ack = 11},
+		{.from = A, .flags = ACK, .seq = 11, .ack = 2},
+	};
+	uint32_t segment = n - n / 7;
+	struct wire w = steps[segment / CROWD];
+
+	*in = (struct flow_input){.segment.time = EPOCH + n * MS / 10, .tcp = n % 7 != 6};
+	if (!in->tcp)
+		return;
+	w.time = in->segment.time;
+	in->segment = parse_wire(&w);
+	*(w.from == A ? &in->segment.src.lo : &in->segment.dst.lo) = 0x0b000000 + segment % CROWD;
+}
+
+static void play_crowd(struct subject *t, bool batched)
+{
+	struct flow_input in[FLOW_BATCH];
+	uint32_t n = 0, end = CROWD * 8 / 6 * 7;
+
+	while (n < end) {
+		unsigned count = 0;
+
+		while (count < FLOW_BATCH && n < end)
+			crowd_input(&in[count++], n++);
+		if (batched)
+			flow_table_batch(t->table, in, count);
+		for (unsigned i = 0; !batched && i < count; i++) {
+			if (in[i].tcp)
+				flow_table_segment(t->table, &in[i].segment, in[i].ifindex);
+			flow_table_expire(t->table, in[i].segment.time);
+		}
+	}
+	flow_table_finish(t->table, false);
+	assert_int_equal(t->count, CROWD);
+}
+
+static bool same_reports(const struct subject *a, const struct subject *b)
+{
+	return a->count == b->count && !memcmp(a->reports, b->reports, a->count * sizeof(*a->reports)) &&
+	       !memcmp(a->counters, b->counters, sizeof(a->counters));
+}
+
+/* A file must be read alike each time: wherever the table keeps its flows, and however many segments come at once. */
+static void test_same_again(void **state)
+{
+	struct subject first, again, batched, otherwise;
+
+	(void)state;
+	set_up_seeded(&first, 1, 1);
+	play_crowd(&first, false);
+	set_up_seeded(&again, 1, 2);
+	play_crowd(&again, false);
+	assert_true(same_reports(&first, &again));
+	set_up_seeded(&batched, 1, 3);
+	play_crowd(&batched, true);
+	assert_true(same_reports(&first, &batched));
+	set_up_seeded(&otherwise, 2, 1); /* which the places of the evidence do decide */
+	play_crowd(&otherwise, false);
+	for (size_t i = 0; i < CROWD; i++)
+		otherwise.reports[i].key.hash = first.reports[i].key.hash;
+	assert_false(same_reports(&first, &otherwise));
+	tear_down(&first);
+	tear_down(&again);
+	tear_down(&batched);
+	tear_down(&otherwise);
+}
+
 /* The interface is part of the flow: the same tuple on two of them is two connections. */
 static void test_interfaces(void **state)
 {
@@ -819,6 +903,7 @@ int main(void)
 		cmocka_unit_test(test_many_flows),
 		cmocka_unit_test(test_colliding_flows),
 		cmocka_unit_test(test_equal_hashes),
+		cmocka_unit_test(test_same_again),
 		cmocka_unit_test(test_interfaces),
 		cmocka_unit_test(test_data_is_not_looked_up),
 		cmocka_unit_test(test_watch_ends_with_the_report),

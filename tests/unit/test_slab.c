@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Objects of a slab: none overlaps another, each keeps its bytes until it is put back, and what is put back is used again.
+ * Objects of a slab: none overlaps another, each keeps its bytes until it is put back, and what is put back is used
+ * again.
  */
 #include <setjmp.h>
 #include <stdarg.h>
