@@ -557,27 +557,47 @@ void flow_table_segment(struct flow_table *t, const struct tcp_segment *s, uint3
 	take(t, &a);
 }
 
+/* What an arrival is likely to need, in the order in which one leads to the other. */
+static void prefetch_arrays(const struct flow_table *t, const struct arrival *a)
+{
+	__builtin_prefetch(&t->evidence[a->hash & (FILE_EVIDENCE_CELLS - 1)], 1);
+	__builtin_prefetch(&t->bucket[a->place & t->bucket_mask]);
+}
+
+static void prefetch_entry(const struct flow_table *t, const struct arrival *a)
+{
+	if (is_looked_up(t, a))
+		prefetch(t->bucket[a->place & t->bucket_mask], sizeof(struct entry));
+}
+
+static void prefetch_flow(const struct flow_table *t, const struct arrival *a)
+{
+	const struct entry *e = t->bucket[a->place & t->bucket_mask];
+
+	if (e && is_looked_up(t, a))
+		prefetch(e->body, sizeof(struct flow) + 3 * sizeof(struct flow_segment));
+}
+
 /*
  * Connections are many and their segments are mixed, so what a segment needs is seldom in the cache. The misses of a
- * whole batch are waited for together: first those of the arrays, then those of the entries that buckets point to.
+ * whole batch are waited for together.
  */
 void flow_table_batch(struct flow_table *t, const struct flow_input *in, unsigned n)
 {
-	struct arrival arrivals[FLOW_BATCH];
+	struct arrival arrivals[FLOW_BATCH], *end = arrivals, *next = arrivals;
 
-	for (unsigned i = 0; i < n; i++) {
-		if (!in[i].tcp)
-			continue;
-		arrive(t, &arrivals[i], &in[i].segment, in[i].ifindex);
-		__builtin_prefetch(evidence_of(t, arrivals[i].hash), 1);
-		__builtin_prefetch(&t->bucket[arrivals[i].place & t->bucket_mask]);
-	}
 	for (unsigned i = 0; i < n; i++)
-		if (in[i].tcp && is_looked_up(t, &arrivals[i]))
-			prefetch(t->bucket[arrivals[i].place & t->bucket_mask], sizeof(struct entry));
+		if (in[i].tcp) {
+			arrive(t, end, &in[i].segment, in[i].ifindex);
+			prefetch_arrays(t, end++);
+		}
+	for (const struct arrival *a = arrivals; a < end; a++)
+		prefetch_entry(t, a);
+	for (const struct arrival *a = arrivals; a < end; a++)
+		prefetch_flow(t, a);
 	for (unsigned i = 0; i < n; i++) {
 		if (in[i].tcp)
-			take(t, &arrivals[i]);
+			take(t, next++);
 		flow_table_expire(t, in[i].segment.time);
 	}
 }
