@@ -31,6 +31,7 @@
 #define SECOND_NS 1000000000ULL
 #define SWEEP_NS 200000000ULL /* a fifth of the unproven table each */
 #define SWEEP_PARTS 5
+#define WAITING_ROUNDS 64
 
 #define DELETE_BATCH 256
 
@@ -279,8 +280,8 @@ static int sweep(struct live *l, const struct sweep_request *what)
 	return err ? err : (int)run.retval;
 }
 
-/* One part of the table a turn, so that no turn is long; the closing flows once a round, or when the ring was full. */
-static void sweep_turn(struct live *l, unsigned turn, bool ring_was_full)
+/* One part of the table a turn, so that no turn is long; the closing flows once a round. */
+static void sweep_turn(struct live *l, unsigned turn)
 {
 	uint32_t sets = bpf_map__max_entries(l->skeleton->maps.unproven), part = sets / SWEEP_PARTS + 1;
 	unsigned n = turn % SWEEP_PARTS;
@@ -288,7 +289,7 @@ static void sweep_turn(struct live *l, unsigned turn, bool ring_was_full)
 	sweep(l, &(struct sweep_request){
 		.first_set = n * part,
 		.sets = n == SWEEP_PARTS - 1 ? sets - n * part : part,
-		.closing = n == 0 || ring_was_full,
+		.closing = n == 0,
 	});
 }
 
@@ -307,6 +308,18 @@ static bool ring_was_full(struct live *l)
 	moved = counters[COUNT_RING_FULL] != l->ring_full;
 	l->ring_full = counters[COUNT_RING_FULL];
 	return moved;
+}
+
+/*
+ * Closes that found the ring full wait in their table: the ring is filled with them again and again until none is left,
+ * or until it is time to look at the rest.
+ */
+static void collect_waiting(struct live *l)
+{
+	for (int i = 0; i < WAITING_ROUNDS && ring_was_full(l); i++) {
+		sweep(l, &(struct sweep_request){.closing = true});
+		consume(l);
+	}
 }
 
 /* ---- what it costs ---- */
@@ -492,11 +505,12 @@ static int watch_loop(struct live *l, const sigset_t *signals)
 			return EXIT_FINE;
 		now = clock_ns(CLOCK_MONOTONIC);
 		consume(l);
+		collect_waiting(l);
 		if (signal_number == SIGUSR1 || (l->options->stats && now - l->stats_time >= SECOND_NS))
 			print_stats(l, now);
 		if (now >= next_sweep) {
 			l->wall_offset = (int64_t)(clock_ns(CLOCK_REALTIME) - clock_ns(CLOCK_MONOTONIC));
-			sweep_turn(l, turn++, ring_was_full(l));
+			sweep_turn(l, turn++);
 			next_sweep = now + SWEEP_NS;
 			if (!interfaces_check(&l->interfaces))
 				return EXIT_RUNTIME;
