@@ -107,7 +107,7 @@ test: deps
 	@$(MAKE) --no-print-directory all test-programs
 	@tests/run
 
-test-programs: $(UNIT_BIN) $(B)/tests/diff $(B)/tests/budget
+test-programs: $(UNIT_BIN) $(B)/tests/diff $(B)/tests/budget $(B)/tests/flood $(B)/bench/conns
 
 # The twin of the kernel's tables is compiled into the differential test, which looks inside it.
 $(B)/tests/diff: $(wildcard tests/diff/*.[ch]) $(LIB_OBJ) $(B)/tcpfin_trace.skel.h Makefile
@@ -122,6 +122,10 @@ $(B)/tests/budget: tests/bench/budget.c $(B)/tcpfin_trace.skel.h Makefile
 $(B)/tests/%: tests/unit/%.c $(LIB_OBJ) Makefile
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(CFLAGS) $< $(LIB_OBJ) -lcmocka $(LIBS) -o $@
+
+$(B)/tests/flood: tests/live/flood.c Makefile
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(filter-out -MMD -MP,$(CFLAGS)) $< -o $@
 
 # ---- fuzz ----
 

@@ -14,9 +14,10 @@ import subprocess
 import sys
 import time
 
+import harness
 from closes import Path, scenario_named
 from harness import (NOBODY, PROGRAM, Suite, as_nobody, close_some, expect, foreign_object, key_of, one_close_seen,
-                     one_each, paths, refuses, watch, without_tcx)
+                     one_each, paths, refuses, without_tcx)
 from netlab import Process, check, equal, need, until
 
 CAP_NET_ADMIN = 12
@@ -24,6 +25,10 @@ SMALL = ("--max-flows=1024", "--max-closing=1024", "--max-unproven=1024", "--rin
 
 suite = Suite(workers=3)
 test, long_test = suite.test, suite.long_test
+
+
+def watch(lab, *options, **settings):
+    return harness.watch(lab, *SMALL, *options, **settings)
 
 
 # ---- privileges ----
@@ -186,7 +191,7 @@ def clsact_of_the_dead(lab):
 def kill_at_random(lab, program, times):
     """Kills as many instances, each at some moment between its start and a while after it has attached."""
     begin = time.monotonic()
-    watch(lab, *SMALL, program=program).stop()
+    watch(lab, program=program).stop()
     span = 1.2 * (time.monotonic() - begin)
     for _ in range(times):
         victim = Process(lab, lab.client, [*(program or PROGRAM), *SMALL, "eth0"])
@@ -254,7 +259,7 @@ def restarts(lab, times):
     held = set()
     for turn in range(times):
         program = without_tcx() if turn % 2 else None
-        tracer = watch(lab, *SMALL, program=program)
+        tracer = watch(lab, program=program)
         objects = kernel_objects(tracer)
         check(len(objects) > 5, f"only {objects} found: nothing is tested")
         held |= objects

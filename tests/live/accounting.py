@@ -1,0 +1,264 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-2.0
+"""
+accounting.py TCPFIN-TRACE [NAME...]: made = reported + still open + counted as lost, to the connection, however hard it
+gets; as root. harness.py says how tests are run and what they print. Tests that take long run only when named.
+"""
+import collections
+import csv
+import os
+import re
+import shutil
+import signal
+import sys
+import threading
+import time
+
+from closes import Path, abort, close_in_turn, talk
+from harness import PROGRAM, Suite
+from netlab import Process, Tracer, check, equal, ipv4, mac, until
+
+BUILD = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../build")
+CONNS, FLOOD = os.path.join(BUILD, "bench/conns"), os.path.join(BUILD, "tests/flood")
+SETTLE = 0.8  # s: the default of --settle, and a sweep
+PORTS, SOURCES, FIRST_SOURCE = 8, 16, 100  # enough tuples for TIME-WAIT never to stop the client
+
+suite = Suite()
+test, long_test = suite.test, suite.long_test
+
+
+class Maker:
+    """Makes real connections from the client to the server, each of them closed by the client."""
+
+    def __init__(self, lab):
+        self.lab = lab
+        for i in range(FIRST_SOURCE, FIRST_SOURCE + SOURCES):
+            lab.client.run(f"ip address add 10.99.0.{i}/24 dev eth0")
+            lab.server.run(f"ip neighbour replace 10.99.0.{i} lladdr {mac(0, 1)} dev eth0 nud permanent")
+        lab.client.run("sysctl -qw net.ipv4.tcp_max_tw_buckets=2000000")
+        server = Process(lab, lab.server, [CONNS, "serve", ipv4(0, 2), "8000", str(PORTS)])
+        until(lambda: "ready" in server.stdout, "server")
+
+    def start(self, seconds):
+        return Process(self.lab, self.lab.client, [CONNS, "open", ipv4(0, 2), "8000", str(PORTS),
+                                                   f"10.99.0.{FIRST_SOURCE}", str(SOURCES), str(seconds)])
+
+    @staticmethod
+    def made(maker):
+        """How many connections it has made, once it is done."""
+        equal("exit code of the maker", maker.wait(120), 0)
+        return int(maker.stdout.split()[0])
+
+
+def counters_of(tracer):
+    """The counters of the summary."""
+    found = re.findall(r"^  (\w+) +(\d+)$", tracer.stderr, re.MULTILINE)
+    return collections.Counter({name: int(number) for name, number in found})
+
+
+class Account:
+    """
+    What a run of the program says it did with the connections, all of which were made after its start. One of them is
+
+    - reported with its opening,
+    - still open: in the table of established flows, or
+    - counted as lost: the table of established flows was full, or that of closing flows.
+
+    Where the rest of a lost one was seen it is reported nevertheless, as one whose opening nobody saw (midstream).
+    """
+
+    def __init__(self, tracer, path=None):
+        if tracer.code is None:
+            tracer.signal(signal.SIGINT)
+        equal("exit code", tracer.wait(60), 0)
+        tracer.left_nothing()
+        self.verdicts = collections.Counter()
+        self.midstream = 0
+        with open(path or tracer.paths[0], encoding="utf-8", newline="") as lines:
+            for record in csv.DictReader(lines):
+                self.verdicts[record["tcp_outcome"], record["tcp_closer"]] += 1
+                self.midstream += record["tcp_midstream"] == "true"
+        self.counters = counters_of(tracer)
+        self.reported = sum(self.verdicts.values()) - self.midstream
+        self.open = self.counters["established"] - self.counters["established_closed"] - self.counters["idle_forgotten"]
+        self.lost = sum(self.counters[name] for name in ("established_full", "closing_full", "records_lost"))
+
+    def __str__(self):
+        return (f"{self.reported} reported, {self.midstream} midstream, {self.open} open, {self.lost} lost; "
+                f"{dict(self.verdicts)}, {dict(self.counters)}")
+
+    def holds(self, made):
+        check(made > 0 and made == self.reported + self.open + self.lost, f"{made} made, and {self}")
+        equal("segments not recorded", self.counters["contended"], 0)
+
+    def all_told(self, made):
+        """None was lost, and none has a wrong verdict: the client closes, and both sides finish."""
+        self.holds(made)
+        equal("verdicts", dict(self.verdicts), {("graceful", "source"): made})
+
+
+def watch(lab, *options, **settings):
+    return Tracer(lab, lab.client, PROGRAM, ["eth0"], "--format=csv", *options, **settings)
+
+
+# ---- as fast as this machine makes connections ----
+
+def at_full_rate(lab, seconds, *options):
+    maker, tracer = Maker(lab), watch(lab, *options)
+    made = maker.made(maker.start(seconds))
+    time.sleep(SETTLE)
+    Account(tracer).all_told(made)
+
+
+@test
+def full_rate(lab):
+    """2 s at full rate: every connection is reported, with the right verdict."""
+    at_full_rate(lab, 2)
+
+
+@long_test
+def full_rate_10(lab):
+    """10 s at full rate."""
+    at_full_rate(lab, 10)
+
+
+@test
+def ring_of_one_page(lab):
+    """A ring of 4,096 bytes holds four closes, and none is lost: they wait in their table."""
+    at_full_rate(lab, 2, "--ring=4096")
+
+
+@test
+def reader_stopped(lab):
+    """SIGSTOP for 5 s with room for what closes meanwhile: nothing is lost."""
+    maker, tracer = Maker(lab), watch(lab, "--max-closing=131072", "--ring=64K")
+    tracer.signal(signal.SIGSTOP)
+    begin = time.monotonic()
+    made = maker.made(maker.start(2))
+    time.sleep(max(0, begin + 5 - time.monotonic()))
+    tracer.signal(signal.SIGCONT)
+    time.sleep(SETTLE)
+    Account(tracer).all_told(made)
+
+
+@test
+def pipe_full(lab):
+    """Standard output is a pipe that nobody reads for 4 s: nothing is lost, and no line is cut."""
+    reader, writer = os.pipe()
+    path = lab.file("piped")
+    maker, tracer = Maker(lab), watch(lab, "--max-closing=131072", stdout=writer)
+    os.close(writer)
+    begin = time.monotonic()
+    made = maker.made(maker.start(2))
+    time.sleep(max(0, begin + 4 - time.monotonic()))
+    copier = threading.Thread(target=copy_all, args=(reader, path))
+    copier.start()
+    time.sleep(SETTLE)
+    tracer.signal(signal.SIGINT)
+    copier.join(30)
+    Account(tracer, path).all_told(made)
+
+
+def copy_all(source, path):
+    with os.fdopen(source, "rb") as pipe, open(path, "wb") as copy:
+        shutil.copyfileobj(pipe, copy)
+
+
+# ---- floods ----
+
+class Slow:
+    """Real connections that last; each is opened, talked on and closed on its own time."""
+
+    ENDS = ("client_first", "server_first", "linger0")
+
+    def __init__(self, lab):
+        self.path = Path(lab.client, lab.server, ipv4(0, 2))
+        self.open, self.expected = [], {}
+
+    def dial(self, count):
+        for _ in range(count):
+            self.open.append(self.path.connect())
+
+    def talk(self):
+        for connection in self.open:
+            talk(connection)
+
+    def close(self):
+        """Closes them all, in each of the ways by turns."""
+        for number, connection in enumerate(self.open):
+            end = self.ENDS[number % len(self.ENDS)]
+            if end == "client_first":
+                close_in_turn(connection.client, connection.server)
+                verdict = ("graceful", "source")
+            elif end == "server_first":
+                close_in_turn(connection.server, connection.client)
+                verdict = ("graceful", "destination")
+            else:
+                abort(connection.client)
+                verdict = ("reset", "source")
+            self.expected[connection.key[1:]] = verdict
+        self.open = []
+
+
+def flood(lab, kind, seconds):
+    """Beside the flood 200 connections are opened before and during it, talk, and close; each must have its verdict."""
+    tracer, slow = watch(lab), Slow(lab)
+    slow.dial(100)
+    # To the client, whose interface is watched: what a host under attack sees.
+    attack = Process(lab, lab.server, [FLOOD, "eth0", mac(0, 1), kind, ipv4(0, 1), "80", str(seconds)])
+    end = time.monotonic() + seconds
+    slow.dial(100)
+    slow.talk()
+    slow.close()
+    check(time.monotonic() < end, "the connections took longer than the flood")
+    equal("exit code of the flood", attack.wait(seconds + 5), 0)
+    time.sleep(SETTLE)
+    tracer.signal(signal.SIGINT)
+    equal("exit code", tracer.wait(30), 0)
+    verdicts, real = collections.defaultdict(list), {ipv4(0, 1), ipv4(0, 2)}
+    with open(tracer.paths[0], encoding="utf-8", newline="") as lines:
+        for record in csv.DictReader(lines):
+            if {record["source_ip"], record["destination_ip"]} == real:
+                key = int(record["source_port"]), int(record["destination_port"])
+                verdicts[key].append((record["tcp_outcome"], record["tcp_closer"]))
+            else:
+                # Half open ones that the table held to the end, or until their time was up.
+                check(kind != "fin" and kind != "rst" and record["tcp_outcome"] in ("unanswered", "unknown"),
+                      f"a record of nothing: {record['tcp_outcome']}")
+    equal("verdicts that differ", {key: told for key, told in verdicts.items() if told != [slow.expected.get(key)]}, {})
+    equal("connections without a record", set(slow.expected) - set(verdicts), set())
+    return int(attack.stdout), counters_of(tracer)
+
+
+@test
+def floods(lab):
+    """SYNs, FINs and RSTs of nobody by turns: they evict only their own kind, and are counted."""
+    sent, counters = flood(lab, "mixed", 8)
+    told = counters["unproven_evicted"] + counters["stray"] + counters["stray_rst"]
+    check(sent > 50000 and told > sent / 2, f"{sent} sent, {dict(counters)}")
+
+
+@long_test
+def flood_syn(lab):
+    """A flood of SYNs."""
+    sent, counters = flood(lab, "syn", 20)
+    check(sent > 100000 and counters["unproven_evicted"] > sent / 2, f"{sent} sent, {dict(counters)}")
+
+
+@long_test
+def flood_fin(lab):
+    """A flood of FINs of no connection makes no record."""
+    sent, counters = flood(lab, "fin", 20)
+    told = counters["unproven_evicted"] + counters["stray"]
+    check(sent > 100000 and told > sent / 2, f"{sent} sent, {dict(counters)}")
+
+
+@long_test
+def flood_rst(lab):
+    """A flood of RSTs of no connection makes no record."""
+    sent, counters = flood(lab, "rst", 20)
+    check(sent > 100000 and counters["stray_rst"] > sent / 2, f"{sent} sent, {dict(counters)}")
+
+
+if __name__ == "__main__":
+    suite.main(sys.argv)
