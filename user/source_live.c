@@ -478,19 +478,37 @@ static int attach_all(struct live *l)
 
 /* ---- running ---- */
 
+static volatile sig_atomic_t stop_asked, stats_asked;
+
+/* The second one ends at once, whatever we wait for: a reader of our output that does not read, say. */
+static void on_stop(int number)
+{
+	if (stop_asked)
+		_exit(128 + number);
+	stop_asked = number;
+}
+
+static void on_stats(int number)
+{
+	stats_asked = number;
+}
+
 static void block_signals(sigset_t *signals)
 {
+	static const int stop[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT};
+
 	sigemptyset(signals);
-	sigaddset(signals, SIGINT);
-	sigaddset(signals, SIGTERM);
-	sigaddset(signals, SIGHUP);
-	sigaddset(signals, SIGQUIT);
 	sigaddset(signals, SIGUSR1);
+	for (size_t i = 0; i < sizeof(stop) / sizeof(stop[0]); i++)
+		sigaddset(signals, stop[i]);
 	sigprocmask(SIG_BLOCK, signals, NULL);
+	for (size_t i = 0; i < sizeof(stop) / sizeof(stop[0]); i++)
+		sigaction(stop[i], &(struct sigaction){.sa_handler = on_stop}, NULL);
+	sigaction(SIGUSR1, &(struct sigaction){.sa_handler = on_stats}, NULL);
 	signal(SIGPIPE, SIG_IGN);
 }
 
-static int watch_loop(struct live *l, const sigset_t *signals)
+static int watch_loop(struct live *l)
 {
 	const struct timespec poll = {.tv_nsec = POLL_NS};
 	uint64_t start = clock_ns(CLOCK_MONOTONIC), next_sweep = start;
@@ -499,15 +517,16 @@ static int watch_loop(struct live *l, const sigset_t *signals)
 	uint64_t now = start;
 
 	while (!reporter_full(l->reporter)) {
-		int signal_number = sigtimedwait(signals, NULL, &poll);
-
-		if (signal_number > 0 && signal_number != SIGUSR1)
+		nanosleep(&poll, NULL);
+		if (stop_asked)
 			return EXIT_FINE;
 		now = clock_ns(CLOCK_MONOTONIC);
 		consume(l);
 		collect_waiting(l);
-		if (signal_number == SIGUSR1 || (l->options->stats && now - l->stats_time >= SECOND_NS))
+		if (stats_asked || (l->options->stats && now - l->stats_time >= SECOND_NS)) {
+			stats_asked = 0;
 			print_stats(l, now);
+		}
 		if (now >= next_sweep) {
 			l->wall_offset = (int64_t)(clock_ns(CLOCK_REALTIME) - clock_ns(CLOCK_MONOTONIC));
 			sweep_turn(l, turn++);
@@ -606,7 +625,8 @@ int source_live_run(struct reporter *reporter, const struct options *options, ui
 	code = code ? code : privileges_drop(interfaces_need_net_admin(&l->interfaces));
 	if (!code) {
 		reporter_flush(reporter);
-		code = watch_loop(l, &signals);
+		sigprocmask(SIG_UNBLOCK, &signals, NULL);
+		code = watch_loop(l);
 		interfaces_stop(&l->interfaces);
 		drain(l);
 		read_counters(l, counters);

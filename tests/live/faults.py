@@ -5,20 +5,23 @@ faults.py TCPFIN-TRACE [NAME...]: attacks and faults, and what good behaviour is
 faults; harness.py says how tests are run and what they print. Tests that take long run only when named.
 """
 import contextlib
+import fcntl
 import json
 import os
 import random
 import re
+import signal
 import socket
 import subprocess
 import sys
 import time
 
+import frames
 import harness
-from closes import Path, scenario_named
+from closes import Path, abort, scenario_named
 from harness import (NOBODY, PROGRAM, Suite, as_nobody, close_some, expect, foreign_object, key_of, one_close_seen,
-                     one_each, paths, refuses, without_tcx)
-from netlab import Process, check, equal, need, until
+                     one_each, paths, raw_socket, refuses, without, without_tcx)
+from netlab import Process, Skip, check, equal, ipv4, ipv6, mac, need, until
 
 CAP_NET_ADMIN = 12
 SMALL = ("--max-flows=1024", "--max-closing=1024", "--max-unproven=1024", "--ring=64K")  # tables that are made quickly
@@ -440,6 +443,278 @@ def follow_alone(lab):
     equal("exit code", tracer.code, None)
     tracer.interfaces = []
     tracer.stop()
+
+
+# ---- output that fails ----
+
+@contextlib.contextmanager
+def small_disk(lab):
+    """The path of a file on a file system of 64 KiB."""
+    os.mkdir(path := lab.file("disk"))
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "none", path], check=True)
+    try:
+        yield os.path.join(path, "records")
+    finally:
+        subprocess.run(["umount", path], check=True)
+
+
+def ends_on_full(lab, path):
+    """The program ends by itself with a message, detached."""
+    with open(path, "wb") as output:
+        tracer = watch(lab, stdout=output)
+    close_some(paths(lab)[0], 1)
+    for _ in range(150):
+        scenario_named("linger0").play(paths(lab)[0])
+    equal("exit code", tracer.wait(), 1)
+    check("No space left on device" in tracer.stderr, f"not said: {tracer.stderr}")
+    tracer.left_nothing()
+
+
+@test
+def disk_full(lab):
+    """A disk without room: a message, exit code 1, detached, and no half line."""
+    ends_on_full(lab, "/dev/full")
+    with small_disk(lab) as path:
+        ends_on_full(lab, path)
+        with open(path, encoding="utf-8") as lines:
+            text = lines.read()
+    check(len(text) > 30000 and text.endswith("\n"), f"{len(text)} bytes that end with {text[-10:]!r}")
+    for line in text.splitlines():
+        json.loads(line)
+
+
+@test
+def pipe_nonblocking(lab):
+    """A non-blocking pipe that is full for a while: nothing is lost, no line is cut."""
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, 4096)
+    tracer = watch(lab, stdout=writer)
+    os.close(writer)
+    keys = [scenario_named("linger0").play(paths(lab)[0]) for _ in range(200)]
+    time.sleep(0.5)
+    tracer.signal(signal.SIGINT)
+    with os.fdopen(reader, encoding="utf-8") as lines:
+        one_each([json.loads(line) for line in lines], keys)
+    equal("exit code", tracer.wait(), 0)
+
+
+# ---- signals ----
+
+@test
+def signal_twice(lab):
+    """The first one cannot end what waits for its reader; the second one does, at once, and nothing stays attached."""
+    reader, writer = os.pipe()
+    fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, 4096)
+    tracer = watch(lab, stdout=writer)
+    os.close(writer)
+    for _ in range(50):
+        scenario_named("linger0").play(paths(lab)[0])
+    time.sleep(0.5)
+    tracer.signal(signal.SIGTERM)
+    time.sleep(0.5)
+    equal("exit code", tracer.code, None)
+    tracer.signal(signal.SIGINT)
+    equal("exit code", tracer.wait(1), 128 + signal.SIGINT)
+    os.close(reader)
+    until(lambda: not tracer.attached(), "end of the programs")
+
+
+@test
+def signals_storm(lab):
+    """1,000 SIGUSR1 and SIGWINCH while connections close: each SIGUSR1 is answered or merged, nothing is lost."""
+    tracer, keys = watch(lab), []
+    for turn in range(1000):
+        tracer.signal(signal.SIGUSR1 if turn % 2 else signal.SIGWINCH)
+        if turn % 10 == 0:
+            keys.append(scenario_named("linger0").play(paths(lab)[0]))
+    tracer.wait_for(len(keys))
+    one_each(tracer.stop(signal.SIGQUIT), keys)
+    check("stats:" in tracer.stderr, "SIGUSR1 was not answered")
+    tracer = watch(lab)
+    tracer.stop(signal.SIGHUP)
+
+
+# ---- surroundings ----
+
+@test
+def no_bpf_syscall(lab):
+    """Where bpf(2) is forbidden: exit code 3 and a line."""
+    refuses(lab, [*without("bpf"), "eth0"], 3, "cannot load the BPF programs", "not permitted")
+
+
+@test
+def few_descriptors(lab):
+    """A limit of 8 descriptors: exit code 1 and a line, nothing attached."""
+    need("prlimit")
+    refuses(lab, ["prlimit", "--nofile=8", *PROGRAM, "eth0"], 1, "Too many open files")
+    equal("attached", lab.client.attached("eth0"), set())
+
+
+@test
+def bare_kernel(lab):
+    """Without /proc, the kernel's BTF and the BPF file system it works as well."""
+    need("unshare")
+    hide = "mount -t tmpfs none /sys/kernel/btf; mount -t tmpfs none /sys/fs/bpf; mount -t tmpfs none /proc; exec \"$@\""
+    one_close_seen(lab, program=["unshare", "-m", "sh", "-c", hide, "sh", *PROGRAM])
+
+
+CGROUPS = {"/sys/fs/cgroup/memory": "memory.limit_in_bytes", "/sys/fs/cgroup": "memory.max"}  # version 1, version 2
+
+
+@test
+def little_memory(lab):
+    """A memory limit below what the tables take: a line that says how much they need, exit code 1, nothing left."""
+    root = next((root for root in CGROUPS if os.path.exists(f"{root}/cgroup.procs")), None)
+    if root is None:
+        raise Skip("no memory cgroup")
+    group = f"{root}/tcpfin-test-{os.getpid()}"
+    try:
+        os.mkdir(group)
+        lab.stack.callback(os.rmdir, group)
+        with open(f"{group}/{CGROUPS[root]}", "w", encoding="ascii") as limit:
+            limit.write("24M")
+    except OSError as error:
+        raise Skip(f"no memory cgroup: {error}") from error
+    enter = f"echo 0 > {group}/cgroup.procs; exec \"$@\""
+    refuses(lab, ["sh", "-c", enter, "sh", *PROGRAM, "--max-flows=1000000", "eth0"], 1, "no memory for tables of [0-9]+ M")
+
+
+@test
+def two_xdp(lab):
+    """XDP twice: the second one is refused and names the first; both may be had through tc."""
+    first = watch(lab, "--hook=xdp")
+    number = next(number for _, where, number in first.programs if where == "xdp")
+    refuses(lab, [*PROGRAM, "--hook=xdp", "eth0"], 1, "eth0", f"XDP program {number} ")
+    second = watch(lab, "--hook=tc")
+    keys = close_some(paths(lab)[0], 1)
+    for tracer in (first, second):
+        tracer.wait_for(1)
+        one_each(tracer.stop(), keys)
+
+
+@test
+def foreign_tc(lab):
+    """A clsact filter that ends the chain is there already: with and without tcx we come before it, and it stays."""
+    lab.client.run("tc qdisc add dev eth0 clsact")
+    for direction in ("ingress", "egress"):
+        lab.client.run(f"tc filter add dev eth0 {direction} bpf direct-action obj {foreign_object(lab)} sec classifier")
+    before = lab.client.attached("eth0")
+    for program in (None, without_tcx()):
+        one_close_seen(lab, program=program)
+        equal("attached", lab.client.attached("eth0"), before)
+
+
+@test
+def macvlan(lab):
+    """A macvlan device: tc, and each connection once."""
+    lab.client.try_run("ip link add mac0 link eth0 type macvlan mode bridge")
+    lab.client.run("ip link set mac0 addrgenmode none up")
+    lab.client.run("ip address add 10.98.0.1/24 dev mac0")
+    lab.server.run("ip address add 10.98.0.2/24 dev eth0")
+    tracer = watch(lab, interfaces=["mac0"])
+    keys = close_some(Path(lab.client, lab.server, "10.98.0.2"), 2)
+    tracer.wait_for(2)
+    one_each(tracer.stop(), keys)
+
+
+# ---- odd traffic and odd names ----
+
+@test
+def self_connection(lab):
+    """A socket that connects to itself: one record; who did what cannot be told, so its outcome is unknown."""
+    tracer = watch(lab, interfaces=["lo"])
+    sock = lab.client.socket(socket.AF_INET)
+    sock.bind(("127.0.0.1", 0))
+    port = sock.getsockname()[1]
+    sock.connect(("127.0.0.1", port))
+    sock.sendall(b"to me")
+    sock.recv(5)
+    sock.close()
+    expect(one_each(tracer.stop(), [(4, port, port)])[4, port, port], {"tcp.outcome": "unknown"})
+
+
+@test
+def fin_storm(lab):
+    """200,000 copies of a FIN: one record, bounded, that counts them as far as it can; memory stays."""
+    talk = frames.conversation("192.0.2.1", "192.0.2.2", (4000, 443))
+    tracer = watch(lab)
+    with raw_socket(lab.client) as client, raw_socket(lab.server) as server:
+        def send_up(packet):
+            client.send(frames.ethernet(mac(0, 1), mac(0, 2), [], packet))
+
+        def send_down(packet):
+            server.send(frames.ethernet(mac(0, 2), mac(0, 1), [], packet))
+
+        frames.play(talk[:6], send_up, send_down)
+        before = memory_of(tracer)
+        for _ in range(200000):
+            send_up(talk[5][1])
+        grown = memory_of(tracer) - before
+        frames.play(talk[6:], send_up, send_down)
+    tracer.wait_for(1)
+    record = one_each(tracer.stop(), [(4, 4000, 443)])[4, 4000, 443]
+    expect(record, {"tcp.outcome": "graceful", "tcp.closer": "source"})
+    check(record["tcp"]["retransmits"]["fin_source"] >= 255, f"copies: {record['tcp']['retransmits']}")
+    check(len(record["tcp"]["segments"]) <= 32, f"{len(record['tcp']['segments'])} segments")
+    check(grown < 1024, f"memory grew by {grown} KiB")
+
+
+def memory_of(tracer):
+    """Resident memory, KiB."""
+    return int(status_of(tracer)["VmRSS"].split()[0])
+
+
+@test
+def same_port(lab):
+    """50 connections of one tuple, one after the other, each aborted: 50 records."""
+    tracer, path, port = watch(lab), paths(lab)[0], 45000
+    with path.listen() as listener:
+        address = listener.getsockname()
+        for _ in range(50):
+            client = lab.client.socket(path.family)
+            client.bind(("", port))
+            client.connect(address)
+            abort(client)
+            listener.accept()[0].close()
+            time.sleep(0.02)
+    tracer.wait_for(50)
+    records = tracer.stop()
+    equal("number of records", len(records), 50)
+    equal("verdicts", {(r["tcp"]["outcome"], r["tcp"]["closer"], r["source"]["port"]) for r in records},
+          {("reset", "source", port)})
+
+
+@test
+def hostile_name(lab):
+    """Escapes, quotes and bytes that are no UTF-8 in an interface's name reach neither the terminal nor break JSON."""
+    tracer = watch(lab)
+    name = b'e\x1b[7m"\\\xff'
+    with lab.client:
+        subprocess.run(["ip", "link", "set", "eth0", "down"], check=True)
+        subprocess.run([b"ip", b"link", b"set", b"eth0", b"name", name, b"up"], check=True)
+        for address in (ipv4(0, 2), ipv6(0, 2)):
+            subprocess.run([b"ip", b"neighbour", b"replace", address.encode(), b"lladdr", mac(0, 2).encode(), b"dev", name,
+                            b"nud", b"permanent"], check=True)
+    said(tracer, "eth0 is named e")
+    keys = close_some(paths(lab)[0], 1)
+    tracer.wait_for(1)
+    tracer.signal(signal.SIGINT)
+    equal("exit code", tracer.wait(), 0)
+    one_each(tracer.records(), keys)
+    for text in (tracer.stdout, tracer.stderr):
+        check("\x1b" not in text, "an escape came through")
+
+
+@test
+def locales(_lab):
+    """The same bytes in any locale, however wide the terminal."""
+    capture = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../golden/captures/seed-ssh-close.pcap")
+    for form in ("text", "json", "csv"):
+        told = {subprocess.run([*PROGRAM, "-q", f"--format={form}", "-r", capture], check=True, stdout=subprocess.PIPE,
+                               env={"TZ": "UTC", "LC_ALL": locale, "COLUMNS": columns, "TERM": "xterm"}).stdout
+                for locale in ("C", "C.UTF-8", "tr_TR.UTF-8", "nonsense") for columns in ("1", "0", "500", "x")}
+        equal(f"different outputs in {form}", len(told), 1)
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 
@@ -97,9 +98,20 @@ def as_nobody(lab, *capabilities):
             f"--ambient-caps={kept}", f"--bounding-set={kept}", "--pdeathsig=keep", copy]
 
 
+def without(what):
+    """The command that runs the program where the kernel denies it that."""
+    return [sys.executable, os.path.join(os.path.dirname(os.path.abspath(__file__)), "deny.py"), what, *PROGRAM]
+
+
 def without_tcx():
     """The command that runs the program as on a kernel before 6.6."""
-    return [sys.executable, os.path.join(os.path.dirname(os.path.abspath(__file__)), "no_tcx.py"), *PROGRAM]
+    return without("tcx")
+
+
+def raw_socket(namespace):
+    sock = namespace.socket(socket.AF_PACKET, socket.SOCK_RAW)
+    sock.bind(("eth0", 0))
+    return sock
 
 
 def refuses(lab, argv, code, *words):

@@ -10,7 +10,6 @@ import os
 import re
 import select
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -19,7 +18,7 @@ import frames
 from closes import SCENARIOS, Path, close_in_turn, scenario_named, talk
 from harness import (GRACEFUL, PROGRAM, Suite, about, as_nobody, close_some, expect, field,
                      foreign_object, key_of, one_close_seen, one_each,
-                     paths, refuses, watch)
+                     paths, raw_socket, refuses, watch)
 from netlab import Tun, check, equal, ipv4, mac, need, until
 from witness import Capture, Close
 
@@ -176,12 +175,6 @@ def vlan_seen(lab, hook, tags):
     tracer.wait_for(len(talks))
     for record in one_each(tracer.stop(), talks).values():
         expect(record, BUILT | {"network.vlan": [identifier for _, identifier in tags]})
-
-
-def raw_socket(namespace):
-    sock = namespace.socket(socket.AF_PACKET, socket.SOCK_RAW)
-    sock.bind(("eth0", 0))
-    return sock
 
 
 @test

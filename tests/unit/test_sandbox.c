@@ -88,11 +88,9 @@ static int tell_time(void)
 	const struct timespec wait = {.tv_nsec = 1000000};
 	struct timespec now;
 	struct tm tm;
-	sigset_t none;
 
-	sigemptyset(&none);
 	return clock_gettime(CLOCK_REALTIME, &now) || !localtime_r(&now.tv_sec, &tm) ||
-	       sigtimedwait(&none, NULL, &wait) != -1 || errno != EAGAIN;
+	       nanosleep(&wait, NULL);
 }
 
 static int write_descriptors(void)
