@@ -27,7 +27,7 @@ LIB_OBJ   := $(filter-out $(B)/user/main.o,$(USER_OBJ))
 UNIT_SRC  := $(wildcard tests/unit/test_*.c)
 UNIT_BIN  := $(UNIT_SRC:tests/unit/%.c=$(B)/tests/%)
 
-.PHONY: all deps install clean help run test test-programs fuzz bench bench-programs
+.PHONY: all deps install clean help run test test-programs soak fuzz bench bench-programs
 
 all: $(B)/tcpfin-trace
 
@@ -38,6 +38,7 @@ help:
 	@echo 'make run         watch real connections close; IFACE=eth0 watches that interface (root)'
 	@echo 'make test        every test that needs no other machine (root)'
 	@echo 'make fuzz        libFuzzer with ASan and UBSan on every target, SECONDS=60 in all'
+	@echo 'make soak        5,000,000 connections through one process, or SOAK=N (root; about 10 minutes)'
 	@echo 'make bench       what it costs, as a table and as build/bench.json (root; about 10 minutes)'
 	@echo 'make clean'
 
@@ -106,6 +107,11 @@ endif
 test: deps
 	@$(MAKE) --no-print-directory all test-programs
 	@tests/run
+
+# SOAK=N connections through one process.
+soak: deps
+	@$(MAKE) --no-print-directory all test-programs
+	@$(PYTHON) tests/live/accounting.py $(B)/tcpfin-trace soak
 
 test-programs: $(UNIT_BIN) $(B)/tests/diff $(B)/tests/budget $(B)/tests/flood $(B)/bench/conns
 

@@ -5,9 +5,11 @@ accounting.py TCPFIN-TRACE [NAME...]: made = reported + still open + counted as 
 gets; as root. harness.py says how tests are run and what they print. Tests that take long run only when named.
 """
 import collections
+import contextlib
 import csv
 import os
 import re
+import resource
 import shutil
 import signal
 import sys
@@ -258,6 +260,58 @@ def flood_rst(lab):
     """A flood of RSTs of no connection makes no record."""
     sent, counters = flood(lab, "rst", 20)
     check(sent > 100000 and counters["stray_rst"] > sent / 2, f"{sent} sent, {dict(counters)}")
+
+
+# ---- more than the tables hold ----
+
+@test
+def held_open(lab):
+    """5,000 connections held open and room for 1,024: open + lost = 5,000."""
+    tracer, path = watch(lab, "--max-flows=1024"), Path(lab.client, lab.server, ipv4(0, 2))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (20000, 20000))
+    with contextlib.ExitStack() as sockets, path.listen() as listener:
+        for _ in range(5000):
+            sockets.enter_context(path.dial(listener.getsockname()[1]))
+            sockets.enter_context(listener.accept()[0])
+        account = Account(tracer)
+    account.holds(5000)
+    equal("open", account.open, 1024)
+
+
+# ---- a long run ----
+
+def figures(tracer):
+    """What SIGUSR1 has it say: (established, closing, settling) flows it keeps, once it has come to rest."""
+    lines = tracer.stderr.count("stats:")
+    tracer.signal(signal.SIGUSR1)
+    until(lambda: tracer.stderr.count("stats:") > lines and tracer.stderr.endswith("\n"), "figures")
+    last = tracer.stderr.rstrip().splitlines()[-1]
+    return tuple(int(n) for n in re.search(r"established (\d+)/\d+ closing (\d+)/\d+ settling (\d+)", last).groups())
+
+
+def memory_of(tracer):
+    """Resident memory, KiB."""
+    with open(f"/proc/{tracer.child.pid}/status", encoding="ascii") as lines:
+        return int(re.search(r"VmRSS:\s+(\d+)", lines.read())[1])
+
+
+@long_test
+def soak(lab):
+    """SOAK (5,000,000) connections through one process: memory stays, the tables empty themselves, all are reported."""
+    wanted, made, memory = int(os.environ.get("SOAK", "5000000")), 0, []
+    with open(os.devnull, "wb") as nothing:
+        maker, tracer = Maker(lab), watch(lab, stdout=nothing)
+    while made < wanted:
+        made += maker.made(maker.start(10))
+        time.sleep(SETTLE)
+        equal("flows kept at rest", figures(tracer), (0, 0, 0))
+        memory.append(memory_of(tracer))
+        print(f"# {made} connections, {memory[-1]} KiB", flush=True)
+    tracer.signal(signal.SIGINT)
+    equal("exit code", tracer.wait(30), 0)
+    told = [int(re.search(pattern, tracer.stderr, re.MULTILINE)[1]) for pattern in (r"^(\d+) conn", r"^  graceful +(\d+)")]
+    equal("connections reported, graceful ones", told, [made, made])
+    check(max(memory[1:]) - memory[0] < 1024, f"memory grew: {memory} KiB")
 
 
 if __name__ == "__main__":
