@@ -1,0 +1,201 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-2.0
+"""
+replay.py TCPFIN-TRACE CAPTURE...: the records of live traffic are those of its capture, whatever the kernel.
+
+Each capture is sent frame by frame, at its own pace, over a veth pair of its own, and what the program on its interface
+says must be what it says of the file with -r, times apart. -r asks no kernel: those that pass agree with each other.
+
+A capture can be sent if it is Ethernet, whole, no longer than LONGEST, and no two frames have one time. Of the others
+nothing is said.
+"""
+import heapq
+import json
+import os
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import time
+from typing import NamedTuple
+
+from netlab import Failure, Lab, Process, check, equal, until
+
+LONGEST = 3.0   # s from the first to the last frame
+STAGGER = 0.03  # s between the beginnings of two captures
+BATCH = 60      # captures at once, each on its interface
+ETHERNET = 1    # LINKTYPE_ETHERNET
+BY_CHANCE = {
+    "a17_rst_storm": "how many of its resets come in the settling time is a matter of milliseconds",
+    **dict.fromkeys(("sighted_twice", "sighted_twice_ipv6", "sighted_twice_routed"),
+                    "two sightings are one packet within a millisecond, and this may be too slow to send them so"),
+}
+MAGIC = {b"\xd4\xc3\xb2\xa1": ("<", 1000), b"\x4d\x3c\xb2\xa1": ("<", 1),  # byte order, ns of a fraction's unit
+         b"\xa1\xb2\xc3\xd4": (">", 1000), b"\xa1\xb2\x3c\x4d": (">", 1)}
+
+
+class Frame(NamedTuple):
+    """at: seconds after the first. up: from the station that sent the first."""
+
+    at: float
+    up: bool
+    data: bytes
+
+
+class Unfit(Exception):
+    """The capture cannot be sent."""
+
+
+def demand(condition):
+    if not condition:
+        raise Unfit
+
+
+def packets_of(data):
+    """(time in ns, bytes) of each packet of a classic pcap file."""
+    demand(data[:4] in MAGIC)
+    order, unit = MAGIC[data[:4]]
+    demand(struct.unpack_from(order + "I", data, 20) == (ETHERNET,))
+    offset = 24
+    while offset < len(data):
+        seconds, fraction, held, wire = struct.unpack_from(order + "IIII", data, offset)
+        packet = data[offset + 16:offset + 16 + held]
+        demand(14 <= held == wire == len(packet) and fraction * unit < 10**9)
+        yield seconds * 10**9 + fraction * unit, packet
+        offset += 16 + held
+
+
+def frames_of(path):
+    """The capture's frames; none where it cannot be sent."""
+    with open(path, "rb") as file:
+        data = file.read()
+    try:
+        packets = list(packets_of(data))
+        demand(packets)
+        times = [at for at, _ in packets]
+        demand(all(earlier < later for earlier, later in zip(times, times[1:])))
+        demand(times[-1] - times[0] <= LONGEST * 1e9 and max(len(packet) for _, packet in packets) <= 1514)
+    except (Unfit, struct.error):
+        return []
+    station = packets[0][1][6:12]
+    return [Frame((at - times[0]) / 1e9, packet[6:12] == station, packet) for at, packet in packets]
+
+
+def lay_links(lab, names):
+    """A veth pair a name, from the client to the server."""
+    path = lab.file("batch")
+    with open(path, "w", encoding="ascii") as batch:
+        for name in names:
+            batch.write(f"link add {name} type veth peer name {name} netns {lab.server.path}\n")
+            batch.write(f"link set {name} addrgenmode none up\n")
+    lab.client.run(f"ip -batch {path}")
+    with open(path, "w", encoding="ascii") as batch:
+        batch.writelines(f"link set {name} addrgenmode none up\n" for name in names)
+    lab.server.run(f"ip -batch {path}")
+
+
+def send(lab, captures):
+    """captures: {interface: frames}. Each begins a moment after the one before."""
+    plan = heapq.merge(*([(number * STAGGER + frame.at, number, frame.up, frame.data, name) for frame in frames]
+                         for number, (name, frames) in enumerate(captures.items())), key=lambda item: item[:2])
+    with lab.client.socket(socket.AF_PACKET, socket.SOCK_RAW) as client, \
+            lab.server.socket(socket.AF_PACKET, socket.SOCK_RAW) as server:
+        start = time.monotonic()
+        for at, _, up, data, name in plan:
+            time.sleep(max(0, start + at - time.monotonic()))
+            (client if up else server).sendto(data, (name, 0))
+
+
+def without_times(record):
+    """What must be the same: a timing is there or not, whatever it is."""
+    del record["@timestamp"]
+    record.pop("observer", None)  # a file has none
+    for name in ("start", "end", "duration"):
+        del record["event"][name]
+    timing = record["tcp"]["timing"]
+    record["tcp"]["timing"] = {name: timing[name] is not None for name in timing}
+    for segment in record["tcp"]["segments"]:
+        del segment["t"]
+    record["tcp"].pop("bytes_approximate", None)  # whether it took time enough for the numbers to wrap
+    return record
+
+
+def of_file(program, path):
+    done = subprocess.run([program, "-q", "--format=json", "-r", path], capture_output=True, text=True, check=True)
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def in_order(records):
+    records = sorted(records, key=lambda record: (record["event"]["start"], record["source"]["port"]))
+    return [without_times(record) for record in records]
+
+
+def difference(got, expected, path=""):
+    """Where the two differ first, for a person."""
+    if isinstance(expected, dict) and isinstance(got, dict):
+        pairs = [(f"{path}.{key}", got.get(key), expected.get(key)) for key in expected | got]
+    elif isinstance(expected, list) and isinstance(got, list) and len(got) == len(expected):
+        pairs = [(f"{path}[{number}]", *pair) for number, pair in enumerate(zip(got, expected))]
+    else:
+        return "" if got == expected else f"{path or 'records'}: live {brief(got)}, of the file {brief(expected)}"
+    return next(filter(None, (difference(a, b, name) for name, a, b in pairs)), "")
+
+
+def brief(value):
+    return f"{len(value)} of them" if isinstance(value, list) else repr(value)
+
+
+def start(lab, program, interfaces):
+    """The program, once it is on all of them: it takes one after the other."""
+    tracer = Process(lab, lab.client, [program, "--format=json", *interfaces])
+    until(lambda: tracer.code is not None or len(lab.client.attached(interfaces[-1])) == 2, "attached programs", 60)
+    check(tracer.code is None, f"the program ended at once: {tracer.stderr.strip()}")
+    return tracer
+
+
+def replay(program, captures):
+    """captures: {name: (path, frames)}. Sends all at once and returns {name: what is wrong, or nothing}."""
+    with Lab() as lab:
+        links = {f"r{number}": name for number, name in enumerate(captures)}
+        lay_links(lab, links)
+        tracer = start(lab, program, list(links))
+        send(lab, {link: captures[name][1] for link, name in links.items()})
+        time.sleep(1)  # the default settling time, and the reader's
+        live = {name: [] for name in captures}
+        tracer.signal(signal.SIGINT)
+        equal("exit code", tracer.wait(60), 0)
+        for record in map(json.loads, tracer.stdout.splitlines()):
+            live[links[record["observer"]["interface"]]].append(record)
+    return {name: difference(in_order(live[name]), in_order(of_file(program, path)))
+            for name, (path, _) in captures.items()}
+
+
+def judge(program, captures):
+    """Prints a line a capture and returns how many have failed."""
+    try:
+        wrong = replay(program, captures)
+    except (Failure, OSError) as error:
+        wrong = dict.fromkeys(captures, error)
+    for name, why in wrong.items():
+        print(f"not ok replay_{name} - {why}" if why else f"ok replay_{name}", flush=True)
+    return sum(map(bool, wrong.values()))
+
+
+def main(program, *paths):
+    captures = {os.path.basename(path).partition(".")[0]: (path, frames)
+                for path in sorted(paths) if (frames := frames_of(path))}
+    skipped = [name for name in BY_CHANCE if captures.pop(name, None)]
+    for name in skipped:
+        print(f"skip replay_{name} - {BY_CHANCE[name]}")
+    names, failed = list(captures), 0
+    for first in range(0, len(names), BATCH):
+        failed += judge(os.path.abspath(program), {name: captures[name] for name in names[first:first + BATCH]})
+    print(f"{len(names) - failed} passed, {failed} failed, {len(skipped)} skipped")
+    return 1 if failed or not names else 0
+
+
+if __name__ == "__main__":
+    if len(sys.argv) < 3 or os.geteuid() != 0:
+        sys.exit("usage: replay.py TCPFIN-TRACE CAPTURE..., as root")
+    sys.exit(main(*sys.argv[1:]))
