@@ -27,7 +27,7 @@ LIB_OBJ   := $(filter-out $(B)/user/main.o,$(USER_OBJ))
 UNIT_SRC  := $(wildcard tests/unit/test_*.c)
 UNIT_BIN  := $(UNIT_SRC:tests/unit/%.c=$(B)/tests/%)
 
-.PHONY: all deps install clean help run test test-programs soak fuzz bench bench-programs
+.PHONY: all deps deps-kernels install clean help run test test-programs test-kernels soak fuzz bench bench-programs
 
 all: $(B)/tcpfin-trace
 
@@ -39,6 +39,7 @@ help:
 	@echo 'make test        every test that needs no other machine (root)'
 	@echo 'make fuzz        libFuzzer with ASan and UBSan on every target, SECONDS=60 in all'
 	@echo 'make soak        5,000,000 connections through one process, or SOAK=N (root; about 10 minutes)'
+	@echo 'make test-kernels  tests under Debian kernels 6.1 and 6.12, in qemu (root)'
 	@echo 'make bench       what it costs, as a table and as build/bench.json (root; about 10 minutes)'
 	@echo 'make clean'
 
@@ -70,9 +71,12 @@ BUILD_PACKAGES := build-essential clang llvm bpftool libbpf-dev libelf-dev zlib1
 		  libseccomp-dev libmd-dev
 TEST_PACKAGES  := libcmocka-dev python3 python3-scapy tshark tcpdump iproute2 nftables ethtool strace jq \
 		  libclang-rt-dev valgrind
+GUEST_PACKAGES := qemu-system-x86 busybox-static cpio kmod xz-utils
+
+deps-kernels: TEST_PACKAGES += $(GUEST_PACKAGES)
 
 # Asks apt only for what is missing, so that it works offline once everything is there.
-deps:
+deps deps-kernels:
 	@missing=; for p in $(BUILD_PACKAGES) $(TEST_PACKAGES); do \
 		dpkg-query -W -f '$${db:Status-Status}' $$p 2>/dev/null | grep -qx installed || missing="$$missing $$p"; \
 	done; \
@@ -107,6 +111,14 @@ endif
 test: deps
 	@$(MAKE) --no-print-directory all test-programs
 	@tests/run
+
+# Debian's kernels, whichever runs here; KERNELS=6.1 tests under that one alone. The replay shows that all say the same.
+KERNELS ?= 6.1,6.12
+
+test-kernels: deps-kernels
+	@$(MAKE) --no-print-directory all test-programs
+	@tests/run replay
+	@tests/guests/run $(KERNELS)
 
 # SOAK=N connections through one process.
 soak: deps
