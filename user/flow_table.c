@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A hash table of flows with the same three kinds as in the kernel. An established flow keeps its opening only; unproven
- * and closing flows have a body with their log. Flows that wait for the same thing are queued in the order in which
- * they began to, so that what is due stands at a queue's head.
+ * A hash table of flows with the same three kinds as in the kernel. An established flow keeps its opening only;
+ * unproven and closing flows have a body with their log. Flows that wait for the same thing are queued in the order in
+ * which they began to, so that what is due stands at a queue's head.
  */
 #include <stdlib.h>
 #include <string.h>
