@@ -234,10 +234,13 @@ static __always_inline flag_t flow_seen_twice(const struct flow *f, const struct
 
 	for (i = 0; i < 2; i++) {
 		const struct flow_segment *e = &t->last[i];
-		/* an entry's time is that of its first segment; of the last entry's last one, t_last is the best guess */
-		__u64 seen = i == 0 && e->count > 1 && !f->lost ? f->t_last : e->time;
+		__u64 seen;
 
-		if (f->log_len > i && log_equal(e, s, t->side) && (i == 0 || e->count == 1) && e->ip_id == s->ip_id &&
+		if (f->log_len <= i)
+			return 0;
+		/* an entry's time is that of its first segment; of the last entry's last one, t_last is the best guess */
+		seen = i == 0 && e->count > 1 && !f->lost ? f->t_last : e->time;
+		if (log_equal(e, s, t->side) && (i == 0 || e->count == 1) && e->ip_id == s->ip_id &&
 		    e->win == s->win && s->time - seen < FLOW_DUPLICATE_NS)
 			return 1;
 	}
@@ -509,6 +512,7 @@ static __always_inline flag_t flow_beyond_window(const struct flow *f, const str
 static __always_inline flag_t flow_fin_implausible(const struct flow *f, const struct tcp_segment *s, __u32 side)
 {
 	const struct flow_side *me = &f->side[side & 1], *peer = &f->side[!side];
+	__u32 window;
 
 	if (flow_beyond_window(f, s, side))
 		return 1;
@@ -516,7 +520,10 @@ static __always_inline flag_t flow_fin_implausible(const struct flow *f, const s
 		return 1;
 	if (peer->seen & SIDE_FIN && s->ack == peer->fin_end)
 		return 0;
-	return peer->seen & SIDE_END && seq_diff(s->ack, peer->end) > (__s32)flow_window(f, side, 14);
+	if (me->seen & SIDE_ACK && !seq_after(s->ack, me->ack))
+		return 0;
+	window = flow_window(f, side, 14);
+	return peer->seen & SIDE_END && seq_diff(s->ack, peer->end) > (__s32)(window > 0xffff ? window : 0xffff);
 }
 
 static __always_inline void flow_fin(struct flow *f, struct flow_turn *t, const struct tcp_segment *s)
@@ -938,7 +945,7 @@ static __always_inline flag_t flow_is_stray(const struct flow *f)
 	if (f->state & FLOW_PROVEN)
 		return 0;
 	return f->state & FLOW_MIDSTREAM || !(f->open.seen & OPEN_SYN) ||
-	       (f->open.seen & (OPEN_INSIDE | OPEN_SYNACK)) == OPEN_INSIDE;
+	       (!(f->state & FLOW_DONE) && (f->open.seen & (OPEN_INSIDE | OPEN_SYNACK)) == OPEN_INSIDE);
 }
 
 /* A closing flow's beginning, in zeroed memory, from what the established one kept. Its log begins after the handshake. */
