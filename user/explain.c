@@ -583,11 +583,10 @@ static void put_traffic(struct buffer *out, const struct record *r)
 	for (side = SOURCE; side <= DESTINATION; side++) {
 		const struct record_traffic *t = &r->traffic[side];
 
-		buffer_printf(out, "; %s sent %" PRIu64 " segment%s with ", the(side), t->packets, t->packets == 1 ? "" : "s");
-		put_bytes(out, (int64_t)t->bytes);
-		if (!t->retransmits)
-			continue;
-		buffer_printf(out, ", %" PRIu64 " of them retransmitted", t->retransmits);
+		buffer_printf(out, "; %s sent %" PRIu64 " segment%s with %" PRIu64 " byte%s", the(side), t->packets,
+			      t->packets == 1 ? "" : "s", t->bytes, t->bytes == 1 ? "" : "s");
+		if (t->retransmits)
+			buffer_printf(out, ", %" PRIu64 " of them retransmitted", t->retransmits);
 	}
 }
 

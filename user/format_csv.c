@@ -135,7 +135,7 @@ static void csv_closer(struct buffer *out, const struct record *r)
 	COLUMN("traffic_destination_packets", csv_counted(out, r, r->traffic[DESTINATION].packets)) \
 	COLUMN("traffic_destination_bytes", csv_counted(out, r, r->traffic[DESTINATION].bytes)) \
 	COLUMN("traffic_destination_retransmits", csv_counted(out, r, r->traffic[DESTINATION].retransmits)) \
-	COLUMN("traffic_idle", csv_number(out, r->idle))
+	COLUMN("traffic_idle", csv_number(out, r->counted ? r->idle : NUMBER_UNSEEN))
 
 #define RESET_SEEN(r) ((r)->reset.by != NOBODY)
 #define HEADER_FIELD(name, append) buffer_text(out, name ",");

@@ -638,25 +638,27 @@ static const char csv_header[] =
 	"timing_close,timing_lifetime,retransmits_syn,retransmits_syn_ack,retransmits_fin_source,"
 	"retransmits_fin_destination,tcp_half_closed_bytes,window_scale_source,window_scale_destination,"
 	"tcp_completeness,tcp_conn_state,tcp_history,tcp_midstream,fin_original_source,fin_original_destination,"
-	"tcp_resets_ignored,tcp_bytes_approximate,tcp_flags,tcp_segments_lost\r\n";
+	"tcp_resets_ignored,tcp_bytes_approximate,tcp_flags,tcp_segments_lost,"
+	"traffic_source_packets,traffic_source_bytes,traffic_source_retransmits,traffic_destination_packets,"
+	"traffic_destination_bytes,traffic_destination_retransmits,traffic_idle\r\n";
 static const char csv_graceful[] =
 	"2026-11-22T06:07:35.565665123Z,2026-11-22T06:04:19.584723123Z,2026-11-22T06:07:35.565665123Z,195980942000,"
 	"\"eth0\",ipv4,100,,1:TihD1ec2uYYN28Lyvj/V58RLfwU=,192.168.139.29,63164,3342,110.42.175.115,22,4477,"
 	"graceful,four_way,source,source,TIME-WAIT,CLOSED,,,,,,false,false,"
 	"44800000,92000,44892000,36020000,1965000,68000,38053000,195980942000,"
-	"2,3,0,1,0,8,7,31,SF,ShADadFfA,false,true,false,0,false,>S <S. >. ... >F. <. <F. >.,0\r\n";
+	"2,3,0,1,0,8,7,31,SF,ShADadFfA,false,true,false,0,false,>S <S. >. ... >F. <. <F. >.,0,,,,,,,\r\n";
 static const char csv_reset[] =
 	"2000-03-01T00:00:00.000000007Z,2000-02-28T23:59:59.000000000Z,2000-03-01T00:00:00.000000007Z,86401000000007,"
 	",ipv6,,,1:EYc9SqN49VoaekhgG9NGxAL7vGE=,2001:db8::1,50000,,fe80::d:e:f,443,,"
 	"reset,,destination,,CLOSED,CLOSED,,destination,half_closed,in_window,fastclose,true,true,"
 	",,,,,,,86401000000007,"
-	"0,0,0,0,,,,0,OTH,^r,true,false,false,1,true,... >P.*3 <R.! <R <R*2~ (4294967295 lost),4294967295\r\n";
+	"0,0,0,0,,,,0,OTH,^r,true,false,false,1,true,... >P.*3 <R.! <R <R*2~ (4294967295 lost),4294967295,,,,,,,\r\n";
 static const char csv_unanswered[] =
 	"1970-01-01T00:00:03.000000000Z,1970-01-01T00:00:00.000000000Z,1970-01-01T00:00:03.000000000Z,3000000000,"
 	"\"a\"\"b,\\x1b\\x0a\\xff\",ipv4,4094,0,1:LdN0oTsWjz5qVMMtMj5zPyV/TiU=,255.255.255.255,65535,0,0.0.0.0,0,,"
 	"unanswered,,unknown,,SYN-SENT,,,,,,,false,false,"
 	",,,,,,,,"
-	"2,0,0,0,,14,,1,S0,S,false,false,false,0,false,>SEW >S*2~,0\r\n";
+	"2,0,0,0,,14,,1,S0,S,false,false,false,0,false,>SEW >S*2~,0,,,,,,,\r\n";
 
 static unsigned csv_fields(const char *line)
 {
@@ -691,6 +693,49 @@ static void test_csv(void **state)
 	format_record(&b, FORMAT_CSV, &style, &r);
 	expect(&b, csv_unanswered);
 	assert_int_equal(csv_fields(b.data), csv_fields(csv_header));
+	buffer_free(&b);
+}
+
+/* ---- --all-segments ---- */
+
+static void sample_counted(struct record *r)
+{
+	sample_graceful(r);
+	r->counted = true;
+	r->idle = 60000000000;
+	r->traffic[SOURCE] = (struct record_traffic){
+		.packets = 12, .bytes = 18446744073709551615ULL, .retransmits = 2, .retransmitted_bytes = 7,
+		.last_data = 262300000, .run = {{1, TCP_SYN}, {10, TCP_ACK}, {1, TCP_FIN | TCP_ACK}}, .run_count = 3,
+	};
+	r->traffic[DESTINATION] = (struct record_traffic){
+		.packets = 1, .last_data = NUMBER_UNSEEN, .run = {{1, TCP_SYN | TCP_ACK}}, .run_count = 1, .runs_lost = 9,
+	};
+}
+
+static void test_traffic(void **state)
+{
+	struct buffer b = {0};
+	struct record r;
+
+	(void)state;
+	sample_counted(&r);
+	format_json(&b, &r);
+	buffer_char(&b, 0);
+	assert_non_null(strstr(b.data, ",\"traffic\":{\"source\":{\"packets\":12,\"bytes\":18446744073709551615,"
+				       "\"retransmits\":2,\"retransmitted_bytes\":7,\"last_data\":262300000,"
+				       "\"flags\":[[\"S\",1],[\".\",10],[\"F.\",1]],\"flags_lost\":0},"
+				       "\"destination\":{\"packets\":1,\"bytes\":0,\"retransmits\":0,"
+				       "\"retransmitted_bytes\":0,\"last_data\":null,\"flags\":[[\"S.\",1]],"
+				       "\"flags_lost\":9},\"idle\":60000000000},\"segments\":["));
+	b.len = 0;
+	format_csv(&b, &r);
+	buffer_char(&b, 0);
+	assert_non_null(strstr(b.data, ",12,18446744073709551615,2,1,0,0,60000000000\r\n"));
+	b.len = 0;
+	format_explanation(&b, &r);
+	buffer_char(&b, 0);
+	assert_non_null(strstr(b.data, "; it had been idle for 1m00s; the source sent 12 segments with 18446744073709551615 "
+				       "bytes, 2 of them retransmitted; the destination sent 1 segment with 0 bytes"));
 	buffer_free(&b);
 }
 
@@ -733,6 +778,7 @@ int main(void)
 		cmocka_unit_test(test_text_zone),
 		cmocka_unit_test(test_text_flags),
 		cmocka_unit_test(test_csv),
+		cmocka_unit_test(test_traffic),
 		cmocka_unit_test(test_dispatch),
 	};
 
