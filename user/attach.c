@@ -248,33 +248,40 @@ bool attach_needs_net_admin(const struct attachment *a)
 	return a->filters;
 }
 
-/* The interface of the link as its namespace numbers it, 0 once it is gone or the link is off. */
-static uint32_t link_ifindex(int link)
+/*
+ * The interface of the links as its namespace numbers it; 0 once it is gone or one of them is off. Waits for a deletion
+ * under way.
+ */
+static uint32_t links_ifindex(const struct attachment *a)
 {
-	struct bpf_link_info info = {};
-	uint32_t size = sizeof(info);
+	uint32_t ifindex = 0;
 
-	/* xdp.ifindex and the (newer) tcx.ifindex stand at the same place. */
-	return bpf_obj_get_info_by_fd(link, &info, &size) ? 0 : info.xdp.ifindex;
+	for (int i = 0; i < 2; i++) {
+		struct bpf_link_info info = {};
+		uint32_t size = sizeof(info);
+
+		if (a->links[i] <= 0)
+			continue;
+		/* xdp.ifindex and the (newer) tcx.ifindex stand at the same place. */
+		if (bpf_obj_get_info_by_fd(a->links[i], &info, &size) || !info.xdp.ifindex)
+			return 0;
+		ifindex = info.xdp.ifindex;
+	}
+	return ifindex;
 }
 
 enum attach_state attach_state(struct attachment *a)
 {
-	bool here = if_indextoname(a->ifindex, a->name), on = true;
+	bool links = a->links[0] > 0 || a->links[1] > 0;
+	uint32_t before = links ? links_ifindex(a) : a->ifindex;
+	bool filters = !a->filters || clsact_attached(a->ifindex, a->filters);
 
-	for (int i = 0; i < 2; i++) {
-		uint32_t ifindex;
-
-		if (a->links[i] <= 0)
-			continue;
-		ifindex = link_ifindex(a->links[i]);
-		if (ifindex && (!here || ifindex != a->ifindex))
-			return ATTACH_MOVED;
-		on &= ifindex != 0;
-	}
-	if (!here)
-		return ATTACH_GONE;
-	return on && (!a->filters || clsact_attached(a->ifindex, a->filters)) ? ATTACH_ON : ATTACH_OFF;
+	/* In this order: what was off before the name was looked up was not deleted if there still is a name. */
+	if (!if_indextoname(a->ifindex, a->name))
+		return links && links_ifindex(a) ? ATTACH_MOVED : ATTACH_GONE;
+	if (before && before != a->ifindex)
+		return ATTACH_MOVED;
+	return before && filters ? ATTACH_ON : ATTACH_OFF;
 }
 
 bool attach_is_up(const struct attachment *a)

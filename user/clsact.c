@@ -296,7 +296,7 @@ bool clsact_attached(unsigned ifindex, int directions)
 	struct filters f;
 
 	if (list(&f, ifindex))
-		return false;
+		return true; /* no word is better than a wrong one */
 	for (unsigned i = 0; i < f.count; i++)
 		directions -= owner_of(f.ours[i].handle) == owner;
 	return directions <= 0;

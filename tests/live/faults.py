@@ -404,9 +404,9 @@ def interface_taken_off_clsact(lab):
     tracer.stop()
 
 
-def comes_back(lab, **settings):
+def comes_back(lab, *options, **settings):
     """eth0 is deleted and made anew twice; each time it is watched again, without privileges."""
-    tracer = two_watched(lab, "--follow", **settings)
+    tracer = two_watched(lab, "--follow", *options, **settings)
     keys = close_some(paths(lab)[0], 1)
     for _ in range(2):
         lab.client.run("ip link delete eth0")
@@ -425,6 +425,12 @@ def comes_back(lab, **settings):
 def follow(lab):
     """--follow: an interface that comes back is watched again."""
     comes_back(lab)
+
+
+@test
+def follow_xdp(lab):
+    """The same with XDP."""
+    comes_back(lab, "--hook=xdp")
 
 
 @test
