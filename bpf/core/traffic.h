@@ -55,13 +55,13 @@ static __always_inline void traffic_run_add(struct traffic_side *t, __u8 flags, 
 	__u32 last = t->runs - 1;
 
 	opaque(last);
-	if (last < TRAFFIC_RUNS && t->run[last].flags == flags) {
+	if (last < TRAFFIC_RUNS && t->run[last].flags == flags && !t->runs_lost) {
 		t->run[last].count += count;
 		return;
 	}
 	last++;
 	opaque(last);
-	if (last >= TRAFFIC_RUNS) {
+	if (last >= TRAFFIC_RUNS || t->runs_lost) {
 		t->runs_lost += count;
 		return;
 	}

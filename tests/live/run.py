@@ -5,6 +5,7 @@ run.py TCPFIN-TRACE [NAME...]: live tests on real interfaces, as root, all of th
 they are run and what they print.
 """
 import contextlib
+import itertools
 import json
 import os
 import re
@@ -20,7 +21,7 @@ from harness import (GRACEFUL, PROGRAM, Suite, about, as_nobody, close_some, exp
                      foreign_object, key_of, one_close_seen, one_each,
                      paths, raw_socket, refuses, watch)
 from netlab import Tun, check, equal, ipv4, mac, need, until
-from witness import Capture, Close
+from witness import Capture, Close, of_connection, retransmissions
 
 suite = Suite()
 test = suite.test
@@ -267,6 +268,58 @@ def big_transfer_xdp(lab):
 
 
 # ---- when the program starts, stops and stands still ----
+
+def runs_of(segments):
+    """[[flags, how many]] in order."""
+    return [[letters, len(list(group))] for letters, group in itertools.groupby(s.letters for s in segments)]
+
+
+def counts_of(segments, role):
+    """What the record must tell of one side's segments, as tcpdump saw them."""
+    runs, most = runs_of(segments), 16
+    return {f"tcp.traffic.{role}.packets": len(segments),
+            f"tcp.traffic.{role}.bytes": sum(s.len for s in segments),
+            f"tcp.traffic.{role}.retransmits": retransmissions([s for s in segments if s.len]),
+            f"tcp.traffic.{role}.flags": runs[:most],
+            f"tcp.traffic.{role}.flags_lost": sum(count for _, count in runs[most:])}
+
+
+def idle_transfer(path):
+    """Data through a path that loses some of it, then 300 ms of nothing, then a close. Returns the key."""
+    connection = path.connect()
+    with path.server.dropping(f"tcp dport {connection.key[2]} numgen inc mod 4 == 2"):
+        pump(connection.client, connection.server, 300_000)
+    pump(connection.server, connection.client, 100_000)
+    time.sleep(0.3)
+    close_in_turn(connection.client, connection.server)
+    return connection.key
+
+
+def all_segments_on(lab, hook):
+    witness, tracer = Capture(lab, lab.client, "eth0"), watch(lab, f"--hook={hook}", "--all-segments")
+    keys = [idle_transfer(path) for path in paths(lab)]
+    tracer.wait_for(len(keys))
+    records, segments = one_each(tracer.stop(), keys), witness.stop()
+    for key, record in records.items():
+        seen = of_connection(segments, key)
+        source = [s for s in seen if s.sport == key[1]]
+        check(retransmissions([s for s in source if s.len]), "nothing was retransmitted: nothing was tested")
+        expect(record, GRACEFUL | counts_of(source, "source"))
+        expect(record, counts_of([s for s in seen if s.dport == key[1]], "destination"))
+        check(0.29 < field(record, "tcp.traffic.idle") / 1e9 < 0.5, f"idle: {field(record, 'tcp.traffic.idle')} ns")
+
+
+@test
+def all_segments_tc(lab):
+    """--all-segments: packets, bytes, retransmissions and flags as tcpdump saw them, and the idle time."""
+    all_segments_on(lab, "tc")
+
+
+@test
+def all_segments_xdp(lab):
+    """The same through XDP."""
+    all_segments_on(lab, "xdp")
+
 
 @test
 def midstream(lab):
