@@ -122,7 +122,7 @@ static int take_table_record(void *context, void *data, size_t size)
 	return 0;
 }
 
-static struct instance *instance_new(uint32_t max_flows)
+static struct instance *instance_new(uint32_t max_flows, bool all_segments)
 {
 	struct instance *i = calloc(1, sizeof(*i));
 	int err;
@@ -133,6 +133,7 @@ static struct instance *instance_new(uint32_t max_flows)
 	if (!i->skeleton)
 		fail("open", errno);
 	size_maps(i->skeleton, max_flows);
+	i->skeleton->rodata->settings.all_segments = all_segments;
 	err = bench_bpf__load(i->skeleton);
 	err = err ? err : programs_connect(i->skeleton->obj);
 	if (err)
@@ -194,6 +195,23 @@ static void fill_established(struct instance *i, uint32_t flows)
 		err = bpf_map_update_batch(fd, keys, values, &count, NULL);
 		if (err || count != n)
 			fail("filling the table of established flows", err ? err : ENOSPC);
+	}
+}
+
+/* With --all-segments: its table holds the same flows. */
+static void fill_traffic(struct instance *i, uint32_t flows)
+{
+	struct traffic none = {};
+
+	for (uint32_t flow = 0; flow < flows; flow++) {
+		struct established value;
+		struct flow_key key;
+		int err;
+
+		established_flow(&key, &value, flow, i->skeleton->rodata->settings.hash_seed);
+		err = bpf_map_update_elem(bpf_map__fd(i->skeleton->maps.traffic), &key, &none, BPF_NOEXIST);
+		if (err)
+			fail("filling the table of --all-segments", err);
 	}
 }
 
@@ -289,13 +307,13 @@ static void plan_data(struct instance *i, uint32_t flows)
 	};
 }
 
-/* Data segments and ACKs. */
-static void bench_data(struct instance *one, struct instance *million)
+/* Data segments and ACKs. counted: one flow, with --all-segments. */
+static void bench_data(struct instance *one, struct instance *million, struct instance *counted)
 {
-	static double ns[HOOKS][PROGRAMS][2][DATA_ROUNDS];
+	static double ns[HOOKS][PROGRAMS][2][DATA_ROUNDS], all[HOOKS][DATA_ROUNDS];
 
 	for (unsigned round = 0; round < DATA_ROUNDS; round++)
-		for (int hook = 0; hook < HOOKS; hook++)
+		for (int hook = 0; hook < HOOKS; hook++) {
 			for (int p = EMPTY; p <= OURS; p++)
 				for (int many = 0; many < 2; many++) {
 					struct instance *i = many ? million : one;
@@ -303,6 +321,11 @@ static void bench_data(struct instance *one, struct instance *million)
 					plan_data(i, many ? MILLION : 1);
 					ns[hook][p][many][round] = run(i->programs[hook][p], PACKETS);
 				}
+			plan_data(counted, 1);
+			all[hook][round] = run(counted->programs[hook][OURS], PACKETS);
+		}
+	for (int hook = 0; hook < HOOKS; hook++)
+		printf("%s.all.one %.2f\n", hook_names[hook], median(all[hook], DATA_ROUNDS));
 	for (int hook = 0; hook < HOOKS; hook++)
 		for (int p = EMPTY; p <= OURS; p++)
 			for (int many = 0; many < 2; many++)
@@ -421,20 +444,23 @@ static double flow_bytes(const struct instance *million)
 int main(void)
 {
 	char *arguments[] = {"packet_path", "lo", NULL};
-	struct instance *one, *million, *busy;
+	struct instance *one, *million, *counted, *busy;
 
 	if (options_parse(&options, 2, arguments) >= 0)
 		return 1;
-	one = instance_new(1);
-	million = instance_new(MILLION);
+	one = instance_new(1, false);
+	million = instance_new(MILLION, false);
+	counted = instance_new(1, true);
 	fill_established(one, 1);
 	fill_established(million, MILLION);
 	printf("memory.flow %.1f\n", flow_bytes(million));
-	bench_data(one, million);
+	fill_traffic(counted, 1);
+	bench_data(one, million, counted);
+	instance_free(counted);
 	instance_free(one);
 	instance_free(million);
 
-	busy = instance_new(OTHERS + options.max_flows);
+	busy = instance_new(OTHERS + options.max_flows, false);
 	fill_established(busy, OTHERS);
 	fill_table(busy, OTHERS);
 	bench_connections(busy);
