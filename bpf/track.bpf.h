@@ -194,7 +194,6 @@ static __noinline int closing_insert(struct work *w)
 		}
 	}
 	watch_lower(w->key.hash);
-	count(COUNT_CLOSING_FULL);
 	return INSERT_FULL;
 }
 
@@ -515,7 +514,8 @@ static __noinline int track_proven(struct work *w, struct closing *c)
 	if (settings.all_segments && w->value.body.flow.open.seen & OPEN_ACK)
 		traffic_enter(w);
 	if (w->value.body.flow.state & FLOW_BEGUN) {
-		closing_begin(w);
+		if (closing_begin(w) == INSERT_FULL)
+			count(w->value.body.flow.state & FLOW_MIDSTREAM ? COUNT_MIDSTREAM_FULL : COUNT_CLOSING_FULL);
 	} else {
 		struct established new = {};
 
@@ -570,11 +570,18 @@ static __noinline int track_begin(struct work *w, struct established *e)
 	inserted = closing_begin(w);
 	if (inserted == INSERT_RACED)
 		return BEGIN_RACED;
-	if (inserted == INSERT_DONE && e) {
-		w->key.generation = 0;
-		established_heard(w, e);
-		if (!bpf_map_delete_elem(&established, &w->key))
-			count(COUNT_CLOSED);
+	if (!e) {
+		if (inserted == INSERT_FULL)
+			count(COUNT_MIDSTREAM_FULL);
+		return BEGIN_PLACED;
+	}
+	w->key.generation = 0;
+	established_heard(w, e);
+	/* Without room for its close it is forgotten all the same: it would be lost more than once, and stay for hours. */
+	if (!bpf_map_delete_elem(&established, &w->key)) {
+		count(COUNT_CLOSED);
+		if (inserted == INSERT_FULL)
+			count(COUNT_CLOSING_FULL);
 	}
 	return BEGIN_PLACED;
 }

@@ -4,7 +4,7 @@
  */
 #include "counters.h"
 
-_Static_assert(COUNT_VERDICT == 2 && PACKET_VERDICTS == 10 && COUNTERS - COUNT_ESTABLISHED == 15,
+_Static_assert(COUNT_VERDICT == 2 && PACKET_VERDICTS == 10 && COUNTERS - COUNT_ESTABLISHED == 16,
 	       "a counter came or went: give it a name, then change these numbers");
 
 const char *const counter_names[COUNTERS] = {
@@ -32,6 +32,7 @@ const char *const counter_names[COUNTERS] = {
 	[COUNT_RECORDS_LOST] = "records_lost",
 	[COUNT_ESTABLISHED_FULL] = "established_full",
 	[COUNT_CLOSING_FULL] = "closing_full",
+	[COUNT_MIDSTREAM_FULL] = "midstream_full",
 	[COUNT_IDLE_FORGOTTEN] = "idle_forgotten",
 	[COUNT_TRAFFIC_FULL] = "traffic_full",
 	[COUNT_CONTENDED] = "contended",

@@ -24,8 +24,8 @@ static double filter_fill(const struct watch *watch)
 
 static uint64_t lost(const uint64_t counters[COUNTERS])
 {
-	return counters[COUNT_RECORDS_LOST] + counters[COUNT_CLOSING_FULL] + counters[COUNT_ESTABLISHED_FULL] +
-	       counters[COUNT_CONTENDED];
+	return counters[COUNT_RECORDS_LOST] + counters[COUNT_CLOSING_FULL] + counters[COUNT_MIDSTREAM_FULL] +
+	       counters[COUNT_ESTABLISHED_FULL] + counters[COUNT_CONTENDED];
 }
 
 static void print_programs(struct buffer *out, const struct live_stats *now, const struct live_stats *before)

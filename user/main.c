@@ -16,8 +16,8 @@
 /* Counts of what should have been recorded and was not. */
 static uint64_t losses(const uint64_t counters[COUNTERS])
 {
-	return counters[COUNT_RECORDS_LOST] + counters[COUNT_CLOSING_FULL] + counters[COUNT_ESTABLISHED_FULL] +
-	       counters[COUNT_CONTENDED];
+	return counters[COUNT_RECORDS_LOST] + counters[COUNT_CLOSING_FULL] + counters[COUNT_MIDSTREAM_FULL] +
+	       counters[COUNT_ESTABLISHED_FULL] + counters[COUNT_CONTENDED];
 }
 
 static void print_summary(const struct reporter *reporter, const uint64_t counters[COUNTERS])

@@ -51,7 +51,7 @@ enum counter {
 	COUNT_VERDICT,     /* PACKET_VERDICTS counters: packets that were no TCP segment, by reason */
 	COUNT_ESTABLISHED = COUNT_VERDICT + PACKET_VERDICTS, /* handshakes completed */
 	COUNT_CLOSES,         /* closing flows begun */
-	COUNT_CLOSED,         /* of those, the ones that had been established */
+	COUNT_CLOSED,         /* established flows whose close has begun, or was lost */
 	COUNT_STRAY_RST,      /* RSTs of no known connection */
 	COUNT_STRAY,          /* FINs and SYN-ACKs of no known connection that nothing confirmed */
 	COUNT_LATE,           /* copies and RSTs of connections that were reported already */
@@ -60,7 +60,8 @@ enum counter {
 	COUNT_UNPROVEN_EVICTED,  /* unproven flows that gave way to newer ones */
 	COUNT_RECORDS_LOST,      /* connections that ended and gave way before they could be reported */
 	COUNT_ESTABLISHED_FULL,  /* handshakes not remembered: the table of established flows was full */
-	COUNT_CLOSING_FULL,      /* closes lost: the table of closing flows was full */
+	COUNT_CLOSING_FULL,      /* connections whose close was lost: the table of closing flows was full */
+	COUNT_MIDSTREAM_FULL,    /* the same of what may be connections older than the start, or counted as lost before */
 	COUNT_IDLE_FORGOTTEN,    /* established flows forgotten as idle */
 	COUNT_TRAFFIC_FULL,      /* --all-segments: connections not counted, the table was full */
 	COUNT_CONTENDED,         /* segments not recorded: their flow changed under every try */
