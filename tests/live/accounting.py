@@ -265,6 +265,63 @@ def flood_rst(lab):
 # ---- more than the tables hold ----
 
 @test
+def tables_of_1024(lab):
+    """Tables of 1,024 entries at full rate: what is lost is counted, to the connection."""
+    maker, tracer = Maker(lab), watch(lab, "--max-flows=1024", "--max-closing=1024", "--max-unproven=1024")
+    made = maker.made(maker.start(2))
+    time.sleep(SETTLE)
+    account = Account(tracer)
+    account.holds(made)
+    check(account.lost and account.reported, f"nothing is tested: {account}")
+
+
+@test
+def reader_stopped_too_long(lab):
+    """SIGSTOP until the table of closing flows overflows: the same, and after it all is well again."""
+    maker, tracer = Maker(lab), watch(lab, "--max-closing=4096", "--ring=64K")
+    work = maker.start(4)
+    tracer.signal(signal.SIGSTOP)
+    time.sleep(2)
+    tracer.signal(signal.SIGCONT)
+    made = maker.made(work)
+    time.sleep(SETTLE)
+    account = Account(tracer)
+    account.holds(made)
+    check(account.lost and account.reported and not account.open, f"{account}")
+
+
+def same_port(lab, times):
+    """
+    Connections of one tuple, each aborted at once. Eight of a tuple have room until the reader comes by; of those that
+    have none the RST is lost, and the next one's SYN tells that they were replaced.
+    """
+    tracer, path = watch(lab), Path(lab.client, lab.server, ipv4(0, 2))
+    with path.listen() as listener:
+        for _ in range(times):
+            client = lab.client.socket(path.family)
+            client.bind(("", 45000))
+            client.connect(listener.getsockname())
+            abort(client)
+            listener.accept()[0].close()
+    time.sleep(SETTLE)
+    account = Account(tracer)
+    account.holds(times)
+    check(account.reported, f"nothing was reported: {account}")
+
+
+@test
+def same_port_1000(lab):
+    """1,000 connections of one tuple, as fast as they come: reported + lost = 1,000."""
+    same_port(lab, 1000)
+
+
+@long_test
+def same_port_10000(lab):
+    """10,000 connections of one tuple."""
+    same_port(lab, 10000)
+
+
+@test
 def held_open(lab):
     """5,000 connections held open and room for 1,024: open + lost = 5,000."""
     tracer, path = watch(lab, "--max-flows=1024"), Path(lab.client, lab.server, ipv4(0, 2))
