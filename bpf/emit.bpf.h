@@ -73,6 +73,7 @@ static __noinline int emit_open(const struct flow_open *open, const struct flow_
 	e = bpf_ringbuf_reserve(&ring, sizeof(*e), 0);
 	if (!e) {
 		count(COUNT_RECORDS_LOST);
+		traffic_forget(key);
 		return 0;
 	}
 	e->head.kind = EVENT_UNPROVEN;
@@ -82,7 +83,7 @@ static __noinline int emit_open(const struct flow_open *open, const struct flow_
 	flow_reopen(&e->body.flow, open);
 	e->body.flow.state |= state;
 	if (settings.all_segments)
-		traffic_take(key, e);
+		traffic_tell(key, e);
 	bpf_ringbuf_submit(e, BPF_RB_NO_WAKEUP);
 	return 0;
 }

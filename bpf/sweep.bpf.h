@@ -140,8 +140,8 @@ static long sweep_established(void *map, struct flow_key *key, struct establishe
 		return 0;
 	if (s->request.show_open)
 		emit_open(&e->open, &k, 0);
-	else if (settings.all_segments)
-		traffic_take(&k, NULL);
+	else
+		traffic_forget(&k);
 	count(COUNT_IDLE_FORGOTTEN);
 	if (!bpf_map_delete_elem(&established, &k))
 		watch_lower(k.hash);

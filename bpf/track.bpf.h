@@ -514,8 +514,11 @@ static __noinline int track_proven(struct work *w, struct closing *c)
 	if (settings.all_segments && w->value.body.flow.open.seen & OPEN_ACK)
 		traffic_enter(w);
 	if (w->value.body.flow.state & FLOW_BEGUN) {
-		if (closing_begin(w) == INSERT_FULL)
+		if (closing_begin(w) == INSERT_FULL) {
 			count(w->value.body.flow.state & FLOW_MIDSTREAM ? COUNT_MIDSTREAM_FULL : COUNT_CLOSING_FULL);
+			w->key.generation = 0;
+			traffic_forget(&w->key);
+		}
 	} else {
 		struct established new = {};
 
@@ -580,8 +583,10 @@ static __noinline int track_begin(struct work *w, struct established *e)
 	/* Without room for its close it is forgotten all the same: it would be lost more than once, and stay for hours. */
 	if (!bpf_map_delete_elem(&established, &w->key)) {
 		count(COUNT_CLOSED);
-		if (inserted == INSERT_FULL)
+		if (inserted == INSERT_FULL) {
 			count(COUNT_CLOSING_FULL);
+			traffic_forget(&w->key);
+		}
 	}
 	return BEGIN_PLACED;
 }

@@ -66,16 +66,24 @@ static __noinline int traffic_move(const struct flow_key *key)
 	return 0;
 }
 
-/* The established flow of `key` is to be reported, or forgotten. to: NULL, or where to put what was counted of it. */
-static __always_inline void traffic_take(const struct flow_key *key, struct flow_event *to)
+/* Nobody will ask for the entry of `key`. */
+static __noinline int traffic_forget(const struct flow_key *key)
 {
-	struct traffic *t = to ? bpf_map_lookup_elem(&traffic, key) : NULL;
+	if (key && settings.all_segments)
+		bpf_map_delete_elem(&traffic, key);
+	return 0;
+}
 
-	if (t) {
-		to->head.kind = EVENT_OPEN;
-		copy_rolled(to->body.log, t, sizeof(*t));
-	}
-	bpf_map_delete_elem(&traffic, key);
+/* What was counted of the established flow of `key` goes into its event. */
+static __always_inline void traffic_tell(const struct flow_key *key, struct flow_event *e)
+{
+	struct traffic *t = bpf_map_lookup_elem(&traffic, key);
+
+	if (!t)
+		return;
+	e->head.kind = EVENT_OPEN;
+	copy_rolled(e->body.log, t, sizeof(*t));
+	traffic_forget(key);
 }
 
 #endif
