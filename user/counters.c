@@ -37,3 +37,9 @@ const char *const counter_names[COUNTERS] = {
 	[COUNT_TRAFFIC_FULL] = "traffic_full",
 	[COUNT_CONTENDED] = "contended",
 };
+
+uint64_t counters_lost(const uint64_t counters[COUNTERS])
+{
+	return counters[COUNT_RECORDS_LOST] + counters[COUNT_CLOSING_FULL] + counters[COUNT_MIDSTREAM_FULL] +
+	       counters[COUNT_ESTABLISHED_FULL] + counters[COUNT_CONTENDED];
+}

@@ -5,8 +5,13 @@
 #ifndef TCPFIN_COUNTERS_H
 #define TCPFIN_COUNTERS_H
 
+#include <stdint.h>
+
 #include "../bpf/core/record.h"
 
 extern const char *const counter_names[COUNTERS];
+
+/* What should have been recorded and was not. */
+uint64_t counters_lost(const uint64_t counters[COUNTERS]);
 
 #endif

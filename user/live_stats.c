@@ -2,6 +2,7 @@
 /*
  * Figures a second, not totals: what stands in the summary at the end is not repeated here.
  */
+#include "counters.h"
 #include "live_stats.h"
 
 static void print_rate(struct buffer *out, const char *name, uint64_t now, uint64_t before, double seconds)
@@ -20,12 +21,6 @@ static double filter_fill(const struct watch *watch)
 	for (unsigned i = 0; i < WATCH_CELLS; i++)
 		live += watch->live[i] != 0;
 	return 100.0 * live / WATCH_CELLS;
-}
-
-static uint64_t lost(const uint64_t counters[COUNTERS])
-{
-	return counters[COUNT_RECORDS_LOST] + counters[COUNT_CLOSING_FULL] + counters[COUNT_MIDSTREAM_FULL] +
-	       counters[COUNT_ESTABLISHED_FULL] + counters[COUNT_CONTENDED];
 }
 
 static void print_programs(struct buffer *out, const struct live_stats *now, const struct live_stats *before)
@@ -57,7 +52,7 @@ void live_stats_print(struct buffer *out, const struct live_stats *now, const st
 		      (unsigned long long)now->closing, (unsigned long long)now->closing_max,
 		      (unsigned long long)now->pending, filter_fill(watch));
 	buffer_printf(out, "; ring-full %llu evicted %llu lost %llu", (unsigned long long)n[COUNT_RING_FULL],
-		      (unsigned long long)n[COUNT_UNPROVEN_EVICTED], (unsigned long long)lost(n));
+		      (unsigned long long)n[COUNT_UNPROVEN_EVICTED], (unsigned long long)counters_lost(n));
 	print_programs(out, now, before);
 	buffer_char(out, '\n');
 }

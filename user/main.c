@@ -13,13 +13,6 @@
 #include "source_file.h"
 #include "source_live.h"
 
-/* Counts of what should have been recorded and was not. */
-static uint64_t losses(const uint64_t counters[COUNTERS])
-{
-	return counters[COUNT_RECORDS_LOST] + counters[COUNT_CLOSING_FULL] + counters[COUNT_MIDSTREAM_FULL] +
-	       counters[COUNT_ESTABLISHED_FULL] + counters[COUNT_CONTENDED];
-}
-
 static void print_summary(const struct reporter *reporter, const uint64_t counters[COUNTERS])
 {
 	struct buffer b = {};
@@ -53,7 +46,7 @@ int main(int argc, char **argv)
 		code = reporter_exit_code(&reporter);
 	if (!options.quiet && (code == EXIT_FINE || reporter.summary.records))
 		print_summary(&reporter, counters);
-	if (code == EXIT_FINE && options.strict && losses(counters))
+	if (code == EXIT_FINE && options.strict && counters_lost(counters))
 		code = EXIT_LOSS;
 	reporter_free(&reporter);
 	return code;
