@@ -111,7 +111,7 @@ static void test_defaults(void **state)
 	assert_int_equal(o.syn_timeout, 10000000000);
 	assert_int_equal(o.close_timeout, 60000000000);
 	assert_int_equal(o.idle_timeout, 7200000000000);
-	assert_int_equal(o.max_flows, 131072);
+	assert_int_equal(o.max_flows, 65536);
 	assert_int_equal(o.max_closing, 16384);
 	assert_int_equal(o.max_unproven, 32768);
 	assert_int_equal(o.ring_bytes, 4194304);
@@ -537,7 +537,7 @@ static void test_help(void **state)
 		"--settle=MS", "--syn-timeout=SECONDS",
 		"--close-timeout=SECONDS", "--idle-timeout=SECONDS", "--max-flows=N", "--max-closing=N",
 		"--max-unproven=N", "--ring=BYTES", "--help", "--version", "(default auto)", "(default text)",
-		"(default 500)", "(default 10)", "(default 60)", "(default 131072)", "(default 16384)", "(default 4M)",
+		"(default 500)", "(default 10)", "(default 60)", "(default 65536)", "(default 16384)", "(default 4M)",
 		"Examples:",
 	};
 
