@@ -11,6 +11,7 @@ DESTDIR ?=
 VERSION := 0.1.0
 
 B := build
+COMMA := ,
 CFLAGS   ?= -O2 -g
 WARNINGS := -Wall -Wextra -Wshadow
 # Paths are mapped so that two builds from one tree give the same binary wherever the tree is.
@@ -108,9 +109,10 @@ endif
 
 # ---- test ----
 
+# ALSO=SUITE,... runs more than the default suites: see tests/run.
 test: deps
 	@$(MAKE) --no-print-directory all test-programs
-	@tests/run
+	@tests/run default $(subst $(COMMA), ,$(ALSO))
 
 # Debian's kernels, whichever runs here; KERNELS=6.1 tests under that one alone. The replay shows that all say the same.
 KERNELS ?= 6.1,6.12
