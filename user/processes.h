@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Who holds a socket: inode numbers to processes, through /proc/PID/fd, once for a whole snapshot.
+ */
+#ifndef TCPFIN_PROCESSES_H
+#define TCPFIN_PROCESSES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct process {
+	int pid;
+	uint32_t uid;
+	char name[64]; /* as the process calls itself: any bytes, for printers to escape; "" if it went before we read it */
+};
+
+struct socket_holder {
+	uint32_t inode;
+	unsigned holders; /* how many processes hold it; 0: none was found */
+	unsigned process; /* index of the one that was found first; only with holders */
+	int last;         /* pid of the one that was found last */
+};
+
+struct processes {
+	struct socket_holder *holder; /* by inode; owned */
+	size_t holder_count;
+	struct process *list;         /* owned */
+	size_t count, room;
+	unsigned denied;              /* processes that we may not look into */
+};
+
+/* Asks for a socket's holder; an inode of 0 is nobody's. 0 or -ENOMEM. */
+int processes_want(struct processes *p, uint32_t inode);
+/* Looks up all that was asked for. proc: "/proc". 0, or a negative errno where that cannot be read. */
+int processes_find(struct processes *p, const char *proc);
+/* NULL where nobody was found. holders, if not NULL: how many there are. */
+const struct process *processes_holder(const struct processes *p, uint32_t inode, unsigned *holders);
+void processes_free(struct processes *p);
+
+#endif
