@@ -16,33 +16,40 @@ static bool prefix_equal(const uint8_t *a, const uint8_t *b, unsigned bits)
 	return !rest || !((a[bytes] ^ b[bytes]) >> (8 - rest));
 }
 
-static bool ports_pass(const struct filter *f, const struct record *r)
+static bool ports_pass(const struct filter *f, const struct filter_end ends[2])
 {
 	for (unsigned i = 0; i < f->port_count; i++)
-		if (f->ports[i] == r->end[SOURCE].port || f->ports[i] == r->end[DESTINATION].port)
+		if (f->ports[i] == ends[0].port || f->ports[i] == ends[1].port)
 			return true;
 	return !f->port_count;
 }
 
-static bool hosts_pass(const struct filter *f, const struct record *r)
+static bool hosts_pass(const struct filter *f, int family, const struct filter_end ends[2])
 {
 	for (unsigned i = 0; i < f->host_count; i++) {
 		unsigned prefix = f->hosts[i].prefix;
 
-		if (f->hosts[i].family != r->family)
+		if (f->hosts[i].family != family)
 			continue;
-		if (prefix_equal(f->hosts[i].ip, r->end[SOURCE].ip, prefix) ||
-		    prefix_equal(f->hosts[i].ip, r->end[DESTINATION].ip, prefix))
+		if (prefix_equal(f->hosts[i].ip, ends[0].ip, prefix) || prefix_equal(f->hosts[i].ip, ends[1].ip, prefix))
 			return true;
 	}
 	return !f->host_count;
 }
 
+bool filter_passes_ends(const struct filter *f, int family, const struct filter_end ends[2])
+{
+	if (f->family && f->family != family)
+		return false;
+	return ports_pass(f, ends) && hosts_pass(f, family, ends);
+}
+
 bool filter_passes(const struct filter *f, const struct record *r)
 {
-	if (f->family && f->family != r->family)
-		return false;
+	const struct filter_end ends[2] = {{r->end[SOURCE].ip, r->end[SOURCE].port},
+					   {r->end[DESTINATION].ip, r->end[DESTINATION].port}};
+
 	if (f->outcomes && !(f->outcomes & 1u << r->outcome))
 		return false;
-	return ports_pass(f, r) && hosts_pass(f, r);
+	return filter_passes_ends(f, r->family, ends);
 }

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Wiring: options, one of the two sources, the reporter, the summary.
+ * Wiring: options, one of the two sources, the reporter, the summary. Or one of the few things that are no watching.
  */
 #include <locale.h>
 #include <unistd.h>
 
 #include "counters.h"
+#include "host_watch.h"
 #include "interfaces.h"
 #include "log.h"
 #include "reporter.h"
@@ -37,6 +38,8 @@ int main(int argc, char **argv)
 	log_init("tcpfin-trace", options.quiet);
 	if (options.cleanup)
 		return interfaces_cleanup(&options);
+	if (options.stuck || options.time_wait)
+		return host_watch_run(&options);
 	reporter_init(&reporter, &options);
 	if (options.read_file)
 		code = source_file_run(&reporter, &options, counters);

@@ -57,6 +57,7 @@ struct row {
 	const struct kind *kind;
 	size_t where, size; /* of the member of struct options */
 	uint64_t min, max;  /* numbers: of the stored value. kind_fixed: min is the value */
+	uint64_t implied;   /* numbers: stored where no value is given; 0: it must be */
 	const char *meta;   /* the value's name in --help; NULL: the option has none */
 	const char *noun;   /* what the value is, in errors */
 	const char *help;
@@ -115,8 +116,8 @@ static uint64_t default_number(const struct row *row)
 
 static int parse_number(const struct row *row, void *where, const char *text)
 {
-	uint64_t value;
-	int err = read_number(row, text, &value);
+	uint64_t value = row->implied;
+	int err = text ? read_number(row, text, &value) : 0;
 
 	if (!err)
 		store_number(row, where, value);
@@ -444,6 +445,13 @@ static const struct row rows[] = {
 	{.name = "ring", .kind = &kind_bytes, FIELD(ring_bytes), .min = 4096, .max = 1024 * MEBI, .meta = "BYTES",
 	 .noun = "ring buffer", .help = "kernel's ring buffer: a power of two, K, M and G allowed"},
 
+	{.group = "Sockets of this host (no interface, no BPF)",
+	 .name = "stuck", .kind = &kind_seconds, FIELD(stuck), .min = MILLISECOND, .max = YEAR, .implied = SECOND,
+	 .meta = "SECONDS", .noun = "time",
+	 .help = "closes that have stood still that long: who must act; a table every 5 seconds, once with -c 1"},
+	{.name = "time-wait", .kind = &kind_flag, FIELD(time_wait),
+	 .help = "who holds TIME-WAIT towards whom, and how full the local ports are; likewise"},
+
 	{.group = "Repair", .name = "cleanup", .kind = &kind_flag, FIELD(cleanup),
 	 .help = "remove what killed instances have left on the interfaces, by default on all, and do nothing else"},
 
@@ -461,6 +469,7 @@ static const struct row rows[] = {
 static const char help_head[] =
 	"Usage: tcpfin-trace [OPTIONS] INTERFACE...\n"
 	"       tcpfin-trace [OPTIONS] -r FILE\n"
+	"       tcpfin-trace [OPTIONS] --stuck[=SECONDS] | --time-wait\n"
 	"       tcpfin-trace --cleanup [INTERFACE...]\n"
 	"Says of every TCP connection how it closed, who closed it first, how long each\n"
 	"step took, and what was left undone.\n";
@@ -507,7 +516,7 @@ static void help_kind(struct buffer *b, const struct row *row)
 	if (kind->list) {
 		buffer_text(b, " (may be repeated)");
 	} else if (kind->print) {
-		uint64_t value = default_number(row);
+		uint64_t value = row->implied ? row->implied : default_number(row);
 
 		buffer_text(b, " (default ");
 		if (value < row->min)
@@ -531,7 +540,7 @@ static void help_row(struct buffer *b, const struct row *row)
 	else
 		buffer_printf(b, "      --%s", row->name);
 	if (row->meta)
-		buffer_printf(b, "=%s", row->meta);
+		buffer_printf(b, row->implied ? "[=%s]" : "=%s", row->meta);
 	buffer_text(&text, row->help);
 	help_kind(&text, row);
 	buffer_char(&text, '\0');
@@ -642,6 +651,11 @@ static const struct row *row_of(int value)
 	return NULL;
 }
 
+static int argument_of(const struct row *row)
+{
+	return !row->meta ? no_argument : row->implied ? optional_argument : required_argument;
+}
+
 /* The leading ':' makes getopt_long tell a missing value from an unknown option. */
 static void fill_getopt(struct option longs[ROWS + 1], char shorts[2 * ROWS + 2])
 {
@@ -649,7 +663,7 @@ static void fill_getopt(struct option longs[ROWS + 1], char shorts[2 * ROWS + 2]
 
 	*p++ = ':';
 	for (size_t i = 0; i < ROWS; i++) {
-		longs[i] = (struct option){rows[i].name, !!rows[i].meta, NULL, (int)(ROW_VALUE + i)};
+		longs[i] = (struct option){rows[i].name, argument_of(&rows[i]), NULL, (int)(ROW_VALUE + i)};
 		if (!rows[i].letter)
 			continue;
 		*p++ = rows[i].letter;
@@ -710,12 +724,24 @@ static int take_interfaces(struct options *o, char **names)
 	return -1;
 }
 
+/* What does not go with --stuck and --time-wait, or NULL. */
+static const char *sockets_fault(const struct options *o)
+{
+	if (o->stuck && o->time_wait)
+		return "give --stuck or --time-wait, not both";
+	if (o->read_file || o->interface_count || o->follow || o->cleanup)
+		return "--stuck and --time-wait are about this host's sockets, not interfaces or files";
+	return o->format > FORMAT_JSON ? "--stuck and --time-wait have the formats text and json" : NULL;
+}
+
 /* What no single option can tell. */
 static int check_together(const struct options *o)
 {
 	const char *fault = NULL;
 
-	if (o->read_file && o->interface_count)
+	if (o->stuck || o->time_wait)
+		fault = sockets_fault(o);
+	else if (o->read_file && o->interface_count)
 		fault = "give interfaces or -r FILE, not both";
 	else if (o->read_file && (o->follow || o->cleanup))
 		fault = "--follow and --cleanup are about interfaces, not files";

@@ -33,12 +33,14 @@ struct filter {
 };
 
 struct options {
-	const char *interfaces[OPTIONS_MAX_INTERFACES]; /* may be none with cleanup: all */
+	const char *interfaces[OPTIONS_MAX_INTERFACES]; /* none with stuck and time_wait; with cleanup that is all */
 	unsigned interface_count;
 	const char *read_file; /* -r; "-" is stdin; NULL: live */
 	enum hook hook;
 	bool follow;       /* --follow: an interface that vanished is watched again once it is back */
 	bool cleanup;      /* --cleanup: only that */
+	uint64_t stuck;    /* --stuck: only that; ns that a close has stood still; 0: not asked for */
+	bool time_wait;    /* --time-wait: only that */
 	enum format format;
 	bool quiet;        /* -q: no notes and no summary on stderr */
 	bool verbose;      /* -v */
@@ -60,7 +62,14 @@ struct options {
  */
 int options_parse(struct options *o, int argc, char **argv);
 
+struct filter_end {
+	const uint8_t *ip; /* network byte order */
+	uint16_t port;
+};
+
 /* Does the record pass the filter? */
 bool filter_passes(const struct filter *f, const struct record *r);
+/* Does a connection of these ends, whatever becomes of it? */
+bool filter_passes_ends(const struct filter *f, int family, const struct filter_end ends[2]);
 
 #endif

@@ -36,7 +36,12 @@ static void check_filter(const struct filter *f)
 
 static void check_options(const struct options *o)
 {
-	expect(o->interface_count <= OPTIONS_MAX_INTERFACES && !o->read_file == !!o->interface_count);
+	if (o->stuck || o->time_wait)
+		expect(!o->stuck != !o->time_wait && !o->read_file && !o->interface_count && o->format <= FORMAT_JSON);
+	else
+		expect(o->interface_count <= OPTIONS_MAX_INTERFACES &&
+		       (o->cleanup ? !o->read_file : !o->read_file == !!o->interface_count));
+	expect(o->stuck == 0 || is_time(o->stuck));
 	for (unsigned i = 0; i < o->interface_count; i++)
 		expect(*o->interfaces[i] && strlen(o->interfaces[i]) < 16);
 	expect(o->hook <= HOOK_TC && o->format <= FORMAT_LADDER);

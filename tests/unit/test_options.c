@@ -139,13 +139,15 @@ static void test_flags(void **state)
 		{"--stats", offsetof(struct options, stats)},    {"--strict", offsetof(struct options, strict)},
 		{"--show-open", offsetof(struct options, show_open)}, {"--follow", offsetof(struct options, follow)},
 		{"--cleanup", offsetof(struct options, cleanup)},
+		{"--all-segments", offsetof(struct options, all_segments)},
 	};
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(flags); i++) {
 		assert_goes_on(PARSE(flags[i].option, "eth0"));
 		assert_true(*(bool *)((char *)&o + flags[i].where));
-		assert_int_equal(o.quiet + o.verbose + o.stats + o.strict + o.show_open + o.follow + o.cleanup, 1);
+		assert_int_equal(o.quiet + o.verbose + o.stats + o.strict + o.show_open + o.follow + o.cleanup +
+				 o.all_segments, 1);
 	}
 	assert_goes_on(PARSE("--cleanup")); /* all interfaces */
 	assert_int_equal(o.interface_count, 0);
@@ -153,6 +155,36 @@ static void test_flags(void **state)
 	assert_goes_on(PARSE("-nqv4", "eth0"));
 	assert_true(o.quiet && o.verbose);
 	assert_int_equal(o.filter.family, 4);
+}
+
+static void test_sockets_of_this_host(void **state)
+{
+	(void)state;
+	assert_goes_on(PARSE("eth0"));
+	assert_true(!o.stuck && !o.time_wait);
+	assert_goes_on(PARSE("--stuck"));
+	assert_int_equal(o.stuck, 1000000000);
+	assert_goes_on(PARSE("--stuck=2.5", "-c", "1", "--format=json", "-4", "--port=80"));
+	assert_int_equal(o.stuck, 2500000000);
+	assert_goes_on(PARSE("--stuck=31536000"));
+	assert_goes_on(PARSE("--time-wait", "-q"));
+	assert_true(o.time_wait && !o.stuck);
+	for (const char *const *value = (const char *const[]){"0", "", "x", "31536000.1", "-1", NULL}; *value; value++) {
+		char option[32], line[128];
+
+		snprintf(option, sizeof(option), "--stuck=%s", *value);
+		snprintf(line, sizeof(line), "--stuck %s: a time is 0.001 to 31536000 seconds", **value ? *value : "\"\"");
+		assert_refused(PARSE(option), line);
+	}
+	assert_refused(PARSE("--stuck", "--time-wait"), "give --stuck or --time-wait, not both");
+	/* The value of an option that needs none stands behind "=". */
+	assert_refused(PARSE("--stuck", "5"), "--stuck and --time-wait are about this host's sockets, not interfaces or files");
+	assert_refused(PARSE("--time-wait", "-r", "x"),
+		       "--stuck and --time-wait are about this host's sockets, not interfaces or files");
+	assert_refused(PARSE("--time-wait", "--cleanup"),
+		       "--stuck and --time-wait are about this host's sockets, not interfaces or files");
+	assert_refused(PARSE("--stuck", "--format=csv"), "--stuck and --time-wait have the formats text and json");
+	assert_refused(PARSE("--time-wait=1"), "--time-wait takes no value");
 }
 
 static void test_options_after_interfaces(void **state)
@@ -534,6 +566,7 @@ static void test_help(void **state)
 		"--hook=HOOK", "-c, --count=N", "-d, --duration=SECONDS", "-4, --ipv4", "-6, --ipv6", "--port=PORT",
 		"--host=ADDRESS[/PREFIX]", "--outcome=NAME[,NAME]", "--show-open", "--format=FORMAT", "-n, --numeric",
 		"-v, --verbose", "-q, --quiet", "--stats", "--strict", "--follow", "--cleanup",
+		"--stuck[=SECONDS]", "--time-wait",
 		"--settle=MS", "--syn-timeout=SECONDS",
 		"--close-timeout=SECONDS", "--idle-timeout=SECONDS", "--max-flows=N", "--max-closing=N",
 		"--max-unproven=N", "--ring=BYTES", "--help", "--version", "(default auto)", "(default text)",
@@ -690,6 +723,7 @@ int main(void)
 		cmocka_unit_test(test_defaults),
 		cmocka_unit_test(test_nothing_stays_from_the_last_run),
 		cmocka_unit_test(test_flags),
+		cmocka_unit_test(test_sockets_of_this_host),
 		cmocka_unit_test(test_options_after_interfaces),
 		cmocka_unit_test(test_read_file),
 		cmocka_unit_test(test_numbers),

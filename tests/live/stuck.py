@@ -1,0 +1,499 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-2.0
+"""
+stuck.py TCPFIN-TRACE [NAME...]: --stuck and --time-wait, held against ss(8) and /proc; as root. harness.py says how tests
+are run and what they print. Tests that take long run only when named.
+"""
+import contextlib
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+import accounting
+from harness import PROGRAM, Suite, about, as_nobody, field
+from netlab import Process, check, equal, ipv4, ipv6, need, until
+
+PORT = 8080
+MINUTE = 60  # s that a socket stays in TIME-WAIT
+
+suite = Suite(workers=2)
+test, long_test = suite.test, suite.long_test
+
+
+class Service:
+    """A listener on the server, reached by a client: its connections have a side that everybody knows."""
+
+    def __init__(self, lab, family=socket.AF_INET, port=PORT, address=None):
+        self.lab, self.family = lab, family
+        self.address = address or (ipv4(0, 2) if family == socket.AF_INET else ipv6(0, 2))
+        self.listener = lab.stack.enter_context(lab.server.socket(family))
+        self.listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self.listener.bind((self.address, port))
+        self.listener.listen(4096)
+
+    def connect(self, accept=True):
+        """(client's socket, server's socket)"""
+        client = self.lab.stack.enter_context(self.lab.client.socket(self.family))
+        client.connect((self.address, self.listener.getsockname()[1]))
+        return client, self.lab.stack.enter_context(self.listener.accept()[0]) if accept else None
+
+
+def ask(lab, namespace, *options, program=None):
+    """What one look says: the objects printed, and stderr."""
+    done = Process(lab, namespace, [*(program or PROGRAM), "-c", "1", "--format=json", *options])
+    equal("exit code", done.wait(30), 0)
+    return [json.loads(line) for line in done.stdout.splitlines()], done.stderr
+
+
+def stuck(lab, namespace, *options, **settings):
+    return ask(lab, namespace, "--stuck=0.001", *options, **settings)[0]
+
+
+def local(record):
+    """The end that is on the host asked."""
+    return record[field(record, "tcp.local")]
+
+
+def ss(namespace, *arguments):
+    """Lines of ss(8) as words."""
+    need("ss")
+    return [line.split() for line in namespace.run(f"ss -Htan {' '.join(arguments)}").splitlines()]
+
+
+def wait_for_state(namespace, state, count=1):
+    until(lambda: len(ss(namespace, "state", state)) == count, f"{count} sockets in {state}")
+
+
+def only(records):
+    equal("number of records", len(records), 1)
+    return records[0]
+
+
+def says(record, **fields):
+    for name, value in fields.items():
+        equal(name, field(record, "tcp." + name), value)
+
+
+def named(record, pid):
+    """The process is that one, as /proc has it."""
+    with open(f"/proc/{pid}/comm", encoding="utf-8") as comm:
+        equal("process", (field(local(record), "process.pid"), field(local(record), "process.name")),
+              (pid, comm.read().rstrip("\n")))
+    equal("uid", field(local(record), "process.uid"), os.stat(f"/proc/{pid}").st_uid)
+
+
+def aged(record, since, most=0.5, least=0.05):
+    """The age is that of what happened at `since`, give or take."""
+    age, real = field(record, "tcp.age") / 1e9, time.monotonic() - since
+    check(real - most <= age <= real + least, f"the age is {age:.2f} s, and the step was {real:.2f} s ago")
+
+
+# ---- states ----
+
+@test
+def close_wait(lab):
+    """A leak in CLOSE-WAIT: this application must act, in each of three ways, and it is named."""
+    for family, version in ((socket.AF_INET, "-4"), (socket.AF_INET6, "-6")):
+        service = Service(lab, family)
+        pairs = [service.connect() for _ in range(3)]
+        for number, (client, _server) in enumerate(pairs):
+            client.send(b"x" * 100 * number)  # none, 100 and 200 bytes
+            client.shutdown(socket.SHUT_WR)
+        since = time.monotonic()
+        pairs[0][1].recv(1)  # reads the end
+        until(lambda: len(ss(lab.server, version, "state", "close-wait")) == 3, "three in CLOSE-WAIT")
+        time.sleep(0.7)
+        found = {field(record, "source.port"): record for record in stuck(lab, lab.server, version)}
+        equal("ports", set(found), {client.getsockname()[1] for client, _ in pairs})
+        for number, (client, _server) in enumerate(pairs):
+            record = found[client.getsockname()[1]]
+            says(record, state="CLOSE-WAIT", waits_for="application", local="destination", accepted=True,
+                 unread_bytes=100 * number, end_read=number == 0, unacked_bytes=0, forgotten_in=None)
+            equal("destination", (field(record, "destination.ip"), field(record, "destination.port")),
+                  (service.listener.getsockname()[0], PORT))
+            named(record, os.getpid())
+            aged(record, since)
+        check(f"pid={os.getpid()}," in lab.server.run("ss -Htanp state close-wait"), "ss names another process")
+
+
+@test
+def not_accepted(lab):
+    """A client that gave up while its connection waits to be accepted: the listener's process must act."""
+    client, _ = Service(lab).connect(accept=False)
+    client.close()
+    wait_for_state(lab.server, "close-wait")
+    record = only(stuck(lab, lab.server))
+    says(record, state="CLOSE-WAIT", waits_for="application", accepted=False)
+    named(record, os.getpid())
+
+
+@test
+def fin_wait2(lab):
+    """FIN-WAIT-2: the peer's application must act. A socket that nobody holds is forgotten in a minute; ss says when."""
+    service = Service(lab)
+    held, _ = service.connect()
+    held.shutdown(socket.SHUT_WR)
+    dropped, _ = service.connect()
+    port = dropped.getsockname()[1]
+    dropped.close()
+    since = time.monotonic()
+    wait_for_state(lab.client, "fin-wait-2", 2)
+    time.sleep(1)
+    found = {field(record, "source.port"): record for record in stuck(lab, lab.client)}
+    equal("ports", set(found), {port, held.getsockname()[1]})
+    for record in found.values():
+        says(record, state="FIN-WAIT-2", waits_for="peer_application", local="source", unacked_bytes=0, end_read=None)
+        aged(record, since)
+    named(found[held.getsockname()[1]], os.getpid())
+    says(found[held.getsockname()[1]], forgotten_in=None)
+    equal("process", local(found[port])["process"], None)
+    timers = lab.client.run(f"ss -Htano state fin-wait-2 sport = {port}")
+    seconds = int(re.search(r"timer:\(timewait,(\d+)sec", timers).group(1))
+    check(abs(field(found[port], "tcp.forgotten_in") / 1e9 - seconds) <= 1.5, f"ss says {timers}")
+
+
+@test
+def fin_wait1(lab):
+    """FIN-WAIT-1, its FIN lost again and again: the peer or the path, and how often it was sent."""
+    client, _ = Service(lab).connect()
+    with lab.server.dropping("tcp dport 8080"):
+        client.send(b"x" * 30)
+        client.shutdown(socket.SHUT_WR)
+        since = time.monotonic()
+        time.sleep(2.5)
+        record = only(stuck(lab, lab.client))
+        says(record, state="FIN-WAIT-1", waits_for="peer", unacked_bytes=30)
+        named(record, os.getpid())
+        aged(record, since, most=0.9)
+        resent = re.search(r"timer:\(on,[^,]+,(\d+)\)", lab.client.run("ss -Htano state fin-wait-1")).group(1)
+        check(0 <= int(resent) - field(record, "tcp.retransmits") <= 1, f"ss says {resent}")
+
+
+@test
+def window_shut(lab):
+    """FIN-WAIT-1 behind a shut window: the peer's application does not read."""
+    client, _ = Service(lab).connect()
+    client.setblocking(False)
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            client.send(b"x" * 65536)
+    client.shutdown(socket.SHUT_WR)
+    until(lambda: "timer:(persist" in lab.client.run("ss -Htano state fin-wait-1"), "shut window")
+    record = only(stuck(lab, lab.client))
+    says(record, state="FIN-WAIT-1", waits_for="peer_application")
+    queued = int(ss(lab.client, "state", "fin-wait-1")[0][1])
+    equal("bytes", field(record, "tcp.unacked_bytes"), queued - 1)
+
+
+@test
+def last_ack(lab):
+    """LAST-ACK, held by nobody: the peer or the path."""
+    client, server = Service(lab).connect()
+    client.shutdown(socket.SHUT_WR)
+    wait_for_state(lab.server, "close-wait")
+    with lab.client.dropping("tcp sport 8080"):
+        server.close()
+        since = time.monotonic()
+        time.sleep(2.5)
+        record = only(stuck(lab, lab.server))
+        says(record, state="LAST-ACK", waits_for="peer", local="destination", unacked_bytes=0)
+        equal("process", local(record)["process"], None)
+        aged(record, since, most=0.9)
+        check(field(record, "tcp.retransmits") >= 2, "it was sent again more often")
+
+
+@test
+def closing(lab):
+    """CLOSING: both have closed, and ours is not acknowledged. Each host tells of its own end."""
+    client, server = Service(lab).connect()
+    with lab.server.dropping("tcp dport 8080"):
+        client.shutdown(socket.SHUT_WR)
+        server.shutdown(socket.SHUT_WR)
+        wait_for_state(lab.client, "closing")
+        says(only(stuck(lab, lab.client)), state="CLOSING", waits_for="peer", local="source")
+        says(only(stuck(lab, lab.server)), state="FIN-WAIT-1", waits_for="peer", local="destination")
+
+
+@test
+def mapped(lab):
+    """IPv4 through an IPv6 socket is IPv4, as on the wire."""
+    Service(lab, socket.AF_INET6, address="::")
+    client = lab.stack.enter_context(lab.client.socket(socket.AF_INET6))
+    client.connect((f"::ffff:{ipv4(0, 2)}", PORT))
+    client.close()
+    wait_for_state(lab.server, "close-wait")
+    for namespace in (lab.client, lab.server):
+        record = only(stuck(lab, namespace))
+        equal("type", field(record, "network.type"), "ipv4")
+        equal("addresses", (field(record, "source.ip"), field(record, "destination.ip")), (ipv4(0, 1), ipv4(0, 2)))
+
+
+# ---- which ones, and whose ----
+
+@test
+def oldest_first(lab):
+    """The oldest comes first; what is younger than --stuck=SECONDS, or filtered out, does not come."""
+    service = Service(lab)
+    pairs = [service.connect() for _ in range(3)]
+    for client, _ in pairs:
+        client.shutdown(socket.SHUT_WR)
+        time.sleep(0.3)
+    ports = [client.getsockname()[1] for client, _ in pairs]
+    equal("order", [field(record, "source.port") for record in stuck(lab, lab.server)], ports)
+    time.sleep(1.2)
+    pairs.append(service.connect())
+    pairs[3][0].shutdown(socket.SHUT_WR)
+    equal("order", [field(record, "source.port") for record in ask(lab, lab.server, "--stuck")[0]], ports)
+    equal("none that old", ask(lab, lab.server, "--stuck=100")[0], [])
+    for option, number in ((f"--port={ports[1]}", 1), (f"--port={PORT}", 4), ("--port=1", 0), ("-6", 0),
+                           ("--host=10.99.0.0/24", 4), ("--host=10.98.0.0/16", 0)):
+        equal(f"records with {option}", len(stuck(lab, lab.server, option)), number)
+
+
+HOLDER = """
+import ctypes, socket, sys, time
+libc = ctypes.CDLL(None)
+libc.prctl(15, sys.argv[1].encode("latin-1"))
+sock = socket.fromfd(int(sys.argv[2]), socket.AF_INET, socket.SOCK_STREAM)
+print("ready", flush=True)
+time.sleep(60)
+"""
+
+
+def give_away(lab, sock, name):
+    """A process of that name that holds the socket, once we have let go of it."""
+    holder = subprocess.Popen([sys.executable, "-c", HOLDER, name, str(sock.fileno())], pass_fds=[sock.fileno()],
+                              stdout=subprocess.PIPE)
+    lab.stack.callback(holder.wait)
+    lab.stack.callback(holder.kill)
+    equal("holder", holder.stdout.readline(), b"ready\n")
+    sock.close()
+    return holder
+
+
+@test
+def hostile_names(lab):
+    """Control bytes and quotes in a process's name: escaped in text, kept in JSON; a line stays a line."""
+    service = Service(lab)
+    for number, name in enumerate(("\x1b[31mred\n", 'a"b\\c', "\xff\xfe", "line\nline")):
+        client, server = service.connect()
+        holder = give_away(lab, server, name)
+        client.shutdown(socket.SHUT_WR)
+        wait_for_state(lab.server, "close-wait", number + 1)
+        port = client.getsockname()[1]
+        record = only(stuck(lab, lab.server, f"--port={port}"))
+        equal("pid", local(record)["process"]["pid"], holder.pid)
+        with open(f"/proc/{holder.pid}/comm", "rb") as comm:
+            true = comm.read()[:-1]
+        equal("name", local(record)["process"]["name"], true.decode(errors="replace"))
+        text = Process(lab, lab.server, [*PROGRAM, "--stuck=0.001", "-c", "1", f"--port={port}"])
+        equal("exit code", text.wait(), 0)
+        check(not re.search(r"[^\n -~]", text.stdout), f"bytes for a terminal: {text.stdout!r}")
+        equal("lines with the pid", text.stdout.count(f"[{holder.pid}]"), 2)
+
+
+@test
+def two_holders(lab):
+    """A socket that was inherited: both processes count, the older one is named; once one is gone, the other one."""
+    client, server = Service(lab).connect()
+    keep = lab.stack.enter_context(server.dup())
+    holder = give_away(lab, server, "heir")
+    client.shutdown(socket.SHUT_WR)
+    wait_for_state(lab.server, "close-wait")
+    process = local(only(stuck(lab, lab.server)))["process"]
+    equal("process", (process["pid"], process["holders"]), (min(os.getpid(), holder.pid), 2))
+    keep.close()
+    process = local(only(stuck(lab, lab.server)))["process"]
+    equal("process", (process["pid"], process["name"], process["holders"]), (holder.pid, "heir", 1))
+
+
+@test
+def without_rights(lab):
+    """Not root: everything but others' processes, and that is said once, however many tables there are."""
+    client, server = Service(lab).connect()
+    client.shutdown(socket.SHUT_WR)
+    wait_for_state(lab.server, "close-wait")
+    records, said = ask(lab, lab.server, "--stuck=0.001", "-c", "2", program=as_nobody(lab))
+    equal("records", len(records), 2)
+    equal("processes", [local(record)["process"] for record in records], [None, None])
+    equal("lines on stderr", len(said.splitlines()), 1)
+    check("sudo" in said, said)
+    del server
+
+
+@test
+def without_proc(lab):
+    """No /proc: the same without names, and a line that says so."""
+    client, _ = Service(lab).connect()
+    client.shutdown(socket.SHUT_WR)
+    wait_for_state(lab.server, "close-wait")
+    need("unshare")
+    hidden = ["unshare", "--mount", "sh", "-c", 'mount -t tmpfs none /proc && exec "$0" "$@"', *PROGRAM]
+    records, said = ask(lab, lab.server, "--stuck=0.001", program=hidden)
+    says(only(records), state="CLOSE-WAIT")
+    equal("process", local(only(records))["process"], None)
+    equal("lines on stderr", len(said.splitlines()), 1)
+    check("/proc" in said, said)
+    records, said = ask(lab, lab.server, "--time-wait", program=hidden)
+    equal("said of TIME-WAIT", (records, said), ([], ""))
+
+
+# ---- the tables ----
+
+@test
+def text(lab):
+    """The text form: how many, grouped by process and by peer, and who must act."""
+    service = Service(lab)
+    pairs = [service.connect() for _ in range(25)]
+    for client, _ in pairs:
+        client.shutdown(socket.SHUT_WR)
+    wait_for_state(lab.server, "close-wait", 25)
+    program = Process(lab, lab.server, [*PROGRAM, "--stuck=0.001", "-c", "1"])
+    equal("exit code", program.wait(), 0)
+    out = program.stdout
+    for pattern in (r"^\d\d:\d\d:\d\d  25 closes have stood still for 1.00ms: 25 CLOSE-WAIT$",
+                    rf"^\S+\[{os.getpid()}\] +25 +\S+ +25 CLOSE-WAIT$",
+                    r"^10\.99\.0\.1 +10\.99\.0\.2:8080 +25 +\S+ +25 CLOSE-WAIT$",
+                    r"^\S+ +CLOSE-WAIT +10\.99\.0\.2:8080 +10\.99\.0\.1:\d+ +\S+ +this application: read the end, and close$",
+                    r"^\.\.\. and 5 more; -v shows all$"):
+        check(re.search(pattern, out, re.MULTILINE), f"no {pattern} in {out}")
+    program = Process(lab, lab.server, [*PROGRAM, "--stuck=0.001", "-c", "1", "-v"])
+    equal("exit code", program.wait(), 0)
+    equal("lines with -v", program.stdout.count("this application"), 25)
+    program = Process(lab, lab.client, [*PROGRAM, "--stuck=100", "-c", "1"])
+    equal("exit code", program.wait(), 0)
+    check(re.fullmatch(r"\S+  no close has stood still for 1m40s\n", program.stdout), program.stdout)
+
+
+@test
+def again_and_again(lab):
+    """A table every five seconds until a signal, or --duration; a reader that leaves ends it quietly."""
+    begin = time.monotonic()
+    program = Process(lab, lab.server, [*PROGRAM, "--stuck"])
+    reader, writer = os.pipe()
+    left = Process(lab, lab.server, [*PROGRAM, "--time-wait"], stdout=writer)
+    short = Process(lab, lab.server, [*PROGRAM, "--time-wait", "-d", "0.5"])
+    os.close(writer)
+    equal("exit code after --duration", short.wait(2), 0)
+    equal("tables", short.stdout.count("in TIME-WAIT"), 1)
+    until(lambda: program.stdout.count("no close") == 1, "a table")
+    os.close(reader)
+    until(lambda: program.stdout.count("no close") == 2, "another table", 7)
+    check(time.monotonic() - begin >= 5, "it came early")
+    program.signal(signal.SIGINT)
+    equal("exit code", program.wait(1), 0)
+    equal("exit code without a reader", left.wait(7), 0)
+    equal("stderr", program.stderr + left.stderr + short.stderr, "")
+
+
+# ---- TIME-WAIT ----
+
+def time_wait(lab, namespace, *options):
+    return ask(lab, namespace, "--time-wait", *options)[0]
+
+
+def close_many(lab, service, count):
+    """The client closes first: it holds TIME-WAIT."""
+    for _ in range(count):
+        client, server = service.connect()
+        client.close()
+        server.recv(1)
+        server.close()
+
+
+@test
+def time_wait_like_ss(lab):
+    """Thousands in TIME-WAIT at both ends, by peer and port: what ss counts, and when they end."""
+    services = [Service(lab, port=8080), Service(lab, port=8081), Service(lab, socket.AF_INET6, port=8082)]
+    for service, count in zip(services, (1500, 400, 100)):
+        close_many(lab, service, count)
+    for _ in range(50):
+        client, server = services[0].connect()
+        server.close()
+        client.recv(1)
+        client.close()
+    first = time_wait(lab, lab.client)
+    second = [(line[2].rsplit(":", 1)[0], *line[3].rsplit(":", 1)) for line in ss(lab.client, "state", "time-wait")]
+    equal("client's groups", [(g["source"]["ip"], g["destination"]["ip"], g["destination"]["port"],
+                               field(g, "time_wait.count"), field(g, "time_wait.local")) for g in first],
+          [(ipv4(0, 1), ipv4(0, 2), 8080, 1500, "source"), (ipv4(0, 1), ipv4(0, 2), 8081, 400, "source"),
+           ("fd99::1", "fd99::2", 8082, 100, "source")])
+    equal("sockets that ss counts", len(second), 2000)
+    for group in first:
+        seconds = [int(n) for n in re.findall(r"timewait,(\d+)sec", lab.client.run(
+            f"ss -Htano state time-wait dport = {field(group, 'destination.port')}"))]
+        check(abs(field(group, "time_wait.first_ends") / 1e9 - min(seconds)) <= 2, f"{group}, ss: {min(seconds)}")
+        check(abs(field(group, "time_wait.last_ends") / 1e9 - max(seconds)) <= 2, f"{group}, ss: {max(seconds)}")
+        equal("range", (field(group, "time_wait.ports.first"), field(group, "time_wait.ports.last"),
+                        field(group, "time_wait.ports.usable")), (32768, 60999, 28232))
+    held = only(time_wait(lab, lab.server))
+    equal("server's", (field(held, "time_wait.count"), field(held, "time_wait.local"), field(held, "time_wait.ports")),
+          (50, "destination", None))
+    equal("sockets that ss counts at the server", len(ss(lab.server, "state", "time-wait")), 50)
+
+
+@test
+def ports_run_out(lab):
+    """How full the local ports are: without the reserved and the listeners', and with those of open connections."""
+    lab.client.run("sysctl -qw net.ipv4.ip_local_port_range='20000 20099' net.ipv4.ip_local_reserved_ports=20010-20019,20050"
+                   " net.ipv4.tcp_tw_reuse=0")
+    listener = lab.stack.enter_context(lab.client.socket(socket.AF_INET))
+    listener.bind(("0.0.0.0", 20020))
+    listener.listen()
+    service = Service(lab)
+    opened = [service.connect() for _ in range(8)]
+    close_many(lab, service, 40)
+    group = only(time_wait(lab, lab.client))
+    ports = field(group, "time_wait.ports")
+    equal("ports", (ports["usable"], ports["in_use"]), (88, 48))
+    equal("rate", field(group, "time_wait.per_second"), 4.0)
+    # 40 are left, at 4 a second
+    check(8e9 <= ports["run_out"] <= 12e9, f"it says {ports['run_out']}")
+    equal("those of another port", time_wait(lab, lab.client, "--port=1"), [])
+    close_many(lab, service, 40)
+    try:
+        opened.append(service.connect())
+        check(False, "there was a port left")
+    except OSError as error:
+        equal("connect", error.strerror, "Cannot assign requested address")
+    ports = field(only(time_wait(lab, lab.client)), "time_wait.ports")
+    equal("ports", (ports["usable"], ports["in_use"], ports["run_out"]), (88, 88, 0))
+    text = Process(lab, lab.client, [*PROGRAM, "--time-wait", "-c", "1"])
+    equal("exit code", text.wait(), 0)
+    for pattern in (r"80 in TIME-WAIT of at most \d+ \(tcp_max_tw_buckets\); local ports 20000-20099, 88 of them usable$",
+                    r"^10\.99\.0\.1 +10\.99\.0\.2:8080 +source +80 .* 88 of 88 \(100%\) +now$"):
+        check(re.search(pattern, text.stdout, re.MULTILINE), f"no {pattern} in {text.stdout}")
+
+
+@test
+def slow_enough(lab):
+    """At a rate that the ports can bear, they never run out."""
+    lab.client.run("sysctl -qw net.ipv4.ip_local_port_range='20000 20199'")
+    close_many(lab, Service(lab), 25)  # in ten seconds: less than 200 in a minute
+    equal("end", field(only(time_wait(lab, lab.client)), "time_wait.ports.run_out"), None)
+
+
+@test
+def a_hundred_thousand(lab):
+    """100,000 sockets are told in seconds, and every one of them."""
+    maker = accounting.Maker(lab)
+    made = 0
+    while made < 100000:
+        made += maker.made(maker.start(1))
+    begin = time.monotonic()
+    groups = time_wait(lab, lab.client)
+    took = time.monotonic() - begin
+    with about(f"{made} connections, told in {took:.1f} s"):
+        equal("sockets", sum(field(group, "time_wait.count") for group in groups), made)
+        equal("sockets that ss counts", len(ss(lab.client, "state", "time-wait")), made)
+        equal("groups", len(groups), accounting.PORTS * accounting.SOURCES)
+        check(took < 5, "that is long")
+
+
+if __name__ == "__main__":
+    suite.main(sys.argv)

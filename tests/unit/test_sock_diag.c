@@ -1,0 +1,595 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What the kernel's sockets mean, from answers made here: parsing, processes, groups, ages, and the output of what a live
+ * kernel would not show on request.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/inet_diag.h>
+#include <linux/netlink.h>
+#include <linux/rtnetlink.h>
+#include <linux/sock_diag.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "../../user/stuck.h"
+#include "../../user/time_wait.h"
+
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+#define MS 1000000LL
+#define SECOND (1000 * MS)
+#define MANY 100000
+
+/* ---- answers of the kernel ---- */
+
+static char answer[4096];
+static size_t answer_len;
+
+static void *answer_add(uint16_t type, const void *body, size_t len)
+{
+	struct nlmsghdr *head = (void *)(answer + answer_len);
+
+	*head = (struct nlmsghdr){.nlmsg_len = NLMSG_LENGTH(len), .nlmsg_type = type, .nlmsg_flags = NLM_F_MULTI};
+	if (len)
+		memcpy(NLMSG_DATA(head), body, len);
+	answer_len += NLMSG_ALIGN(head->nlmsg_len);
+	return NLMSG_DATA(head);
+}
+
+static struct inet_diag_msg message(int family, const char *local, uint16_t port, const char *peer, uint16_t peer_port)
+{
+	struct inet_diag_msg m = {
+		.idiag_family = family, .idiag_state = TCP_CLOSE_WAIT,
+		.id.idiag_sport = htons(port), .id.idiag_dport = htons(peer_port),
+	};
+
+	assert_int_equal(inet_pton(family, local, m.id.idiag_src), 1);
+	assert_int_equal(inet_pton(family, peer, m.id.idiag_dst), 1);
+	return m;
+}
+
+static struct tcp_sockets sockets;
+
+static int parse(void)
+{
+	size_t len = answer_len;
+
+	answer_len = 0;
+	return sock_diag_parse(&sockets, answer, len);
+}
+
+static int forget(void **state)
+{
+	(void)state;
+	sock_diag_free(&sockets);
+	answer_len = 0;
+	return 0;
+}
+
+static void test_addresses(void **state)
+{
+	static const uint8_t v4[16] = {10, 0, 0, 1}, peer4[16] = {192, 0, 2, 7};
+	struct inet_diag_msg m[] = {
+		message(AF_INET, "10.0.0.1", 443, "192.0.2.7", 40000),
+		message(AF_INET6, "::ffff:10.0.0.1", 443, "::ffff:192.0.2.7", 40000),
+		message(AF_INET6, "fd00::1", 443, "fd00::2", 40000),
+	};
+
+	(void)state;
+	memset((char *)m[0].id.idiag_src + 4, 0xee, 12); /* the kernel leaves what is behind an IPv4 address as it was */
+	for (size_t i = 0; i < COUNT(m); i++)
+		answer_add(SOCK_DIAG_BY_FAMILY, &m[i], sizeof(m[i]));
+	assert_int_equal(parse(), 0);
+	assert_int_equal(sockets.count, 3);
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(sockets.list[i].family, 4);
+		assert_memory_equal(sockets.list[i].local.ip, v4, 16);
+		assert_memory_equal(sockets.list[i].peer.ip, peer4, 16);
+		assert_int_equal(sockets.list[i].local.port, 443);
+		assert_int_equal(sockets.list[i].peer.port, 40000);
+	}
+	assert_int_equal(sockets.list[2].family, 6);
+	assert_memory_equal(sockets.list[2].local.ip, m[2].id.idiag_src, 16);
+}
+
+static void test_details(void **state)
+{
+	struct {
+		struct inet_diag_msg m;
+		struct rtattr head;
+		struct tcp_info info;
+	} __attribute__((packed)) body = {
+		.m = message(AF_INET, "10.0.0.1", 443, "10.0.0.2", 40000),
+		.head = {.rta_len = RTA_LENGTH(sizeof(body.info)), .rta_type = INET_DIAG_INFO},
+		.info = {.tcpi_backoff = 3, .tcpi_rto = 1600000, .tcpi_rtt = 77, .tcpi_last_data_sent = 5, .tcpi_last_ack_recv = 9},
+	};
+
+	(void)state;
+	body.m.idiag_timer = 1;
+	body.m.idiag_retrans = 4;
+	body.m.idiag_expires = 1200;
+	body.m.idiag_inode = 4242;
+	body.m.idiag_uid = 33;
+	body.m.idiag_rqueue = 11;
+	body.m.idiag_wqueue = 12;
+	answer_add(SOCK_DIAG_BY_FAMILY, &body, sizeof(body));
+	/* An old kernel's: shorter. */
+	body.head.rta_len = RTA_LENGTH(offsetof(struct tcp_info, tcpi_last_ack_recv));
+	answer_add(SOCK_DIAG_BY_FAMILY, &body, sizeof(body.m) + body.head.rta_len);
+	/* One whose length lies. */
+	body.head.rta_len = 60000;
+	answer_add(SOCK_DIAG_BY_FAMILY, &body, sizeof(body));
+	assert_int_equal(parse(), 0);
+	assert_int_equal(sockets.count, 3);
+	for (int i = 0; i < 3; i++) {
+		const struct tcp_socket *s = &sockets.list[i];
+
+		assert_int_equal(s->inode, 4242);
+		assert_int_equal(s->uid, 33);
+		assert_int_equal(s->unread, 11);
+		assert_int_equal(s->unacked, 12);
+		assert_int_equal(s->timer, TIMER_RETRANSMIT);
+		assert_int_equal(s->retransmits, 4);
+		assert_int_equal(s->expires, 1200);
+		assert_int_equal(s->detailed, i < 2);
+		assert_int_equal(s->rto, i < 2 ? 1600000 : 0);
+		assert_int_equal(s->backoff, i < 2 ? 3 : 0);
+		assert_int_equal(s->last_ack_received, i == 0 ? 9 : 0);
+	}
+}
+
+static void test_ends_of_a_dump(void **state)
+{
+	struct inet_diag_msg m = message(AF_INET, "10.0.0.1", 1, "10.0.0.2", 2);
+	int zero = 0, denied = -EPERM;
+
+	(void)state;
+	answer_add(SOCK_DIAG_BY_FAMILY, &m, sizeof(m));
+	answer_add(NLMSG_DONE, &zero, sizeof(zero));
+	answer_add(SOCK_DIAG_BY_FAMILY, &m, sizeof(m)); /* behind the end: none of it */
+	assert_int_equal(parse(), 1);
+	assert_int_equal(sockets.count, 1);
+	answer_add(NLMSG_DONE, NULL, 0);
+	assert_int_equal(parse(), 1);
+	answer_add(NLMSG_DONE, &denied, sizeof(denied));
+	assert_int_equal(parse(), -EPERM);
+	answer_add(NLMSG_ERROR, &denied, sizeof(denied));
+	assert_int_equal(parse(), -EPERM);
+	answer_add(NLMSG_ERROR, NULL, 0);
+	assert_int_equal(parse(), -EBADMSG);
+	answer_add(SOCK_DIAG_BY_FAMILY, &m, sizeof(m) - 1);
+	assert_int_equal(parse(), -EBADMSG);
+	m.idiag_family = AF_UNIX;
+	answer_add(SOCK_DIAG_BY_FAMILY, &m, sizeof(m));
+	assert_int_equal(parse(), -EBADMSG);
+	assert_int_equal(sockets.count, 1);
+}
+
+static void test_cut_answer(void **state)
+{
+	struct inet_diag_msg m = message(AF_INET, "10.0.0.1", 1, "10.0.0.2", 2);
+	size_t len;
+
+	(void)state;
+	answer_add(SOCK_DIAG_BY_FAMILY, &m, sizeof(m));
+	len = answer_len;
+	for (size_t i = 0; i < len; i++) {
+		char *cut = malloc(i + 1);
+
+		memcpy(cut, answer, i);
+		assert_int_equal(sock_diag_parse(&sockets, cut, i), 0);
+		free(cut);
+	}
+	assert_int_equal(sockets.count, 0);
+}
+
+/* ---- processes ---- */
+
+static char proc[] = "/tmp/tcpfin-test-XXXXXX";
+
+static int make_proc(void **state)
+{
+	(void)state;
+	return mkdtemp(proc) ? 0 : -1;
+}
+
+static int remove_proc(void **state)
+{
+	char command[64];
+
+	(void)state;
+	snprintf(command, sizeof(command), "rm -r %s", proc);
+	return system(command);
+}
+
+/* A process that has these descriptors. comm: NULL where it went before that was read. */
+static void add_process(const char *pid, const char *comm, const char *const *links, unsigned count)
+{
+	char path[128], link[160];
+	FILE *file;
+
+	snprintf(path, sizeof(path), "%s/%s", proc, pid);
+	assert_int_equal(mkdir(path, 0755), 0);
+	if (comm) {
+		snprintf(path, sizeof(path), "%s/%s/comm", proc, pid);
+		file = fopen(path, "w");
+		assert_non_null(file);
+		fputs(comm, file);
+		fclose(file);
+	}
+	snprintf(path, sizeof(path), "%s/%s/fd", proc, pid);
+	if (links)
+		assert_int_equal(mkdir(path, 0755), 0);
+	for (unsigned i = 0; i < count; i++) {
+		snprintf(link, sizeof(link), "%s/%u", path, i);
+		assert_int_equal(symlink(links[i], link), 0);
+	}
+}
+
+static void test_processes(void **state)
+{
+	static const char *const server[] = {"/dev/null", "socket:[100]", "socket:[101]", "socket:[100]", "pipe:[102]"};
+	static const char *const odd[] = {"socket:[", "socket:[x]", "socket:[103", "socket:[99999999999]"};
+	static const char *const gone[] = {"socket:[105]"};
+	static const uint32_t wanted[] = {105, 100, 0, 102, 103, 100, 104, 101, 106};
+	struct processes p = {0};
+	unsigned holders;
+
+	(void)state;
+	add_process("7", "a\033[31m\n\n", server, COUNT(server));
+	add_process("8", "odd\n", odd, COUNT(odd));
+	add_process("9", NULL, gone, COUNT(gone));
+	add_process("10", "no descriptors\n", NULL, 0);
+	add_process("self", "no number\n", gone, COUNT(gone));
+	for (size_t i = 0; i < COUNT(wanted); i++)
+		assert_int_equal(processes_want(&p, wanted[i]), 0);
+	assert_int_equal(processes_find(&p, proc), 0);
+	assert_int_equal(p.count, 2);
+	assert_int_equal(processes_holder(&p, 100, &holders)->pid, 7);
+	assert_int_equal(holders, 1);
+	assert_string_equal(processes_holder(&p, 101, NULL)->name, "a\033[31m\n");
+	assert_int_equal(processes_holder(&p, 105, NULL)->pid, 9);
+	assert_string_equal(processes_holder(&p, 105, NULL)->name, "");
+	for (uint32_t inode = 102; inode < 105; inode++)
+		assert_null(processes_holder(&p, inode, &holders));
+	assert_int_equal(holders, 0);
+	assert_null(processes_holder(&p, 106, NULL));
+	assert_null(processes_holder(&p, 0, NULL));
+	processes_free(&p);
+}
+
+static void test_no_proc(void **state)
+{
+	struct processes p = {0};
+
+	(void)state;
+	assert_int_equal(processes_find(&p, "/nonexistent"), 0); /* nobody asked */
+	assert_int_equal(processes_want(&p, 1), 0);
+	assert_int_equal(processes_find(&p, "/nonexistent"), -ENOENT);
+	assert_int_equal(processes_find(&p, proc), -ENOENT);
+	assert_null(processes_holder(&p, 1, NULL));
+	processes_free(&p);
+}
+
+/* ---- local ports ---- */
+
+static void test_local_ports(void **state)
+{
+	static const struct {
+		const char *range, *reserved;
+		unsigned usable;
+	} good[] = {
+		{"32768\t60999\n", "\n", 28232}, {"100 100\n", "", 1},       {"100 199", "150-159,170\n", 89},
+		{"100 199", "1-65535", 0},       {"100 199", "150,150", 99}, {"100 199", "90-109,199-210", 89},
+		{"100 199", "no list", 100},     {"100 199", "150-", 100},   {"100 199", "159-150", 100},
+		{"1 65535", "65535,1-2\n", 65532}, {"100 199", "65536", 100},
+	};
+	static const char *const bad[] = {"", "x", "100", "200 100", "0 100", "1 65536", "-5 9"};
+	struct local_ports p;
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(good); i++) {
+		assert_true(local_ports_parse(&p, good[i].range, good[i].reserved));
+		assert_int_equal(p.usable, good[i].usable);
+	}
+	for (size_t i = 0; i < COUNT(bad); i++)
+		assert_false(local_ports_parse(&p, bad[i], ""));
+	assert_true(local_ports_parse(&p, "100 199", "150"));
+	assert_true(local_ports_usable(&p, 100) && local_ports_usable(&p, 199));
+	assert_false(local_ports_usable(&p, 99) || local_ports_usable(&p, 200) || local_ports_usable(&p, 150));
+	assert_true(local_ports_inside(&p, 150));
+	local_ports_take(&p, 150);
+	local_ports_take(&p, 99);
+	local_ports_take(&p, 101);
+	local_ports_take(&p, 101);
+	assert_int_equal(p.usable, 98);
+}
+
+/* ---- ages ---- */
+
+static void test_ages(void **state)
+{
+	static const struct {
+		struct tcp_socket socket;
+		int64_t age;
+	} cases[] = {
+		{{.state = TCP_CLOSE_WAIT, .detailed = true, .last_ack_received = 2500}, 2500 * MS},
+		{{.state = TCP_FIN_WAIT2, .detailed = true, .last_ack_received = 4000000000}, 4000000000 * MS},
+		{{.state = TCP_FIN_WAIT2, .timer = TIMER_TIME_WAIT, .expires = 45000}, 15 * SECOND},
+		{{.state = TCP_FIN_WAIT2, .timer = TIMER_TIME_WAIT, .expires = 60001}, AGE_UNKNOWN}, /* TCP_LINGER2 */
+		/* 200 + 400 + 800 ms, and 600 of the fourth 1600 */
+		{{.state = TCP_LAST_ACK, .detailed = true, .timer = TIMER_RETRANSMIT, .backoff = 3, .rto = 1600000,
+		  .expires = 1000}, 2000 * MS},
+		/* it is not run out yet */
+		{{.state = TCP_FIN_WAIT1, .detailed = true, .timer = TIMER_RETRANSMIT, .rto = 200000, .expires = 204}, 0},
+		/* at its limit: what it began with is that of the round-trip time: 0.2 ... 102.4 s, and 20 of 120 s */
+		{{.state = TCP_FIN_WAIT1, .detailed = true, .timer = TIMER_RETRANSMIT, .backoff = 10, .rto = 120000000,
+		  .expires = 100000}, 224600 * MS},
+		{{.state = TCP_FIN_WAIT1, .detailed = true, .timer = TIMER_RETRANSMIT, .backoff = 255, .rto = 120000000,
+		  .expires = 120000}, (204600 + 245 * 120000LL) * MS},
+		{{.state = TCP_FIN_WAIT1, .detailed = true, .timer = TIMER_PROBE, .last_data_sent = 7000}, 7 * SECOND},
+		{{.state = TCP_CLOSING, .detailed = true}, AGE_UNKNOWN},
+		{{.state = TCP_LAST_ACK}, AGE_UNKNOWN},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(cases); i++)
+		assert_int_equal(stuck_age(&cases[i].socket, 60000), cases[i].age);
+}
+
+/* ---- stuck ---- */
+
+static void add_socket(struct tcp_sockets *t, const struct tcp_socket *s)
+{
+	if (t->count == t->room) {
+		t->room = t->room ? 2 * t->room : 16;
+		t->list = realloc(t->list, t->room * sizeof(*s));
+		assert_non_null(t->list);
+	}
+	t->list[t->count++] = *s;
+}
+
+static struct tcp_socket socket_of(uint8_t state, uint8_t host, uint16_t local, uint16_t peer)
+{
+	return (struct tcp_socket){
+		.family = 4, .state = state, .detailed = true, .last_ack_received = 5000,
+		.local = {{10, 0, 0, 1}, local}, .peer = {{10, 0, 0, host}, peer},
+	};
+}
+
+static const struct filter all = {0};
+
+static char *text_of(struct buffer *b)
+{
+	buffer_char(b, '\0');
+	return b->data;
+}
+
+static void test_stuck(void **state)
+{
+	static const char *const links[] = {"socket:[300]", "socket:[400]"};
+	struct stuck_report r = {.least = 1000 * MS, .snapshot.ports = {.first = 32768, .last = 60999}};
+	struct tcp_socket s = socket_of(TCP_CLOSE_WAIT, 2, 80, 50000), listener = socket_of(TCP_LISTEN, 0, 80, 0);
+	struct buffer out = {0};
+
+	(void)state;
+	add_process("31", "web\033\n", links, COUNT(links));
+	listener.inode = 300;
+	memset(listener.local.ip, 0, 4);
+	add_socket(&r.snapshot.listeners, &listener);
+	add_socket(&r.snapshot.sockets, &s); /* not accepted: the listener's */
+	s.inode = 400;
+	s.last_ack_received = 6000;
+	s.unread = 8;
+	add_socket(&r.snapshot.sockets, &s);
+	s.last_ack_received = 999; /* too young */
+	add_socket(&r.snapshot.sockets, &s);
+	s = socket_of(TCP_ESTABLISHED, 2, 80, 50000); /* not closing */
+	add_socket(&r.snapshot.sockets, &s);
+	s = socket_of(TCP_LAST_ACK, 3, 40000, 443); /* of unknown age, nobody's */
+	s.unacked = 1;
+	add_socket(&r.snapshot.sockets, &s);
+	assert_int_equal(snapshot_sort(&r.snapshot, &all), 0);
+	assert_int_equal(stuck_select(&r, 60000, proc), 0);
+	assert_int_equal(r.count, 3);
+	assert_int_equal(r.closes[0].age, 6 * SECOND);
+	assert_int_equal(r.closes[1].age, 5 * SECOND);
+	assert_int_equal(r.closes[2].age, AGE_UNKNOWN);
+	assert_int_equal(r.closes[0].process->pid, 31);
+	assert_int_equal(r.closes[1].process->pid, 31);
+	assert_null(r.closes[2].process);
+	stuck_text(&out, &r, 0, false);
+	text_of(&out);
+	assert_non_null(strstr(out.data, "3 closes have stood still for 1.00s: 2 CLOSE-WAIT, 1 LAST-ACK\n"));
+	assert_non_null(strstr(out.data, "\nweb\\x1b[31]"));
+	assert_non_null(strstr(out.data, "this application: read 7 bytes and the end, and close\n"));
+	assert_non_null(strstr(out.data, "this application: accept it, and close it\n"));
+	assert_non_null(strstr(out.data, "the peer or the path: ACK of our FIN, sent again 0 times\n"));
+	assert_non_null(strstr(out.data, "\n10.0.0.1               10.0.0.3:443"));
+	assert_null(strchr(out.data, '\033'));
+	out.len = 0;
+	stuck_json(&out, &r, 0);
+	text_of(&out);
+	assert_non_null(strstr(out.data, "\"destination\":{\"ip\":\"10.0.0.1\",\"port\":80,\"process\":{\"pid\":31,"
+					 "\"name\":\"web\\u001b\","));
+	assert_non_null(strstr(out.data, "\"source\":{\"ip\":\"10.0.0.1\",\"port\":40000,\"process\":null}"));
+	assert_non_null(strstr(out.data, "\"waits_for\":\"peer\",\"age\":null,"));
+	buffer_free(&out);
+	stuck_free(&r);
+}
+
+static void test_nothing_stuck(void **state)
+{
+	struct stuck_report r = {.least = 2000 * MS};
+	struct buffer out = {0};
+
+	(void)state;
+	assert_int_equal(snapshot_sort(&r.snapshot, &all), 0);
+	assert_int_equal(stuck_select(&r, 60000, "/nonexistent"), 0);
+	stuck_text(&out, &r, 0, false);
+	assert_non_null(strstr(text_of(&out), "  no close has stood still for 2.00s\n"));
+	buffer_free(&out);
+	stuck_free(&r);
+}
+
+static void test_many_stuck(void **state)
+{
+	struct stuck_report r = {0};
+	struct buffer out = {0};
+	size_t lines = 0;
+
+	(void)state;
+	for (unsigned i = 0; i < MANY; i++) {
+		struct tcp_socket s = socket_of(TCP_CLOSE_WAIT, i % 200, 80, (uint16_t)i);
+
+		s.inode = 1000 + i % (MANY / 2); /* as if inherited: each twice */
+		s.last_ack_received = i * 7919 % MANY;
+		add_socket(&r.snapshot.sockets, &s);
+	}
+	assert_int_equal(snapshot_sort(&r.snapshot, &all), 0);
+	assert_int_equal(stuck_select(&r, 60000, proc), 0);
+	assert_int_equal(r.count, MANY);
+	assert_int_equal(r.processes.holder_count, MANY / 2);
+	for (unsigned i = 1; i < MANY; i++)
+		assert_true(r.closes[i - 1].age >= r.closes[i].age);
+	stuck_text(&out, &r, 0, false);
+	for (size_t i = 0; i < out.len; i++)
+		lines += out.data[i] == '\n';
+	assert_true(lines < 80);
+	buffer_free(&out);
+	stuck_free(&r);
+}
+
+/* ---- TIME-WAIT ---- */
+
+static void add_time_wait(struct time_wait_report *r, uint8_t host, uint16_t local, uint16_t peer, uint32_t expires)
+{
+	struct tcp_socket s = socket_of(TCP_TIME_WAIT, host, local, peer);
+
+	s.timer = TIMER_TIME_WAIT;
+	s.expires = expires;
+	add_socket(&r->snapshot.sockets, &s);
+}
+
+static const struct time_wait_group *group_all(struct time_wait_report *r, const char *range)
+{
+	assert_true(local_ports_parse(&r->snapshot.ports, range, ""));
+	assert_int_equal(snapshot_sort(&r->snapshot, &all), 0);
+	assert_int_equal(time_wait_group(r), 0);
+	return r->groups;
+}
+
+static void test_time_wait_groups(void **state)
+{
+	struct time_wait_report r = {0};
+	struct tcp_socket listener = socket_of(TCP_LISTEN, 0, 40080, 0), open = socket_of(TCP_ESTABLISHED, 2, 40005, 443);
+	const struct time_wait_group *g;
+
+	(void)state;
+	add_socket(&r.snapshot.listeners, &listener);
+	add_socket(&r.snapshot.sockets, &open);
+	for (uint16_t i = 0; i < 5; i++)
+		add_time_wait(&r, 2, 40000 + i, 443, 49000 + 500 * i);
+	add_time_wait(&r, 2, 40000, 444, 100);
+	add_time_wait(&r, 2, 40080, 50001, 200);
+	add_time_wait(&r, 2, 40080, 50002, 300);
+	add_time_wait(&r, 2, 22, 61000, 400);  /* nobody listens any more, and the port was not chosen by connect() */
+	open.peer.port = 445; /* a group without TIME-WAIT */
+	add_socket(&r.snapshot.sockets, &open);
+	g = group_all(&r, "40000 40099");
+	assert_int_equal(r.count, 4);
+	assert_int_equal(r.sockets, 9);
+	assert_int_equal(g[0].count, 5);
+	assert_int_equal(g[0].recent, 2); /* 50.5 and 51 s to go; 50 is no longer recent */
+	assert_int_equal(g[0].ports_in_use, 6);
+	assert_int_equal(g[0].first_ends, 49000);
+	assert_int_equal(g[0].last_ends, 51000);
+	assert_int_equal(g[0].service->port, 443);
+	assert_true(g[0].service->local_is_source);
+	assert_int_equal(r.snapshot.ports.usable, 99);
+	assert_int_equal(g[1].count, 2);
+	assert_false(g[1].service->local_is_source);
+	assert_int_equal(g[1].service->port, 40080);
+	for (int i = 2; i < 4; i++)
+		assert_int_equal(g[i].service->port, g[i].service->local_is_source ? 444 : 22);
+	time_wait_free(&r);
+}
+
+/* Of `usable` ports, `old` have `left` ms to go and `recent` were taken just now. When is none left? */
+static int runs_out(unsigned usable, unsigned old, uint32_t left, unsigned recent)
+{
+	struct time_wait_report r = {0};
+	char range[32];
+	int seconds;
+
+	for (unsigned i = 0; i < old + recent; i++)
+		add_time_wait(&r, 2, (uint16_t)(40000 + i), 443, i < old ? left : 59999);
+	snprintf(range, sizeof(range), "40000 %u", 40000 + usable - 1);
+	seconds = group_all(&r, range)[0].runs_out;
+	time_wait_free(&r);
+	return seconds;
+}
+
+static void test_ports_run_out(void **state)
+{
+	(void)state;
+	assert_int_equal(runs_out(100, 100, 30000, 0), 0);
+	assert_int_equal(runs_out(100, 99, 30000, 0), -1);
+	assert_int_equal(runs_out(100, 0, 0, 50), 10);    /* 5 a second, 50 are left */
+	assert_int_equal(runs_out(100, 40, 30000, 20), 20); /* 2 a second, 40 are left */
+	assert_int_equal(runs_out(100, 40, 15000, 20), 40); /* those of before are back by then */
+	assert_int_equal(runs_out(400, 0, 0, 50), -1);    /* 5 a second: 300 and the first 50 */
+	assert_int_equal(runs_out(1, 0, 0, 1), 0);
+}
+
+static void test_ports_unknown(void **state)
+{
+	struct time_wait_report r = {0};
+	struct buffer out = {0};
+
+	(void)state;
+	add_time_wait(&r, 2, 40000, 443, 30000);
+	assert_int_equal(snapshot_sort(&r.snapshot, &all), 0);
+	assert_int_equal(time_wait_group(&r), 0);
+	time_wait_json(&out, &r, 0);
+	assert_non_null(strstr(text_of(&out), "\"local\":\"source\",\"count\":1,\"first_ends\":30000000000,"
+			       "\"last_ends\":30000000000,\"per_second\":0.0,\"ports\":null}}\n"));
+	out.len = 0;
+	time_wait_text(&out, &r, 0, false);
+	assert_null(strstr(text_of(&out), "usable"));
+	buffer_free(&out);
+	time_wait_free(&r);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_teardown(test_addresses, forget),
+		cmocka_unit_test_teardown(test_details, forget),
+		cmocka_unit_test_teardown(test_ends_of_a_dump, forget),
+		cmocka_unit_test_teardown(test_cut_answer, forget),
+		cmocka_unit_test(test_no_proc),
+		cmocka_unit_test(test_processes),
+		cmocka_unit_test(test_local_ports),
+		cmocka_unit_test(test_ages),
+		cmocka_unit_test(test_stuck),
+		cmocka_unit_test(test_nothing_stuck),
+		cmocka_unit_test(test_many_stuck),
+		cmocka_unit_test(test_time_wait_groups),
+		cmocka_unit_test(test_ports_run_out),
+		cmocka_unit_test(test_ports_unknown),
+	};
+
+	return cmocka_run_group_tests(tests, make_proc, remove_proc);
+}

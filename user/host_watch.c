@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Ask, print, wait. Nothing is kept between two tables.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "host_watch.h"
+#include "log.h"
+#include "sink.h"
+#include "stuck.h"
+#include "time_wait.h"
+
+#define SECOND_NS 1000000000ULL
+#define INTERVAL_NS (5 * SECOND_NS)
+#define NAP_NS 100000000ULL
+
+static volatile sig_atomic_t stop_asked;
+
+/* The second one ends at once, whatever we wait for: a reader of our output that does not read, say. */
+static void on_stop(int number)
+{
+	if (stop_asked)
+		_exit(128 + number);
+	stop_asked = number;
+}
+
+static void catch_signals(void)
+{
+	static const int stop[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT};
+
+	for (size_t i = 0; i < sizeof(stop) / sizeof(stop[0]); i++)
+		sigaction(stop[i], &(struct sigaction){.sa_handler = on_stop}, NULL);
+	signal(SIGPIPE, SIG_IGN);
+}
+
+static uint64_t clock_ns(clockid_t clock)
+{
+	struct timespec ts;
+
+	clock_gettime(clock, &ts);
+	return (uint64_t)ts.tv_sec * SECOND_NS + (uint64_t)ts.tv_nsec;
+}
+
+void host_watch_time(struct buffer *out, uint64_t now)
+{
+	time_t second = (time_t)(now / SECOND_NS);
+	struct tm tm;
+
+	localtime_r(&second, &tm);
+	buffer_digits(out, tm.tm_hour, 2);
+	buffer_char(out, ':');
+	buffer_digits(out, tm.tm_min, 2);
+	buffer_char(out, ':');
+	buffer_digits(out, tm.tm_sec, 2);
+}
+
+void host_watch_json_head(struct buffer *out, const char *dataset, uint64_t now)
+{
+	buffer_text(out, "{\"@timestamp\":\"");
+	format_time(out, now);
+	buffer_text(out, "\",\"event\":{\"dataset\":\"");
+	buffer_text(out, dataset);
+	buffer_text(out, "\"}");
+}
+
+static int print_table(const struct options *options, struct buffer *out)
+{
+	uint64_t now = clock_ns(CLOCK_REALTIME);
+	int err = options->stuck ? stuck_print(out, options, now) : time_wait_print(out, options, now);
+
+	if (err) {
+		log_error("cannot read the kernel's TCP sockets: %s", strerror(-err));
+		return EXIT_RUNTIME;
+	}
+	err = sink_write(STDOUT_FILENO, out);
+	if (err && err != -EPIPE)
+		log_error("cannot write to standard output: %s", strerror(-err));
+	if (err)
+		stop_asked = SIGPIPE;
+	return err && err != -EPIPE ? EXIT_RUNTIME : EXIT_FINE;
+}
+
+static void wait_until(uint64_t due)
+{
+	const struct timespec nap = {.tv_nsec = NAP_NS};
+
+	while (!stop_asked && clock_ns(CLOCK_MONOTONIC) < due)
+		nanosleep(&nap, NULL);
+}
+
+int host_watch_run(const struct options *options)
+{
+	uint64_t due = clock_ns(CLOCK_MONOTONIC), end = options->duration ? due + options->duration : UINT64_MAX;
+	struct buffer out = {0};
+	int code;
+
+	catch_signals();
+	for (uint64_t n = 1;; n++) {
+		code = print_table(options, &out);
+		due += INTERVAL_NS;
+		if (code || n == options->count)
+			break;
+		wait_until(due < end ? due : end);
+		if (stop_asked || due >= end)
+			break;
+		if (options->format == FORMAT_TEXT)
+			buffer_char(&out, '\n');
+	}
+	buffer_free(&out);
+	return code;
+}
