@@ -93,19 +93,37 @@ static bool is_closing(const struct tcp_socket *s)
 	return s->state < 32 && CLOSING_STATES & SOCKETS_IN(s->state);
 }
 
-/* Names are missing without /proc, and some without the right to look: said once, however many tables there are. */
-static void find_processes(struct processes *p, const char *proc)
+/*
+ * Names are missing without /proc, and some without the right to look: said once, however many tables there are. err:
+ * of the search; unnamed: sockets that someone should hold.
+ */
+static void say_unnamed(const struct processes *p, const char *proc, int err, size_t unnamed)
 {
 	static bool said;
-	int err = processes_find(p, proc);
 
-	if (said || (!err && !p->denied))
+	if (said || !unnamed || (!err && !p->denied))
 		return;
 	said = true;
 	if (err)
 		log_note("processes are not named: %s: %s", proc, strerror(-err));
 	else
-		log_note("%u processes may not be looked into, so theirs are not named: run it with sudo", p->denied);
+		log_note("%zu of the sockets belong to processes that may not be looked into: run it with sudo", unnamed);
+}
+
+/* Fills in who holds the sockets. */
+static void find_processes(struct stuck_report *r, const char *proc)
+{
+	int err = processes_find(&r->processes, proc);
+	size_t unnamed = 0;
+
+	for (size_t i = 0; i < r->count; i++) {
+		struct stuck_close *c = &r->closes[i];
+		uint32_t inode = responsible_inode(c->member);
+
+		c->process = processes_holder(&r->processes, inode, &c->holders);
+		unnamed += inode && !c->process;
+	}
+	say_unnamed(&r->processes, proc, err, unnamed);
 }
 
 int stuck_select(struct stuck_report *r, uint32_t fin_timeout, const char *proc)
@@ -127,10 +145,7 @@ int stuck_select(struct stuck_report *r, uint32_t fin_timeout, const char *proc)
 	if (err)
 		return err;
 	qsort(r->closes, r->count, sizeof(*r->closes), oldest_first);
-	find_processes(&r->processes, proc);
-	for (size_t i = 0; i < r->count; i++)
-		r->closes[i].process = processes_holder(&r->processes, responsible_inode(r->closes[i].member),
-							&r->closes[i].holders);
+	find_processes(r, proc);
 	return 0;
 }
 
