@@ -56,11 +56,23 @@ $(B)/tcpfin_trace.skel.h: $(B)/tcpfin_trace.bpf.o
 	$(BPFTOOL) gen skeleton $< name tcpfin_trace_bpf > $@.tmp
 	@mv $@.tmp $@
 
+# Reads kernel structures, and so is an object of its own.
+$(B)/sockets.bpf.o: bpf/sockets.bpf.c bpf/socket_event.h vmlinux/vmlinux.h Makefile
+	@mkdir -p $(@D)
+	$(CLANG) $(BPF_CFLAGS) -c bpf/sockets.bpf.c -o $@.tmp
+	$(BPFTOOL) gen object $@ $@.tmp
+	@rm -f $@.tmp
+
+$(B)/sockets.skel.h: $(B)/sockets.bpf.o
+	$(BPFTOOL) gen skeleton $< name sockets_bpf > $@.tmp
+	@mv $@.tmp $@
+
 $(B)/user/%.o: user/%.c Makefile
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(CFLAGS) -c $< -o $@
 
 $(B)/user/source_live.o: $(B)/tcpfin_trace.skel.h
+$(B)/user/sockets.o: $(B)/sockets.skel.h
 
 $(B)/tcpfin-trace: $(USER_OBJ)
 	$(CC) $(LDFLAGS) $^ $(LIBS) -o $@

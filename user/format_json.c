@@ -147,6 +147,60 @@ static void json_network(struct buffer *out, const struct record *r)
 	LITERAL(out, "\"}");
 }
 
+/* Who closed; null where the kernel did, and nothing at all where nobody has. */
+static void json_process(struct buffer *out, const struct record_socket *s)
+{
+	bool call = s->how != HOW_KERNEL;
+
+	if (s->how == HOW_UNKNOWN)
+		return;
+	LITERAL(out, ",\"process\":{\"pid\":");
+	json_number(out, call ? (int64_t)s->pid : NUMBER_UNSEEN);
+	LITERAL(out, ",\"name\":");
+	if (call)
+		buffer_json_string(out, s->name);
+	else
+		LITERAL(out, "null");
+	LITERAL(out, ",\"uid\":");
+	json_number(out, call ? (int64_t)s->uid : NUMBER_UNSEEN);
+	LITERAL(out, ",\"cgroup\":");
+	json_number(out, call ? (int64_t)s->cgroup : NUMBER_UNSEEN);
+	LITERAL(out, ",\"netns\":");
+	buffer_unsigned(out, s->netns);
+	LITERAL(out, ",\"how\":");
+	json_word(out, how_name(s->how));
+	buffer_char(out, '}');
+}
+
+static void json_socket(struct buffer *out, const struct record_socket *s)
+{
+	if (!s->known)
+		return;
+	LITERAL(out, ",\"socket\":{\"unread_bytes\":");
+	json_number(out, s->unread_bytes);
+	LITERAL(out, ",\"unsent_bytes\":");
+	json_number(out, s->unsent_bytes);
+	LITERAL(out, ",\"close_to_fin\":");
+	json_number(out, s->close_to_fin);
+	LITERAL(out, ",\"peer_fin_to_close\":");
+	json_number(out, s->peer_fin_to_close);
+	LITERAL(out, ",\"srtt\":");
+	json_number(out, s->srtt);
+	LITERAL(out, ",\"retransmits\":");
+	buffer_unsigned(out, s->retransmits);
+	LITERAL(out, ",\"reset_received\":");
+	json_number(out, s->reset_received);
+	LITERAL(out, ",\"states\":[");
+	for (unsigned i = 0; i < s->step_count; i++) {
+		buffer_text(out, i ? ",{\"t\":" : "{\"t\":");
+		buffer_signed(out, s->steps[i].t);
+		LITERAL(out, ",\"state\":");
+		json_word(out, state_name(s->steps[i].state));
+		buffer_char(out, '}');
+	}
+	LITERAL(out, "]}");
+}
+
 static void json_end(struct buffer *out, const struct record *r, enum role role)
 {
 	const struct record_end *end = &r->end[role];
@@ -159,6 +213,8 @@ static void json_end(struct buffer *out, const struct record *r, enum role role)
 	buffer_unsigned(out, end->port);
 	LITERAL(out, ",\"bytes\":");
 	json_number(out, end->bytes);
+	json_process(out, &r->socket[role]);
+	json_socket(out, &r->socket[role]);
 	buffer_char(out, '}');
 }
 
@@ -192,6 +248,10 @@ static void json_reset(struct buffer *out, const struct record *r)
 	json_word(out, seen ? phase_name(r->reset.phase) : NULL);
 	LITERAL(out, ",\"validity\":");
 	json_word(out, seen ? validity_name(r->reset.validity) : NULL);
+	if (r->reset.reason) {
+		LITERAL(out, ",\"reason\":");
+		buffer_json_string(out, r->reset.reason);
+	}
 	if (seen && mptcp_name(r->reset.mptcp)) {
 		LITERAL(out, ",\"mptcp\":");
 		json_word(out, mptcp_name(r->reset.mptcp));

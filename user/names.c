@@ -79,6 +79,20 @@ const char *missing_name(enum missing missing)
 	return names[missing];
 }
 
+const char *how_name(enum how how)
+{
+	static const char *const names[] = {
+		[HOW_UNKNOWN] = NULL,
+		[HOW_CLOSE] = "close",
+		[HOW_SHUTDOWN] = "shutdown",
+		[HOW_EXIT] = "exit",
+		[HOW_ABORT] = "abort",
+		[HOW_KERNEL] = "kernel",
+	};
+
+	return names[how];
+}
+
 const char *phase_name(enum phase phase)
 {
 	static const char *const names[] = {

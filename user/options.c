@@ -416,6 +416,8 @@ static const struct row rows[] = {
 	 .help = "also report what is still open at the end, or forgotten as idle"},
 	{.name = "all-segments", .kind = &kind_flag, FIELD(all_segments),
 	 .help = "count packets, bytes, retransmissions and flags of every connection"},
+	{.name = "no-sockets", .kind = &kind_flag, FIELD(no_sockets),
+	 .help = "do not ask this host's sockets which process closed, and why"},
 
 	{.group = "Output", .name = "format", .kind = &kind_format, FIELD(format), .meta = "FORMAT", .noun = "format",
 	 .help = "form of the records"},

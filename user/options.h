@@ -48,6 +48,7 @@ struct options {
 	bool strict;       /* --strict: exit 4 when data was lost */
 	bool show_open;    /* --show-open */
 	bool all_segments; /* --all-segments */
+	bool no_sockets;   /* --no-sockets: packets only */
 	uint64_t count;    /* -c: stop after that many records; 0: no limit */
 	uint64_t duration; /* -d, ns; 0: no limit */
 	uint64_t settle, syn_timeout, close_timeout, idle_timeout; /* ns */

@@ -48,6 +48,32 @@ struct record_end {
 	unsigned fin_retransmits;
 };
 
+/* How an end was closed; HOW_UNKNOWN: it is not closed, or is on another host. */
+enum how { HOW_UNKNOWN, HOW_CLOSE, HOW_SHUTDOWN, HOW_EXIT, HOW_ABORT, HOW_KERNEL };
+
+#define RECORD_STEPS 8
+
+/* The socket of an end that is on this host. */
+struct record_socket {
+	bool known;
+	enum how how;
+	uint32_t pid, uid;     /* who closed, not with HOW_UNKNOWN and HOW_KERNEL */
+	uint64_t cgroup;       /* likewise */
+	char name[16];         /* likewise; bytes from outside */
+	uint32_t netns;        /* inode number */
+	int64_t unread_bytes, unsent_bytes; /* at the close; NUMBER_UNSEEN before it */
+	int64_t close_to_fin;  /* ns from the call to the FIN here on the wire, TIMING_UNSEEN */
+	int64_t peer_fin_to_close; /* ns from the other end's FIN here on the wire to the call, TIMING_UNSEEN */
+	int64_t srtt;          /* ns, TIMING_UNSEEN */
+	uint32_t retransmits;  /* of the whole connection */
+	int64_t reset_received; /* ns since the connection's first segment: it acted on an RST; TIMING_UNSEEN */
+	struct {
+		int64_t t;     /* ns since the connection's first segment; a call may come before it */
+		enum tcp_state state;
+	} steps[RECORD_STEPS]; /* states that it entered, from the close on */
+	unsigned step_count;
+};
+
 struct record_segment {
 	uint64_t t;          /* ns since the connection's first segment */
 	enum role from;
@@ -91,6 +117,7 @@ struct record {
 		enum reset_validity validity;
 		uint8_t mptcp;   /* subtype of the MPTCP option, SEGMENT_NO_MPTCP */
 		unsigned ignored; /* RSTs that their receiver did not act on */
+		const char *reason; /* the sending kernel's word for it; NULL: unknown. Owned by the source */
 		bool ttl_differs; /* its TTL is not that of the same side's handshake */
 	} reset;
 	bool late_reset;
@@ -106,6 +133,8 @@ struct record {
 
 	bool counted;            /* traffic is known */
 	int64_t idle;            /* ns from the last payload, or the handshake, to the first step of the close; TIMING_UNSEEN */
+
+	struct record_socket socket[2]; /* by role */
 
 	int evidence[EVIDENCES]; /* index into segments, -1 where not seen or not in the log */
 	struct record_segment segments[RECORD_SEGMENTS];
@@ -123,6 +152,8 @@ const char *pattern_name(enum pattern pattern);
 const char *role_name(enum role role);
 const char *state_name(enum tcp_state state);
 const char *missing_name(enum missing missing);
+/* NULL for HOW_UNKNOWN. */
+const char *how_name(enum how how);
 const char *phase_name(enum phase phase);
 const char *validity_name(enum reset_validity validity);
 const char *timing_name(enum timing timing);

@@ -23,6 +23,7 @@
 #include "privileges.h"
 #include "programs.h"
 #include "sink.h"
+#include "sockets.h"
 #include "source_live.h"
 #include "tcpfin_trace.skel.h"
 
@@ -42,6 +43,7 @@ struct live {
 	struct ring_buffer *ring;
 	struct interfaces interfaces;
 	struct pending_table *pending;
+	struct sockets *sockets;  /* NULL: nothing is known of them */
 	struct flow_key delete[DELETE_BATCH]; /* closing flows that have been reported */
 	bool settled[DELETE_BATCH];           /* which of the filter's counts holds each */
 	uint32_t delete_count;
@@ -94,6 +96,8 @@ static void report_counted(struct live *l, const struct flow_key *key, const str
 		.traffic = traffic,
 	};
 
+	if (l->sockets)
+		context.sockets = sockets_find(l->sockets, key, &body->flow);
 	reporter_flow(l->reporter, key, &body->flow, body->log, &context);
 }
 
@@ -295,6 +299,8 @@ static void sweep_turn(struct live *l, unsigned turn)
 
 static void consume(struct live *l)
 {
+	if (l->sockets) /* first: some of what the other ring brings is reported at once */
+		sockets_poll(l->sockets);
 	ring_buffer__consume(l->ring);
 	forget_reported(l);
 }
@@ -595,6 +601,7 @@ static void cleanup(struct live *l)
 	interfaces_stop(&l->interfaces);
 	ring_buffer__free(l->ring);
 	pending_table_free(l->pending);
+	sockets_stop(l->sockets);
 	tcpfin_trace_bpf__destroy(l->skeleton);
 	free(l);
 }
@@ -621,6 +628,8 @@ int source_live_run(struct reporter *reporter, const struct options *options, ui
 	code = interfaces_plan(&l->interfaces, options);
 	code = code ? code : privileges_check();
 	code = code ? code : load(l);
+	if (!code && !options->no_sockets)
+		l->sockets = sockets_start(); /* before the packets: a close that is seen has its sockets' side */
 	code = code ? code : attach_all(l);
 	code = code ? code : privileges_drop(interfaces_need_net_admin(&l->interfaces));
 	if (!code) {
@@ -629,6 +638,8 @@ int source_live_run(struct reporter *reporter, const struct options *options, ui
 		code = watch_loop(l);
 		interfaces_stop(&l->interfaces);
 		drain(l);
+		if (l->sockets)
+			sockets_note_losses(l->sockets);
 		read_counters(l, counters);
 	}
 	cleanup(l);

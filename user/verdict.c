@@ -604,6 +604,86 @@ static void traffic(struct record *r, const struct facts *c, const struct traffi
 		r->idle = begins > active ? (int64_t)(begins - active) : 0;
 }
 
+/* ---- this host's sockets ---- */
+
+/* The kernel's number of a state (include/net/tcp_states.h). */
+static enum tcp_state kernel_state(unsigned number)
+{
+	static const enum tcp_state states[SOCKET_STATES] = {
+		[SOCKET_ESTABLISHED] = STATE_ESTABLISHED, [SOCKET_SYN_SENT] = STATE_SYN_SENT,
+		[SOCKET_SYN_RECV] = STATE_SYN_RECEIVED, [SOCKET_FIN_WAIT1] = STATE_FIN_WAIT_1,
+		[SOCKET_FIN_WAIT2] = STATE_FIN_WAIT_2, [SOCKET_TIME_WAIT] = STATE_TIME_WAIT,
+		[SOCKET_CLOSE] = STATE_CLOSED, [SOCKET_CLOSE_WAIT] = STATE_CLOSE_WAIT,
+		[SOCKET_LAST_ACK] = STATE_LAST_ACK, [SOCKET_CLOSING] = STATE_CLOSING,
+	};
+
+	return number < SOCKET_STATES ? states[number] : STATE_UNKNOWN;
+}
+
+/* A process that ends asks for nothing; a file that others hold can only be shut down, or its socket destroyed. */
+static enum how how_closed(const struct socket_event *close)
+{
+	bool last = close->flags & SOCKET_LAST_HOLDER, aborted = close->to == SOCKET_CLOSE;
+
+	if (!close->to)
+		return HOW_UNKNOWN;
+	if (!(close->flags & SOCKET_PROCESS))
+		return HOW_KERNEL;
+	if (last && close->flags & SOCKET_EXITING)
+		return HOW_EXIT;
+	if (aborted && (!last || close->flags & SOCKET_LINGER_0) && close->from != SOCKET_SYN_SENT)
+		return HOW_ABORT;
+	return last ? HOW_CLOSE : HOW_SHUTDOWN;
+}
+
+static void socket_closed(struct record_socket *to, const struct facts *c, enum role role,
+			  const struct socket_event *close)
+{
+	const struct flow_side *own = side_of(c, role), *peer = side_of(c, other(role));
+
+	to->unread_bytes = close->unread;
+	to->unsent_bytes = close->unsent;
+	if (to->how == HOW_KERNEL)
+		return;
+	to->pid = close->pid;
+	to->uid = close->uid;
+	to->cgroup = close->cgroup;
+	memcpy(to->name, close->name, sizeof(to->name));
+	if (close->to != SOCKET_CLOSE && own->seen & SIDE_FIN && own->t_fin >= close->time)
+		to->close_to_fin = span(close->time, own->t_fin);
+	if (peer->seen & SIDE_FIN && close->time >= peer->t_fin)
+		to->peer_fin_to_close = span(peer->t_fin, close->time);
+}
+
+static void socket_of(struct record_socket *to, const struct facts *c, enum role role, const struct socket_story *s)
+{
+	if (!s)
+		return;
+	to->known = true;
+	to->how = how_closed(&s->close);
+	to->netns = s->last.netns;
+	to->unread_bytes = to->unsent_bytes = NUMBER_UNSEEN;
+	to->close_to_fin = to->peer_fin_to_close = TIMING_UNSEEN;
+	if (to->how != HOW_UNKNOWN)
+		socket_closed(to, c, role, &s->close);
+	to->srtt = s->last.srtt ? s->last.srtt * 1000LL : TIMING_UNSEEN;
+	to->retransmits = s->last.retransmits;
+	to->reset_received = s->reset_received ? (int64_t)(s->reset_received - c->flow->t_first) : TIMING_UNSEEN;
+	to->step_count = s->step_count;
+	for (unsigned i = 0; i < s->step_count; i++) {
+		to->steps[i].t = (int64_t)(s->steps[i].time - c->flow->t_first);
+		to->steps[i].state = kernel_state(s->steps[i].state);
+	}
+}
+
+static void sockets(struct record *r, const struct facts *c, const struct socket_join *join)
+{
+	socket_of(&r->socket[SOURCE], c, SOURCE, join->side[c->source]);
+	socket_of(&r->socket[DESTINATION], c, DESTINATION, join->side[!c->source]);
+	if (r->reset.by != NOBODY)
+		r->reset.reason = join->reset_reason;
+}
+
 /* ---- all of it ---- */
 
 static void ends(struct record *r, const struct facts *c)
@@ -682,6 +762,7 @@ void verdict(struct record *r, const struct flow_key *key, const struct flow *wh
 	r->bytes_approximate = may_have_wrapped(r);
 	r->half_closed_bytes = bytes_half_closed(&c, r->closer);
 	traffic(r, &c, context->traffic);
+	sockets(r, &c, &context->sockets);
 	r->syn_retransmits = f->open.syn_copies;
 	r->synack_retransmits = f->open.synack_copies;
 	copy_segments(r, &c, ordered, n);

@@ -7,6 +7,7 @@
 
 #include "../bpf/core/traffic.h"
 #include "record.h"
+#include "sockets.h"
 
 /* Why a flow is reported now. */
 enum report_reason {
@@ -20,6 +21,7 @@ struct verdict_context {
 	int64_t wall_offset;    /* ns to add to flow times for the wall clock */
 	enum report_reason reason;
 	const struct traffic *traffic; /* with --all-segments; NULL where it was not counted */
+	struct socket_join sockets;    /* this host's ends; empty where nothing is known */
 	bool order_by_time;     /* live: two CPUs may log in another order than the packets came; a file's order stands */
 };
 

@@ -51,7 +51,8 @@ _tcpfin_trace_value()
 # Long options that begin with $1; those with a value end in "=" and are completed on.
 _tcpfin_trace_options()
 {
-	local plain='--ipv4 --ipv6 --show-open --all-segments --numeric --verbose --quiet --stats --strict --follow --stuck --time-wait --cleanup --help --version'
+	local plain='--ipv4 --ipv6 --show-open --all-segments --no-sockets --numeric --verbose --quiet --stats --strict --follow
+		--stuck --time-wait --cleanup --help --version'
 	local valued='--read= --hook= --count= --duration= --port= --host= --outcome= --format= --settle= --syn-timeout=
 		--close-timeout= --idle-timeout= --max-flows= --max-closing= --max-unproven= --ring='
 
