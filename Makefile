@@ -28,7 +28,7 @@ LIB_OBJ   := $(filter-out $(B)/user/main.o,$(USER_OBJ))
 UNIT_SRC  := $(wildcard tests/unit/test_*.c)
 UNIT_BIN  := $(UNIT_SRC:tests/unit/%.c=$(B)/tests/%)
 
-.PHONY: all deps deps-kernels install clean help run test test-programs test-kernels soak fuzz bench bench-programs
+.PHONY: all deps deps-kernels install clean help run test test-programs test-kernels check-vmlinux soak fuzz bench bench-programs
 
 all: $(B)/tcpfin-trace
 
@@ -41,6 +41,7 @@ help:
 	@echo 'make fuzz        libFuzzer with ASan and UBSan on every target, SECONDS=60 in all'
 	@echo 'make soak        5,000,000 connections through one process, or SOAK=N (root; about 10 minutes)'
 	@echo 'make test-kernels  tests under Debian kernels 6.1 and 6.12, in qemu (root)'
+	@echo 'make check-vmlinux  the kernel types in vmlinux/ against the running kernel'
 	@echo 'make bench       what it costs, as a table and as build/bench.json (root; about 10 minutes)'
 	@echo 'make clean'
 
@@ -76,6 +77,12 @@ $(B)/user/sockets.o: $(B)/sockets.skel.h
 
 $(B)/tcpfin-trace: $(USER_OBJ)
 	$(CC) $(LDFLAGS) $^ $(LIBS) -o $@
+
+# ---- kernel types ----
+
+# The subset of kernel types against the running kernel's BTF.
+check-vmlinux: $(B)/sockets.bpf.o
+	@PATH=$$PATH:/usr/sbin $(PYTHON) vmlinux/check.py $< vmlinux/README.md
 
 # ---- install ----
 

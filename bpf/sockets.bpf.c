@@ -126,11 +126,12 @@ static __always_inline struct socket_event *reserve(void *ring)
 /* The count of a file that is being released: 0 before 6.13, then a value that is negative where it is dead. */
 static __always_inline bool last_holder(const struct file *file)
 {
-	const struct file___counted *counted = (const void *)file;
+	const struct file___count *old = (const void *)file;
+	const struct file___ref *new = (const void *)file;
 
-	if (bpf_core_field_exists(file->f_ref))
-		return BPF_CORE_READ(file, f_ref.refcnt.counter) < 0;
-	return !BPF_CORE_READ(counted, f_count.counter);
+	if (bpf_core_field_exists(new->f_ref))
+		return BPF_CORE_READ(new, f_ref.refcnt.counter) < 0;
+	return !BPF_CORE_READ(old, f_count.counter);
 }
 
 /* Just now: with softirqs off, nothing can come between. An older one may be of another socket at the same address. */

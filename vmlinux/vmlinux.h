@@ -85,11 +85,11 @@ typedef struct {
 	atomic64_t refcnt;
 } file_ref_t;
 
-struct file {
+struct file___ref {
 	file_ref_t f_ref;
 };
 
-struct file___counted {
+struct file___count {
 	atomic64_t f_count;
 };
 
