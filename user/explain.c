@@ -552,6 +552,43 @@ static void put_reset_details(struct buffer *out, const struct record *r)
 			      r->reset.ignored >= COPIES_SATURATED ? "at least " : "", r->reset.ignored);
 }
 
+/* ---- this host's sockets ---- */
+
+/* "; nginx[1234] closed the destination's socket with 300 bytes unread" */
+static void put_closed(struct buffer *out, const struct record_socket *s, enum role role)
+{
+	static const char *const verbs[] = {
+		[HOW_CLOSE] = "closed", [HOW_SHUTDOWN] = "shut down", [HOW_EXIT] = "ended and so closed",
+		[HOW_ABORT] = "aborted",
+	};
+
+	buffer_text(out, "; ");
+	buffer_printable(out, s->name);
+	buffer_printf(out, "[%u] %s %s's socket", s->pid, verbs[s->how], the(role));
+	if (s->unread_bytes > 0) {
+		buffer_text(out, " with ");
+		put_bytes(out, s->unread_bytes);
+		buffer_text(out, " unread");
+	}
+	if (s->peer_fin_to_close >= 0) {
+		buffer_text(out, ", ");
+		buffer_duration(out, s->peer_fin_to_close);
+		buffer_printf(out, " after %s's FIN", the(other(role)));
+	}
+}
+
+static void put_sockets(struct buffer *out, const struct record *r)
+{
+	enum role role;
+
+	for (role = SOURCE; role <= DESTINATION; role++) {
+		if (r->socket[role].how != HOW_UNKNOWN && r->socket[role].how != HOW_KERNEL)
+			put_closed(out, &r->socket[role], role);
+	}
+	if (r->reset.reason)
+		buffer_printf(out, "; the kernel's reason for the RST is %s", r->reset.reason);
+}
+
 static void put_gaps(struct buffer *out, const struct record *r)
 {
 	if (r->midstream)
@@ -608,6 +645,7 @@ void format_explanation(struct buffer *out, const struct record *r)
 	put_fin_copies(out, r);
 	put_late_reset(out, r);
 	put_reset_details(out, r);
+	put_sockets(out, r);
 	if (r->outcome == OUTCOME_UNFINISHED)
 		put_states(out, r);
 	put_traffic(out, r);

@@ -8,7 +8,8 @@
  *	~	a retransmission
  *	!	a segment that its receiver would not act on
  * "..." stands once for what was carried between the handshake and the close and is not listed; "(N lost)" for
- * segments that found no place in the log.
+ * segments that found no place in the log. Where an end is on this host, who closed it follows, and how (">nginx[1234]
+ * close"), and behind that the kernel's reason of a reset.
  */
 #include "format.h"
 
@@ -102,6 +103,26 @@ void format_flags(struct buffer *out, const struct record *r)
 		text_space(out, start);
 		buffer_printf(out, "(%u lost)", r->segments_lost);
 	}
+}
+
+/* Who closed, on this host, and why it reset. */
+static void text_sockets(struct buffer *out, const struct record *r)
+{
+	enum role role;
+
+	for (role = SOURCE; role <= DESTINATION; role++) {
+		const struct record_socket *s = &r->socket[role];
+
+		if (s->how == HOW_UNKNOWN || s->how == HOW_KERNEL)
+			continue;
+		buffer_text(out, role == SOURCE ? "  >" : "  <");
+		buffer_printable(out, s->name);
+		buffer_printf(out, "[%u] %s", s->pid, how_name(s->how));
+		if (s->unread_bytes > 0)
+			buffer_printf(out, ", %lld unread", (long long)s->unread_bytes);
+	}
+	if (r->reset.reason)
+		buffer_printf(out, "  %s", r->reset.reason);
 }
 
 /* Many records end in one second, and the zone stays what it was at the start: that second's local time is kept. */
@@ -236,6 +257,7 @@ void format_text(struct buffer *out, const struct format_style *style, const str
 	text_timing(out, start, COLUMN_LIFETIME, r->timing[T_LIFETIME]);
 	buffer_pad(out, start, COLUMN_FLAGS);
 	format_flags(out, r);
+	text_sockets(out, r);
 	buffer_char(out, '\n');
 	if (style->verbose) {
 		buffer_text(out, "    ");
