@@ -81,7 +81,7 @@ static __always_inline bool has_flag(const struct sock *sk, __u32 flag)
 	return BPF_CORE_READ(sk, __sk_common.skc_flags) >> flag & 1;
 }
 
-/* rcv_nxt and bytes_received move together from the handshake on, a FIN included: their difference is the peer's ISN + 1. */
+/* rcv_nxt and bytes_received move together from the handshake on, a FIN included: their difference is the peer's first. */
 static __always_inline void fill_numbers(struct socket_event *e, const struct sock *sk, int state)
 {
 	const struct tcp_sock *tp = (const void *)sk;
@@ -183,8 +183,10 @@ int BPF_PROG(socket_state, const struct sock *sk, int from, int to)
 {
 	struct socket_event *e;
 
-	/* What opens has no story yet; listening sockets have none at all. MPTCP, SCTP and DCCP come here, too. */
-	if (BPF_CORE_READ(sk, sk_protocol) != IPPROTO_TCP || to <= SOCKET_SYN_RECV || to == SOCKET_LISTEN || from == SOCKET_LISTEN || from == SOCKET_CLOSE)
+	/* What opens has no story yet; listening sockets have none at all. */
+	if (to <= SOCKET_SYN_RECV || to == SOCKET_LISTEN || from == SOCKET_LISTEN || from == SOCKET_CLOSE)
+		return 0;
+	if (BPF_CORE_READ(sk, sk_protocol) != IPPROTO_TCP) /* MPTCP, SCTP and DCCP come here, too */
 		return 0;
 	e = reserve(&socket_ring);
 	if (!e)

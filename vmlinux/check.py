@@ -1,8 +1,8 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0
 """
-check.py OBJECT README [BTF]: compares the kernel types that OBJECT was compiled with to those of the running kernel, and
-the README's table to both.
+check.py OBJECT README [BTF]: compares the kernel types that OBJECT was compiled with to those of the running kernel,
+and the README's table to both.
 
 The loader finds a field by its name, so the name must be there, and what is read must be as wide and of the same kind
 as here. A type with a ___suffix is the one of other kernels: where the running one lacks it, that is a skip.

@@ -1,0 +1,558 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-2.0
+"""
+sockets.py TCPFIN-TRACE [NAME...]: who closed, how and why, told by the sockets of this host; as root. What is expected
+is what /proc and ss say, and for the reasons of resets what the kernel's code says. harness.py says how tests are run.
+"""
+import ctypes
+import os
+import re
+import signal
+import socket
+import sys
+import time
+
+from closes import Connection, Path, abort, heard_the_end, receive, scenario_named
+from harness import PROGRAM, Suite, about, expect, field, one_each, paths, watch
+from netlab import Process, Skip, check, equal, ipv4, libc, need, until
+
+PR_SET_NAME = 15
+TCP_LINGER2 = 8
+PAUSE = 0.05  # s
+
+suite = Suite()
+test = suite.test
+
+
+# ---- processes that hold one end ----
+
+class Holder:
+    """A process with a socket that nobody else holds: it does `action` with it when told to, then waits for its end."""
+
+    def __init__(self, lab, sock, others, action, name=b"holder", uid=0):
+        self.told, tell = os.pipe()
+        ready, self.ready = os.pipe()
+        self.pid = os.fork()
+        if self.pid == 0:
+            self.be(sock, (*others, tell, ready), action, name, uid)
+        lab.stack.callback(self.kill)
+        for fd in (self.told, self.ready):
+            os.close(fd)
+        self.tell = tell
+        sock.close()
+        os.read(ready, 1)
+        os.close(ready)
+        self.facts = facts_of(self.pid)
+
+    def be(self, sock, others, action, name, uid):
+        """The child. It never returns."""
+        try:
+            for other in others:
+                os.close(other if isinstance(other, int) else other.fileno())
+            libc.prctl(PR_SET_NAME, ctypes.c_char_p(name))
+            os.setuid(uid)
+            os.write(self.ready, b"r")
+            os.read(self.told, 1)
+            action(sock)
+            os.read(self.told, 1)
+        finally:
+            os._exit(0)
+
+    def go(self):
+        os.write(self.tell, b"g")
+
+    def kill(self):
+        """Its end, if it has not come yet."""
+        if self.pid:
+            os.kill(self.pid, signal.SIGKILL)
+            os.waitpid(self.pid, 0)
+            os.close(self.tell)
+            self.pid = 0
+
+
+def facts_of(pid):
+    """What the record's `process` must say, from /proc."""
+    with open(f"/proc/{pid}/comm", "rb") as comm:
+        name = comm.read()[:-1].decode(errors="replace")
+    with open(f"/proc/{pid}/status", encoding="utf-8", errors="replace") as status:
+        uid = int(re.search(r"^Uid:\t(\d+)", status.read(), re.MULTILINE)[1])
+    return {"pid": pid, "name": name, "uid": uid}
+
+
+def inode(namespace):
+    return os.stat(namespace.path).st_ino
+
+
+def mapped_path(lab):
+    """Sockets of IPv6 that speak IPv4."""
+    path = Path(lab.client, lab.server, ipv4(0, 2))
+    path.family, path.address = socket.AF_INET6, f"::ffff:{path.address}"
+    return path
+
+
+def every_path(lab):
+    return [("ipv4", paths(lab)[0]), ("ipv6", paths(lab)[1]), ("mapped", mapped_path(lab))]
+
+
+def connect(path):
+    c = path.connect()
+    version = 4 if path.address.startswith("::ffff:") else path.version
+    return Connection(c.client, c.server, (version, *c.key[1:]))
+
+
+def ss(namespace, options, port):
+    """ss's lines of the client's end with that port."""
+    need("ss")
+    return namespace.run(f"ss -Htn {options} sport = :{port}")
+
+
+def exit_silently(_sock):
+    os._exit(0)
+
+
+def has_reasons(tracer):
+    return "why it resets" not in tracer.stderr
+
+
+def reason_is(tracer, record, *reasons):
+    """One of them where the kernel tells, and none where it does not."""
+    got = record["tcp"]["reset"].get("reason")
+    check(got in reasons if has_reasons(tracer) else got is None, f"reason is {got}, expected {' or '.join(reasons)}")
+
+
+# ---- who, and how ----
+
+ACTIONS = [
+    ("close", lambda s: s.close(), "close"),
+    ("shutdown", lambda s: s.shutdown(socket.SHUT_WR), "shutdown"),
+    ("shutdown_both", lambda s: s.shutdown(socket.SHUT_RDWR), "shutdown"),
+    ("exit", exit_silently, "exit"),
+    ("killed", lambda s: time.sleep(60), "exit"),
+    ("abort", abort, "abort"),
+]
+
+
+def play(lab, path, name, action):
+    """Both ends are closed, the client's by a process of its own. Returns key and holder."""
+    c = connect(path)
+    holder = Holder(lab, c.client, [c.server], action, name.encode(), 1000)
+    holder.go()
+    if name == "killed":
+        time.sleep(PAUSE)
+        holder.kill()
+    if name == "abort":
+        until(lambda: reset_has_come(c.server), "reset")
+    else:
+        heard_the_end(c.server)
+    c.server.close()
+    return c.key, holder
+
+
+def reset_has_come(sock):
+    return sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) != 0
+
+
+@test
+def who_closed(lab):
+    """close(), shutdown(), exit(), SIGKILL and SO_LINGER 0, by another process than ours, on three kinds of sockets."""
+    tracer, played = watch(lab), {}
+    for version, path in every_path(lab):
+        for name, action, how in ACTIONS:
+            key, holder = play(lab, path, name, action)
+            played[key] = f"{name}/{version}", holder, how
+    tracer.wait_for(len(played))
+    for key, record in one_each(tracer.stop(), played).items():
+        name, holder, how = played[key]
+        with about(name):
+            process = record["source"]["process"]
+            process.pop("cgroup")
+            equal("process", process, holder.facts | {"netns": inode(lab.client), "how": how})
+            far = record["destination"]["process"]
+            equal("netns of the other end", far["netns"], inode(lab.server))
+            kernel = how == "abort"
+            equal("how the other end was closed", far["how"], "kernel" if kernel else "close")
+            equal("pid of the other end", far["pid"], None if kernel else os.getpid())
+
+
+@test
+def cgroup(lab):
+    """The cgroup's identifier is its directory's inode number."""
+    with open("/proc/self/cgroup", encoding="ascii") as lines:
+        own = re.search(r"^0::(.*)$", lines.read(), re.MULTILINE)
+    with open("/proc/self/mounts", encoding="utf-8") as lines:
+        mount = re.search(r"^\S+ (\S+) cgroup2 ", lines.read(), re.MULTILINE)
+    if not own or not mount:
+        raise Skip("no cgroup2 hierarchy is mounted")
+    tracer = watch(lab)
+    scenario_named("client_first").play(paths(lab)[0])
+    tracer.wait_for(1)
+    equal("cgroup", tracer.stop()[0]["source"]["process"]["cgroup"], os.stat(mount[1] + own[1]).st_ino)
+
+
+@test
+def last_holder(lab):
+    """Where two processes hold a socket, the one who lets go last has closed it."""
+    tracer = watch(lab)
+    c = connect(paths(lab)[0])
+    keeper = os.dup(c.client.fileno())
+    holder = Holder(lab, c.client, [c.server, keeper], lambda s: s.close(), b"second")
+    os.close(keeper)
+    first = Holder(lab, socket.socket(fileno=os.dup(c.server.fileno())), [], exit_silently, b"first")
+    first.go()  # it ends, and c.server goes on
+    os.waitpid(first.pid, 0)
+    first.pid = 0
+    holder.go()
+    heard_the_end(c.server)
+    c.server.close()
+    tracer.wait_for(1)
+    record = tracer.stop()[0]
+    expect(record, {"source.process.name": "second", "source.process.how": "close",
+                    "destination.process.pid": os.getpid(), "destination.process.how": "close"})
+
+
+@test
+def states_and_times(lab):
+    """The states that ss shows on the way, and how long the application took."""
+    tracer = watch(lab, "--close-timeout=1")
+    c = connect(paths(lab)[0])
+    c.client.shutdown(socket.SHUT_WR)
+    heard_the_end(c.server)
+    check("FIN-WAIT-2" in ss(lab.client, "-a", c.key[1]), "ss does not show FIN-WAIT-2")
+    check("CLOSE-WAIT" in ss(lab.server, "-a", c.key[2]), "ss does not show CLOSE-WAIT")
+    time.sleep(PAUSE)
+    c.server.close()
+    tracer.wait_for(1)
+    record = tracer.stop()[0]
+    walk = {end: [step["state"] for step in record[end]["socket"]["states"]] for end in ("source", "destination")}
+    equal("walk of the source", walk["source"], ["FIN-WAIT-1", "FIN-WAIT-2", "CLOSED"])
+    equal("walk of the destination", walk["destination"], ["CLOSE-WAIT", "LAST-ACK", "CLOSED"])
+    for end in ("source", "destination"):
+        times = [step["t"] for step in record[end]["socket"]["states"]]
+        equal(f"order of the {end}'s states", times, sorted(times))
+        check(0 < record[end]["socket"]["close_to_fin"] < 20e6, "close() to FIN takes too long")
+        check(record[end]["socket"]["srtt"] > 0, "no round trip time")
+    equal("source's share", record["source"]["socket"]["peer_fin_to_close"], None)
+    check(PAUSE * 1e9 <= record["destination"]["socket"]["peer_fin_to_close"] < 1e9, "the destination's share is wrong")
+
+
+@test
+def not_closed(lab):
+    """A leaked CLOSE_WAIT: its end has no process yet, and no how."""
+    tracer = watch(lab, "--close-timeout=0.3")
+    c = connect(paths(lab)[0])
+    c.client.close()
+    heard_the_end(c.server)
+    tracer.wait_for(1)
+    record = tracer.stop()[0]
+    expect(record, {"tcp.missing": "destination_fin", "source.process.how": "close"})
+    check("process" not in record["destination"], "somebody is said to have closed")
+    equal("states", [step["state"] for step in record["destination"]["socket"]["states"]], ["CLOSE-WAIT"])
+    c.server.close()
+
+
+# ---- what was left ----
+
+@test
+def unread_bytes(lab):
+    """As ss's Recv-Q has them, before and behind the other end's FIN."""
+    tracer, wanted = watch(lab), {}
+    for fin in (False, True):
+        c = connect(paths(lab)[0])
+        c.server.sendall(b"u" * 300)
+        if fin:
+            c.server.shutdown(socket.SHUT_WR)
+        until(lambda port=c.key[1]: int(ss(lab.client, "-a", port).split()[1]) >= 300, "data")
+        wanted[c.key] = 300
+        c.client.close()
+        c.server.close()
+    tracer.wait_for(len(wanted))
+    for key, record in one_each(tracer.stop(), wanted).items():
+        equal("unread_bytes", record["source"]["socket"]["unread_bytes"], wanted[key])
+        reason_is(tracer, record, "TCP_ABORT_ON_CLOSE")
+        equal("how", record["source"]["process"]["how"], "close")
+
+
+@test
+def unsent_bytes(lab):
+    """As ss's "notsent" has them, while the other end's window is shut."""
+    tracer = watch(lab)
+    c = connect(paths(lab)[0])
+    c.client.setblocking(False)
+    try:
+        while True:
+            c.client.send(b"u" * 65536)
+    except BlockingIOError:
+        pass
+    time.sleep(PAUSE)
+    unsent = re.search(r"notsent:(\d+)", ss(lab.client, "-i", c.key[1]))
+    check(unsent, "ss shows nothing unsent")
+    abort(c.client)
+    c.server.close()
+    tracer.wait_for(1)
+    equal("unsent_bytes", tracer.stop()[0]["source"]["socket"]["unsent_bytes"], int(unsent[1]))
+
+
+# ---- why it was reset ----
+
+def one_record(tracer):
+    tracer.wait_for(1, 10)
+    records = tracer.stop()
+    equal("number of records", len(records), 1)
+    return records[0]
+
+
+@test
+def linger_0(lab):
+    """close() goes by way of tcp_disconnect(), which resets because of the state."""
+    tracer = watch(lab)
+    scenario_named("linger0").play(paths(lab)[0])
+    record = one_record(tracer)
+    reason_is(tracer, record, "TCP_STATE")
+    expect(record, {"source.process.how": "abort", "destination.process.how": "kernel"})
+    check(record["destination"]["socket"]["reset_received"] >= 0, "no reset was received")
+
+
+@test
+def no_listener(lab):
+    tracer = watch(lab)
+    scenario_named("refused").play(paths(lab)[1])
+    record = one_record(tracer)
+    reason_is(tracer, record, "NO_SOCKET")
+    expect(record, {"source.process.how": "kernel", "source.process.pid": None})
+    check("process" not in record["destination"], "a port without a listener has a process")
+
+
+@test
+def data_after_close(lab):
+    """To a socket that still is one (a long TCP_LINGER2), and to what is left of one."""
+    tracer, expected = watch(lab), {}
+    for linger2, reason in ((120, "TCP_ABORT_ON_DATA"), (1, "TCP_TIMEWAIT_SOCKET")):
+        c = connect(paths(lab)[0])
+        c.client.setsockopt(socket.IPPROTO_TCP, TCP_LINGER2, linger2)
+        c.client.close()
+        heard_the_end(c.server)
+        c.server.send(b"late")
+        until(lambda sock=c.server: reset_has_come(sock), "reset")
+        c.server.close()
+        expected[c.key] = reason
+    tracer.wait_for(2)
+    for key, record in one_each(tracer.stop(), expected).items():
+        reason_is(tracer, record, expected[key])
+        equal("how", record["source"]["process"]["how"], "close")
+
+
+@test
+def keepalive(lab):
+    tracer = watch(lab)
+    c = connect(paths(lab)[0])
+    for option, value in ((socket.TCP_KEEPIDLE, 1), (socket.TCP_KEEPINTVL, 1), (socket.TCP_KEEPCNT, 1)):
+        c.client.setsockopt(socket.IPPROTO_TCP, option, value)
+    c.client.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    with lab.server.dropping(f"tcp sport {c.key[1]} tcp flags & rst == 0"):
+        record = one_record(tracer)
+    reason_is(tracer, record, "TCP_KEEPALIVE_TIMEOUT")
+    expect(record, {"source.process.how": "kernel", "source.process.pid": None})
+    c.client.close()
+    c.server.close()
+
+
+@test
+def destroyed(lab):
+    """ss -K: the one who closes is ss."""
+    tracer = watch(lab)
+    c = connect(paths(lab)[0])
+    check(str(c.key[1]) in lab.client.run(f"ss -HtnK sport = :{c.key[1]}"), "ss destroyed nothing")
+    until(lambda: reset_has_come(c.server), "reset")
+    record = one_record(tracer)
+    reason_is(tracer, record, "TCP_STATE")
+    if has_reasons(tracer):
+        expect(record, {"source.process.how": "abort", "source.process.name": "ss"})
+    else:
+        expect(record, {"source.process.how": "kernel"})
+    c.client.close()
+    c.server.close()
+
+
+# ---- never a wrong join ----
+
+def bound_client(path, port, listener):
+    """A connection from that port, which may have been another's a moment ago."""
+    client = path.client.socket(path.family)
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    client.bind(("", port))
+    client.connect((path.address, listener.getsockname()[1]))
+    return client, listener.accept()[0]
+
+
+@test
+def tuple_reused(lab):
+    """One tuple, a connection right behind the other, three times in a row, closed in turn by three hands."""
+    tracer, path, expected = watch(lab), paths(lab)[0], []
+    with path.listen() as listener:
+        for i in range(30):
+            if i % 3 == 0:
+                time.sleep(0.3)  # the packets' side keeps no more than four of a tuple apart at a time
+            client, server = bound_client(path, 20000, listener)
+            if i % 3 == 0:
+                abort(client)
+                until(lambda sock=server: reset_has_come(sock), "reset")
+                server.close()
+                expected.append(("abort", "kernel"))
+            elif i % 3 == 1:
+                server.send(b"x")
+                receive(client, 1)
+                abort(server)
+                until(lambda sock=client: reset_has_come(sock), "reset")
+                client.close()
+                expected.append(("kernel", "abort"))
+            else:
+                server.send(b"x")
+                until(lambda sock=client: sock.recv(1, socket.MSG_PEEK), "data")
+                client.close()
+                until(lambda sock=server: reset_has_come(sock), "reset")
+                server.close()
+                expected.append(("close", "kernel"))
+    tracer.wait_for(len(expected))
+    records = sorted(tracer.stop(), key=lambda record: record["event"]["start"])
+    equal("who closed how", [tuple(field(record, f"{end}.process.how") for end in ("source", "destination"))
+                             for record in records], expected)
+
+
+def twin_of(lab):
+    """Two more namespaces with the laboratory's own addresses."""
+    client, server = lab.namespace(), lab.namespace()
+    client.run(f"ip link add eth0 type veth peer name eth0 netns {server.path}")
+    for namespace, own in ((client, 1), (server, 2)):
+        namespace.run("ip link set eth0 addrgenmode none up")
+        namespace.run(f"ip address add {ipv4(0, own)}/24 dev eth0")
+    return Path(client, server, ipv4(0, 2))
+
+
+def same_tuple(lab, path, twin):
+    """A connection in each pair of namespaces, with the same ports. The twin's end is held by another process."""
+    pairs = []
+    for each in (path, twin):
+        listener = each.server.socket(each.family)
+        listener.bind((each.address, 30000))  # the lower port is taken for the server's
+        listener.listen()
+        pairs.append(bound_client(each, 30001, listener))
+        listener.close()
+    (client, server), (other_client, other_server) = pairs
+    holder = Holder(lab, other_client, [client, server, other_server], exit_silently, b"twin")
+    return client, server, other_server, holder
+
+
+def close_both(client, server, other_server, holder):
+    holder.go()
+    client.shutdown(socket.SHUT_WR)
+    heard_the_end(other_server)
+    heard_the_end(server)
+    other_server.close()
+    server.close()
+
+
+@test
+def namespaces(lab):
+    """The same tuple at the same time in other namespaces is another connection."""
+    tracer, path, twin = watch(lab), paths(lab)[0], twin_of(lab)
+    close_both(*same_tuple(lab, path, twin))
+    expect(one_record(tracer), {
+        "source.process.pid": os.getpid(), "source.process.netns": inode(lab.client), "source.process.how": "shutdown",
+        "destination.process.pid": os.getpid(), "destination.process.netns": inode(lab.server)})
+
+
+@test
+def namespaces_midstream(lab):
+    """Without the handshake the namespace decides; the end that is in another one is left out."""
+    path, twin = paths(lab)[0], twin_of(lab)
+    ends = same_tuple(lab, path, twin)
+    tracer = watch(lab)
+    close_both(*ends)
+    record = one_record(tracer)
+    expect(record, {"tcp.midstream": True, "source.process.pid": os.getpid(),
+                    "source.process.netns": inode(lab.client)})
+    check("process" not in record["destination"] and "socket" not in record["destination"],
+          "an end in another namespace was joined without its number")
+
+
+@test
+def forwarded(lab):
+    """With NAT between the ends, each interface shows the end that has its addresses."""
+    need("nft")
+    path = paths(lab)[0]
+    lab.client.try_run("nft add table ip nat")
+    lab.client.run("nft add chain ip nat out '{ type nat hook output priority -100; }'")
+    lab.client.run(f"nft add rule ip nat out ip daddr 10.99.0.77 dnat to {ipv4(0, 2)}")
+    lab.client.run("ip route add 10.99.0.77 dev eth0")
+    tracer = watch(lab)
+    with path.listen() as listener:
+        client = lab.client.socket(socket.AF_INET)
+        client.connect(("10.99.0.77", listener.getsockname()[1]))
+        server = listener.accept()[0]
+    client.shutdown(socket.SHUT_WR)
+    heard_the_end(server)
+    server.close()
+    record = one_record(tracer)
+    check("process" not in record["source"], "a socket with other addresses was joined")
+    equal("pid of the server", record["destination"]["process"]["pid"], os.getpid())
+
+
+# ---- bad input, and doing without ----
+
+NAMES = [b"\x1b[31m\n\x07", b'a"b\\c', b"\xff\xfe", b" ", b"0123456789abcdefXX", "é".encode()]
+
+
+@test
+def strange_names(lab):
+    """No byte of a name reaches a terminal or breaks a line of JSON."""
+    for options in (("--format=json",), ("--format=text", "-v")):
+        program = watch(lab, *options) if options[0].endswith("json") else None
+        if program is None:
+            program = Process(lab, lab.client, [*PROGRAM, *options, "--settle=200", "eth0"])
+            until(lambda: len(lab.client.attached("eth0")) >= 2, "attached programs")
+        for name in NAMES:
+            c = connect(paths(lab)[0])
+            holder = Holder(lab, c.client, [c.server], lambda s: s.close(), name)
+            holder.go()
+            heard_the_end(c.server)
+            c.server.close()
+        until(lambda: program.stdout.count("\n") >= len(NAMES), "records")
+        program.signal(signal.SIGINT)
+        equal("exit code", program.wait(), 0)
+        check(not re.search(r"[\x00-\x09\x0b-\x1f\x7f]", program.stdout), "control bytes in the output")
+        if options[0].endswith("json"):
+            equal("records", len(program.records()), len(NAMES))
+            names = {record["source"]["process"]["name"] for record in program.records()}
+            check({"\x1b[31m\n\x07", 'a"b\\c', " ", "0123456789abcde", "é"} < names, f"names are {names}")
+
+
+@test
+def no_sockets(lab):
+    """--no-sockets asks nothing and says nothing."""
+    tracer = watch(lab, "--no-sockets")
+    links = os.listdir(f"/proc/{tracer.child.pid}/fd")
+    for fd in links:
+        with open(f"/proc/{tracer.child.pid}/fdinfo/{fd}", encoding="ascii") as info:
+            check("raw_tracepoint" not in info.read(), "a tracepoint is attached")
+    scenario_named("linger0").play(paths(lab)[0])
+    record = one_record(tracer)
+    for end in ("source", "destination"):
+        check(not {"process", "socket"} & set(record[end]), "a socket was asked")
+    check("reason" not in record["tcp"]["reset"], "a reason is told")
+
+
+@test
+def no_btf(lab):
+    """Where the kernel has no BTF, that is said once, and closes are reported as ever."""
+    need("unshare")
+    tracer = watch(lab, program=["unshare", "--mount", "sh", "-c",
+                                 "mount -t tmpfs none /sys/kernel/btf && exec \"$@\"", "sh", *PROGRAM])
+    scenario_named("client_first").play(paths(lab)[0])
+    record = one_record(tracer)
+    expect(record, {"tcp.outcome": "graceful"})
+    check("process" not in record["source"], "a process is known")
+    equal("notes", len([line for line in tracer.stderr.splitlines() if "sockets" in line]), 1)
+
+
+if __name__ == "__main__":
+    suite.main(sys.argv)
