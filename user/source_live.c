@@ -628,9 +628,9 @@ int source_live_run(struct reporter *reporter, const struct options *options, ui
 	code = interfaces_plan(&l->interfaces, options);
 	code = code ? code : privileges_check();
 	code = code ? code : load(l);
-	if (!code && !options->no_sockets)
-		l->sockets = sockets_start(); /* before the packets: a close that is seen has its sockets' side */
 	code = code ? code : attach_all(l);
+	if (!code && !options->no_sockets)
+		l->sockets = sockets_start(); /* last: to relocate it over the kernel's types takes longer than all the rest */
 	code = code ? code : privileges_drop(interfaces_need_net_admin(&l->interfaces));
 	if (!code) {
 		reporter_flush(reporter);

@@ -13,7 +13,8 @@ import sys
 import time
 
 from closes import Connection, Path, abort, heard_the_end, receive, scenario_named
-from harness import PROGRAM, Suite, about, expect, field, one_each, paths, watch
+import harness
+from harness import PROGRAM, Suite, about, expect, field, one_each, paths
 from netlab import Process, Skip, check, equal, ipv4, libc, need, until
 
 PR_SET_NAME = 15
@@ -22,6 +23,14 @@ PAUSE = 0.05  # s
 
 suite = Suite()
 test = suite.test
+
+
+def watch(lab, *options, **settings):
+    """The program from the moment on when it has told the kernel to tell of sockets, too; then it gives up its rights."""
+    tracer = harness.watch(lab, *options, **settings)
+    with open(f"/proc/{tracer.child.pid}/status", encoding="utf-8") as status:
+        until(lambda: status.seek(0) == 0 and re.search(r"^NoNewPrivs:\s*1$", status.read(), re.MULTILINE), "start", 10)
+    return tracer
 
 
 # ---- processes that hold one end ----
