@@ -121,7 +121,7 @@ struct record {
 		bool ttl_differs; /* its TTL is not that of the same side's handshake */
 	} reset;
 	bool late_reset;
-	bool midstream;          /* the handshake was not seen: who is source is a guess */
+	bool midstream;          /* the handshake was not seen: who is source is a guess, or known from this host */
 	bool fin_original[2];    /* by role: the first copy of its FIN was surely the original */
 	bool bytes_approximate;
 	int64_t timing[TIMINGS]; /* ns, TIMING_UNSEEN */

@@ -17,6 +17,7 @@
 #include "../bpf/tables.h"
 #include "counters.h"
 #include "interfaces.h"
+#include "known.h"
 #include "live_stats.h"
 #include "log.h"
 #include "pending.h"
@@ -44,6 +45,7 @@ struct live {
 	struct interfaces interfaces;
 	struct pending_table *pending;
 	struct sockets *sockets;  /* NULL: nothing is known of them */
+	struct known known;                   /* connections older than the watch */
 	struct flow_key delete[DELETE_BATCH]; /* closing flows that have been reported */
 	bool settled[DELETE_BATCH];           /* which of the filter's counts holds each */
 	uint32_t delete_count;
@@ -94,6 +96,7 @@ static void report_counted(struct live *l, const struct flow_key *key, const str
 		.reason = reason,
 		.order_by_time = true,
 		.traffic = traffic,
+		.opener = body->flow.open.seen ? 0 : (unsigned)(known_source(&l->known, key) + 1),
 	};
 
 	if (l->sockets)
@@ -482,6 +485,15 @@ static int attach_all(struct live *l)
 	return EXIT_FINE;
 }
 
+/* Behind attaching: of what is opened from then on, the handshake is seen. */
+static void read_known(struct live *l)
+{
+	int err = known_read(&l->known);
+
+	if (err && l->options->verbose)
+		log_note("who opened the connections that are open now is not known: %s", strerror(-err));
+}
+
 /* ---- running ---- */
 
 static volatile sig_atomic_t stop_asked, stats_asked;
@@ -602,6 +614,7 @@ static void cleanup(struct live *l)
 	ring_buffer__free(l->ring);
 	pending_table_free(l->pending);
 	sockets_stop(l->sockets);
+	known_free(&l->known);
 	tcpfin_trace_bpf__destroy(l->skeleton);
 	free(l);
 }
@@ -631,6 +644,8 @@ int source_live_run(struct reporter *reporter, const struct options *options, ui
 	code = code ? code : attach_all(l);
 	if (!code && !options->no_sockets)
 		l->sockets = sockets_start(); /* last: to relocate it over the kernel's types takes longer than all the rest */
+	if (!code)
+		read_known(l);
 	code = code ? code : privileges_drop(interfaces_need_net_admin(&l->interfaces));
 	if (!code) {
 		reporter_flush(reporter);

@@ -42,11 +42,16 @@ static bool in_state(const struct facts *c, unsigned bits)
 
 /* ---- who is who ---- */
 
-/* Without a handshake the side with the lower port is taken for the server; between equal ports, the one that closes. */
-static unsigned guess_source(const struct flow_key *key, const struct flow *f)
+/*
+ * Without a handshake, and where no socket of this host tells either, the side with the lower port is taken for the
+ * server; between equal ports, the one that closes.
+ */
+static unsigned find_source(const struct flow_key *key, const struct flow *f, unsigned opener)
 {
 	if (f->open.seen)
 		return f->open.source & 1;
+	if (opener)
+		return opener - 1;
 	if (key->port[0] != key->port[1])
 		return key->port[0] < key->port[1];
 	return f->side[1].seen & SIDE_FIN && (!(f->side[0].seen & SIDE_FIN) || f->side[1].t_fin < f->side[0].t_fin);
@@ -726,7 +731,7 @@ void verdict(struct record *r, const struct flow_key *key, const struct flow *wh
 	     const struct verdict_context *context)
 {
 	struct flow decided = *whole, *f = &decided;
-	struct facts c = {.key = key, .flow = f, .source = guess_source(key, f)};
+	struct facts c = {.key = key, .flow = f, .source = find_source(key, f, context->opener)};
 	struct flow_segment ordered[RECORD_SEGMENTS];
 	unsigned kept = f->log_len < FLOW_LOG_CLOSING ? f->log_len : FLOW_LOG_CLOSING;
 	unsigned n = f->state & FLOW_REOPENED ? flow_handshake_log(&f->open, ordered) : 0;

@@ -22,6 +22,7 @@ struct verdict_context {
 	enum report_reason reason;
 	const struct traffic *traffic; /* with --all-segments; NULL where it was not counted */
 	struct socket_join sockets;    /* this host's ends; empty where nothing is known */
+	unsigned opener;        /* whom this host knows to have opened it, a side + 1: for want of a handshake; 0: nobody */
 	bool order_by_time;     /* live: two CPUs may log in another order than the packets came; a file's order stands */
 };
 

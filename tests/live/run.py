@@ -11,6 +11,7 @@ import os
 import re
 import select
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -20,7 +21,7 @@ from closes import SCENARIOS, Path, close_in_turn, scenario_named, talk
 from harness import (GRACEFUL, PROGRAM, Suite, about, as_nobody, close_some, expect, field,
                      foreign_object, key_of, one_close_seen, one_each,
                      paths, raw_socket, refuses, watch)
-from netlab import Tun, check, equal, ipv4, mac, need, until
+from netlab import Tracer, Tun, check, equal, ipv4, ipv6, mac, need, until
 from witness import Capture, Close, of_connection, retransmissions
 
 suite = Suite()
@@ -343,6 +344,37 @@ def midstream(lab):
                         "tcp.timing.syn_to_synack": None, "tcp.timing.synack_to_ack": None,
                         "tcp.timing.initial_rtt": None})
         equal("port of the closer", field(record, f"{field(record, 'tcp.closer')}.port"), closer_port)
+
+
+def open_from(namespace, port, address, listener):
+    """A connection from that port: (client, server, its key)."""
+    client = namespace.socket(listener.family)
+    client.bind(("", port))
+    client.connect((address, listener.getsockname()[1]))
+    return client, listener.accept()[0], (6 if ":" in address else 4, port, listener.getsockname()[1])
+
+
+@test
+def midstream_opener(lab):
+    """Who opened a connection older than the program is told by this host's sockets, at either end, and on loopback."""
+    talks, listeners = [], []
+    for namespace, address, family in ((lab.server, ipv4(0, 2), socket.AF_INET),
+                                       (lab.server, ipv6(0, 2), socket.AF_INET6),
+                                       (lab.client, "127.0.0.1", socket.AF_INET)):
+        listeners.append(namespace.socket(family))
+        listeners[-1].bind((address, 61000 + len(listeners)))  # above the clients' ports: those look like a server's
+        listeners[-1].listen()
+        talks.append(open_from(lab.client, 33000 + len(listeners), address, listeners[-1]))
+    by_server = open_from(lab.client, 1000, ipv4(0, 2), listeners[0])  # only the server can tell
+    tracers = [watch(lab, interfaces=("eth0", "lo")), Tracer(lab, lab.server, PROGRAM, ("eth0",), "--format=json")]
+    for client, server, _ in [*talks, by_server]:
+        close_in_turn(server, client)
+    for tracer, keys in zip(tracers, ([key for _, _, key in talks], [key for _, _, key in [*talks[:2], by_server]])):
+        tracer.wait_for(len(keys))
+        found = {key_of(record): record for record in tracer.stop()}
+        for key in keys:
+            check(key in found, f"{key} is not among {sorted(found)}")
+            expect(found[key], {"tcp.midstream": True, "tcp.closer": "destination", "tcp.time_wait": "destination"})
 
 
 @test

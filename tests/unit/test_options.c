@@ -173,7 +173,8 @@ static void test_sockets_of_this_host(void **state)
 		char option[32], line[128];
 
 		snprintf(option, sizeof(option), "--stuck=%s", *value);
-		snprintf(line, sizeof(line), "--stuck %s: a time is 0.001 to 31536000 seconds", **value ? *value : "\"\"");
+		snprintf(line, sizeof(line), "--stuck %s: a time is 0.001 to 31536000 seconds",
+			 **value ? *value : "\"\"");
 		assert_refused(PARSE(option), line);
 	}
 	assert_refused(PARSE("--stuck", "--time-wait"), "give --stuck or --time-wait, not both");

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What the kernel's sockets mean, from answers made here: parsing, processes, groups, ages, and the output of what a live
- * kernel would not show on request.
+ * What the kernel's sockets mean, from answers made here: parsing, processes, groups, ages, and the output of what a
+ * live kernel would not show on request.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -23,6 +23,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "../../user/known.h"
 #include "../../user/stuck.h"
 #include "../../user/time_wait.h"
 
@@ -572,6 +573,76 @@ static void test_ports_unknown(void **state)
 	time_wait_free(&r);
 }
 
+/* ---- who opened what is open ---- */
+
+/* As the packet path makes it of a segment from 10.0.0.HOST. */
+static struct flow_key key_of(uint8_t host, uint16_t port, uint8_t peer, uint16_t peer_port)
+{
+	struct tcp_segment s = {
+		.src.lo = 0x0a000000 + host, .dst.lo = 0x0a000000 + peer, .sport = port, .dport = peer_port, .family = 4,
+	};
+	struct flow_key key;
+
+	flow_key_fill(&key, &s, flow_side_of(&s), 1, 0);
+	return key;
+}
+
+/* The opener's port, or 0. */
+static unsigned opener(const struct known *k, uint8_t host, uint16_t port, uint8_t peer, uint16_t peer_port)
+{
+	struct flow_key key = key_of(host, port, peer, peer_port), reverse = key_of(peer, peer_port, host, port);
+	int side = known_source(k, &key);
+
+	assert_int_equal(known_source(k, &reverse), side);
+	return side < 0 ? 0 : key.port[side];
+}
+
+/* A socket of this host, 10.0.0.1, and if both are on it, the other end's. */
+static void add_open(struct snapshot *s, uint8_t peer, uint16_t port, uint16_t peer_port)
+{
+	struct tcp_socket ours = socket_of(TCP_ESTABLISHED, peer, port, peer_port), other = ours;
+
+	add_socket(&s->sockets, &ours);
+	other.local = ours.peer;
+	other.peer = ours.local;
+	if (peer == 1)
+		add_socket(&s->sockets, &other);
+}
+
+static void test_openers(void **state)
+{
+	struct snapshot s = {.ports = {.first = 32768, .last = 60999}};
+	struct tcp_socket listener = socket_of(TCP_LISTEN, 0, 40080, 0);
+	struct known k = {0};
+
+	(void)state;
+	assert_int_equal(opener(&k, 1, 1, 2, 2), 0); /* nothing was read */
+	add_socket(&s.listeners, &listener);
+	add_open(&s, 2, 40080, 1000);  /* to our server, from a lower port */
+	add_open(&s, 0, 40080, 1001);  /* from a lower address */
+	add_open(&s, 2, 33000, 61000); /* from us */
+	add_open(&s, 2, 22, 50000);    /* the listener has gone */
+	add_open(&s, 1, 33001, 40080); /* both are ours, one has a listener */
+	add_open(&s, 1, 33002, 33003); /* neither has: both look like clients */
+	add_open(&s, 1, 33004, 80);    /* neither has, but they agree */
+	add_open(&s, 1, 33005, 33005); /* with itself */
+	assert_int_equal(snapshot_sort(&s, &all), 0);
+	assert_int_equal(known_from(&k, &s), 0);
+	assert_int_equal(k.count, 8);
+	assert_int_equal(opener(&k, 1, 40080, 2, 1000), 1000);
+	assert_int_equal(opener(&k, 1, 40080, 0, 1001), 1001);
+	assert_int_equal(opener(&k, 1, 33000, 2, 61000), 33000);
+	assert_int_equal(opener(&k, 1, 22, 2, 50000), 50000);
+	assert_int_equal(opener(&k, 1, 33001, 1, 40080), 33001);
+	assert_int_equal(opener(&k, 1, 33002, 1, 33003), 0);
+	assert_int_equal(opener(&k, 1, 33004, 1, 80), 33004);
+	assert_int_equal(opener(&k, 1, 33005, 1, 33005), 33005);
+	assert_int_equal(opener(&k, 1, 33000, 2, 61001), 0); /* another one */
+	assert_int_equal(opener(&k, 1, 33000, 3, 61000), 0);
+	known_free(&k);
+	snapshot_free(&s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -589,6 +660,7 @@ int main(void)
 		cmocka_unit_test(test_time_wait_groups),
 		cmocka_unit_test(test_ports_run_out),
 		cmocka_unit_test(test_ports_unknown),
+		cmocka_unit_test(test_openers),
 	};
 
 	return cmocka_run_group_tests(tests, make_proc, remove_proc);

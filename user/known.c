@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Where both ends are on this host, each of them has a socket. One whose port has a listener knows best; if neither
+ * has, and they do not agree, nothing is known.
+ */
+#include <endian.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "known.h"
+
+#define NOT_TOLD (-1)
+
+#define OPEN_STATES (SOCKETS_IN(TCP_ESTABLISHED) | SOCKETS_IN(TCP_FIN_WAIT1) | SOCKETS_IN(TCP_FIN_WAIT2) | \
+		     SOCKETS_IN(TCP_CLOSE_WAIT) | SOCKETS_IN(TCP_LAST_ACK) | SOCKETS_IN(TCP_CLOSING))
+
+struct known_connection {
+	struct ip_address addr[2]; /* as in the flow key */
+	uint16_t port[2];
+	uint8_t family;
+	bool certain; /* a listener told */
+	int source;   /* side, NOT_TOLD */
+};
+
+static int compare_number(uint64_t a, uint64_t b)
+{
+	return (a > b) - (a < b);
+}
+
+static int by_key(const void *a, const void *b)
+{
+	const struct known_connection *x = a, *y = b;
+	int order = compare_number(x->family, y->family);
+
+	for (int side = 0; side < 2 && !order; side++) {
+		order = compare_number(x->addr[side].hi, y->addr[side].hi);
+		order = order ? order : compare_number(x->addr[side].lo, y->addr[side].lo);
+		order = order ? order : compare_number(x->port[side], y->port[side]);
+	}
+	return order;
+}
+
+static struct ip_address address_of(const uint8_t ip[16], int family)
+{
+	uint64_t hi, lo;
+	uint32_t v4;
+
+	memcpy(&v4, ip, 4);
+	memcpy(&hi, ip, 8);
+	memcpy(&lo, ip + 8, 8);
+	if (family == 4)
+		return (struct ip_address){.lo = be32toh(v4)};
+	return (struct ip_address){.hi = be64toh(hi), .lo = be64toh(lo)};
+}
+
+static struct known_connection connection_of(const struct member *m)
+{
+	const struct tcp_socket *s = m->socket;
+	struct tcp_segment sent = {
+		.src = address_of(s->local.ip, s->family), .dst = address_of(s->peer.ip, s->family),
+		.sport = s->local.port, .dport = s->peer.port,
+	};
+	uint32_t side = flow_side_of(&sent); /* ours */
+
+	return (struct known_connection){
+		.addr = {side ? sent.dst : sent.src, side ? sent.src : sent.dst},
+		.port = {side ? sent.dport : sent.sport, side ? sent.sport : sent.dport},
+		.family = s->family,
+		.certain = m->listener,
+		.source = (int)(m->service.local_is_source ? side : !side),
+	};
+}
+
+static void merge(struct known_connection *a, const struct known_connection *b)
+{
+	if (b->certain && !a->certain)
+		*a = *b;
+	else if (a->certain == b->certain && a->source != b->source)
+		a->source = NOT_TOLD;
+}
+
+int known_from(struct known *k, const struct snapshot *snapshot)
+{
+	size_t kept = 0;
+
+	k->count = 0;
+	k->list = calloc(snapshot->count + 1, sizeof(*k->list));
+	if (!k->list)
+		return -ENOMEM;
+	for (size_t i = 0; i < snapshot->count; i++)
+		k->list[i] = connection_of(&snapshot->members[i]);
+	qsort(k->list, snapshot->count, sizeof(*k->list), by_key);
+	for (size_t i = 0; i < snapshot->count; i++) {
+		if (kept && !by_key(&k->list[kept - 1], &k->list[i]))
+			merge(&k->list[kept - 1], &k->list[i]);
+		else
+			k->list[kept++] = k->list[i];
+	}
+	k->count = kept;
+	return 0;
+}
+
+int known_read(struct known *k)
+{
+	const struct filter all = {0};
+	struct snapshot snapshot;
+	int err = snapshot_take(&snapshot, OPEN_STATES, &all);
+
+	*k = (struct known){0};
+	err = err ? err : known_from(k, &snapshot);
+	snapshot_free(&snapshot);
+	return err;
+}
+
+int known_source(const struct known *k, const struct flow_key *key)
+{
+	const struct known_connection wanted = {
+		.addr = {key->addr[0], key->addr[1]}, .port = {key->port[0], key->port[1]}, .family = key->family,
+	}, *found = NULL;
+
+	if (k->count)
+		found = bsearch(&wanted, k->list, k->count, sizeof(wanted), by_key);
+	return found ? found->source : NOT_TOLD;
+}
+
+void known_free(struct known *k)
+{
+	free(k->list);
+	*k = (struct known){0};
+}
