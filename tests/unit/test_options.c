@@ -179,7 +179,8 @@ static void test_sockets_of_this_host(void **state)
 	}
 	assert_refused(PARSE("--stuck", "--time-wait"), "give --stuck or --time-wait, not both");
 	/* The value of an option that needs none stands behind "=". */
-	assert_refused(PARSE("--stuck", "5"), "--stuck and --time-wait are about this host's sockets, not interfaces or files");
+	assert_refused(PARSE("--stuck", "5"),
+		       "--stuck and --time-wait are about this host's sockets, not interfaces or files");
 	assert_refused(PARSE("--time-wait", "-r", "x"),
 		       "--stuck and --time-wait are about this host's sockets, not interfaces or files");
 	assert_refused(PARSE("--time-wait", "--cleanup"),
