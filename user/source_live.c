@@ -642,10 +642,10 @@ int source_live_run(struct reporter *reporter, const struct options *options, ui
 	code = code ? code : privileges_check();
 	code = code ? code : load(l);
 	code = code ? code : attach_all(l);
-	if (!code && !options->no_sockets)
-		l->sockets = sockets_start(); /* last: to relocate it over the kernel's types takes longer than all the rest */
 	if (!code)
 		read_known(l);
+	if (!code && !options->no_sockets)
+		l->sockets = sockets_start(); /* last: to relocate it over the kernel's types takes longer than all the rest */
 	code = code ? code : privileges_drop(interfaces_need_net_admin(&l->interfaces));
 	if (!code) {
 		reporter_flush(reporter);
