@@ -7,7 +7,7 @@
 
 #include "../bpf/core/traffic.h"
 #include "record.h"
-#include "sockets.h"
+#include "socket_table.h"
 
 /* Why a flow is reported now. */
 enum report_reason {
