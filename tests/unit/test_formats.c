@@ -739,6 +739,75 @@ static void test_traffic(void **state)
 	buffer_free(&b);
 }
 
+/* ---- this host's sockets ---- */
+
+/* The source is closed by a process with an ugly name, the destination by the kernel. */
+static void sample_sockets(struct record *r)
+{
+	sample_graceful(r);
+	r->reset.by = SOURCE;
+	r->reset.reason = "TCP_ABORT_ON_CLOSE";
+	r->socket[SOURCE] = (struct record_socket){
+		.known = true, .how = HOW_CLOSE, .pid = 1234, .uid = 33, .cgroup = 18446744073709551, .name = "a\x1b\"b",
+		.netns = 4026531840, .unread_bytes = 300, .unsent_bytes = 0, .close_to_fin = 17000,
+		.peer_fin_to_close = 20000000, .srtt = 71000, .retransmits = 4, .reset_received = TIMING_UNSEEN,
+		.steps = {{-5, STATE_LAST_ACK}, {7, STATE_CLOSED}}, .step_count = 2,
+	};
+	r->socket[DESTINATION] = (struct record_socket){
+		.known = true, .how = HOW_KERNEL, .netns = 1, .unread_bytes = NUMBER_UNSEEN, .unsent_bytes = 9,
+		.close_to_fin = TIMING_UNSEEN, .peer_fin_to_close = TIMING_UNSEEN, .srtt = TIMING_UNSEEN,
+		.reset_received = 12,
+	};
+}
+
+static void test_sockets_json(void **state)
+{
+	struct buffer b = {0};
+	struct record r;
+
+	(void)state;
+	sample_sockets(&r);
+	format_json(&b, &r);
+	buffer_char(&b, 0);
+	assert_non_null(strstr(b.data, ",\"process\":{\"pid\":1234,\"name\":\"a\\u001b\\\"b\",\"uid\":33,"
+				       "\"cgroup\":18446744073709551,\"netns\":4026531840,\"how\":\"close\"},"
+				       "\"socket\":{\"unread_bytes\":300,\"unsent_bytes\":0,\"close_to_fin\":17000,"
+				       "\"peer_fin_to_close\":20000000,\"srtt\":71000,\"retransmits\":4,"
+				       "\"reset_received\":null,\"states\":[{\"t\":-5,\"state\":\"LAST-ACK\"},"
+				       "{\"t\":7,\"state\":\"CLOSED\"}]}},\"destination\":"));
+	assert_non_null(strstr(b.data, ",\"process\":{\"pid\":null,\"name\":null,\"uid\":null,\"cgroup\":null,"
+				       "\"netns\":1,\"how\":\"kernel\"},\"socket\":{\"unread_bytes\":null,"
+				       "\"unsent_bytes\":9,\"close_to_fin\":null,\"peer_fin_to_close\":null,"
+				       "\"srtt\":null,\"retransmits\":0,\"reset_received\":12,\"states\":[]}},"));
+	assert_non_null(strstr(b.data, ",\"reason\":\"TCP_ABORT_ON_CLOSE\"}"));
+	b.len = 0;
+	r.socket[DESTINATION].how = HOW_UNKNOWN; /* not closed yet */
+	format_json(&b, &r);
+	buffer_char(&b, 0);
+	assert_null(strstr(b.data, "kernel"));
+	buffer_free(&b);
+}
+
+static void test_sockets_text(void **state)
+{
+	struct format_style style = {.columns = 80};
+	struct buffer b = {0};
+	struct record r;
+
+	(void)state;
+	sample_sockets(&r);
+	format_text(&b, &style, &r);
+	buffer_char(&b, 0);
+	assert_non_null(strstr(b.data, ">.  >a\\x1b\"b[1234] close, 300 unread  TCP_ABORT_ON_CLOSE\n"));
+	b.len = 0;
+	format_explanation(&b, &r);
+	buffer_char(&b, 0);
+	assert_non_null(strstr(b.data, "; a\\x1b\"b[1234] closed the source's socket with 300 bytes unread, 20.0ms after "
+				       "the destination's FIN; the kernel's reason for the RST is TCP_ABORT_ON_CLOSE"));
+	assert_null(strstr(b.data, "destination's socket"));
+	buffer_free(&b);
+}
+
 /* format_record hands each format what it asks for. */
 static void test_dispatch(void **state)
 {
@@ -778,6 +847,8 @@ int main(void)
 		cmocka_unit_test(test_text_zone),
 		cmocka_unit_test(test_text_flags),
 		cmocka_unit_test(test_csv),
+		cmocka_unit_test(test_sockets_json),
+		cmocka_unit_test(test_sockets_text),
 		cmocka_unit_test(test_traffic),
 		cmocka_unit_test(test_dispatch),
 	};
