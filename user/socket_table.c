@@ -41,6 +41,7 @@ struct socket_table {
 	struct index story_index, answer_index;
 	struct socket_story *stories;
 	struct answer *answers;
+	uint64_t given_way;
 };
 
 /* ---- the index ---- */
@@ -123,8 +124,10 @@ static struct socket_story *begin_story(struct socket_table *t, const struct soc
 	uint32_t slot = oldest_slot(&t->story_index);
 	struct socket_story *story = &t->stories[slot];
 
-	if (t->story_index.slots[slot].used)
+	if (t->story_index.slots[slot].used) {
 		unlink_slot(&t->story_index, slot, &story->last.id);
+		t->given_way += !story->joined;
+	}
 	memset(story, 0, sizeof(*story));
 	link_slot(&t->story_index, slot, &e->id);
 	return story;
@@ -229,15 +232,15 @@ static bool is_of(const struct socket_table *t, const struct socket_story *story
 	       story->last.time < f->t_last + SECOND_NS;
 }
 
-static const struct socket_story *find_side(const struct socket_table *t, const struct flow_key *key, const struct flow *f,
+static const struct socket_story *find_side(struct socket_table *t, const struct flow_key *key, const struct flow *f,
 					    unsigned side)
 {
 	const struct index *x = &t->story_index;
-	const struct socket_story *found = NULL;
+	struct socket_story *found = NULL;
 	struct socket_id id = id_of(key, side);
 
 	for (uint32_t i = x->heads[chain_of(x, &id)]; i != NOWHERE; i = x->slots[i].next) {
-		const struct socket_story *story = &t->stories[i];
+		struct socket_story *story = &t->stories[i];
 
 		if (!same_id(&story->last.id, &id) || !is_of(t, story, f, side))
 			continue;
@@ -245,6 +248,8 @@ static const struct socket_story *find_side(const struct socket_table *t, const 
 			return NULL; /* which of them it is cannot be told */
 		found = story;
 	}
+	if (found)
+		found->joined = true;
 	return found;
 }
 
@@ -264,7 +269,7 @@ static const char *answer_reason(const struct socket_table *t, const struct flow
 	return NULL;
 }
 
-struct socket_join socket_table_find(const struct socket_table *t, const struct flow_key *key, const struct flow *f)
+struct socket_join socket_table_find(struct socket_table *t, const struct flow_key *key, const struct flow *f)
 {
 	struct socket_join join = {.side = {find_side(t, key, f, 0), find_side(t, key, f, 1)}};
 	const struct socket_story *sender = join.side[f->reset.side & 1];
@@ -307,7 +312,5 @@ void socket_table_free(struct socket_table *t)
 
 uint64_t socket_table_given_way(const struct socket_table *t)
 {
-	const struct index *x = &t->story_index;
-
-	return x->made > x->size ? x->made - x->size : 0;
+	return t->given_way;
 }

@@ -31,6 +31,7 @@ struct socket_story {
 	unsigned step_count;
 	uint64_t reset_received;   /* ns, 0: none */
 	const char *reset_reason;  /* of a reset of its own; NULL: none */
+	bool joined;               /* a connection was reported with it */
 };
 
 /* What is known of a flow's two ends, by side. Pointers live until the next event. */
@@ -46,8 +47,8 @@ struct socket_table *socket_table_new(uint32_t netns, uint32_t stories, uint32_t
 void socket_table_free(struct socket_table *t);
 /* reason: the name of e->reason, which must outlive the table; NULL where there is none. */
 void socket_table_take(struct socket_table *t, const struct socket_event *e, const char *reason);
-struct socket_join socket_table_find(const struct socket_table *t, const struct flow_key *key, const struct flow *f);
-/* Stories that have given way so far. */
+struct socket_join socket_table_find(struct socket_table *t, const struct flow_key *key, const struct flow *f);
+/* Stories that have given way so far without having been joined. */
 uint64_t socket_table_given_way(const struct socket_table *t);
 
 #endif

@@ -181,5 +181,5 @@ void sockets_note_losses(const struct sockets *s)
 	if (lost)
 		log_note("sockets: %llu changes of state were lost, the ring was full", (unsigned long long)lost);
 	if (old)
-		log_note("sockets: %llu of the oldest gave way to newer ones", (unsigned long long)old);
+		log_note("sockets: %llu closes were forgotten before a connection was reported with them", (unsigned long long)old);
 }

@@ -61,7 +61,7 @@ static void take(struct socket_table *t, struct socket_event e)
 	socket_table_take(t, &e, NULL);
 }
 
-static struct socket_join find(const struct socket_table *t, struct flow f)
+static struct socket_join find(struct socket_table *t, struct flow f)
 {
 	return socket_table_find(t, &key, &f);
 }
@@ -164,7 +164,7 @@ static void test_oldest_out(void **state)
 	for (uint32_t i = 4; i < 100; i++) {
 		take(*state, client(HERE, SERVER_ISN + i, SOCKET_FIN_WAIT1, 0));
 		assert_null(find(*state, handshake()).side[0]);
-		assert_int_equal(socket_table_given_way(*state), i - 3);
+		assert_int_equal(socket_table_given_way(*state), i - 4); /* the first one had been joined */
 	}
 	take(*state, client(HERE, SERVER_ISN, SOCKET_FIN_WAIT1, 0));
 	assert_non_null(find(*state, handshake()).side[0]);
