@@ -173,7 +173,7 @@ static __always_inline void fill_process(struct socket_event *e, const struct so
 	e->pid = bpf_get_current_pid_tgid() >> 32;
 	e->uid = (__u32)bpf_get_current_uid_gid();
 	e->cgroup = bpf_get_current_cgroup_id();
-	bpf_get_current_comm(e->name, sizeof(e->name));
+	BPF_CORE_READ_STR_INTO(&e->name, task, group_leader, comm);
 }
 
 /* ---- the tracepoints ---- */

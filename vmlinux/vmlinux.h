@@ -134,6 +134,8 @@ struct sk_buff {
 
 struct task_struct {
 	unsigned int flags;
+	struct task_struct *group_leader;
+	char comm[16];
 };
 
 #pragma clang attribute pop

@@ -10,11 +10,12 @@ import re
 import signal
 import socket
 import sys
+import threading
 import time
 
 from closes import Connection, Path, abort, heard_the_end, receive, scenario_named
 import harness
-from harness import PROGRAM, Suite, about, expect, field, one_each, paths
+from harness import PROGRAM, Suite, about, as_nobody, expect, field, one_each, paths
 from netlab import Process, Skip, check, equal, ipv4, libc, need, until
 
 PR_SET_NAME = 15
@@ -131,8 +132,19 @@ def reason_is(tracer, record, *reasons):
 
 # ---- who, and how ----
 
+def close_in_thread(sock):
+    """The thread has a name of its own, which is not the process's."""
+    def close():
+        libc.prctl(PR_SET_NAME, b"not this one")
+        sock.close()
+    thread = threading.Thread(target=close)
+    thread.start()
+    thread.join()
+
+
 ACTIONS = [
     ("close", lambda s: s.close(), "close"),
+    ("thread", close_in_thread, "close"),
     ("shutdown", lambda s: s.shutdown(socket.SHUT_WR), "shutdown"),
     ("shutdown_both", lambda s: s.shutdown(socket.SHUT_RDWR), "shutdown"),
     ("exit", exit_silently, "exit"),
@@ -533,6 +545,16 @@ def strange_names(lab):
             equal("records", len(program.records()), len(NAMES))
             names = {record["source"]["process"]["name"] for record in program.records()}
             check({"\x1b[31m\n\x07", 'a"b\\c', " ", "0123456789abcde", "é"} < names, f"names are {names}")
+
+
+@test
+def three_capabilities(lab):
+    """It takes no more privileges than the packets do."""
+    tracer = watch(lab, program=as_nobody(lab, "bpf", "perfmon", "net_admin"))
+    scenario_named("linger0").play(paths(lab)[0])
+    record = one_record(tracer)
+    expect(record, {"source.process.pid": os.getpid(), "source.process.how": "abort"})
+    reason_is(tracer, record, "TCP_STATE")
 
 
 @test
