@@ -38,7 +38,7 @@ struct {
 	__type(value, struct sender);
 } reset_sender SEC(".maps");
 
-__u64 events_lost; /* the ring was full */
+__u64 events_lost, answers_lost; /* their ring was full */
 
 /* ---- a socket's facts ---- */
 
@@ -112,12 +112,12 @@ static __always_inline void fill(struct socket_event *e, const struct sock *sk, 
 		e->flags |= SOCKET_LINGER_0;
 }
 
-static __always_inline struct socket_event *reserve(void *ring)
+static __always_inline struct socket_event *reserve(void *ring, __u64 *lost)
 {
 	struct socket_event *e = bpf_ringbuf_reserve(ring, sizeof(*e), 0);
 
 	if (!e)
-		__sync_fetch_and_add(&events_lost, 1);
+		__sync_fetch_and_add(lost, 1);
 	return e;
 }
 
@@ -188,7 +188,7 @@ int BPF_PROG(socket_state, const struct sock *sk, int from, int to)
 		return 0;
 	if (BPF_CORE_READ(sk, sk_protocol) != IPPROTO_TCP) /* MPTCP, SCTP and DCCP come here, too */
 		return 0;
-	e = reserve(&socket_ring);
+	e = reserve(&socket_ring, &events_lost);
 	if (!e)
 		return 0;
 	fill(e, sk, from);
@@ -202,7 +202,7 @@ int BPF_PROG(socket_state, const struct sock *sk, int from, int to)
 
 static __always_inline void own_reset(const struct sock *sk, __u32 reason)
 {
-	struct socket_event *e = reserve(&socket_ring);
+	struct socket_event *e = reserve(&socket_ring, &events_lost);
 	__u32 zero = 0;
 	struct sender *sender = bpf_map_lookup_elem(&reset_sender, &zero);
 
@@ -250,7 +250,7 @@ static __always_inline bool fill_answer(struct socket_event *e, const struct sk_
 
 static __always_inline void answer(const struct sk_buff *skb, __u32 reason)
 {
-	struct socket_event *e = reserve(&answer_ring);
+	struct socket_event *e = reserve(&answer_ring, &answers_lost);
 
 	if (!e)
 		return;
@@ -278,7 +278,7 @@ int BPF_PROG(socket_reset_sent, const struct sock *sk, const struct sk_buff *skb
 SEC("tp_btf/tcp_receive_reset")
 int BPF_PROG(socket_reset_received, const struct sock *sk)
 {
-	struct socket_event *e = reserve(&socket_ring);
+	struct socket_event *e = reserve(&socket_ring, &events_lost);
 
 	if (!e)
 		return 0;

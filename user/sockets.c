@@ -176,10 +176,13 @@ void sockets_stop(struct sockets *s)
 
 void sockets_note_losses(const struct sockets *s)
 {
-	uint64_t lost = s->skeleton->bss->events_lost, old = socket_table_given_way(s->table);
+	uint64_t lost = s->skeleton->bss->events_lost, answers = s->skeleton->bss->answers_lost;
+	uint64_t old = socket_table_given_way(s->table);
 
 	if (lost)
 		log_note("sockets: %llu changes of state were lost, the ring was full", (unsigned long long)lost);
+	if (answers)
+		log_note("sockets: of %llu resets the reason was lost, the ring was full", (unsigned long long)answers);
 	if (old)
 		log_note("sockets: %llu closes were forgotten before a connection was reported with them", (unsigned long long)old);
 }

@@ -13,10 +13,10 @@ import sys
 import threading
 import time
 
+import frames
 from closes import Connection, Path, abort, heard_the_end, receive, scenario_named
 import harness
-from harness import PROGRAM, Suite, about, as_nobody, expect, field, one_each, paths
-from netlab import Process, Skip, check, equal, ipv4, libc, need, until
+from harness import PROGRAM, Suite, about, as_nobody, expect, field, key_of, one_each, paths, raw_socket
 
 PR_SET_NAME = 15
 TCP_LINGER2 = 8
@@ -519,6 +519,39 @@ def forwarded(lab):
 
 
 # ---- bad input, and doing without ----
+
+def resets_sent(namespace):
+    """How many the namespace's kernel has sent, as it counts itself."""
+    names, values = [line.split() for line in namespace.run("cat /proc/net/snmp").splitlines() if line[:4] == "Tcp:"]
+    return int(values[names.index("OutRsts")])
+
+
+def syn_frame(port):
+    """From an address that is nobody's, to a port without a listener."""
+    segment = frames.tcp_segment(ipv4(0, 3), ipv4(0, 2), (port, 9), SYN, port, 0, b"")
+    return frames.ethernet(mac(0, 1), mac(0, 2), (), frames.ip_packet(ipv4(0, 3), ipv4(0, 2), segment))
+
+
+@test
+def answers_flooded(lab):
+    """Resets that anybody can cause, by SYNs to a port without a listener, cost no close its process."""
+    tracer, path, wire, played = watch(lab), paths(lab)[0], raw_socket(lab.client), set()
+    syns = [syn_frame(port) for port in range(1024, 2048)]
+    end = time.monotonic() + 3
+    while time.monotonic() < end:
+        for syn in syns:
+            wire.send(syn)
+        played |= {scenario_named(name).play(path) for name in ("linger0", "three_way")}
+    wire.close()
+    check(resets_sent(lab.server) > 20000, f"only {resets_sent(lab.server)} resets were sent")
+    until(lambda: len(played & {key_of(record) for record in tracer.records()}) == len(played), "records")
+    for record in tracer.stop():
+        if key_of(record) in played:
+            equal("pid", record["source"]["process"]["pid"], os.getpid())
+            check(record["destination"]["process"]["how"] in ("close", "kernel"), "the other end is not known")
+    check("changes of state were lost" not in tracer.stderr, "the flood has crowded out changes of state")
+
+
 
 NAMES = [b"\x1b[31m\n\x07", b'a"b\\c', b"\xff\xfe", b" ", b"0123456789abcdefXX", "é".encode()]
 
