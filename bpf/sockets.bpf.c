@@ -81,7 +81,10 @@ static __always_inline bool has_flag(const struct sock *sk, __u32 flag)
 	return BPF_CORE_READ(sk, __sk_common.skc_flags) >> flag & 1;
 }
 
-/* rcv_nxt and bytes_received move together from the handshake on, a FIN included: their difference is the peer's first. */
+/*
+ * From the handshake on rcv_nxt and bytes_received move together, a FIN included: their difference is the peer's initial
+ * number and 1 for its SYN.
+ */
 static __always_inline void fill_numbers(struct socket_event *e, const struct sock *sk, int state)
 {
 	const struct tcp_sock *tp = (const void *)sk;

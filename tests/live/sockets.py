@@ -17,6 +17,7 @@ import frames
 from closes import Connection, Path, abort, heard_the_end, receive, scenario_named
 import harness
 from harness import PROGRAM, Suite, about, as_nobody, expect, field, key_of, one_each, paths, raw_socket
+from netlab import SYN, Process, Skip, check, equal, ipv4, libc, mac, need, until
 
 PR_SET_NAME = 15
 TCP_LINGER2 = 8
