@@ -82,8 +82,8 @@ static __always_inline bool has_flag(const struct sock *sk, __u32 flag)
 }
 
 /*
- * From the handshake on rcv_nxt and bytes_received move together, a FIN included: their difference is the peer's initial
- * number and 1 for its SYN.
+ * From the handshake on rcv_nxt and bytes_received move together, a FIN included: their difference is the peer's
+ * initial number and 1 for its SYN.
  */
 static __always_inline void fill_numbers(struct socket_event *e, const struct sock *sk, int state)
 {
