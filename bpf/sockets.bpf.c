@@ -25,17 +25,12 @@ struct {
 	__uint(max_entries, 1 << 20);
 } socket_ring SEC(".maps"), answer_ring SEC(".maps");
 
-/* The socket that sent the last reset on its own account, by CPU. */
-struct sender {
-	__u64 socket; /* its address: compared, never followed */
-	__u64 time;
-};
-
+/* The address of the socket that has sent a reset and is about to close, by CPU: compared, never followed. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, 1);
 	__type(key, __u32);
-	__type(value, struct sender);
+	__type(value, __u64);
 } reset_sender SEC(".maps");
 
 __u64 events_lost, answers_lost; /* their ring was full */
@@ -137,13 +132,22 @@ static __always_inline bool last_holder(const struct file *file)
 	return !BPF_CORE_READ(old, f_count.counter);
 }
 
-/* Just now: with softirqs off, nothing can come between. An older one may be of another socket at the same address. */
+static __always_inline void remember_sender(__u64 socket)
+{
+	__u32 zero = 0;
+	__u64 *sender = bpf_map_lookup_elem(&reset_sender, &zero);
+
+	if (sender)
+		*sender = socket;
+}
+
+/* With softirqs off, nothing comes between a reset and the close that it announces; the close forgets it. */
 static __always_inline bool sent_reset(const struct sock *sk)
 {
 	__u32 zero = 0;
-	const struct sender *sender = bpf_map_lookup_elem(&reset_sender, &zero);
+	const __u64 *sender = bpf_map_lookup_elem(&reset_sender, &zero);
 
-	return sender && sender->socket == (__u64)sk && bpf_ktime_get_ns() - sender->time < 1000000;
+	return sender && *sender == (__u64)sk;
 }
 
 /*
@@ -181,36 +185,40 @@ static __always_inline void fill_process(struct socket_event *e, const struct so
 
 /* ---- the tracepoints ---- */
 
-SEC("tp_btf/inet_sock_set_state")
-int BPF_PROG(socket_state, const struct sock *sk, int from, int to)
+static __always_inline void tell_state(const struct sock *sk, int from, int to)
 {
-	struct socket_event *e;
+	struct socket_event *e = reserve(&socket_ring, &events_lost);
 
-	/* What opens has no story yet; listening sockets have none at all. */
-	if (to <= SOCKET_SYN_RECV || to == SOCKET_LISTEN || from == SOCKET_LISTEN || from == SOCKET_CLOSE)
-		return 0;
-	if (BPF_CORE_READ(sk, sk_protocol) != IPPROTO_TCP) /* MPTCP, SCTP and DCCP come here, too */
-		return 0;
-	e = reserve(&socket_ring, &events_lost);
 	if (!e)
-		return 0;
+		return;
 	fill(e, sk, from);
 	e->kind = SOCKET_STATE;
 	e->from = from;
 	e->to = to;
 	fill_process(e, sk);
 	bpf_ringbuf_submit(e, BPF_RB_NO_WAKEUP);
+}
+
+SEC("tp_btf/inet_sock_set_state")
+int BPF_PROG(socket_state, const struct sock *sk, int from, int to)
+{
+	/* What opens has no story yet; listening sockets have none at all. */
+	if (to <= SOCKET_SYN_RECV || to == SOCKET_LISTEN || from == SOCKET_LISTEN || from == SOCKET_CLOSE)
+		return 0;
+	if (BPF_CORE_READ(sk, sk_protocol) != IPPROTO_TCP) /* MPTCP, SCTP and DCCP come here, too */
+		return 0;
+	tell_state(sk, from, to);
+	if (to == SOCKET_CLOSE)
+		remember_sender(0);
 	return 0;
 }
 
 static __always_inline void own_reset(const struct sock *sk, __u32 reason)
 {
 	struct socket_event *e = reserve(&socket_ring, &events_lost);
-	__u32 zero = 0;
-	struct sender *sender = bpf_map_lookup_elem(&reset_sender, &zero);
 
-	if (sender)
-		*sender = (struct sender){(__u64)sk, bpf_ktime_get_ns()};
+	if (BPF_CORE_READ(sk, __sk_common.skc_state) != SOCKET_CLOSE)
+		remember_sender((__u64)sk);
 	if (!e)
 		return;
 	fill(e, sk, SOCKET_ESTABLISHED); /* it was, or later: no reset is sent from SYN-SENT */
