@@ -26,9 +26,11 @@ PROGRAM = []  # the command of the program under test
 # ---- running and reading the program ----
 
 def watch(lab, *options, interfaces=("eth0",), program=None, **settings):
-    """The program on interfaces of the client, writing JSON, with short waits."""
-    return Tracer(lab, lab.client, program or PROGRAM, interfaces, "--format=json", "--settle=200", *options,
-                  **settings)
+    """The program on interfaces of the client, writing JSON, with short waits, once all of it has started."""
+    tracer = Tracer(lab, lab.client, program or PROGRAM, interfaces, "--format=json", "--settle=200", *options,
+                    **settings)
+    tracer.wait_for_all()
+    return tracer
 
 
 def paths(lab, number=0):

@@ -218,6 +218,14 @@ class Tracer(Process):
             said = self.stderr.strip() if outputs.get("stderr") is None else ""
             raise Failure(f"the tracer ended at once with {self.code}: {said}")
 
+    def wait_for_all(self):
+        """Until it has told the kernel to tell of sockets, too: then it gives up its rights."""
+        def started():
+            with contextlib.suppress(OSError), open(f"/proc/{self.child.pid}/status", encoding="utf-8") as status:
+                return re.search(r"^NoNewPrivs:\s*1$", status.read(), re.MULTILINE)
+            return False
+        until(lambda: self.code is not None or started(), "start", 10)
+
     def attached(self):
         """All programs on its interfaces, others' too: {(interface, where, program id)}."""
         return {(interface, *where) for interface in self.interfaces for where in self.namespace.attached(interface)}

@@ -15,8 +15,7 @@ import time
 
 import frames
 from closes import Connection, Path, abort, heard_the_end, receive, scenario_named
-import harness
-from harness import PROGRAM, Suite, about, as_nobody, expect, field, key_of, one_each, paths, raw_socket
+from harness import PROGRAM, Suite, about, as_nobody, expect, field, key_of, one_each, paths, raw_socket, watch
 from netlab import SYN, Process, Skip, check, equal, ipv4, libc, mac, need, until
 
 PR_SET_NAME = 15
@@ -25,14 +24,6 @@ PAUSE = 0.05  # s
 
 suite = Suite()
 test = suite.test
-
-
-def watch(lab, *options, **settings):
-    """The program from the moment on when it has told the kernel to tell of sockets, too; then it gives up its rights."""
-    tracer = harness.watch(lab, *options, **settings)
-    with open(f"/proc/{tracer.child.pid}/status", encoding="utf-8") as status:
-        until(lambda: status.seek(0) == 0 and re.search(r"^NoNewPrivs:\s*1$", status.read(), re.MULTILINE), "start", 10)
-    return tracer
 
 
 # ---- processes that hold one end ----
