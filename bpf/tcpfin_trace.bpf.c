@@ -118,8 +118,7 @@ static __always_inline enum packet_verdict observe_as(void *ctx, enum host host,
 	if (all_segments)
 		traffic_count(&s, side, ifindex, hash);
 	if (watch_wants(&s, side, hash)) {
-		if (settings.count_packets)
-			count_packet(PACKET_TCP);
+		count_packet(PACKET_TCP);
 		/*
 		 * It is parsed anew, from memory: what only the tracker asks for would else be worked out for every packet.
 		 */
