@@ -3,11 +3,11 @@
  * Where both ends are on this host, each of them has a socket. One whose port has a listener knows best; if neither
  * has, and they do not agree, nothing is known.
  */
-#include <endian.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "address.h"
 #include "known.h"
 
 #define NOT_TOLD (-1)
@@ -41,24 +41,11 @@ static int by_key(const void *a, const void *b)
 	return order;
 }
 
-static struct ip_address address_of(const uint8_t ip[16], int family)
-{
-	uint64_t hi, lo;
-	uint32_t v4;
-
-	memcpy(&v4, ip, 4);
-	memcpy(&hi, ip, 8);
-	memcpy(&lo, ip + 8, 8);
-	if (family == 4)
-		return (struct ip_address){.lo = be32toh(v4)};
-	return (struct ip_address){.hi = be64toh(hi), .lo = be64toh(lo)};
-}
-
 static struct known_connection connection_of(const struct member *m)
 {
 	const struct tcp_socket *s = m->socket;
 	struct tcp_segment sent = {
-		.src = address_of(s->local.ip, s->family), .dst = address_of(s->peer.ip, s->family),
+		.src = address_from_bytes(s->local.ip, s->family), .dst = address_from_bytes(s->peer.ip, s->family),
 		.sport = s->local.port, .dport = s->peer.port,
 	};
 	uint32_t side = flow_side_of(&sent); /* ours */

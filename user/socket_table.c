@@ -5,11 +5,12 @@
  */
 #include "socket_table.h"
 
-#include <endian.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+#include "address.h"
 
 #define NOWHERE UINT32_MAX
 #define SECOND_NS 1000000000ULL
@@ -190,19 +191,6 @@ void socket_table_take(struct socket_table *t, const struct socket_event *e, con
 
 /* ---- joining ---- */
 
-static void put_address(uint8_t to[16], const struct ip_address *from, int family)
-{
-	uint64_t hi = htobe64(from->hi), lo = htobe64(from->lo);
-	uint32_t v4 = htobe32((uint32_t)from->lo);
-
-	if (family == 4) {
-		memcpy(to, &v4, sizeof(v4));
-		return;
-	}
-	memcpy(to, &hi, sizeof(hi));
-	memcpy(to + 8, &lo, sizeof(lo));
-}
-
 static struct socket_id id_of(const struct flow_key *key, unsigned side)
 {
 	struct socket_id id = {
@@ -211,8 +199,8 @@ static struct socket_id id_of(const struct flow_key *key, unsigned side)
 		.family = key->family,
 	};
 
-	put_address(id.local, &key->addr[side], key->family);
-	put_address(id.remote, &key->addr[!side], key->family);
+	address_to_bytes(id.local, &key->addr[side], key->family);
+	address_to_bytes(id.remote, &key->addr[!side], key->family);
 	return id;
 }
 

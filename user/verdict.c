@@ -2,10 +2,10 @@
 /*
  * The decision table: each function answers one question about a connection from its facts.
  */
-#include <endian.h>
 #include <stddef.h>
 #include <string.h>
 
+#include "address.h"
 #include "verdict.h"
 
 /* The flow with its sides by role: role R's facts are at side[R == SOURCE ? source : !source]. */
@@ -55,20 +55,6 @@ static unsigned find_source(const struct flow_key *key, const struct flow *f, un
 	if (key->port[0] != key->port[1])
 		return key->port[0] < key->port[1];
 	return f->side[1].seen & SIDE_FIN && (!(f->side[0].seen & SIDE_FIN) || f->side[1].t_fin < f->side[0].t_fin);
-}
-
-static void address(uint8_t ip[16], const struct ip_address *a, int family)
-{
-	uint64_t hi = htobe64(a->hi), lo = htobe64(a->lo);
-	uint32_t v4 = htobe32((uint32_t)a->lo);
-
-	memset(ip, 0, 16);
-	if (family == 4) {
-		memcpy(ip, &v4, 4);
-	} else {
-		memcpy(ip, &hi, 8);
-		memcpy(ip + 8, &lo, 8);
-	}
 }
 
 /* ---- who closed, and how ---- */
@@ -699,7 +685,7 @@ static void ends(struct record *r, const struct facts *c)
 		unsigned side = role == SOURCE ? c->source : !c->source;
 		struct record_end *end = &r->end[role];
 
-		address(end->ip, &c->key->addr[side], c->key->family);
+		address_to_bytes(end->ip, &c->key->addr[side], c->key->family);
 		end->port = c->key->port[side];
 		end->state = state(c, role);
 		end->wscale = o->wscale[side] == SEGMENT_NO_WSCALE ? NUMBER_UNSEEN : o->wscale[side];
