@@ -93,7 +93,8 @@ static void note_fins(struct run *run, unsigned talk, const struct flow *f)
 	}
 }
 
-static void note_report(void *context, const struct flow_key *key, const struct flow *f, const struct flow_segment *log)
+static void note_report(void *context, const struct flow_key *key, const struct flow *f, const struct flow_segment *log,
+			const struct traffic *traffic)
 {
 	struct flow_segment handshake[FLOW_LOG_HANDSHAKE];
 	struct verdict_context verdict_context = {.reason = REPORT_ENDED};
