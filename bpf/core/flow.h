@@ -299,8 +299,11 @@ static __always_inline __u8 flow_syn(struct flow *f, const struct tcp_segment *s
 {
 	struct flow_open *o = &f->open;
 
-	/* Behind its SYN-ACK, where two queues or CPUs have swapped them, it is the first SYN all the same. */
-	if (!(o->seen & OPEN_SYN) &&
+	/*
+	 * Behind its SYN-ACK, where two queues or CPUs have swapped them, it is the first SYN all the same; but not behind
+	 * the whole handshake, whose part of the log is over.
+	 */
+	if (!(o->seen & OPEN_SYN) && !(f->state & FLOW_REOPENED) &&
 	    (!(o->seen & OPEN_SYNACK) || (side == o->source && s->seq == o->isn[side & 1]))) {
 		if (f->state & FLOW_MIDSTREAM)
 			return SEGMENT_IGNORED;

@@ -101,6 +101,7 @@ static void note_report(void *context, const struct flow_key *key, const struct 
 	struct run *run = context;
 	struct record r;
 
+	(void)traffic;
 	expect(f->log_len <= FLOW_LOG_CLOSING);
 	note_segments(run, log, f->log_len);
 	if (f->state & FLOW_REOPENED)

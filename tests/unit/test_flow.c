@@ -975,6 +975,25 @@ static void test_reopen(void **state)
 	check_reopen(&fast, SYN);
 }
 
+/* A SYN that passes behind its whole connection is a copy: the handshake's part of the log is over. */
+static void test_syn_behind_the_close(void **state)
+{
+	struct subject t = new_subject(1000, 2000);
+	struct flow_open open;
+
+	(void)state;
+	SEND(&t, 0, .from = B, .flags = SYN | ACK, .ack = 1);
+	SEND(&t, 1 * MS, .from = A, .flags = ACK, .seq = 1, .ack = 1);
+	open = t.flow.open;
+	memset(&t.flow, 0, sizeof(t.flow));
+	flow_reopen(&t.flow, &open);
+	SEND(&t, 2 * MS, .from = A, .flags = FIN | ACK, .seq = 1, .ack = 1);
+	SEND(&t, 3 * MS, .from = A, .flags = SYN);
+	assert_int_equal(t.flow.open.seen & OPEN_SYN, 0);
+	assert_int_equal(t.flow.open.syn_copies, 1);
+	assert_int_equal(t.log[1].mark, SEGMENT_COPY);
+}
+
 /* An established flow is forgotten after so many rounds without a segment, and a segment begins the count anew. */
 static void test_idle_rounds(void **state)
 {
@@ -1204,6 +1223,7 @@ int main(void)
 		cmocka_unit_test(test_unanswered_syn_is_no_stray),
 		cmocka_unit_test(test_due),
 		cmocka_unit_test(test_reopen),
+		cmocka_unit_test(test_syn_behind_the_close),
 		cmocka_unit_test(test_idle_rounds),
 		cmocka_unit_test(test_evidence_numbers),
 		cmocka_unit_test(test_evidence_wrap),
