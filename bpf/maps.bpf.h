@@ -2,9 +2,9 @@
 /*
  * Maps and settings of the BPF object. user/flow_table.c is the twin for capture files.
  *
- * Who may remove what: unproven flows are removed by BPF programs only, closing flows by user space only (once it has
- * reported them), established flows by BPF programs when they begin to close. Single ownership is what makes removing
- * free of races without a lock over several maps.
+ * Who may remove what: unproven flows are removed by the packet programs and the sweep, established flows by them when
+ * they begin to close or are idle, closing flows by the sweep only. It is run by one thread of user space. Single
+ * ownership is what makes removing free of races without a lock over several maps.
  */
 #ifndef TCPFIN_MAPS_BPF_H
 #define TCPFIN_MAPS_BPF_H
@@ -21,8 +21,19 @@ __u64 test_now = 0;
 /* Closing flows of a generation above 0: while there are none, one look-up finds a closing flow. */
 __u32 reused_tuples = 0;
 
-/* User space maps it, to lower the counts of closing flows that it has deleted. */
 struct watch watch = {};
+
+/* Slots that the last sweep has used. */
+__u32 slots_used = 0;
+
+/* User space maps them. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, COLLECT_SLOTS);
+	__type(key, __u32);
+	__type(value, struct collect_slot);
+} slots SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);

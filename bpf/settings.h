@@ -20,11 +20,11 @@ struct settings {
 struct sweep_request {
 	struct flow_timeouts timeouts;
 	__u32 first_set, sets; /* part of the unproven table to go through */
-	__u32 closing;         /* the table of closing flows too */
+	__u32 collect;         /* slots in which user space has written keys; beside that, no slot is in use */
+	__u32 closing;         /* the table of closing flows too: what is to be reported goes into the slots behind those */
 	__u32 established;     /* a round of ageing for the established flows (flow_idle_round) */
 	__u32 show_open;       /* report those that are forgotten as idle */
 	__u32 flush;           /* the end: report everything that has begun to open or close */
-	__u32 pad;
 };
 
 #endif

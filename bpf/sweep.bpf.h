@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What only time can end: handshakes that nobody answered, closes that nobody finished, records that found the ring
- * full. User space runs the sweep through BPF_PROG_TEST_RUN every now and then; it needs no timer in the kernel (a
+ * What is to be reported because its time has come: closing flows that have settled, whose keys user space has from the
+ * notices, and what only a look at all finds: handshakes that nobody answered, closes that nobody finished, ends whose
+ * notice found the ring full. User space runs the sweep through BPF_PROG_TEST_RUN; it needs no timer in the kernel (a
  * bpf_timer a flow fails with ENOMEM in bursts) and no copy of the tables in user space.
  */
 #ifndef TCPFIN_SWEEP_BPF_H
@@ -13,7 +14,8 @@ struct sweep {
 	struct sweep_request request;
 	__u64 now;
 	__u32 emitted;
-	__u32 full; /* the ring is: go on later */
+	__u32 slots; /* used */
+	__u32 full;  /* the ring is: go on later */
 };
 
 static __always_inline flag_t sweep_wants(const struct sweep *s, const struct flow *f)
@@ -27,13 +29,10 @@ static __always_inline flag_t sweep_unproven_due(const struct sweep *s, const st
 	return !(f->state & FLOW_TOMBSTONE) && sweep_wants(s, f);
 }
 
-/*
- * Should the closing flow be announced now? Finished ones are announced at once (user space waits for them to settle),
- * so those found here had met a full ring.
- */
+/* Should the closing flow be reported now? */
 static __always_inline flag_t sweep_closing_due(const struct sweep *s, const struct flow *f)
 {
-	return !(f->state & FLOW_ANNOUNCED) && (f->state & (FLOW_DONE | FLOW_REPLACED) || sweep_wants(s, f));
+	return f->state & FLOW_REPLACED || sweep_wants(s, f);
 }
 
 /* Takes a due entry out and reports it. Entries of a full ring stay. */
@@ -73,7 +72,6 @@ __noinline int sweep_unproven_entry(struct sweep *s, __u32 index, __u32 i)
 		bpf_ringbuf_discard(event, BPF_RB_NO_WAKEUP);
 	} else {
 		event->head.kind = EVENT_UNPROVEN;
-		event->head.log_cap = FLOW_LOG_UNPROVEN;
 		bpf_ringbuf_submit(event, BPF_RB_NO_WAKEUP);
 		s->emitted++;
 	}
@@ -97,29 +95,103 @@ static long sweep_unproven_set(__u32 n, struct sweep *s)
 	return s->full ? 1 : 0;
 }
 
+/*
+ * Takes what was counted of the slot's flow out of its table. Two keys may hold it, and the first may be a later
+ * connection's: which is ours is told by its handshake.
+ */
+static __noinline int collect_traffic(struct collect_slot *slot)
+{
+	struct flow_key key;
+	struct traffic *t;
+
+	if (!slot || !settings.all_segments)
+		return 0;
+	key = slot->event.head.key;
+	key.generation = 0;
+	t = bpf_map_lookup_elem(&traffic, &key);
+	if (!t || !traffic_is_of(t, &slot->event.body.flow.open)) {
+		key.generation = TRAFFIC_MOVED | slot->event.head.key.generation;
+		t = bpf_map_lookup_elem(&traffic, &key);
+	}
+	if (!t || !traffic_is_of(t, &slot->event.body.flow.open))
+		return 0;
+	copy_rolled(&slot->traffic, t, sizeof(*t));
+	slot->counted = 1;
+	bpf_map_delete_elem(&traffic, &key);
+	return 0;
+}
+
+/* Copies the flow of the slot's key into it, if it is due, and bars it from further steps. Returns whether it was. */
+static __always_inline flag_t collect_body(const struct sweep *s, struct closing *c, struct flow_event *e)
+{
+	flag_t due;
+	__u32 i;
+
+	bpf_spin_lock(&c->lock);
+	due = c->hash == e->head.key.hash && sweep_closing_due(s, &c->body.flow);
+	if (due) {
+		c->hash = ~c->hash;
+		copy_rolled(&e->body.flow, &c->body.flow, sizeof(e->body.flow));
+		rolled
+		for (i = 0; i < FLOW_LOG_CLOSING && i < c->body.flow.log_len; i++)
+			e->body.log[i] = c->body.log[i];
+	}
+	bpf_spin_unlock(&c->lock);
+	return due;
+}
+
+/* Moves the closing flow of the slot's key from its table into the slot, if it is due. */
+static __noinline int collect(struct sweep *s, struct collect_slot *slot)
+{
+	struct flow_event *e;
+	struct closing *c;
+
+	if (!s || !slot)
+		return 0;
+	e = &slot->event;
+	e->head.kind = EVENT_NONE;
+	slot->counted = 0;
+	c = bpf_map_lookup_elem(&closing, &e->head.key);
+	if (!c || !collect_body(s, c, e))
+		return 0;
+	collect_traffic(slot);
+	if (!(e->body.flow.state & (FLOW_DONE | FLOW_REPLACED))) /* an end that came with no step */
+		unproven_bury(&e->head.key, &e->body.flow);
+	bpf_map_delete_elem(&closing, &e->head.key);
+	/* Never before it is gone from its table: the filter must never hide a step. */
+	if (e->body.flow.state & FLOW_SETTLING)
+		__sync_fetch_and_add(&watch.settling[watch_index(e->head.key.hash)], -1);
+	else
+		watch_lower(e->head.key.hash);
+	if (e->head.key.generation)
+		__sync_fetch_and_add(&reused_tuples, -1);
+	e->head.kind = EVENT_COLLECTED;
+	s->emitted++;
+	return 1;
+}
+
+static long sweep_slot(__u32 n, struct sweep *s)
+{
+	struct collect_slot *slot = bpf_map_lookup_elem(&slots, &n);
+
+	if (!slot)
+		return 1;
+	collect(s, slot);
+	return 0;
+}
+
 static long sweep_closing(void *map, struct flow_key *key, struct closing *value, struct sweep *s)
 {
-	struct flow_key k = *key;
-	struct closing *c;
-	flag_t due;
+	struct collect_slot *slot;
 
 	if (!sweep_closing_due(s, &value->body.flow))
 		return 0;
-	c = bpf_map_lookup_elem(&closing, &k); /* kernel 6.1 takes no lock in a callback's value */
-	if (!c)
-		return 0;
-	bpf_spin_lock(&c->lock);
-	due = sweep_closing_due(s, &c->body.flow);
-	if (due)
-		c->body.flow.state |= FLOW_ANNOUNCED;
-	c->body.flow.version++;
-	bpf_spin_unlock(&c->lock);
-	if (!due)
-		return 0;
-	if (!emit_closing(c, &k))
+	slot = bpf_map_lookup_elem(&slots, &s->slots);
+	if (!slot) /* no more of them: go on later */
 		return 1;
-	unproven_bury(&k, &c->body.flow);
-	s->emitted++;
+	slot->event.head.key = *key;
+	collect(s, slot);
+	s->slots++;
 	return 0;
 }
 
@@ -148,16 +220,19 @@ static long sweep_established(void *map, struct flow_key *key, struct establishe
 	return 0;
 }
 
-/* Returns the number of records that were reported. */
+/* Returns the number of flows that were reported. */
 static __always_inline __u32 sweep_run(void)
 {
 	struct sweep s = {.request = sweep_request, .now = clock_now()};
 
+	s.slots = s.request.collect;
+	bpf_loop(s.request.collect, sweep_slot, &s, 0);
 	bpf_loop(s.request.sets, sweep_unproven_set, &s, 0);
 	if (s.request.closing)
 		bpf_for_each_map_elem(&closing, sweep_closing, &s, 0);
 	if (s.request.established)
 		bpf_for_each_map_elem(&established, sweep_established, &s, 0);
+	slots_used = s.slots;
 	return s.emitted;
 }
 

@@ -49,25 +49,14 @@ static __noinline struct closing *closing_find(struct work *w)
 	return NULL;
 }
 
-enum { TELL_NOTHING, TELL_ALL, TELL_NEWS };
-
-/* What user space must hear of a step, noted in the flow so that it hears it once. Lock held. */
-static __always_inline __u32 closing_tell(struct flow *f, __u32 step)
+/* The flow has ended: user space is told, and a tombstone will stay behind it. */
+static __noinline int closing_ended(const struct flow_key *key, const struct flow *f)
 {
-	__u32 tell = TELL_NOTHING;
-
-	if (f->state & FLOW_ANNOUNCED) {
-		if (step & (STEP_NEWS | STEP_DONE) && !(f->state & FLOW_NEWS)) {
-			f->state |= FLOW_NEWS;
-			tell = TELL_NEWS;
-		}
-		if (!(f->state & FLOW_DONE)) /* it survived a reset: its next end is to be announced anew */
-			f->state &= ~(FLOW_ANNOUNCED | FLOW_NEWS);
-	} else if (step & STEP_DONE) {
-		f->state |= FLOW_ANNOUNCED;
-		tell = TELL_ALL;
-	}
-	return tell;
+	if (!key || !f)
+		return 0;
+	emit_notice(key, EVENT_ENDED, flow_end_time(f));
+	unproven_bury(key, f);
+	return 0;
 }
 
 /*
@@ -89,9 +78,9 @@ static __always_inline void closing_move(struct work *w, struct flow *f)
 
 static __noinline int closing_step(struct work *w, struct closing *c)
 {
-	__u32 tries, tell = TELL_NOTHING;
 	struct flow *f;
 	int stored = 0;
+	__u32 tries;
 
 	if (!w || !c)
 		return 0;
@@ -104,12 +93,11 @@ static __noinline int closing_step(struct work *w, struct closing *c)
 		flow_turn_begin(&w->turn, f, c->body.log, FLOW_LOG_CLOSING, w->turn.side);
 		bpf_spin_unlock(&c->lock);
 		work_step();
-		tell = closing_tell(f, w->turn.step);
 		closing_move(w, f);
 		bpf_spin_lock(&c->lock);
 		if (c->hash != w->key.hash) {
-			stored = 1; /* user space has deleted it: this segment comes too late */
-			tell = TELL_NOTHING;
+			stored = 1; /* it has been collected: this segment comes too late */
+			w->turn.step = 0;
 			w->moved = MOVED_NOT;
 		} else if (c->body.flow.version == f->version) {
 			f->version++;
@@ -127,42 +115,37 @@ static __noinline int closing_step(struct work *w, struct closing *c)
 		watch_settle(w->key.hash);
 	else if (w->moved == MOVED_TO_LIVE)
 		watch_unsettle(w->key.hash);
-	if (tell == TELL_ALL) {
-		emit_closing(c, &w->key);
-		unproven_bury(&w->key, f);
-	} else if (tell == TELL_NEWS)
-		emit_notice(&w->key, EVENT_NEWS);
+	if (w->turn.step & STEP_DONE)
+		closing_ended(&w->key, f);
 	return 0;
 }
 
 /* The tuple belongs to a new connection from now on. */
 static __noinline int closing_replace(struct closing *c, const struct flow_key *key)
 {
-	flag_t announced, first;
+	flag_t first;
 
 	if (!c || !key)
 		return 0;
 	bpf_spin_lock(&c->lock);
-	announced = c->body.flow.state & FLOW_ANNOUNCED;
-	first = !(c->body.flow.state & FLOW_REPLACED);
-	c->body.flow.state |= FLOW_REPLACED | FLOW_ANNOUNCED;
-	c->body.flow.version++;
+	first = c->hash == key->hash && !(c->body.flow.state & FLOW_REPLACED);
+	if (first) {
+		c->body.flow.state |= FLOW_REPLACED;
+		c->body.flow.version++;
+	}
 	bpf_spin_unlock(&c->lock);
 	if (!first)
 		return 0;
 	if (settings.all_segments)
 		traffic_move(key);
-	if (announced)
-		emit_notice(key, EVENT_REPLACED);
-	else
-		emit_closing(c, key);
+	emit_notice(key, EVENT_REPLACED, 0);
 	return 0;
 }
 
 enum { INSERT_DONE, INSERT_RACED, INSERT_FULL };
 
 /*
- * Puts the flow at hand into the closing table. An older record of the tuple that user space has not taken yet keeps
+ * Puts the flow at hand into the closing table. An older flow of the tuple that has not been collected yet keeps
  * its place, and the new one goes to the next generation. INSERT_RACED: another CPU was first with this connection.
  */
 static __noinline int closing_insert(struct work *w)
@@ -188,7 +171,7 @@ static __noinline int closing_insert(struct work *w)
 		c = bpf_map_lookup_elem(&closing, &w->key);
 		if (!c) /* no such entry, so there was no room for one */
 			break;
-		if (!(c->body.flow.state & FLOW_REPLACED)) {
+		if (!(c->body.flow.state & FLOW_REPLACED) && c->hash == w->key.hash) {
 			watch_lower(w->key.hash);
 			return INSERT_RACED;
 		}
@@ -197,25 +180,16 @@ static __noinline int closing_insert(struct work *w)
 	return INSERT_FULL;
 }
 
-/* Inserts the flow at hand, and announces it if it ended with its first step (a reset of an open connection). */
+/* Inserts the flow at hand, which may have ended with its first step (a reset of an open connection). */
 static __noinline int closing_begin(struct work *w)
 {
-	flag_t done;
 	int inserted;
 
 	if (!w)
 		return INSERT_FULL;
-	done = (w->value.body.flow.state & FLOW_DONE) != 0;
-	if (done)
-		w->value.body.flow.state |= FLOW_ANNOUNCED;
 	inserted = closing_insert(w);
-	if (inserted == INSERT_DONE && done) {
-		struct closing *c = bpf_map_lookup_elem(&closing, &w->key);
-
-		if (c)
-			emit_closing(c, &w->key);
-		unproven_bury(&w->key, &w->value.body.flow);
-	}
+	if (inserted == INSERT_DONE && w->value.body.flow.state & FLOW_DONE)
+		closing_ended(&w->key, &w->value.body.flow);
 	return inserted;
 }
 
@@ -434,8 +408,8 @@ __noinline int unproven_step(__u32 create, __u32 others)
 }
 
 /*
- * Leaves a tombstone where a closing flow has been announced, so that a FIN repeated into TIME-WAIT or the RSTs that
- * follow do not look like another connection once user space has deleted it. No live flow gives way to one.
+ * Leaves a tombstone where a closing flow has ended, so that a FIN repeated into TIME-WAIT or the RSTs that follow do not
+ * look like another connection once it has been collected. No live flow gives way to one.
  */
 __noinline int unproven_bury(const struct flow_key *key, const struct flow *f)
 {

@@ -50,7 +50,7 @@ void live_stats_print(struct buffer *out, const struct live_stats *now, const st
 	buffer_printf(out, "; established %llu/%llu closing %llu/%llu settling %llu; filter %.1f%%",
 		      (unsigned long long)now->established, (unsigned long long)now->established_max,
 		      (unsigned long long)now->closing, (unsigned long long)now->closing_max,
-		      (unsigned long long)now->pending, filter_fill(watch));
+		      (unsigned long long)now->settling, filter_fill(watch));
 	buffer_printf(out, "; ring-full %llu evicted %llu lost %llu", (unsigned long long)n[COUNT_RING_FULL],
 		      (unsigned long long)n[COUNT_UNPROVEN_EVICTED], (unsigned long long)counters_lost(n));
 	print_programs(out, now, before);

@@ -13,7 +13,7 @@ struct live_stats {
 	uint64_t counters[COUNTERS];
 	uint64_t established, established_max; /* table fill and size */
 	uint64_t closing, closing_max;
-	uint64_t pending;                      /* finished connections that settle */
+	uint64_t settling;                     /* finished connections that settle */
 	uint64_t records;                      /* reported */
 	struct {
 		const char *name;

@@ -35,12 +35,7 @@ struct rule {
 static const struct rule rules[] = {
 	/* maps, and the sweep */
 	ALLOW_IF(bpf, 0, BPF_MAP_LOOKUP_ELEM),
-	ALLOW_IF(bpf, 0, BPF_MAP_UPDATE_ELEM),
-	ALLOW_IF(bpf, 0, BPF_MAP_DELETE_ELEM),
 	ALLOW_IF(bpf, 0, BPF_MAP_GET_NEXT_KEY),
-	ALLOW_IF(bpf, 0, BPF_MAP_LOOKUP_BATCH),
-	ALLOW_IF(bpf, 0, BPF_MAP_LOOKUP_AND_DELETE_BATCH),
-	ALLOW_IF(bpf, 0, BPF_MAP_DELETE_BATCH),
 	ALLOW_IF(bpf, 0, BPF_PROG_TEST_RUN),
 	ALLOW_IF(bpf, 0, BPF_OBJ_GET_INFO_BY_FD),
 	ALLOW_IF(bpf, 0, BPF_LINK_CREATE), /* --follow: the interface is back */

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -20,22 +21,18 @@
 #include "known.h"
 #include "live_stats.h"
 #include "log.h"
-#include "pending.h"
 #include "privileges.h"
 #include "programs.h"
+#include "settling.h"
 #include "sink.h"
 #include "sockets.h"
 #include "source_live.h"
 #include "tcpfin_trace.skel.h"
 
-/* Rarely enough to cost nothing, often enough for the ring: 4 MiB hold the closes of 200 ms at 20,000 a second. */
-#define POLL_NS 20000000ULL
+#define POLL_NS 20000000ULL /* rarely enough to cost nothing */
 #define SECOND_NS 1000000000ULL
 #define SWEEP_NS 200000000ULL /* a fifth of the unproven table each */
 #define SWEEP_PARTS 5
-#define WAITING_ROUNDS 64
-
-#define DELETE_BATCH 256
 
 struct live {
 	const struct options *options;
@@ -43,15 +40,14 @@ struct live {
 	struct tcpfin_trace_bpf *skeleton;
 	struct ring_buffer *ring;
 	struct interfaces interfaces;
-	struct pending_table *pending;
+	struct collect_slot *slots;
+	struct settling settling;
 	struct sockets *sockets;  /* NULL: nothing is known of them */
-	struct known known;                   /* connections older than the watch */
-	struct flow_key delete[DELETE_BATCH]; /* closing flows that have been reported */
-	bool settled[DELETE_BATCH];           /* which of the filter's counts holds each */
-	uint32_t delete_count;
+	struct known known;       /* connections older than the watch */
 	uint64_t ring_full;       /* last reading of the counter */
+	uint64_t search_until;    /* ns: see make_good */
 	int64_t wall_offset;
-	uint64_t deleted;         /* closing flows reported and deleted */
+	uint64_t collected;       /* closing flows */
 	struct live_stats stats;  /* as last printed */
 	uint64_t stats_time;
 	bool stopping;
@@ -65,30 +61,11 @@ static uint64_t clock_ns(clockid_t clock)
 	return (uint64_t)ts.tv_sec * SECOND_NS + (uint64_t)ts.tv_nsec;
 }
 
-/* ---- reporting and forgetting ---- */
+/* ---- reporting ---- */
 
-/*
- * Takes what was counted of a connection out of its table. Two keys may hold it, and the first may be a later connection's:
- * which is ours is told by its handshake. NULL where it was not counted.
- */
-static const struct traffic *take_traffic(const struct live *l, struct flow_key key, const struct flow *f,
-					  struct traffic *t)
-{
-	const uint8_t generations[] = {0, TRAFFIC_MOVED | key.generation};
-	int fd = bpf_map__fd(l->skeleton->maps.traffic);
-
-	for (unsigned i = 0; l->options->all_segments && i < 2; i++) {
-		key.generation = generations[i];
-		if (bpf_map_lookup_elem(fd, &key, t) || !traffic_is_of(t, &f->open))
-			continue;
-		bpf_map_delete_elem(fd, &key);
-		return t;
-	}
-	return NULL;
-}
-
-static void report_counted(struct live *l, const struct flow_key *key, const struct closing_body *body,
-			   const struct traffic *traffic, enum report_reason reason)
+/* traffic: NULL where it was not counted. */
+static void report(struct live *l, const struct flow_key *key, const struct closing_body *body,
+		   const struct traffic *traffic, enum report_reason reason)
 {
 	struct verdict_context context = {
 		.interface = interfaces_name(&l->interfaces, key->ifindex),
@@ -104,104 +81,55 @@ static void report_counted(struct live *l, const struct flow_key *key, const str
 	reporter_flow(l->reporter, key, &body->flow, body->log, &context);
 }
 
-static void report(struct live *l, const struct flow_key *key, const struct closing_body *body,
-		   enum report_reason reason)
+static void report_slot(struct live *l, const struct collect_slot *slot)
 {
-	struct traffic traffic;
+	const struct flow_event *e = &slot->event;
 
-	report_counted(l, key, body, take_traffic(l, *key, &body->flow, &traffic), reason);
-}
-
-/* Deletes what has been reported, then lowers the watch counts: never the other way round. */
-static void forget_reported(struct live *l)
-{
-	uint32_t done = 0;
-
-	while (done < l->delete_count) {
-		uint32_t n = l->delete_count - done;
-
-		if (bpf_map_delete_batch(bpf_map__fd(l->skeleton->maps.closing), &l->delete[done], &n, NULL))
-			n++; /* that one is not there: cannot be, but must not stop the others */
-		for (uint32_t i = done; i < done + n && i < l->delete_count; i++) {
-			const struct flow_key *key = &l->delete[i];
-			struct watch *watch = &l->skeleton->bss->watch;
-			uint32_t index = key->hash & (WATCH_CELLS - 1);
-
-			__atomic_fetch_sub(l->settled[i] ? &watch->settling[index] : &watch->live[index], 1,
-					   __ATOMIC_RELAXED);
-			if (key->generation)
-				__atomic_fetch_sub(&l->skeleton->bss->reused_tuples, 1, __ATOMIC_RELAXED);
-		}
-		done += n;
-	}
-	l->deleted += l->delete_count;
-	l->delete_count = 0;
-}
-
-static void forget(struct live *l, const struct flow_key *key, const struct flow *f)
-{
-	if (l->delete_count == DELETE_BATCH)
-		forget_reported(l);
-	l->settled[l->delete_count] = f->state & FLOW_SETTLING;
-	l->delete[l->delete_count++] = *key;
+	if (e->head.kind != EVENT_COLLECTED)
+		return;
+	l->collected++;
+	report(l, &e->head.key, &e->body, slot->counted ? &slot->traffic : NULL,
+	       l->stopping && !(e->body.flow.state & FLOW_DONE) ? REPORT_STOP : REPORT_ENDED);
 }
 
 /*
- * Reports a settled connection. Where it changed since it was announced, the map has the truth: it may even have
- * turned out to live (a reset that nobody accepted); then it is left alone.
+ * Runs a sweep. What it finds of closing flows is reported; the rest comes through the ring. Returns how many flows it
+ * found, or a negative errno.
  */
-static void settle(struct live *l, struct pending *p)
+static int sweep(struct live *l, const struct sweep_request *what)
 {
-	struct closing value;
+	struct sweep_request *request = &l->skeleton->bss->sweep_request;
+	uint8_t frame[64] = {};
+	LIBBPF_OPTS(bpf_test_run_opts, run, .data_in = frame, .data_size_in = sizeof(frame), .repeat = 1);
 
-	if (p->news || p->ring_full != l->ring_full) {
-		if (!bpf_map_lookup_elem_flags(bpf_map__fd(l->skeleton->maps.closing), &p->key, &value, BPF_F_LOCK)) {
-			p->body = value.body;
-			if (!(value.body.flow.state & FLOW_DONE)) {
-				pending_remove(l->pending, p);
-				return;
-			}
-		}
-	}
-	report(l, &p->key, &p->body, REPORT_ENDED);
-	forget(l, &p->key, &p->body.flow);
-	pending_remove(l->pending, p);
+	*request = *what;
+	request->timeouts.settle = l->options->settle;
+	request->timeouts.syn = l->options->syn_timeout;
+	request->timeouts.close = l->options->close_timeout;
+	request->show_open = l->options->show_open;
+	request->flush = l->stopping;
+	if (bpf_prog_test_run_opts(bpf_program__fd(l->skeleton->progs.tcpfin_sweep), &run))
+		return -errno;
+	for (uint32_t i = 0; i < l->skeleton->bss->slots_used; i++)
+		report_slot(l, &l->slots[i]);
+	return (int)run.retval;
 }
 
-static void settle_due(struct live *l, uint64_t now)
+/* Collects the flows that have settled. */
+static void collect_settled(struct live *l, uint64_t now)
 {
-	struct pending *p;
+	while (!reporter_full(l->reporter)) {
+		uint32_t n = 0;
 
-	while (!reporter_full(l->reporter) && (p = pending_first(l->pending)) && p->due <= now)
-		settle(l, p);
+		while (n < COLLECT_SLOTS && settling_take(&l->settling, now, &l->slots[n].event.head.key))
+			n++;
+		if (!n)
+			break;
+		sweep(l, &(struct sweep_request){.collect = n});
+	}
 }
 
 /* ---- events ---- */
-
-static void take_closing(struct live *l, const struct flow_event *e)
-{
-	struct pending *p = pending_find(l->pending, &e->head.key);
-
-	if (!(e->body.flow.state & FLOW_DONE)) { /* overdue, replaced, or the end */
-		if (p) /* it had been announced as finished, and lived */
-			pending_remove(l->pending, p);
-		report(l, &e->head.key, &e->body, l->stopping ? REPORT_STOP : REPORT_ENDED);
-		forget(l, &e->head.key, &e->body.flow);
-		return;
-	}
-	p = pending_put(l->pending, &e->head.key);
-	if (!p) { /* no memory to let it settle */
-		report(l, &e->head.key, &e->body, REPORT_ENDED);
-		forget(l, &e->head.key, &e->body.flow);
-		return;
-	}
-	memcpy(&p->body, &e->body, closing_body_used(&e->body));
-	p->due = flow_end_time(&e->body.flow) + l->options->settle;
-	p->news = false;
-	p->ring_full = l->ring_full;
-	if (e->body.flow.state & FLOW_REPLACED)
-		settle(l, p);
-}
 
 /* What the kernel remembers of an established flow's last segments. */
 static void lend_evidence(const struct live *l, const struct flow_key *key, struct flow *f)
@@ -222,33 +150,25 @@ static void take_unproven(struct live *l, const struct flow_event *e)
 	memcpy(&body, &e->body, closing_body_used(&e->body));
 	if ((body.flow.state & (FLOW_REOPENED | FLOW_REPLACED)) == FLOW_REOPENED) /* forgotten as idle */
 		lend_evidence(l, &e->head.key, &body.flow);
-	report_counted(l, &e->head.key, &body, traffic, l->stopping ? REPORT_STOP : REPORT_ENDED);
+	report(l, &e->head.key, &body, traffic, l->stopping ? REPORT_STOP : REPORT_ENDED);
 }
 
 static int take_event(void *context, void *data, size_t size)
 {
 	struct live *l = context;
 	const struct flow_event *e = data;
-	struct pending *p;
 
 	(void)size;
 	switch (e->head.kind) {
-	case EVENT_CLOSING:
-		take_closing(l, e);
+	case EVENT_ENDED:
+		settling_append(&l->settling, &e->head.key, e->time + l->options->settle);
+		break;
+	case EVENT_REPLACED:
+		settling_prepend(&l->settling, &e->head.key);
 		break;
 	case EVENT_UNPROVEN:
 	case EVENT_OPEN:
 		take_unproven(l, e);
-		break;
-	case EVENT_NEWS:
-		p = pending_find(l->pending, &e->head.key);
-		if (p)
-			p->news = true;
-		break;
-	case EVENT_REPLACED:
-		p = pending_find(l->pending, &e->head.key);
-		if (p)
-			settle(l, p);
 		break;
 	}
 	return 0;
@@ -270,24 +190,7 @@ static void read_counters(const struct live *l, uint64_t total[COUNTERS])
 	free(each);
 }
 
-/* Runs a sweep; what it finds comes through the ring. Returns how many records it reported, or a negative errno. */
-static int sweep(struct live *l, const struct sweep_request *what)
-{
-	struct sweep_request *request = &l->skeleton->bss->sweep_request;
-	uint8_t frame[64] = {};
-	LIBBPF_OPTS(bpf_test_run_opts, run, .data_in = frame, .data_size_in = sizeof(frame), .repeat = 1);
-	int err;
-
-	*request = *what;
-	request->timeouts.settle = l->options->settle;
-	request->timeouts.syn = l->options->syn_timeout;
-	request->timeouts.close = l->options->close_timeout;
-	request->show_open = l->options->show_open;
-	err = bpf_prog_test_run_opts(bpf_program__fd(l->skeleton->progs.tcpfin_sweep), &run);
-	return err ? err : (int)run.retval;
-}
-
-/* One part of the table a turn, so that no turn is long; the closing flows once a round. */
+/* One part of the unproven table a turn, so that no turn is long. */
 static void sweep_turn(struct live *l, unsigned turn)
 {
 	uint32_t sets = bpf_map__max_entries(l->skeleton->maps.unproven), part = sets / SWEEP_PARTS + 1;
@@ -296,8 +199,15 @@ static void sweep_turn(struct live *l, unsigned turn)
 	sweep(l, &(struct sweep_request){
 		.first_set = n * part,
 		.sets = n == SWEEP_PARTS - 1 ? sets - n * part : part,
-		.closing = n == 0,
 	});
+}
+
+/* Looks at all closing flows, until each that is due has found a slot. */
+static void sweep_closing(struct live *l)
+{
+	do
+		sweep(l, &(struct sweep_request){.closing = true});
+	while (l->skeleton->bss->slots_used == COLLECT_SLOTS && !reporter_full(l->reporter));
 }
 
 static void consume(struct live *l)
@@ -305,30 +215,19 @@ static void consume(struct live *l)
 	if (l->sockets) /* first: some of what the other ring brings is reported at once */
 		sockets_poll(l->sockets);
 	ring_buffer__consume(l->ring);
-	forget_reported(l);
 }
 
-static bool ring_was_full(struct live *l)
+/* Where notices have found the ring full, all closing flows are looked at until the last of those has settled. */
+static void make_good(struct live *l, uint64_t now)
 {
 	uint64_t counters[COUNTERS];
-	bool moved;
 
 	read_counters(l, counters);
-	moved = counters[COUNT_RING_FULL] != l->ring_full;
+	if (counters[COUNT_RING_FULL] != l->ring_full)
+		l->search_until = now + l->options->settle + SWEEP_NS;
 	l->ring_full = counters[COUNT_RING_FULL];
-	return moved;
-}
-
-/*
- * Closes that found the ring full wait in their table: the ring is filled with them again and again until none is left,
- * or until it is time to look at the rest.
- */
-static void collect_waiting(struct live *l)
-{
-	for (int i = 0; i < WAITING_ROUNDS && ring_was_full(l); i++) {
-		sweep(l, &(struct sweep_request){.closing = true});
-		consume(l);
-	}
+	if (now < l->search_until)
+		sweep_closing(l);
 }
 
 /* ---- what it costs ---- */
@@ -352,7 +251,7 @@ static void print_stats(struct live *l, uint64_t now)
 	struct live_stats s = {
 		.established_max = l->options->max_flows,
 		.closing_max = l->options->max_closing,
-		.pending = pending_count(l->pending),
+		.settling = l->settling.count,
 		.records = l->reporter->summary.records,
 	};
 	double seconds = l->stats_time ? (double)(now - l->stats_time) / SECOND_NS : 0;
@@ -360,7 +259,7 @@ static void print_stats(struct live *l, uint64_t now)
 
 	read_counters(l, s.counters);
 	s.established = s.counters[COUNT_ESTABLISHED] - s.counters[COUNT_CLOSED] - s.counters[COUNT_IDLE_FORGOTTEN];
-	s.closing = s.counters[COUNT_CLOSES] - l->deleted;
+	s.closing = s.counters[COUNT_CLOSES] - l->collected;
 	read_program(&s, l->skeleton->progs.tcpfin_xdp);
 	read_program(&s, l->skeleton->progs.tcpfin_tc);
 	read_program(&s, l->skeleton->progs.tcpfin_tc_l3);
@@ -435,7 +334,8 @@ static uint64_t table_bytes(const struct options *o)
 	       o->max_closing * (element + sizeof(struct flow_key) + sizeof(struct closing)) +
 	       (power_of_two(o->max_flows) + power_of_two(o->max_closing)) * bucket +
 	       counted * (element + sizeof(struct flow_key) + sizeof(struct traffic) + bucket) +
-	       EVIDENCE_CELLS * sizeof(struct evidence) + sizeof(struct watch) + o->ring_bytes;
+	       EVIDENCE_CELLS * sizeof(struct evidence) + sizeof(struct watch) +
+	       COLLECT_SLOTS * sizeof(struct collect_slot) + o->ring_bytes;
 }
 
 static int load(struct live *l)
@@ -461,8 +361,9 @@ static int load(struct live *l)
 		return privileges_exit_code(err);
 	}
 	l->ring = ring_buffer__new(bpf_map__fd(l->skeleton->maps.ring), take_event, l, NULL);
-	l->pending = pending_table_new();
-	if (!l->ring || !l->pending) {
+	l->slots = mmap(NULL, COLLECT_SLOTS * sizeof(*l->slots), PROT_READ | PROT_WRITE, MAP_SHARED,
+			bpf_map__fd(l->skeleton->maps.slots), 0);
+	if (!l->ring || l->slots == MAP_FAILED) {
 		log_error("cannot set up the tables: %s", strerror(errno));
 		return EXIT_RUNTIME;
 	}
@@ -540,7 +441,7 @@ static int watch_loop(struct live *l)
 			return EXIT_FINE;
 		now = clock_ns(CLOCK_MONOTONIC);
 		consume(l);
-		collect_waiting(l);
+		make_good(l, now);
 		if (stats_asked || (l->options->stats && now - l->stats_time >= SECOND_NS)) {
 			stats_asked = 0;
 			print_stats(l, now);
@@ -548,6 +449,8 @@ static int watch_loop(struct live *l)
 		if (now >= next_sweep) {
 			l->wall_offset = (int64_t)(clock_ns(CLOCK_REALTIME) - clock_ns(CLOCK_MONOTONIC));
 			sweep_turn(l, turn++);
+			if (turn % SWEEP_PARTS == 0)
+				sweep_closing(l);
 			next_sweep = now + SWEEP_NS;
 			if (!interfaces_check(&l->interfaces))
 				return EXIT_RUNTIME;
@@ -556,8 +459,7 @@ static int watch_loop(struct live *l)
 			sweep(l, &(struct sweep_request){.established = true});
 			next_round = now + round;
 		}
-		settle_due(l, now);
-		forget_reported(l);
+		collect_settled(l, now);
 		reporter_flush(l->reporter);
 		if (l->options->duration && now - start >= l->options->duration)
 			return EXIT_FINE;
@@ -575,10 +477,15 @@ static void report_established(struct live *l)
 	while (!bpf_map_get_next_key(fd, previous, &key)) {
 		if (!bpf_map_lookup_elem(fd, &key, &value)) {
 			struct closing_body body = {};
+			struct traffic traffic;
+			bool counted;
 
 			flow_reopen(&body.flow, &value.open);
 			lend_evidence(l, &key, &body.flow);
-			report(l, &key, &body, REPORT_STOP);
+			counted = l->options->all_segments &&
+				  !bpf_map_lookup_elem(bpf_map__fd(l->skeleton->maps.traffic), &key, &traffic) &&
+				  traffic_is_of(&traffic, &value.open);
+			report(l, &key, &body, counted ? &traffic : NULL, REPORT_STOP);
 		}
 		previous = &key;
 	}
@@ -587,22 +494,16 @@ static void report_established(struct live *l)
 /* Everything that has begun to open or close is reported, whatever the ring can take at a time. */
 static void drain(struct live *l)
 {
-	struct pending *p;
-
 	consume(l);
 	l->stopping = true;
-	ring_was_full(l);
+	collect_settled(l, UINT64_MAX);
 	for (int found = 1; found > 0;) {
 		found = sweep(l, &(struct sweep_request){
 			.sets = bpf_map__max_entries(l->skeleton->maps.unproven),
 			.closing = true,
-			.flush = true,
 		});
 		consume(l);
 	}
-	while ((p = pending_first(l->pending)))
-		settle(l, p);
-	forget_reported(l);
 	if (l->options->show_open)
 		report_established(l);
 	reporter_flush(l->reporter);
@@ -612,7 +513,9 @@ static void cleanup(struct live *l)
 {
 	interfaces_stop(&l->interfaces);
 	ring_buffer__free(l->ring);
-	pending_table_free(l->pending);
+	settling_free(&l->settling);
+	if (l->slots && l->slots != MAP_FAILED)
+		munmap(l->slots, COLLECT_SLOTS * sizeof(*l->slots));
 	sockets_stop(l->sockets);
 	known_free(&l->known);
 	tcpfin_trace_bpf__destroy(l->skeleton);

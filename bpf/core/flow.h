@@ -126,8 +126,6 @@ enum {
 	FLOW_REPLACED = 64,  /* a new connection took the tuple */
 	FLOW_REPEATED = 128, /* a FIN came again after the end: its acknowledgment belongs to the record */
 	/* bits of the flow's owner, not of flow_step */
-	FLOW_ANNOUNCED = 256, /* user space has been sent the whole flow */
-	FLOW_NEWS = 512,      /* ... and told that it changed since */
 	FLOW_TOMBSTONE = 1024, /* reported; stays only to recognise copies */
 	FLOW_REOPENED = 4096, /* was established: the log begins after the handshake */
 	FLOW_SETTLING = 2048,  /* counted as settling by the watch filter, not as live */
@@ -172,7 +170,6 @@ enum {
 	STEP_PROVEN = 1,  /* became FLOW_PROVEN */
 	STEP_BEGUN = 2,   /* became FLOW_BEGUN */
 	STEP_DONE = 4,    /* became FLOW_GRACEFUL or FLOW_RESET: the record is complete, settling starts */
-	STEP_NEWS = 8,    /* changed after it was done */
 };
 
 /* An identical segment this soon (ns) is the same one seen twice: no sender retransmits so fast. */
@@ -671,17 +668,14 @@ static __always_inline void flow_accept(struct flow *f, struct flow_turn *t, con
 static __always_inline void flow_step(struct flow *f, struct flow_turn *t, const struct tcp_segment *s)
 {
 	t->at = FLOW_LOG_NOWHERE;
-	t->step = f->state & FLOW_DONE ? STEP_NEWS : 0;
+	t->step = 0;
 	t->mark = 0;
 	t->listed = 0;
+	/* Once both FINs are acknowledged, ACKs say nothing more, and the watch filter need not let them through. */
+	if ((f->state & (FLOW_GRACEFUL | FLOW_REPEATED)) == FLOW_GRACEFUL && !(s->flags & TCP_CONTROL))
+		return;
 	if (flow_seen_twice(f, t, s)) {
 		f->duplicates += f->duplicates != ~0u;
-		t->step = 0;
-		return;
-	}
-	/* Once both FINs are acknowledged, ACKs say nothing more, and the watch filter need not let them through. */
-	if ((f->state & (FLOW_GRACEFUL | FLOW_REPEATED)) == FLOW_GRACEFUL && !(s->flags & TCP_CONTROL)) {
-		t->step = 0;
 		return;
 	}
 	if (s->time > f->t_last)

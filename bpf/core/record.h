@@ -1,28 +1,30 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What leaves the kernel: one event of the ring buffer. Sizes are asserted where they are compiled, in both worlds.
+ * What leaves the kernel: events of the ring buffer, and the closing flows that user space collects. Sizes are asserted
+ * where they are compiled, in both worlds.
  */
 #ifndef TCPFIN_RECORD_H
 #define TCPFIN_RECORD_H
 
-#include "flow.h"
+#include "traffic.h"
 
 enum flow_event_kind {
-	EVENT_CLOSING,  /* a closing flow, whole; user space deletes it from the map once it has reported it */
-	EVENT_UNPROVEN, /* a flow that never came to closing, whole; nothing to delete */
+	EVENT_NONE,
+	EVENT_ENDED,    /* a notice: a closing flow has ended at `time`; to be collected once it has settled */
+	EVENT_REPLACED, /* a notice: a closing flow's tuple is in use again; to be collected now */
+	EVENT_UNPROVEN, /* a flow that never came to closing, whole */
 	EVENT_OPEN,     /* like EVENT_UNPROVEN, with a struct traffic in the place of the log, which is empty */
-	EVENT_NEWS,     /* key only: an announced closing flow changed; look it up before reporting */
-	EVENT_REPLACED, /* key only: an announced closing flow's tuple is in use again; report it now */
+	EVENT_COLLECTED, /* a closing flow, whole: in a slot, never in the ring */
 };
 
 struct flow_event_head {
 	__u32 kind; /* enum flow_event_kind */
-	__u32 log_cap; /* segments that follow the flow in this event's body */
+	__u32 pad;
 	struct flow_key key;
 };
 CORE_ASSERT_SIZE(struct flow_event_head, 56);
 
-/* A closing flow as the map and the ring hold it. */
+/* A closing flow as the map and the slots hold it. */
 struct closing_body {
 	struct flow flow;
 	struct flow_segment log[FLOW_LOG_CLOSING];
@@ -32,9 +34,23 @@ CORE_ASSERT_SIZE(struct closing_body, 720);
 /* Of the body's log, only the flow's log_len entries are filled. */
 struct flow_event {
 	struct flow_event_head head;
-	__u64 unused; /* so that a flow at hand in the kernel can be sent as it lies there (struct work) */
+	__u64 time; /* ns, of notices (in others so that a flow at hand can be sent as it lies there, see struct work) */
 	struct closing_body body;
 };
+
+#define FLOW_NOTICE_BYTES __builtin_offsetof(struct flow_event, body)
+
+/*
+ * Where user space and the kernel meet over a closing flow. It writes the key; tcpfin_sweep takes the flow out of its table
+ * into the slot, if it is to be reported, and says so in the event's kind.
+ */
+struct collect_slot {
+	struct flow_event event;
+	struct traffic traffic; /* with --all-segments; if it was counted */
+	__u32 counted;
+	__u32 pad;
+};
+#define COLLECT_SLOTS 64
 
 /* Bytes of a body that are in use. */
 static __always_inline __u32 closing_body_used(const struct closing_body *b)
@@ -56,7 +72,7 @@ enum counter {
 	COUNT_STRAY,          /* FINs and SYN-ACKs of no known connection that nothing confirmed */
 	COUNT_LATE,           /* copies and RSTs of connections that were reported already */
 	COUNT_CONTRADICTORY,  /* contradicting flags of no known connection */
-	COUNT_RING_FULL,      /* events that waited in the map because the ring was full */
+	COUNT_RING_FULL,      /* notices that found the ring full: a sweep finds their flows */
 	COUNT_UNPROVEN_EVICTED,  /* unproven flows that gave way to newer ones */
 	COUNT_RECORDS_LOST,      /* connections that ended and gave way before they could be reported */
 	COUNT_ESTABLISHED_FULL,  /* handshakes not remembered: the table of established flows was full */

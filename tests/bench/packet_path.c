@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <time.h>
 
 #include <bpf/bpf.h>
@@ -19,6 +20,7 @@
 #include "../../bpf/tables.h"
 #include "../../user/options.h"
 #include "../../user/programs.h"
+#include "../../user/settling.h"
 #include "bench.h" /* likewise */
 #include "bench.skel.h"
 
@@ -29,7 +31,7 @@
 #define PACKETS 500000u      /* a turn */
 #define CLOSE_ROUNDS 61
 #define CONNECTIONS 500u     /* a turn; their records fit in the ring */
-#define SETTLING 8192u       /* closing flows that user space has not deleted yet: half a second of 16,000/s */
+#define SETTLING 8192u       /* closing flows that are not collected yet: half a second of 16,000/s */
 #define FILL_BATCH 4096u
 
 enum hook_kind { XDP, TC, HOOKS };
@@ -43,12 +45,10 @@ struct instance {
 	struct bench_bpf *skeleton;
 	int programs[HOOKS][PROGRAMS];
 	struct ring_buffer *ring, *table_ring;
-	struct settling {
-		struct flow_key key;
-		bool counted_live; /* which of the filter's counts it is in */
-	} settling[2 * SETTLING]; /* a queue */
-	uint32_t settling_first, settling_count;
+	struct collect_slot *slots;
+	struct settling settling;
 	uint32_t reported, table_reported;
+	double collecting; /* ns */
 };
 
 static struct options options; /* the product's defaults */
@@ -102,13 +102,8 @@ static int take_event(void *context, void *data, size_t size)
 	const struct flow_event *e = data;
 
 	(void)size;
-	if (e->head.kind != EVENT_CLOSING)
-		return 0;
-	i->reported++;
-	i->settling[(i->settling_first + i->settling_count++) % (2 * SETTLING)] = (struct settling){
-		.key = e->head.key,
-		.counted_live = !(e->body.flow.state & FLOW_SETTLING),
-	};
+	if (e->head.kind == EVENT_ENDED && !settling_append(&i->settling, &e->head.key, 0))
+		fail("settling", ENOMEM);
 	return 0;
 }
 
@@ -141,7 +136,9 @@ static struct instance *instance_new(uint32_t max_flows, bool all_segments)
 	find_programs(i);
 	i->ring = ring_buffer__new(bpf_map__fd(i->skeleton->maps.ring), take_event, i, NULL);
 	i->table_ring = ring_buffer__new(bpf_map__fd(i->skeleton->maps.table_ring), take_table_record, i, NULL);
-	if (!i->ring || !i->table_ring)
+	i->slots = mmap(NULL, COLLECT_SLOTS * sizeof(*i->slots), PROT_READ | PROT_WRITE, MAP_SHARED,
+			bpf_map__fd(i->skeleton->maps.slots), 0);
+	if (!i->ring || !i->table_ring || i->slots == MAP_FAILED)
 		fail("tables", errno);
 	return i;
 }
@@ -150,6 +147,8 @@ static void instance_free(struct instance *i)
 {
 	ring_buffer__free(i->ring);
 	ring_buffer__free(i->table_ring);
+	munmap(i->slots, COLLECT_SLOTS * sizeof(*i->slots));
+	settling_free(&i->settling);
 	bench_bpf__destroy(i->skeleton);
 	free(i);
 }
@@ -350,23 +349,31 @@ static void plan_connections(struct instance *i, enum program program)
 	next += CONNECTIONS;
 }
 
-/* What user/source_live.c does between two looks: takes the events, deletes flows that have settled. */
+static void collect(struct instance *i, uint32_t n)
+{
+	uint8_t frame[64] = {0};
+	LIBBPF_OPTS(bpf_test_run_opts, run, .data_in = frame, .data_size_in = sizeof(frame), .repeat = 1);
+	double start = cpu_ns();
+
+	i->skeleton->bss->sweep_request = (struct sweep_request){.collect = n};
+	if (bpf_prog_test_run_opts(bpf_program__fd(i->skeleton->progs.tcpfin_sweep), &run))
+		fail("collecting", errno);
+	i->collecting += cpu_ns() - start;
+	i->reported += run.retval;
+}
+
+/* What user/source_live.c does between two looks: takes the notices, collects flows that have settled. */
 static void settle(struct instance *i)
 {
-	struct watch *watch = &i->skeleton->bss->watch;
-
 	ring_buffer__consume(i->ring);
 	ring_buffer__consume(i->table_ring);
-	while (i->settling_count > SETTLING) {
-		struct settling *s = &i->settling[i->settling_first];
-		uint32_t cell = s->key.hash & (WATCH_CELLS - 1);
-		int err = bpf_map_delete_elem(bpf_map__fd(i->skeleton->maps.closing), &s->key);
+	while (i->settling.count > SETTLING) {
+		uint32_t n = 0;
 
-		if (err)
-			fail("deleting a closing flow", err);
-		__atomic_fetch_sub(s->counted_live ? &watch->live[cell] : &watch->settling[cell], 1, __ATOMIC_RELAXED);
-		i->settling_first = (i->settling_first + 1) % (2 * SETTLING);
-		i->settling_count--;
+		while (n < COLLECT_SLOTS && i->settling.count > SETTLING &&
+		       settling_take(&i->settling, 0, &i->slots[n].event.head.key))
+			n++;
+		collect(i, n);
 	}
 }
 
@@ -386,13 +393,14 @@ static void bench_connections(struct instance *i)
 			if (round >= warm_up)
 				ns[p][round - warm_up] = took;
 		}
-	if (i->reported != made || i->table_reported != made) {
-		fprintf(stderr, "packet_path: %u connections, %u reported, %u by the other tracker\n", made,
-			i->reported, i->table_reported);
+	if (i->reported + i->settling.count != made || i->table_reported != made) {
+		fprintf(stderr, "packet_path: %u connections, %u reported, %u settle, %u by the other tracker\n", made,
+			i->reported, i->settling.count, i->table_reported);
 		exit(1);
 	}
 	for (int p = EMPTY; p <= TABLE; p++)
 		printf("tc.%s.connection %.1f\n", program_names[p], median(ns[p], CLOSE_ROUNDS));
+	printf("tc.ours.collect %.1f\n", i->collecting / i->reported);
 }
 
 /* Established traffic again, while the flows of bench_connections settle. */

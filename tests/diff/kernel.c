@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Time is test_now. A finished connection waits here as in user/source_live.c until it has settled.
+ * Time is test_now.
  */
 #define _GNU_SOURCE 1 /* sched_setaffinity */
 #include <errno.h>
@@ -15,6 +15,7 @@
 #include "../../bpf/settings.h" /* before the skeleton, which uses these types */
 #include "../../bpf/tables.h"
 #include "../../user/programs.h"
+#include "../../user/settling.h"
 #include "kernel.h"
 #include "tcpfin_trace.skel.h"
 
@@ -24,13 +25,6 @@
 #define RING_BYTES (4 << 20)
 
 const char *const program_names[PROGRAMS] = {"xdp", "tc", "tc-l3"};
-
-struct waiting {
-	struct flow_key key;
-	struct closing_body body;
-	uint64_t due;
-	bool news;
-};
 
 struct kernel {
 	struct tcpfin_trace_bpf *skeleton;
@@ -44,99 +38,56 @@ struct kernel {
 	uint32_t *set_indexes;
 	struct flow_timeouts timeouts;
 	struct reports *reports;
-	struct waiting *waiting;
-	size_t waiting_count;
+	struct settling settling;
+	bool unannounced; /* a sweep has found an ended flow of which no notice had told */
 };
 
 /* ---- reports ---- */
-
-/* As user/source_live.c. */
-static const struct traffic *take_traffic(struct kernel *k, struct flow_key key, const struct flow *f, struct traffic *t)
-{
-	const uint8_t generations[] = {0, TRAFFIC_MOVED | key.generation};
-
-	for (unsigned i = 0; i < 2; i++) {
-		key.generation = generations[i];
-		if (bpf_map__lookup_elem(k->skeleton->maps.traffic, &key, sizeof(key), t, sizeof(*t), 0) ||
-		    !traffic_is_of(t, &f->open))
-			continue;
-		bpf_map__delete_elem(k->skeleton->maps.traffic, &key, sizeof(key), 0);
-		return t;
-	}
-	return NULL;
-}
-
-static void report(struct kernel *k, const struct flow_key *key, const struct closing_body *body)
-{
-	struct traffic traffic;
-
-	reports_add(k->reports, key, &body->flow, body->log, take_traffic(k, *key, &body->flow, &traffic));
-}
 
 static uint32_t index_of(uint32_t hash)
 {
 	return hash & (WATCH_CELLS - 1);
 }
 
-static void delete_closing(struct kernel *k, const struct flow_key *key, const struct flow *f)
+static void report_slot(struct kernel *k, uint32_t index, bool announced)
 {
-	struct watch *watch = &k->skeleton->bss->watch;
+	struct collect_slot slot;
 
-	if (bpf_map__delete_elem(k->skeleton->maps.closing, key, sizeof(*key), 0))
+	if (bpf_map__lookup_elem(k->skeleton->maps.slots, &index, sizeof(index), &slot, sizeof(slot), 0) ||
+	    slot.event.head.kind != EVENT_COLLECTED)
 		return;
-	if (f->state & FLOW_SETTLING)
-		watch->settling[index_of(key->hash)]--;
-	else
-		watch->live[index_of(key->hash)]--;
-	if (key->generation)
-		k->skeleton->bss->reused_tuples--;
+	if (!announced && slot.event.body.flow.state & (FLOW_DONE | FLOW_REPLACED))
+		k->unannounced = true;
+	reports_add(k->reports, &slot.event.head.key, &slot.event.body.flow, slot.event.body.log,
+		    slot.counted ? &slot.traffic : NULL);
 }
 
-static struct waiting *find_waiting(struct kernel *k, const struct flow_key *key)
+/* Returns how many flows were found, in the tables and in the slots. */
+static int sweep(struct kernel *k, const struct sweep_request *what)
 {
-	for (size_t i = 0; i < k->waiting_count; i++)
-		if (!memcmp(&k->waiting[i].key, key, sizeof(*key)))
-			return &k->waiting[i];
-	return NULL;
+	uint8_t frame[64] = {0};
+	LIBBPF_OPTS(bpf_test_run_opts, run, .data_in = frame, .data_size_in = sizeof(frame), .repeat = 1);
+
+	k->skeleton->bss->sweep_request = *what;
+	k->skeleton->bss->sweep_request.timeouts = k->timeouts;
+	k->skeleton->bss->sweep_request.show_open = 1;
+	if (bpf_prog_test_run_opts(bpf_program__fd(k->skeleton->progs.tcpfin_sweep), &run))
+		return 0;
+	for (uint32_t i = 0; i < k->skeleton->bss->slots_used; i++)
+		report_slot(k, i, i < what->collect);
+	return (int)run.retval;
 }
 
-/* Where it changed since, the map has the truth: it may even turn out to live. */
-static void settle(struct kernel *k, struct waiting *w)
+/* As user/source_live.c, but one at a time. */
+static void collect_settled(struct kernel *k, uint64_t now, bool flush)
 {
-	struct closing value;
-	bool lives = false;
+	struct collect_slot slot = {.counted = 0};
+	uint32_t first = 0;
 
-	if (w->news && !bpf_map__lookup_elem(k->skeleton->maps.closing, &w->key, sizeof(w->key), &value, sizeof(value),
-					     BPF_F_LOCK)) {
-		w->body = value.body;
-		lives = !(value.body.flow.state & FLOW_DONE);
+	while (settling_take(&k->settling, now, &slot.event.head.key)) {
+		bpf_map__update_elem(k->skeleton->maps.slots, &first, sizeof(first), &slot, sizeof(slot), BPF_ANY);
+		sweep(k, &(struct sweep_request){.collect = 1, .flush = flush});
 	}
-	if (!lives) {
-		report(k, &w->key, &w->body);
-		delete_closing(k, &w->key, &w->body.flow);
-	}
-	*w = k->waiting[--k->waiting_count];
-}
-
-static void take_closing(struct kernel *k, const struct flow_event *e)
-{
-	struct waiting *w = find_waiting(k, &e->head.key);
-
-	if (!(e->body.flow.state & FLOW_DONE)) {
-		if (w) /* it had been announced as finished, and lived */
-			*w = k->waiting[--k->waiting_count];
-		report(k, &e->head.key, &e->body);
-		delete_closing(k, &e->head.key, &e->body.flow);
-		return;
-	}
-	if (!w)
-		w = &k->waiting[k->waiting_count++];
-	w->key = e->head.key;
-	w->body = e->body;
-	w->due = flow_end_time(&e->body.flow) + k->timeouts.settle;
-	w->news = false;
-	if (e->body.flow.state & FLOW_REPLACED)
-		settle(k, w);
 }
 
 /* As user/source_live.c: an idle flow's record begins with what is remembered of its last segments. */
@@ -157,26 +108,18 @@ static int take_event(void *context, void *data, size_t size)
 {
 	struct kernel *k = context;
 	const struct flow_event *e = data;
-	struct waiting *w;
 
 	(void)size;
 	switch (e->head.kind) {
-	case EVENT_CLOSING:
-		take_closing(k, e);
+	case EVENT_ENDED:
+		settling_append(&k->settling, &e->head.key, e->time + k->timeouts.settle);
+		break;
+	case EVENT_REPLACED:
+		settling_prepend(&k->settling, &e->head.key);
 		break;
 	case EVENT_UNPROVEN:
 	case EVENT_OPEN:
 		take_unproven(k, e);
-		break;
-	case EVENT_NEWS:
-		w = find_waiting(k, &e->head.key);
-		if (w)
-			w->news = true;
-		break;
-	case EVENT_REPLACED:
-		w = find_waiting(k, &e->head.key);
-		if (w)
-			settle(k, w);
 		break;
 	}
 	return 0;
@@ -185,36 +128,28 @@ static int take_event(void *context, void *data, size_t size)
 void kernel_consume(struct kernel *k)
 {
 	ring_buffer__consume(k->ring);
-}
-
-/* Returns how many records were reported. */
-static int sweep(struct kernel *k, bool flush, bool idle_round)
-{
-	uint8_t frame[64] = {0};
-	LIBBPF_OPTS(bpf_test_run_opts, run, .data_in = frame, .data_size_in = sizeof(frame), .repeat = 1);
-
-	k->skeleton->bss->sweep_request = (struct sweep_request){
-		.timeouts = k->timeouts,
-		.sets = UNPROVEN_SETS,
-		.closing = 1,
-		.established = idle_round,
-		.show_open = 1,
-		.flush = flush,
-	};
-	if (bpf_prog_test_run_opts(bpf_program__fd(k->skeleton->progs.tcpfin_sweep), &run))
-		return 0;
-	kernel_consume(k);
-	return (int)run.retval;
+	collect_settled(k, 0, false); /* whose tuples are in use again */
 }
 
 void kernel_expire(struct kernel *k, uint64_t now, bool idle_round)
 {
 	k->skeleton->bss->test_now = now;
-	kernel_consume(k);
-	sweep(k, false, idle_round);
-	for (size_t i = k->waiting_count; i > 0; i--)
-		if (k->waiting[i - 1].due <= now)
-			settle(k, &k->waiting[i - 1]);
+	ring_buffer__consume(k->ring);
+	collect_settled(k, now, false);
+	sweep(k, &(struct sweep_request){.sets = UNPROVEN_SETS, .closing = 1, .established = idle_round});
+	ring_buffer__consume(k->ring);
+}
+
+static void report_open(struct kernel *k, const struct flow_key *key, const struct closing_body *body)
+{
+	struct bpf_map *map = k->skeleton->maps.traffic;
+	struct traffic traffic;
+	bool counted = !bpf_map__lookup_elem(map, key, sizeof(*key), &traffic, sizeof(traffic), 0) &&
+		       traffic_is_of(&traffic, &body->flow.open);
+
+	reports_add(k->reports, key, &body->flow, body->log, counted ? &traffic : NULL);
+	if (counted)
+		bpf_map__delete_elem(map, key, sizeof(*key), 0);
 }
 
 /* Takes every established flow out, and reports it as --show-open does. */
@@ -233,7 +168,7 @@ static void report_established(struct kernel *k)
 		flow_reopen(&body.flow, &value.open);
 		kernel_cell(k, key.hash, &cell);
 		flow_lend_evidence(&body.flow, &cell.evidence, key.hash);
-		report(k, &key, &body);
+		report_open(k, &key, &body);
 		bpf_map__delete_elem(map, &key, sizeof(key), 0);
 		if (flow_idle_disarm(&value.open))
 			k->skeleton->bss->watch.live[index_of(key.hash)]--;
@@ -242,11 +177,10 @@ static void report_established(struct kernel *k)
 
 void kernel_finish(struct kernel *k)
 {
-	kernel_consume(k);
-	while (sweep(k, true, false) > 0)
-		;
-	while (k->waiting_count)
-		settle(k, &k->waiting[k->waiting_count - 1]);
+	ring_buffer__consume(k->ring);
+	collect_settled(k, UINT64_MAX, true);
+	while (sweep(k, &(struct sweep_request){.sets = UNPROVEN_SETS, .closing = 1, .flush = 1}) > 0)
+		ring_buffer__consume(k->ring);
 	report_established(k);
 }
 
@@ -263,13 +197,14 @@ bool kernel_clear(struct kernel *k)
 	struct bpf_map *map = k->skeleton->maps.closing;
 	uint32_t count = UNPROVEN_SETS;
 	struct flow_key key;
-	bool clean = k->skeleton->bss->reused_tuples == 0;
+	bool clean = k->skeleton->bss->reused_tuples == 0 && !k->unannounced;
 
 	while (!bpf_map__get_next_key(map, NULL, &key, sizeof(key))) {
 		clean = false;
 		bpf_map__delete_elem(map, &key, sizeof(key), 0);
 	}
 	k->skeleton->bss->reused_tuples = 0;
+	k->unannounced = false;
 	for (map = k->skeleton->maps.traffic; !bpf_map__get_next_key(map, NULL, &key, sizeof(key));) {
 		clean = false;
 		bpf_map__delete_elem(map, &key, sizeof(key), 0);
@@ -377,8 +312,7 @@ static int map_memory(struct kernel *k)
 	k->counters = calloc((size_t)k->cpus, COUNTERS * sizeof(*k->counters));
 	k->no_sets = calloc(UNPROVEN_SETS, sizeof(*k->no_sets));
 	k->set_indexes = calloc(UNPROVEN_SETS, sizeof(*k->set_indexes));
-	k->waiting = calloc(FLOWS, sizeof(*k->waiting));
-	if (!k->work || !k->counters || !k->no_sets || !k->set_indexes || !k->waiting)
+	if (!k->work || !k->counters || !k->no_sets || !k->set_indexes)
 		return -ENOMEM;
 	for (uint32_t i = 0; i < UNPROVEN_SETS; i++)
 		k->set_indexes[i] = i;
@@ -414,11 +348,11 @@ struct kernel *kernel_open(uint64_t hash_seed, bool all_segments)
 void kernel_close(struct kernel *k)
 {
 	ring_buffer__free(k->ring);
+	settling_free(&k->settling);
 	tcpfin_trace_bpf__destroy(k->skeleton);
 	free(k->work);
 	free(k->counters);
 	free(k->no_sets);
 	free(k->set_indexes);
-	free(k->waiting);
 	free(k);
 }

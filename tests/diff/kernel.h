@@ -39,7 +39,7 @@ void kernel_expire(struct kernel *k, uint64_t now, bool idle_round);
 void kernel_finish(struct kernel *k);
 /*
  * Empties the tables for the next conversation. Returns whether they were as they must be after kernel_finish: no flow
- * that is closing, none of a later generation.
+ * that is closing, none of a later generation, none that had ended and was found by a sweep alone.
  */
 bool kernel_clear(struct kernel *k);
 void kernel_clear_cell(struct kernel *k, uint32_t hash);

@@ -104,10 +104,7 @@ void segments_explain(const struct tcp_segment *a, const struct tcp_segment *b, 
 
 /* ---- reports ---- */
 
-/*
- * The kernel does not announce anew what no verdict reads: that a tuple was taken over after a close had begun, and
- * that a packet of a finished connection was seen twice.
- */
+/* What is its owner's business only. */
 static void forget_owner(struct report *r)
 {
 	struct flow *f = &r->body.flow;
@@ -115,11 +112,7 @@ static void forget_owner(struct report *r)
 	r->key.generation = 0;
 	f->open.idle = 0;
 	f->version = 0;
-	f->state &= ~(FLOW_ANNOUNCED | FLOW_NEWS | FLOW_TOMBSTONE | FLOW_SETTLING);
-	if (f->state & FLOW_BEGUN)
-		f->state &= ~FLOW_REPLACED;
-	if (f->state & FLOW_DONE)
-		f->duplicates = 0;
+	f->state &= ~(FLOW_TOMBSTONE | FLOW_SETTLING);
 }
 
 void reports_add(struct reports *r, const struct flow_key *key, const struct flow *f, const struct flow_segment *log,
