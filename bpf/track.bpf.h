@@ -52,8 +52,13 @@ static __noinline struct closing *closing_find(struct work *w)
 /* The flow has ended: user space is told, and a tombstone will stay behind it. */
 static __noinline int closing_ended(const struct flow_key *key, const struct flow *f)
 {
+	struct evidence *known;
+
 	if (!key || !f)
 		return 0;
+	known = evidence_get(key->hash);
+	if (known)
+		evidence_forget(known, key->hash);
 	emit_notice(key, EVENT_ENDED, flow_end_time(f));
 	unproven_bury(key, f);
 	return 0;

@@ -312,6 +312,15 @@ static uint32_t step(struct closing_body *b, uint32_t cap, const struct tcp_segm
 	return turn.step;
 }
 
+/* The flow has come to closing, with its last step perhaps. */
+static void begun(struct flow_table *t, struct entry *e)
+{
+	count(t, COUNT_CLOSES);
+	set_kind(t, e, CLOSING);
+	if (e->body->flow.state & FLOW_DONE)
+		evidence_forget(evidence_of(t, e->key.hash), e->key.hash);
+}
+
 static void proven(struct flow_table *t, struct entry *e, struct entry *older)
 {
 	if (older)
@@ -321,8 +330,7 @@ static void proven(struct flow_table *t, struct entry *e, struct entry *older)
 		traffic_begin(e->traffic, &e->body->flow, e->body->log, FLOW_LOG_UNPROVEN);
 	}
 	if (e->body->flow.state & FLOW_BEGUN) {
-		count(t, COUNT_CLOSES);
-		set_kind(t, e, CLOSING);
+		begun(t, e);
 	} else {
 		flow_leave_evidence(&e->body->flow, evidence_of(t, e->key.hash), e->key.hash);
 		e->open = e->body->flow.open;
@@ -406,16 +414,15 @@ static bool begin(struct flow_table *t, const struct arrival *a, struct entry *e
 		body_free(t, b);
 		return e;
 	}
-	count(t, COUNT_CLOSES);
 	if (!e) {
-		insert(t, a, CLOSING, b);
-	} else {
-		count(t, COUNT_CLOSED);
-		heard(t, e);
-		e->body = b;
-		set_kind(t, e, CLOSING);
-		requeue(t, e);
+		begun(t, insert(t, a, CLOSING, b));
+		return true;
 	}
+	count(t, COUNT_CLOSED);
+	heard(t, e);
+	e->body = b;
+	begun(t, e);
+	requeue(t, e);
 	return true;
 }
 
@@ -431,6 +438,8 @@ static void step_closing(struct flow_table *t, struct entry *e, const struct tcp
 	else if (done)
 		f->state |= FLOW_SETTLING;
 	watch_raise(t, e);
+	if (done)
+		evidence_forget(evidence_of(t, e->key.hash), e->key.hash);
 	requeue(t, e);
 }
 

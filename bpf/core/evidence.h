@@ -70,4 +70,17 @@ static __always_inline void evidence_note(struct evidence *evidence, const struc
 	w->ack = s->ack;
 }
 
+/*
+ * The conversation has ended: what was said in it proves no FIN or RST any more. A copy that comes when nothing else
+ * remembers the connection would begin another one.
+ */
+static __always_inline void evidence_forget(struct evidence *evidence, __u32 hash)
+{
+	__u32 i;
+
+	for (i = 0; i < 2; i++)
+		if (evidence_is_of(&evidence->side[i], hash))
+			evidence->side[i].tag = 0;
+}
+
 #endif
