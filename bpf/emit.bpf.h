@@ -34,7 +34,7 @@ static __noinline int emit_notice(const struct flow_key *key, __u32 kind, __u64 
 
 /*
  * Reports an established flow that leaves its table without a close: another connection has taken its tuple
- * (FLOW_REPLACED), or it is idle (0).
+ * (FLOW_REPLACED), or it is idle, or watching ends (0). Returns 0 where the ring is full.
  */
 static __noinline int emit_open(const struct flow_open *open, const struct flow_key *key, __u32 state)
 {
@@ -43,11 +43,8 @@ static __noinline int emit_open(const struct flow_open *open, const struct flow_
 	if (!open || !key)
 		return 0;
 	e = bpf_ringbuf_reserve(&ring, sizeof(*e), 0);
-	if (!e) {
-		count(COUNT_RECORDS_LOST);
-		traffic_forget(key);
+	if (!e)
 		return 0;
-	}
 	e->head.kind = EVENT_UNPROVEN;
 	e->head.key = *key;
 	zero_rolled(&e->body.flow, sizeof(e->body.flow));
@@ -56,7 +53,7 @@ static __noinline int emit_open(const struct flow_open *open, const struct flow_
 	if (settings.all_segments)
 		traffic_tell(key, e);
 	bpf_ringbuf_submit(e, BPF_RB_NO_WAKEUP);
-	return 0;
+	return 1;
 }
 
 /* Reports the unproven flow at hand, which a new attempt has replaced. */

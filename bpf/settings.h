@@ -23,8 +23,8 @@ struct sweep_request {
 	__u32 collect;         /* slots in which user space has written keys; beside that, no slot is in use */
 	__u32 closing;         /* the table of closing flows too: what is to be reported goes into the slots behind those */
 	__u32 established;     /* a round of ageing for the established flows (flow_idle_round) */
-	__u32 show_open;       /* report those that are forgotten as idle */
-	__u32 flush;           /* the end: report everything that has begun to open or close */
+	__u32 show_open;       /* report those that leave their table */
+	__u32 flush;           /* the end: everything is due, and no flow stays */
 };
 
 #endif

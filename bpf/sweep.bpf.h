@@ -195,29 +195,50 @@ static long sweep_closing(void *map, struct flow_key *key, struct closing *value
 	return 0;
 }
 
+/*
+ * Takes an established flow out of its table, and reports it if it is to be shown. One that finds the ring full stays for
+ * the next round.
+ */
+static __noinline int established_leave(struct sweep *s, struct established *e, const struct flow_key *key)
+{
+	flag_t armed;
+
+	if (!s || !e || !key)
+		return 0;
+	if (!s->request.show_open)
+		traffic_forget(key);
+	else if (!emit_open(&e->open, key, 0))
+		return 0;
+	else
+		s->emitted++;
+	armed = (e->open.idle & FLOW_IDLE_PROBE) != 0;
+	if (bpf_map_delete_elem(&established, key))
+		return 1; /* it has begun to close meanwhile */
+	if (armed)
+		watch_lower(key->hash);
+	if (!s->request.flush)
+		count(COUNT_IDLE_FORGOTTEN);
+	return 1;
+}
+
 static long sweep_established(void *map, struct flow_key *key, struct established *value, struct sweep *s)
 {
+	enum flow_idle idle = FLOW_IDLE_FORGET;
 	struct flow_key k = *key;
 	struct established *e = bpf_map_lookup_elem(&established, &k);
-	enum flow_idle idle;
 
 	if (!e)
 		return 0;
-	bpf_spin_lock(&e->lock);
-	idle = flow_idle_round(&e->open);
-	bpf_spin_unlock(&e->lock);
+	if (!s->request.flush) {
+		bpf_spin_lock(&e->lock);
+		idle = flow_idle_round(&e->open);
+		bpf_spin_unlock(&e->lock);
+	}
 	if (idle == FLOW_IDLE_ARMED)
 		watch_raise(k.hash);
 	if (idle != FLOW_IDLE_FORGET)
 		return 0;
-	if (s->request.show_open)
-		emit_open(&e->open, &k, 0);
-	else
-		traffic_forget(&k);
-	count(COUNT_IDLE_FORGOTTEN);
-	if (!bpf_map_delete_elem(&established, &k))
-		watch_lower(k.hash);
-	return 0;
+	return !established_leave(s, e, &k);
 }
 
 /* Returns the number of flows that were reported. */

@@ -486,7 +486,10 @@ static __noinline int track_proven(struct work *w, struct closing *c)
 	old = bpf_map_lookup_elem(&established, &w->key);
 	if (old) {
 		established_heard(w, old);
-		emit_open(&old->open, &w->key, FLOW_REPLACED);
+		if (!emit_open(&old->open, &w->key, FLOW_REPLACED)) {
+			count(COUNT_RECORDS_LOST);
+			traffic_forget(&w->key);
+		}
 		if (!bpf_map_delete_elem(&established, &w->key))
 			count(COUNT_CLOSED);
 	}

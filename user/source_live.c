@@ -467,31 +467,7 @@ static int watch_loop(struct live *l)
 	return EXIT_FINE;
 }
 
-/* Established flows at the end, for --show-open. */
-static void report_established(struct live *l)
-{
-	int fd = bpf_map__fd(l->skeleton->maps.established);
-	struct flow_key key, *previous = NULL;
-	struct established value;
-
-	while (!bpf_map_get_next_key(fd, previous, &key)) {
-		if (!bpf_map_lookup_elem(fd, &key, &value)) {
-			struct closing_body body = {};
-			struct traffic traffic;
-			bool counted;
-
-			flow_reopen(&body.flow, &value.open);
-			lend_evidence(l, &key, &body.flow);
-			counted = l->options->all_segments &&
-				  !bpf_map_lookup_elem(bpf_map__fd(l->skeleton->maps.traffic), &key, &traffic) &&
-				  traffic_is_of(&traffic, &value.open);
-			report(l, &key, &body, counted ? &traffic : NULL, REPORT_STOP);
-		}
-		previous = &key;
-	}
-}
-
-/* Everything that has begun to open or close is reported, whatever the ring can take at a time. */
+/* Everything that is still there is reported, whatever ring and slots can take at a time. */
 static void drain(struct live *l)
 {
 	consume(l);
@@ -501,11 +477,10 @@ static void drain(struct live *l)
 		found = sweep(l, &(struct sweep_request){
 			.sets = bpf_map__max_entries(l->skeleton->maps.unproven),
 			.closing = true,
+			.established = l->options->show_open,
 		});
 		consume(l);
 	}
-	if (l->options->show_open)
-		report_established(l);
 	reporter_flush(l->reporter);
 }
 

@@ -140,48 +140,12 @@ void kernel_expire(struct kernel *k, uint64_t now, bool idle_round)
 	ring_buffer__consume(k->ring);
 }
 
-static void report_open(struct kernel *k, const struct flow_key *key, const struct closing_body *body)
-{
-	struct bpf_map *map = k->skeleton->maps.traffic;
-	struct traffic traffic;
-	bool counted = !bpf_map__lookup_elem(map, key, sizeof(*key), &traffic, sizeof(traffic), 0) &&
-		       traffic_is_of(&traffic, &body->flow.open);
-
-	reports_add(k->reports, key, &body->flow, body->log, counted ? &traffic : NULL);
-	if (counted)
-		bpf_map__delete_elem(map, key, sizeof(*key), 0);
-}
-
-/* Takes every established flow out, and reports it as --show-open does. */
-static void report_established(struct kernel *k)
-{
-	struct bpf_map *map = k->skeleton->maps.established;
-	struct flow_key key;
-	struct established value;
-
-	while (!bpf_map__get_next_key(map, NULL, &key, sizeof(key))) {
-		struct closing_body body = {0};
-		struct cell cell;
-
-		if (bpf_map__lookup_elem(map, &key, sizeof(key), &value, sizeof(value), 0))
-			return;
-		flow_reopen(&body.flow, &value.open);
-		kernel_cell(k, key.hash, &cell);
-		flow_lend_evidence(&body.flow, &cell.evidence, key.hash);
-		report_open(k, &key, &body);
-		bpf_map__delete_elem(map, &key, sizeof(key), 0);
-		if (flow_idle_disarm(&value.open))
-			k->skeleton->bss->watch.live[index_of(key.hash)]--;
-	}
-}
-
 void kernel_finish(struct kernel *k)
 {
 	ring_buffer__consume(k->ring);
 	collect_settled(k, UINT64_MAX, true);
-	while (sweep(k, &(struct sweep_request){.sets = UNPROVEN_SETS, .closing = 1, .flush = 1}) > 0)
+	while (sweep(k, &(struct sweep_request){.sets = UNPROVEN_SETS, .closing = 1, .established = 1, .flush = 1}) > 0)
 		ring_buffer__consume(k->ring);
-	report_established(k);
 }
 
 /* ---- between conversations ---- */
