@@ -73,9 +73,12 @@ struct {
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 1);
-	__type(key, struct flow_key);
-	__type(value, struct traffic);
+	__type(key, struct traffic_key);
+	__type(value, struct traffic_entry);
 } traffic SEC(".maps");
+
+/* Its entries at place 1: while there are none, one look-up finds a tuple's current connection. */
+__u32 traffic_twins = 0;
 
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
@@ -100,7 +103,7 @@ struct work {
 	__u32 moved;   /* MOVED_: between the filter's counts */
 	__u64 oldest;  /* unproven_victim's */
 	struct tcp_options options;
-	struct traffic traffic; /* on its way into its table */
+	struct traffic_entry traffic; /* on its way into its table */
 	struct flow_event_head head; /* with what follows, a struct flow_event */
 	struct {
 		__u32 lock; /* laid out as struct closing: a value that holds a lock cannot lie in a per-CPU map */

@@ -95,32 +95,6 @@ static long sweep_unproven_set(__u32 n, struct sweep *s)
 	return s->full ? 1 : 0;
 }
 
-/*
- * Takes what was counted of the slot's flow out of its table. Two keys may hold it, and the first may be a later
- * connection's: which is ours is told by its handshake.
- */
-static __noinline int collect_traffic(struct collect_slot *slot)
-{
-	struct flow_key key;
-	struct traffic *t;
-
-	if (!slot || !settings.all_segments)
-		return 0;
-	key = slot->event.head.key;
-	key.generation = 0;
-	t = bpf_map_lookup_elem(&traffic, &key);
-	if (!t || !traffic_is_of(t, &slot->event.body.flow.open)) {
-		key.generation = TRAFFIC_MOVED | slot->event.head.key.generation;
-		t = bpf_map_lookup_elem(&traffic, &key);
-	}
-	if (!t || !traffic_is_of(t, &slot->event.body.flow.open))
-		return 0;
-	copy_rolled(&slot->traffic, t, sizeof(*t));
-	slot->counted = 1;
-	bpf_map_delete_elem(&traffic, &key);
-	return 0;
-}
-
 /* Copies the flow of the slot's key into it, if it is due, and bars it from further steps. Returns whether it was. */
 static __always_inline flag_t collect_body(const struct sweep *s, struct closing *c, struct flow_event *e)
 {
@@ -154,7 +128,7 @@ static __noinline int collect(struct sweep *s, struct collect_slot *slot)
 	c = bpf_map_lookup_elem(&closing, &e->head.key);
 	if (!c || !collect_body(s, c, e))
 		return 0;
-	collect_traffic(slot);
+	traffic_collect(slot);
 	if (!(e->body.flow.state & (FLOW_DONE | FLOW_REPLACED))) /* an end that came with no step */
 		unproven_bury(&e->head.key, &e->body.flow);
 	bpf_map_delete_elem(&closing, &e->head.key);

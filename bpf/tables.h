@@ -44,4 +44,16 @@ struct closing {
 };
 CORE_ASSERT_SIZE(struct closing, 728);
 
+/* With --all-segments. */
+struct traffic_key {
+	__u32 hash;
+	__u32 place; /* see traffic.bpf.h */
+};
+CORE_ASSERT_SIZE(struct traffic_key, 8);
+
+struct traffic_entry {
+	struct flow_key key;
+	struct traffic traffic;
+};
+
 #endif

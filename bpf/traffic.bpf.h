@@ -3,13 +3,16 @@
  * --all-segments: what the segments of each connection add up to, in a table of its own beside the flows. Without the
  * option all of this is dead code to the verifier, which takes it out.
  *
- * An entry is the tuple's current connection's from the end of its handshake to its report. When another connection takes
- * the tuple before that, it moves to a key of its own (TRAFFIC_MOVED), where user space finds it.
+ * Every segment looks here, so the key is short: the flow's hash, and a place. At place 0 is the tuple's current
+ * connection, from the end of its handshake to its report; at 1 that of another tuple with the same hash. When another
+ * connection takes the tuple before the report, the old one moves to a place made of its closing flow's generation.
  */
 #ifndef TCPFIN_TRAFFIC_BPF_H
 #define TCPFIN_TRAFFIC_BPF_H
 
 #include "maps.bpf.h"
+
+#define TRAFFIC_MOVED 0x80
 
 /* ns, as exact as a clock tick: that is enough for an idle time, and costs a tenth of the exact clock. */
 static __always_inline __u64 traffic_clock(void)
@@ -17,73 +20,147 @@ static __always_inline __u64 traffic_clock(void)
 	return settings.test_clock ? test_now : bpf_ktime_get_coarse_ns();
 }
 
+static __always_inline struct traffic_entry *traffic_at(const struct traffic_key *at, const struct flow_key *key)
+{
+	struct traffic_entry *e = bpf_map_lookup_elem(&traffic, at);
+
+	return e && flow_key_equal(&e->key, key) ? e : NULL;
+}
+
+/* The entry of the tuple's current connection, or NULL. Leaves where it is. */
+static __always_inline struct traffic_entry *traffic_find_fast(const struct flow_key *key, struct traffic_key *at)
+{
+	struct traffic_entry *e;
+
+	at->hash = key->hash;
+	at->place = 0;
+	e = traffic_at(at, key);
+	if (e || !traffic_twins)
+		return e;
+	at->place = 1;
+	return traffic_at(at, key);
+}
+
+/* The same for all but the hooks. */
+static __noinline struct traffic_entry *traffic_find(const struct flow_key *key, struct traffic_key *at)
+{
+	return key && at ? traffic_find_fast(key, at) : NULL;
+}
+
+static __always_inline void traffic_delete(const struct traffic_key *at)
+{
+	if (!bpf_map_delete_elem(&traffic, at) && at->place == 1)
+		__sync_fetch_and_add(&traffic_twins, -1);
+}
+
 static __always_inline void traffic_count(const struct tcp_segment *s, __u32 side, __u32 ifindex, __u32 hash)
 {
+	struct traffic_entry *e;
+	struct traffic_key at;
 	struct flow_key key;
-	struct traffic *t;
 
 	if (s->flags & TCP_SYN) /* perhaps of the tuple's next connection */
 		return;
 	flow_key_fill(&key, s, side, ifindex, hash);
-	t = bpf_map_lookup_elem(&traffic, &key);
-	if (t)
-		traffic_note(&t->side[side & 1], s, s->len ? traffic_clock() : 0);
+	e = traffic_find_fast(&key, &at);
+	if (e)
+		traffic_note(&e->traffic.side[side & 1], s, s->len ? traffic_clock() : 0);
 }
 
 /* The flow at hand has been proven. */
 static __noinline int traffic_enter(struct work *w)
 {
-	struct traffic *t;
+	struct traffic_entry *e;
+	struct traffic_key at;
 
 	if (!w || !settings.all_segments)
 		return 0;
-	t = &w->traffic;
-	zero_rolled(t, sizeof(*t));
-	traffic_begin(t, &w->value.body.flow, w->value.body.log, FLOW_LOG_UNPROVEN);
-	w->key.generation = 0;
-	if (bpf_map_update_elem(&traffic, &w->key, t, BPF_ANY))
-		count(COUNT_TRAFFIC_FULL);
+	e = &w->traffic;
+	zero_rolled(e, sizeof(*e));
+	e->key = w->key;
+	traffic_begin(&e->traffic, &w->value.body.flow, w->value.body.log, FLOW_LOG_UNPROVEN);
+	if (traffic_find(&w->key, &at)) { /* of a connection that was lost */
+		bpf_map_update_elem(&traffic, &at, e, BPF_EXIST);
+		return 0;
+	}
+	at.place = 0;
+	if (!bpf_map_update_elem(&traffic, &at, e, BPF_NOEXIST))
+		return 0;
+	at.place = 1;
+	__sync_fetch_and_add(&traffic_twins, 1);
+	if (!bpf_map_update_elem(&traffic, &at, e, BPF_NOEXIST))
+		return 0;
+	__sync_fetch_and_add(&traffic_twins, -1);
+	count(COUNT_TRAFFIC_FULL);
 	return 0;
 }
 
 /* The closing flow of `key` is not its tuple's current connection any more. */
 static __noinline int traffic_move(const struct flow_key *key)
 {
-	struct flow_key k;
-	struct traffic *t;
+	struct traffic_key at, moved;
+	struct traffic_entry *e;
 
 	if (!key || !settings.all_segments)
 		return 0;
-	k = *key;
-	k.generation = 0;
-	t = bpf_map_lookup_elem(&traffic, &k);
-	if (!t)
+	e = traffic_find(key, &at);
+	if (!e)
 		return 0;
-	k.generation = TRAFFIC_MOVED | key->generation;
-	bpf_map_update_elem(&traffic, &k, t, BPF_ANY);
-	k.generation = 0;
-	bpf_map_delete_elem(&traffic, &k);
+	moved.hash = key->hash;
+	moved.place = TRAFFIC_MOVED | key->generation;
+	if (bpf_map_update_elem(&traffic, &moved, e, BPF_NOEXIST))
+		count(COUNT_TRAFFIC_FULL);
+	traffic_delete(&at);
 	return 0;
 }
 
-/* Nobody will ask for the entry of `key`. */
+/* Nobody will ask for the current connection of `key`. */
 static __noinline int traffic_forget(const struct flow_key *key)
 {
-	if (key && settings.all_segments)
-		bpf_map_delete_elem(&traffic, key);
+	struct traffic_key at;
+
+	if (key && settings.all_segments && traffic_find(key, &at))
+		traffic_delete(&at);
 	return 0;
 }
 
 /* What was counted of the established flow of `key` goes into its event. */
 static __always_inline void traffic_tell(const struct flow_key *key, struct flow_event *e)
 {
-	struct traffic *t = bpf_map_lookup_elem(&traffic, key);
+	struct traffic_key at;
+	struct traffic_entry *t = traffic_find(key, &at);
 
 	if (!t)
 		return;
 	e->head.kind = EVENT_OPEN;
-	copy_rolled(e->body.log, t, sizeof(*t));
-	traffic_forget(key);
+	copy_rolled(e->body.log, &t->traffic, sizeof(t->traffic));
+	traffic_delete(&at);
+}
+
+/*
+ * ... and of a closing flow into its slot. The tuple's current connection may be a later one: which is ours is told by its
+ * handshake.
+ */
+static __noinline int traffic_collect(struct collect_slot *slot)
+{
+	const struct flow_key *key;
+	struct traffic_entry *e;
+	struct traffic_key at;
+
+	if (!slot || !settings.all_segments)
+		return 0;
+	key = &slot->event.head.key;
+	e = traffic_find(key, &at);
+	if (!e || !traffic_is_of(&e->traffic, &slot->event.body.flow.open)) {
+		at.place = TRAFFIC_MOVED | key->generation;
+		e = traffic_at(&at, key);
+	}
+	if (!e || !traffic_is_of(&e->traffic, &slot->event.body.flow.open))
+		return 0;
+	copy_rolled(&slot->traffic, &e->traffic, sizeof(slot->traffic));
+	slot->counted = 1;
+	traffic_delete(&at);
+	return 0;
 }
 
 #endif

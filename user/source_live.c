@@ -333,7 +333,7 @@ static uint64_t table_bytes(const struct options *o)
 	       o->max_flows * (element + sizeof(struct flow_key) + sizeof(struct established)) +
 	       o->max_closing * (element + sizeof(struct flow_key) + sizeof(struct closing)) +
 	       (power_of_two(o->max_flows) + power_of_two(o->max_closing)) * bucket +
-	       counted * (element + sizeof(struct flow_key) + sizeof(struct traffic) + bucket) +
+	       counted * (element + sizeof(struct traffic_key) + sizeof(struct traffic_entry) + bucket) +
 	       EVIDENCE_CELLS * sizeof(struct evidence) + sizeof(struct watch) +
 	       COLLECT_SLOTS * sizeof(struct collect_slot) + o->ring_bytes;
 }

@@ -552,11 +552,11 @@ static void history(struct record *r, const struct facts *c)
 
 static void copy_traffic(struct record_traffic *to, const struct traffic_side *from, uint64_t start)
 {
-	to->packets = from->packets;
-	to->bytes = from->bytes;
+	to->packets = traffic_packets(from);
+	to->bytes = traffic_bytes(from);
 	to->retransmits = from->retransmits;
 	to->retransmitted_bytes = from->retransmitted_bytes;
-	to->last_data = from->bytes ? span(start, from->t_data) : NUMBER_UNSEEN;
+	to->last_data = to->bytes ? span(start, from->t_data) : NUMBER_UNSEEN;
 	to->runs_lost = from->runs_lost;
 	to->run_count = from->runs;
 	for (unsigned i = 0; i < to->run_count; i++) {
@@ -588,7 +588,7 @@ static void traffic(struct record *r, const struct facts *c, const struct traffi
 		const struct traffic_side *side = &t->side[role == SOURCE ? c->source : !c->source];
 
 		copy_traffic(&r->traffic[role], side, c->flow->t_first);
-		if (side->bytes && side->t_data > active)
+		if (traffic_bytes(side) && side->t_data > active)
 			active = side->t_data;
 	}
 	if (begins) /* data may go on behind the first FIN */

@@ -20,6 +20,7 @@ struct traffic_run {
 };
 
 struct traffic_side {
+	__u64 recent;              /* packets and bytes that are not in these yet: see traffic_add */
 	__u64 packets;
 	__u64 bytes;               /* payload, retransmissions included */
 	__u64 retransmitted_bytes;
@@ -36,13 +37,7 @@ struct traffic {
 	__u32 isn[2];
 	struct traffic_side side[2];
 };
-CORE_ASSERT_SIZE(struct traffic, 368);
-
-/*
- * Where a connection's entry is found, by the generation in its key: the tuple's current one at 0; one whose tuple was
- * taken before its report at its closing flow's generation, with this bit.
- */
-#define TRAFFIC_MOVED 0x80
+CORE_ASSERT_SIZE(struct traffic, 384);
 
 static __always_inline flag_t traffic_is_of(const struct traffic *t, const struct flow_open *o)
 {
@@ -84,15 +79,43 @@ static __always_inline void traffic_payload(struct traffic_side *t, __u32 seq, _
 	t->retransmitted_bytes += old < len ? old : len;
 }
 
+/* Bits of traffic_side.recent: bytes, and packets above them. Half of its packets never fill its bytes (segments of 4 MiB). */
+#define TRAFFIC_PACKET_SHIFT 42
+#define TRAFFIC_RECENT_BYTES ((1ULL << TRAFFIC_PACKET_SHIFT) - 1)
+
+/*
+ * One atomic operation counts both. The segment that reaches half of the packets that there is room for, and no other
+ * one, moves what it has seen to where there is more.
+ */
+static __always_inline void traffic_add(struct traffic_side *t, __u32 len)
+{
+	__u64 add = (1ULL << TRAFFIC_PACKET_SHIFT) + len, before = __sync_fetch_and_add(&t->recent, add);
+
+	if (!(~before & (before + add) & 1ULL << 63))
+		return;
+	add += before;
+	__sync_fetch_and_add(&t->packets, add >> TRAFFIC_PACKET_SHIFT);
+	__sync_fetch_and_add(&t->bytes, add & TRAFFIC_RECENT_BYTES);
+	__sync_fetch_and_add(&t->recent, 0 - add);
+}
+
+static inline __u64 traffic_packets(const struct traffic_side *t)
+{
+	return t->packets + (t->recent >> TRAFFIC_PACKET_SHIFT);
+}
+
+static inline __u64 traffic_bytes(const struct traffic_side *t)
+{
+	return t->bytes + (t->recent & TRAFFIC_RECENT_BYTES);
+}
+
 /* Adds a segment without SYN. now: ns; not looked at without payload. */
 static __always_inline void traffic_note(struct traffic_side *t, const struct tcp_segment *s, __u64 now)
 {
-	__sync_fetch_and_add(&t->packets, 1);
+	traffic_add(t, s->len);
 	traffic_run_add(t, s->flags, 1);
-	if (!s->len)
-		return;
-	__sync_fetch_and_add(&t->bytes, s->len);
-	traffic_payload(t, s->seq, s->len, now);
+	if (s->len)
+		traffic_payload(t, s->seq, s->len, now);
 }
 
 /*

@@ -200,15 +200,15 @@ static void fill_established(struct instance *i, uint32_t flows)
 /* With --all-segments: its table holds the same flows. */
 static void fill_traffic(struct instance *i, uint32_t flows)
 {
-	struct traffic none = {};
-
 	for (uint32_t flow = 0; flow < flows; flow++) {
+		struct traffic_entry entry = {};
 		struct established value;
-		struct flow_key key;
+		struct traffic_key key = {};
 		int err;
 
-		established_flow(&key, &value, flow, i->skeleton->rodata->settings.hash_seed);
-		err = bpf_map_update_elem(bpf_map__fd(i->skeleton->maps.traffic), &key, &none, BPF_NOEXIST);
+		established_flow(&entry.key, &value, flow, i->skeleton->rodata->settings.hash_seed);
+		key.hash = entry.key.hash;
+		err = bpf_map_update_elem(bpf_map__fd(i->skeleton->maps.traffic), &key, &entry, BPF_NOEXIST);
 		if (err)
 			fail("filling the table of --all-segments", err);
 	}

@@ -160,6 +160,7 @@ bool kernel_clear(struct kernel *k)
 {
 	struct bpf_map *map = k->skeleton->maps.closing;
 	uint32_t count = UNPROVEN_SETS;
+	struct traffic_key counted;
 	struct flow_key key;
 	bool clean = k->skeleton->bss->reused_tuples == 0 && !k->unannounced;
 
@@ -169,9 +170,9 @@ bool kernel_clear(struct kernel *k)
 	}
 	k->skeleton->bss->reused_tuples = 0;
 	k->unannounced = false;
-	for (map = k->skeleton->maps.traffic; !bpf_map__get_next_key(map, NULL, &key, sizeof(key));) {
+	for (map = k->skeleton->maps.traffic; !bpf_map__get_next_key(map, NULL, &counted, sizeof(counted));) {
 		clean = false;
-		bpf_map__delete_elem(map, &key, sizeof(key), 0);
+		bpf_map__delete_elem(map, &counted, sizeof(counted), 0);
 	}
 	if (bpf_map_update_batch(bpf_map__fd(k->skeleton->maps.unproven), k->set_indexes, k->no_sets, &count, NULL))
 		clean = false;

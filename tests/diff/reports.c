@@ -193,7 +193,7 @@ static void print_traffic(const struct report *r, const char *who)
 		const struct traffic_side *t = &r->traffic.side[i];
 
 		printf("#    %s, side %d: %llu packets, %llu bytes, %llu in %u again, data until %llu, end %u, flags", who, i,
-		       (unsigned long long)t->packets, (unsigned long long)t->bytes,
+		       (unsigned long long)traffic_packets(t), (unsigned long long)traffic_bytes(t),
 		       (unsigned long long)t->retransmitted_bytes, t->retransmits, (unsigned long long)t->t_data, t->end);
 		for (uint32_t n = 0; n < t->runs && n < TRAFFIC_RUNS; n++)
 			printf(" %ux%02x", t->run[n].count, t->run[n].flags);
