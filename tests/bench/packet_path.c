@@ -33,6 +33,7 @@
 #define CONNECTIONS 500u     /* a turn; their records fit in the ring */
 #define SETTLING 8192u       /* closing flows that are not collected yet: half a second of 16,000/s */
 #define FILL_BATCH 4096u
+#define RING_BYTES (128u << 10) /* a few turns' notices: pages that are met for the first time cost more than the notices */
 
 enum hook_kind { XDP, TC, HOOKS };
 enum program { EMPTY, WRITE, PARSE, OURS, TABLE, PROGRAMS };
@@ -79,7 +80,7 @@ static void size_maps(struct bench_bpf *s, uint32_t flows)
 	bpf_map__set_max_entries(s->maps.unproven, sets);
 	bpf_map__set_max_entries(s->maps.established, flows);
 	bpf_map__set_max_entries(s->maps.closing, options.max_closing);
-	bpf_map__set_max_entries(s->maps.ring, options.ring_bytes);
+	bpf_map__set_max_entries(s->maps.ring, RING_BYTES);
 	bpf_map__set_max_entries(s->maps.table, OTHERS + 65536);
 	bpf_map__set_max_entries(s->maps.table_ring, options.ring_bytes);
 }
