@@ -9,6 +9,7 @@
 
 #include "duration.h"
 #include "format.h"
+#include "processes.h"
 
 #define COPIES_SATURATED 255 /* of the core's counters: at least that many */
 
@@ -577,13 +578,28 @@ static void put_closed(struct buffer *out, const struct record_socket *s, enum r
 	}
 }
 
+/* "; nginx[1234] and 1 more held the destination's socket when the watch began" */
+static void put_held(struct buffer *out, const struct record_socket *s, enum role role)
+{
+	buffer_text(out, "; ");
+	buffer_printable(out, s->holder->name);
+	buffer_printf(out, "[%d] ", s->holder->pid);
+	if (s->holders > 1)
+		buffer_printf(out, "and %u more ", s->holders - 1);
+	buffer_printf(out, "held %s's socket when the watch began", the(role));
+}
+
 static void put_sockets(struct buffer *out, const struct record *r)
 {
 	enum role role;
 
 	for (role = SOURCE; role <= DESTINATION; role++) {
-		if (r->socket[role].how != HOW_UNKNOWN && r->socket[role].how != HOW_KERNEL)
-			put_closed(out, &r->socket[role], role);
+		const struct record_socket *s = &r->socket[role];
+
+		if (s->holder)
+			put_held(out, s, role);
+		else if (s->how != HOW_UNKNOWN && s->how != HOW_KERNEL)
+			put_closed(out, s, role);
 	}
 	if (r->reset.reason)
 		buffer_printf(out, "; the kernel's reason for the RST is %s", r->reset.reason);

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "community_id.h"
+#include "processes.h"
 
 #define NS_PER_SECOND 1000000000U
 #define SECONDS_PER_DAY 86400U
@@ -172,6 +173,22 @@ static void json_process(struct buffer *out, const struct record_socket *s)
 	buffer_char(out, '}');
 }
 
+/* Who held it at the start. */
+static void json_holder(struct buffer *out, const struct record_socket *s)
+{
+	if (!s->holder)
+		return;
+	LITERAL(out, ",\"holder\":{\"pid\":");
+	buffer_unsigned(out, s->holder->pid);
+	LITERAL(out, ",\"name\":");
+	buffer_json_string(out, s->holder->name);
+	LITERAL(out, ",\"uid\":");
+	buffer_unsigned(out, s->holder->uid);
+	LITERAL(out, ",\"holders\":");
+	buffer_unsigned(out, s->holders);
+	buffer_char(out, '}');
+}
+
 static void json_socket(struct buffer *out, const struct record_socket *s)
 {
 	if (!s->known)
@@ -214,6 +231,7 @@ static void json_end(struct buffer *out, const struct record *r, enum role role)
 	LITERAL(out, ",\"bytes\":");
 	json_number(out, end->bytes);
 	json_process(out, &r->socket[role]);
+	json_holder(out, &r->socket[role]);
 	json_socket(out, &r->socket[role]);
 	buffer_char(out, '}');
 }

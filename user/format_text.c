@@ -17,6 +17,7 @@
 #include <time.h>
 
 #include "duration.h"
+#include "processes.h"
 
 #define NS_PER_US 1000ULL
 #define NS_PER_SECOND 1000000000ULL
@@ -105,7 +106,14 @@ void format_flags(struct buffer *out, const struct record *r)
 	}
 }
 
-/* Who closed, on this host, and why it reset. */
+static void text_process(struct buffer *out, enum role role, const char *name, unsigned pid)
+{
+	buffer_text(out, role == SOURCE ? "  >" : "  <");
+	buffer_printable(out, name);
+	buffer_printf(out, "[%u]", pid);
+}
+
+/* Who closed, on this host, or else who held the socket at the start; and why it reset. */
 static void text_sockets(struct buffer *out, const struct record *r)
 {
 	enum role role;
@@ -113,11 +121,17 @@ static void text_sockets(struct buffer *out, const struct record *r)
 	for (role = SOURCE; role <= DESTINATION; role++) {
 		const struct record_socket *s = &r->socket[role];
 
-		if (s->how == HOW_UNKNOWN || s->how == HOW_KERNEL)
+		if (s->holder) {
+			text_process(out, role, s->holder->name, (unsigned)s->holder->pid);
+			if (s->holders > 1)
+				buffer_printf(out, "+%u", s->holders - 1);
+			buffer_text(out, " held");
+		} else if (s->how != HOW_UNKNOWN && s->how != HOW_KERNEL) {
+			text_process(out, role, s->name, s->pid);
+			buffer_printf(out, " %s", how_name(s->how));
+		} else {
 			continue;
-		buffer_text(out, role == SOURCE ? "  >" : "  <");
-		buffer_printable(out, s->name);
-		buffer_printf(out, "[%u] %s", s->pid, how_name(s->how));
+		}
 		if (s->unread_bytes > 0)
 			buffer_printf(out, ", %lld unread", (long long)s->unread_bytes);
 	}

@@ -20,7 +20,9 @@ struct known_connection {
 	uint16_t port[2];
 	uint8_t family;
 	bool certain; /* a listener told */
+	bool ended;
 	int source;   /* side, NOT_TOLD */
+	uint32_t inode[2]; /* of the socket at each side; 0: it has none, or is not ours */
 };
 
 static int compare_number(uint64_t a, uint64_t b)
@@ -49,22 +51,28 @@ static struct known_connection connection_of(const struct member *m)
 		.sport = s->local.port, .dport = s->peer.port,
 	};
 	uint32_t side = flow_side_of(&sent); /* ours */
-
-	return (struct known_connection){
+	struct known_connection c = {
 		.addr = {side ? sent.dst : sent.src, side ? sent.src : sent.dst},
 		.port = {side ? sent.dport : sent.sport, side ? sent.sport : sent.dport},
 		.family = s->family,
 		.certain = m->listener,
 		.source = (int)(m->service.local_is_source ? side : !side),
 	};
+
+	c.inode[side] = s->inode;
+	return c;
 }
 
 static void merge(struct known_connection *a, const struct known_connection *b)
 {
-	if (b->certain && !a->certain)
-		*a = *b;
-	else if (a->certain == b->certain && a->source != b->source)
+	if (a->certain == b->certain && a->source != b->source)
 		a->source = NOT_TOLD;
+	else if (b->certain && !a->certain)
+		a->source = b->source;
+	a->certain |= b->certain;
+	for (int side = 0; side < 2; side++)
+		if (!a->inode[side])
+			a->inode[side] = b->inode[side];
 }
 
 int known_from(struct known *k, const struct snapshot *snapshot)
@@ -100,19 +108,52 @@ int known_read(struct known *k)
 	return err;
 }
 
-int known_source(const struct known *k, const struct flow_key *key)
+int known_find_holders(struct known *k, const char *proc)
+{
+	for (size_t i = 0; i < k->count; i++)
+		for (int side = 0; side < 2; side++)
+			if (processes_want(&k->processes, k->list[i].inode[side]))
+				return -ENOMEM;
+	return processes_find(&k->processes, proc);
+}
+
+static struct known_connection *find_known(const struct known *k, const struct flow_key *key)
 {
 	const struct known_connection wanted = {
 		.addr = {key->addr[0], key->addr[1]}, .port = {key->port[0], key->port[1]}, .family = key->family,
-	}, *found = NULL;
+	};
+	struct known_connection *found = NULL;
 
 	if (k->count)
 		found = bsearch(&wanted, k->list, k->count, sizeof(wanted), by_key);
+	return found && !found->ended ? found : NULL;
+}
+
+int known_source(const struct known *k, const struct flow_key *key)
+{
+	const struct known_connection *found = find_known(k, key);
+
 	return found ? found->source : NOT_TOLD;
+}
+
+const struct process *known_holder(const struct known *k, const struct flow_key *key, unsigned side, unsigned *holders)
+{
+	const struct known_connection *found = find_known(k, key);
+
+	return processes_holder(&k->processes, found ? found->inode[side] : 0, holders);
+}
+
+void known_ended(struct known *k, const struct flow_key *key)
+{
+	struct known_connection *found = find_known(k, key);
+
+	if (found)
+		found->ended = true;
 }
 
 void known_free(struct known *k)
 {
 	free(k->list);
+	processes_free(&k->processes);
 	*k = (struct known){0};
 }

@@ -53,13 +53,17 @@ enum how { HOW_UNKNOWN, HOW_CLOSE, HOW_SHUTDOWN, HOW_EXIT, HOW_ABORT, HOW_KERNEL
 
 #define RECORD_STEPS 8
 
+struct process;
+
 /* The socket of an end that is on this host. */
 struct record_socket {
-	bool known;
+	bool known;            /* its changes of state were seen */
 	enum how how;
 	uint32_t pid, uid;     /* who closed, not with HOW_UNKNOWN and HOW_KERNEL */
 	uint64_t cgroup;       /* likewise */
 	char name[16];         /* likewise; bytes from outside */
+	const struct process *holder; /* who held it at the start, where nobody is known to have closed; the source owns it */
+	unsigned holders;      /* likewise: how many processes did */
 	uint32_t netns;        /* inode number */
 	int64_t unread_bytes, unsent_bytes; /* at the close; NUMBER_UNSEEN before it */
 	int64_t close_to_fin;  /* ns from the call to the FIN here on the wire, TIMING_UNSEEN */

@@ -63,6 +63,17 @@ static uint64_t clock_ns(clockid_t clock)
 
 /* ---- reporting ---- */
 
+/* For want of a handshake: what this host knows of the connection from the start of the watch. */
+static void look_up_known(const struct live *l, struct verdict_context *context, const struct flow_key *key)
+{
+	context->opener = (unsigned)(known_source(&l->known, key) + 1);
+	for (unsigned side = 0; side < 2; side++) {
+		struct verdict_holder *h = &context->holder[side];
+
+		h->process = known_holder(&l->known, key, side, &h->holders);
+	}
+}
+
 /* traffic: NULL where it was not counted. */
 static void report(struct live *l, const struct flow_key *key, const struct closing_body *body,
 		   const struct traffic *traffic, enum report_reason reason)
@@ -73,12 +84,15 @@ static void report(struct live *l, const struct flow_key *key, const struct clos
 		.reason = reason,
 		.order_by_time = true,
 		.traffic = traffic,
-		.opener = body->flow.open.seen ? 0 : (unsigned)(known_source(&l->known, key) + 1),
 	};
 
+	if (!body->flow.open.seen)
+		look_up_known(l, &context, key);
 	if (l->sockets)
 		context.sockets = sockets_find(l->sockets, key, &body->flow);
 	reporter_flow(l->reporter, key, &body->flow, body->log, &context);
+	if (body->flow.state & FLOW_DONE)
+		known_ended(&l->known, key);
 }
 
 static void report_slot(struct live *l, const struct collect_slot *slot)
@@ -393,6 +407,13 @@ static void read_known(struct live *l)
 
 	if (err && l->options->verbose)
 		log_note("who opened the connections that are open now is not known: %s", strerror(-err));
+	if (l->options->no_sockets)
+		return;
+	err = known_find_holders(&l->known, "/proc");
+	if (l->known.processes.denied && !err)
+		err = -EACCES;
+	if (err && l->options->verbose)
+		log_note("who holds the sockets of connections that are open now is not all known: %s", strerror(-err));
 }
 
 /* ---- running ---- */

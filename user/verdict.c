@@ -667,12 +667,25 @@ static void socket_of(struct record_socket *to, const struct facts *c, enum role
 	}
 }
 
-static void sockets(struct record *r, const struct facts *c, const struct socket_join *join)
+/* Who closed is better than who held it. */
+static void holder_of(struct record_socket *to, const struct verdict_holder *holder)
 {
-	socket_of(&r->socket[SOURCE], c, SOURCE, join->side[c->source]);
-	socket_of(&r->socket[DESTINATION], c, DESTINATION, join->side[!c->source]);
+	if (to->how != HOW_UNKNOWN && to->how != HOW_KERNEL)
+		return;
+	to->holder = holder->process;
+	to->holders = holder->holders;
+}
+
+static void sockets(struct record *r, const struct facts *c, const struct verdict_context *context)
+{
+	for (enum role role = SOURCE; role <= DESTINATION; role++) {
+		unsigned side = role == SOURCE ? c->source : !c->source;
+
+		socket_of(&r->socket[role], c, role, context->sockets.side[side]);
+		holder_of(&r->socket[role], &context->holder[side]);
+	}
 	if (r->reset.by != NOBODY)
-		r->reset.reason = join->reset_reason;
+		r->reset.reason = context->sockets.reset_reason;
 }
 
 /* ---- all of it ---- */
@@ -753,7 +766,7 @@ void verdict(struct record *r, const struct flow_key *key, const struct flow *wh
 	r->bytes_approximate = may_have_wrapped(r);
 	r->half_closed_bytes = bytes_half_closed(&c, r->closer);
 	traffic(r, &c, context->traffic);
-	sockets(r, &c, &context->sockets);
+	sockets(r, &c, context);
 	r->syn_retransmits = f->open.syn_copies;
 	r->synack_retransmits = f->open.synack_copies;
 	copy_segments(r, &c, ordered, n);

@@ -6,6 +6,7 @@
 #define TCPFIN_VERDICT_H
 
 #include "../bpf/core/traffic.h"
+#include "processes.h"
 #include "record.h"
 #include "socket_table.h"
 
@@ -22,6 +23,10 @@ struct verdict_context {
 	enum report_reason reason;
 	const struct traffic *traffic; /* with --all-segments; NULL where it was not counted */
 	struct socket_join sockets;    /* this host's ends; empty where nothing is known */
+	struct verdict_holder {
+		const struct process *process; /* NULL: not known */
+		unsigned holders;
+	} holder[2];            /* by side: who held the sockets at the start; must outlive the record */
 	unsigned opener;        /* whom this host knows to have opened it, a side + 1: for want of a handshake; 0: nobody */
 	bool order_by_time;     /* live: two CPUs may log in another order than the packets came; a file's order stands */
 };

@@ -7,14 +7,16 @@ is what /proc and ss say, and for the reasons of resets what the kernel's code s
 import ctypes
 import os
 import re
+import resource
 import signal
 import socket
+import struct
 import sys
 import threading
 import time
 
 import frames
-from closes import Connection, Path, abort, heard_the_end, receive, scenario_named
+from closes import Connection, Path, abort, heard_the_end, receive, scenario_named, talk
 from harness import PROGRAM, Suite, about, as_nobody, expect, field, key_of, one_each, paths, raw_socket, watch
 from netlab import SYN, Process, Skip, check, equal, ipv4, libc, mac, need, until
 
@@ -384,6 +386,136 @@ def destroyed(lab):
         expect(record, {"source.process.how": "kernel"})
     c.client.close()
     c.server.close()
+
+
+# ---- connections that were there before ----
+
+def close_by_each_hand(connections, holder):
+    """Its holder, the other end's reset, and nobody."""
+    held, reset, leaked = connections
+    holder.go()
+    heard_the_end(held.server)
+    held.server.close()
+    abort(reset.server)
+    leaked.server.close()
+
+
+@test
+def held_at_start(lab):
+    """Where nobody closed, or the kernel did, the record names who held the socket when the watch began."""
+    connections = [connect(paths(lab)[0]) for _ in range(3)]
+    keeper = Holder(lab, connections[0].client, [c.server for c in connections] + [c.client for c in connections[1:]],
+                    lambda s: s.close(), b"keeper")
+    tracer = watch(lab, "--close-timeout=0.3")
+    talk(connections[1])
+    talk(connections[2])
+    close_by_each_hand(connections, keeper)
+    tracer.wait_for(3)
+    records = one_each(tracer.stop(), [c.key for c in connections])
+    held, reset, leaked = (records[c.key] for c in connections)
+    ours = facts_of(os.getpid()) | {"holders": 1}
+    expect(held, {"source.process.pid": keeper.pid, "source.process.how": "close"})
+    check("holder" not in held["source"], "a holder is told beside the one who closed")
+    expect(reset, {"source.process.how": "kernel", "source.process.pid": None, "source.holder": ours})
+    expect(leaked, {"tcp.missing": "source_fin", "source.holder": ours})
+    check("process" not in leaked["source"], "somebody is said to have closed")
+    for record in (held, reset, leaked):
+        check("holder" not in record["destination"], "an end in another namespace has a holder")
+
+
+@test
+def held_by_two(lab):
+    """All that held it are counted, also one that has ended since; a later connection has no holder."""
+    path = paths(lab)[0]
+    shared = connect(path)
+    heir = Holder(lab, socket.socket(fileno=os.dup(shared.client.fileno())), [], exit_silently, b"heir")
+    tracer = watch(lab)
+    heir.kill()
+    later = connect(path)
+    talk(shared)
+    abort(shared.server)
+    abort(later.server)
+    tracer.wait_for(2)
+    records = one_each(tracer.stop(), [shared.key, later.key])
+    process = records[shared.key]["source"]["holder"]
+    equal("holder", (process["pid"], process["holders"]), (min(os.getpid(), heir.facts["pid"]), 2))
+    check("holder" not in records[later.key]["source"], "a later connection has a holder")
+
+
+@test
+def holders_forbidden(lab):
+    """Without the right to look into processes there are no holders, and -v says why; the rest is as ever."""
+    c = connect(paths(lab)[0])
+    tracer = watch(lab, "-v", program=as_nobody(lab, "bpf", "perfmon", "net_admin"))
+    talk(c)
+    abort(c.server)
+    record = one_record(tracer)
+    expect(record, {"source.process.how": "kernel"})
+    check("holder" not in record["source"], "a holder is named")
+    check("who holds the sockets" in tracer.stderr, "nothing is said")
+    c.client.close()
+
+
+def open_on_loopback(namespace, listener):
+    client = namespace.socket(socket.AF_INET)
+    client.connect(listener.getsockname())
+    return Connection(client, listener.accept()[0], (4, client.getsockname()[1], listener.getsockname()[1]))
+
+
+class Many:
+    """A process with both ends of many connections on the client's loopback. Told to, it resets the last of them."""
+
+    def __init__(self, lab, port, count):
+        (self.told, self.tell), (self.answer, self.ready) = os.pipe(), os.pipe()
+        self.pid = os.fork()
+        if self.pid == 0:
+            self.be(lab, port, count)
+        lab.stack.callback(self.kill)
+        os.close(self.told)
+        os.close(self.ready)
+
+    def be(self, lab, port, count):
+        """The child. It never returns."""
+        try:
+            listener = lab.client.socket(socket.AF_INET)
+            listener.bind(("127.0.0.1", port))
+            listener.listen()
+            held = [open_on_loopback(lab.client, listener) for _ in range(count)]
+            os.write(self.ready, struct.pack("H", held[-1].key[1]))
+            os.read(self.told, 1)
+            talk(held[-1])
+            abort(held[-1].server)
+            time.sleep(60)
+        finally:
+            os._exit(1)
+
+    def kill(self):
+        os.kill(self.pid, signal.SIGKILL)
+        os.waitpid(self.pid, 0)
+        os.close(self.tell)
+        os.close(self.answer)
+
+
+@test
+def a_hundred_thousand(lab):
+    """100,000 sockets at the start, held by six processes: it begins within seconds, and knows who holds each."""
+    each, hard = 8400, resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    if hard < 2 * each + 100:
+        raise Skip(f"a process may have {hard} descriptors only")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    many = {Many(lab, 61001 + i, each): 61001 + i for i in range(6)}
+    keys = {(4, struct.unpack("H", os.read(m.answer, 2))[0], port): m for m, port in many.items()}
+    begin = time.monotonic()
+    tracer = watch(lab, interfaces=("lo",))
+    took = time.monotonic() - begin
+    for m in many:
+        os.write(m.tell, b"t")
+    tracer.wait_for(len(keys))
+    for key, record in one_each(tracer.stop(), keys).items():
+        expect(record, {"source.process.how": "kernel", "source.holder.pid": keys[key].pid, "source.holder.holders": 1,
+                        "destination.process.how": "abort", "destination.process.pid": keys[key].pid})
+    check(took < 10, f"it began after {took:.1f} s")
+    check(len(lab.client.run("ss -Htn").splitlines()) >= 100000, "there were fewer sockets")
 
 
 # ---- never a wrong join ----

@@ -16,6 +16,7 @@
 
 #include "../../user/community_id.h"
 #include "../../user/format.h"
+#include "../../user/processes.h"
 #include "sample_record.h"
 
 #define DAY_NS 86400000000000ULL
@@ -808,6 +809,35 @@ static void test_sockets_text(void **state)
 	buffer_free(&b);
 }
 
+/* Holding is told apart from closing, and takes its place nowhere. */
+static void test_holder(void **state)
+{
+	const struct process keeper = {.pid = 77, .uid = 5, .name = "k\n\"e"};
+	struct format_style style = {.columns = 80};
+	struct buffer b = {0};
+	struct record r;
+
+	(void)state;
+	sample_sockets(&r);
+	r.socket[DESTINATION].holder = &keeper;
+	r.socket[DESTINATION].holders = 3;
+	format_json(&b, &r);
+	buffer_char(&b, 0);
+	assert_non_null(strstr(b.data, "\"how\":\"kernel\"},\"holder\":{\"pid\":77,\"name\":\"k\\u000a\\\"e\",\"uid\":5,"
+				       "\"holders\":3},\"socket\":{"));
+	assert_non_null(strstr(b.data, "\"how\":\"close\"},\"socket\":{"));
+	b.len = 0;
+	format_text(&b, &style, &r);
+	buffer_char(&b, 0);
+	assert_non_null(strstr(b.data, "[1234] close, 300 unread  <k\\x0a\"e[77]+2 held  TCP_ABORT_ON_CLOSE\n"));
+	b.len = 0;
+	r.socket[DESTINATION].holders = 1;
+	format_explanation(&b, &r);
+	buffer_char(&b, 0);
+	assert_non_null(strstr(b.data, "; k\\x0a\"e[77] held the destination's socket when the watch began; "));
+	buffer_free(&b);
+}
+
 /* format_record hands each format what it asks for. */
 static void test_dispatch(void **state)
 {
@@ -849,6 +879,7 @@ int main(void)
 		cmocka_unit_test(test_csv),
 		cmocka_unit_test(test_sockets_json),
 		cmocka_unit_test(test_sockets_text),
+		cmocka_unit_test(test_holder),
 		cmocka_unit_test(test_traffic),
 		cmocka_unit_test(test_dispatch),
 	};

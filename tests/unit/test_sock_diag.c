@@ -20,6 +20,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -643,6 +644,55 @@ static void test_openers(void **state)
 	snapshot_free(&s);
 }
 
+/* The holder's pid, or 0. */
+static int holder(const struct known *k, const struct flow_key *key, uint16_t port, unsigned wanted_holders)
+{
+	unsigned holders;
+	const struct process *p = known_holder(k, key, key->port[1] == port, &holders);
+
+	assert_int_equal(holders, wanted_holders);
+	return p ? p->pid : 0;
+}
+
+static uint32_t inode_of(int fd)
+{
+	struct stat status;
+
+	assert_int_equal(fstat(fd, &status), 0);
+	return (uint32_t)status.st_ino;
+}
+
+/* Each end has its own holder; after the connection's end there is none. */
+static void test_holders(void **state)
+{
+	struct snapshot s = {.ports = {.first = 32768, .last = 60999}};
+	struct flow_key key = key_of(1, 33001, 1, 40080), orphan = key_of(1, 33000, 2, 61000);
+	int ends[2];
+	struct known k = {0};
+
+	(void)state;
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0); /* whatever sockets have inodes */
+	add_open(&s, 1, 33001, 40080);
+	add_open(&s, 2, 33000, 61000); /* waits to be accepted */
+	s.sockets.list[0].inode = inode_of(ends[0]);
+	s.sockets.list[1].inode = inode_of(ends[1]);
+	assert_int_equal(snapshot_sort(&s, &all), 0);
+	assert_int_equal(known_from(&k, &s), 0);
+	assert_int_equal(holder(&k, &key, 33001, 0), 0); /* not looked for yet */
+	close(ends[1]);
+	assert_int_equal(known_find_holders(&k, "/proc"), 0);
+	assert_int_equal(holder(&k, &key, 33001, 1), getpid());
+	assert_int_equal(holder(&k, &key, 40080, 0), 0); /* closed before we looked */
+	assert_int_equal(holder(&k, &orphan, 33000, 0), 0);
+	known_ended(&k, &key);
+	assert_int_equal(holder(&k, &key, 33001, 0), 0);
+	assert_int_equal(opener(&k, 1, 33001, 1, 40080), 0);
+	assert_int_equal(opener(&k, 1, 33000, 2, 61000), 33000); /* the other one goes on */
+	close(ends[0]);
+	known_free(&k);
+	snapshot_free(&s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -661,6 +711,7 @@ int main(void)
 		cmocka_unit_test(test_ports_run_out),
 		cmocka_unit_test(test_ports_unknown),
 		cmocka_unit_test(test_openers),
+		cmocka_unit_test(test_holders),
 	};
 
 	return cmocka_run_group_tests(tests, make_proc, remove_proc);
