@@ -598,7 +598,7 @@ static void put_sockets(struct buffer *out, const struct record *r)
 
 		if (s->holder)
 			put_held(out, s, role);
-		else if (s->how != HOW_UNKNOWN && s->how != HOW_KERNEL)
+		else if (closed_by_process(s))
 			put_closed(out, s, role);
 	}
 	if (r->reset.reason)

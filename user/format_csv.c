@@ -4,12 +4,13 @@
  * header and the lines.
  *
  * A column is called as its JSON field, with the name of the innermost object in front: tcp_outcome,
- * timing_fin_to_ack, source_ip. Empty means null. Times of day are RFC 3339 in UTC, durations ns. The segments are
+ * timing_fin_to_ack, source_ip; where both ends have such an object, the end's name, too. Empty means null. Times of day are RFC 3339 in UTC, durations ns. The segments are
  * there as tcp_flags, the sequence that the text format shows.
  */
 #include "format.h"
 
 #include "community_id.h"
+#include "processes.h"
 
 static void csv_word(struct buffer *out, const char *word)
 {
@@ -42,11 +43,17 @@ static void csv_number(struct buffer *out, int64_t n)
 		buffer_unsigned(out, n);
 }
 
-/* Of --all-segments: empty where it was not counted. */
-static void csv_counted(struct buffer *out, const struct record *r, uint64_t n)
+static void csv_if(struct buffer *out, bool known, uint64_t n)
 {
-	if (r->counted)
+	if (known)
 		buffer_unsigned(out, n);
+}
+
+/* Of a socket whose changes were seen. */
+static void csv_socket(struct buffer *out, const struct record_socket *s, int64_t n)
+{
+	if (s->known)
+		csv_number(out, n);
 }
 
 static void csv_bool(struct buffer *out, bool b)
@@ -73,6 +80,28 @@ static void csv_closer(struct buffer *out, const struct record *r)
 
 	buffer_text(out, closer ? closer : "unknown");
 }
+
+#define HOLDER(s, field) ((s)->holder ? (int64_t)(s)->holder->field : NUMBER_UNSEEN)
+
+/* Those of one end's socket. */
+#define SOCKET_COLUMNS(COLUMN, end, s) \
+	COLUMN(end "_process_pid", csv_if(out, closed_by_process(s), (s)->pid)) \
+	COLUMN(end "_process_name", csv_quoted(out, closed_by_process(s) ? (s)->name : NULL)) \
+	COLUMN(end "_process_uid", csv_if(out, closed_by_process(s), (s)->uid)) \
+	COLUMN(end "_process_cgroup", csv_if(out, closed_by_process(s), (s)->cgroup)) \
+	COLUMN(end "_process_netns", csv_if(out, (s)->how != HOW_UNKNOWN, (s)->netns)) \
+	COLUMN(end "_process_how", csv_word(out, how_name((s)->how))) \
+	COLUMN(end "_holder_pid", csv_number(out, HOLDER(s, pid))) \
+	COLUMN(end "_holder_name", csv_quoted(out, (s)->holder ? (s)->holder->name : NULL)) \
+	COLUMN(end "_holder_uid", csv_number(out, HOLDER(s, uid))) \
+	COLUMN(end "_holder_holders", csv_if(out, (s)->holder, (s)->holders)) \
+	COLUMN(end "_socket_unread_bytes", csv_socket(out, s, (s)->unread_bytes)) \
+	COLUMN(end "_socket_unsent_bytes", csv_socket(out, s, (s)->unsent_bytes)) \
+	COLUMN(end "_socket_close_to_fin", csv_socket(out, s, (s)->close_to_fin)) \
+	COLUMN(end "_socket_peer_fin_to_close", csv_socket(out, s, (s)->peer_fin_to_close)) \
+	COLUMN(end "_socket_srtt", csv_socket(out, s, (s)->srtt)) \
+	COLUMN(end "_socket_retransmits", csv_socket(out, s, (s)->retransmits)) \
+	COLUMN(end "_socket_reset_received", csv_socket(out, s, (s)->reset_received))
 
 /* Every column: its name, and what appends it to `out` from the record `r`. New ones go to the end. */
 #define COLUMNS(COLUMN) \
@@ -129,13 +158,16 @@ static void csv_closer(struct buffer *out, const struct record *r)
 	COLUMN("tcp_bytes_approximate", csv_bool(out, r->bytes_approximate)) \
 	COLUMN("tcp_flags", format_flags(out, r)) \
 	COLUMN("tcp_segments_lost", buffer_unsigned(out, r->segments_lost)) \
-	COLUMN("traffic_source_packets", csv_counted(out, r, r->traffic[SOURCE].packets)) \
-	COLUMN("traffic_source_bytes", csv_counted(out, r, r->traffic[SOURCE].bytes)) \
-	COLUMN("traffic_source_retransmits", csv_counted(out, r, r->traffic[SOURCE].retransmits)) \
-	COLUMN("traffic_destination_packets", csv_counted(out, r, r->traffic[DESTINATION].packets)) \
-	COLUMN("traffic_destination_bytes", csv_counted(out, r, r->traffic[DESTINATION].bytes)) \
-	COLUMN("traffic_destination_retransmits", csv_counted(out, r, r->traffic[DESTINATION].retransmits)) \
-	COLUMN("traffic_idle", csv_number(out, r->counted ? r->idle : NUMBER_UNSEEN))
+	COLUMN("traffic_source_packets", csv_if(out, r->counted, r->traffic[SOURCE].packets)) \
+	COLUMN("traffic_source_bytes", csv_if(out, r->counted, r->traffic[SOURCE].bytes)) \
+	COLUMN("traffic_source_retransmits", csv_if(out, r->counted, r->traffic[SOURCE].retransmits)) \
+	COLUMN("traffic_destination_packets", csv_if(out, r->counted, r->traffic[DESTINATION].packets)) \
+	COLUMN("traffic_destination_bytes", csv_if(out, r->counted, r->traffic[DESTINATION].bytes)) \
+	COLUMN("traffic_destination_retransmits", csv_if(out, r->counted, r->traffic[DESTINATION].retransmits)) \
+	COLUMN("traffic_idle", csv_number(out, r->counted ? r->idle : NUMBER_UNSEEN)) \
+	COLUMN("reset_reason", csv_quoted(out, r->reset.reason)) \
+	SOCKET_COLUMNS(COLUMN, "source", &r->socket[SOURCE]) \
+	SOCKET_COLUMNS(COLUMN, "destination", &r->socket[DESTINATION])
 
 #define RESET_SEEN(r) ((r)->reset.by != NOBODY)
 #define HEADER_FIELD(name, append) buffer_text(out, name ",");

@@ -151,7 +151,7 @@ static void json_network(struct buffer *out, const struct record *r)
 /* Who closed; null where the kernel did, and nothing at all where nobody has. */
 static void json_process(struct buffer *out, const struct record_socket *s)
 {
-	bool call = s->how != HOW_KERNEL;
+	bool call = closed_by_process(s);
 
 	if (s->how == HOW_UNKNOWN)
 		return;

@@ -16,6 +16,7 @@
 
 #include "duration.h"
 #include "format.h"
+#include "processes.h"
 
 /* ---- which state a side is in ---- */
 
@@ -167,6 +168,8 @@ enum {
 	WIDTH_CLOCK = 16,
 	WIDTH_SINCE = 6,
 	WIDTH_STATE = 12, /* SYN-RECEIVED */
+	LONGEST_NAME = 15, /* of an interface (IFNAMSIZ), of a process (TASK_COMM_LEN) */
+	LONGEST_REASON = 40,
 	LABEL_AT = 3,     /* columns from the lifeline to the text on an arrow */
 	ARROW_END = 2,    /* a space and the arrow's head behind the longest text */
 };
@@ -320,13 +323,11 @@ static void put_title(const struct ladder *l)
 	buffer_free(&text);
 }
 
-/* A name from the system may hold any byte; here each takes one column. */
-static void put_interface(struct buffer *out, const char *name)
+/* A name from the system may hold any byte and be of any length; here each byte takes one column. */
+static void put_name(struct buffer *out, const char *name, unsigned longest)
 {
-	const unsigned longest = 15; /* IFNAMSIZ without its NUL */
 	unsigned i;
 
-	buffer_text(out, "\non ");
 	for (i = 0; name[i] && i < longest; i++)
 		buffer_char(out, name[i] > ' ' && name[i] <= '~' ? name[i] : '?');
 }
@@ -338,8 +339,10 @@ static void put_circumstances(const struct ladder *l)
 	int i;
 
 	put_time(&text, r->start, "%Y-%m-%d %H:%M:%S");
-	if (r->interface)
-		put_interface(&text, r->interface);
+	if (r->interface) {
+		buffer_text(&text, "\non ");
+		put_name(&text, r->interface, LONGEST_NAME);
+	}
 	for (i = 0; i < PACKET_MAX_TAGS; i++) {
 		if (r->vlan[i] >= 0)
 			buffer_printf(&text, ",\nVLAN %d", r->vlan[i]);
@@ -350,6 +353,34 @@ static void put_circumstances(const struct ladder *l)
 	}
 	put_paragraph(l, &text, COLOR_DIM);
 	buffer_free(&text);
+}
+
+/* Who closed that end, on this host, or else who held its socket at the start; in the words of the text format. */
+static void put_process(struct buffer *text, const struct record_socket *s, enum role role)
+{
+	const char *name = s->holder ? s->holder->name : s->name;
+	unsigned pid = s->holder ? (unsigned)s->holder->pid : s->pid;
+
+	if (!s->holder && !closed_by_process(s))
+		return;
+	buffer_printf(text, ";\n%s: ", role_name(role));
+	put_name(text, name, LONGEST_NAME);
+	buffer_printf(text, "[%u]", pid);
+	if (s->holder && s->holders > 1)
+		buffer_printf(text, "+%u", s->holders - 1);
+	buffer_printf(text, " %s", s->holder ? "held" : how_name(s->how));
+	if (s->unread_bytes > 0)
+		buffer_printf(text, ",\n%lld unread", (long long)s->unread_bytes);
+}
+
+static void put_sockets(struct buffer *text, const struct record *r)
+{
+	put_process(text, &r->socket[SOURCE], SOURCE);
+	put_process(text, &r->socket[DESTINATION], DESTINATION);
+	if (r->reset.reason) {
+		buffer_text(text, ";\nRST: ");
+		put_name(text, r->reset.reason, LONGEST_REASON);
+	}
 }
 
 static void put_verdict(const struct ladder *l)
@@ -373,6 +404,7 @@ static void put_verdict(const struct ladder *l)
 		buffer_text(&text, ";\nboth hold TIME_WAIT");
 	else if (r->time_wait != NOBODY)
 		buffer_printf(&text, ";\nthe %s holds TIME_WAIT", role_name(r->time_wait));
+	put_sockets(&text, r);
 	put_paragraph(l, &text, COLOR_TITLE);
 	buffer_free(&text);
 }

@@ -126,7 +126,7 @@ static void text_sockets(struct buffer *out, const struct record *r)
 			if (s->holders > 1)
 				buffer_printf(out, "+%u", s->holders - 1);
 			buffer_text(out, " held");
-		} else if (s->how != HOW_UNKNOWN && s->how != HOW_KERNEL) {
+		} else if (closed_by_process(s)) {
 			text_process(out, role, s->name, s->pid);
 			buffer_printf(out, " %s", how_name(s->how));
 		} else {

@@ -78,6 +78,12 @@ struct record_socket {
 	unsigned step_count;
 };
 
+/* Is it known which process closed? */
+static inline bool closed_by_process(const struct record_socket *s)
+{
+	return s->how != HOW_UNKNOWN && s->how != HOW_KERNEL;
+}
+
 struct record_segment {
 	uint64_t t;          /* ns since the connection's first segment */
 	enum role from;

@@ -670,7 +670,7 @@ static void socket_of(struct record_socket *to, const struct facts *c, enum role
 /* Who closed is better than who held it. */
 static void holder_of(struct record_socket *to, const struct verdict_holder *holder)
 {
-	if (to->how != HOW_UNKNOWN && to->how != HOW_KERNEL)
+	if (closed_by_process(to))
 		return;
 	to->holder = holder->process;
 	to->holders = holder->holders;

@@ -7,6 +7,7 @@
  */
 #include <string.h>
 
+#include "../../user/processes.h"
 #include "../../user/summary.h"
 #include "check.h"
 #include "fuzz.h"
@@ -41,6 +42,41 @@ static void take_end(struct input *in, struct record_end *end)
 	end->state = take_choice(in, TCP_STATES);
 	end->wscale = (int)take_choice(in, 16) - 1;
 	end->fin_retransmits = take8(in);
+}
+
+static void take_name(struct input *in, char *name, unsigned size)
+{
+	unsigned len = take_choice(in, size);
+
+	for (unsigned i = 0; i < len; i++)
+		name[i] = (char)take8(in);
+	name[len] = '\0';
+}
+
+static void take_socket(struct input *in, struct record_socket *s, struct process *holder)
+{
+	uint8_t how = take8(in);
+
+	s->known = how & 0x80;
+	s->how = how % (HOW_KERNEL + 1u);
+	s->pid = take32(in);
+	s->uid = take32(in);
+	s->cgroup = take64(in);
+	take_name(in, s->name, sizeof(s->name));
+	s->unread_bytes = take_seen(in, 32);
+	s->close_to_fin = take_seen(in, 63);
+	s->reset_received = take_seen(in, 63);
+	s->step_count = take_choice(in, RECORD_STEPS + 1);
+	for (unsigned i = 0; i < s->step_count; i++) {
+		s->steps[i].t = (int64_t)(take64(in) >> 1); /* so that no number of JSON is negative: check.c */
+		s->steps[i].state = take_choice(in, TCP_STATES);
+	}
+	if (!(how & 0x40) || closed_by_process(s))
+		return;
+	holder->pid = (int)(take32(in) >> 1);
+	take_name(in, holder->name, sizeof(holder->name));
+	s->holder = holder;
+	s->holders = take32(in);
 }
 
 static void take_verdict(struct input *in, struct record *r)
@@ -145,10 +181,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct input in = {data, data + size};
 	uint8_t how = take8(&in), named = take8(&in);
 	struct format_style style = {.color = how & 1, .unicode = how & 2, .verbose = how & 4, .columns = take16(&in)};
+	struct process holders[2] = {0};
 	struct record r = {0};
 	char interface[16] = "";
 
 	take_record(&in, &r);
+	take_socket(&in, &r.socket[SOURCE], &holders[SOURCE]);
+	take_socket(&in, &r.socket[DESTINATION], &holders[DESTINATION]);
 	for (unsigned i = 0; i < (named & 15u); i++)
 		interface[i] = (char)take8(&in);
 	r.interface = named & 16 ? interface : NULL;

@@ -4,7 +4,9 @@
 sockets.py TCPFIN-TRACE [NAME...]: who closed, how and why, told by the sockets of this host; as root. What is expected
 is what /proc and ss say, and for the reasons of resets what the kernel's code says. harness.py says how tests are run.
 """
+import csv
 import ctypes
+import json
 import os
 import re
 import resource
@@ -18,7 +20,7 @@ import time
 import frames
 from closes import Connection, Path, abort, heard_the_end, receive, scenario_named, talk
 from harness import PROGRAM, Suite, about, as_nobody, expect, field, key_of, one_each, paths, raw_socket, watch
-from netlab import SYN, Process, Skip, check, equal, ipv4, libc, mac, need, until
+from netlab import SYN, Skip, Tracer, check, equal, ipv4, libc, mac, need, until
 
 PR_SET_NAME = 15
 TCP_LINGER2 = 8
@@ -676,32 +678,52 @@ def answers_flooded(lab):
     check("changes of state were lost" not in tracer.stderr, "the flood has crowded out changes of state")
 
 
-
 NAMES = [b"\x1b[31m\n\x07", b'a"b\\c', b"\xff\xfe", b" ", b"0123456789abcdefXX", "é".encode()]
 
 
 @test
 def strange_names(lab):
-    """No byte of a name reaches a terminal or breaks a line of JSON."""
-    for options in (("--format=json",), ("--format=text", "-v")):
-        program = watch(lab, *options) if options[0].endswith("json") else None
-        if program is None:
-            program = Process(lab, lab.client, [*PROGRAM, *options, "--settle=200", "eth0"])
-            until(lambda: len(lab.client.attached("eth0")) >= 2, "attached programs")
+    """No byte of a name reaches a terminal or breaks a line, whatever the format; each says who closed."""
+    for options in (["json"], ["text", "-v"], ["csv"], ["ladder"]):
+        program, holders = Tracer(lab, lab.client, PROGRAM, ["eth0"], f"--format={options[0]}", *options[1:]), []
+        program.wait_for_all()
         for name in NAMES:
             c = connect(paths(lab)[0])
-            holder = Holder(lab, c.client, [c.server], lambda s: s.close(), name)
-            holder.go()
+            holders.append(Holder(lab, c.client, [c.server], lambda s: s.close(), name))
+            holders[-1].go()
             heard_the_end(c.server)
             c.server.close()
-        until(lambda: program.stdout.count("\n") >= len(NAMES), "records")
         program.signal(signal.SIGINT)
         equal("exit code", program.wait(), 0)
-        check(not re.search(r"[\x00-\x09\x0b-\x1f\x7f]", program.stdout), "control bytes in the output")
-        if options[0].endswith("json"):
-            equal("records", len(program.records()), len(NAMES))
-            names = {record["source"]["process"]["name"] for record in program.records()}
-            check({"\x1b[31m\n\x07", 'a"b\\c', " ", "0123456789abcde", "é"} < names, f"names are {names}")
+        with about(options[0]):
+            check(not re.search(r"[\x00-\x09\x0b-\x1f\x7f]", program.stdout), "control bytes in the output")
+            CLOSERS[options[0]](program.stdout, holders)
+
+
+def json_closers(out, holders):
+    processes = [json.loads(line)["source"]["process"] for line in out.splitlines()]
+    equal("closers", [p["pid"] for p in processes], [holder.pid for holder in holders])
+    check({"\x1b[31m\n\x07", 'a"b\\c', " ", "0123456789abcde", "é"} < {p["name"] for p in processes}, f"{processes}")
+
+
+def csv_closers(out, holders):
+    rows = list(csv.DictReader(out.splitlines()))
+    equal("closers", [(row["source_process_pid"], row["source_process_how"]) for row in rows],
+          [(str(holder.pid), "close") for holder in holders])
+    equal("names", [row["source_process_name"] for row in rows[1:5:3]], ['a"b\\c', "0123456789abcde"])
+
+
+def text_closers(out, holders):
+    for holder in holders:
+        equal(f"lines with {holder.pid}", len(re.findall(rf"\[{holder.pid}\] close", out)), 2)
+
+
+def ladder_closers(out, holders):
+    for holder in holders:
+        equal(f"lines with {holder.pid}", len(re.findall(rf"source: \S+\[{holder.pid}\] close", out)), 1)
+
+
+CLOSERS = {"json": json_closers, "csv": csv_closers, "text": text_closers, "ladder": ladder_closers}
 
 
 @test

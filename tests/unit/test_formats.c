@@ -641,25 +641,35 @@ static const char csv_header[] =
 	"tcp_completeness,tcp_conn_state,tcp_history,tcp_midstream,fin_original_source,fin_original_destination,"
 	"tcp_resets_ignored,tcp_bytes_approximate,tcp_flags,tcp_segments_lost,"
 	"traffic_source_packets,traffic_source_bytes,traffic_source_retransmits,traffic_destination_packets,"
-	"traffic_destination_bytes,traffic_destination_retransmits,traffic_idle\r\n";
+	"traffic_destination_bytes,traffic_destination_retransmits,traffic_idle,reset_reason,"
+	"source_process_pid,source_process_name,source_process_uid,source_process_cgroup,source_process_netns,"
+	"source_process_how,source_holder_pid,source_holder_name,source_holder_uid,source_holder_holders,"
+	"source_socket_unread_bytes,source_socket_unsent_bytes,source_socket_close_to_fin,"
+	"source_socket_peer_fin_to_close,source_socket_srtt,source_socket_retransmits,source_socket_reset_received,"
+	"destination_process_pid,destination_process_name,destination_process_uid,destination_process_cgroup,"
+	"destination_process_netns,destination_process_how,destination_holder_pid,destination_holder_name,"
+	"destination_holder_uid,destination_holder_holders,destination_socket_unread_bytes,"
+	"destination_socket_unsent_bytes,destination_socket_close_to_fin,destination_socket_peer_fin_to_close,"
+	"destination_socket_srtt,destination_socket_retransmits,destination_socket_reset_received\r\n";
+#define NO_SOCKETS ",,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,\r\n" /* a reason and twice 17 columns */
 static const char csv_graceful[] =
 	"2026-11-22T06:07:35.565665123Z,2026-11-22T06:04:19.584723123Z,2026-11-22T06:07:35.565665123Z,195980942000,"
 	"\"eth0\",ipv4,100,,1:TihD1ec2uYYN28Lyvj/V58RLfwU=,192.168.139.29,63164,3342,110.42.175.115,22,4477,"
 	"graceful,four_way,source,source,TIME-WAIT,CLOSED,,,,,,false,false,"
 	"44800000,92000,44892000,36020000,1965000,68000,38053000,195980942000,"
-	"2,3,0,1,0,8,7,31,SF,ShADadFfA,false,true,false,0,false,>S <S. >. ... >F. <. <F. >.,0,,,,,,,\r\n";
+	"2,3,0,1,0,8,7,31,SF,ShADadFfA,false,true,false,0,false,>S <S. >. ... >F. <. <F. >.,0,,,,,,," NO_SOCKETS;
 static const char csv_reset[] =
 	"2000-03-01T00:00:00.000000007Z,2000-02-28T23:59:59.000000000Z,2000-03-01T00:00:00.000000007Z,86401000000007,"
 	",ipv6,,,1:EYc9SqN49VoaekhgG9NGxAL7vGE=,2001:db8::1,50000,,fe80::d:e:f,443,,"
 	"reset,,destination,,CLOSED,CLOSED,,destination,half_closed,in_window,fastclose,true,true,"
 	",,,,,,,86401000000007,"
-	"0,0,0,0,,,,0,OTH,^r,true,false,false,1,true,... >P.*3 <R.! <R <R*2~ (4294967295 lost),4294967295,,,,,,,\r\n";
+	"0,0,0,0,,,,0,OTH,^r,true,false,false,1,true,... >P.*3 <R.! <R <R*2~ (4294967295 lost),4294967295,,,,,,," NO_SOCKETS;
 static const char csv_unanswered[] =
 	"1970-01-01T00:00:03.000000000Z,1970-01-01T00:00:00.000000000Z,1970-01-01T00:00:03.000000000Z,3000000000,"
 	"\"a\"\"b,\\x1b\\x0a\\xff\",ipv4,4094,0,1:LdN0oTsWjz5qVMMtMj5zPyV/TiU=,255.255.255.255,65535,0,0.0.0.0,0,,"
 	"unanswered,,unknown,,SYN-SENT,,,,,,,false,false,"
 	",,,,,,,,"
-	"2,0,0,0,,14,,1,S0,S,false,false,false,0,false,>SEW >S*2~,0,,,,,,,\r\n";
+	"2,0,0,0,,14,,1,S0,S,false,false,false,0,false,>SEW >S*2~,0,,,,,,," NO_SOCKETS;
 
 static unsigned csv_fields(const char *line)
 {
@@ -731,7 +741,7 @@ static void test_traffic(void **state)
 	b.len = 0;
 	format_csv(&b, &r);
 	buffer_char(&b, 0);
-	assert_non_null(strstr(b.data, ",12,18446744073709551615,2,1,0,0,60000000000\r\n"));
+	assert_non_null(strstr(b.data, ",12,18446744073709551615,2,1,0,0,60000000000" NO_SOCKETS));
 	b.len = 0;
 	format_explanation(&b, &r);
 	buffer_char(&b, 0);
@@ -809,6 +819,23 @@ static void test_sockets_text(void **state)
 	buffer_free(&b);
 }
 
+static void test_sockets_csv(void **state)
+{
+	struct buffer b = {0};
+	struct record r;
+
+	(void)state;
+	sample_sockets(&r);
+	format_csv(&b, &r);
+	buffer_char(&b, 0);
+	assert_int_equal(csv_fields(b.data), csv_fields(csv_header));
+	assert_non_null(strstr(b.data, ",\"TCP_ABORT_ON_CLOSE\","
+				       "1234,\"a\\x1b\"\"b\",33,18446744073709551,4026531840,close,,,,,"
+				       "300,0,17000,20000000,71000,4,,"
+				       ",,,,1,kernel,,,,,,9,,,,0,12\r\n"));
+	buffer_free(&b);
+}
+
 /* Holding is told apart from closing, and takes its place nowhere. */
 static void test_holder(void **state)
 {
@@ -835,6 +862,10 @@ static void test_holder(void **state)
 	format_explanation(&b, &r);
 	buffer_char(&b, 0);
 	assert_non_null(strstr(b.data, "; k\\x0a\"e[77] held the destination's socket when the watch began; "));
+	b.len = 0;
+	format_csv(&b, &r);
+	buffer_char(&b, 0);
+	assert_non_null(strstr(b.data, ",1,kernel,77,\"k\\x0a\"\"e\",5,1,,9,,,,0,12\r\n"));
 	buffer_free(&b);
 }
 
@@ -879,6 +910,7 @@ int main(void)
 		cmocka_unit_test(test_csv),
 		cmocka_unit_test(test_sockets_json),
 		cmocka_unit_test(test_sockets_text),
+		cmocka_unit_test(test_sockets_csv),
 		cmocka_unit_test(test_holder),
 		cmocka_unit_test(test_traffic),
 		cmocka_unit_test(test_dispatch),

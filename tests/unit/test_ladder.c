@@ -15,6 +15,7 @@
 
 #include "../../user/duration.h"
 #include "../../user/format.h"
+#include "../../user/processes.h"
 
 #define US 1000LL
 #define MS 1000000LL
@@ -356,6 +357,30 @@ static void draws_unicode(void **state)
 	free(text);
 }
 
+/* Who closed, who held, and why the kernel reset: names with a byte a column. */
+static void draws_sockets(void **state)
+{
+	static const struct process keeper = {.pid = 77, .name = "a\x1b keeper of sockets"};
+	struct record r;
+	char *text;
+
+	(void)state;
+	three_way(&r);
+	r.socket[SOURCE] = (struct record_socket){.how = HOW_SHUTDOWN, .pid = 4194304, .name = "curl", .unread_bytes = 300};
+	r.socket[DESTINATION] = (struct record_socket){.how = HOW_KERNEL, .holder = &keeper, .holders = 2};
+	r.reset.reason = "TCP_ABORT_ON_CLOSE";
+	text = draw(&r, 80, false, false);
+	assert_non_null(strstr(text,
+"graceful three-way; the destination closed first;\n"
+"  the destination holds TIME_WAIT; source: curl[4194304] shutdown, 300 unread;\n"
+"  destination: a??keeper?of?so[77]+1 held; RST: TCP_ABORT_ON_CLOSE\n\n"));
+	free(text);
+	r.socket[DESTINATION].holder = NULL;
+	text = draw(&r, 80, false, false);
+	assert_null(strstr(text, "destination:"));
+	free(text);
+}
+
 /* ---- what holds for any drawing ---- */
 
 static unsigned columns_of(const char *text, size_t len)
@@ -467,6 +492,33 @@ static void generated_segment(struct record *r)
 		s->t = random_word() >> (2 + below(62));
 }
 
+/* Any names: they come from outside. */
+static void generated_socket(struct record_socket *s)
+{
+	static struct process holder;
+	unsigned i;
+
+	s->how = below(HOW_KERNEL + 1);
+	s->pid = random_word() >> 33;
+	s->unread_bytes = (int64_t)some_number() - 1;
+	for (i = 0; i < sizeof(s->name) - 1; i++)
+		s->name[i] = below(8) ? ' ' + below(95) : random_word();
+	for (i = 0; i < sizeof(holder.name) - 1; i++)
+		holder.name[i] = below(8) ? ' ' + below(95) : random_word();
+	holder.pid = random_word() >> 33;
+	s->holder = below(3) || closed_by_process(s) ? NULL : &holder;
+	s->holders = s->holder ? 1 + some_number() : 0;
+}
+
+static void generated_sockets(struct record *r)
+{
+	static const char *const reasons[] = {NULL, "TCP_STATE", "A_REASON_WITH_A_NAME_THAT_IS_LONGER_THAN_ANY_OF_TODAY"};
+
+	generated_socket(&r->socket[SOURCE]);
+	generated_socket(&r->socket[DESTINATION]);
+	r->reset.reason = reasons[below(3)];
+}
+
 static void generated(struct record *r)
 {
 	unsigned count = below(FLOW_LOG_CLOSING + 1), i;
@@ -544,6 +596,7 @@ static void generated_drawings_hold(void **state)
 	(void)state;
 	for (i = 0; i < 3000; i++) {
 		generated(&r);
+		generated_sockets(&r);
 		assert_draws_well(&r);
 		ends_in_the_verdicts_states(&r);
 	}
@@ -1055,6 +1108,7 @@ int main(void)
 		cmocka_unit_test(draws_refused),
 		cmocka_unit_test(draws_folds_and_losses),
 		cmocka_unit_test(draws_unicode),
+		cmocka_unit_test(draws_sockets),
 		cmocka_unit_test(fits_all_widths),
 		cmocka_unit_test(generated_drawings_hold),
 		cmocka_unit_test(walks_states_of_closes),
