@@ -199,18 +199,16 @@ static __always_inline void tell_state(const struct sock *sk, int from, int to)
 	bpf_ringbuf_submit(e, BPF_RB_NO_WAKEUP);
 }
 
-SEC("tp_btf/inet_sock_set_state")
-int BPF_PROG(socket_state, const struct sock *sk, int from, int to)
+static __always_inline void state_changes(const struct sock *sk, int from, int to)
 {
 	/* What opens has no story yet; listening sockets have none at all. */
 	if (to <= SOCKET_SYN_RECV || to == SOCKET_LISTEN || from == SOCKET_LISTEN || from == SOCKET_CLOSE)
-		return 0;
+		return;
 	if (BPF_CORE_READ(sk, sk_protocol) != IPPROTO_TCP) /* MPTCP, SCTP and DCCP come here, too */
-		return 0;
+		return;
 	tell_state(sk, from, to);
 	if (to == SOCKET_CLOSE)
 		remember_sender(0);
-	return 0;
 }
 
 static __always_inline void own_reset(const struct sock *sk, __u32 reason)
@@ -276,25 +274,67 @@ static __always_inline void answer(const struct sk_buff *skb, __u32 reason)
 }
 
 /* skb: the segment that is answered; NULL where the socket resets on its own account. */
-SEC("tp_btf/tcp_send_reset")
-int BPF_PROG(socket_reset_sent, const struct sock *sk, const struct sk_buff *skb, __u32 reason)
+static __always_inline void reset_is_sent(const struct sock *sk, const struct sk_buff *skb, __u32 reason)
 {
 	if (skb)
 		answer(skb, reason);
 	else if (sk)
 		own_reset(sk, reason);
+}
+
+static __always_inline void reset_is_received(const struct sock *sk)
+{
+	struct socket_event *e = reserve(&socket_ring, &events_lost);
+
+	if (!e)
+		return;
+	fill(e, sk, BPF_CORE_READ(sk, __sk_common.skc_state));
+	e->kind = SOCKET_RESET_RECEIVED;
+	bpf_ringbuf_submit(e, BPF_RB_NO_WAKEUP);
+}
+
+/*
+ * Each twice: for kernels whose BTF knows the tracepoint, whose verifier then checks the arguments, and for those that
+ * refuse that. All fields are read by helpers, so the two do the same.
+ */
+SEC("tp_btf/inet_sock_set_state")
+int BPF_PROG(socket_state, const struct sock *sk, int from, int to)
+{
+	state_changes(sk, from, to);
+	return 0;
+}
+
+SEC("raw_tp/inet_sock_set_state")
+int BPF_PROG(socket_state_raw, const struct sock *sk, int from, int to)
+{
+	state_changes(sk, from, to);
+	return 0;
+}
+
+SEC("tp_btf/tcp_send_reset")
+int BPF_PROG(socket_reset_sent, const struct sock *sk, const struct sk_buff *skb, __u32 reason)
+{
+	reset_is_sent(sk, skb, reason);
+	return 0;
+}
+
+SEC("raw_tp/tcp_send_reset")
+int BPF_PROG(socket_reset_sent_raw, const struct sock *sk, const struct sk_buff *skb, __u32 reason)
+{
+	reset_is_sent(sk, skb, reason);
 	return 0;
 }
 
 SEC("tp_btf/tcp_receive_reset")
 int BPF_PROG(socket_reset_received, const struct sock *sk)
 {
-	struct socket_event *e = reserve(&socket_ring, &events_lost);
+	reset_is_received(sk);
+	return 0;
+}
 
-	if (!e)
-		return 0;
-	fill(e, sk, BPF_CORE_READ(sk, __sk_common.skc_state));
-	e->kind = SOCKET_RESET_RECEIVED;
-	bpf_ringbuf_submit(e, BPF_RB_NO_WAKEUP);
+SEC("raw_tp/tcp_receive_reset")
+int BPF_PROG(socket_reset_received_raw, const struct sock *sk)
+{
+	reset_is_received(sk);
 	return 0;
 }

@@ -5,6 +5,7 @@
 #include "sockets.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -17,9 +18,15 @@
 
 #define STORIES 32768 /* half a second of 32,000 closes a second with both ends here */
 #define ANSWERS 4096
+#define TYPES_ROOM (32 << 20)
+#define MALLOC_THRESHOLD (128 << 10) /* glibc's own default */
+
+enum { TRACEPOINTS = 3 };
 
 struct sockets {
 	struct sockets_bpf *skeleton;
+	struct bpf_program *program[TRACEPOINTS]; /* those in use */
+	struct bpf_link *link[TRACEPOINTS];
 	struct ring_buffer *ring;
 	struct socket_table *table;
 	char **reasons; /* names by number, NULL in between */
@@ -80,56 +87,129 @@ struct socket_join sockets_find(const struct sockets *s, const struct flow_key *
 
 /* ---- starting and stopping ---- */
 
-/* Has this kernel the tracepoint, with as many arguments? It stands in its BTF as a function that takes one more. */
-static bool has_tracepoint(const struct btf *btf, const char *name, unsigned arguments)
+/* How many arguments the tracepoint has by the kernel's BTF, a function that takes one more; -1: it is not in there. */
+static int tracepoint_arguments(const struct btf *btf, const char *name)
 {
 	int id = btf__find_by_name_kind(btf, name, BTF_KIND_TYPEDEF);
 	const struct btf_type *type = id > 0 ? btf__type_by_id(btf, (uint32_t)id) : NULL;
 
 	type = type ? btf__type_by_id(btf, type->type) : NULL; /* pointer */
 	type = type ? btf__type_by_id(btf, type->type) : NULL; /* function */
-	return type && btf_is_func_proto(type) && btf_vlen(type) >= arguments + 1;
+	return type && btf_is_func_proto(type) ? btf_vlen(type) - 1 : -1;
 }
 
-static void choose_programs(struct sockets *s, const struct btf *btf)
+static const struct tracepoint {
+	const char *name; /* in BTF */
+	int arguments;    /* that are read */
+	const char *without;
+} tracepoints[TRACEPOINTS] = {
+	{"btf_trace_inet_sock_set_state", 3, "which process closes"},
+	{"btf_trace_tcp_send_reset", 3, "why it resets connections"},
+	{"btf_trace_tcp_receive_reset", 1, "which resets it acted upon"},
+};
+
+/* The program of each tracepoint, by BTF or raw; NULL where the tracepoint says too little. */
+static void choose_programs(struct sockets *s, const int arguments[TRACEPOINTS], bool raw)
 {
-	const struct {
-		struct bpf_program *program;
-		const char *name;
-		unsigned arguments;
-		const char *without;
-	} programs[] = {
-		{s->skeleton->progs.socket_state, "btf_trace_inet_sock_set_state", 3, "which process closes"},
-		{s->skeleton->progs.socket_reset_sent, "btf_trace_tcp_send_reset", 3, "why it resets connections"},
-		{s->skeleton->progs.socket_reset_received, "btf_trace_tcp_receive_reset", 1,
-		 "which resets it acted upon"},
+	struct bpf_program *const programs[TRACEPOINTS][2] = {
+		{s->skeleton->progs.socket_state, s->skeleton->progs.socket_state_raw},
+		{s->skeleton->progs.socket_reset_sent, s->skeleton->progs.socket_reset_sent_raw},
+		{s->skeleton->progs.socket_reset_received, s->skeleton->progs.socket_reset_received_raw},
 	};
 
-	for (size_t i = 0; i < sizeof(programs) / sizeof(programs[0]); i++) {
-		bool there = has_tracepoint(btf, programs[i].name, programs[i].arguments);
+	for (int i = 0; i < TRACEPOINTS; i++) {
+		bool unknown = arguments[i] < 0, enough = unknown || arguments[i] >= tracepoints[i].arguments;
 
-		bpf_program__set_autoload(programs[i].program, there);
-		if (!there)
-			log_note("sockets: this kernel does not tell %s", programs[i].without);
+		s->program[i] = enough ? programs[i][raw || unknown] : NULL;
+		for (int kind = 0; kind < 2; kind++)
+			bpf_program__set_autoload(programs[i][kind], programs[i][kind] == s->program[i]);
 	}
+}
+
+/*
+ * A raw one finds out only now whether there is such a tracepoint, with as many arguments; one of them is enough. Where
+ * one by BTF is refused, raw ones are to be tried.
+ */
+static int attach(struct sockets *s)
+{
+	int err = -ENOENT, attached = 0;
+
+	for (int i = 0; i < TRACEPOINTS; i++) {
+		s->link[i] = s->program[i] ? bpf_program__attach(s->program[i]) : NULL;
+		attached += s->link[i] != NULL;
+		if (!s->program[i] || s->link[i] || errno == ENOENT)
+			continue;
+		err = -errno;
+		if (bpf_program__type(s->program[i]) == BPF_PROG_TYPE_TRACING)
+			return err;
+	}
+	return attached ? 0 : err;
+}
+
+static void note_missing(const struct sockets *s)
+{
+	for (int i = 0; i < TRACEPOINTS; i++)
+		if (!s->link[i])
+			log_note("sockets: this kernel does not tell %s", tracepoints[i].without);
+}
+
+static void unload(struct sockets *s)
+{
+	for (int i = 0; i < TRACEPOINTS; i++)
+		bpf_link__destroy(s->link[i]);
+	memset(s->link, 0, sizeof(s->link));
+	sockets_bpf__destroy(s->skeleton);
+	s->skeleton = NULL;
+}
+
+static int load_as(struct sockets *s, const int arguments[TRACEPOINTS], bool raw)
+{
+	int err;
+
+	s->skeleton = sockets_bpf__open();
+	if (!s->skeleton)
+		return -errno;
+	choose_programs(s, arguments, raw);
+	err = sockets_bpf__load(s->skeleton);
+	return err ? err : attach(s);
+}
+
+/*
+ * The kernel's types are megabytes, and libbpf reads them once more: it shall find the memory of the first time mapped.
+ * In virtual machines its page faults else take longer than all the rest.
+ */
+static void keep_memory(void)
+{
+	mallopt(M_MMAP_THRESHOLD, TYPES_ROOM);
+	mallopt(M_TRIM_THRESHOLD, TYPES_ROOM);
+}
+
+static void give_memory_back(void)
+{
+	mallopt(M_MMAP_THRESHOLD, MALLOC_THRESHOLD);
+	mallopt(M_TRIM_THRESHOLD, MALLOC_THRESHOLD);
+	malloc_trim(0);
 }
 
 static int load(struct sockets *s)
 {
 	struct btf *btf = btf__load_vmlinux_btf();
-	int err;
+	int arguments[TRACEPOINTS], err;
 
 	if (!btf)
 		return -EOPNOTSUPP;
-	s->skeleton = sockets_bpf__open();
-	err = s->skeleton ? 0 : -errno;
-	if (!err) {
-		choose_programs(s, btf);
-		take_reasons(s, btf);
-	}
+	for (int i = 0; i < TRACEPOINTS; i++)
+		arguments[i] = tracepoint_arguments(btf, tracepoints[i].name);
+	take_reasons(s, btf);
 	btf__free(btf);
-	err = err ? err : sockets_bpf__load(s->skeleton);
-	return err ? err : sockets_bpf__attach(s->skeleton);
+	err = load_as(s, arguments, false);
+	if (err) {
+		unload(s);
+		err = load_as(s, arguments, true);
+	}
+	if (!err)
+		note_missing(s);
+	return err;
 }
 
 static int prepare(struct sockets *s)
@@ -150,8 +230,11 @@ static int prepare(struct sockets *s)
 struct sockets *sockets_start(void)
 {
 	struct sockets *s = calloc(1, sizeof(*s));
-	int err = s ? load(s) : -ENOMEM;
+	int err;
 
+	keep_memory();
+	err = s ? load(s) : -ENOMEM;
+	give_memory_back();
 	err = err ? err : prepare(s);
 	if (!err)
 		return s;
@@ -166,7 +249,7 @@ void sockets_stop(struct sockets *s)
 	if (!s)
 		return;
 	ring_buffer__free(s->ring);
-	sockets_bpf__destroy(s->skeleton);
+	unload(s);
 	socket_table_free(s->table);
 	for (uint32_t i = 0; s->reasons && i < s->reason_count; i++)
 		free(s->reasons[i]);

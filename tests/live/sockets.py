@@ -10,9 +10,11 @@ import json
 import os
 import re
 import resource
+import shutil
 import signal
 import socket
 import struct
+import subprocess
 import sys
 import threading
 import time
@@ -751,12 +753,99 @@ def no_sockets(lab):
     check("reason" not in record["tcp"]["reset"], "a reason is told")
 
 
+KERNEL_TYPES = "/sys/kernel/btf/vmlinux"
+
+
+def with_kernel_types(path):
+    """The command that runs the program where the kernel's BTF is that file."""
+    need("unshare")
+    copy = f"cp {path} {KERNEL_TYPES} &&" if path else ""
+    script = f'mount -t tmpfs none /sys/kernel/btf && {copy} exec "$@"'
+    return ["unshare", "--mount", "sh", "-c", script, "sh", *PROGRAM]
+
+
+def tracepoint_programs(tracer):
+    """{tracepoint: type of the program that is attached to it}"""
+    tool, found = shutil.which("bpftool", path=os.environ["PATH"] + ":/usr/sbin"), {}
+    if not tool:
+        raise Skip("bpftool is not installed")
+    for fd in os.listdir(f"/proc/{tracer.child.pid}/fdinfo"):
+        with open(f"/proc/{tracer.child.pid}/fdinfo/{fd}", encoding="ascii") as file:
+            info = dict(line.rstrip("\n").split(":\t", 1) for line in file if ":\t" in line)
+        if info.get("link_type") == "raw_tracepoint":
+            shown = subprocess.run([tool, "-j", "prog", "show", "id", info["prog_id"]], capture_output=True, check=True)
+            found[info["tp_name"]] = json.loads(shown.stdout)["type"]
+    return found
+
+
+def all_is_told(lab, tracer, *raw):
+    """What the sockets tell, where the tracepoints named are raw ones and the others are not."""
+    names = ["inet_sock_set_state", "tcp_receive_reset", *(["tcp_send_reset"] if has_reasons(tracer) else [])]
+    equal("programs", tracepoint_programs(tracer),
+          {name: "raw_tracepoint" if name in raw else "tracing" for name in names})
+    key = scenario_named("linger0").play(paths(lab)[0])
+    tracer.wait_for(1)
+    record = one_each(tracer.stop(), [key])[key]
+    expect(record, {"source.process.pid": os.getpid(), "source.process.how": "abort",
+                    "destination.process.how": "kernel"})
+    check(record["destination"]["socket"]["reset_received"] >= 0, "no reset was received")
+    reason_is(tracer, record, "TCP_STATE")
+
+
+TRACEPOINTS = {"inet_sock_set_state", "tcp_send_reset", "tcp_receive_reset"}
+
+
+@test
+def raw_tracepoints(lab):
+    """Tracepoints that the kernel's BTF does not know are raw ones, each by itself, and tell the same."""
+    with open(KERNEL_TYPES, "rb") as file:
+        types = file.read()
+    path = lab.file("btf")
+    for unknown in ({"inet_sock_set_state"}, TRACEPOINTS):
+        changed = types
+        for name in unknown:
+            changed = changed.replace(f"\0btf_trace_{name}\0".encode(), f"\0not_trace_{name}\0".encode())
+        with open(path, "wb") as file:
+            file.write(changed)
+        all_is_told(lab, watch(lab, program=with_kernel_types(path)), *unknown)
+
+
+def with_bpf_error(lab, error, times, *words):
+    """The command that runs the program where the first bpf(2) with these words, and so many in all, fail."""
+    need("strace")
+    log = lab.file("strace")
+    command = ["strace", "-D", "-e", "trace=bpf", "-o", log]
+    watch(lab, program=[*command, *PROGRAM]).stop()
+    with open(log, encoding="ascii") as lines:
+        calls = [line for line in lines if line.startswith("bpf(")]
+    number = next(i for i, call in enumerate(calls, 1) if all(word in call for word in words))
+    return [*command, "-e", f"inject=bpf:error={error}:when={number}..{number + times - 1}", *PROGRAM]
+
+
+@test
+def typed_refused(lab):
+    """Where the kernel refuses programs by BTF, all tracepoints are raw ones, and tell the same."""
+    refused = with_bpf_error(lab, "EINVAL", 2, "BPF_PROG_LOAD", "BPF_PROG_TYPE_TRACING")  # libbpf asks twice, for a log
+    all_is_told(lab, watch(lab, program=refused), *TRACEPOINTS)
+
+
+@test
+def no_tracepoint(lab):
+    """A tracepoint that the kernel has not got is said, once; the others tell what they know."""
+    tracer = watch(lab, program=with_bpf_error(lab, "ENOENT", 1, "BPF_LINK_CREATE", "BPF_TRACE_RAW_TP"))
+    scenario_named("linger0").play(paths(lab)[0])
+    record = one_record(tracer)
+    expect(record, {"tcp.outcome": "reset"})
+    check("how" not in record["source"].get("process", {}), "somebody closed")
+    check(record["destination"]["socket"]["reset_received"] >= 0, "no reset was received")
+    reason_is(tracer, record, "TCP_STATE")
+    equal("notes", tracer.stderr.count("does not tell which process closes"), 1)
+
+
 @test
 def no_btf(lab):
     """Where the kernel has no BTF, that is said once, and closes are reported as ever."""
-    need("unshare")
-    tracer = watch(lab, program=["unshare", "--mount", "sh", "-c",
-                                 "mount -t tmpfs none /sys/kernel/btf && exec \"$@\"", "sh", *PROGRAM])
+    tracer = watch(lab, program=with_kernel_types(None))
     scenario_named("client_first").play(paths(lab)[0])
     record = one_record(tracer)
     expect(record, {"tcp.outcome": "graceful"})
