@@ -51,7 +51,7 @@ struct record_end {
 /* How an end was closed; HOW_UNKNOWN: it is not closed, or is on another host. */
 enum how { HOW_UNKNOWN, HOW_CLOSE, HOW_SHUTDOWN, HOW_EXIT, HOW_ABORT, HOW_KERNEL };
 
-#define RECORD_STEPS 8
+#define RECORD_STEPS 5
 
 struct process;
 

@@ -17,7 +17,7 @@
 
 struct slot {
 	uint32_t next; /* in its chain */
-	bool used;
+	uint32_t hash; /* of its tuple: others are passed over without a look at what they hold */
 };
 
 /* Which slots have a tuple, and which one is the oldest. Slots and what they hold are arrays of the same length. */
@@ -47,7 +47,7 @@ struct socket_table {
 
 /* ---- the index ---- */
 
-static uint32_t chain_of(const struct index *x, const struct socket_id *id)
+static uint32_t hash_of(const struct index *x, const struct socket_id *id)
 {
 	uint64_t words[5] = {}, h = x->seed;
 
@@ -55,7 +55,32 @@ static uint32_t chain_of(const struct index *x, const struct socket_id *id)
 	memcpy(words, id, sizeof(words));
 	for (unsigned i = 0; i < 5; i++)
 		h = flow_hash_mix(h, words[i]);
-	return (h * FLOW_HASH_PRIME >> 32) & (x->size - 1);
+	return h * FLOW_HASH_PRIME >> 32;
+}
+
+static uint32_t *chain_of(const struct index *x, uint32_t hash)
+{
+	return &x->heads[hash & (x->size - 1)];
+}
+
+/* The first slot with that hash from slot i on; NOWHERE behind the last. */
+static uint32_t with_hash(const struct index *x, uint32_t i, uint32_t hash)
+{
+	while (i != NOWHERE && x->slots[i].hash != hash)
+		i = x->slots[i].next;
+	return i;
+}
+
+static uint32_t first_slot(const struct index *x, const struct socket_id *id)
+{
+	uint32_t hash = hash_of(x, id);
+
+	return with_hash(x, *chain_of(x, hash), hash);
+}
+
+static uint32_t next_slot(const struct index *x, uint32_t i)
+{
+	return with_hash(x, x->slots[i].next, x->slots[i].hash);
 }
 
 static int index_init(struct index *x, uint32_t size)
@@ -75,27 +100,32 @@ static void index_free(struct index *x)
 	free(x->heads);
 }
 
-static void unlink_slot(struct index *x, uint32_t slot, const struct socket_id *id)
+/* The slot for one that begins now; if it is in use, that is the oldest one. */
+static uint32_t oldest_slot(const struct index *x)
 {
-	uint32_t *at = &x->heads[chain_of(x, id)];
+	return x->made & (x->size - 1);
+}
+
+static bool in_use(const struct index *x, uint32_t slot)
+{
+	return x->made > slot;
+}
+
+static void unlink_slot(struct index *x, uint32_t slot)
+{
+	uint32_t *at = chain_of(x, x->slots[slot].hash);
 
 	while (*at != slot)
 		at = &x->slots[*at].next;
 	*at = x->slots[slot].next;
 }
 
-/* The slot for one that begins now; its last holder's id, if it is used, is to be unlinked first. */
-static uint32_t oldest_slot(const struct index *x)
-{
-	return x->made & (x->size - 1);
-}
-
 static void link_slot(struct index *x, uint32_t slot, const struct socket_id *id)
 {
-	uint32_t chain = chain_of(x, id);
+	uint32_t hash = hash_of(x, id), *chain = chain_of(x, hash);
 
-	x->slots[slot] = (struct slot){.next = x->heads[chain], .used = true};
-	x->heads[chain] = slot;
+	x->slots[slot] = (struct slot){.next = *chain, .hash = hash};
+	*chain = slot;
 	x->made++;
 }
 
@@ -110,11 +140,11 @@ static struct socket_story *find_story(const struct socket_table *t, const struc
 {
 	const struct index *x = &t->story_index;
 
-	for (uint32_t i = x->heads[chain_of(x, &e->id)]; i != NOWHERE; i = x->slots[i].next) {
+	for (uint32_t i = first_slot(x, &e->id); i != NOWHERE; i = next_slot(x, i)) {
 		struct socket_story *story = &t->stories[i];
 
-		if (same_id(&story->last.id, &e->id) && story->last.netns == e->netns && story->last.isn == e->isn &&
-		    !((story->last.flags ^ e->flags) & SOCKET_OWN_ISN))
+		if (same_id(&story->id, &e->id) && story->netns == e->netns && story->isn == e->isn &&
+		    story->own_isn == !!(e->flags & SOCKET_OWN_ISN))
 			return story;
 	}
 	return NULL;
@@ -125,11 +155,13 @@ static struct socket_story *begin_story(struct socket_table *t, const struct soc
 	uint32_t slot = oldest_slot(&t->story_index);
 	struct socket_story *story = &t->stories[slot];
 
-	if (t->story_index.slots[slot].used) {
-		unlink_slot(&t->story_index, slot, &story->last.id);
+	if (in_use(&t->story_index, slot)) {
+		unlink_slot(&t->story_index, slot);
 		t->given_way += !story->joined;
 	}
-	memset(story, 0, sizeof(*story));
+	*story = (struct socket_story){
+		.id = e->id, .netns = e->netns, .isn = e->isn, .own_isn = e->flags & SOCKET_OWN_ISN,
+	};
 	link_slot(&t->story_index, slot, &e->id);
 	return story;
 }
@@ -138,8 +170,17 @@ static void add_step(struct socket_story *story, uint64_t time, uint8_t state)
 {
 	if (story->step_count == SOCKET_STEPS)
 		return;
-	story->steps[story->step_count].time = time;
-	story->steps[story->step_count++].state = state;
+	story->entered[story->step_count] = time;
+	story->states[story->step_count++] = state;
+}
+
+static void set_close(struct socket_close *close, const struct socket_event *e)
+{
+	*close = (struct socket_close){
+		.time = e->time, .cgroup = e->cgroup, .pid = e->pid, .uid = e->uid, .unread = e->unread,
+		.unsent = e->unsent, .from = e->from, .to = e->to, .flags = e->flags,
+	};
+	memcpy(close->name, e->name, sizeof(close->name));
 }
 
 /* The first call closed it; without one, the kernel did when it came to CLOSE. */
@@ -154,12 +195,14 @@ static void take_story(struct socket_table *t, const struct socket_event *e, con
 
 	if (!story)
 		story = begin_story(t, e);
-	story->last = *e;
+	story->time = e->time;
+	story->srtt = e->srtt;
+	story->retransmits = e->retransmits;
 	switch (e->kind) {
 	case SOCKET_STATE:
 		add_step(story, e->time, e->to);
 		if (closes(story, e))
-			story->close = *e;
+			set_close(&story->close, e);
 		break;
 	case SOCKET_RESET_SENT:
 		story->reset_reason = reason;
@@ -175,8 +218,8 @@ static void take_answer(struct socket_table *t, const struct socket_event *e, co
 	uint32_t slot = oldest_slot(&t->answer_index);
 	struct answer *a = &t->answers[slot];
 
-	if (t->answer_index.slots[slot].used)
-		unlink_slot(&t->answer_index, slot, &a->id);
+	if (in_use(&t->answer_index, slot))
+		unlink_slot(&t->answer_index, slot);
 	*a = (struct answer){e->id, e->number, e->flags & SOCKET_BY_ACK, e->time, reason};
 	link_slot(&t->answer_index, slot, &a->id);
 }
@@ -212,12 +255,12 @@ static bool knows_isn(const struct flow_open *open, unsigned side)
 /* Is the story that of this side of the flow? Taken up midstream, a flow has no number to tell by. */
 static bool is_of(const struct socket_table *t, const struct socket_story *story, const struct flow *f, unsigned side)
 {
-	unsigned whose = story->last.flags & SOCKET_OWN_ISN ? side : !side;
+	unsigned whose = story->own_isn ? side : !side;
 
 	if (knows_isn(&f->open, whose))
-		return story->last.isn == f->open.isn[whose];
-	return !f->open.seen && story->last.netns == t->netns && story->last.time + SECOND_NS > f->t_first &&
-	       story->last.time < f->t_last + SECOND_NS;
+		return story->isn == f->open.isn[whose];
+	return !f->open.seen && story->netns == t->netns && story->time + SECOND_NS > f->t_first &&
+	       story->time < f->t_last + SECOND_NS;
 }
 
 static const struct socket_story *find_side(struct socket_table *t, const struct flow_key *key, const struct flow *f,
@@ -227,10 +270,10 @@ static const struct socket_story *find_side(struct socket_table *t, const struct
 	struct socket_story *found = NULL;
 	struct socket_id id = id_of(key, side);
 
-	for (uint32_t i = x->heads[chain_of(x, &id)]; i != NOWHERE; i = x->slots[i].next) {
+	for (uint32_t i = first_slot(x, &id); i != NOWHERE; i = next_slot(x, i)) {
 		struct socket_story *story = &t->stories[i];
 
-		if (!same_id(&story->last.id, &id) || !is_of(t, story, f, side))
+		if (!same_id(&story->id, &id) || !is_of(t, story, f, side))
 			continue;
 		if (found)
 			return NULL; /* which of them it is cannot be told */
@@ -247,7 +290,7 @@ static const char *answer_reason(const struct socket_table *t, const struct flow
 	const struct index *x = &t->answer_index;
 	struct socket_id id = id_of(key, reset->side);
 
-	for (uint32_t i = x->heads[chain_of(x, &id)]; i != NOWHERE; i = x->slots[i].next) {
+	for (uint32_t i = first_slot(x, &id); i != NOWHERE; i = next_slot(x, i)) {
 		const struct answer *a = &t->answers[i];
 
 		if (same_id(&a->id, &id) && a->time < reset->time + SECOND_NS && reset->time < a->time + SECOND_NS &&

@@ -18,20 +18,36 @@
 #include "../bpf/core/flow.h"
 #include "../bpf/socket_event.h"
 
-#define SOCKET_STEPS 8 /* a close passes 4 states at most; what more there is, is dropped */
+#define SOCKET_STEPS 5 /* a close passes 4 states at most; what more there is, is dropped */
 
-/* One socket's close. */
+/* The change by which a socket was closed. */
+struct socket_close {
+	uint64_t time;
+	uint64_t cgroup;
+	uint32_t pid, uid;
+	uint32_t unread, unsent;
+	char name[SOCKET_NAME];
+	uint8_t from, to; /* to is 0 while it is not closed */
+	uint8_t flags;
+};
+
+/*
+ * One socket's close. There are many, so it is small: what every event looks at comes first, and takes a cache line's
+ * length.
+ */
 struct socket_story {
-	struct socket_event close; /* the change by which it was closed; kind SOCKET_STATE, to 0 while it is not */
-	struct socket_event last;  /* the latest one: numbers that go on changing */
-	struct {
-		uint64_t time;
-		uint8_t state;
-	} steps[SOCKET_STEPS];
-	unsigned step_count;
-	uint64_t reset_received;   /* ns, 0: none */
-	const char *reset_reason;  /* of a reset of its own; NULL: none */
-	bool joined;               /* a connection was reported with it */
+	struct socket_id id;
+	uint32_t netns, isn;
+	uint64_t time;              /* of the latest event, as are: */
+	uint32_t srtt, retransmits;
+	bool own_isn;               /* isn is this end's */
+	bool joined;                /* a connection was reported with it */
+	uint8_t step_count;
+	uint8_t states[SOCKET_STEPS];   /* that it entered */
+	uint64_t entered[SOCKET_STEPS]; /* when */
+	uint64_t reset_received;    /* ns, 0: none */
+	const char *reset_reason;   /* of a reset of its own; NULL: none */
+	struct socket_close close;
 };
 
 /* What is known of a flow's two ends, by side. Pointers live until the next event. */

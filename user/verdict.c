@@ -612,7 +612,7 @@ static enum tcp_state kernel_state(unsigned number)
 }
 
 /* A process that ends asks for nothing; a file that others hold can only be shut down, or its socket destroyed. */
-static enum how how_closed(const struct socket_event *close)
+static enum how how_closed(const struct socket_close *close)
 {
 	bool last = close->flags & SOCKET_LAST_HOLDER, aborted = close->to == SOCKET_CLOSE;
 
@@ -628,7 +628,7 @@ static enum how how_closed(const struct socket_event *close)
 }
 
 static void socket_closed(struct record_socket *to, const struct facts *c, enum role role,
-			  const struct socket_event *close)
+			  const struct socket_close *close)
 {
 	const struct flow_side *own = side_of(c, role), *peer = side_of(c, other(role));
 
@@ -652,18 +652,19 @@ static void socket_of(struct record_socket *to, const struct facts *c, enum role
 		return;
 	to->known = true;
 	to->how = how_closed(&s->close);
-	to->netns = s->last.netns;
+	to->netns = s->netns;
 	to->unread_bytes = to->unsent_bytes = NUMBER_UNSEEN;
 	to->close_to_fin = to->peer_fin_to_close = TIMING_UNSEEN;
 	if (to->how != HOW_UNKNOWN)
 		socket_closed(to, c, role, &s->close);
-	to->srtt = s->last.srtt ? s->last.srtt * 1000LL : TIMING_UNSEEN;
-	to->retransmits = s->last.retransmits;
+	to->srtt = s->srtt ? s->srtt * 1000LL : TIMING_UNSEEN;
+	to->retransmits = s->retransmits;
 	to->reset_received = s->reset_received ? (int64_t)(s->reset_received - c->flow->t_first) : TIMING_UNSEEN;
+	_Static_assert(SOCKET_STEPS <= RECORD_STEPS, "each has a place");
 	to->step_count = s->step_count;
 	for (unsigned i = 0; i < s->step_count; i++) {
-		to->steps[i].t = (int64_t)(s->steps[i].time - c->flow->t_first);
-		to->steps[i].state = kernel_state(s->steps[i].state);
+		to->steps[i].t = (int64_t)(s->entered[i] - c->flow->t_first);
+		to->steps[i].state = kernel_state(s->states[i]);
 	}
 }
 

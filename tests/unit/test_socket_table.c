@@ -83,7 +83,7 @@ static void test_number(void **state)
 	take(*state, client(HERE, SERVER_ISN + 1, SOCKET_FIN_WAIT1, 0));
 	assert_null(find(*state, handshake()).side[0]);
 	take(*state, client(HERE, SERVER_ISN, SOCKET_FIN_WAIT1, 0));
-	assert_int_equal(find(*state, handshake()).side[0]->last.isn, SERVER_ISN);
+	assert_int_equal(find(*state, handshake()).side[0]->isn, SERVER_ISN);
 	assert_null(find(*state, handshake()).side[1]);
 }
 
@@ -91,7 +91,7 @@ static void test_number(void **state)
 static void test_number_elsewhere(void **state)
 {
 	take(*state, client(ELSEWHERE, SERVER_ISN, SOCKET_FIN_WAIT1, 0));
-	assert_int_equal(find(*state, handshake()).side[0]->last.netns, ELSEWHERE);
+	assert_int_equal(find(*state, handshake()).side[0]->netns, ELSEWHERE);
 	take(*state, client(HERE, SERVER_ISN, SOCKET_FIN_WAIT1, 0));
 	assert_null(find(*state, handshake()).side[0]);
 }
@@ -104,7 +104,7 @@ static void test_midstream(void **state)
 	take(*state, client(ELSEWHERE, 1, SOCKET_FIN_WAIT1, 0));
 	assert_null(find(*state, f).side[0]);
 	take(*state, client(HERE, 2, SOCKET_FIN_WAIT1, 0));
-	assert_int_equal(find(*state, f).side[0]->last.isn, 2);
+	assert_int_equal(find(*state, f).side[0]->isn, 2);
 	take(*state, client(HERE, 3, SOCKET_FIN_WAIT1, 0)); /* the tuple was used twice: which one? */
 	assert_null(find(*state, f).side[0]);
 }
@@ -129,7 +129,7 @@ static void test_own_number(void **state)
 	take(*state, client(HERE, SERVER_ISN, SOCKET_CLOSE, 0));
 	assert_null(find(*state, f).side[0]);
 	take(*state, client(HERE, CLIENT_ISN, SOCKET_CLOSE, SOCKET_OWN_ISN));
-	assert_int_equal(find(*state, f).side[0]->last.isn, CLIENT_ISN);
+	assert_int_equal(find(*state, f).side[0]->isn, CLIENT_ISN);
 }
 
 /* The first call closed it, whatever came before and comes after; the kernel did only where none came. */
@@ -144,7 +144,7 @@ static void test_who_closed(void **state)
 	take(*state, client(HERE, SERVER_ISN, SOCKET_CLOSE, 0));
 	assert_int_equal(s->close.to, SOCKET_LAST_ACK);
 	assert_int_equal(s->step_count, 3);
-	assert_int_equal(s->last.to, SOCKET_CLOSE);
+	assert_int_equal(s->states[2], SOCKET_CLOSE);
 }
 
 static void test_steps_are_bounded(void **state)
