@@ -204,6 +204,8 @@ static __always_inline void state_changes(const struct sock *sk, int from, int t
 	/* What opens has no story yet; listening sockets have none at all. */
 	if (to <= SOCKET_SYN_RECV || to == SOCKET_LISTEN || from == SOCKET_LISTEN || from == SOCKET_CLOSE)
 		return;
+	if (from == to) /* a subflow of MPTCP enters FIN-WAIT-2 twice */
+		return;
 	if (BPF_CORE_READ(sk, sk_protocol) != IPPROTO_TCP) /* MPTCP, SCTP and DCCP come here, too */
 		return;
 	tell_state(sk, from, to);

@@ -285,7 +285,8 @@ static const struct socket_story *find_side(struct socket_table *t, const struct
 }
 
 /* Why the reset that the flow keeps was sent, where it answered a segment: the numbers are those of the answer. */
-static const char *answer_reason(const struct socket_table *t, const struct flow_key *key, const struct flow_reset *reset)
+static const char *answer_reason(const struct socket_table *t, const struct flow_key *key,
+				 const struct flow_reset *reset)
 {
 	const struct index *x = &t->answer_index;
 	struct socket_id id = id_of(key, reset->side);

@@ -506,6 +506,9 @@ def a_hundred_thousand(lab):
     each, hard = 8400, resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     if hard < 2 * each + 100:
         raise Skip(f"a process may have {hard} descriptors only")
+    available = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") >> 20
+    if available < 1500:
+        raise Skip(f"{available} MiB of memory are too few")
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     many = {Many(lab, 61001 + i, each): 61001 + i for i in range(6)}
     keys = {(4, struct.unpack("H", os.read(m.answer, 2))[0], port): m for m, port in many.items()}
@@ -647,6 +650,57 @@ def forwarded(lab):
 
 
 # ---- bad input, and doing without ----
+
+@test
+def unaccepted(lab):
+    """A socket that no process has taken yet is nobody's: the kernel resets it when its listener goes."""
+    path = paths(lab)[0]
+    before = lab.server.socket(path.family)
+    before.bind((path.address, 0))
+    before.listen()
+    client = path.client.socket(path.family)
+    client.connect(before.getsockname())
+    client.send(b"x")
+    tracers = [watch(lab), Tracer(lab, lab.server, PROGRAM, ["eth0"], "--format=json", "--settle=200")]
+    tracers[1].wait_for_all()
+    client.send(b"x")
+    before.close()
+    until(lambda: reset_has_come(client), "reset")
+    for tracer in tracers:
+        record = one_record(tracer)
+        expect(record, {"tcp.outcome": "reset", "tcp.closer": "destination"})
+        check("holder" not in record["destination"], "somebody held it")
+    expect(record, {"destination.process.how": "kernel", "destination.process.pid": None})
+    client.close()
+
+
+IPPROTO_MPTCP = 262
+
+
+@test
+def kernels_own(lab):
+    """Subflows of MPTCP are sockets of the kernel, closed by its workers or inside a call: no process is named."""
+    try:
+        listener = lab.server.socket(socket.AF_INET, protocol=IPPROTO_MPTCP)
+        client = lab.client.socket(socket.AF_INET, protocol=IPPROTO_MPTCP)
+    except OSError as error:
+        raise Skip(f"no MPTCP: {error}") from error
+    tracer = watch(lab)
+    with listener:
+        listener.bind((ipv4(0, 2), 0))
+        listener.listen()
+        client.connect(listener.getsockname())
+        server = listener.accept()[0]
+    client.close()
+    equal("end of the stream", server.recv(1), b"")
+    server.close()
+    record = one_record(tracer)
+    for end in ("source", "destination"):
+        process = record[end].get("process", {"how": "kernel", "pid": None})
+        equal(f"{end}'s process", (process["how"], process["pid"]), ("kernel", None))
+        states = [step["state"] for step in record[end].get("socket", {"states": []})["states"]]
+        equal(f"{end}'s states", states, list(dict.fromkeys(states)))
+
 
 def resets_sent(namespace):
     """How many the namespace's kernel has sent, as it counts itself."""
