@@ -157,14 +157,13 @@ static __always_inline bool sent_reset(const struct sock *sk)
  *	to FIN-WAIT-1, or from CLOSE-WAIT to LAST-ACK: the kernel's tcp_close_state(), by close() and shutdown();
  *	from a state before one's own FIN to CLOSE, while the file is being released: close() by way of a reset;
  *	the same while the file lives, right behind an own reset: SOCK_DESTROY (ss -K).
+ * Most changes are none of these, which the states alone tell.
  */
-static __always_inline bool is_call(const struct sock *sk, int from, int to, bool last)
+static __always_inline bool may_be_call(int from, int to)
 {
-	if (to == SOCKET_FIN_WAIT1 || (to == SOCKET_LAST_ACK && from == SOCKET_CLOSE_WAIT))
-		return 1;
-	if (to != SOCKET_CLOSE || (from > SOCKET_SYN_RECV && from != SOCKET_CLOSE_WAIT))
-		return 0;
-	return last || sent_reset(sk);
+	if (to == SOCKET_CLOSE)
+		return from <= SOCKET_SYN_RECV || from == SOCKET_CLOSE_WAIT;
+	return to == SOCKET_FIN_WAIT1 || (to == SOCKET_LAST_ACK && from == SOCKET_CLOSE_WAIT);
 }
 
 static __always_inline void fill_process(struct socket_event *e, const struct sock *sk)
@@ -174,7 +173,9 @@ static __always_inline void fill_process(struct socket_event *e, const struct so
 	__u32 task_flags = BPF_CORE_READ(task, flags);
 	bool last = file && last_holder(file);
 
-	if (!file || !BPF_CORE_READ(sk, sk_lock.owned) || task_flags & PF_KTHREAD || !is_call(sk, e->from, e->to, last))
+	if (!file || !BPF_CORE_READ(sk, sk_lock.owned) || task_flags & PF_KTHREAD)
+		return;
+	if (e->to == SOCKET_CLOSE && !last && !sent_reset(sk))
 		return;
 	e->flags |= SOCKET_PROCESS | (last ? SOCKET_LAST_HOLDER : 0) | (task_flags & PF_EXITING ? SOCKET_EXITING : 0);
 	e->pid = bpf_get_current_pid_tgid() >> 32;
@@ -195,7 +196,8 @@ static __always_inline void tell_state(const struct sock *sk, int from, int to)
 	e->kind = SOCKET_STATE;
 	e->from = from;
 	e->to = to;
-	fill_process(e, sk);
+	if (may_be_call(from, to))
+		fill_process(e, sk);
 	bpf_ringbuf_submit(e, BPF_RB_NO_WAKEUP);
 }
 
