@@ -39,6 +39,7 @@ struct answer {
 
 struct socket_table {
 	uint32_t netns;
+	uint64_t wait;
 	struct index story_index, answer_index;
 	struct socket_story *stories;
 	struct answer *answers;
@@ -150,6 +151,14 @@ static struct socket_story *find_story(const struct socket_table *t, const struc
 	return NULL;
 }
 
+/* Might a connection still be reported with it? */
+static bool is_wanted(const struct socket_table *t, const struct socket_story *story, uint64_t now)
+{
+	bool closed = story->step_count && story->states[story->step_count - 1] == SOCKET_CLOSE;
+
+	return !story->joined && (!closed || story->time + t->wait > now);
+}
+
 static struct socket_story *begin_story(struct socket_table *t, const struct socket_event *e)
 {
 	uint32_t slot = oldest_slot(&t->story_index);
@@ -157,7 +166,7 @@ static struct socket_story *begin_story(struct socket_table *t, const struct soc
 
 	if (in_use(&t->story_index, slot)) {
 		unlink_slot(&t->story_index, slot);
-		t->given_way += !story->joined;
+		t->given_way += is_wanted(t, story, e->time);
 	}
 	*story = (struct socket_story){
 		.id = e->id, .netns = e->netns, .isn = e->isn, .own_isn = e->flags & SOCKET_OWN_ISN,
@@ -316,13 +325,14 @@ struct socket_join socket_table_find(struct socket_table *t, const struct flow_k
 
 /* ---- the table ---- */
 
-struct socket_table *socket_table_new(uint32_t netns, uint32_t stories, uint32_t answers)
+struct socket_table *socket_table_new(uint32_t netns, uint64_t wait, uint32_t stories, uint32_t answers)
 {
 	struct socket_table *t = calloc(1, sizeof(*t));
 
 	if (!t)
 		return NULL;
 	t->netns = netns;
+	t->wait = wait;
 	t->stories = calloc(stories, sizeof(*t->stories));
 	t->answers = calloc(answers, sizeof(*t->answers));
 	if (t->stories && t->answers && !index_init(&t->story_index, stories) && !index_init(&t->answer_index, answers))

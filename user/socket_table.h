@@ -58,13 +58,19 @@ struct socket_join {
 
 struct socket_table;
 
-/* netns: of the watched interfaces, its inode number. Sizes are powers of two. NULL: no memory. */
-struct socket_table *socket_table_new(uint32_t netns, uint32_t stories, uint32_t answers);
+/*
+ * netns: of the watched interfaces, its inode number. wait: ns, how long behind its end a connection may still be
+ * reported. Sizes are powers of two. NULL: no memory.
+ */
+struct socket_table *socket_table_new(uint32_t netns, uint64_t wait, uint32_t stories, uint32_t answers);
 void socket_table_free(struct socket_table *t);
 /* reason: the name of e->reason, which must outlive the table; NULL where there is none. */
 void socket_table_take(struct socket_table *t, const struct socket_event *e, const char *reason);
 struct socket_join socket_table_find(struct socket_table *t, const struct flow_key *key, const struct flow *f);
-/* Stories that have given way so far without having been joined. */
+/*
+ * Stories that have given way so far while a connection might still have been reported with them. The others that were
+ * never joined are of sockets whose packets pass elsewhere: on other interfaces, in other namespaces.
+ */
 uint64_t socket_table_given_way(const struct socket_table *t);
 
 #endif

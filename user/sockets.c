@@ -18,6 +18,7 @@
 
 #define STORIES 32768 /* half a second of 32,000 closes a second with both ends here */
 #define ANSWERS 4096
+#define BEHIND_NS 1000000000ULL /* what a reader that is late, or a peer that is slow, adds to the settling time */
 #define TYPES_ROOM (32 << 20)
 #define MALLOC_THRESHOLD (128 << 10) /* glibc's own default */
 
@@ -212,13 +213,13 @@ static int load(struct sockets *s)
 	return err;
 }
 
-static int prepare(struct sockets *s)
+static int prepare(struct sockets *s, uint64_t settle)
 {
 	struct stat netns;
 
 	if (stat("/proc/self/ns/net", &netns))
 		return -errno;
-	s->table = socket_table_new((uint32_t)netns.st_ino, STORIES, ANSWERS);
+	s->table = socket_table_new((uint32_t)netns.st_ino, settle + BEHIND_NS, STORIES, ANSWERS);
 	if (!s->table)
 		return -ENOMEM;
 	s->ring = ring_buffer__new(bpf_map__fd(s->skeleton->maps.socket_ring), take_event, s, NULL);
@@ -227,7 +228,7 @@ static int prepare(struct sockets *s)
 	return ring_buffer__add(s->ring, bpf_map__fd(s->skeleton->maps.answer_ring), take_event, s);
 }
 
-struct sockets *sockets_start(void)
+struct sockets *sockets_start(uint64_t settle)
 {
 	struct sockets *s = calloc(1, sizeof(*s));
 	int err;
@@ -235,7 +236,7 @@ struct sockets *sockets_start(void)
 	keep_memory();
 	err = s ? load(s) : -ENOMEM;
 	give_memory_back();
-	err = err ? err : prepare(s);
+	err = err ? err : prepare(s, settle);
 	if (!err)
 		return s;
 	log_note("sockets: which process closes is not known: %s",

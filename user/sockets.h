@@ -9,8 +9,8 @@
 
 struct sockets;
 
-/* Loads and attaches all that this kernel has. NULL: nothing, the reason has been said. */
-struct sockets *sockets_start(void);
+/* Loads and attaches all that this kernel has. settle: ns, as in options. NULL: nothing, the reason has been said. */
+struct sockets *sockets_start(uint64_t settle);
 void sockets_stop(struct sockets *s);
 /* Takes what the kernel has told since the last time. */
 void sockets_poll(struct sockets *s);

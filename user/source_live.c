@@ -544,7 +544,7 @@ int source_live_run(struct reporter *reporter, const struct options *options, ui
 	if (!code)
 		read_known(l);
 	if (!code && !options->no_sockets)
-		l->sockets = sockets_start(); /* last: to relocate it over the kernel's types takes longer than all the rest */
+		l->sockets = sockets_start(options->settle); /* last: reading the kernel's types takes longest */
 	code = code ? code : privileges_drop(interfaces_need_net_admin(&l->interfaces));
 	if (!code) {
 		reporter_flush(reporter);

@@ -68,7 +68,7 @@ static struct socket_join find(struct socket_table *t, struct flow f)
 
 static int make_table(void **state)
 {
-	*state = socket_table_new(HERE, 4, 4);
+	*state = socket_table_new(HERE, SECOND, 4, 4);
 	return !*state;
 }
 
@@ -170,6 +170,27 @@ static void test_oldest_out(void **state)
 	assert_non_null(find(*state, handshake()).side[0]);
 }
 
+/* What no connection is waited for any more is no loss. */
+static void test_not_missed(void **state)
+{
+	struct socket_event late = event(0, HERE, SERVER_ISN + 9, 16 * SECOND - 1);
+
+	for (uint32_t i = 0; i < 3; i++)
+		take(*state, client(HERE, SERVER_ISN + i, SOCKET_CLOSE, 0));
+	take(*state, client(HERE, SERVER_ISN + 3, SOCKET_CLOSE_WAIT, 0)); /* not closed: it may take long */
+	take(*state, late);
+	assert_int_equal(socket_table_given_way(*state), 1);
+	late.time++;
+	for (uint32_t i = 0; i < 2; i++) {
+		late.isn++;
+		take(*state, late);
+	}
+	assert_int_equal(socket_table_given_way(*state), 1);
+	late.isn++;
+	take(*state, late);
+	assert_int_equal(socket_table_given_way(*state), 2);
+}
+
 /* An answer is known by the numbers of the RST, and does not take a story's place. */
 static void test_answer(void **state)
 {
@@ -236,6 +257,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_number), TEST(test_number_elsewhere), TEST(test_midstream), TEST(test_midstream_time),
 		TEST(test_own_number), TEST(test_who_closed), TEST(test_steps_are_bounded), TEST(test_oldest_out),
+		TEST(test_not_missed),
 		TEST(test_answer), TEST(test_answer_to_syn), TEST(test_own_reset),
 	};
 
