@@ -91,7 +91,7 @@ static void report(struct live *l, const struct flow_key *key, const struct clos
 	if (l->sockets)
 		context.sockets = sockets_find(l->sockets, key, &body->flow);
 	reporter_flow(l->reporter, key, &body->flow, body->log, &context);
-	if (body->flow.state & FLOW_DONE)
+	if (!body->flow.open.seen && body->flow.state & FLOW_DONE)
 		known_ended(&l->known, key);
 }
 
@@ -407,9 +407,13 @@ static void read_known(struct live *l)
 
 	if (err && l->options->verbose)
 		log_note("who opened the connections that are open now is not known: %s", strerror(-err));
-	if (l->options->no_sockets)
-		return;
-	err = known_find_holders(&l->known, "/proc");
+}
+
+/* Behind the tracepoints, since it takes as long as the host has descriptors: who closes meanwhile, they tell. */
+static void find_holders(struct live *l)
+{
+	int err = known_find_holders(&l->known, "/proc");
+
 	if (l->known.processes.denied && !err)
 		err = -EACCES;
 	if (err && l->options->verbose)
@@ -543,8 +547,10 @@ int source_live_run(struct reporter *reporter, const struct options *options, ui
 	code = code ? code : attach_all(l);
 	if (!code)
 		read_known(l);
-	if (!code && !options->no_sockets)
-		l->sockets = sockets_start(options->settle); /* last: reading the kernel's types takes longest */
+	if (!code && !options->no_sockets) {
+		l->sockets = sockets_start(options->settle); /* so late because reading the kernel's types takes longest */
+		find_holders(l);
+	}
 	code = code ? code : privileges_drop(interfaces_need_net_admin(&l->interfaces));
 	if (!code) {
 		reporter_flush(reporter);
