@@ -19,8 +19,7 @@
 #define STORIES 32768 /* half a second of 32,000 closes a second with both ends here */
 #define ANSWERS 4096
 #define BEHIND_NS 1000000000ULL /* what a reader that is late, or a peer that is slow, adds to the settling time */
-#define TYPES_ROOM (32 << 20)
-#define MALLOC_THRESHOLD (128 << 10) /* glibc's own default */
+#define KEPT_BYTES (32 << 20)
 
 enum { TRACEPOINTS = 3 };
 
@@ -177,19 +176,13 @@ static int load_as(struct sockets *s, const int arguments[TRACEPOINTS], bool raw
 
 /*
  * The kernel's types are megabytes, and libbpf reads them once more: it shall find the memory of the first time mapped.
- * In virtual machines its page faults else take longer than all the rest.
+ * In virtual machines its page faults else take longer than all the rest. It stays so: what waits to be reported grows
+ * and shrinks by megabytes, too.
  */
 static void keep_memory(void)
 {
-	mallopt(M_MMAP_THRESHOLD, TYPES_ROOM);
-	mallopt(M_TRIM_THRESHOLD, TYPES_ROOM);
-}
-
-static void give_memory_back(void)
-{
-	mallopt(M_MMAP_THRESHOLD, MALLOC_THRESHOLD);
-	mallopt(M_TRIM_THRESHOLD, MALLOC_THRESHOLD);
-	malloc_trim(0);
+	mallopt(M_MMAP_THRESHOLD, KEPT_BYTES);
+	mallopt(M_TRIM_THRESHOLD, KEPT_BYTES);
 }
 
 static int load(struct sockets *s)
@@ -235,7 +228,7 @@ struct sockets *sockets_start(uint64_t settle)
 
 	keep_memory();
 	err = s ? load(s) : -ENOMEM;
-	give_memory_back();
+	malloc_trim(0);
 	err = err ? err : prepare(s, settle);
 	if (!err)
 		return s;
