@@ -217,10 +217,11 @@ static __always_inline void state_changes(const struct sock *sk, int from, int t
 
 static __always_inline void own_reset(const struct sock *sk, __u32 reason)
 {
-	struct socket_event *e = reserve(&socket_ring, &events_lost);
+	struct socket_event *e;
 
 	if (BPF_CORE_READ(sk, __sk_common.skc_state) != SOCKET_CLOSE)
 		remember_sender((__u64)sk);
+	e = reserve(&socket_ring, &events_lost); /* behind it: older verifiers lose sight of what is reserved */
 	if (!e)
 		return;
 	fill(e, sk, SOCKET_ESTABLISHED); /* it was, or later: no reset is sent from SYN-SENT */

@@ -21,7 +21,7 @@
 #define BEHIND_NS 1000000000ULL /* what a reader that is late, or a peer that is slow, adds to the settling time */
 #define KEPT_BYTES (32 << 20)
 
-enum { TRACEPOINTS = 3 };
+enum { STATE_CHANGES, RESET_SENT, RESET_RECEIVED, TRACEPOINTS };
 
 struct sockets {
 	struct sockets_bpf *skeleton;
@@ -103,18 +103,19 @@ static const struct tracepoint {
 	int arguments;    /* that are read */
 	const char *without;
 } tracepoints[TRACEPOINTS] = {
-	{"btf_trace_inet_sock_set_state", 3, "which process closes"},
-	{"btf_trace_tcp_send_reset", 3, "why it resets connections"},
-	{"btf_trace_tcp_receive_reset", 1, "which resets it acted upon"},
+	[STATE_CHANGES] = {"btf_trace_inet_sock_set_state", 3, "which process closes"},
+	[RESET_SENT] = {"btf_trace_tcp_send_reset", 3, "why it resets connections"},
+	[RESET_RECEIVED] = {"btf_trace_tcp_receive_reset", 1, "which resets it acted upon"},
 };
 
 /* The program of each tracepoint, by BTF or raw; NULL where the tracepoint says too little. */
 static void choose_programs(struct sockets *s, const int arguments[TRACEPOINTS], bool raw)
 {
+	const struct sockets_bpf *b = s->skeleton;
 	struct bpf_program *const programs[TRACEPOINTS][2] = {
-		{s->skeleton->progs.socket_state, s->skeleton->progs.socket_state_raw},
-		{s->skeleton->progs.socket_reset_sent, s->skeleton->progs.socket_reset_sent_raw},
-		{s->skeleton->progs.socket_reset_received, s->skeleton->progs.socket_reset_received_raw},
+		[STATE_CHANGES] = {b->progs.socket_state, b->progs.socket_state_raw},
+		[RESET_SENT] = {b->progs.socket_reset_sent, b->progs.socket_reset_sent_raw},
+		[RESET_RECEIVED] = {b->progs.socket_reset_received, b->progs.socket_reset_received_raw},
 	};
 
 	for (int i = 0; i < TRACEPOINTS; i++) {
@@ -195,6 +196,8 @@ static int load(struct sockets *s)
 	for (int i = 0; i < TRACEPOINTS; i++)
 		arguments[i] = tracepoint_arguments(btf, tracepoints[i].name);
 	take_reasons(s, btf);
+	if (!s->reason_count) /* a kernel that has no reasons gives none to the tracepoint */
+		arguments[RESET_SENT] = 0;
 	btf__free(btf);
 	err = load_as(s, arguments, false);
 	if (err) {

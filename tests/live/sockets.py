@@ -664,6 +664,7 @@ def unaccepted(lab):
     tracers = [watch(lab), Tracer(lab, lab.server, PROGRAM, ["eth0"], "--format=json", "--settle=200")]
     tracers[1].wait_for_all()
     client.send(b"x")
+    time.sleep(2 * PAUSE)  # it is acknowledged, later perhaps: numbers to judge the reset by
     before.close()
     until(lambda: reset_has_come(client), "reset")
     for tracer in tracers:
