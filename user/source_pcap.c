@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * libpcap reads the file; this reads what is around it: the first bytes, to say what is no capture, and the link header
- * of each packet, to bring the cursor to what the core's parser takes.
+ * of each packet, to bring the cursor to what the core's parser takes. And it owns the buffer that libpcap reads from:
+ * a packet that lies in it whole, in a file of the common form, is taken where it lies. All that is out of the ordinary
+ * is left to libpcap, so that there is one judge of what a file says.
  */
+#define _GNU_SOURCE 1 /* fopencookie */
 #include <errno.h>
 #include <fcntl.h>
 #include <pcap/pcap.h>
@@ -17,18 +20,23 @@
 
 #include "source_pcap.h"
 
+/* At most what libpcap takes for the largest sane packet: then a larger one is never whole in the buffer. */
 #define READ_BUFFER (256 * 1024)
 #define HEAD_BYTES 4 /* what every magic number here fits in */
 #define NSEC_PER_SEC 1000000000ULL
 
 struct source_pcap {
 	const char *name; /* for errors: the path, not copied, or "standard input" */
-	int fd;           /* the stream's once there is one */
+	int fd;
 	FILE *stream;     /* libpcap's once there is a pcap */
 	uint8_t head[HEAD_BYTES];
 	pcap_t *pcap;
 	const struct link_type *type;
-	char buffer[READ_BUFFER]; /* the stream's */
+	uint32_t tick;    /* ns in the unit of a packet header's second word; 0: every packet is read by libpcap */
+	bool swapped;     /* with tick: packet headers are in the other byte order */
+	uint32_t snaplen; /* with tick */
+	const uint8_t *pos, *end; /* what is read from fd, and not taken yet */
+	uint8_t buffer[READ_BUFFER];
 };
 
 /* ---- link types ---- */
@@ -147,16 +155,43 @@ static int open_fd(struct source_pcap *s, const char *path, char *error, size_t 
 	return 0;
 }
 
+/* Reads on, behind what is not taken yet. As read(). */
+static ssize_t fill(struct source_pcap *s)
+{
+	ssize_t n;
+
+	if (s->pos == s->end)
+		s->pos = s->end = s->buffer;
+	n = read(s->fd, s->buffer + (s->end - s->buffer), (size_t)(s->buffer + sizeof(s->buffer) - s->end));
+	if (n > 0)
+		s->end += n;
+	return n;
+}
+
+/* The stream's read: no more than it asks for leaves the buffer. */
+static ssize_t stream_read(void *cookie, char *to, size_t size)
+{
+	struct source_pcap *s = cookie;
+	ssize_t n = s->pos < s->end ? 1 : fill(s);
+
+	if (n <= 0)
+		return n;
+	n = s->end - s->pos;
+	if ((size_t)n > size)
+		n = (ssize_t)size;
+	memcpy(to, s->pos, (size_t)n);
+	s->pos += n;
+	return n;
+}
+
 static int open_stream(struct source_pcap *s, char *error, size_t error_size)
 {
-	s->stream = fdopen(s->fd, "r");
+	s->stream = fopencookie(s, "r", (cookie_io_functions_t){.read = stream_read});
 	if (!s->stream) {
-		int err = -errno;
-
-		snprintf(error, error_size, "%s: %s", s->name, strerror(-err));
-		return err;
+		snprintf(error, error_size, "%s: %s", s->name, strerror(ENOMEM));
+		return -ENOMEM;
 	}
-	setvbuf(s->stream, s->buffer, _IOFBF, sizeof(s->buffer));
+	setvbuf(s->stream, NULL, _IONBF, 0); /* it must not hold what the buffer is believed to */
 	__fsetlocking(s->stream, FSETLOCKING_BYCALLER); /* one thread reads, twice a packet */
 	return 0;
 }
@@ -167,17 +202,24 @@ static int stream_error(const struct source_pcap *s)
 	return ferror(s->stream) ? -errno : 0;
 }
 
-/* Looks at the first bytes, and leaves them in the stream. */
+/* Looks at the first bytes, and leaves them in the buffer. */
 static int judge_head(struct source_pcap *s, char *error, size_t error_size)
 {
-	size_t len = fread(s->head, 1, HEAD_BYTES, s->stream);
 	const struct packing *packing;
-	int err = stream_error(s);
+	size_t len;
+	ssize_t n;
 
-	if (err) {
+	do
+		n = fill(s);
+	while (n > 0 && s->end - s->pos < HEAD_BYTES);
+	if (n < 0) {
+		int err = -errno;
+
 		snprintf(error, error_size, "%s: %s", s->name, strerror(-err));
 		return err;
 	}
+	len = s->end - s->pos < HEAD_BYTES ? (size_t)(s->end - s->pos) : HEAD_BYTES;
+	memcpy(s->head, s->pos, len);
 	if (!len) {
 		snprintf(error, error_size, "%s: is empty, no capture", s->name);
 		return -EBADMSG;
@@ -188,9 +230,22 @@ static int judge_head(struct source_pcap *s, char *error, size_t error_size)
 			 s->name, packing->name, packing->unpack);
 		return -EBADMSG;
 	}
-	while (len)
-		ungetc(s->head[--len], s->stream);
 	return 0;
+}
+
+/* The common form: microseconds or nanoseconds in either byte order, version 2.4. */
+static void learn_form(struct source_pcap *s)
+{
+	uint32_t magic;
+
+	if (pcap_major_version(s->pcap) != 2 || pcap_minor_version(s->pcap) != 4)
+		return;
+	s->swapped = pcap_is_swapped(s->pcap);
+	s->snaplen = (uint32_t)pcap_snapshot(s->pcap);
+	memcpy(&magic, s->head, sizeof(magic));
+	if (s->swapped)
+		magic = __builtin_bswap32(magic);
+	s->tick = magic == 0xa1b2c3d4 ? 1000 : magic == 0xa1b23c4d ? 1 : 0;
 }
 
 static int open_pcap(struct source_pcap *s, char *error, size_t error_size)
@@ -205,6 +260,7 @@ static int open_pcap(struct source_pcap *s, char *error, size_t error_size)
 		snprintf(error, error_size, "%s: no readable capture (pcap or pcapng): %s", s->name, text);
 		return err ? err : -EBADMSG;
 	}
+	learn_form(s);
 	number = pcap_datalink(s->pcap);
 	s->type = find_link_type(number);
 	if (s->type)
@@ -240,14 +296,13 @@ int source_pcap_open(struct source_pcap **source, const char *path, char *error,
 	return 0;
 }
 
-/* Each owns the one it was made from. */
 void source_pcap_close(struct source_pcap *s)
 {
 	if (s->pcap)
 		pcap_close(s->pcap);
 	else if (s->stream)
 		fclose(s->stream);
-	else if (s->fd >= 0)
+	if (s->fd >= 0)
 		close(s->fd);
 	free(s);
 }
@@ -301,11 +356,33 @@ static int next_error(const struct source_pcap *s, char *error, size_t error_siz
 	return err ? err : -EBADMSG;
 }
 
+/* A packet as a file of the common form has it; false where libpcap must look, or read on. */
+static bool take_whole(struct source_pcap *s, struct pcap_pkthdr *header, const u_char **data)
+{
+	uint32_t word[4]; /* seconds, ticks, captured length, length */
+	size_t left = (size_t)(s->end - s->pos);
+
+	if (!s->tick || left < sizeof(word))
+		return false;
+	memcpy(word, s->pos, sizeof(word));
+	if (s->swapped)
+		for (size_t i = 0; i < 4; i++)
+			word[i] = __builtin_bswap32(word[i]);
+	if (word[2] > s->snaplen || word[2] > left - sizeof(word))
+		return false;
+	header->ts = (struct timeval){word[0], (suseconds_t)word[1] * s->tick};
+	header->caplen = word[2];
+	header->len = word[3];
+	*data = s->pos + sizeof(word);
+	s->pos += sizeof(word) + word[2];
+	return true;
+}
+
 int source_pcap_next(struct source_pcap *s, struct captured_packet *p, char *error, size_t error_size)
 {
-	struct pcap_pkthdr *header;
+	struct pcap_pkthdr here, *header = &here;
 	const u_char *data;
-	int got = pcap_next_ex(s->pcap, &header, &data);
+	int got = take_whole(s, header, &data) ? 1 : pcap_next_ex(s->pcap, &header, &data);
 
 	if (got == PCAP_ERROR_BREAK)
 		return 0;

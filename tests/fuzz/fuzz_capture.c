@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * A capture file of any bytes, through all of `-r FILE`: libpcap, link headers, parser, flow table, verdict, format and
- * sink. What comes out on standard output is well-formed, what comes out on stderr is at most one printable line.
+ * sink. What comes out on standard output is well-formed, what comes out on stderr is at most one printable line. And
+ * the source, which takes most packets without libpcap, finds those that libpcap finds.
  *
  * Input: the file. Its length chooses the format, so that golden captures are seeds as they are.
  */
 #define _GNU_SOURCE 1 /* memfd_create */
+#include <pcap/pcap.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -13,6 +15,7 @@
 
 #include "../../user/log.h"
 #include "../../user/source_file.h"
+#include "../../user/source_pcap.h"
 #include "check.h"
 #include "flow_table_light.h"
 
@@ -32,6 +35,46 @@ static void rewrite(int fd, const void *data, size_t size)
 {
 	expect(!ftruncate(fd, 0) && lseek(fd, 0, SEEK_SET) == 0);
 	expect(write(fd, data, size) == (ssize_t)size);
+}
+
+/* One packet of each; false behind the last. */
+static bool same_packet(struct source_pcap *source, pcap_t *pcap)
+{
+	struct captured_packet p;
+	struct pcap_pkthdr *header;
+	const u_char *data;
+	char error[512];
+	int got = source_pcap_next(source, &p, error, sizeof(error)), theirs = pcap_next_ex(pcap, &header, &data);
+	size_t len, left;
+
+	expect(got == 1 ? theirs == 1 : got == 0 ? theirs == PCAP_ERROR_BREAK : theirs == PCAP_ERROR);
+	if (got < 0)
+		expect(strstr(error, pcap_geterr(pcap)));
+	if (got != 1)
+		return false;
+	len = header->caplen < header->len ? header->caplen : header->len;
+	left = (size_t)(p.bytes.end - p.bytes.pos);
+	expect(left <= len && !memcmp(p.bytes.pos, data + len - left, left));
+	expect(p.meta.wire_len == header->len - (len - left));
+	if ((uint64_t)header->ts.tv_sec < 1u << 31 && (uint64_t)header->ts.tv_usec < 1000000000)
+		expect(p.time == (uint64_t)header->ts.tv_sec * 1000000000 + (uint64_t)header->ts.tv_usec);
+	return true;
+}
+
+static void check_packets(void)
+{
+	struct source_pcap *source;
+	char error[PCAP_ERRBUF_SIZE];
+	pcap_t *pcap;
+
+	if (source_pcap_open(&source, path, error, sizeof(error)))
+		return;
+	pcap = pcap_open_offline_with_tstamp_precision(path, PCAP_TSTAMP_PRECISION_NANO, error);
+	expect(pcap);
+	while (same_packet(source, pcap))
+		;
+	pcap_close(pcap);
+	source_pcap_close(source);
 }
 
 /* The source takes these signals for itself; they must go on ending the fuzzer. */
@@ -94,6 +137,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	check_printable(said, said_len, false, false);
 	free(said);
 	check_output(&options, (unsigned)reporter.summary.records);
+	check_packets();
 	reporter_free(&reporter);
 	return 0;
 }

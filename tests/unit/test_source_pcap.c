@@ -34,7 +34,7 @@ static char error[512]; /* of the last call */
 /* ---- writing ---- */
 
 static struct {
-	uint8_t data[4096];
+	uint8_t data[1 << 20];
 	size_t len;
 	bool big; /* byte order of put16 to put64 */
 } file;
@@ -384,6 +384,101 @@ static void test_captured_more_than_there_was(void **state)
 	assert_int_not_equal(parse(&s), PACKET_TCP);
 	assert_int_equal(next(), 1);
 	assert_int_equal(packet.bytes.end - packet.bytes.pos, 0);
+	close_at_end();
+}
+
+/* Packets lie across the end of what is read at once; each comes whole and in its place. */
+static void test_long_files(void **state)
+{
+	static const uint8_t padding[50];
+
+	(void)state;
+	for (int i = 0; i < 4; i++) {
+		begin_pcap(i & 1 ? MAGIC_NS : MAGIC_US, i & 2, 101);
+		for (uint32_t n = 0; n < 10000; n++) {
+			put_record_header(n, n, 40 + n % 50, 1540);
+			put(ipv4_syn, 40);
+			put(padding, n % 50);
+		}
+		open_saved();
+		for (uint32_t n = 0; n < 10000; n++) {
+			assert_int_equal(next(), 1);
+			assert_int_equal(packet.time, n * 1000000000ULL + n * (i & 1 ? 1ULL : 1000ULL));
+			assert_int_equal(packet.bytes.end - packet.bytes.pos, 40 + n % 50);
+			assert_memory_equal(packet.bytes.pos, ipv4_syn, 40);
+		}
+		close_at_end();
+	}
+}
+
+/* What the file's header says of all its packets does not make longer ones sane. */
+static void test_longest_packets(void **state)
+{
+	static const uint8_t rest[262145 - 40];
+
+	(void)state;
+	begin_pcap(MAGIC_US, false, 101);
+	file.len = 16;
+	put32(0x7fffffff);
+	file.len = 24;
+	for (uint32_t len = 262127; len < 262146; len += 9) {
+		put_record_header(1, 0, len, len);
+		put(ipv4_syn, 40);
+		put(rest, len - 40);
+	}
+	open_saved();
+	assert_int_equal(next(), 1);
+	assert_int_equal(packet.bytes.end - packet.bytes.pos, 262127);
+	assert_int_equal(next(), 1);
+	assert_int_equal(packet.bytes.end - packet.bytes.pos, 262136);
+	assert_error(next(), -EBADMSG, path, "262145, bigger than");
+	source_pcap_close(source);
+}
+
+/* A packet longer than the file's header says any is: its rest is passed over. */
+static void test_longer_than_the_snap_length(void **state)
+{
+	(void)state;
+	begin_pcap(MAGIC_US, false, 101);
+	file.len = 16;
+	put32(50);
+	file.len = 24;
+	put_record(ipv6_syn, 60);
+	put_record(ipv4_syn, 40);
+	open_saved();
+	assert_int_equal(next(), 1);
+	assert_int_equal(packet.bytes.end - packet.bytes.pos, 50);
+	assert_int_equal(packet.meta.wire_len, 60);
+	assert_int_equal(next(), 1);
+	assert_is_the_syn(4);
+	close_at_end();
+}
+
+/* Other forms than the common one: version 2.3 had lengths in either order, Kuznetsov's has longer packet headers. */
+static void test_old_forms(void **state)
+{
+	(void)state;
+	begin_pcap(MAGIC_US, false, 101);
+	file.data[6] = 3;
+	put_record_header(1, 0, 60, 40);
+	put(ipv4_syn, 40);
+	put_record(ipv6_syn, 60);
+	open_saved();
+	assert_int_equal(next(), 1);
+	assert_is_the_syn(4);
+	assert_int_equal(packet.meta.wire_len, 60);
+	assert_int_equal(next(), 1);
+	assert_is_the_syn(6);
+	close_at_end();
+
+	begin_pcap(0xa1b2cd34, false, 101);
+	put_record_header(1, 0, 40, 40);
+	put32(2);
+	put32(0);
+	put(ipv4_syn, 40);
+	open_saved();
+	assert_int_equal(next(), 1);
+	assert_is_the_syn(4);
 	close_at_end();
 }
 
@@ -776,6 +871,10 @@ int main(void)
 		cmocka_unit_test(test_not_ip),
 		cmocka_unit_test(test_cut_frames),
 		cmocka_unit_test(test_captured_more_than_there_was),
+		cmocka_unit_test(test_long_files),
+		cmocka_unit_test(test_longest_packets),
+		cmocka_unit_test(test_longer_than_the_snap_length),
+		cmocka_unit_test(test_old_forms),
 		cmocka_unit_test(test_cut_files),
 		cmocka_unit_test(test_absurd_packet_length),
 		cmocka_unit_test(test_no_captures),
