@@ -19,8 +19,11 @@ enum { QUEUE_ESTABLISHED = FLOW_WAITS, QUEUE_TOMBSTONES, QUEUES };
 /* They go when there are more, the oldest first; their numbers tell late segments from those of another connection. */
 #define TOMBSTONES_MAX 8192
 
-/* Memory is no matter here and only what is used is paid for: collisions are to be as good as none. */
-#ifndef FILE_EVIDENCE_CELLS /* the differential test takes the kernel's number */
+#define FIRST_BUCKETS 1024 /* a power of two, as what follows */
+
+/* Evidence grows with the table, so that few flows share a cell, but a small file does not pay for many. */
+#define EVIDENCE_PER_BUCKET 8
+#ifndef FILE_EVIDENCE_CELLS /* at most: 24 MiB. The differential test takes the kernel's number */
 #define FILE_EVIDENCE_CELLS (1u << 20)
 #endif
 
@@ -52,7 +55,8 @@ struct queue {
 struct flow_table {
 	struct flow_table_config config;
 	struct watch watch;
-	struct evidence evidence[FILE_EVIDENCE_CELLS];
+	struct evidence *evidence;
+	uint32_t evidence_mask;
 	struct entry **bucket;
 	uint32_t bucket_mask;
 	uint32_t entries, tombstones;
@@ -138,6 +142,23 @@ static void requeue(struct flow_table *t, struct entry *e)
 	queue_append(t, e, queue, since);
 }
 
+/* Each cell becomes two that its flow may have now; both get what it holds, since the tag tells whose it is. */
+static void grow_evidence(struct flow_table *t)
+{
+	size_t cells = (size_t)t->evidence_mask + 1;
+	struct evidence *evidence;
+
+	if (cells >= FILE_EVIDENCE_CELLS)
+		return;
+	evidence = must(malloc(2 * cells * sizeof(*evidence)));
+	prefer_huge_pages(evidence, 2 * cells * sizeof(*evidence));
+	memcpy(evidence, t->evidence, cells * sizeof(*evidence));
+	memcpy(evidence + cells, t->evidence, cells * sizeof(*evidence));
+	free(t->evidence);
+	t->evidence = evidence;
+	t->evidence_mask = (uint32_t)(2 * cells - 1);
+}
+
 static void grow(struct flow_table *t)
 {
 	uint32_t size = (t->bucket_mask + 1) * 2;
@@ -154,11 +175,12 @@ static void grow(struct flow_table *t)
 	free(t->bucket);
 	t->bucket = bucket;
 	t->bucket_mask = size - 1;
+	grow_evidence(t);
 }
 
 static struct evidence *evidence_of(struct flow_table *t, uint32_t hash)
 {
-	return &t->evidence[hash & (FILE_EVIDENCE_CELLS - 1)];
+	return &t->evidence[hash & t->evidence_mask];
 }
 
 /* The filter's count that holds an entry, or NULL: see closing_move and flow_idle_round in bpf/. */
@@ -569,7 +591,7 @@ void flow_table_segment(struct flow_table *t, const struct tcp_segment *s, uint3
 /* What an arrival is likely to need, in the order in which one leads to the other. */
 static __always_inline void prefetch_arrays(const struct flow_table *t, const struct arrival *a)
 {
-	__builtin_prefetch(&t->evidence[a->hash & (FILE_EVIDENCE_CELLS - 1)], 1);
+	__builtin_prefetch(&t->evidence[a->hash & t->evidence_mask], 1);
 	__builtin_prefetch(&t->bucket[a->place & t->bucket_mask]);
 }
 
@@ -715,17 +737,17 @@ struct flow_table *flow_table_new(const struct flow_table_config *config)
 
 	if (!t)
 		return NULL;
-	prefer_huge_pages(t, sizeof(*t));
 	t->config = *config;
 	t->entry_slab.size = sizeof(struct entry);
 	t->body_slab.size = sizeof(struct closing_body);
-	t->bucket_mask = 4095;
-	t->bucket = calloc(t->bucket_mask + 1, sizeof(*t->bucket));
-	if (!t->bucket) {
-		free(t);
-		return NULL;
-	}
-	return t;
+	t->bucket_mask = FIRST_BUCKETS - 1;
+	t->bucket = calloc(FIRST_BUCKETS, sizeof(*t->bucket));
+	t->evidence_mask = FIRST_BUCKETS * EVIDENCE_PER_BUCKET - 1;
+	t->evidence = calloc(FIRST_BUCKETS * EVIDENCE_PER_BUCKET, sizeof(*t->evidence));
+	if (t->bucket && t->evidence)
+		return t;
+	flow_table_free(t);
+	return NULL;
 }
 
 void flow_table_free(struct flow_table *t)
@@ -735,5 +757,6 @@ void flow_table_free(struct flow_table *t)
 	slab_free(&t->entry_slab);
 	slab_free(&t->body_slab);
 	free(t->bucket);
+	free(t->evidence);
 	free(t);
 }

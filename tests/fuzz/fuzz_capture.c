@@ -17,7 +17,7 @@
 #include "../../user/source_file.h"
 #include "../../user/source_pcap.h"
 #include "check.h"
-#include "flow_table_light.h"
+#include "fuzz.h"
 
 static int file_fd = -1;
 static char path[32];

@@ -618,6 +618,33 @@ static void test_many_flows(void **state)
 	tear_down(&t);
 }
 
+/* What is known of a flow stays known when others make the table grow. */
+static void test_evidence_while_growing(void **state)
+{
+	struct subject t;
+
+	(void)state;
+	set_up(&t);
+	for (t.port = 1; t.port < 200; t.port++)
+		open_flow(&t, 0);
+	for (uint32_t i = 0; i < 100000; i++) {
+		struct wire w = {.time = EPOCH + SECOND, .from = A, .flags = SYN};
+		struct tcp_segment s = parse_wire(&w);
+
+		s.src.lo = 0x0b000000 + i;
+		flow_table_segment(t.table, &s, 0);
+	}
+	for (t.port = 1; t.port < 200; t.port++)
+		SEND(&t, 2 * SECOND, .from = B, .flags = RST, .seq = 501);
+	expire(&t, 3000);
+	assert_int_equal(t.count, 199);
+	for (size_t i = 0; i < t.count; i++) {
+		assert_int_equal(t.reports[i].flow.side[A].end, 1051);
+		assert_int_equal(t.reports[i].flow.reset.validity, RESET_EXACT);
+	}
+	tear_down(&t);
+}
+
 static uint32_t hash_of(uint16_t port)
 {
 	struct wire w = {.from = A, .flags = SYN, .port = port};
@@ -901,6 +928,7 @@ int main(void)
 		cmocka_unit_test(test_finish),
 		cmocka_unit_test(test_freed_while_full),
 		cmocka_unit_test(test_many_flows),
+		cmocka_unit_test(test_evidence_while_growing),
 		cmocka_unit_test(test_colliding_flows),
 		cmocka_unit_test(test_equal_hashes),
 		cmocka_unit_test(test_same_again),
