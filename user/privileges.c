@@ -53,23 +53,46 @@ int privileges_exit_code(int err)
 	return err == -EPERM || err == -EACCES ? EXIT_PERMISSION : EXIT_RUNTIME;
 }
 
-/* Root becomes nobody, if it may (in some containers it may not). 0, or what libcap-ng says. */
-static int drop_capabilities(bool net_admin)
+static void select_capabilities(bool net_admin)
 {
-	bool change_id = geteuid() == 0 && capable(CAP_SETUID) && capable(CAP_SETGID);
-	capng_flags_t flags = CAPNG_DROP_SUPP_GRP | CAPNG_CLEAR_AMBIENT;
-
-	if (capable(CAP_SETPCAP))
-		flags |= CAPNG_CLEAR_BOUNDING;
 	capng_clear(CAPNG_SELECT_CAPS);
 	if (net_admin)
 		capng_update(CAPNG_ADD, CAPNG_EFFECTIVE | CAPNG_PERMITTED, CAP_NET_ADMIN);
-	if (change_id)
-		return capng_change_id(NOBODY, NOBODY, flags);
+}
+
+/* 0, or what libcap-ng says; *refused: the kernel changed no id. */
+static int become_nobody(bool *refused)
+{
+	capng_flags_t flags = CAPNG_DROP_SUPP_GRP | CAPNG_CLEAR_AMBIENT;
+	int err;
+
+	if (capable(CAP_SETPCAP))
+		flags |= CAPNG_CLEAR_BOUNDING;
+	err = capng_change_id(NOBODY, NOBODY, flags);
+	*refused = err <= -4 && err >= -6; /* group, supplementary groups, user */
+	return err;
+}
+
+/*
+ * Root becomes nobody where it may; in some containers it may not, and a user namespace may have no such id. 0, or what
+ * libcap-ng says.
+ */
+static int drop_capabilities(bool net_admin)
+{
+	bool refused = true;
+	int err;
+
+	if (geteuid() == 0 && capable(CAP_SETUID) && capable(CAP_SETGID)) {
+		select_capabilities(net_admin);
+		err = become_nobody(&refused);
+		if (!refused)
+			return err;
+	}
+	select_capabilities(net_admin);
 	return capng_apply(CAPNG_SELECT_CAPS);
 }
 
-int privileges_drop(bool net_admin)
+static int drop(bool live, bool net_admin)
 {
 	int parent_death = 0, err;
 
@@ -82,8 +105,18 @@ int privileges_drop(bool net_admin)
 	}
 	/* A change of ids clears what a supervisor has asked for. */
 	prctl(PR_SET_PDEATHSIG, parent_death);
-	err = sandbox_enter();
+	err = sandbox_enter(live);
 	if (err)
 		log_warn("runs without a system call filter: %s", strerror(-err));
 	return EXIT_FINE;
+}
+
+int privileges_drop(bool net_admin)
+{
+	return drop(true, net_admin);
+}
+
+int privileges_drop_all(void)
+{
+	return drop(false, false);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What live watching needs from the system to start, and giving it up once started.
+ * What live watching needs from the system to start, and giving up what is not needed any more.
  */
 #ifndef TCPFIN_PRIVILEGES_H
 #define TCPFIN_PRIVILEGES_H
@@ -16,5 +16,7 @@ int privileges_exit_code(int err);
  * CAP_NET_ADMIN stays, for clsact filters, which have to be taken off. 0, or EXIT_RUNTIME after saying why.
  */
 int privileges_drop(bool net_admin);
+/* The same once a file is open to be read: for that, the filter is narrower. */
+int privileges_drop_all(void);
 
 #endif

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The system call filter is one table: a row allows a call, or a call with one argument of a certain value. Nothing in
- * it writes a file, starts a program, loads BPF code or reaches another host. Records and notes go to descriptors that
- * were open before.
+ * The system call filter is two tables: a row allows a call, or a call with one argument of a certain value. Nothing in
+ * them writes a file, starts a program, loads BPF code or reaches another host. Records and notes go to descriptors
+ * that were open before.
  */
 #define _GNU_SOURCE 1 /* O_TMPFILE */
 #include <errno.h>
@@ -32,14 +32,8 @@ struct rule {
 /* What would make opening a file change it, or something beside it. */
 #define OPEN_CHANGES (O_ACCMODE | O_CREAT | O_TRUNC | (O_TMPFILE & ~O_DIRECTORY))
 
-static const struct rule rules[] = {
-	/* maps, and the sweep */
-	ALLOW_IF(bpf, 0, BPF_MAP_LOOKUP_ELEM),
-	ALLOW_IF(bpf, 0, BPF_MAP_GET_NEXT_KEY),
-	ALLOW_IF(bpf, 0, BPF_PROG_TEST_RUN),
-	ALLOW_IF(bpf, 0, BPF_OBJ_GET_INFO_BY_FD),
-	ALLOW_IF(bpf, 0, BPF_LINK_CREATE), /* --follow: the interface is back */
-
+/* What any watching does, of a file, too. */
+static const struct rule common_rules[] = {
 	/* output */
 	ALLOW(write),
 	ALLOW(writev),
@@ -66,23 +60,6 @@ static const struct rule rules[] = {
 	ALLOW_IF(fcntl, 1, F_DUPFD_CLOEXEC),
 	ALLOW_IF(fcntl, 1, F_GETFD),
 	ALLOW_IF(fcntl, 1, F_GETFL),
-
-	/* interfaces: index, name, state, link type, driver, addresses; taking clsact filters off */
-	ALLOW_IF(socket, 0, AF_UNIX),
-	ALLOW_IF(socket, 0, AF_INET),
-	ALLOW_IF(socket, 0, AF_NETLINK),
-	ALLOW(bind),
-	ALLOW(getsockname),
-	ALLOW(setsockopt),
-	ALLOW(sendto),
-	ALLOW(sendmsg),
-	ALLOW(recvfrom),
-	ALLOW(recvmsg),
-	ALLOW_IF(ioctl, 1, SIOCGIFINDEX),
-	ALLOW_IF(ioctl, 1, SIOCGIFNAME),
-	ALLOW_IF(ioctl, 1, SIOCGIFFLAGS),
-	ALLOW_IF(ioctl, 1, SIOCGIFHWADDR),
-	ALLOW_IF(ioctl, 1, SIOCETHTOOL),
 
 	/* the terminal: is it one, how wide */
 	ALLOW_IF(ioctl, 1, TCGETS),
@@ -114,6 +91,32 @@ static const struct rule rules[] = {
 	ALLOW(exit_group),
 };
 
+static const struct rule live_rules[] = {
+	/* maps, and the sweep */
+	ALLOW_IF(bpf, 0, BPF_MAP_LOOKUP_ELEM),
+	ALLOW_IF(bpf, 0, BPF_MAP_GET_NEXT_KEY),
+	ALLOW_IF(bpf, 0, BPF_PROG_TEST_RUN),
+	ALLOW_IF(bpf, 0, BPF_OBJ_GET_INFO_BY_FD),
+	ALLOW_IF(bpf, 0, BPF_LINK_CREATE), /* --follow: the interface is back */
+
+	/* interfaces: index, name, state, link type, driver, addresses; taking clsact filters off */
+	ALLOW_IF(socket, 0, AF_UNIX),
+	ALLOW_IF(socket, 0, AF_INET),
+	ALLOW_IF(socket, 0, AF_NETLINK),
+	ALLOW(bind),
+	ALLOW(getsockname),
+	ALLOW(setsockopt),
+	ALLOW(sendto),
+	ALLOW(sendmsg),
+	ALLOW(recvfrom),
+	ALLOW(recvmsg),
+	ALLOW_IF(ioctl, 1, SIOCGIFINDEX),
+	ALLOW_IF(ioctl, 1, SIOCGIFNAME),
+	ALLOW_IF(ioctl, 1, SIOCGIFFLAGS),
+	ALLOW_IF(ioctl, 1, SIOCGIFHWADDR),
+	ALLOW_IF(ioctl, 1, SIOCETHTOOL),
+};
+
 static int add_rule(scmp_filter_ctx filter, const struct rule *rule)
 {
 	struct scmp_arg_cmp compare = SCMP_CMP64(rule->argument, SCMP_CMP_MASKED_EQ, rule->mask, rule->value);
@@ -122,15 +125,25 @@ static int add_rule(scmp_filter_ctx filter, const struct rule *rule)
 	return seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, rule->call, rule->mask ? 1 : 0, &compare);
 }
 
-int sandbox_enter(void)
+static int add_rules(scmp_filter_ctx filter, const struct rule *rules, size_t n)
+{
+	int err = 0;
+
+	for (size_t i = 0; i < n && !err; i++)
+		err = add_rule(filter, &rules[i]);
+	return err;
+}
+
+int sandbox_enter(bool live)
 {
 	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ERRNO(EPERM));
-	int err = 0;
+	int err;
 
 	if (!filter)
 		return -ENOMEM;
-	for (size_t i = 0; i < sizeof(rules) / sizeof(rules[0]) && !err; i++)
-		err = add_rule(filter, &rules[i]);
+	err = add_rules(filter, common_rules, sizeof(common_rules) / sizeof(common_rules[0]));
+	if (live && !err)
+		err = add_rules(filter, live_rules, sizeof(live_rules) / sizeof(live_rules[0]));
 	err = err ? err : seccomp_load(filter);
 	seccomp_release(filter);
 	return err;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * packet -> parse -> flow, for a file. Packet time is the only clock.
+ * packet -> parse -> flow, for a file. Packet time is the only clock. Not a byte of the file is looked at with more
+ * rights than that takes: they are given up once it is open.
  */
 #include <errno.h>
 #include <signal.h>
@@ -9,6 +10,7 @@
 
 #include "flow_table.h"
 #include "log.h"
+#include "privileges.h"
 #include "source_file.h"
 #include "source_pcap.h"
 
@@ -106,7 +108,8 @@ static int read_packets(struct source_pcap *pcap, struct replay *replay, const s
 	return more < 0 && !interrupted ? (log_error("%s", error), more) : 0;
 }
 
-int source_file_run(struct reporter *reporter, const struct options *options, uint64_t *counters)
+static int replay_file(struct source_pcap *pcap, struct reporter *reporter, const struct options *options,
+		       uint64_t *counters)
 {
 	struct replay replay = {.reporter = reporter, .reason = REPORT_ENDED};
 	struct flow_table_config config = { /* hash_seed 0: the same file gives the same records */
@@ -117,9 +120,8 @@ int source_file_run(struct reporter *reporter, const struct options *options, ui
 		.counters = counters,
 		.all_segments = options->all_segments,
 	};
-	struct source_pcap *pcap;
 	char error[512];
-	int err = source_pcap_open(&pcap, options->read_file, error, sizeof(error));
+	int err = source_pcap_start(pcap, error, sizeof(error));
 
 	if (err) {
 		log_error("%s", error);
@@ -130,7 +132,6 @@ int source_file_run(struct reporter *reporter, const struct options *options, ui
 	replay.table = flow_table_new(&config);
 	if (!replay.table) {
 		log_error("out of memory for flows");
-		source_pcap_close(pcap);
 		return EXIT_RUNTIME;
 	}
 	handle_signals();
@@ -139,6 +140,21 @@ int source_file_run(struct reporter *reporter, const struct options *options, ui
 	flow_table_finish(replay.table, options->show_open);
 	reporter_flush(reporter);
 	flow_table_free(replay.table);
-	source_pcap_close(pcap);
 	return err ? EXIT_RUNTIME : EXIT_FINE;
+}
+
+int source_file_run(struct reporter *reporter, const struct options *options, uint64_t *counters)
+{
+	struct source_pcap *pcap;
+	char error[512];
+	int code;
+
+	if (source_pcap_open(&pcap, options->read_file, error, sizeof(error))) {
+		log_error("%s", error);
+		return EXIT_RUNTIME;
+	}
+	code = privileges_drop_all();
+	code = code ? code : replay_file(pcap, reporter, options, counters);
+	source_pcap_close(pcap);
+	return code;
 }

@@ -282,18 +282,23 @@ int source_pcap_open(struct source_pcap **source, const char *path, char *error,
 		return -ENOMEM;
 	}
 	err = open_fd(s, path, error, error_size);
-	if (!err)
-		err = open_stream(s, error, error_size);
-	if (!err)
-		err = judge_head(s, error, error_size);
-	if (!err)
-		err = open_pcap(s, error, error_size);
 	if (err) {
 		source_pcap_close(s);
 		return err;
 	}
 	*source = s;
 	return 0;
+}
+
+int source_pcap_start(struct source_pcap *s, char *error, size_t error_size)
+{
+	int err = open_stream(s, error, error_size);
+
+	if (!err)
+		err = judge_head(s, error, error_size);
+	if (!err)
+		err = open_pcap(s, error, error_size);
+	return err;
 }
 
 void source_pcap_close(struct source_pcap *s)

@@ -20,10 +20,15 @@ struct captured_packet {
 };
 
 /*
- * Opens path ("-": stdin). 0, or a negative errno with one line in error that says what to do: no such file, no
- * capture, gzip (says how to unpack), unsupported link type (with its number and name).
+ * Opens path ("-": stdin), and reads nothing of it yet. 0, or a negative errno with one line in error that says what to
+ * do: no such file, a directory, a terminal.
  */
 int source_pcap_open(struct source_pcap **source, const char *path, char *error, size_t error_size);
+/*
+ * Reads the file's head, once. 0, or as above: no capture, gzip (says how to unpack), unsupported link type (with its
+ * number and name).
+ */
+int source_pcap_start(struct source_pcap *source, char *error, size_t error_size);
 /*
  * The next packet: 1, 0 at the end of the file, or a negative errno with a line in error (file cut in the middle of a
  * packet, mixed link types, broken block). A packet whose link header is cut is returned with an empty cursor.

@@ -117,8 +117,9 @@ static void load_file(struct pool *p, const char *path)
 	char error[512];
 
 	if (!source_pcap_open(&source, path, error, sizeof(error))) {
-		while (source_pcap_next(source, &packet, error, sizeof(error)) > 0)
-			add_packet(&c, &packet);
+		if (!source_pcap_start(source, error, sizeof(error)))
+			while (source_pcap_next(source, &packet, error, sizeof(error)) > 0)
+				add_packet(&c, &packet);
 		source_pcap_close(source);
 	}
 	if (!c.count) {

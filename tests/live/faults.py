@@ -79,6 +79,30 @@ def privileges_of_capabilities(lab):
     works_without(lab, program=as_nobody(lab, "bpf", "perfmon", "net_admin"))
 
 
+SEED = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../golden/captures/seed-ssh-close.pcap")
+
+
+@test
+def privileges_of_a_reader(lab):
+    """Before it sees the first byte of a capture it has given up everything, whoever started it, and then reads it."""
+    with open(SEED, "rb") as file:
+        capture = file.read()
+    nobody = as_nobody(lab)
+    namespace = [*nobody[:-1], "unshare", "--map-root-user", nobody[-1]]  # root of a namespace that has no other id
+    for name, program in (("root", PROGRAM), ("nobody", nobody), ("namespace", namespace)):
+        fifo = lab.file(name)
+        os.mkfifo(fifo)
+        os.chmod(fifo, 0o644)
+        reader = Process(lab, lab.client, [*program, "--format=json", "-q", "-r", fifo])
+        with open(fifo, "r+b", buffering=0) as pipe:  # does not wait for the reader
+            until(lambda: status_of(reader)["Seccomp"] == "2", "system call filter")
+            gave_up(reader)
+            pipe.write(capture)
+        equal("exit code", reader.wait(), 0)
+        equal("records", reader.stdout.count("\n"), 1)
+        equal("stderr", reader.stderr, "")
+
+
 @test
 def no_system_call_refused(lab):
     """In a whole run, with figures and text, the filter refuses nothing."""

@@ -33,14 +33,14 @@
 #include "../../user/sandbox.h"
 
 /* Runs it inside, and returns the child's exit code. */
-static int inside(int (*what)(void))
+static int inside(bool live, int (*what)(void))
 {
 	int status = -1;
 	pid_t child = fork();
 
 	assert_true(child >= 0);
 	if (!child) {
-		int err = sandbox_enter();
+		int err = sandbox_enter(live);
 
 		_exit(err ? 100 : what());
 	}
@@ -106,11 +106,13 @@ static int ask_about_privileges(void)
 static void test_allowed(void **state)
 {
 	(void)state;
-	assert_int_equal(inside(read_file), 0);
-	assert_int_equal(inside(use_memory), 0);
-	assert_int_equal(inside(look_at_interfaces), 0);
-	assert_int_equal(inside(tell_time), 0);
-	assert_int_equal(inside(write_descriptors), 0);
+	for (int live = 0; live < 2; live++) {
+		assert_int_equal(inside(live, read_file), 0);
+		assert_int_equal(inside(live, use_memory), 0);
+		assert_int_equal(inside(live, tell_time), 0);
+		assert_int_equal(inside(live, write_descriptors), 0);
+	}
+	assert_int_equal(inside(true, look_at_interfaces), 0);
 }
 
 /* ---- what an intruder would like ---- */
@@ -161,12 +163,29 @@ static int reach_others(void)
 static void test_refused(void **state)
 {
 	(void)state;
-	assert_int_equal(inside(open_to_write), 0);
-	assert_int_equal(inside(run_program), 0);
-	assert_int_equal(inside(run_memory), 0);
-	assert_int_equal(inside(load_bpf), 0);
-	assert_int_equal(inside(reach_others), 0);
-	assert_int_equal(inside(ask_about_privileges), 0);
+	for (int live = 0; live < 2; live++) {
+		assert_int_equal(inside(live, open_to_write), 0);
+		assert_int_equal(inside(live, run_program), 0);
+		assert_int_equal(inside(live, run_memory), 0);
+		assert_int_equal(inside(live, load_bpf), 0);
+		assert_int_equal(inside(live, reach_others), 0);
+		assert_int_equal(inside(live, ask_about_privileges), 0);
+	}
+}
+
+static int ask_kernel(void)
+{
+	union bpf_attr attr = {};
+
+	return refused(socket(AF_UNIX, SOCK_STREAM, 0)) || refused(socket(AF_INET, SOCK_DGRAM, 0)) ||
+	       refused(socket(AF_NETLINK, SOCK_RAW, 0)) || refused(sendto(0, "", 0, 0, NULL, 0)) ||
+	       refused(syscall(SYS_bpf, BPF_MAP_LOOKUP_ELEM, &attr, sizeof(attr)));
+}
+
+static void test_refused_with_a_file(void **state)
+{
+	(void)state;
+	assert_int_equal(inside(false, ask_kernel), 0);
 }
 
 int main(void)
@@ -174,6 +193,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_allowed),
 		cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_refused_with_a_file),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -121,8 +121,16 @@ static struct captured_packet packet;
 
 static int open_path(const char *name)
 {
+	int err;
+
 	error[0] = '\0';
-	return source_pcap_open(&source, name, error, sizeof(error));
+	err = source_pcap_open(&source, name, error, sizeof(error));
+	if (err)
+		return err;
+	err = source_pcap_start(source, error, sizeof(error));
+	if (err)
+		source_pcap_close(source);
+	return err;
 }
 
 static void open_saved(void)
