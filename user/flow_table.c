@@ -591,7 +591,7 @@ void flow_table_segment(struct flow_table *t, const struct tcp_segment *s, uint3
 /* What an arrival is likely to need, in the order in which one leads to the other. */
 static __always_inline void prefetch_arrays(const struct flow_table *t, const struct arrival *a)
 {
-	__builtin_prefetch(&t->evidence[a->hash & t->evidence_mask], 1);
+	__builtin_prefetch(&t->evidence[a->hash & t->evidence_mask].side[a->side & 1], 1);
 	__builtin_prefetch(&t->bucket[a->place & t->bucket_mask]);
 }
 
