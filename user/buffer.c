@@ -46,16 +46,17 @@ void buffer_text(struct buffer *b, const char *text)
 	buffer_bytes(b, text, strlen(text));
 }
 
+/* So many bits make so many digits, or one more: 1233 / 4096 is log10(2), closely enough for 64 bits. */
 static unsigned decimal_digits(uint64_t n)
 {
-	uint64_t power = 10;
-	unsigned digits = 1;
+	static const uint64_t powers[] = {
+		0, 10, 100, 1000, 10000, 100000, 1000000, 10000000, 100000000, 1000000000, 10000000000, 100000000000,
+		1000000000000, 10000000000000, 100000000000000, 1000000000000000, 10000000000000000,
+		100000000000000000, 1000000000000000000, 10000000000000000000U,
+	};
+	unsigned bits = 64 - (unsigned)__builtin_clzll(n | 1), digits = bits * 1233 / 4096;
 
-	while (digits < 20 && n >= power) {
-		power *= 10;
-		digits++;
-	}
-	return digits;
+	return digits + (n >= powers[digits]);
 }
 
 void buffer_unsigned(struct buffer *b, uint64_t n)
