@@ -97,6 +97,13 @@ def abort(sock):
     sock.close()
 
 
+def heard_the_reset(sock):
+    """Waits for the other side's RST."""
+    with contextlib.suppress(ConnectionResetError):
+        sock.recv(1)
+        raise ConnectionError("no reset")
+
+
 class Scenario(NamedTuple):
     """expected: fields of the record by their dotted names."""
 
@@ -194,6 +201,19 @@ def linger0(path):
     c = path.connect()
     talk(c)
     abort(c.client)
+    c.server.close()
+    return c.key
+
+
+@scenario("the client aborts, its reset is lost on the way, and the server closes later", "reset", closer="source",
+          reset__by="source", reset__phase="established")
+def reset_lost(path):
+    c = path.connect()
+    talk(c)
+    with path.server.dropping(f"tcp dport {c.key[2]} tcp flags & rst == rst"):
+        abort(c.client)
+    c.server.shutdown(socket.SHUT_WR)
+    heard_the_reset(c.server)
     c.server.close()
     return c.key
 

@@ -92,15 +92,24 @@ class Close:
             one, two = two, one
         return one, two, crossed
 
+    def reset(self):
+        """The RST that ended it. One that came when both FINs had been acknowledged was too late to end anything."""
+        if all(copies and self.acknowledgment(copies[0]) for copies in self.fins.values()):
+            return None
+        return self.first(lambda s: s.flags & RST)
+
+    def closer(self):
+        """Whose FIN or RST came first: behind the RST that ended it, a FIN closes nothing. None where none came."""
+        ends = [*(copies[0] for copies in self.fins.values() if copies), *filter(None, [self.reset()])]
+        return self.role(min(ends, key=lambda s: s.time)) if ends else None
+
     def steps(self):
         """Pairs of segments, None where one was not seen."""
         syn, synack = self.first(lambda s: s.flags & SYN), self.first(lambda s: s.flags & (SYN | ACK) == SYN | ACK)
         handshake = synack and self.first(lambda s: s.flags & (SYN | ACK) == ACK and s.ack == synack.end)
-        reset = self.first(lambda s: s.flags & RST)
+        reset = self.reset()
         one, two, crossed = self.first_fins()
         one_ack, two_ack = self.acknowledgment(one), self.acknowledgment(two)
-        if one_ack and two_ack:
-            reset = None  # it came too late to end anything
         if reset:  # what came later came too late
             one, two, one_ack, two_ack = (segment if segment and segment.time < reset.time else None
                                           for segment in (one, two, one_ack, two_ack))
@@ -126,9 +135,9 @@ class Close:
             told = record["tcp"]["timing"][name]
             check(abs(told / 1e9 - seconds) < TOLERANCE,
                   f"{name} is {told / 1e6:.3f} ms, tcpdump says {seconds * 1e3:.3f} ms")
-        fins = [copies[0] for copies in self.fins.values() if copies]
-        if fins and record["tcp"]["closer"] != "both":
-            equal("closer", record["tcp"]["closer"], self.role(min(fins, key=lambda fin: fin.time)))
+        closer = self.closer()
+        if closer and record["tcp"]["closer"] != "both":
+            equal("closer", record["tcp"]["closer"], closer)
         for name, flags in (("syn", SYN), ("syn_ack", SYN | ACK)):
             copies = [s for s in self.segments if s.flags & (SYN | ACK) == flags]
             equal(f"retransmits.{name}", record["tcp"]["retransmits"][name], max(len(copies) - 1, 0))
