@@ -154,8 +154,12 @@ class Suite:
         self.workers = workers  # tests at a time: many mostly wait
         self.time_limit = time_limit  # s, of one test; those that take long have an hour
 
+    def add(self, name, function):
+        """function: called with a laboratory; what it returns is for the suite's end."""
+        self.tests[name] = function
+
     def test(self, function):
-        self.tests[function.__name__] = function
+        self.add(function.__name__, function)
         return function
 
     def long_test(self, function):
@@ -163,7 +167,7 @@ class Suite:
         return self.test(function)
 
     def run(self, name):
-        """Runs one test, prints its line and returns its first word."""
+        """Runs one test, prints its line and returns its first word, and what the test has returned."""
         limit = self.time_limit * (60 if name in self.long else 1)
 
         def give_up(_signal, _frame):
@@ -171,10 +175,10 @@ class Suite:
 
         signal.signal(signal.SIGALRM, give_up)
         signal.alarm(limit)
+        verdict, why, result = "ok", "", None
         try:
             with Lab() as lab:
-                self.tests[name](lab)
-            verdict, why = "ok", ""
+                result = self.tests[name](lab)
         except Skip as reason:
             verdict, why = "skip", reason
         except Failure as failure:
@@ -184,17 +188,21 @@ class Suite:
         finally:
             signal.alarm(0)
         print(f"{verdict} {name}" + (f" - {why}".replace("\n", " | ") if why else ""), flush=True)
-        return verdict
+        return verdict, result
 
     def run_all(self, names):
+        """What run() returns, of each."""
         if self.workers == 1:
             return [self.run(name) for name in names]
         with concurrent.futures.ProcessPoolExecutor(self.workers, multiprocessing.get_context("fork"),
-                                                    begin_worker) as pool:
-            return list(pool.map(self.run, names))
+                                                    begin_worker, [self]) as pool:
+            return list(pool.map(run_in_worker, names))
 
-    def main(self, argv):
-        """argv: the suite's own name, the program under test, and the names of tests if not all are wanted."""
+    def main(self, argv, at_end=None):
+        """
+        argv: the suite's own name, the program under test, and the names of tests if not all are wanted. at_end: called
+        before the sum with what the tests have returned.
+        """
         if len(argv) < 2:
             sys.exit(f"usage: {os.path.basename(argv[0])} TCPFIN-TRACE [NAME...]")
         names = argv[2:] or [name for name in self.tests if name not in self.long]
@@ -205,11 +213,22 @@ class Suite:
             sys.exit(f"{argv[0]}: network namespaces need root")
         PROGRAM[:] = [os.path.abspath(argv[1])]
         signal.signal(signal.SIGTERM, leave)  # the tests that have begun clean up behind themselves
-        verdicts = self.run_all(names)
+        verdicts, results = zip(*self.run_all(names))
+        if at_end:
+            at_end(results)
         failed = verdicts.count("not ok")
         print(f"{verdicts.count('ok')} passed, {failed} failed, {verdicts.count('skip')} skipped")
         sys.exit(1 if failed else 0)
 
 
-def begin_worker():
+# In a worker: its suite. Not every test can be pickled, so that a worker has them by the fork and is told names.
+OWN = []
+
+
+def begin_worker(suite):
     libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    OWN[:] = [suite]
+
+
+def run_in_worker(name):
+    return OWN[0].run(name)

@@ -3,34 +3,27 @@
 """
 kernels.py TCPFIN-TRACE [NAME...]: every way of a close as real kernels do it, as root, all of them or those named.
 
-Each test plays in a fresh laboratory (scene.py says how it is judged); they run side by side, since they mostly wait.
-Prints a line a test, "ok NAME", "not ok NAME - why" or "skip NAME - why", then what both ends of a path with 50 ms each
-way tell of the same close, and the sum. Exit code 1 if one failed.
+scene.py says how a test is judged, harness.py how they are run and what they print; before the sum comes what both ends
+of a path with 50 ms each way tell of the same close.
 """
-import concurrent.futures
 import errno
 import functools
-import multiprocessing
-import os
-import signal
 import socket
 import sys
 import time
 
 from closes import LATE, REPLY, REQUEST, abort, close_in_turn, heard_the_end, receive, talk
-from netlab import FIN, PR_SET_PDEATHSIG, RST, SYN, Failure, Lab, Skip, check, equal, leave, libc
+from harness import PROGRAM, Suite
+from netlab import FIN, RST, SYN, Failure, check, equal
 from relay import KEPT, Rule, realtime
 from scene import ROLES, TCP_SEND_QUEUE, Scenario, error_is, perform, queue_number
 from witness import TOLERANCE, Close
 
-WORKERS = 6  # tests at a time
-TIME_LIMIT = 180  # s, of one test
 MS = 0.001
 BOTH_VERSIONS = (4, 6)
 TCP_USER_TIMEOUT = 18
 ANY = object()  # in a story: is not looked at
-TESTS = {}
-PROGRAM = []  # the command of the program under test
+suite = Suite(workers=6, time_limit=180)
 
 
 def scenario(*tells, server_tells=None, client=None, server=None, kernel_knows=None, sysctl=None, relay=None,
@@ -40,7 +33,7 @@ def scenario(*tells, server_tells=None, client=None, server=None, kernel_knows=N
         told = Scenario(play, tells, server_tells or tells, client or {}, server or {}, kernel_knows or {},
                         sysctl or {}, relay, options, at_exit)
         for version in versions:
-            TESTS[play.__name__ + {4: "", 6: "_ipv6"}[version]] = functools.partial(perform, told, version, PROGRAM)
+            suite.add(play.__name__ + {4: "", 6: "_ipv6"}[version], functools.partial(perform, told, version, PROGRAM))
         return play
     return add
 
@@ -624,58 +617,15 @@ def times_server_closes(s):
     return long_way(s, "destination")
 
 
-# ---- the runner ----
+# ---- the end ----
 
-def give_up(_signal, _frame):
-    raise Failure(f"not done after {TIME_LIMIT} s")
-
-
-def run(name):
-    """Runs one test. Returns the first word of its line, the line, and the lines that it has for the table."""
-    signal.alarm(TIME_LIMIT)
-    verdict, why, table = "ok", "", None
-    try:
-        with Lab() as lab:
-            table = TESTS[name](lab)
-    except Skip as reason:
-        verdict, why = "skip", reason
-    except Failure as failure:
-        verdict, why = "not ok", failure
-    except Exception as error:  # whatever it is, the other tests shall run
-        verdict, why = "not ok", f"{type(error).__name__}: {error}"
-    finally:
-        signal.alarm(0)
-    return verdict, f"{verdict} {name}" + (f" - {why}".replace("\n", " | ") if why else ""), table
-
-
-def begin_worker():
-    libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-    signal.signal(signal.SIGALRM, give_up)
-
-
-def main(program, *names):
-    unknown = [name for name in names if name not in TESTS]
-    if unknown:
-        sys.exit(f"kernels.py: no test {' '.join(unknown)}; there are: {' '.join(TESTS)}")
-    if os.geteuid() != 0:
-        sys.exit("kernels.py: network namespaces need root")
-    PROGRAM[:] = [os.path.abspath(program)]
-    signal.signal(signal.SIGTERM, leave)  # the tests that have begun clean up behind themselves
-    verdicts, table = [], []
-    with concurrent.futures.ProcessPoolExecutor(WORKERS, multiprocessing.get_context("fork"), begin_worker) as pool:
-        for verdict, line, lines in pool.map(run, names or TESTS):
-            print(line, flush=True)
-            verdicts.append(verdict)
-            table += lines or []
-    if table:
+def print_table(tables):
+    """What both ends tell of the same close; only some tests have lines for it."""
+    lines = [line for table in tables for line in table or []]
+    if lines:
         head = LAYOUT.format("CLOSED BY", "SEEN BY", "TIME", "CONTAINS", "PLANNED", "TCPDUMP", "TCPFIN-TRACE")
-        print("", head, *table, "", sep="\n")
-    failed = verdicts.count("not ok")
-    print(f"{verdicts.count('ok')} passed, {failed} failed, {verdicts.count('skip')} skipped")
-    return 1 if failed else 0
+        print("", head, *lines, "", sep="\n")
 
 
 if __name__ == "__main__":
-    if len(sys.argv) < 2:
-        sys.exit("usage: kernels.py TCPFIN-TRACE [NAME...]")
-    sys.exit(main(*sys.argv[1:]))
+    suite.main(sys.argv, print_table)

@@ -13,9 +13,9 @@ from typing import Callable, NamedTuple
 
 import frames
 from closes import Connection, Path, talk
+from harness import about, expect, key_of, raw_socket
 from netlab import RST, SYN, Tracer, check, equal, ipv4, ipv6, mac, need, until
 from relay import DEVICE, Relay
-from run import about, expect, key_of, raw_socket
 from witness import TOLERANCE, Capture, Close, one_after_another, retransmissions
 
 ROLES = ("source", "destination")  # the client, the server
