@@ -125,12 +125,14 @@ def last_ack_lost(s):
 
 
 @scenario(graceful("source", bytes=(len(REQUEST) + len(REPLY), len(REPLY))), server={"TCPOFOQueue": 1},
-          relay=(10 * MS, Rule(lambda p: p.up and p.len == len(REPLY), 40 * MS, 1)), versions=BOTH_VERSIONS)
+          relay=(10 * MS, Rule(lambda p: p.up and p.len == len(REPLY), KEPT)), versions=BOTH_VERSIONS)
 def fin_overtakes_data(s):
-    """The FIN is faster than the last data."""
+    """The FIN is faster than the last data, which wait on their way until it has come."""
     c = s.connect()
     c.client.sendall(REPLY)
     c.client.shutdown(socket.SHUT_WR)
+    s.count_reaches("destination", "TCPOFOQueue", 1)
+    s.relay.lift_rules()
     receive(c.server, len(REPLY))
     heard_the_end(c.server)
     s.reach(c.key, "FIN-WAIT-2", "CLOSE-WAIT")
