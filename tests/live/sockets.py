@@ -291,6 +291,16 @@ def unread_bytes(lab):
         equal("how", record["source"]["process"]["how"], "close")
 
 
+def notsent(lab, port):
+    """What ss tells, once the kernel has sent all that the window lets it."""
+    before, now = None, ""
+    while before != now:
+        time.sleep(PAUSE)
+        before, now = now, re.search(r"notsent:(\d+)|$", ss(lab.client, "-i", port))[1]
+    check(now, "ss shows nothing unsent")
+    return int(now)
+
+
 @test
 def unsent_bytes(lab):
     """As ss's "notsent" has them, while the other end's window is shut."""
@@ -302,13 +312,11 @@ def unsent_bytes(lab):
             c.client.send(b"u" * 65536)
     except BlockingIOError:
         pass
-    time.sleep(PAUSE)
-    unsent = re.search(r"notsent:(\d+)", ss(lab.client, "-i", c.key[1]))
-    check(unsent, "ss shows nothing unsent")
+    unsent = notsent(lab, c.key[1])
     abort(c.client)
     c.server.close()
     tracer.wait_for(1)
-    equal("unsent_bytes", tracer.stop()[0]["source"]["socket"]["unsent_bytes"], int(unsent[1]))
+    equal("unsent_bytes", tracer.stop()[0]["source"]["socket"]["unsent_bytes"], unsent)
 
 
 # ---- why it was reset ----
