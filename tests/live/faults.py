@@ -4,6 +4,7 @@
 faults.py TCPFIN-TRACE [NAME...]: attacks and faults, and what good behaviour is; as root. README.md has the table of
 faults; harness.py says how tests are run and what they print. Tests that take long run only when named.
 """
+import calendar
 import contextlib
 import fcntl
 import json
@@ -662,6 +663,67 @@ def self_connection(lab):
     sock.recv(5)
     sock.close()
     expect(one_each(tracer.stop(), [(4, port, port)])[4, port, port], {"tcp.outcome": "unknown"})
+
+
+STEP_AFTER = 3  # s
+
+
+def wall_time(text):
+    """Seconds since 1970 of an event's time; the nanoseconds are left out."""
+    return calendar.timegm(time.strptime(text[:19], "%Y-%m-%dT%H:%M:%S"))
+
+
+@test
+def clock_stepped(lab):
+    """The wall clock is set back an hour while a connection is open: wall times follow it, no duration does."""
+    stepper = os.path.join(os.path.dirname(os.path.abspath(PROGRAM[0])), "tests/step_clock.so")
+    started = time.time()
+    tracer = watch(lab, program=["env", f"LD_PRELOAD={stepper}", f"STEP_AFTER={STEP_AFTER}", *PROGRAM])
+    before = close_some(paths(lab)[0], 1)
+    tracer.wait_for(1)
+    listener = lab.server.socket(socket.AF_INET)
+    listener.bind((ipv4(0, 2), 0))
+    listener.listen()
+    client = lab.client.socket(socket.AF_INET)
+    client.connect(listener.getsockname())
+    served, _ = listener.accept()
+    across = (4, client.getsockname()[1], listener.getsockname()[1])
+    opened = time.time()
+    time.sleep(max(started + STEP_AFTER + 1.5 - opened, 1))
+    lasted = time.time() - opened
+    client.close()
+    served.close()
+    after = close_some(paths(lab)[0], 1)
+    tracer.wait_for(3)
+    records = one_each(tracer.stop(), [*before, across, *after])
+    for key, back in ((before[0], 0), (across, 3600), (after[0], 3600)):
+        record = records[key]
+        expect(record, {"tcp.outcome": "graceful"})
+        start, end = (wall_time(record["event"][name]) for name in ("start", "end"))
+        check(abs(start + back - started) < 30, f"started at {record['event']['start']}")
+        duration = record["event"]["duration"] / 1e9
+        check(0 <= end - start <= duration + 1, f"{record['event']} lasted {duration} s")
+        check(all(ns is None or 0 <= ns < 30e9 for ns in record["tcp"]["timing"].values()), record["tcp"]["timing"])
+    check(abs(records[across]["event"]["duration"] / 1e9 - lasted) < 0.5, f"{records[across]['event']}, not {lasted} s")
+
+
+@test
+def busy_cpu(lab):
+    """On one CPU beside two programs that never sleep, with the traffic on the others: nothing is lost."""
+    cpus = sorted(os.sched_getaffinity(0))
+    if len(cpus) < 2:
+        raise Skip("one CPU only")
+    tracer = watch(lab, program=["taskset", "-c", str(cpus[0]), *PROGRAM])
+    busy = [subprocess.Popen(["taskset", "-c", str(cpus[0]), sys.executable, "-c", "while True: pass"])
+            for _ in range(2)]
+    try:
+        keys = close_some(paths(lab)[0], 100)
+        tracer.wait_for(100)
+    finally:
+        for process in busy:
+            process.kill()
+            process.wait()
+    one_each(tracer.stop(), keys)
 
 
 @test
