@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Connections of live interfaces: loads and attaches the BPF programs, collects what they announce, settles it and hands
+ * Connections of live interfaces: loads and attaches the BPF programs, collects what has ended and settled, and hands
  * it to the reporter.
  */
 #ifndef TCPFIN_SOURCE_LIVE_H

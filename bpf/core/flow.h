@@ -381,7 +381,8 @@ static __always_inline flag_t flow_completes_handshake(const struct flow *f, con
 	const struct flow_open *o = &f->open;
 
 	return !(f->state & FLOW_PROVEN) && (o->seen & (OPEN_SYNACK | OPEN_ACK)) == OPEN_SYNACK &&
-	       side == o->source && (s->flags & (TCP_ACK | TCP_RST)) == TCP_ACK && s->ack - (o->isn[!side] + 1) < FLOW_HANDSHAKE_SLACK &&
+	       side == o->source && (s->flags & (TCP_ACK | TCP_RST)) == TCP_ACK &&
+	       s->ack - (o->isn[!side] + 1) < FLOW_HANDSHAKE_SLACK &&
 	       (s->seq + !!(s->flags & TCP_SYN)) - (o->isn[side & 1] + 1) < FLOW_HANDSHAKE_SLACK;
 }
 
@@ -796,7 +797,8 @@ static __always_inline flag_t flow_evident(const struct evidence *evidence, cons
 {
 	const struct evidence_side *me = &evidence->side[side & 1], *peer = &evidence->side[!side];
 
-	return evidence_is_of(me, hash) && evidence_is_of(peer, hash) && s->seq - me->end + EVIDENCE_REORDER < 2 * EVIDENCE_REORDER &&
+	return evidence_is_of(me, hash) && evidence_is_of(peer, hash) &&
+	       s->seq - me->end + EVIDENCE_REORDER < 2 * EVIDENCE_REORDER &&
 	       me->ack - peer->end + EVIDENCE_REORDER < 2 * EVIDENCE_REORDER;
 }
 

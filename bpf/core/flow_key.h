@@ -20,8 +20,8 @@ struct flow_key {
 	__u32 hash;      /* flow_hash of the fields above: spreads the key over tables and the watch filter */
 	__u8 family;     /* 4 or 6 */
 	/*
-	 * 0, but for closing flows whose tuple is in use again before user space has taken the older record: only user
-	 * space deletes those, so the newer one takes the next generation.
+	 * 0, but for closing flows whose tuple was in use again before the older one was collected: that one keeps its key,
+	 * and the newer one takes the next generation.
 	 */
 	__u8 generation;
 	__u16 pad;
