@@ -47,26 +47,23 @@ help:
 
 # ---- build ----
 
-$(B)/tcpfin_trace.bpf.o: $(wildcard bpf/*.c bpf/*.h bpf/core/*.h) Makefile
+define compile_bpf
 	@mkdir -p $(@D)
-	$(CLANG) $(BPF_CFLAGS) -c bpf/tcpfin_trace.bpf.c -o $@.tmp
+	$(CLANG) $(BPF_CFLAGS) -c $< -o $@.tmp
 	$(BPFTOOL) gen object $@ $@.tmp
 	@rm -f $@.tmp
+endef
 
-$(B)/tcpfin_trace.skel.h: $(B)/tcpfin_trace.bpf.o
-	$(BPFTOOL) gen skeleton $< name tcpfin_trace_bpf > $@.tmp
+$(B)/%.skel.h: $(B)/%.bpf.o
+	$(BPFTOOL) gen skeleton $< name $(notdir $*)_bpf > $@.tmp
 	@mv $@.tmp $@
+
+$(B)/tcpfin_trace.bpf.o: bpf/tcpfin_trace.bpf.c $(wildcard bpf/*.h bpf/core/*.h) Makefile
+	$(compile_bpf)
 
 # Reads kernel structures, and so is an object of its own.
 $(B)/sockets.bpf.o: bpf/sockets.bpf.c bpf/socket_event.h vmlinux/vmlinux.h Makefile
-	@mkdir -p $(@D)
-	$(CLANG) $(BPF_CFLAGS) -c bpf/sockets.bpf.c -o $@.tmp
-	$(BPFTOOL) gen object $@ $@.tmp
-	@rm -f $@.tmp
-
-$(B)/sockets.skel.h: $(B)/sockets.bpf.o
-	$(BPFTOOL) gen skeleton $< name sockets_bpf > $@.tmp
-	@mv $@.tmp $@
+	$(compile_bpf)
 
 $(B)/user/%.o: user/%.c Makefile
 	@mkdir -p $(@D)
@@ -189,14 +186,7 @@ bench-programs: $(BENCH_BIN) $(B)/tests/budget
 
 # The product's programs and those they are measured against, in one object.
 $(B)/bench/bench.bpf.o: tests/bench/bench.bpf.c tests/bench/bench.h $(wildcard bpf/*.c bpf/*.h bpf/core/*.h) Makefile
-	@mkdir -p $(@D)
-	$(CLANG) $(BPF_CFLAGS) -c $< -o $@.tmp
-	$(BPFTOOL) gen object $@ $@.tmp
-	@rm -f $@.tmp
-
-$(B)/bench/bench.skel.h: $(B)/bench/bench.bpf.o
-	$(BPFTOOL) gen skeleton $< name bench_bpf > $@.tmp
-	@mv $@.tmp $@
+	$(compile_bpf)
 
 $(B)/bench/packet_path: $(B)/bench/bench.skel.h tests/bench/bench.h
 
