@@ -139,6 +139,15 @@ static void text_sockets(struct buffer *out, const struct record *r)
 		buffer_printf(out, "  %s", r->reset.reason);
 }
 
+void format_clock(struct buffer *out, const struct tm *tm)
+{
+	buffer_digits(out, (uint64_t)tm->tm_hour, 2);
+	buffer_char(out, ':');
+	buffer_digits(out, (uint64_t)tm->tm_min, 2);
+	buffer_char(out, ':');
+	buffer_digits(out, (uint64_t)tm->tm_sec, 2);
+}
+
 /* Many records end in one second, and the zone stays what it was at the start: that second's local time is kept. */
 static void text_time(struct buffer *out, uint64_t ns)
 {
@@ -149,11 +158,7 @@ static void text_time(struct buffer *out, uint64_t ns)
 		second = ns / NS_PER_SECOND;
 		localtime_r(&second, &tm);
 	}
-	buffer_digits(out, tm.tm_hour, 2);
-	buffer_char(out, ':');
-	buffer_digits(out, tm.tm_min, 2);
-	buffer_char(out, ':');
-	buffer_digits(out, tm.tm_sec, 2);
+	format_clock(out, &tm);
 	buffer_char(out, '.');
 	buffer_digits(out, ns % NS_PER_SECOND / NS_PER_US, 6);
 }

@@ -8,13 +8,13 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "host_watch.h"
 #include "log.h"
 #include "sink.h"
 #include "stuck.h"
 #include "time_wait.h"
 
-#define SECOND_NS 1000000000ULL
 #define INTERVAL_NS (5 * SECOND_NS)
 #define NAP_NS 100000000ULL
 
@@ -37,25 +37,13 @@ static void catch_signals(void)
 	signal(SIGPIPE, SIG_IGN);
 }
 
-static uint64_t clock_ns(clockid_t clock)
-{
-	struct timespec ts;
-
-	clock_gettime(clock, &ts);
-	return (uint64_t)ts.tv_sec * SECOND_NS + (uint64_t)ts.tv_nsec;
-}
-
 void host_watch_time(struct buffer *out, uint64_t now)
 {
 	time_t second = (time_t)(now / SECOND_NS);
 	struct tm tm;
 
 	localtime_r(&second, &tm);
-	buffer_digits(out, tm.tm_hour, 2);
-	buffer_char(out, ':');
-	buffer_digits(out, tm.tm_min, 2);
-	buffer_char(out, ':');
-	buffer_digits(out, tm.tm_sec, 2);
+	format_clock(out, &tm);
 }
 
 void host_watch_json_head(struct buffer *out, const char *dataset, uint64_t now)

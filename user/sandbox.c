@@ -94,7 +94,6 @@ static const struct rule common_rules[] = {
 static const struct rule live_rules[] = {
 	/* maps, and the sweep */
 	ALLOW_IF(bpf, 0, BPF_MAP_LOOKUP_ELEM),
-	ALLOW_IF(bpf, 0, BPF_MAP_GET_NEXT_KEY),
 	ALLOW_IF(bpf, 0, BPF_PROG_TEST_RUN),
 	ALLOW_IF(bpf, 0, BPF_OBJ_GET_INFO_BY_FD),
 	ALLOW_IF(bpf, 0, BPF_LINK_CREATE), /* --follow: the interface is back */

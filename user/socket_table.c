@@ -11,9 +11,9 @@
 #include <unistd.h>
 
 #include "address.h"
+#include "clock.h"
 
 #define NOWHERE UINT32_MAX
-#define SECOND_NS 1000000000ULL
 
 struct slot {
 	uint32_t next; /* in its chain */

@@ -16,6 +16,7 @@
 
 #include "../bpf/settings.h" /* before the skeleton, which uses these types */
 #include "../bpf/tables.h"
+#include "clock.h"
 #include "counters.h"
 #include "interfaces.h"
 #include "known.h"
@@ -30,7 +31,6 @@
 #include "tcpfin_trace.skel.h"
 
 #define POLL_NS 20000000ULL /* rarely enough to cost nothing */
-#define SECOND_NS 1000000000ULL
 #define SWEEP_NS 200000000ULL /* a fifth of the unproven table each */
 #define SWEEP_PARTS 5
 
@@ -52,14 +52,6 @@ struct live {
 	uint64_t stats_time;
 	bool stopping;
 };
-
-static uint64_t clock_ns(clockid_t clock)
-{
-	struct timespec ts;
-
-	clock_gettime(clock, &ts);
-	return (uint64_t)ts.tv_sec * SECOND_NS + (uint64_t)ts.tv_nsec;
-}
 
 /* ---- reporting ---- */
 
