@@ -69,21 +69,21 @@ static __always_inline void count_packet(enum packet_verdict verdict)
  * Must the segment be tracked? It opens or closes a connection, or its cell is watched. All others have touched two small
  * arrays then.
  */
-static __always_inline flag_t watch_wants(const struct tcp_segment *s, __u32 side, __u32 hash)
+static __always_inline flag_t watch_wants(const struct tcp_segment *s, __u32 side, __u64 hash)
 {
 	struct evidence *known;
 
 	if (s->flags & TCP_CONTROL)
 		return 1;
-	known = evidence_get(hash);
+	known = evidence_get(hash >> 32);
 	if (known)
 		evidence_note(known, s, side, hash);
-	return watch.live[watch_index(hash)] != 0;
+	return watch.live[watch_index(hash >> 32)] != 0;
 }
 
 /* Puts the packet's segment into the work and jumps to the tracking program; comes back only if that cannot be. */
 static __always_inline void jump_to_tracking(void *ctx, enum host host, __u8 link, __u32 ifindex, __u32 side,
-					     __u32 hash)
+					     __u64 hash)
 {
 	struct packet_meta meta = meta_of(ctx, host, link);
 	struct cursor c = cursor_of(ctx, host);
@@ -92,7 +92,8 @@ static __always_inline void jump_to_tracking(void *ctx, enum host host, __u8 lin
 	if (!w)
 		return;
 	w->turn.side = side;
-	w->key.hash = hash;
+	w->key.hash = hash >> 32;
+	w->key.check = (__u16)(hash >> 16);
 	w->key.ifindex = ifindex;
 	if (packet_parse(&w->segment, &c, &meta) != PACKET_TCP)
 		return;
@@ -109,7 +110,8 @@ static __always_inline enum packet_verdict observe_as(void *ctx, enum host host,
 	struct cursor c = cursor_of(ctx, host);
 	struct tcp_segment s;
 	enum packet_verdict verdict = packet_parse(&s, &c, &meta);
-	__u32 ifindex = ifindex_of(ctx, host), side, hash;
+	__u32 ifindex = ifindex_of(ctx, host), side;
+	__u64 hash;
 
 	if (verdict != PACKET_TCP)
 		return verdict;
@@ -206,7 +208,7 @@ static __always_inline void track(void *ctx, enum host host)
 	if (!w)
 		return;
 	w->segment.time = clock_now();
-	flow_key_fill(&w->key, &w->segment, w->turn.side, w->key.ifindex, w->key.hash);
+	flow_key_fill(&w->key, &w->segment, w->turn.side, w->key.ifindex, flow_key_hash(&w->key));
 	if (w->segment.flags & (TCP_SYN | TCP_RST))
 		fetch_options(ctx, host, w);
 	track_segment();

@@ -58,7 +58,7 @@ static __noinline int closing_ended(const struct flow_key *key, const struct flo
 		return 0;
 	known = evidence_get(key->hash);
 	if (known)
-		evidence_forget(known, key->hash);
+		evidence_forget(known, flow_key_hash(key));
 	emit_notice(key, EVENT_ENDED, flow_end_time(f));
 	unproven_bury(key, f);
 	return 0;
@@ -508,7 +508,7 @@ static __noinline int track_proven(struct work *w, struct closing *c)
 		new.hash = w->key.hash;
 		known = evidence_get(w->key.hash);
 		if (known)
-			flow_leave_evidence(&w->value.body.flow, known, w->key.hash);
+			flow_leave_evidence(&w->value.body.flow, known, flow_key_hash(&w->key));
 		count(bpf_map_update_elem(&established, &w->key, &new, BPF_ANY) ? COUNT_ESTABLISHED_FULL
 										: COUNT_ESTABLISHED);
 	}
@@ -537,12 +537,12 @@ static __noinline int track_begin(struct work *w, struct established *e)
 		if (reload(e->hash) != w->key.hash)
 			return BEGIN_RACED;
 	} else {
-		if (!flow_evident(known, &w->segment, w->turn.side, w->key.hash))
+		if (!flow_evident(known, &w->segment, w->turn.side, flow_key_hash(&w->key)))
 			return BEGIN_STRAY;
 		flow_init(f, &w->segment, w->turn.side, 0);
 		f->state |= FLOW_PROVEN;
 	}
-	flow_lend_evidence(f, known, w->key.hash);
+	flow_lend_evidence(f, known, flow_key_hash(&w->key));
 	flow_turn_begin(&w->turn, f, w->value.body.log, FLOW_LOG_CLOSING, w->turn.side);
 	work_step();
 	flow_turn_end(&w->turn, w->value.body.log, FLOW_LOG_CLOSING);

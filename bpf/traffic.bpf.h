@@ -53,7 +53,7 @@ static __always_inline void traffic_delete(const struct traffic_key *at)
 		__sync_fetch_and_add(&traffic_twins, -1);
 }
 
-static __always_inline void traffic_count(const struct tcp_segment *s, __u32 side, __u32 ifindex, __u32 hash)
+static __always_inline void traffic_count(const struct tcp_segment *s, __u32 side, __u32 ifindex, __u64 hash)
 {
 	struct traffic_entry *e;
 	struct traffic_key at;

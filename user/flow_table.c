@@ -23,7 +23,7 @@ enum { QUEUE_ESTABLISHED = FLOW_WAITS, QUEUE_TOMBSTONES, QUEUES };
 
 /* Evidence grows with the table, so that few flows share a cell, but a small file does not pay for many. */
 #define EVIDENCE_PER_BUCKET 8
-#ifndef FILE_EVIDENCE_CELLS /* at most: 24 MiB. The differential test takes the kernel's number */
+#ifndef FILE_EVIDENCE_CELLS /* at most: 32 MiB. The differential test takes the kernel's number */
 #define FILE_EVIDENCE_CELLS (1u << 20)
 #endif
 
@@ -43,7 +43,8 @@ struct entry {
 /* A segment, and where it belongs. */
 struct arrival {
 	const struct tcp_segment *s;
-	uint32_t ifindex, side, hash;
+	uint32_t ifindex, side;
+	uint64_t hash;             /* flow_hash */
 	uint32_t place;            /* as in struct entry */
 	struct flow_key key;       /* filled only if it is looked up */
 };
@@ -178,6 +179,7 @@ static void grow(struct flow_table *t)
 	grow_evidence(t);
 }
 
+/* hash: of flow_key. */
 static struct evidence *evidence_of(struct flow_table *t, uint32_t hash)
 {
 	return &t->evidence[hash & t->evidence_mask];
@@ -285,7 +287,7 @@ static void report(struct flow_table *t, struct entry *e, bool replaced)
 			body.flow.state |= FLOW_REPLACED;
 			count(t, COUNT_CLOSED);
 		} else {
-			flow_lend_evidence(&body.flow, evidence_of(t, e->key.hash), e->key.hash);
+			flow_lend_evidence(&body.flow, evidence_of(t, e->key.hash), flow_key_hash(&e->key));
 		}
 		t->config.report(t->config.context, &e->key, &body.flow, body.log, e->traffic);
 	} else if (e->kind == UNPROVEN && flow_is_stray(&e->body->flow)) {
@@ -340,7 +342,7 @@ static void begun(struct flow_table *t, struct entry *e)
 	count(t, COUNT_CLOSES);
 	set_kind(t, e, CLOSING);
 	if (e->body->flow.state & FLOW_DONE)
-		evidence_forget(evidence_of(t, e->key.hash), e->key.hash);
+		evidence_forget(evidence_of(t, e->key.hash), flow_key_hash(&e->key));
 }
 
 static void proven(struct flow_table *t, struct entry *e, struct entry *older)
@@ -354,7 +356,7 @@ static void proven(struct flow_table *t, struct entry *e, struct entry *older)
 	if (e->body->flow.state & FLOW_BEGUN) {
 		begun(t, e);
 	} else {
-		flow_leave_evidence(&e->body->flow, evidence_of(t, e->key.hash), e->key.hash);
+		flow_leave_evidence(&e->body->flow, evidence_of(t, e->key.hash), flow_key_hash(&e->key));
 		e->open = e->body->flow.open;
 		body_free(t, e->body);
 		e->body = NULL;
@@ -416,7 +418,7 @@ static void heard(struct flow_table *t, struct entry *e)
 /* A FIN or RST of a connection that is not closing yet. Returns false for a stray one. */
 static bool begin(struct flow_table *t, const struct arrival *a, struct entry *e)
 {
-	const struct evidence *evidence = evidence_of(t, a->hash);
+	const struct evidence *evidence = evidence_of(t, a->hash >> 32);
 	struct closing_body *b;
 
 	if (!e && !flow_evident(evidence, a->s, a->side, a->hash))
@@ -461,7 +463,7 @@ static void step_closing(struct flow_table *t, struct entry *e, const struct tcp
 		f->state |= FLOW_SETTLING;
 	watch_raise(t, e);
 	if (done)
-		evidence_forget(evidence_of(t, e->key.hash), e->key.hash);
+		evidence_forget(evidence_of(t, e->key.hash), flow_key_hash(&e->key));
 	requeue(t, e);
 }
 
@@ -547,12 +549,12 @@ static void arrive(const struct flow_table *t, struct arrival *a, const struct t
 	a->ifindex = ifindex;
 	a->side = flow_side_of(s);
 	a->hash = flow_hash(s, a->side, ifindex, t->config.hash_seed);
-	a->place = flow_hash(s, a->side, ifindex, t->config.bucket_seed);
+	a->place = flow_hash(s, a->side, ifindex, t->config.bucket_seed) >> 32;
 }
 
 static bool is_looked_up(const struct flow_table *t, const struct arrival *a)
 {
-	return a->s->flags & TCP_CONTROL || t->watch.live[a->hash & (WATCH_CELLS - 1)];
+	return a->s->flags & TCP_CONTROL || t->watch.live[a->hash >> 32 & (WATCH_CELLS - 1)];
 }
 
 static void count_traffic(struct flow_table *t, struct arrival *a)
@@ -572,7 +574,7 @@ static void take(struct flow_table *t, struct arrival *a)
 	if (t->config.all_segments)
 		count_traffic(t, a);
 	if (!(a->s->flags & TCP_CONTROL))
-		evidence_note(evidence_of(t, a->hash), a->s, a->side, a->hash);
+		evidence_note(evidence_of(t, a->hash >> 32), a->s, a->side, a->hash);
 	if (is_looked_up(t, a)) {
 		flow_table_expire(t, a->s->time);
 		flow_key_fill(&a->key, a->s, a->side, a->ifindex, a->hash);
@@ -591,7 +593,7 @@ void flow_table_segment(struct flow_table *t, const struct tcp_segment *s, uint3
 /* What an arrival is likely to need, in the order in which one leads to the other. */
 static __always_inline void prefetch_arrays(const struct flow_table *t, const struct arrival *a)
 {
-	__builtin_prefetch(&t->evidence[a->hash & t->evidence_mask].side[a->side & 1], 1);
+	__builtin_prefetch(&t->evidence[a->hash >> 32 & t->evidence_mask].side[a->side & 1], 1);
 	__builtin_prefetch(&t->bucket[a->place & t->bucket_mask]);
 }
 

@@ -4,8 +4,8 @@
  *
  * They are evidence for the moment a close begins: is this FIN or RST next in sequence, or out of the window? Keeping them
  * in the flow tables would cost a look-up a segment. The newest flow of a cell owns it; a tag says whose it is, and
- * "unknown" is an answer. Two CPUs may write one side at once only when two flows collide; a mix of both passes the tag
- * check with odds of 2^-14 and is tolerated, since it takes such a mix just before a forged reset to be misled.
+ * "unknown" is an answer. Two CPUs may write one side at once only when two flows collide; of a mix of both the sides
+ * hardly fit each other (flow_lend_evidence), and it takes such a mix just before a forged reset to be misled.
  */
 #ifndef TCPFIN_EVIDENCE_H
 #define TCPFIN_EVIDENCE_H
@@ -13,59 +13,60 @@
 #include "flow_key.h"
 
 struct evidence_side {
-	__u32 end; /* highest sequence number sent, plus one */
-	__u32 ack; /* last acknowledgment number sent */
-	__u16 tag; /* whose evidence this is: evidence_tag, with EVIDENCE_STRIKE; 0 before the first */
-	__u16 win; /* last window, not scaled */
+	__u32 end;    /* highest sequence number sent, plus one */
+	__u32 ack;    /* last acknowledgment number sent */
+	__u32 tag;    /* whose evidence this is: evidence_tag; 0 before the first */
+	__u16 win;    /* last window, not scaled */
+	__u16 strike; /* the last segment's numbers were far from those before it */
 };
 
 struct evidence {
 	struct evidence_side side[2];
 };
-CORE_ASSERT_SIZE(struct evidence, 24);
+CORE_ASSERT_SIZE(struct evidence, 32);
 
-/* In the kernel: 192 KiB, which the second-level cache holds beside other work. A power of two. */
+/* In the kernel: 256 KiB, which the second-level cache holds beside other work. A power of two. */
 #define EVIDENCE_CELLS 8192
 
 /* Numbers this far from the last ones are from another time, or forged. */
 #define EVIDENCE_REORDER (16u << 20)
 
-/* Set in a tag when the last segment's numbers were far from those before it. */
-#define EVIDENCE_STRIKE 1
-
-/* From the high bits, which do not choose the cell. */
-static __always_inline __u16 evidence_tag(__u32 hash)
+/*
+ * Bits of flow_hash that do not choose the cell. Of two flows at once one would be judged by the other's numbers, and its
+ * close not be believed, if they had the cell and the tag in common: odds of 2^-44 for each pair.
+ */
+static __always_inline __u32 evidence_tag(__u64 hash)
 {
-	return ((__u16)(hash >> 16) & ~EVIDENCE_STRIKE) | 2;
+	return (__u32)(hash >> 32 & 0xffff0000) | (__u16)(hash >> 16) | 1;
 }
 
-static __always_inline flag_t evidence_is_of(const struct evidence_side *w, __u32 hash)
+static __always_inline flag_t evidence_is_of(const struct evidence_side *w, __u64 hash)
 {
-	return (w->tag & ~EVIDENCE_STRIKE) == evidence_tag(hash);
+	return w->tag == evidence_tag(hash);
 }
 
 /*
  * Notes the numbers of a segment without SYN, FIN or RST: those are judged by the evidence. Numbers far from the last
  * ones are taken only the second time in a row, so that one forged segment does not displace what is known.
  */
-static __always_inline void evidence_note(struct evidence *evidence, const struct tcp_segment *s, __u32 side, __u32 hash)
+static __always_inline void evidence_note(struct evidence *evidence, const struct tcp_segment *s, __u32 side, __u64 hash)
 {
 	struct evidence_side *w = &evidence->side[side & 1];
-	__u32 end = s->seq + s->len;
-	__u16 tag = evidence_tag(hash);
+	__u32 end = s->seq + s->len, tag = evidence_tag(hash);
 
 	if (!(s->flags & TCP_ACK)) /* nobody takes it (RFC 9293 section 3.10.7.4) */
 		return;
 	if (end - w->end + EVIDENCE_REORDER >= 2 * EVIDENCE_REORDER) {
-		if (w->tag == tag) {
-			w->tag = tag | EVIDENCE_STRIKE;
+		if (w->tag == tag && !w->strike) {
+			w->strike = 1;
 			return;
 		}
 		w->end = end;
-	} else if (seq_after(end, w->end) || !evidence_is_of(w, hash)) {
+	} else if (seq_after(end, w->end) || w->tag != tag) {
 		w->end = end;
 	}
 	w->tag = tag;
+	w->strike = 0;
 	w->win = s->win;
 	w->ack = s->ack;
 }
@@ -74,7 +75,7 @@ static __always_inline void evidence_note(struct evidence *evidence, const struc
  * The conversation has ended: what was said in it proves no FIN or RST any more. A copy that comes when nothing else
  * remembers the connection would begin another one.
  */
-static __always_inline void evidence_forget(struct evidence *evidence, __u32 hash)
+static __always_inline void evidence_forget(struct evidence *evidence, __u64 hash)
 {
 	__u32 i;
 

@@ -747,7 +747,7 @@ static __always_inline void flow_init(struct flow *f, const struct tcp_segment *
  * Lends the flow what is remembered of its last segments each way. Where the two sides contradict each other
  * (one has sent what the other is nowhere near to acknowledging), one of them is forged, and neither is believed.
  */
-static __always_inline void flow_lend_evidence(struct flow *f, const struct evidence *evidence, __u32 hash)
+static __always_inline void flow_lend_evidence(struct flow *f, const struct evidence *evidence, __u64 hash)
 {
 	__u32 i;
 
@@ -774,7 +774,7 @@ static __always_inline void flow_lend_evidence(struct flow *f, const struct evid
 }
 
 /* The other way round: a handshake was completed, and its numbers are where the evidence begins. */
-static __always_inline void flow_leave_evidence(const struct flow *f, struct evidence *evidence, __u32 hash)
+static __always_inline void flow_leave_evidence(const struct flow *f, struct evidence *evidence, __u64 hash)
 {
 	__u32 i;
 
@@ -785,6 +785,7 @@ static __always_inline void flow_leave_evidence(const struct flow *f, struct evi
 		w->ack = f->side[i].ack;
 		w->win = f->side[i].win;
 		w->tag = evidence_tag(hash);
+		w->strike = 0;
 	}
 }
 
@@ -793,7 +794,7 @@ static __always_inline void flow_leave_evidence(const struct flow *f, struct evi
  * segment's numbers fit what they said last; a scan or backscatter has no such past.
  */
 static __always_inline flag_t flow_evident(const struct evidence *evidence, const struct tcp_segment *s, __u32 side,
-					   __u32 hash)
+					   __u64 hash)
 {
 	const struct evidence_side *me = &evidence->side[side & 1], *peer = &evidence->side[!side];
 

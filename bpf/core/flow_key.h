@@ -17,14 +17,14 @@ struct flow_key {
 	struct ip_address addr[2];
 	__u16 port[2];
 	__u32 ifindex;   /* flows are kept per interface */
-	__u32 hash;      /* flow_hash of the fields above: spreads the key over tables and the watch filter */
+	__u32 hash;      /* of the fields above, by flow_hash: spreads the key over tables and the watch filter */
 	__u8 family;     /* 4 or 6 */
 	/*
 	 * 0, but for closing flows whose tuple was in use again before the older one was collected: that one keeps its key,
 	 * and the newer one takes the next generation.
 	 */
 	__u8 generation;
-	__u16 pad;
+	__u16 check; /* more bits of the hash, for who needs to tell flows apart without their keys */
 };
 CORE_ASSERT_SIZE(struct flow_key, 48);
 
@@ -49,10 +49,10 @@ static __always_inline __u64 flow_hash_mix(__u64 h, __u64 word)
 }
 
 /*
- * Hash of the flow, the same for both directions. The seed is random for each run: every word is mixed behind the
- * secret, so colliding tuples cannot be computed from outside.
+ * Hash of the flow, the same for both directions: flow_key's hash in bits 32 to 63, its check in bits 16 to 31. The seed
+ * is random for each run: every word is mixed behind the secret, so colliding tuples cannot be computed from outside.
  */
-static __always_inline __u32 flow_hash(const struct tcp_segment *s, __u32 side, __u32 ifindex, __u64 seed)
+static __always_inline __u64 flow_hash(const struct tcp_segment *s, __u32 side, __u32 ifindex, __u64 seed)
 {
 	const struct ip_address *a = side ? &s->dst : &s->src, *b = side ? &s->src : &s->dst;
 	__u64 ports = side ? (__u64)s->dport << 16 | s->sport : (__u64)s->sport << 16 | s->dport;
@@ -66,22 +66,28 @@ static __always_inline __u32 flow_hash(const struct tcp_segment *s, __u32 side, 
 		h = flow_hash_mix(h, b->hi);
 		h = flow_hash_mix(h, b->lo);
 	}
-	/* the high half of a product depends on all bits of its factors */
-	return ((h ^ ((__u64)ifindex << 32 | ports)) * FLOW_HASH_PRIME) >> 32;
+	/* the high half of a product depends on all bits of its factors, those of the check on both ports */
+	return (h ^ ((__u64)ifindex << 32 | ports)) * FLOW_HASH_PRIME;
+}
+
+/* flow_hash, as far as the key knows it. */
+static __always_inline __u64 flow_key_hash(const struct flow_key *k)
+{
+	return (__u64)k->hash << 32 | (__u32)k->check << 16;
 }
 
 static __always_inline void flow_key_fill(struct flow_key *k, const struct tcp_segment *s, __u32 side, __u32 ifindex,
-					  __u32 hash)
+					  __u64 hash)
 {
 	k->addr[0] = side ? s->dst : s->src;
 	k->addr[1] = side ? s->src : s->dst;
 	k->port[0] = side ? s->dport : s->sport;
 	k->port[1] = side ? s->sport : s->dport;
 	k->ifindex = ifindex;
-	k->hash = hash;
+	k->hash = hash >> 32;
 	k->family = s->family;
 	k->generation = 0;
-	k->pad = 0;
+	k->check = (__u16)(hash >> 16);
 }
 
 static __always_inline flag_t flow_key_equal(const struct flow_key *a, const struct flow_key *b)

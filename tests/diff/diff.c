@@ -98,7 +98,7 @@ static bool touch(struct touched *t, uint32_t hash)
 
 static uint32_t hash_of(const struct diff *d, const struct tcp_segment *s)
 {
-	return flow_hash(s, flow_side_of(s), TEST_IFINDEX, d->hash_seed);
+	return flow_hash(s, flow_side_of(s), TEST_IFINDEX, d->hash_seed) >> 32;
 }
 
 /* ---- differences ---- */
@@ -160,8 +160,8 @@ static void compare_cells(struct run *r, uint32_t hash, size_t at)
 	for (int i = 0; i < 2; i++) {
 		const struct evidence_side *k = &kernel.evidence.side[i], *h = &host.evidence.side[i];
 
-		printf("#     side %d: kernel end %u ack %u tag %u win %u, host end %u ack %u tag %u win %u\n", i,
-		       k->end, k->ack, k->tag, k->win, h->end, h->ack, h->tag, h->win);
+		printf("#     side %d: kernel end %u ack %u tag %u win %u strike %u, host end %u ack %u tag %u win %u strike %u\n", i,
+		       k->end, k->ack, k->tag, k->win, k->strike, h->end, h->ack, h->tag, h->win, h->strike);
 	}
 }
 

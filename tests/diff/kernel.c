@@ -98,7 +98,7 @@ static void take_unproven(struct kernel *k, const struct flow_event *e)
 
 	if ((body.flow.state & (FLOW_REOPENED | FLOW_REPLACED)) == FLOW_REOPENED) {
 		kernel_cell(k, e->head.key.hash, &cell);
-		flow_lend_evidence(&body.flow, &cell.evidence, e->head.key.hash);
+		flow_lend_evidence(&body.flow, &cell.evidence, flow_key_hash(&e->head.key));
 	}
 	reports_add(k->reports, &e->head.key, &body.flow, body.log,
 		    e->head.kind == EVENT_OPEN ? (const void *)e->body.log : NULL);

@@ -22,7 +22,7 @@ struct owner {
 	struct evidence evidence;
 };
 
-#define HASH 0x12345678u
+#define HASH 0x123456789abcdef0u
 
 /* ---- steps ---- */
 

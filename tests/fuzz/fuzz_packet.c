@@ -54,7 +54,8 @@ static void check_segment(const struct tcp_segment *s, const struct packet_meta 
 static void check_key(const struct tcp_segment *s)
 {
 	struct tcp_segment back = *s;
-	uint32_t side = flow_side_of(s), hash = flow_hash(s, side, 1, 42);
+	uint32_t side = flow_side_of(s);
+	uint64_t hash = flow_hash(s, side, 1, 42);
 	struct flow_key key, back_key;
 
 	back.src = s->dst;

@@ -1013,7 +1013,7 @@ static void test_idle_rounds(void **state)
 
 /* ---- evidence ---- */
 
-static void note(struct evidence *cell, uint32_t side, uint32_t seq, uint32_t len, uint32_t ack, uint32_t hash)
+static void note(struct evidence *cell, uint32_t side, uint32_t seq, uint32_t len, uint32_t ack, uint64_t hash)
 {
 	const struct tcp_segment s = {.flags = ACK, .seq = seq, .len = len, .ack = ack, .win = 502};
 
@@ -1025,17 +1025,17 @@ static void test_evidence_numbers(void **state)
 	struct evidence cell = {.side = {{0}}};
 
 	(void)state;
-	note(&cell, 0, 1000, 50, 7, 0x12345678);
-	assert_true(evidence_is_of(&cell.side[0], 0x12345678));
-	assert_false(evidence_is_of(&cell.side[0], 0x92345678));
-	assert_false(evidence_is_of(&cell.side[1], 0x12345678));
+	note(&cell, 0, 1000, 50, 7, 0x123456789abcdef0);
+	assert_true(evidence_is_of(&cell.side[0], 0x123456789abcdef0));
+	assert_false(evidence_is_of(&cell.side[0], 0x923456789abcdef0));
+	assert_false(evidence_is_of(&cell.side[1], 0x123456789abcdef0));
 	assert_int_equal(cell.side[0].end, 1050);
 	assert_int_equal(cell.side[0].ack, 7);
 	assert_int_equal(cell.side[0].win, 502);
-	note(&cell, 0, 1000, 10, 8, 0x12345678); /* a retransmission: the highest stays, the last ACK counts */
+	note(&cell, 0, 1000, 10, 8, 0x123456789abcdef0); /* a retransmission: the highest stays, the last ACK counts */
 	assert_int_equal(cell.side[0].end, 1050);
 	assert_int_equal(cell.side[0].ack, 8);
-	note(&cell, 0, 1050, 50, 8, 0x12345678);
+	note(&cell, 0, 1050, 50, 8, 0x123456789abcdef0);
 	assert_int_equal(cell.side[0].end, 1100);
 }
 
@@ -1044,10 +1044,10 @@ static void test_evidence_wrap(void **state)
 	struct evidence cell = {.side = {{0}}};
 
 	(void)state;
-	note(&cell, 1, 0xfffffff0, 10, 7, 1u << 16);
-	note(&cell, 1, 0xfffffffa, 10, 7, 1u << 16);
+	note(&cell, 1, 0xfffffff0, 10, 7, 1ull << 48);
+	note(&cell, 1, 0xfffffffa, 10, 7, 1ull << 48);
 	assert_int_equal(cell.side[1].end, 4);
-	note(&cell, 1, 0xfffffff0, 10, 7, 1u << 16);
+	note(&cell, 1, 0xfffffff0, 10, 7, 1ull << 48);
 	assert_int_equal(cell.side[1].end, 4);
 }
 
@@ -1057,10 +1057,10 @@ static void test_evidence_collision(void **state)
 	struct evidence cell = {.side = {{0}}};
 
 	(void)state;
-	note(&cell, 0, 1000, 50, 7, 0x10000000);
-	note(&cell, 0, 900, 10, 9, 0x20000000);
-	assert_false(evidence_is_of(&cell.side[0], 0x10000000));
-	assert_true(evidence_is_of(&cell.side[0], 0x20000000));
+	note(&cell, 0, 1000, 50, 7, 0x1000000000000000);
+	note(&cell, 0, 900, 10, 9, 0x1000000000020000);
+	assert_false(evidence_is_of(&cell.side[0], 0x1000000000000000));
+	assert_true(evidence_is_of(&cell.side[0], 0x1000000000020000));
 	assert_int_equal(cell.side[0].end, 910);
 }
 
@@ -1073,15 +1073,15 @@ static void test_evidence_far_numbers(void **state)
 	for (size_t i = 0; i < sizeof(far) / sizeof(far[0]); i++) {
 		struct evidence cell = {.side = {{0}}};
 
-		note(&cell, 0, 1000, 50, 7, 1u << 16);
-		note(&cell, 0, 1050 + far[i], 10, 666, 1u << 16);
+		note(&cell, 0, 1000, 50, 7, 1ull << 48);
+		note(&cell, 0, 1050 + far[i], 10, 666, 1ull << 48);
 		assert_int_equal(cell.side[0].end, 1050);
 		assert_int_equal(cell.side[0].ack, 7);
-		assert_true(evidence_is_of(&cell.side[0], 1u << 16));
-		note(&cell, 0, 1050, 10, 7, 1u << 16);
+		assert_true(evidence_is_of(&cell.side[0], 1ull << 48));
+		note(&cell, 0, 1050, 10, 7, 1ull << 48);
 		assert_int_equal(cell.side[0].end, 1060);
-		note(&cell, 0, 1050 + far[i], 10, 8, 1u << 16);
-		note(&cell, 0, 1060 + far[i], 10, 8, 1u << 16);
+		note(&cell, 0, 1050 + far[i], 10, 8, 1ull << 48);
+		note(&cell, 0, 1060 + far[i], 10, 8, 1ull << 48);
 		assert_int_equal(cell.side[0].end, 1070 + far[i]);
 	}
 }
@@ -1112,7 +1112,7 @@ static void check_symmetry(const struct tcp_segment *s, uint32_t ifindex)
 {
 	struct tcp_segment r = reverse(s);
 	uint32_t side = flow_side_of(s), back = flow_side_of(&r);
-	uint32_t hash = flow_hash(s, side, ifindex, 42);
+	uint64_t hash = flow_hash(s, side, ifindex, 42);
 	struct flow_key k, l;
 
 	assert_int_equal(side, !back);
@@ -1121,6 +1121,7 @@ static void check_symmetry(const struct tcp_segment *s, uint32_t ifindex)
 	flow_key_fill(&l, &r, back, ifindex, hash);
 	assert_memory_equal(&k, &l, sizeof(k));
 	assert_true(flow_key_equal(&k, &l));
+	assert_true(flow_key_hash(&k) == (hash & ~0xffffULL));
 	assert_true(flow_hash(s, side, ifindex, 43) != hash || flow_hash(s, side, ifindex, 44) != hash);
 	l.ifindex++;
 	assert_false(flow_key_equal(&k, &l));
@@ -1169,12 +1170,38 @@ static void test_hash_spreads(void **state)
 			.family = 4, .src = {0, 0x0a000000 + host}, .dst = {0, 0x0a010001}, .sport = 40000,
 			.dport = 443,
 		};
-		uint8_t *cell = &cells[flow_hash(&s, flow_side_of(&s), 1, 7) & (WATCH_CELLS - 1)];
+		uint8_t *cell = &cells[flow_hash(&s, flow_side_of(&s), 1, 7) >> 32 & (WATCH_CELLS - 1)];
 
 		*cell += 1;
 		most = *cell > most ? *cell : most;
 	}
 	assert_true(most <= 12); /* 16384 balls in as many bins: more than 12 in one has odds below 1e-5 */
+}
+
+static int by_number(const void *a, const void *b)
+{
+	const uint64_t *x = a, *y = b;
+
+	return (*x > *y) - (*x < *y);
+}
+
+/* Of all connections that two hosts can have to one port, none is judged by the numbers of another. */
+static void test_evidence_owners(void **state)
+{
+	static uint64_t owners[1 << 16];
+	struct tcp_segment s = {.family = 4, .src = {0, 0x0a000001}, .dst = {0, 0x0a000002}, .dport = 443};
+
+	(void)state;
+	for (uint32_t port = 0; port < 1 << 16; port++) {
+		uint64_t hash;
+
+		s.sport = (uint16_t)port;
+		hash = flow_hash(&s, flow_side_of(&s), 1, 7);
+		owners[port] = (hash >> 32 & (EVIDENCE_CELLS - 1)) << 32 | evidence_tag(hash);
+	}
+	qsort(owners, 1 << 16, sizeof(owners[0]), by_number);
+	for (uint32_t i = 1; i < 1 << 16; i++)
+		assert_true(owners[i] != owners[i - 1]);
 }
 
 int main(void)
@@ -1232,6 +1259,7 @@ int main(void)
 		cmocka_unit_test(test_hash_symmetry),
 		cmocka_unit_test(test_self_connection),
 		cmocka_unit_test(test_hash_spreads),
+		cmocka_unit_test(test_evidence_owners),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
