@@ -59,7 +59,7 @@ static unsigned decimal_digits(uint64_t n)
 	return digits + (n >= powers[digits]);
 }
 
-void buffer_unsigned(struct buffer *b, uint64_t n)
+void buffer_long(struct buffer *b, uint64_t n)
 {
 	static const char pairs[] = "00010203040506070809101112131415161718192021222324"
 				    "25262728293031323334353637383940414243444546474849"

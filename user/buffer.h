@@ -41,7 +41,16 @@ static inline void buffer_char(struct buffer *b, char c)
 }
 
 void buffer_text(struct buffer *b, const char *text);
-void buffer_unsigned(struct buffer *b, uint64_t n);
+void buffer_long(struct buffer *b, uint64_t n);
+
+static inline void buffer_unsigned(struct buffer *b, uint64_t n)
+{
+	if (n < 10) /* most are */
+		buffer_char(b, (char)('0' + n));
+	else
+		buffer_long(b, n);
+}
+
 /* The last `digits` digits of n, zeroes in front. */
 void buffer_digits(struct buffer *b, uint64_t n, unsigned digits);
 void buffer_signed(struct buffer *b, int64_t n);

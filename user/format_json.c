@@ -10,10 +10,10 @@
 #include <arpa/inet.h>
 #include <string.h>
 
+#include "clock.h"
 #include "community_id.h"
 #include "processes.h"
 
-#define NS_PER_SECOND 1000000000U
 #define SECONDS_PER_DAY 86400U
 
 /* Appends a string constant. */
@@ -47,18 +47,23 @@ static void put_date(char *p, uint32_t days)
 	put_digits(p + 8, 2, day + 1);
 }
 
-/* ns since 1970 as RFC 3339 has it, in UTC, to the nanosecond. */
+/* ns since 1970 as RFC 3339 has it, in UTC, to the nanosecond. The times of a record are mostly of one second. */
 void format_time(struct buffer *out, uint64_t ns)
 {
-	uint64_t seconds = ns / NS_PER_SECOND;
-	uint32_t of_day = seconds % SECONDS_PER_DAY;
-	char text[] = "YYYY-MM-DDTHH:MM:SS.nnnnnnnnnZ";
+	static char text[] = "1970-01-01T00:00:00.nnnnnnnnnZ";
+	static uint64_t second;
 
-	put_date(text, seconds / SECONDS_PER_DAY);
-	put_digits(text + 11, 2, of_day / 3600);
-	put_digits(text + 14, 2, of_day / 60 % 60);
-	put_digits(text + 17, 2, of_day % 60);
-	put_digits(text + 20, 9, ns % NS_PER_SECOND);
+	if (ns / SECOND_NS != second) {
+		uint32_t of_day;
+
+		second = ns / SECOND_NS;
+		of_day = second % SECONDS_PER_DAY;
+		put_date(text, second / SECONDS_PER_DAY);
+		put_digits(text + 11, 2, of_day / 3600);
+		put_digits(text + 14, 2, of_day / 60 % 60);
+		put_digits(text + 17, 2, of_day % 60);
+	}
+	put_digits(text + 20, 9, ns % SECOND_NS);
 	buffer_bytes(out, text, sizeof(text) - 1);
 }
 
@@ -82,13 +87,19 @@ void format_address(struct buffer *out, int family, const uint8_t *ip)
 /* One of the contract's words. */
 static void json_word(struct buffer *out, const char *word)
 {
+	size_t len;
+	char *p;
+
 	if (!word) {
 		LITERAL(out, "null");
 		return;
 	}
-	buffer_char(out, '"');
-	buffer_text(out, word);
-	buffer_char(out, '"');
+	len = strlen(word);
+	p = buffer_room(out, len + 2);
+	p[0] = '"';
+	memcpy(p + 1, word, len);
+	p[len + 1] = '"';
+	out->len += len + 2;
 }
 
 /* A number that is not negative, but for "unseen". */

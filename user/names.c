@@ -145,12 +145,11 @@ const char *flags_text(uint8_t flags, char buf[10])
 {
 	static const char letters[] = "FSRP.UEW"; /* from bit 0 on, which is tcpdump's order too */
 	char *p = buf;
-	int bit;
 
-	for (bit = 0; bit < 8; bit++) {
-		if (flags & 1 << bit)
-			*p++ = letters[bit];
-	}
+	if (!flags)
+		return "none";
+	for (unsigned left = flags; left; left &= left - 1)
+		*p++ = letters[__builtin_ctz(left)];
 	*p = '\0';
-	return flags ? buf : "none";
+	return buf;
 }

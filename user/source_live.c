@@ -144,7 +144,7 @@ static void lend_evidence(const struct live *l, const struct flow_key *key, stru
 	struct evidence evidence;
 
 	if (!bpf_map_lookup_elem(bpf_map__fd(l->skeleton->maps.evidence), &index, &evidence))
-		flow_lend_evidence(f, &evidence, key->hash);
+		flow_lend_evidence(f, &evidence, flow_key_hash(key));
 }
 
 /* Of a flow that never came to closing; nothing is to be deleted. */

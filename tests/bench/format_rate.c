@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * How many JSON records a second one core makes of finished flows, verdict included, and how many when the verdict is
- * there already. The flow is a real one: its segments have gone through the flow table.
+ * there already. The flows are real ones: their segments have gone through the flow table. They differ in numbers and
+ * times, since a CPU that has seen one record often enough prints it much faster.
  *
  * Prints "report N" and "format N", records a second of CPU time, medians of several rounds.
  */
@@ -16,13 +17,19 @@
 
 #define ROUNDS 15
 #define RECORDS 20000
+#define SAMPLES 1000
 #define MILLISECOND 1000000ULL
 #define SECOND (1000 * MILLISECOND)
 
 struct sample {
 	struct flow_key key;
 	struct closing_body body;
-	unsigned flows;
+};
+
+struct samples {
+	struct sample sample[SAMPLES];
+	struct record record[SAMPLES];
+	unsigned count;
 };
 
 struct step {
@@ -34,17 +41,27 @@ struct step {
 static void take(void *context, const struct flow_key *key, const struct flow *f, const struct flow_segment *log,
 		 const struct traffic *traffic)
 {
-	struct sample *sample = context;
+	struct samples *samples = context;
+	struct sample *sample;
 
 	(void)traffic;
+	if (!(f->state & FLOW_GRACEFUL) || samples->count == SAMPLES)
+		return;
+	sample = &samples->sample[samples->count++];
 	sample->key = *key;
 	sample->body.flow = *f;
 	memcpy(sample->body.log, log, f->log_len * sizeof(*log));
-	sample->flows++;
+}
+
+/* Up to 2^20 - 1 more, in a fixed order. */
+static uint32_t vary(uint32_t *state)
+{
+	*state = *state * 1664525 + 1013904223;
+	return *state >> 12;
 }
 
 /* A short connection's segments, closed by the client in four steps. */
-static void play(struct flow_table *t)
+static void play(struct flow_table *t, uint32_t n)
 {
 	static const struct step script[] = {
 		{0, 0, 0, TCP_SYN, 0}, {0, 1, 0, TCP_SYN | TCP_ACK, 1}, {1, 1, 0, TCP_ACK, 0},
@@ -52,18 +69,20 @@ static void play(struct flow_table *t)
 		{101, 501, 0, TCP_ACK, 0}, {101, 501, 0, TCP_FIN | TCP_ACK, 0}, {501, 102, 0, TCP_ACK, 1},
 		{501, 102, 0, TCP_FIN | TCP_ACK, 1}, {102, 502, 0, TCP_ACK, 0},
 	};
-	const struct ip_address client = {0, 0xc0a88b1d}, server = {0, 0x6e2aaf73};
+	uint32_t state = n, port = 32768 + vary(&state) % 28000, isn[] = {vary(&state) * 4093, vary(&state) * 4093};
+	const struct ip_address client = {0, 0xc0a80000 + (n & 0xffff)}, server = {0, 0x6e2aaf73};
+	uint64_t time = 1700000000 * SECOND + n * SECOND;
 
 	for (unsigned i = 0; i < sizeof(script) / sizeof(script[0]); i++) {
 		const struct step *step = &script[i];
 		struct tcp_segment s = {
 			.src = step->server ? server : client,
 			.dst = step->server ? client : server,
-			.sport = step->server ? 443 : 63164,
-			.dport = step->server ? 63164 : 443,
-			.time = 1700000000 * SECOND + i * 7 * MILLISECOND,
-			.seq = (step->server ? 3908230190u : 1409610010u) + step->seq,
-			.ack = step->flags & TCP_ACK ? (step->server ? 1409610010u : 3908230190u) + step->ack : 0,
+			.sport = step->server ? 443 : port,
+			.dport = step->server ? port : 443,
+			.time = time += vary(&state) * (i % 3 ? 20 : 1),
+			.seq = isn[step->server] + step->seq,
+			.ack = step->flags & TCP_ACK ? isn[!step->server] + step->ack : 0,
 			.len = step->len,
 			.win = 64240,
 			.ip_id = (uint16_t)i,
@@ -77,7 +96,6 @@ static void play(struct flow_table *t)
 
 		flow_table_segment(t, &s, 0);
 	}
-	flow_table_finish(t, false);
 }
 
 static double cpu_seconds(void)
@@ -89,19 +107,20 @@ static double cpu_seconds(void)
 }
 
 /* Records a second. */
-static double make(const struct sample *sample, bool decide)
+static double make(struct samples *samples, bool decide)
 {
 	static struct buffer out;
 	const struct format_style style = {};
 	const struct verdict_context context = {.interface = "eth0", .reason = REPORT_ENDED, .order_by_time = true};
-	struct record record;
 	double start = cpu_seconds();
 
-	verdict(&record, &sample->key, &sample->body.flow, sample->body.log, &context);
 	for (int i = 0; i < RECORDS; i++) {
+		const struct sample *s = &samples->sample[i % SAMPLES];
+		struct record *r = &samples->record[i % SAMPLES];
+
 		if (decide)
-			verdict(&record, &sample->key, &sample->body.flow, sample->body.log, &context);
-		format_record(&out, FORMAT_JSON, &style, &record);
+			verdict(r, &s->key, &s->body.flow, s->body.log, &context);
+		format_record(&out, FORMAT_JSON, &style, r);
 		if (out.len > 64 * 1024)
 			out.len = 0; /* where it would be written */
 	}
@@ -117,13 +136,13 @@ static int compare(const void *a, const void *b)
 
 int main(void)
 {
-	static struct sample sample;
+	static struct samples samples;
 	uint64_t counters[COUNTERS] = {};
 	struct flow_table_config config = {
 		.timeouts = {500 * MILLISECOND, 10 * SECOND, 60 * SECOND},
 		.idle = 7200 * SECOND,
 		.report = take,
-		.context = &sample,
+		.context = &samples,
 		.counters = counters,
 	};
 	struct flow_table *table = flow_table_new(&config);
@@ -131,15 +150,17 @@ int main(void)
 
 	if (!table)
 		return 1;
-	play(table);
+	for (uint32_t n = 0; n < SAMPLES; n++)
+		play(table, n);
+	flow_table_finish(table, false);
 	flow_table_free(table);
-	if (sample.flows != 1 || !(sample.body.flow.state & FLOW_GRACEFUL)) {
-		fputs("format_rate: the sample connection was not reported as it should\n", stderr);
+	if (samples.count != SAMPLES) {
+		fputs("format_rate: the sample connections were not reported as they should\n", stderr);
 		return 1;
 	}
 	for (int round = 0; round < ROUNDS; round++)
-		for (int decide = 0; decide < 2; decide++)
-			rates[decide][round] = make(&sample, decide);
+		for (int decide = 1; decide >= 0; decide--) /* the verdicts first */
+			rates[decide][round] = make(&samples, decide);
 	for (int decide = 0; decide < 2; decide++) {
 		qsort(rates[decide], ROUNDS, sizeof(rates[decide][0]), compare);
 		printf("%s %.0f\n", decide ? "report" : "format", rates[decide][ROUNDS / 2]);
