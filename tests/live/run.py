@@ -390,6 +390,22 @@ def late_fin(lab):
 
 
 @test
+def show_open(lab):
+    """--show-open: a connection that goes idle is told when it is forgotten, one that does not at the end; with its bytes."""
+    tracer = watch(lab, "--show-open", "--idle-timeout=1")
+    path = paths(lab)[0]
+    idle = path.connect()
+    talk(idle)
+    tracer.wait_for(1)
+    busy = path.connect()
+    talk(busy)
+    records = one_each(tracer.stop(), [idle.key, busy.key])
+    for record in records.values():
+        expect(record, {"tcp.outcome": "open", "tcp.closer": "unknown", "tcp.conn_state": "S1",
+                        "source.bytes": 100, "destination.bytes": 1000})
+
+
+@test
 def ctrl_c(lab):
     """SIGINT: a close that has begun is reported, undecided; the summary is on stderr, the exit code is 0."""
     tracer = watch(lab)
