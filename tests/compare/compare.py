@@ -34,7 +34,8 @@ UNPACKED_MOST, PIECE = 2**30, 2**16  # bytes
 RUNS = 3  # each with another hash seed: a difference that one of them does not show comes of colliding hashes
 
 # Where libpcap, our reader, stops and tshark goes on: words of our error line -> kind of difference.
-REFUSALS = {"is not supported; capture on": "link-type",
+REFUSALS = {"unsupported pcap savefile version": "file-version",
+            "is not supported; capture on": "link-type",
             "different from the type of the first interface": "mixed-interfaces",
             "different from the snapshot length of the first interface": "mixed-interfaces",
             "bigger than snaplen of": "snapshot-length"}

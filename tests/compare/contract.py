@@ -341,6 +341,15 @@ def ack_with_data(reading):
     reading.edits.append(edit)
 
 
+def fragmented_data(reading):
+    """Data in the first fragment of a datagram: tshark does not say how much, and counts none."""
+    held = any(f.flags & FRAGMENT and f.length for f in reading.frames)
+
+    def edit(values, _facts):
+        values["completeness", None] |= 8 * held
+    reading.edits.append(edit)
+
+
 def data_by_numbers(reading):
     """The capture has no data segment, but later numbers tell that something was sent."""
     def edit(values, facts):
@@ -382,7 +391,7 @@ def unlisted_data(reading):
 RULES = [other_frames, cut_frames, split_by_tshark, several_connections, clock_runs_back, older_segments, after_report,
          forgotten_stray, sighted_twice, contradicting_flags, reset_beats_fin, ignored_reset, forged_fin, other_fin,
          handshake_rtt, after_reset, saturated, fragmented_fin, order_by_numbers, other_synack, syn_after_answer,
-         ack_with_data, data_by_numbers, unlisted_data]
+         ack_with_data, fragmented_data, data_by_numbers, unlisted_data]
 
 
 def name_of(rule):

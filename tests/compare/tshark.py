@@ -29,9 +29,10 @@ FORMATS = {bytes.fromhex("a1b2c3d4"): PCAP, bytes.fromhex("d4c3b2a1"): PCAP,    
            bytes.fromhex("0a0d0d0a"): PCAPNG}
 
 # What is an interface's own TCP: one IP header behind at most two VLAN tags, and the IPv6 extension headers we walk.
-PLAIN = re.compile(r"(?P<link>eth:ethertype|sll:ethertype|null|raw)(?P<tags>(:(vlan|ieee8021ad):ethertype){0,2}):"
+# Before it stands no link at all where the capture's link type says which IP it is.
+PLAIN = re.compile(r"((?P<link>eth:ethertype|sll:ethertype|null|raw)(?P<tags>(:(vlan|ieee8021ad):ethertype){0,2}):)?"
                    r"(ip|ipv6(:(ipv6\.(hopopts|routing|fraghdr|dstopts|shim6)|ah|hip|mipv6)){0,8}):tcp(:|$)")
-LINK_BYTES = {"eth:ethertype": 14, "null": 4, "raw": 0}
+LINK_BYTES = {"eth:ethertype": 14, "null": 4, "raw": 0, None: 0}
 SLL_BYTES, SLL2_BYTES, TAG_BYTES = 16, 20, 4
 ORDINARY = {"eth", "ethertype", "sll", "null", "raw", "vlan", "ieee8021ad", "ip", "ipv6", "tcp"}
 
@@ -85,7 +86,7 @@ def outlandish(protocols):
 
 def link_bytes(row):
     match = PLAIN.match(row.frame_protocols)
-    link, tags = match.group("link"), match.group("tags").count("ethertype")
+    link, tags = match.group("link"), (match.group("tags") or "").count("ethertype")
     if link == "sll:ethertype":
         return SLL2_BYTES if row.sll_ifindex else SLL_BYTES
     return LINK_BYTES[link] + tags * TAG_BYTES
