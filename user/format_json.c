@@ -404,7 +404,20 @@ static void json_traffic(struct buffer *out, const struct record *r)
 	buffer_char(out, '}');
 }
 
-static void json_segment(struct buffer *out, const struct record_segment *s)
+/* Where a RST came, what tells one box from another: does it have what its alleged sender's segments have? */
+static void json_ip_header(struct buffer *out, const struct record *r, const struct record_segment *s)
+{
+	if (r->reset.by == NOBODY)
+		return;
+	LITERAL(out, ",\"ttl\":");
+	buffer_unsigned(out, s->ttl);
+	if (r->family == 6 || s->mark & SEGMENT_RECALLED)
+		return;
+	LITERAL(out, ",\"ip_id\":");
+	buffer_unsigned(out, s->ip_id);
+}
+
+static void json_segment(struct buffer *out, const struct record *r, const struct record_segment *s)
 {
 	char flags[10];
 
@@ -426,6 +439,7 @@ static void json_segment(struct buffer *out, const struct record_segment *s)
 	buffer_unsigned(out, s->len);
 	LITERAL(out, ",\"win\":");
 	buffer_unsigned(out, s->win);
+	json_ip_header(out, r, s);
 	if (s->count > 1) {
 		LITERAL(out, ",\"count\":");
 		buffer_unsigned(out, s->count);
@@ -445,7 +459,7 @@ static void json_segments(struct buffer *out, const struct record *r)
 	for (i = 0; i < r->segment_count; i++) {
 		if (i)
 			buffer_char(out, ',');
-		json_segment(out, &r->segments[i]);
+		json_segment(out, r, &r->segments[i]);
 	}
 	LITERAL(out, "],\"segments_lost\":");
 	buffer_unsigned(out, r->segments_lost);

@@ -398,20 +398,28 @@ static const char *conn_state(const struct facts *c)
 
 /* ---- the segments ---- */
 
-/* What relative numbers count from: the ISN, or one below the first number seen, as in Wireshark. */
+/*
+ * What relative numbers count from: the ISN, or one below the lowest number seen. (Wireshark takes the first one seen, but
+ * of folded ACKs the list has the last.)
+ */
 static uint32_t relative_base(const struct facts *c, enum role role, const struct flow_segment *log, unsigned n)
 {
 	unsigned side = role == SOURCE ? c->source : !c->source;
+	bool found = false;
+	uint32_t lowest = 1;
 
 	if (isn_known(c, role))
 		return isn(c, role);
 	for (unsigned i = 0; i < n; i++) {
-		if (log[i].side == side)
-			return log[i].seq - 1;
-		if (log[i].flags & TCP_ACK)
-			return log[i].ack - 1;
+		uint32_t number = log[i].side == side ? log[i].seq : log[i].ack;
+
+		if (log[i].side != side && !(log[i].flags & TCP_ACK))
+			continue;
+		if (!found || seq_after(lowest, number))
+			lowest = number;
+		found = true;
 	}
-	return 0;
+	return lowest - 1;
 }
 
 static void copy_segments(struct record *r, const struct facts *c, const struct flow_segment *log, unsigned n)

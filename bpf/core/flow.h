@@ -47,6 +47,7 @@ enum {
 	SEGMENT_COPY = 1,    /* retransmission of a segment seen before */
 	SEGMENT_IGNORED = 2, /* its receiver would not act on it: wrong numbers or contradicting flags */
 	SEGMENT_FOLDED = 4,  /* plain data or ACKs, `count` of them: len is their sum */
+	SEGMENT_RECALLED = 8, /* of a handshake, from what the opening keeps: that is not the IP id */
 };
 
 struct flow_segment {
@@ -968,14 +969,14 @@ static inline __u32 flow_handshake_log(const struct flow_open *o, struct flow_se
 	if (o->seen & OPEN_SYN)
 		log[n++] = (struct flow_segment){.time = o->t_syn, .seq = o->isn[source], .len = o->syn_len, .count = 1,
 						 .win = o->win[0], .flags = o->syn_flags, .ttl = o->ttl[source],
-						 .side = source};
+						 .side = source, .mark = SEGMENT_RECALLED};
 	log[n++] = (struct flow_segment){.time = o->t_synack, .seq = o->isn[!source], .ack = after_syn, .count = 1,
 					 .win = o->win[1], .flags = o->synack_flags, .ttl = o->ttl[!source],
-					 .side = !source};
+					 .side = !source, .mark = SEGMENT_RECALLED};
 	if (o->seen & OPEN_ACK_MORE) /* and how much more was not kept */
 		return n;
 	log[n++] = (struct flow_segment){.time = o->t_ack, .seq = after_syn, .ack = o->isn[!source] + 1, .count = 1,
-					 .win = o->win[2], .flags = TCP_ACK, .ttl = o->ttl[source], .side = source};
+					 .win = o->win[2], .flags = TCP_ACK, .ttl = o->ttl[source], .side = source, .mark = SEGMENT_RECALLED};
 	return n;
 }
 

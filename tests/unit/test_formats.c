@@ -334,13 +334,13 @@ static const char json_reset[] =
 	"\"fin_original\":{\"source\":false,\"destination\":false},\"resets_ignored\":1,\"bytes_approximate\":true,"
 	"\"segments\":["
 	"{\"t\":0,\"from\":\"source\",\"flags\":\"P.\",\"seq\":4294967295,\"ack\":1,"
-	"\"raw_seq\":4294967295,\"raw_ack\":1,\"len\":4200,\"win\":65535,\"count\":3},"
+	"\"raw_seq\":4294967295,\"raw_ack\":1,\"len\":4200,\"win\":65535,\"ttl\":64,\"count\":3},"
 	"{\"t\":5,\"from\":\"destination\",\"flags\":\"R.\",\"seq\":7,\"ack\":9,"
-	"\"raw_seq\":7,\"raw_ack\":9,\"len\":0,\"win\":0,\"ignored\":true},"
+	"\"raw_seq\":7,\"raw_ack\":9,\"len\":0,\"win\":0,\"ttl\":64,\"ignored\":true},"
 	"{\"t\":86401000000007,\"from\":\"destination\",\"flags\":\"R\",\"seq\":1,\"ack\":0,"
-	"\"raw_seq\":1,\"raw_ack\":0,\"len\":0,\"win\":0},"
+	"\"raw_seq\":1,\"raw_ack\":0,\"len\":0,\"win\":0,\"ttl\":64},"
 	"{\"t\":86401000000008,\"from\":\"destination\",\"flags\":\"R\",\"seq\":1,\"ack\":0,"
-	"\"raw_seq\":1,\"raw_ack\":0,\"len\":0,\"win\":0,\"count\":2,\"copy\":true}"
+	"\"raw_seq\":1,\"raw_ack\":0,\"len\":0,\"win\":0,\"ttl\":64,\"count\":2,\"copy\":true}"
 	"],\"segments_lost\":4294967295}}\n";
 
 static const char json_unanswered[] =
