@@ -279,7 +279,8 @@ static bool last_byte(const struct facts *c, enum role role, uint32_t *end)
 
 	if (me->seen & SIDE_FIN)
 		*end = me->fin_end - 1;
-	else if (in_state(c, FLOW_RESET) && in_state(c, FLOW_PROVEN) && role_of(c, reset->side) == role)
+	else if (in_state(c, FLOW_RESET) && in_state(c, FLOW_PROVEN) && role_of(c, reset->side) == role &&
+		 reset->validity != RESET_IN_WINDOW) /* that is a guess of somebody's */
 		*end = me->seen & SIDE_END ? seq_max(me->end, reset->seq) : reset->seq;
 	else if (me->seen & SIDE_END)
 		*end = me->end;
@@ -422,6 +423,17 @@ static uint32_t relative_base(const struct facts *c, enum role role, const struc
 	return lowest - 1;
 }
 
+/* Was it believed when it came, until a later segment showed that its receiver had not acted on it? */
+static bool disproved(const struct facts *c, const struct flow_segment *e)
+{
+	const struct flow_side *side = &c->flow->side[e->side & 1];
+
+	if (e->flags & TCP_RST)
+		return !in_state(c, FLOW_RESET | FLOW_LATE_RESET) || e->time < c->flow->reset.time;
+	return e->flags & TCP_FIN && (side->seen & (SIDE_FIN | SIDE_FIN_PARTIAL)) == SIDE_FIN &&
+	       e->seq + e->len + 1 != side->fin_end;
+}
+
 static void copy_segments(struct record *r, const struct facts *c, const struct flow_segment *log, unsigned n)
 {
 	uint32_t base[2];
@@ -435,7 +447,7 @@ static void copy_segments(struct record *r, const struct facts *c, const struct 
 		s->t = span(c->flow->t_first, e->time);
 		s->from = role_of(c, e->side);
 		s->flags = e->flags;
-		s->mark = e->mark;
+		s->mark = disproved(c, e) ? e->mark | SEGMENT_IGNORED : e->mark;
 		s->raw_seq = e->seq;
 		s->raw_ack = e->ack;
 		s->seq = e->seq - base[s->from];

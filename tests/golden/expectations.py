@@ -16,8 +16,10 @@ FROM_THE_TOP = ("source", "destination", "event", "network", "observer")
 PAIRS = {"state": ("tcp.state.source", "tcp.state.destination"),
          "bytes": ("source.bytes", "destination.bytes"),
          "scale": ("tcp.window_scale.source", "tcp.window_scale.destination"),
-         "reset": ("tcp.reset.by", "tcp.reset.phase", "tcp.reset.validity")}
-COMPUTED = ("fin_source", "fin_destination")
+         "reset": ("tcp.reset.by", "tcp.reset.phase", "tcp.reset.validity"),
+         "fin_original": ("tcp.fin_original.source", "tcp.fin_original.destination"),
+         "evidence": tuple(f"tcp.evidence.{step}" for step in ("fin", "fin_ack", "peer_fin", "peer_fin_ack", "reset"))}
+COMPUTED = ("fin_source", "fin_destination", "reset_header")
 UNITS = {"ns": 1, "us": 10**3, "ms": 10**6, "s": 10**9}
 
 # What a record says where its case does not mention it.

@@ -30,7 +30,15 @@ def first_fin(record, side):
     return None
 
 
+def reset_header(record):
+    """TTL/IP id/window of the RST that the verdict rests on, as expectations write it."""
+    segment = record["tcp"]["segments"][record["tcp"]["evidence"]["reset"]]
+    return f"{segment['ttl']}/{segment.get('ip_id')}/{segment['win']}"
+
+
 def actual(record, path):
+    if path == "reset_header":
+        return reset_header(record)
     if path in COMPUTED:
         return first_fin(record, path.removeprefix("fin_"))
     found = tracer.look_up(record, path)

@@ -66,6 +66,64 @@ def community_id(record):
     return "1:" + base64.b64encode(hashlib.sha1(data).digest()).decode()
 
 
+def behind(segment):
+    """The raw sequence number behind the segment."""
+    return (segment["raw_seq"] + segment["len"] + ("S" in segment["flags"]) + ("F" in segment["flags"])) % 2**32
+
+
+def fin_end(record, side, fin):
+    """Behind the FIN; of one in a fragment, which shows less, by the bytes that its side sent."""
+    opening, sent = record["tcp"]["segments"][0], record[side]["bytes"]
+    if sent is None or opening["from"] != side or opening["flags"] != "S":
+        return behind(fin)
+    return (opening["raw_seq"] + 1 + sent + 1) % 2**32
+
+
+def first_fin_place(segments, side):
+    """Of a side's FINs that count, the earliest: its place; None without."""
+    fins = [n for n, s in enumerate(segments)
+            if s["from"] == side and "F" in s["flags"] and "R" not in s["flags"] and not s.get("ignored")]
+    return min(fins, key=lambda n: segments[n]["t"], default=None)
+
+
+def step_faults(record, side, other, fin, ack):
+    """Of the FIN of `side` and its acknowledgment by `other`."""
+    segments, named = record["tcp"]["segments"], record["tcp"]["evidence"]
+    first = first_fin_place(segments, side)
+    if named[fin] not in (None, first):
+        yield f"evidence.{fin} is {named[fin]}, the first FIN of the {side} {first}"
+    if named[ack] is None:
+        return
+    answer, end = segments[named[ack]], fin_end(record, side, segments[named[fin]])
+    if answer["from"] != other or "." not in answer["flags"] or answer["raw_ack"] != end:
+        yield f"evidence.{ack} is {named[ack]}, which acknowledges no FIN of the {side}"
+
+
+def reset_faults(tcp):
+    by, place = tcp["reset"]["by"], tcp["evidence"]["reset"]
+    if place is None:
+        if by and not tcp["segments_lost"]:
+            yield "a reset without evidence"
+        return
+    reset = tcp["segments"][place]
+    if "R" not in reset["flags"] or reset["from"] != by or reset.get("ignored"):
+        yield f"evidence.reset is {place}, which is no RST of the {by}"
+
+
+def evidence_faults(record):
+    """Each step that the record tells must be there to read in the segment that it names, and no earlier one."""
+    tcp = record["tcp"]
+    closer = "source" if tcp["closer"] == "both" else tcp["closer"]
+    other = "destination" if closer == "source" else "source"
+    faults = [*step_faults(record, closer, other, "fin", "fin_ack"),
+              *step_faults(record, other, closer, "peer_fin", "peer_fin_ack"), *reset_faults(tcp)]
+    if not tcp["segments_lost"]:
+        faults += [f"evidence.{step} and timing.{time}: one without the other" for step, time in
+                   (("fin_ack", "fin_to_ack"), ("peer_fin_ack", "peer_fin_to_ack"))
+                   if (tcp["evidence"][step] is None) != (tcp["timing"][time] is None)]
+    return faults
+
+
 def record_faults(record):
     """What is wrong with a record, whatever its connection."""
     lacking = [path for path in SCHEMA if look_up(record, path) is MISSING]
@@ -83,7 +141,7 @@ def record_faults(record):
         faults.append(f"community_id {record['network']['community_id']} is not {community_id(record)}")
     if not all(SEGMENT_FIELDS <= set(s) for s in record["tcp"]["segments"]):
         faults.append("a segment lacks fields")
-    return faults
+    return faults + evidence_faults(record)
 
 
 # ---- what holds for every run ----
