@@ -40,6 +40,13 @@ static bool in_state(const struct facts *c, unsigned bits)
 	return c->flow->state & bits;
 }
 
+/* Was the connection open? A source that acknowledges what we never saw has had its answer. */
+static bool was_open(const struct facts *c)
+{
+	return in_state(c, FLOW_PROVEN | FLOW_MIDSTREAM) ||
+	       (!(c->flow->open.seen & OPEN_SYNACK) && has(c, SOURCE, SIDE_ACK));
+}
+
 /* ---- who is who ---- */
 
 /*
@@ -111,7 +118,7 @@ static enum outcome outcome(const struct facts *c, enum report_reason reason)
 	if (in_state(c, FLOW_GRACEFUL))
 		return OUTCOME_GRACEFUL;
 	if (in_state(c, FLOW_RESET)) {
-		if (in_state(c, FLOW_PROVEN | FLOW_MIDSTREAM))
+		if (was_open(c))
 			return OUTCOME_RESET;
 		return answered || role_of(c, f->reset.side) == SOURCE ? OUTCOME_HANDSHAKE_RESET : OUTCOME_REFUSED;
 	}
@@ -124,8 +131,7 @@ static enum outcome outcome(const struct facts *c, enum report_reason reason)
 	}
 	if (in_state(c, FLOW_PROVEN))
 		return OUTCOME_OPEN;
-	/* A source that acknowledges what we never saw has had its answer. */
-	return !answered && has(c, SOURCE, SIDE_ACK) ? OUTCOME_UNKNOWN : OUTCOME_UNANSWERED;
+	return was_open(c) ? OUTCOME_UNKNOWN : OUTCOME_UNANSWERED;
 }
 
 /* The first step that the close still waits for. */
@@ -190,9 +196,20 @@ static enum phase reset_phase(const struct facts *c)
 
 	if (in_state(c, FLOW_LATE_RESET))
 		return PHASE_CLOSED;
-	if (!in_state(c, FLOW_PROVEN | FLOW_MIDSTREAM))
+	if (!was_open(c))
 		return PHASE_HANDSHAKE;
 	return fins == 0 ? PHASE_ESTABLISHED : fins == 1 ? PHASE_HALF_CLOSED : PHASE_CLOSING;
+}
+
+/* It was judged by the handshake's numbers, as far as that was seen: they say little where the connection was open. */
+static enum reset_validity reset_validity(const struct facts *c)
+{
+	const struct flow_reset *reset = &c->flow->reset;
+	const struct flow_side *by = &c->flow->side[reset->side & 1];
+
+	if (in_state(c, FLOW_PROVEN | FLOW_MIDSTREAM) || !was_open(c))
+		return reset->validity;
+	return by->seen & SIDE_END && by->end == reset->seq ? RESET_EXACT : RESET_UNKNOWN;
 }
 
 static void judge_reset(struct record *r, const struct facts *c)
@@ -208,7 +225,7 @@ static void judge_reset(struct record *r, const struct facts *c)
 		return;
 	r->reset.by = role_of(c, reset->side);
 	r->reset.phase = reset_phase(c);
-	r->reset.validity = reset->validity;
+	r->reset.validity = reset_validity(c);
 	r->reset.mptcp = reset->mptcp;
 	r->reset.ttl_differs = ttl && ttl != reset->ttl;
 }
@@ -367,7 +384,7 @@ static int completeness(const struct record *r, const struct facts *c)
 			value |= 4;
 		if (s->flags & TCP_RST)
 			value |= 32;
-		if (s->flags & TCP_FIN)
+		if ((s->flags & (TCP_FIN | TCP_ACK)) == (TCP_FIN | TCP_ACK))
 			value |= 16;
 	}
 	return value;

@@ -5,7 +5,7 @@ changes the frames, or what is read from them, only where its condition holds fo
 justified when the rules that hold lead from tshark's value to ours, and by nothing else.
 """
 from facts import BOTH, Facts, tshark_completeness, tshark_initial_rtt, whole_completeness
-from sides import Sides, contradicts, walk
+from sides import REORDER, Sides, contradicts, walk
 from stream import ACK, CONTROL, FIN, FRAGMENT, RST, SECOND, SYN, distance, end_of
 
 SETTLE = SECOND // 2            # --settle: a finished connection is reported that long after its last step
@@ -75,10 +75,16 @@ def cut_frames(reading):
 
 
 def split_by_tshark(reading):
-    """tshark starts a stream with a SYN of a new number. Where that SYN opened nothing, the old connection goes on."""
+    """
+    tshark starts a stream with a SYN of a new number. Where that SYN opened nothing, the old connection goes on. So it
+    does where the new stream has no SYN at all: then tshark's completeness is not that of the frames it shows.
+    """
     streams = reading.pairing.streams
-    if len(streams) > 1:
-        reading.narrow(sorted(frame for stream in streams for frame in stream.frames()))
+    if len(streams) < 2:
+        return
+    reading.narrow(sorted(frame for stream in streams for frame in stream.frames()))
+    if any(continues(stream, streams) for stream in streams):
+        reading.completeness = tshark_completeness(reading.frames)
 
 
 def several_connections(reading):
@@ -118,11 +124,27 @@ def after_report(reading):
     when nobody answered. What comes later is no part of the record.
     """
     record, last = reading.record, max(reading.pairing.listed)
-    wait = SETTLE if record.outcome in ENDED else SYN_TIMEOUT if record.outcome == "unanswered" else CLOSE_TIMEOUT
-    if record.outcome in ENDED and reading.backwards:
+    wait, since = SETTLE, record.end
+    if record.outcome == "unanswered":
+        wait = SYN_TIMEOUT
+    elif record.outcome not in ENDED:
+        wait, since = CLOSE_TIMEOUT, last_progress(reading.frames, last)
+    elif reading.backwards:
         wait = -2**63  # the times of other connections may have run ahead
-    reported = next((f.number for f in reading.frames if f.number > last and f.time - record.end >= wait), 2**32)
+    reported = next((f.number for f in reading.frames if f.number > last and f.time - since >= wait), 2**32)
     reading.drop(lambda f: f.number >= reported)
+
+
+def last_progress(frames, last):
+    """When something new was sent or acknowledged for the last time, up to that frame."""
+    said, time = Sides(), 0
+    for frame in (f for f in frames if f.number <= last):
+        me = said.side[frame.side]
+        before = me.end, me.ack
+        said.hear(frame)
+        if (me.end, me.ack) != before:
+            time = frame.time
+    return time
 
 
 def clock_runs_back(reading):
@@ -426,6 +448,17 @@ def is_inside(stream, pairings):
     """A SYN that opened nothing while the tuple had a connection: challenged, if anything (RFC 5961 section 4)."""
     return opened_nothing(stream) and any(p.home and p.home is not stream and p.first < stream.first().number
                                           for p in pairings)
+
+
+def continues(stream, streams):
+    """The stream begins without a SYN, or with a broken one, where another one's numbers have got to."""
+    first = stream.first()
+    before = [f for other in streams if other is not stream for f in other.frames() if f.number < first.number]
+    heard = Sides()
+    for frame in before:
+        heard.hear(frame)
+    end = heard.side[first.side].end
+    return not first.flags & SYN and end is not None and abs(distance(first.seq, end)) < REORDER
 
 
 def opened_nothing(stream):

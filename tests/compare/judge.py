@@ -112,7 +112,9 @@ def compare_record(comparison, pairing, view):
 def compare_stream(comparison, stream, pairings, touched):
     """A stream that is no record's home. touched: streams of which records list frames."""
     if id(stream) in touched:
-        kinds = ("split-by-tshark",) if contract.opened_nothing(stream) else None
+        streams = next(pairing.streams for pairing in pairings if stream in pairing.streams)
+        split = contract.opened_nothing(stream) or contract.continues(stream, streams)
+        kinds = ("split-by-tshark",) if split else None
         comparison.compared["record"] += 1
         comparison.differences.append(Difference(where_text(stream), "record", "a stream", "part of another", kinds))
         return

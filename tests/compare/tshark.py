@@ -62,9 +62,12 @@ def ends_of(source, sport, destination, dport):
 
 
 def nanoseconds(text):
-    """Of seconds, exact. More than nine digits: the file says a second or more there, which is no time; it is cut."""
+    """
+    Of seconds, exact. More than nine digits: the file says a second or more there, which is no time; it is cut. So are
+    times behind the year 2262, which no 63 bits of nanoseconds can say.
+    """
     whole, _, fraction = text.partition(".")
-    value = abs(int(whole)) * SECOND + min(int(fraction.ljust(9, "0")), SECOND - 1)
+    value = min(abs(int(whole)) * SECOND + min(int(fraction.ljust(9, "0")), SECOND - 1), 2**63 - 1)
     return -value if whole.startswith("-") else value
 
 

@@ -343,6 +343,12 @@ def u8_only_one_direction(c):
 
 
 @case
+def u8_only_source_then_reset(c):
+    """Of asymmetric routing the source again: it closes, and resets on what it still gets. The connection was open."""
+    return [s for s in c.opened() if s.side == 0] + [c.src(100, "F.", 51, 501), c.src(120.1, "R", 52)]
+
+
+@case
 def u8_begins_with_syn_ack(c):
     """The SYN is not in the file: who opened is known all the same, but no time that needs the SYN."""
     return c.opened()[1:] + c.four_way()
