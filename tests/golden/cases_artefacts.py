@@ -373,6 +373,26 @@ def sighted_twice_routed(c):
 
 
 @case
+def reordered_handshake(c):
+    """Two queues: the SYN-ACK stands before its SYN in the file, the times are right."""
+    syn, answer, *rest = closed(c)
+    return [answer, syn] + rest
+
+
+@case
+def reordered_reset(c):
+    """Two CPUs: the RST stands before the ACK of the FIN that was sent and seen before it."""
+    return c.opened() + [c.src(100, "F.", 51, 501), c.dst(120, "R.", 501, 52), c.dst(110, ".", 501, 52)]
+
+
+@case
+def nat_two_tuples(c):
+    """The same connection before and behind a NAT, 20 us apart: two tuples, two records."""
+    translated = replace(c, ips=("192.0.2.7", c.ips[1]), ports=(61001, c.ports[1]))
+    return [twin for s in closed(c) for twin in (s, s.sighted(20_000, conversation=translated, ttl=63))]
+
+
+@case
 def two_connections_interleaved(c):
     """Two closes at the same time keep apart."""
     segments = closed(c) + closed(c.other(40002, isn=(77, 99), start=c.start + 3_000_000))

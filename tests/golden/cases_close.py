@@ -553,14 +553,14 @@ def r11_syn_in_open_flow(c):
 
 @case
 def r12_ttl_differs(c):
-    """The RST's TTL is not its alleged sender's."""
-    return c.opened() + [c.dst(100, "R.", 501, 51, ttl=200)]
+    """The RST's TTL, IP id and window are not its alleged sender's."""
+    return c.opened() + [c.dst(100, "R.", 501, 51, ttl=200, ip_id=0, win=0)]
 
 
 @case
 def r12_ttl_same(c):
     """The counter-example: nothing to tell the RST from its sender's other segments."""
-    return c.opened() + [c.dst(100, "R.", 501, 51)]
+    return c.opened() + [c.dst(100, "R.", 501, 51, ip_id=777)]
 
 
 @case
@@ -575,6 +575,12 @@ def r13_icmp_unreachable(c):
 def r14_vanished(c):
     """Retransmissions stop without FIN or RST."""
     return c.opened() + [c.src(ms, "P.", 51, 501, 20) for ms in (100, 300, 700, 1500)]
+
+
+@case
+def r14_shown_open(c):
+    """The same, with --show-open and --all-segments."""
+    return r14_vanished(c)
 
 
 @case

@@ -2,12 +2,14 @@
 """The same close told otherwise must get the same verdict.
 
 Each case of cases_close.py and cases_attacks.py is changed in ways that do not change what happened: other sequence
-numbers, addresses that sort the other way, IPv6, every packet sighted twice, and crossing segments in the other order. And the
-same file must be read alike each time, however many connections it has.
+numbers, addresses that sort the other way, IPv6, every packet sighted twice, a FIN before its last data, and crossing
+segments in every order in which some place on the path can have seen them. And the same file must be read alike each time,
+however many connections it has.
 
 invariance.py [--binary PATH] [NAME...]
 """
 import argparse
+import itertools
 import os
 import struct
 import subprocess
@@ -78,12 +80,38 @@ def swapped(segments, n):
     return segments[:n] + [replace(two, time=one.time), replace(one, time=two.time)] + segments[n + 2:]
 
 
-def crossing_fins_swapped(name):
-    """FINs that do not know of each other, in the other order."""
-    segments = segments_of(name)
+def crossing(segments):
+    """Where the first two FINs stand that do not know of each other, with what comes then; None without."""
     for n, (one, two) in enumerate(zip(segments, segments[1:])):
         if "F" in one.flags and "F" in two.flags and one.side != two.side and two.ack < one.end and one.ack < two.end:
-            yield f"segment {n}", swapped(segments, n)
+            return n
+    return None
+
+
+def can_be_seen(order):
+    """Each side's segments in the order sent, and no acknowledgment of a FIN before that FIN."""
+    sent, fins = [-1, -1], [False, False]  # by side: place of its last segment, and whether its FIN has come by
+    ends = {s.side: s.end for _, s in order if "F" in s.flags}
+    for place, s in order:
+        if place < sent[s.side] or (s.ack == ends[1 - s.side] and not fins[1 - s.side]):
+            return False
+        sent[s.side] = place
+        fins[s.side] |= "F" in s.flags
+    return True
+
+
+def crossing_permuted(name):
+    """From two crossing FINs on, every order that a place nearer to the one or the other end can see."""
+    segments = segments_of(name)
+    begin = crossing(segments)
+    tail = segments[begin:] if begin is not None else []
+    fins = {(s.side, s.end) for s in tail if "F" in s.flags}
+    if len(fins) != 2 or any(s.tcp for s in tail):  # none crossed, or forged and broken ones among them
+        return
+    for order in itertools.permutations(enumerate(tail)):
+        if can_be_seen(order):
+            moved = [replace(s, time=at.time) for (_, s), at in zip(order, tail)]
+            yield " ".join(str(place) for place, _ in order), segments[:begin] + moved
 
 
 def fin_overtakes_data(name):
@@ -94,7 +122,7 @@ def fin_overtakes_data(name):
             yield f"segment {n}", swapped(segments, n)
 
 
-CHANGES = (ipv6, source_sorts_higher, numbers_wrap, sighted_twice, crossing_fins_swapped, fin_overtakes_data)
+CHANGES = (ipv6, source_sorts_higher, numbers_wrap, sighted_twice, crossing_permuted, fin_overtakes_data)
 
 
 # ---- comparing ----
