@@ -3,7 +3,6 @@
  * Ask, print, wait. Nothing is kept between two tables.
  */
 #include <errno.h>
-#include <signal.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
@@ -12,30 +11,12 @@
 #include "host_watch.h"
 #include "log.h"
 #include "sink.h"
+#include "stop.h"
 #include "stuck.h"
 #include "time_wait.h"
 
 #define INTERVAL_NS (5 * SECOND_NS)
 #define NAP_NS 100000000ULL
-
-static volatile sig_atomic_t stop_asked;
-
-/* The second one ends at once, whatever we wait for: a reader of our output that does not read, say. */
-static void on_stop(int number)
-{
-	if (stop_asked)
-		_exit(128 + number);
-	stop_asked = number;
-}
-
-static void catch_signals(void)
-{
-	static const int stop[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT};
-
-	for (size_t i = 0; i < sizeof(stop) / sizeof(stop[0]); i++)
-		sigaction(stop[i], &(struct sigaction){.sa_handler = on_stop}, NULL);
-	signal(SIGPIPE, SIG_IGN);
-}
 
 void host_watch_time(struct buffer *out, uint64_t now)
 {
@@ -68,7 +49,7 @@ static int print_table(const struct options *options, struct buffer *out)
 	if (err && err != -EPIPE)
 		log_error("cannot write to standard output: %s", strerror(-err));
 	if (err)
-		stop_asked = SIGPIPE;
+		stop_ask();
 	return err && err != -EPIPE ? EXIT_RUNTIME : EXIT_FINE;
 }
 
@@ -76,7 +57,7 @@ static void wait_until(uint64_t due)
 {
 	const struct timespec nap = {.tv_nsec = NAP_NS};
 
-	while (!stop_asked && clock_ns(CLOCK_MONOTONIC) < due)
+	while (!stop_asked() && clock_ns(CLOCK_MONOTONIC) < due)
 		nanosleep(&nap, NULL);
 }
 
@@ -86,14 +67,14 @@ int host_watch_run(const struct options *options)
 	struct buffer out = {0};
 	int code;
 
-	catch_signals();
+	stop_catch_signals(NULL);
 	for (uint64_t n = 1;; n++) {
 		code = print_table(options, &out);
 		due += INTERVAL_NS;
 		if (code || n == options->count)
 			break;
 		wait_until(due < end ? due : end);
-		if (stop_asked || due >= end)
+		if (stop_asked() || due >= end)
 			break;
 		if (options->format == FORMAT_TEXT)
 			buffer_char(&out, '\n');

@@ -28,6 +28,7 @@
 #include "sink.h"
 #include "sockets.h"
 #include "source_live.h"
+#include "stop.h"
 #include "tcpfin_trace.skel.h"
 
 #define POLL_NS 20000000ULL /* rarely enough to cost nothing */
@@ -414,15 +415,7 @@ static void find_holders(struct live *l)
 
 /* ---- running ---- */
 
-static volatile sig_atomic_t stop_asked, stats_asked;
-
-/* The second one ends at once, whatever we wait for: a reader of our output that does not read, say. */
-static void on_stop(int number)
-{
-	if (stop_asked)
-		_exit(128 + number);
-	stop_asked = number;
-}
+static volatile sig_atomic_t stats_asked;
 
 static void on_stats(int number)
 {
@@ -431,17 +424,11 @@ static void on_stats(int number)
 
 static void block_signals(sigset_t *signals)
 {
-	static const int stop[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT};
-
 	sigemptyset(signals);
-	sigaddset(signals, SIGUSR1);
-	for (size_t i = 0; i < sizeof(stop) / sizeof(stop[0]); i++)
-		sigaddset(signals, stop[i]);
-	sigprocmask(SIG_BLOCK, signals, NULL);
-	for (size_t i = 0; i < sizeof(stop) / sizeof(stop[0]); i++)
-		sigaction(stop[i], &(struct sigaction){.sa_handler = on_stop}, NULL);
+	stop_catch_signals(signals);
 	sigaction(SIGUSR1, &(struct sigaction){.sa_handler = on_stats}, NULL);
-	signal(SIGPIPE, SIG_IGN);
+	sigaddset(signals, SIGUSR1);
+	sigprocmask(SIG_BLOCK, signals, NULL);
 }
 
 static int watch_loop(struct live *l)
@@ -454,7 +441,7 @@ static int watch_loop(struct live *l)
 
 	while (!reporter_full(l->reporter)) {
 		nanosleep(&poll, NULL);
-		if (stop_asked)
+		if (stop_asked())
 			return EXIT_FINE;
 		now = clock_ns(CLOCK_MONOTONIC);
 		consume(l);
