@@ -18,8 +18,6 @@ static __noinline int emit_notice(const struct flow_key *key, __u32 kind, __u64 
 {
 	struct flow_event *e;
 
-	if (!key)
-		return 0;
 	e = bpf_ringbuf_reserve(&ring, FLOW_NOTICE_BYTES, 0);
 	if (!e) {
 		count(COUNT_RING_FULL);
@@ -40,8 +38,6 @@ static __noinline int emit_open(const struct flow_open *open, const struct flow_
 {
 	struct flow_event *e;
 
-	if (!open || !key)
-		return 0;
 	e = bpf_ringbuf_reserve(&ring, sizeof(*e), 0);
 	if (!e)
 		return 0;

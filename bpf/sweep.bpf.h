@@ -120,8 +120,6 @@ static __noinline int collect(struct sweep *s, struct collect_slot *slot)
 	struct flow_event *e;
 	struct closing *c;
 
-	if (!s || !slot)
-		return 0;
 	e = &slot->event;
 	e->head.kind = EVENT_NONE;
 	slot->counted = 0;
@@ -177,8 +175,6 @@ static __noinline int established_leave(struct sweep *s, struct established *e, 
 {
 	flag_t armed;
 
-	if (!s || !e || !key)
-		return 0;
 	if (!s->request.show_open)
 		traffic_forget(key);
 	else if (!emit_open(&e->open, key, 0))

@@ -34,8 +34,6 @@ static __noinline struct closing *closing_find(struct work *w)
 	struct closing *c;
 	__u32 g;
 
-	if (!w)
-		return NULL;
 	rolled
 	for (g = 0; g < FLOW_GENERATIONS; g++) {
 		w->key.generation = g;
@@ -54,8 +52,6 @@ static __noinline int closing_ended(const struct flow_key *key, const struct flo
 {
 	struct evidence *known;
 
-	if (!key || !f)
-		return 0;
 	known = evidence_get(key->hash);
 	if (known)
 		evidence_forget(known, flow_key_hash(key));
@@ -87,8 +83,6 @@ static __noinline int closing_step(struct work *w, struct closing *c)
 	int stored = 0;
 	__u32 tries;
 
-	if (!w || !c)
-		return 0;
 	f = &w->value.body.flow;
 	rolled
 	for (tries = 0; tries < STEP_TRIES && !stored; tries++) {
@@ -130,8 +124,6 @@ static __noinline int closing_replace(struct closing *c, const struct flow_key *
 {
 	flag_t first;
 
-	if (!c || !key)
-		return 0;
 	bpf_spin_lock(&c->lock);
 	first = c->hash == key->hash && !(c->body.flow.state & FLOW_REPLACED);
 	if (first) {
@@ -158,8 +150,6 @@ static __noinline int closing_insert(struct work *w)
 	struct closing *c;
 	__u32 g;
 
-	if (!w)
-		return INSERT_FULL;
 	w->value.hash = w->key.hash;
 	watch_raise(w->key.hash); /* before it can be found: the filter must never hide a step */
 	rolled
@@ -190,8 +180,6 @@ static __noinline int closing_begin(struct work *w)
 {
 	int inserted;
 
-	if (!w)
-		return INSERT_FULL;
 	inserted = closing_insert(w);
 	if (inserted == INSERT_DONE && w->value.body.flow.state & FLOW_DONE)
 		closing_ended(&w->key, &w->value.body.flow);
@@ -212,12 +200,15 @@ static __always_inline struct unproven_set *unproven_set_of(__u32 hash)
 /* Index of the key's entry, or UNPROVEN_WAYS. Lock held. */
 static __always_inline __u32 unproven_find(const struct unproven_set *set, const struct flow_key *key)
 {
+	const struct unproven *e = set->entry;
 	__u32 i;
 
 	rolled
-	for (i = 0; i < UNPROVEN_WAYS; i++)
-		if (set->tag[i] == (key->hash | 1) && flow_key_equal(&set->entry[i].key, key))
+	for (i = 0; i < UNPROVEN_WAYS; i++, e++) {
+		opaque(e); /* clang would compute the place of each field from the index */
+		if (set->tag[i] == (key->hash | 1) && flow_key_equal(&e->key, key))
 			return i;
+	}
 	return UNPROVEN_WAYS;
 }
 
@@ -460,9 +451,6 @@ static __noinline int established_heard(struct work *w, struct established *e)
 {
 	flag_t armed = 0;
 
-	if (!w || !e)
-		return 0;
-
 	bpf_spin_lock(&e->lock);
 	if (e->hash == w->key.hash)
 		armed = flow_idle_disarm(&e->open);
@@ -478,8 +466,6 @@ static __noinline int track_proven(struct work *w, struct closing *c)
 	struct established *old;
 	struct evidence *known;
 
-	if (!w)
-		return 0;
 	if (c)
 		closing_replace(c, &w->key);
 	w->key.generation = 0;
@@ -525,8 +511,6 @@ static __noinline int track_begin(struct work *w, struct established *e)
 	struct flow *f;
 	int inserted;
 
-	if (!w)
-		return BEGIN_STRAY;
 	known = evidence_get(w->key.hash);
 	if (!known)
 		return BEGIN_STRAY;
@@ -576,7 +560,7 @@ static __noinline int track_begin(struct work *w, struct established *e)
 /* The tuple has another connection, or none, and a SYN came. Returns whether it was an old one's, seen again. */
 static __noinline int track_syn_copy(struct work *w, struct established *e)
 {
-	if (!w || !e || !flow_is_copy(&e->open, &w->segment, w->turn.side))
+	if (!e || !flow_is_copy(&e->open, &w->segment, w->turn.side))
 		return 0;
 	if (w->segment.flags & TCP_ACK) /* counts for the reader; no lock for them */
 		e->open.synack_copies = saturating_inc(e->open.synack_copies);

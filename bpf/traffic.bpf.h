@@ -44,7 +44,7 @@ static __always_inline struct traffic_entry *traffic_find_fast(const struct flow
 /* The same for all but the hooks. */
 static __noinline struct traffic_entry *traffic_find(const struct flow_key *key, struct traffic_key *at)
 {
-	return key && at ? traffic_find_fast(key, at) : NULL;
+	return traffic_find_fast(key, at);
 }
 
 static __always_inline void traffic_delete(const struct traffic_key *at)
@@ -73,7 +73,7 @@ static __noinline int traffic_enter(struct work *w)
 	struct traffic_entry *e;
 	struct traffic_key at;
 
-	if (!w || !settings.all_segments)
+	if (!settings.all_segments)
 		return 0;
 	e = &w->traffic;
 	zero_rolled(e, sizeof(*e));
@@ -101,7 +101,7 @@ static __noinline int traffic_move(const struct flow_key *key)
 	struct traffic_key at, moved;
 	struct traffic_entry *e;
 
-	if (!key || !settings.all_segments)
+	if (!settings.all_segments)
 		return 0;
 	e = traffic_find(key, &at);
 	if (!e)
@@ -119,7 +119,7 @@ static __noinline int traffic_forget(const struct flow_key *key)
 {
 	struct traffic_key at;
 
-	if (key && settings.all_segments && traffic_find(key, &at))
+	if (settings.all_segments && traffic_find(key, &at))
 		traffic_delete(&at);
 	return 0;
 }
@@ -147,7 +147,7 @@ static __noinline int traffic_collect(struct collect_slot *slot)
 	struct traffic_entry *e;
 	struct traffic_key at;
 
-	if (!slot || !settings.all_segments)
+	if (!settings.all_segments)
 		return 0;
 	key = &slot->event.head.key;
 	e = traffic_find(key, &at);
