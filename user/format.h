@@ -15,7 +15,7 @@ enum format { FORMAT_TEXT, FORMAT_JSON, FORMAT_CSV, FORMAT_LADDER };
 struct format_style {
 	bool color;   /* only doubles what the text says */
 	bool unicode; /* the locale's character set is UTF-8 */
-	bool verbose; /* text: the sentence that explains the verdict */
+	bool verbose; /* text and ladder: the sentence that explains the verdict */
 	unsigned columns; /* ladder: width to fit, at least 60 */
 };
 

@@ -221,21 +221,33 @@ static void put_color(const struct ladder *l, const char *color)
 		buffer_text(l->out, color);
 }
 
-/* Fills lines with the parts of text, which are apart by '\n', and ends the last one; follow-up lines are indented. */
+/*
+ * Fills lines with the parts of text, which are apart by '\n', and ends the last one; follow-up lines are indented. A part
+ * that no line can hold, such as a name of escapes, is broken: it is ASCII.
+ */
 static void put_paragraph(const struct ladder *l, const struct buffer *text, const char *color)
 {
-	const unsigned indent = 2;
+	const unsigned indent = 2, most = l->columns - indent;
 	unsigned column = 0;
 	size_t at = 0;
 
 	put_color(l, color);
 	while (at < text->len) {
-		size_t end = at;
+		size_t end = at, next;
 		unsigned width;
 
 		while (end < text->len && text->data[end] != '\n')
 			end++;
+		next = end + 1;
+		if (end == at) { /* two separators: a name may have more than one space */
+			at = next;
+			continue;
+		}
 		width = text_columns(text->data + at, end - at);
+		if (width > most) {
+			width = most;
+			next = end = at + most;
+		}
 		if (column && column + 1 + width > l->columns) {
 			buffer_char(l->out, '\n');
 			put_repeated(l->out, " ", indent);
@@ -246,7 +258,7 @@ static void put_paragraph(const struct ladder *l, const struct buffer *text, con
 		}
 		buffer_bytes(l->out, text->data + at, end - at);
 		column += width;
-		at = end + 1;
+		at = next;
 	}
 	put_color(l, *color ? COLOR_END : COLOR_NONE);
 	buffer_char(l->out, '\n');
@@ -406,6 +418,23 @@ static void put_verdict(const struct ladder *l)
 		buffer_printf(&text, ";\nthe %s holds TIME_WAIT", role_name(r->time_wait));
 	put_sockets(&text, r);
 	put_paragraph(l, &text, COLOR_TITLE);
+	buffer_free(&text);
+}
+
+/* The sentence of the text format, which may be broken between any two words. Of names, ASCII is drawn, here as above. */
+static void put_explanation(const struct ladder *l)
+{
+	struct buffer text = {0};
+	size_t i;
+
+	format_explanation(&text, l->r);
+	for (i = 0; i < text.len; i++) {
+		if (text.data[i] == ' ')
+			text.data[i] = '\n';
+		else if (text.data[i] & 0x80)
+			text.data[i] = '?';
+	}
+	put_paragraph(l, &text, COLOR_DIM);
 	buffer_free(&text);
 }
 
@@ -786,5 +815,7 @@ void format_ladder(struct buffer *out, const struct format_style *style, const s
 	put_heads(&l);
 	put_segments(&l);
 	put_verdict(&l);
+	if (style->verbose)
+		put_explanation(&l);
 	buffer_char(out, '\n');
 }

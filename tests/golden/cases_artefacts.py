@@ -325,7 +325,7 @@ def keepalive_after_own_fin(c):
 
 @case
 def zero_window_probe(c):
-    """The destination's window is shut, probes of one byte and of none; then it opens, and the byte comes with the FIN."""
+    """The destination's window is shut, probes of one byte and of none; it opens, and the byte comes with the FIN."""
     probes = [c.dst(30, ".", 501, 51, win=0), c.src(230, ".", 50, 501), c.dst(240, ".", 501, 51, win=0),
               c.src(640, ".", 51, 501, 1), c.dst(650, ".", 501, 51, win=0), c.dst(900, ".", 501, 51, win=502)]
     return c.opened() + probes + [c.src(1000, "FP.", 51, 501, 1), c.dst(1010, ".", 501, 53), c.dst(1050, "F.", 501, 53),

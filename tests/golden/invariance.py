@@ -3,8 +3,8 @@
 
 Each case of cases_close.py and cases_attacks.py is changed in ways that do not change what happened: other sequence
 numbers, addresses that sort the other way, IPv6, every packet sighted twice, a FIN before its last data, and crossing
-segments in every order in which some place on the path can have seen them. And the same file must be read alike each time,
-however many connections it has.
+segments in every order in which some place on the path can have seen them. And the same file must be read alike each
+time, however many connections it has.
 
 invariance.py [--binary PATH] [NAME...]
 """

@@ -227,13 +227,17 @@ static char *text_of(struct buffer *b)
 	return b->data; /* the caller frees it */
 }
 
-static char *draw(const struct record *r, unsigned columns, bool unicode, bool color)
+static char *draw_as(const struct record *r, const struct format_style *style)
 {
-	struct format_style style = {.columns = columns, .unicode = unicode, .color = color};
 	struct buffer b = {0};
 
-	format_ladder(&b, &style, r);
+	format_ladder(&b, style, r);
 	return text_of(&b);
+}
+
+static char *draw(const struct record *r, unsigned columns, bool unicode, bool color)
+{
+	return draw_as(r, &(struct format_style){.columns = columns, .unicode = unicode, .color = color});
 }
 
 static void assert_drawing(const struct record *r, unsigned columns, const char *expected)
@@ -428,6 +432,33 @@ static void assert_color_only_doubles(const struct record *r, unsigned columns, 
 	free(colored);
 }
 
+/* The text alone, as far as it does not depend on the page. */
+static char *without_space(char *text)
+{
+	char *from, *to = text;
+
+	for (from = text; *from; from++)
+		if (*from != ' ' && *from != '\n')
+			*to++ = *from & 0x80 ? '?' : *from;
+	*to = '\0';
+	return text;
+}
+
+/* With -v the same drawing is followed by the sentence, all of it. */
+static void assert_explains(const struct record *r, unsigned columns, const char *plain)
+{
+	char *told = draw_as(r, &(struct format_style){.columns = columns, .verbose = true});
+	struct buffer sentence = {0};
+	size_t drawing = strlen(plain) - 1; /* but for the empty line */
+
+	assert_lines_fit(told, columns, false);
+	assert_memory_equal(told, plain, drawing);
+	format_explanation(&sentence, r);
+	assert_string_equal(without_space(told + drawing), without_space(text_of(&sentence)));
+	buffer_free(&sentence);
+	free(told);
+}
+
 static void assert_draws_well(const struct record *r)
 {
 	static const unsigned widths[] = {60, 61, 79, 80, 99, 100, 120, 300};
@@ -439,6 +470,7 @@ static void assert_draws_well(const struct record *r)
 		assert_lines_fit(ascii, widths[i], false);
 		assert_lines_fit(unicode, widths[i], true);
 		assert_color_only_doubles(r, widths[i], unicode);
+		assert_explains(r, widths[i], ascii);
 		free(ascii);
 		free(unicode);
 	}
