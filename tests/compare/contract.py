@@ -317,13 +317,13 @@ def handshake_rtt(reading):
 
 
 def handshake_time(frames):
-    """None where a part is missing. The SYN may stand behind its SYN-ACK in the file."""
+    """None where a part is missing, or the SYN stands behind it all in the file; it may stand behind its SYN-ACK."""
     syn = next((f for f in frames if f.flags & (SYN | ACK | RST) == SYN), None)
     answer = syn and next((f for f in frames if is_answer(f, syn)), None)
     if not answer:
         return None
     ack = next((f for f in frames if f.number > answer.number and completes(f, answer)), None)
-    return ack and max(0, ack.time - syn.time)
+    return max(0, ack.time - syn.time) if ack and ack.number > syn.number else None
 
 
 def is_answer(frame, syn):

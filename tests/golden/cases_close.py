@@ -214,6 +214,13 @@ def u1_fin_never_acked(c):
 
 
 @case
+def u1_fin_moved_into_copies(c):
+    """20 bytes and then a FIN; each copy is both in one segment. The 60 s of vain waiting count from the FIN."""
+    return c.opened() + [c.src(95, "P.", 51, 501, 20), c.src(100, "F.", 71, 501)] + [
+        c.src(ms, "FP.", 51, 501, 20) for ms in (300, 20_000, 50_000, 70_000)]
+
+
+@case
 def u1_peer_goes_on_sending(c):
     """The peer sends on and acknowledges all but the FIN: its acknowledgments are none of the FIN."""
     return c.opened() + [c.src(100, "F.", 51, 501), c.dst(110, "P.", 501, 51, 100), c.src(110.1, ".", 52, 601),
