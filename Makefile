@@ -61,8 +61,11 @@ $(B)/%.skel.h: $(B)/%.bpf.o
 $(B)/tcpfin_trace.bpf.o: bpf/tcpfin_trace.bpf.c $(wildcard bpf/*.h bpf/core/*.h) Makefile
 	$(compile_bpf)
 
-# Reads kernel structures, and so is an object of its own.
+# These read kernel structures, and so are objects of their own.
 $(B)/sockets.bpf.o: bpf/sockets.bpf.c bpf/socket_event.h vmlinux/vmlinux.h Makefile
+	$(compile_bpf)
+
+$(B)/ahead.bpf.o: bpf/ahead.bpf.c bpf/ahead_record.h vmlinux/vmlinux.h Makefile
 	$(compile_bpf)
 
 $(B)/user/%.o: user/%.c Makefile
@@ -71,6 +74,7 @@ $(B)/user/%.o: user/%.c Makefile
 
 $(B)/user/source_live.o: $(B)/tcpfin_trace.skel.h
 $(B)/user/sockets.o: $(B)/sockets.skel.h
+$(B)/user/ahead.o: $(B)/ahead.skel.h
 
 $(B)/tcpfin-trace: $(USER_OBJ)
 	$(CC) $(LDFLAGS) $^ $(LIBS) -o $@
@@ -78,8 +82,8 @@ $(B)/tcpfin-trace: $(USER_OBJ)
 # ---- kernel types ----
 
 # The subset of kernel types against the running kernel's BTF.
-check-vmlinux: $(B)/sockets.bpf.o
-	@PATH=$$PATH:/usr/sbin $(PYTHON) vmlinux/check.py $< vmlinux/README.md
+check-vmlinux: $(B)/sockets.bpf.o $(B)/ahead.bpf.o
+	@PATH=$$PATH:/usr/sbin $(PYTHON) vmlinux/check.py $(subst $() ,$(COMMA),$^) vmlinux/README.md
 
 # ---- install ----
 
@@ -151,7 +155,7 @@ $(B)/tests/diff: $(wildcard tests/diff/*.[ch]) $(LIB_OBJ) $(B)/tcpfin_trace.skel
 	$(CC) $(CPPFLAGS) $(filter-out -MMD -MP,$(CFLAGS)) $(filter %.c,$^) \
 		$(filter-out $(B)/user/flow_table.o,$(LIB_OBJ)) $(LIBS) -o $@
 
-$(B)/tests/budget: tests/bench/budget.c $(B)/tcpfin_trace.skel.h Makefile
+$(B)/tests/budget: tests/bench/budget.c $(B)/tcpfin_trace.skel.h $(B)/ahead.skel.h Makefile
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(filter-out -MMD -MP,$(CFLAGS)) $< $(LIBS) -o $@
 

@@ -1,8 +1,8 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0
 """
-check.py OBJECT README [BTF]: compares the kernel types that OBJECT was compiled with to those of the running kernel,
-and the README's table to both.
+check.py OBJECT[,OBJECT...] README [BTF]: compares the kernel types that the objects were compiled with to those of the
+running kernel, and the README's table to both.
 
 The loader finds a field by its name, so the name must be there, and what is read must be as wide and of the same kind
 as here. A type with a ___suffix is the one of other kernels: where the running one lacks it, that is a skip.
@@ -14,7 +14,7 @@ import sys
 
 RECORDS = ("STRUCT", "UNION")
 # UAPI, or not the kernel's at all: defined by BPF and by our own headers.
-OURS = re.compile(r"socket_id|socket_event|sender|bpf_.*|____.*|trace_.*")
+OURS = re.compile(r"socket_id|socket_event|ahead_record|sender|____.*|trace_.*")
 
 
 class Types:
@@ -97,7 +97,8 @@ def row_names(ours, kind, name):
 
 
 def main():
-    ours, kernel = Types(sys.argv[1]), Types(sys.argv[3] if len(sys.argv) > 3 else "/sys/kernel/btf/vmlinux")
+    objects = [Types(path) for path in sys.argv[1].split(",")]
+    kernel = Types(sys.argv[3] if len(sys.argv) > 3 else "/sys/kernel/btf/vmlinux")
     counts = {"ok": 0, "not ok": 0, "skip": 0}
     with open(sys.argv[2], encoding="utf-8") as readme:
         rows = set(re.findall(r"^\| `([^`]+)` \| `([^`]+)` \|", readme.read(), re.MULTILINE))
@@ -107,7 +108,7 @@ def main():
         counts[verdict] += 1
         print(f"{verdict} {name}" + (f" - {'; '.join(why)}" if why else ""))
 
-    for kind, name in sorted(subset(ours)):
+    for kind, name, ours in sorted(((*t, ours) for ours in objects for t in subset(ours)), key=lambda t: t[:2]):
         read |= row_names(ours, kind, name)
         why = compare(ours, kernel, kind, name)
         say("skip" if why and "___" in name else "not ok" if why else "ok", name, why)

@@ -26,6 +26,14 @@ enum {
 	BPF_RB_NO_WAKEUP = 1,
 };
 
+enum bpf_link_type {
+	BPF_LINK_TYPE_TCX = 11,
+};
+
+enum bpf_attach_type {
+	BPF_TCX_INGRESS = 46,
+};
+
 enum {
 	AF_INET = 2,
 	AF_INET6 = 10,
@@ -136,6 +144,55 @@ struct task_struct {
 	unsigned int flags;
 	struct task_struct *group_leader;
 	char comm[16];
+};
+
+struct bpf_prog_aux {
+	__u32 id;
+	char name[16];
+};
+
+struct bpf_prog {
+	struct bpf_prog_aux *aux;
+};
+
+struct bpf_mprog_fp___tcx {
+	struct bpf_prog *prog;
+};
+
+struct bpf_mprog_entry___tcx {
+	struct bpf_mprog_fp___tcx fp_items[64];
+};
+
+struct net_device___tcx {
+	struct bpf_mprog_entry___tcx *tcx_egress;
+	struct bpf_mprog_entry___tcx *tcx_ingress;
+};
+
+struct bpf_link {
+	__u32 id;
+	enum bpf_link_type type;
+	struct bpf_prog *prog;
+};
+
+struct bpf_link___attach_type {
+	enum bpf_attach_type attach_type;
+};
+
+struct tcx_link___tcx {
+	struct net_device___tcx *dev;
+};
+
+struct tcx_link___location {
+	__u32 location;
+};
+
+struct bpf_iter_meta {
+	struct seq_file *seq;
+};
+
+struct bpf_iter__bpf_link {
+	struct bpf_iter_meta *meta;
+	struct bpf_link *link;
 };
 
 #pragma clang attribute pop

@@ -12,9 +12,11 @@
 #include <unistd.h>
 
 #include <bpf/bpf.h>
+#include <bpf/btf.h>
 #include <bpf/libbpf.h>
 
 #include "../../bpf/settings.h" /* before the skeleton, which uses these types */
+#include "ahead.skel.h"
 #include "tcpfin_trace.skel.h"
 
 #define MAX_INSTRUCTIONS 4000
@@ -126,11 +128,42 @@ static int weigh_all(bool all_segments)
 	return err;
 }
 
+static bool has_tcx(void)
+{
+	struct btf *btf = btf__load_vmlinux_btf();
+	bool has = btf && btf__find_by_name_kind(btf, "tcx_link", BTF_KIND_STRUCT) > 0;
+
+	btf__free(btf);
+	return has;
+}
+
+static int weigh_ahead(void)
+{
+	struct ahead_bpf *s = ahead_bpf__open();
+	int err;
+
+	if (!s)
+		return -errno;
+	s->rodata->ours[0] = 1; /* a constant to the verifier: with 0 nothing is left of it */
+	s->rodata->ours[1] = 2;
+	if (has_tcx()) {
+		err = ahead_bpf__load(s);
+		if (!err)
+			weigh(s->progs.tcpfin_ahead, "");
+	} else {
+		skip("tcpfin_ahead", "instructions", "no tcx here");
+		err = 0;
+	}
+	ahead_bpf__destroy(s);
+	return err;
+}
+
 int main(void)
 {
 	int err = geteuid() ? -EPERM : weigh_all(false);
 
 	err = err ? err : weigh_all(true);
+	err = err ? err : weigh_ahead();
 
 	if (err == -EPERM) {
 		skip("all", "programs", "needs root");
