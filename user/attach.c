@@ -194,6 +194,15 @@ static int attach_xdp(struct attachment *a, int program, char *error, size_t err
 	return err;
 }
 
+/* 0 where the kernel does not tell. */
+static uint32_t link_id(int fd)
+{
+	struct bpf_link_info info = {};
+	uint32_t size = sizeof(info);
+
+	return bpf_obj_get_info_by_fd(fd, &info, &size) ? 0 : info.id;
+}
+
 static int attach_tc(struct attachment *a, int program, int direction, char *error, size_t error_size)
 {
 	LIBBPF_OPTS(bpf_link_create_opts, options, .flags = ATTACH_BEFORE);
@@ -202,6 +211,7 @@ static int attach_tc(struct attachment *a, int program, int direction, char *err
 
 	if (fd >= 0) {
 		a->links[direction] = fd;
+		a->tcx[direction] = link_id(fd);
 		return 0;
 	}
 	err = fd;
@@ -237,6 +247,7 @@ void attach_stop(struct attachment *a)
 		if (a->links[direction] > 0)
 			close(a->links[direction]);
 		a->links[direction] = -1;
+		a->tcx[direction] = 0;
 	}
 	if (a->filters)
 		clsact_detach(a->ifindex);

@@ -9,6 +9,7 @@
 
 #include <net/if.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "options.h"
 
@@ -20,6 +21,7 @@ struct attachment {
 	bool loopback;      /* one direction shows every packet */
 	char reason[96];    /* why this hook, for the user */
 	int links[2];       /* bpf_link descriptors; -1 where there is none */
+	uint32_t tcx[2];    /* ids of those in a tcx chain, by direction: ingress, egress; 0 where there is none */
 	int filters;        /* clsact filters, on kernels without tcx */
 };
 

@@ -89,6 +89,15 @@ static int start(struct interfaces *s, struct watched *w, char *error, size_t er
 	return err;
 }
 
+/* Is there a chain that others may put programs into before ours? */
+static bool in_tcx_chain(const struct interfaces *s)
+{
+	for (unsigned i = 0; i < s->count; i++)
+		if (s->watched[i].attachment.tcx[0] || s->watched[i].attachment.tcx[1])
+			return true;
+	return false;
+}
+
 int interfaces_start(struct interfaces *s, const struct attach_programs *programs)
 {
 	char error[256];
@@ -105,10 +114,18 @@ int interfaces_start(struct interfaces *s, const struct attach_programs *program
 	return EXIT_FINE;
 }
 
+void interfaces_watch_order(struct interfaces *s)
+{
+	if (in_tcx_chain(s))
+		s->ahead = ahead_start((const int[]){s->programs.tc, s->programs.tc_l3});
+}
+
 void interfaces_stop(struct interfaces *s)
 {
 	for (unsigned i = 0; i < s->count; i++)
 		attach_stop(&s->watched[i].attachment);
+	ahead_stop(s->ahead);
+	s->ahead = NULL;
 }
 
 bool interfaces_need_net_admin(const struct interfaces *s)
@@ -127,6 +144,7 @@ static void lose(struct interfaces *s, struct watched *w, const char *name, cons
 	attach_stop(&w->attachment);
 	w->lost = true;
 	w->refused = 0;
+	memset(w->ahead, 0, sizeof(w->ahead));
 }
 
 /* Is there an interface of the name that was asked for again? Then it is watched. */
@@ -160,6 +178,35 @@ static void note_change(struct watched *w, const char *name)
 	if (down != w->down)
 		log_note("%s is %s", a->name, down ? "down" : "up");
 	w->down = down;
+}
+
+/* The place is not taken back: whoever took it would do the same. */
+static void note_ahead(struct watched *w, int direction, const struct ahead_record *first)
+{
+	const char *name = w->attachment.name, *where = direction ? "egress" : "ingress";
+	uint32_t program = first ? first->program : 0;
+
+	if (program == w->ahead[direction])
+		return;
+	w->ahead[direction] = program;
+	if (first)
+		log_warn("%s: another program (id %u, \"%s\") comes before ours at tc %s: what it does not pass on is not "
+			 "seen", name, program, first->name, where);
+	else
+		log_warn("%s: ours is the first program at tc %s again", name, where);
+}
+
+static void check_ahead(struct interfaces *s)
+{
+	if (!s->ahead || ahead_look(s->ahead))
+		return;
+	for (unsigned i = 0; i < s->count; i++) {
+		struct watched *w = &s->watched[i];
+
+		for (int direction = 0; direction < 2; direction++)
+			if (w->attachment.tcx[direction])
+				note_ahead(w, direction, ahead_of(s->ahead, w->attachment.tcx[direction]));
+	}
 }
 
 static void check(struct interfaces *s, struct watched *w)
@@ -196,6 +243,7 @@ unsigned interfaces_check(struct interfaces *s)
 			find_again(s, w, s->options->interfaces[i]);
 		left += !w->lost || s->options->follow;
 	}
+	check_ahead(s);
 	return left;
 }
 

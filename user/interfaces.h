@@ -2,23 +2,26 @@
 /*
  * The interfaces that are watched: setting them up, and following what becomes of them.
  *
- * Order of use: interfaces_plan, load the programs that the plans need, interfaces_start, interfaces_check every now
- * and then, interfaces_stop.
+ * Order of use: interfaces_plan, load the programs that the plans need, interfaces_start, interfaces_watch_order,
+ * interfaces_check every now and then, interfaces_stop.
  */
 #ifndef TCPFIN_INTERFACES_H
 #define TCPFIN_INTERFACES_H
 
+#include "ahead.h"
 #include "attach.h"
 
 struct interfaces {
 	const struct options *options;
 	struct attach_programs programs;
+	struct ahead *ahead;               /* NULL: not known, or no tcx */
 	struct watched {
 		struct attachment attachment;
 		unsigned previous; /* the index before it was made anew: late records name it */
 		unsigned refused;  /* --follow: this one could not be watched; said so already */
 		bool lost;         /* it is not watched any more */
 		bool down;
+		uint32_t ahead[2]; /* the program that was said to come before ours, by direction; 0: none */
 	} watched[OPTIONS_MAX_INTERFACES];
 	unsigned count;
 };
@@ -26,6 +29,8 @@ struct interfaces {
 /* An exit code, as the others: errors have been said. Changes nothing in the system. */
 int interfaces_plan(struct interfaces *s, const struct options *options);
 int interfaces_start(struct interfaces *s, const struct attach_programs *programs);
+/* Later ones that others put before ours in a chain will be noticed, where the kernel lets us. */
+void interfaces_watch_order(struct interfaces *s);
 /* Says what has changed, and watches what has come back (--follow). How many are watched or waited for. */
 unsigned interfaces_check(struct interfaces *s);
 void interfaces_stop(struct interfaces *s);

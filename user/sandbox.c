@@ -96,6 +96,7 @@ static const struct rule live_rules[] = {
 	ALLOW_IF(bpf, 0, BPF_MAP_LOOKUP_ELEM),
 	ALLOW_IF(bpf, 0, BPF_PROG_TEST_RUN),
 	ALLOW_IF(bpf, 0, BPF_OBJ_GET_INFO_BY_FD),
+	ALLOW_IF(bpf, 0, BPF_ITER_CREATE), /* who comes before us */
 	ALLOW_IF(bpf, 0, BPF_LINK_CREATE), /* --follow: the interface is back */
 
 	/* interfaces: index, name, state, link type, driver, addresses; taking clsact filters off */

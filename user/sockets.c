@@ -5,7 +5,6 @@
 #include "sockets.h"
 
 #include <errno.h>
-#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -19,7 +18,6 @@
 #define STORIES 32768 /* half a second of 32,000 closes a second with both ends here */
 #define ANSWERS 4096
 #define BEHIND_NS 1000000000ULL /* what a reader that is late, or a peer that is slow, adds to the settling time */
-#define KEPT_BYTES (32 << 20)
 
 enum { STATE_CHANGES, RESET_SENT, RESET_RECEIVED, TRACEPOINTS };
 
@@ -175,17 +173,6 @@ static int load_as(struct sockets *s, const int arguments[TRACEPOINTS], bool raw
 	return err ? err : attach(s);
 }
 
-/*
- * The kernel's types are megabytes, and libbpf reads them once more: it shall find the memory of the first time mapped.
- * In virtual machines its page faults else take longer than all the rest. It stays so: what waits to be reported grows
- * and shrinks by megabytes, too.
- */
-static void keep_memory(void)
-{
-	mallopt(M_MMAP_THRESHOLD, KEPT_BYTES);
-	mallopt(M_TRIM_THRESHOLD, KEPT_BYTES);
-}
-
 static int load(struct sockets *s)
 {
 	struct btf *btf = btf__load_vmlinux_btf();
@@ -229,9 +216,7 @@ struct sockets *sockets_start(uint64_t settle)
 	struct sockets *s = calloc(1, sizeof(*s));
 	int err;
 
-	keep_memory();
 	err = s ? load(s) : -ENOMEM;
-	malloc_trim(0);
 	err = err ? err : prepare(s, settle);
 	if (!err)
 		return s;

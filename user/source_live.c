@@ -3,6 +3,7 @@
  * The kernel shell's counterpart. The reader comes by every few milliseconds instead of being woken for each event.
  */
 #include <errno.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -34,6 +35,7 @@
 #define POLL_NS 20000000ULL /* rarely enough to cost nothing */
 #define SWEEP_NS 200000000ULL /* a fifth of the unproven table each */
 #define SWEEP_PARTS 5
+#define KEPT_BYTES (32 << 20)
 
 struct live {
 	const struct options *options;
@@ -413,6 +415,30 @@ static void find_holders(struct live *l)
 		log_note("who holds the sockets of connections that are open now is not all known: %s", strerror(-err));
 }
 
+/*
+ * The kernel's types are megabytes, and libbpf reads them for each object: it shall find the memory of the first time
+ * mapped. In virtual machines its page faults else take longer than all the rest. It stays so: what waits to be
+ * reported grows and shrinks by megabytes, too.
+ */
+static void keep_memory(void)
+{
+	mallopt(M_MMAP_THRESHOLD, KEPT_BYTES);
+	mallopt(M_TRIM_THRESHOLD, KEPT_BYTES);
+}
+
+/*
+ * What takes the kernel's types, and so takes longest: behind attaching. The sockets' side comes last, because what it
+ * keeps would stand between the memory that the next one finds.
+ */
+static void start_with_types(struct live *l)
+{
+	keep_memory();
+	interfaces_watch_order(&l->interfaces);
+	if (!l->options->no_sockets)
+		l->sockets = sockets_start(l->options->settle);
+	malloc_trim(0);
+}
+
 /* ---- running ---- */
 
 static volatile sig_atomic_t stats_asked;
@@ -524,12 +550,12 @@ int source_live_run(struct reporter *reporter, const struct options *options, ui
 	code = code ? code : privileges_check();
 	code = code ? code : load(l);
 	code = code ? code : attach_all(l);
-	if (!code)
+	if (!code) {
 		read_known(l);
-	if (!code && !options->no_sockets) {
-		l->sockets = sockets_start(options->settle); /* so late because reading the kernel's types takes longest */
-		find_holders(l);
+		start_with_types(l);
 	}
+	if (!code && !options->no_sockets)
+		find_holders(l);
 	code = code ? code : privileges_drop(interfaces_need_net_admin(&l->interfaces));
 	if (!code) {
 		reporter_flush(reporter);

@@ -10,10 +10,9 @@ import os
 import struct
 import sys
 
-from netlab import BPF_SYSCALL, libc, succeed
+from netlab import BPF_LINK_CREATE, BPF_SYSCALL, libc, succeed
 
 PR_SET_SECCOMP, SECCOMP_MODE_FILTER = 22, 2
-BPF_LINK_CREATE = 28
 LOAD, JUMP_IF_EQUAL, RETURN = 0x20, 0x15, 0x06  # classic BPF
 ALLOW, FAIL = 0x7fff0000, 0x00050000
 NUMBER, FIRST_ARGUMENT = 0, 16  # offsets in struct seccomp_data; little endian

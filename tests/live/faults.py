@@ -20,9 +20,9 @@ import time
 import frames
 import harness
 from closes import Path, abort, scenario_named
-from harness import (NOBODY, PROGRAM, Suite, as_nobody, close_some, expect, foreign_object, key_of, one_close_seen,
-                     one_each, paths, raw_socket, refuses, without, without_tcx)
-from netlab import Process, Skip, check, equal, ipv4, ipv6, mac, need, until
+from harness import (GRACEFUL, NOBODY, PROGRAM, Suite, as_nobody, close_some, expect, foreign_object, key_of,
+                     one_close_seen, one_each, paths, raw_socket, refuses, without, without_tcx)
+from netlab import Process, Skip, check, equal, first_in_chain, ipv4, ipv6, mac, need, until
 
 CAP_NET_ADMIN = 12
 SMALL = ("--max-flows=1024", "--max-closing=1024", "--max-unproven=1024", "--ring=64K")  # tables that are made quickly
@@ -634,6 +634,105 @@ def foreign_tc(lab):
     for program in (None, without_tcx()):
         one_close_seen(lab, program=program)
         equal("attached", lab.client.attached("eth0"), before)
+
+
+TCX_NEXT, TCX_PASS, TCX_DROP = -1, 0, 2
+
+
+@contextlib.contextmanager
+def comes_before(tracer, interface, direction, verdict):
+    """Somebody's program is at the head of the chain inside `with`: said once, and once more at its end."""
+    lines = len(tracer.stderr.splitlines())
+    with first_in_chain(tracer.namespace, interface, direction, "somebody", verdict) as number:
+        said(tracer, rf': {interface}: another program \(id {number}, "somebody"\) comes before ours '
+                     f"at tc {direction}: what it does not pass on is not seen\n")
+        yield
+        time.sleep(0.5)  # two more looks say nothing more
+        equal("lines", len(tracer.stderr.splitlines()), lines + 1)
+        check((f"tcx {direction}", number) in tracer.namespace.attached(interface), "it was taken off")
+    said(tracer, f": {interface}: ours is the first program at tc {direction} again\n")
+    time.sleep(0.5)
+    equal("lines", len(tracer.stderr.splitlines()), lines + 2)
+
+
+def displaced_in(lab, direction):
+    """What the other program passes on is seen as ever; whatever it does, the other interface goes on."""
+    tracer = two_watched(lab)
+    with comes_before(tracer, "eth1", direction, TCX_NEXT):
+        keys = close_some(paths(lab, 1)[0], 1)
+        tracer.wait_for(1)
+    with comes_before(tracer, "eth1", direction, TCX_PASS):
+        keys += close_some(paths(lab, 0)[0], 1)
+        tracer.wait_for(2)
+    with comes_before(tracer, "eth0", direction, TCX_DROP):
+        keys += close_some(paths(lab, 1)[0], 1)
+        tracer.wait_for(3)
+    keys += close_some(paths(lab, 0)[0], 1) + close_some(paths(lab, 1)[0], 1)
+    tracer.wait_for(5)
+    for record in one_each(tracer.stop(), keys).values():
+        expect(record, GRACEFUL)
+
+
+@test
+def displaced_in_ingress(lab):
+    """Somebody comes before us at tc ingress later: said with who it is, and said when we are first again."""
+    displaced_in(lab, "ingress")
+
+
+@test
+def displaced_in_egress(lab):
+    """The same at egress."""
+    displaced_in(lab, "egress")
+
+
+@test
+def displaced_behind_sysctl(lab):
+    """It is noticed where the kernel lets nobody load BPF who has no capability, and by a process that has none."""
+    path = "/proc/sys/kernel/unprivileged_bpf_disabled"
+
+    def write(value):
+        with open(path, "w", encoding="ascii") as sysctl:
+            sysctl.write(value)
+
+    with open(path, encoding="ascii") as sysctl:
+        before = sysctl.read().strip()
+    if before == "0":
+        lab.stack.callback(write, before)
+        write("2")
+    tracer = watch(lab, "--no-sockets")
+    gave_up(tracer)
+    with comes_before(tracer, "eth0", "ingress", TCX_NEXT):
+        keys = close_some(paths(lab)[0], 1)
+        tracer.wait_for(1)
+    one_each(tracer.stop(), keys)
+
+
+@test
+def displaced_by_two(lab):
+    """Who is first counts: the second one who comes is said, too, and when it goes, the first one again."""
+    tracer = watch(lab)
+    with first_in_chain(lab.client, "eth0", "egress", "one", TCX_NEXT) as one:
+        said(tracer, rf'id {one}, "one"')
+        with first_in_chain(lab.client, "eth0", "egress", "two", TCX_NEXT) as two:
+            said(tracer, rf'id {two}, "two"')
+        until(lambda: len(re.findall(rf'id {one}, "one"', tracer.stderr)) == 2, "the first one again", 2)
+    said(tracer, "(?s)two.*ours is the first program at tc egress again")
+    tracer.stop()
+
+
+@test
+def displaced_and_made_anew(lab):
+    """--follow: on an interface that comes back, it is noticed anew."""
+    tracer = watch(lab, "--follow")
+    for _ in range(2):
+        with comes_before(tracer, "eth0", "ingress", TCX_NEXT):
+            pass
+        lab.client.run("ip link delete eth0")
+        said(tracer, "eth0 has vanished: waiting for it")
+        lab.link(0)
+        until(lambda: len(lab.client.attached("eth0")) == 2, "programs on the new eth0", 2)
+        time.sleep(0.3)
+    tracer.stop()
 
 
 @test

@@ -892,7 +892,7 @@ def with_bpf_error(lab, error, times, *words):
 @test
 def typed_refused(lab):
     """Where the kernel refuses programs by BTF, all tracepoints are raw ones, and tell the same."""
-    refused = with_bpf_error(lab, "EINVAL", 2, "BPF_PROG_LOAD", "BPF_PROG_TYPE_TRACING")  # libbpf asks twice, for a log
+    refused = with_bpf_error(lab, "EINVAL", 2, "BPF_PROG_LOAD", "BPF_TRACE_RAW_TP")  # libbpf asks twice, for a log
     all_is_told(lab, watch(lab, program=refused), *TRACEPOINTS)
 
 

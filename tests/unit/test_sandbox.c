@@ -179,7 +179,8 @@ static int ask_kernel(void)
 
 	return refused(socket(AF_UNIX, SOCK_STREAM, 0)) || refused(socket(AF_INET, SOCK_DGRAM, 0)) ||
 	       refused(socket(AF_NETLINK, SOCK_RAW, 0)) || refused(sendto(0, "", 0, 0, NULL, 0)) ||
-	       refused(syscall(SYS_bpf, BPF_MAP_LOOKUP_ELEM, &attr, sizeof(attr)));
+	       refused(syscall(SYS_bpf, BPF_MAP_LOOKUP_ELEM, &attr, sizeof(attr))) ||
+	       refused(syscall(SYS_bpf, BPF_ITER_CREATE, &attr, sizeof(attr)));
 }
 
 static void test_refused_with_a_file(void **state)

@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The iterator is loaded and attached at the start. Each look opens it anew: it cannot be rewound.
+ */
+#include "ahead.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+
+#include "ahead.skel.h"
+#include "log.h"
+#include "options.h"
+
+#define MOST_LINKS (2 * OPTIONS_MAX_INTERFACES)
+
+struct ahead {
+	struct ahead_bpf *skeleton;
+	struct bpf_link *iterator;
+	struct ahead_record found[MOST_LINKS];
+	unsigned count;
+};
+
+static uint32_t program_id(int fd)
+{
+	struct bpf_prog_info info = {};
+	uint32_t size = sizeof(info);
+
+	return fd < 0 || bpf_obj_get_info_by_fd(fd, &info, &size) ? 0 : info.id;
+}
+
+static int load(struct ahead *a, const int programs[2])
+{
+	int err;
+
+	a->skeleton = ahead_bpf__open();
+	if (!a->skeleton)
+		return -errno;
+	for (int i = 0; i < 2; i++)
+		a->skeleton->rodata->ours[i] = program_id(programs[i]);
+	err = ahead_bpf__load(a->skeleton);
+	if (err)
+		return err;
+	a->iterator = bpf_program__attach_iter(a->skeleton->progs.tcpfin_ahead, NULL);
+	return a->iterator ? 0 : -errno;
+}
+
+struct ahead *ahead_start(const int programs[2])
+{
+	struct ahead *a = calloc(1, sizeof(*a));
+	int err = a ? load(a, programs) : -ENOMEM;
+
+	if (!err)
+		return a;
+	log_note("programs that others put before ours at tc will not be noticed: %s", strerror(-err));
+	ahead_stop(a);
+	return NULL;
+}
+
+void ahead_stop(struct ahead *a)
+{
+	if (!a)
+		return;
+	bpf_link__destroy(a->iterator);
+	ahead_bpf__destroy(a->skeleton);
+	free(a);
+}
+
+int ahead_look(struct ahead *a)
+{
+	int fd = bpf_iter_create(bpf_link__fd(a->iterator));
+	size_t size = 0;
+	ssize_t n;
+	int err;
+
+	if (fd < 0)
+		return -errno;
+	do {
+		n = read(fd, (char *)a->found + size, sizeof(a->found) - size);
+		size += n > 0 ? (size_t)n : 0;
+	} while (n > 0);
+	err = n < 0 ? -errno : 0;
+	close(fd);
+	a->count = size / sizeof(a->found[0]);
+	return err;
+}
+
+const struct ahead_record *ahead_of(const struct ahead *a, uint32_t link)
+{
+	for (unsigned i = 0; i < a->count; i++)
+		if (a->found[i].link == link)
+			return &a->found[i];
+	return NULL;
+}
