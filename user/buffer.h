@@ -41,6 +41,7 @@ static inline void buffer_char(struct buffer *b, char c)
 }
 
 void buffer_text(struct buffer *b, const char *text);
+/* What buffer_unsigned does with numbers that have more than one digit. */
 void buffer_long(struct buffer *b, uint64_t n);
 
 static inline void buffer_unsigned(struct buffer *b, uint64_t n)

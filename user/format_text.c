@@ -16,11 +16,11 @@
 #include <string.h>
 #include <time.h>
 
+#include "clock.h"
 #include "duration.h"
 #include "processes.h"
 
 #define NS_PER_US 1000ULL
-#define NS_PER_SECOND 1000000000ULL
 
 /* Where columns begin. Each fits its widest word, addresses of IPv4 included, and two spaces. */
 enum {
@@ -154,13 +154,13 @@ static void text_time(struct buffer *out, uint64_t ns)
 	static time_t second = -1;
 	static struct tm tm;
 
-	if (second != (time_t)(ns / NS_PER_SECOND)) {
-		second = ns / NS_PER_SECOND;
+	if (second != (time_t)(ns / SECOND_NS)) {
+		second = ns / SECOND_NS;
 		localtime_r(&second, &tm);
 	}
 	format_clock(out, &tm);
 	buffer_char(out, '.');
-	buffer_digits(out, ns % NS_PER_SECOND / NS_PER_US, 6);
+	buffer_digits(out, ns % SECOND_NS / NS_PER_US, 6);
 }
 
 static void text_end(struct buffer *out, const struct record *r, enum role role)
