@@ -19,7 +19,6 @@
 #include <linux/sockios.h>
 
 #include "attach.h"
-#include "clsact.h"
 
 /* Not in the headers of libbpf 1.1. */
 #define ATTACH_TCX_INGRESS 46
@@ -252,6 +251,7 @@ void attach_stop(struct attachment *a)
 	if (a->filters)
 		clsact_detach(a->ifindex);
 	a->filters = 0;
+	memset(a->ahead, 0, sizeof(a->ahead));
 }
 
 bool attach_needs_net_admin(const struct attachment *a)
@@ -285,7 +285,7 @@ enum attach_state attach_state(struct attachment *a)
 {
 	bool links = a->links[0] > 0 || a->links[1] > 0;
 	uint32_t before = links ? links_ifindex(a) : a->ifindex;
-	bool filters = !a->filters || clsact_attached(a->ifindex, a->filters);
+	bool filters = !a->filters || clsact_attached(a->ifindex, a->filters, a->ahead);
 
 	/* In this order: what was off before the name was looked up was not deleted if there still is a name. */
 	if (!if_indextoname(a->ifindex, a->name))

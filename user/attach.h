@@ -11,6 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "clsact.h"
 #include "options.h"
 
 struct attachment {
@@ -23,6 +24,7 @@ struct attachment {
 	int links[2];       /* bpf_link descriptors; -1 where there is none */
 	uint32_t tcx[2];    /* ids of those in a tcx chain, by direction: ingress, egress; 0 where there is none */
 	int filters;        /* clsact filters, on kernels without tcx */
+	char ahead[2][AHEAD_TEXT]; /* who comes before ours at tc, by direction; "": nobody, as far as is known */
 };
 
 struct attach_programs {
@@ -45,7 +47,7 @@ enum attach_state {
 	ATTACH_GONE,  /* the interface is */
 };
 
-/* Looks after the interface; a new name of it is taken over. */
+/* Looks after the interface; a new name of it is taken over, and a clsact filter that comes before ours. */
 enum attach_state attach_state(struct attachment *a);
 bool attach_is_up(const struct attachment *a);
 /* Has it an IPv4 or IPv6 address, a link-local one included? */

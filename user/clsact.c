@@ -186,6 +186,11 @@ struct filters {
 		int direction;
 	} ours[MAX_FILTERS];
 	unsigned count;
+	struct first {
+		uint32_t priority; /* 0: there is no filter */
+		uint32_t handle;   /* 0: it is none of ours */
+		char text[AHEAD_TEXT];
+	} first[2];    /* by direction */
 	bool others;   /* somebody else's filters, or more of ours than we can list */
 	int direction; /* the one that is being listed */
 };
@@ -199,31 +204,66 @@ static const struct rtattr *find(const struct rtattr *a, size_t len, int type)
 	return NULL;
 }
 
-static bool is_ours(const struct rtattr *attributes, size_t len)
+/* The string of an attribute, "" where it is missing: the kernel ends all that are read here with a 0. */
+static const char *text_of(const struct rtattr *a)
 {
-	const struct rtattr *kind = find(attributes, len, TCA_KIND);
-	const struct rtattr *options = find(attributes, len, TCA_OPTIONS), *name;
+	return a ? RTA_DATA(a) : "";
+}
 
-	if (!kind || strncmp(RTA_DATA(kind), "bpf", RTA_PAYLOAD(kind)) != 0 || !options)
-		return false;
-	name = find(RTA_DATA(options), RTA_PAYLOAD(options), TCA_BPF_NAME);
-	return name && RTA_PAYLOAD(name) >= strlen(FILTER_NAME) &&
-	       !strncmp(RTA_DATA(name), FILTER_NAME, strlen(FILTER_NAME));
+/* What who made a bpf filter called it; "" for other kinds. */
+static const char *bpf_name(const struct rtattr *attributes, size_t len)
+{
+	const struct rtattr *options = find(attributes, len, TCA_OPTIONS);
+
+	if (!options || strcmp(text_of(find(attributes, len, TCA_KIND)), "bpf") != 0)
+		return "";
+	return text_of(find(RTA_DATA(options), RTA_PAYLOAD(options), TCA_BPF_NAME));
+}
+
+/* What `tc filter show` finds it by. */
+static void describe(struct first *first, const struct rtattr *attributes, size_t len)
+{
+	const char *kind = text_of(find(attributes, len, TCA_KIND)), *name = bpf_name(attributes, len);
+
+	if (*name)
+		snprintf(first->text, sizeof(first->text), "filter (pref %u, %s \"%.48s\")", first->priority, kind,
+			 name);
+	else
+		snprintf(first->text, sizeof(first->text), "filter (pref %u, %s)", first->priority, kind);
+}
+
+/* Packets meet the filters of chain 0, in the order in which they are listed; those of others only if sent there. */
+static bool in_first_chain(const struct rtattr *attributes, size_t len)
+{
+	const struct rtattr *chain = find(attributes, len, TCA_CHAIN);
+
+	return !chain || !*(uint32_t *)RTA_DATA(chain);
 }
 
 static void take_filter(void *context, struct nlmsghdr *h)
 {
 	const struct tcmsg *tc = NLMSG_DATA(h);
+	const struct rtattr *attributes = TCA_RTA(tc);
+	size_t len = TCA_PAYLOAD(h);
+	uint32_t priority = TC_H_MAJ(tc->tcm_info) >> 16;
 	struct filters *f = context;
+	struct first *first = &f->first[f->direction];
+	bool ours;
 
 	if (h->nlmsg_type != RTM_NEWTFILTER || !tc->tcm_handle) /* handle 0: the head of a list of filters */
 		return;
-	if (f->count == MAX_FILTERS || !is_ours(TCA_RTA(tc), TCA_PAYLOAD(h))) {
+	ours = !strncmp(bpf_name(attributes, len), FILTER_NAME, strlen(FILTER_NAME));
+	if (!first->priority && in_first_chain(attributes, len)) {
+		first->priority = priority;
+		first->handle = ours ? tc->tcm_handle : 0;
+		describe(first, attributes, len);
+	}
+	if (f->count == MAX_FILTERS || !ours) {
 		f->others = true;
 		return;
 	}
 	f->ours[f->count].handle = tc->tcm_handle;
-	f->ours[f->count].priority = TC_H_MAJ(tc->tcm_info) >> 16;
+	f->ours[f->count].priority = priority;
 	f->ours[f->count++].direction = f->direction;
 }
 
@@ -231,8 +271,7 @@ static int list(struct filters *f, unsigned ifindex)
 {
 	int err = 0;
 
-	f->count = 0;
-	f->others = false;
+	memset(f, 0, sizeof(*f));
 	for (f->direction = 0; f->direction < 2 && !err; f->direction++) {
 		struct request r;
 
@@ -253,8 +292,9 @@ static void qdisc_request(struct request *r, unsigned ifindex)
 	put(r, TCA_KIND, "clsact", sizeof("clsact"));
 }
 
-/* Priority 0: the kernel puts it in front of those that are there. */
-static void filter_request(struct request *r, unsigned ifindex, int direction, int program, uint32_t handle)
+/* priority: 0 leaves it to the kernel. */
+static void filter_request(struct request *r, unsigned ifindex, int direction, int program, uint32_t handle,
+			   uint32_t priority)
 {
 	const uint32_t fd = (uint32_t)program, flags = TCA_BPF_FLAG_ACT_DIRECT;
 	struct rtattr *options;
@@ -262,7 +302,7 @@ static void filter_request(struct request *r, unsigned ifindex, int direction, i
 	request_init(r, RTM_NEWTFILTER, NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL, ifindex);
 	r->tc.tcm_parent = parent_of(direction);
 	r->tc.tcm_handle = handle;
-	r->tc.tcm_info = htons(ETH_P_ALL);
+	r->tc.tcm_info = TC_H_MAKE(priority << 16, htons(ETH_P_ALL));
 	put(r, TCA_KIND, "bpf", sizeof("bpf"));
 	options = put(r, TCA_OPTIONS, NULL, 0);
 	put(r, TCA_BPF_FD, &fd, sizeof(fd));
@@ -275,7 +315,7 @@ int clsact_attach(unsigned ifindex, int direction, int program)
 {
 	struct request both[2];
 	struct filters f;
-	uint32_t made = 0;
+	uint32_t made = 0, priority;
 	int err = become_owner();
 
 	err = err ? err : list(&f, ifindex);
@@ -283,22 +323,32 @@ int clsact_attach(unsigned ifindex, int direction, int program)
 		return err;
 	for (unsigned i = 0; i < f.count; i++)
 		made |= f.ours[i].handle & HANDLE_MADE;
-	filter_request(&both[1], ifindex, direction, program, owner << 1 | made);
+	/* Before whoever is first; nothing comes before 1. */
+	priority = f.first[direction].priority ? f.first[direction].priority - 1 : 0;
+	filter_request(&both[1], ifindex, direction, program, owner << 1 | made, priority);
 	if (!ask(&both[1], 1, NULL, NULL))
 		return 0;
 	qdisc_request(&both[0], ifindex);
-	filter_request(&both[1], ifindex, direction, program, owner << 1 | HANDLE_MADE);
+	filter_request(&both[1], ifindex, direction, program, owner << 1 | HANDLE_MADE, 0);
 	return ask(both, 2, NULL, NULL);
 }
 
-bool clsact_attached(unsigned ifindex, int directions)
+bool clsact_attached(unsigned ifindex, int directions, char ahead[2][AHEAD_TEXT])
 {
 	struct filters f;
 
 	if (list(&f, ifindex))
 		return true; /* no word is better than a wrong one */
-	for (unsigned i = 0; i < f.count; i++)
-		directions -= owner_of(f.ours[i].handle) == owner;
+	memset(ahead, 0, 2 * sizeof(ahead[0]));
+	for (unsigned i = 0; i < f.count; i++) {
+		int direction = f.ours[i].direction;
+
+		if (owner_of(f.ours[i].handle) != owner)
+			continue;
+		directions--;
+		if (f.first[direction].handle != f.ours[i].handle)
+			memcpy(ahead[direction], f.first[direction].text, sizeof(ahead[0]));
+	}
 	return directions <= 0;
 }
 

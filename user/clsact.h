@@ -7,10 +7,15 @@
 
 #include <stdbool.h>
 
+#define AHEAD_TEXT 96 /* bytes of a text that says which filter comes before ours */
+
 /* direction: 0 ingress, 1 egress. program: a descriptor. 0, or a negative errno. */
 int clsact_attach(unsigned ifindex, int direction, int program);
-/* Are as many filters of this process there as directions were attached? */
-bool clsact_attached(unsigned ifindex, int directions);
+/*
+ * Are as many filters of this process there as directions were attached? ahead, by direction: the first filter there
+ * where that is not this process's, else "".
+ */
+bool clsact_attached(unsigned ifindex, int directions, char ahead[2][AHEAD_TEXT]);
 /* Takes this process's filters off, and the qdisc if we made it and nobody else uses it. */
 void clsact_detach(unsigned ifindex);
 /* Does the same for filters whose process is gone. Returns their number, or a negative errno. */

@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "clsact.h"
 #include "interfaces.h"
 #include "log.h"
 #include "privileges.h"
@@ -181,32 +180,42 @@ static void note_change(struct watched *w, const char *name)
 }
 
 /* The place is not taken back: whoever took it would do the same. */
-static void note_ahead(struct watched *w, int direction, const struct ahead_record *first)
+static void note_ahead(struct watched *w, int direction)
 {
-	const char *name = w->attachment.name, *where = direction ? "egress" : "ingress";
-	uint32_t program = first ? first->program : 0;
+	const char *name = w->attachment.name, *who = w->attachment.ahead[direction];
+	const char *where = direction ? "egress" : "ingress";
 
-	if (program == w->ahead[direction])
+	if (!strcmp(who, w->ahead[direction]))
 		return;
-	w->ahead[direction] = program;
-	if (first)
-		log_warn("%s: another program (id %u, \"%s\") comes before ours at tc %s: what it does not pass on is not "
-			 "seen", name, program, first->name, where);
+	memcpy(w->ahead[direction], who, sizeof(w->ahead[direction]));
+	if (*who)
+		log_warn("%s: another %s comes before ours at tc %s: what it does not pass on is not seen", name, who,
+			 where);
 	else
 		log_warn("%s: ours is the first program at tc %s again", name, where);
 }
 
+static void look_ahead(const struct interfaces *s, struct attachment *a, int direction)
+{
+	const struct ahead_record *first = ahead_of(s->ahead, a->tcx[direction]);
+
+	a->ahead[direction][0] = 0;
+	if (first)
+		snprintf(a->ahead[direction], AHEAD_TEXT, "program (id %u, \"%s\")", first->program, first->name);
+}
+
 static void check_ahead(struct interfaces *s)
 {
-	if (!s->ahead || ahead_look(s->ahead))
-		return;
-	for (unsigned i = 0; i < s->count; i++) {
-		struct watched *w = &s->watched[i];
+	bool asked = s->ahead && !ahead_look(s->ahead);
 
-		for (int direction = 0; direction < 2; direction++)
-			if (w->attachment.tcx[direction])
-				note_ahead(w, direction, ahead_of(s->ahead, w->attachment.tcx[direction]));
-	}
+	for (unsigned i = 0; i < s->count; i++)
+		for (int direction = 0; direction < 2; direction++) {
+			struct watched *w = &s->watched[i];
+
+			if (asked && w->attachment.tcx[direction])
+				look_ahead(s, &w->attachment, direction);
+			note_ahead(w, direction);
+		}
 }
 
 static void check(struct interfaces *s, struct watched *w)

@@ -21,7 +21,7 @@ struct interfaces {
 		unsigned refused;  /* --follow: this one could not be watched; said so already */
 		bool lost;         /* it is not watched any more */
 		bool down;
-		uint32_t ahead[2]; /* the program that was said to come before ours, by direction; 0: none */
+		char ahead[2][AHEAD_TEXT]; /* who was said to come before ours, by direction; "": nobody */
 	} watched[OPTIONS_MAX_INTERFACES];
 	unsigned count;
 };

@@ -628,43 +628,72 @@ def two_xdp(lab):
 def foreign_tc(lab):
     """A clsact filter that ends the chain is there already: with and without tcx we come before it, and it stays."""
     lab.client.run("tc qdisc add dev eth0 clsact")
-    for direction in ("ingress", "egress"):
-        lab.client.run(f"tc filter add dev eth0 {direction} bpf direct-action obj {foreign_object(lab)} sec classifier")
+    for direction, place in (("ingress", ""), ("egress", "pref 2")):
+        lab.client.run(f"tc filter add dev eth0 {direction} {place} bpf direct-action obj {foreign_object(lab)} "
+                       "sec classifier")
     before = lab.client.attached("eth0")
     for program in (None, without_tcx()):
-        one_close_seen(lab, program=program)
+        tracer = one_close_seen(lab, program=program)
+        check("comes before ours" not in tracer.stderr, tracer.stderr)
         equal("attached", lab.client.attached("eth0"), before)
 
 
 TCX_NEXT, TCX_PASS, TCX_DROP = -1, 0, 2
+ENDS = "bpf bytecode '1,6 0 0 4294967295,'"  # filters that take each packet, or leave each to those behind them
+PASSES_ON = "bpf bytecode '1,6 0 0 0,'"
 
 
 @contextlib.contextmanager
-def comes_before(tracer, interface, direction, verdict):
-    """Somebody's program is at the head of the chain inside `with`: said once, and once more at its end."""
+def comes_before(tracer, interface, direction, somebody):
+    """Somebody (tcx_program, clsact_filter) is the first inside `with`: said once, and once more at the end."""
     lines = len(tracer.stderr.splitlines())
-    with first_in_chain(tracer.namespace, interface, direction, "somebody", verdict) as number:
-        said(tracer, rf': {interface}: another program \(id {number}, "somebody"\) comes before ours '
-                     f"at tc {direction}: what it does not pass on is not seen\n")
+    with somebody(tracer.namespace, interface, direction) as who:
+        said(tracer, re.escape(f": {interface}: another {who} comes before ours at tc {direction}: what it does not "
+                               "pass on is not seen\n"))
         yield
         time.sleep(0.5)  # two more looks say nothing more
         equal("lines", len(tracer.stderr.splitlines()), lines + 1)
-        check((f"tcx {direction}", number) in tracer.namespace.attached(interface), "it was taken off")
     said(tracer, f": {interface}: ours is the first program at tc {direction} again\n")
     time.sleep(0.5)
     equal("lines", len(tracer.stderr.splitlines()), lines + 2)
 
 
-def displaced_in(lab, direction):
-    """What the other program passes on is seen as ever; whatever it does, the other interface goes on."""
-    tracer = two_watched(lab)
-    with comes_before(tracer, "eth1", direction, TCX_NEXT):
+def tcx_program(verdict):
+    @contextlib.contextmanager
+    def attach(namespace, interface, direction):
+        with first_in_chain(namespace, interface, direction, "somebody", verdict) as number:
+            yield f'program (id {number}, "somebody")'
+            check((f"tcx {direction}", number) in namespace.attached(interface), "it was taken off")
+    return attach
+
+
+def clsact_filter(rule, text="bpf"):
+    """text: how the filter is called, behind its preference."""
+    @contextlib.contextmanager
+    def attach(namespace, interface, direction):
+        place = f"dev {interface} {direction} pref 7"
+        namespace.run(f"tc filter add {place} {rule}")
+        yield f"filter (pref 7, {text})"
+        namespace.run(f"tc filter delete {place}")  # fails if it was taken off
+    return attach
+
+
+TCX_KINDS = [tcx_program(verdict) for verdict in (TCX_NEXT, TCX_PASS, TCX_DROP)]
+
+
+def displaced_in(lab, direction, kinds, **settings):
+    """
+    What the other program passes on is seen as ever; whatever it does, the other interface goes on. kinds: one that
+    passes on, and two that do not.
+    """
+    tracer = two_watched(lab, **settings)
+    with comes_before(tracer, "eth1", direction, kinds[0]):
         keys = close_some(paths(lab, 1)[0], 1)
         tracer.wait_for(1)
-    with comes_before(tracer, "eth1", direction, TCX_PASS):
+    with comes_before(tracer, "eth1", direction, kinds[1]):
         keys += close_some(paths(lab, 0)[0], 1)
         tracer.wait_for(2)
-    with comes_before(tracer, "eth0", direction, TCX_DROP):
+    with comes_before(tracer, "eth0", direction, kinds[2]):
         keys += close_some(paths(lab, 1)[0], 1)
         tracer.wait_for(3)
     keys += close_some(paths(lab, 0)[0], 1) + close_some(paths(lab, 1)[0], 1)
@@ -676,13 +705,51 @@ def displaced_in(lab, direction):
 @test
 def displaced_in_ingress(lab):
     """Somebody comes before us at tc ingress later: said with who it is, and said when we are first again."""
-    displaced_in(lab, "ingress")
+    displaced_in(lab, "ingress", TCX_KINDS)
 
 
 @test
 def displaced_in_egress(lab):
     """The same at egress."""
-    displaced_in(lab, "egress")
+    displaced_in(lab, "egress", TCX_KINDS)
+
+
+def displaced_in_clsact(lab, direction):
+    compiled = foreign_object(lab)
+    kinds = (clsact_filter(PASSES_ON), clsact_filter("u32 match u32 0 0 classid 1:1", "u32"),
+             clsact_filter(f"bpf direct-action obj {compiled} sec classifier",
+                           f'bpf "{os.path.basename(compiled)}:[classifier]"'))
+    displaced_in(lab, direction, kinds, program=without_tcx())
+
+
+@test
+def displaced_in_clsact_ingress(lab):
+    """The same without tcx: a filter of lower preference."""
+    displaced_in_clsact(lab, "ingress")
+
+
+@test
+def displaced_in_clsact_egress(lab):
+    """The same at egress."""
+    displaced_in_clsact(lab, "egress")
+
+
+@test
+def displaced_from_the_start(lab):
+    """Nothing comes before a clsact filter of preference 1: said at once. Others behind us are not spoken of."""
+    lab.client.run("tc qdisc add dev eth0 clsact")
+    lab.client.run(f"tc filter add dev eth0 ingress pref 1 {ENDS}")
+    tracer = watch(lab, program=without_tcx())
+    said(tracer, r": eth0: another filter \(pref 1, bpf\) comes before ours at tc ingress")
+    lab.client.run(f"tc filter add dev eth0 egress pref 65000 {ENDS}")
+    lab.client.run(f"tc filter add dev eth0 egress pref 1 chain 1 {ENDS}")
+    time.sleep(0.5)
+    check("tc egress" not in tracer.stderr, tracer.stderr)
+    lab.client.run("tc filter delete dev eth0 ingress pref 1")
+    said(tracer, "eth0: ours is the first program at tc ingress again")
+    keys = close_some(paths(lab)[0], 1)
+    tracer.wait_for(1)
+    one_each(tracer.stop(), keys)
 
 
 @test
@@ -701,7 +768,7 @@ def displaced_behind_sysctl(lab):
         write("2")
     tracer = watch(lab, "--no-sockets")
     gave_up(tracer)
-    with comes_before(tracer, "eth0", "ingress", TCX_NEXT):
+    with comes_before(tracer, "eth0", "ingress", tcx_program(TCX_NEXT)):
         keys = close_some(paths(lab)[0], 1)
         tracer.wait_for(1)
     one_each(tracer.stop(), keys)
@@ -720,12 +787,10 @@ def displaced_by_two(lab):
     tracer.stop()
 
 
-@test
-def displaced_and_made_anew(lab):
-    """--follow: on an interface that comes back, it is noticed anew."""
-    tracer = watch(lab, "--follow")
+def displaced_anew(lab, somebody, **settings):
+    tracer = watch(lab, "--follow", **settings)
     for _ in range(2):
-        with comes_before(tracer, "eth0", "ingress", TCX_NEXT):
+        with comes_before(tracer, "eth0", "ingress", somebody):
             pass
         lab.client.run("ip link delete eth0")
         said(tracer, "eth0 has vanished: waiting for it")
@@ -733,6 +798,18 @@ def displaced_and_made_anew(lab):
         until(lambda: len(lab.client.attached("eth0")) == 2, "programs on the new eth0", 2)
         time.sleep(0.3)
     tracer.stop()
+
+
+@test
+def displaced_and_made_anew(lab):
+    """--follow: on an interface that comes back, it is noticed anew."""
+    displaced_anew(lab, tcx_program(TCX_NEXT))
+
+
+@test
+def displaced_and_made_anew_clsact(lab):
+    """The same without tcx."""
+    displaced_anew(lab, clsact_filter(PASSES_ON), program=without_tcx())
 
 
 @test
