@@ -7,12 +7,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "clock.h"
 #include "duration.h"
 #include "host_watch.h"
 #include "time_wait.h"
 
 #define MS_NS 1000000LL
-#define SECOND_NS 1000000000LL
 #define LINES 20 /* of the table, unless all are asked for */
 
 /* Everything that takes a local port. */
@@ -198,7 +198,7 @@ static void json_ports(struct buffer *out, const struct time_wait_group *g, cons
 	if (g->runs_out < 0)
 		buffer_text(out, "null");
 	else
-		buffer_signed(out, g->runs_out * SECOND_NS);
+		buffer_unsigned(out, (uint64_t)g->runs_out * SECOND_NS);
 	buffer_char(out, '}');
 }
 
