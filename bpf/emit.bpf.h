@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Telling user space. Of closing flows, the ring carries no more than notices: they stay in their table until user space
- * collects them (sweep.bpf.h), so a full ring delays a record and never loses it.
+ * Telling user space. Of closing flows, the ring carries no more than notices: they stay in their table until user
+ * space collects them (sweep.bpf.h), so a full ring delays a record and never loses it.
  *
  * No event wakes the reader, who comes by every few milliseconds: wake-ups would be the larger part of the cost.
  */

@@ -21,7 +21,7 @@ struct sweep_request {
 	struct flow_timeouts timeouts;
 	__u32 first_set, sets; /* part of the unproven table to go through */
 	__u32 collect;         /* slots in which user space has written keys; beside that, no slot is in use */
-	__u32 closing;         /* the table of closing flows too: what is to be reported goes into the slots behind those */
+	__u32 closing;         /* the table of closing flows too: what is to be reported goes into slots behind those */
 	__u32 established;     /* a round of ageing for the established flows (flow_idle_round) */
 	__u32 show_open;       /* report those that leave their table */
 	__u32 flush;           /* the end: everything is due, and no flow stays */

@@ -16,7 +16,7 @@ enum socket_event_kind {
 	SOCKET_STATE,          /* from, to */
 	SOCKET_RESET_SENT,     /* by the socket itself: reason */
 	SOCKET_RESET_RECEIVED, /* and acted upon */
-	SOCKET_RESET_ANSWER,   /* to a segment that fits no socket or not its state: reason, number; no socket's facts */
+	SOCKET_RESET_ANSWER,   /* to a segment that fits no socket or not its state: reason, number; no facts of one */
 };
 
 enum {

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The programs. A packet meets a small one on its hook, which parses it and lets it go: that is all for data and ACKs of
- * established flows. For the few others it jumps to a large one, which tracks the flow and is shared by the hooks of its
- * kind. Each is well within what older verifiers take. No kernel type is used, so the object loads on kernels without BTF.
+ * The programs. A packet meets a small one on its hook, which parses it and lets it go: that is all for data and ACKs
+ * of established flows. For the few others it jumps to a large one, which tracks the flow and is shared by the hooks of
+ * its kind. Each is well within what older verifiers take. No kernel type is used, so the object loads on kernels
+ * without BTF.
  */
 #include <linux/bpf.h>
 #include <linux/pkt_cls.h>
@@ -66,8 +67,8 @@ static __always_inline void count_packet(enum packet_verdict verdict)
 }
 
 /*
- * Must the segment be tracked? It opens or closes a connection, or its cell is watched. All others have touched two small
- * arrays then.
+ * Must the segment be tracked? It opens or closes a connection, or its cell is watched. All others have touched two
+ * small arrays then.
  */
 static __always_inline flag_t watch_wants(const struct tcp_segment *s, __u32 side, __u64 hash)
 {
@@ -122,7 +123,8 @@ static __always_inline enum packet_verdict observe_as(void *ctx, enum host host,
 	if (watch_wants(&s, side, hash)) {
 		count_packet(PACKET_TCP);
 		/*
-		 * It is parsed anew, from memory: what only the tracker asks for would else be worked out for every packet.
+		 * It is parsed anew, from memory: what only the tracker asks for would else be worked out for every
+		 * packet.
 		 */
 		paths_meet();
 		jump_to_tracking(ctx, host, link, ifindex, side, hash);

@@ -138,8 +138,8 @@ static __always_inline void traffic_tell(const struct flow_key *key, struct flow
 }
 
 /*
- * ... and of a closing flow into its slot. The tuple's current connection may be a later one: which is ours is told by its
- * handshake.
+ * ... and of a closing flow into its slot. The tuple's current connection may be a later one: which is ours is told by
+ * its handshake.
  */
 static __noinline int traffic_collect(struct collect_slot *slot)
 {

@@ -2,10 +2,10 @@
 /*
  * The last sequence numbers each way, kept for whoever used a cell of a small array last.
  *
- * They are evidence for the moment a close begins: is this FIN or RST next in sequence, or out of the window? Keeping them
- * in the flow tables would cost a look-up a segment. The newest flow of a cell owns it; a tag says whose it is, and
- * "unknown" is an answer. Two CPUs may write one side at once only when two flows collide; of a mix of both the sides
- * hardly fit each other (flow_lend_evidence), and it takes such a mix just before a forged reset to be misled.
+ * They are evidence for the moment a close begins: is this FIN or RST next in sequence, or out of the window? Keeping
+ * them in the flow tables would cost a look-up a segment. The newest flow of a cell owns it; a tag says whose it is,
+ * and "unknown" is an answer. Two CPUs may write one side at once only when two flows collide; of a mix of both the
+ * sides hardly fit each other (flow_lend_evidence), and it takes such a mix just before a forged reset to be misled.
  */
 #ifndef TCPFIN_EVIDENCE_H
 #define TCPFIN_EVIDENCE_H
@@ -32,8 +32,8 @@ CORE_ASSERT_SIZE(struct evidence, 32);
 #define EVIDENCE_REORDER (16u << 20)
 
 /*
- * Bits of flow_hash that do not choose the cell. Of two flows at once one would be judged by the other's numbers, and its
- * close not be believed, if they had the cell and the tag in common: odds of 2^-44 for each pair.
+ * Bits of flow_hash that do not choose the cell. Of two flows at once one would be judged by the other's numbers, and
+ * its close not be believed, if they had the cell and the tag in common: odds of 2^-44 for each pair.
  */
 static __always_inline __u32 evidence_tag(__u64 hash)
 {

@@ -236,7 +236,7 @@ static __always_inline flag_t flow_seen_twice(const struct flow *f, const struct
 
 		if (f->log_len <= i)
 			return 0;
-		/* an entry's time is that of its first segment; of the last entry's last one, t_last is the best guess */
+		/* an entry's time is its first segment's; of the last entry's last one, t_last is the best guess */
 		seen = i == 0 && e->count > 1 && !f->lost ? f->t_last : e->time;
 		if (log_equal(e, s, t->side) && (i == 0 || e->count == 1) && e->ip_id == s->ip_id &&
 		    e->win == s->win && s->time - seen < FLOW_DUPLICATE_NS)
@@ -298,8 +298,8 @@ static __always_inline __u8 flow_syn(struct flow *f, const struct tcp_segment *s
 	struct flow_open *o = &f->open;
 
 	/*
-	 * Behind its SYN-ACK, where two queues or CPUs have swapped them, it is the first SYN all the same; but not behind
-	 * the whole handshake, whose part of the log is over.
+	 * Behind its SYN-ACK, where two queues or CPUs have swapped them, it is the first SYN all the same; but not
+	 * behind the whole handshake, whose part of the log is over.
 	 */
 	if (!(o->seen & OPEN_SYN) && !(f->state & FLOW_REOPENED) &&
 	    (!(o->seen & OPEN_SYNACK) || (side == o->source && s->seq == o->isn[side & 1]))) {
@@ -495,8 +495,8 @@ static __always_inline flag_t flow_survived_reset(const struct flow *f, const st
 /* ---- FINs and their acknowledgments ---- */
 
 /*
- * Is the segment's number further ahead than its receiver's window allows? Counted from the highest byte that was seen or
- * that the receiver has acknowledged, where a capture has lost some.
+ * Is the segment's number further ahead than its receiver's window allows? Counted from the highest byte that was seen
+ * or that the receiver has acknowledged, where a capture has lost some.
  */
 static __always_inline flag_t flow_beyond_window(const struct flow *f, const struct tcp_segment *s, __u32 side)
 {
@@ -604,8 +604,8 @@ static __always_inline void flow_ack(struct flow *f, struct flow_turn *t, const 
 }
 
 /*
- * Raises the side's highest numbers. Returns whether anything is new. A FIN behind a gap raises nothing: the bytes before
- * it were not seen, and if it is forged the real one must still be the next in sequence.
+ * Raises the side's highest numbers. Returns whether anything is new. A FIN behind a gap raises nothing: the bytes
+ * before it were not seen, and if it is forged the real one must still be the next in sequence.
  */
 static __always_inline flag_t flow_advance(struct flow *f, const struct tcp_segment *s, __u32 side)
 {
@@ -939,7 +939,7 @@ static __always_inline flag_t flow_is_due(const struct flow *f, __u64 now, const
 
 /*
  * Ageing of established flows, whose segments pass the tables by. Each round (an eighth of the idle time-out) arms a
- * probe: the flow is watched until its next segment, which disarms it. So many rounds without one, and the flow is idle.
+ * probe: the flow is watched until its next segment, which disarms it. So many rounds without one, and it is idle.
  */
 #define FLOW_IDLE_ROUNDS 8
 #define FLOW_IDLE_PROBE 0x80
@@ -959,7 +959,7 @@ static __always_inline enum flow_idle flow_idle_round(struct flow_open *o)
 	return FLOW_IDLE_WAITS;
 }
 
-/* A segment came, or the flow leaves its table. Returns whether a probe was armed: the caller lowers the watch count. */
+/* A segment came, or the flow leaves its table. Was a probe armed? Then the caller lowers the watch count. */
 static __always_inline flag_t flow_idle_disarm(struct flow_open *o)
 {
 	flag_t armed = (o->idle & FLOW_IDLE_PROBE) != 0;
@@ -980,7 +980,9 @@ static __always_inline flag_t flow_is_stray(const struct flow *f)
 	       (!(f->state & FLOW_DONE) && (f->open.seen & (OPEN_INSIDE | OPEN_SYNACK)) == OPEN_INSIDE);
 }
 
-/* A closing flow's beginning, in zeroed memory, from what the established one kept. Its log begins after the handshake. */
+/*
+ * A closing flow's beginning, in zeroed memory, from what the established one kept. Its log begins after the handshake.
+ */
 static __always_inline void flow_reopen(struct flow *f, const struct flow_open *o)
 {
 	f->open = *o;

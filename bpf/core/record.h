@@ -34,15 +34,15 @@ CORE_ASSERT_SIZE(struct closing_body, 720);
 /* Of the body's log, only the flow's log_len entries are filled. */
 struct flow_event {
 	struct flow_event_head head;
-	__u64 time; /* ns, of notices (in others so that a flow at hand can be sent as it lies there, see struct work) */
+	__u64 time; /* ns, of notices (in others that a flow at hand can be sent as it lies there, see struct work) */
 	struct closing_body body;
 };
 
 #define FLOW_NOTICE_BYTES __builtin_offsetof(struct flow_event, body)
 
 /*
- * Where user space and the kernel meet over a closing flow. It writes the key; tcpfin_sweep takes the flow out of its table
- * into the slot, if it is to be reported, and says so in the event's kind.
+ * Where user space and the kernel meet over a closing flow. It writes the key; tcpfin_sweep takes the flow out of its
+ * table into the slot, if it is to be reported, and says so in the event's kind.
  */
 struct collect_slot {
 	struct flow_event event;
@@ -77,7 +77,7 @@ enum counter {
 	COUNT_RECORDS_LOST,      /* connections that ended and gave way before they could be reported */
 	COUNT_ESTABLISHED_FULL,  /* handshakes not remembered: the table of established flows was full */
 	COUNT_CLOSING_FULL,      /* connections whose close was lost: the table of closing flows was full */
-	COUNT_MIDSTREAM_FULL,    /* the same of what may be connections older than the start, or counted as lost before */
+	COUNT_MIDSTREAM_FULL,    /* the same of what may be connections older than the start, or were lost before */
 	COUNT_IDLE_FORGOTTEN,    /* established flows forgotten as idle */
 	COUNT_TRAFFIC_FULL,      /* --all-segments: connections not counted, the table was full */
 	COUNT_CONTENDED,         /* segments not recorded: their flow changed under every try */

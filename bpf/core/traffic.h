@@ -2,8 +2,8 @@
 /*
  * What all segments of a connection add up to, for --all-segments: counted from its handshake on, each side by itself.
  *
- * No lock: a side's segments pass one CPU at a time as good as always (its sender's socket lock, its receiver's queue). Where
- * two CPUs do meet, packets and bytes stay exact, and the rest is off by one segment.
+ * No lock: a side's segments pass one CPU at a time as good as always (its sender's socket lock, its receiver's queue).
+ * Where two CPUs do meet, packets and bytes stay exact, and the rest is off by one segment.
  */
 #ifndef TCPFIN_TRAFFIC_H
 #define TCPFIN_TRAFFIC_H
@@ -79,7 +79,7 @@ static __always_inline void traffic_payload(struct traffic_side *t, __u32 seq, _
 	t->retransmitted_bytes += old < len ? old : len;
 }
 
-/* Bits of traffic_side.recent: bytes, and packets above them. Half of its packets never fill its bytes (segments of 4 MiB). */
+/* Bits of traffic_side.recent: bytes, packets above them. Half the packets never fill the bytes (segments of 4 MiB). */
 #define TRAFFIC_PACKET_SHIFT 42
 #define TRAFFIC_RECENT_BYTES ((1ULL << TRAFFIC_PACKET_SHIFT) - 1)
 
@@ -119,8 +119,8 @@ static __always_inline void traffic_note(struct traffic_side *t, const struct tc
 }
 
 /*
- * Begins, in zeroed memory, with what the flow's log tells of the time until its handshake was completed. log: of a flow
- * that has just been proven.
+ * Begins, in zeroed memory, with what the flow's log tells of the time until its handshake was completed. log: of a
+ * flow that has just been proven.
  */
 static __always_inline void traffic_begin(struct traffic *traffic, const struct flow *f, const struct flow_segment *log,
 					  const __u32 cap)

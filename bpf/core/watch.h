@@ -2,17 +2,17 @@
 /*
  * The watch filter: what keeps data segments out of the flow tables.
  *
- * Two small arrays of counters, indexed by the flow's hash. `live` counts the flows of a cell whose handshake or close is
- * in progress: while it is zero, a segment without SYN, FIN or RST needs no look-up. `settling` counts those that are done
- * and wait to be reported: only control segments can concern them. Counts are exact, so the filter never hides a segment
- * that a record needs; a collision costs a look-up and nothing else.
+ * Two small arrays of counters, indexed by the flow's hash. `live` counts the flows of a cell whose handshake or close
+ * is in progress: while it is zero, a segment without SYN, FIN or RST needs no look-up. `settling` counts those that
+ * are done and wait to be reported: only control segments can concern them. Counts are exact, so the filter never hides
+ * a segment that a record needs; a collision costs a look-up and nothing else.
  */
 #ifndef TCPFIN_WATCH_H
 #define TCPFIN_WATCH_H
 
 #include "core.h"
 
-/* A power of two. The array that every segment reads is 64 KiB: it stays in the CPU's first- and second-level caches. */
+/* A power of two. The array that every segment reads is 64 KiB: it stays in the first- and second-level caches. */
 #define WATCH_CELLS 16384
 
 struct watch {
