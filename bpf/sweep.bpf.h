@@ -115,7 +115,7 @@ static __always_inline flag_t collect_body(const struct sweep *s, struct closing
 }
 
 /* Moves the closing flow of the slot's key from its table into the slot, if it is due. */
-static __noinline int collect(struct sweep *s, struct collect_slot *slot)
+static __noinline void collect(struct sweep *s, struct collect_slot *slot)
 {
 	struct flow_event *e;
 	struct closing *c;
@@ -125,7 +125,7 @@ static __noinline int collect(struct sweep *s, struct collect_slot *slot)
 	slot->counted = 0;
 	c = bpf_map_lookup_elem(&closing, &e->head.key);
 	if (!c || !collect_body(s, c, e))
-		return 0;
+		return;
 	traffic_collect(slot);
 	if (!(e->body.flow.state & (FLOW_DONE | FLOW_REPLACED))) /* an end that came with no step */
 		unproven_bury(&e->head.key, &e->body.flow);
@@ -139,7 +139,6 @@ static __noinline int collect(struct sweep *s, struct collect_slot *slot)
 		__sync_fetch_and_add(&reused_tuples, -1);
 	e->head.kind = EVENT_COLLECTED;
 	s->emitted++;
-	return 1;
 }
 
 static long sweep_slot(__u32 n, struct sweep *s)

@@ -141,14 +141,14 @@ static __always_inline void traffic_tell(const struct flow_key *key, struct flow
  * ... and of a closing flow into its slot. The tuple's current connection may be a later one: which is ours is told by
  * its handshake.
  */
-static __noinline int traffic_collect(struct collect_slot *slot)
+static __noinline void traffic_collect(struct collect_slot *slot)
 {
 	const struct flow_key *key;
 	struct traffic_entry *e;
 	struct traffic_key at;
 
 	if (!settings.all_segments)
-		return 0;
+		return;
 	key = &slot->event.head.key;
 	e = traffic_find(key, &at);
 	if (!e || !traffic_is_of(&e->traffic, &slot->event.body.flow.open)) {
@@ -156,11 +156,10 @@ static __noinline int traffic_collect(struct collect_slot *slot)
 		e = traffic_at(&at, key);
 	}
 	if (!e || !traffic_is_of(&e->traffic, &slot->event.body.flow.open))
-		return 0;
+		return;
 	copy_rolled(&slot->traffic, &e->traffic, sizeof(slot->traffic));
 	slot->counted = 1;
 	traffic_delete(&at);
-	return 0;
 }
 
 #endif
