@@ -101,6 +101,13 @@ static void report_slot(struct live *l, const struct collect_slot *slot)
 	       l->stopping && !(e->body.flow.state & FLOW_DONE) ? REPORT_STOP : REPORT_ENDED);
 }
 
+/* Between the kernel's giving flows out and their report: so all that the sockets told of them before is known. */
+static void poll_sockets(struct live *l)
+{
+	if (l->sockets)
+		sockets_poll(l->sockets);
+}
+
 /*
  * Runs a sweep. What it finds of closing flows is reported; the rest comes through the ring. Returns how many flows it
  * found, or a negative errno.
@@ -119,6 +126,7 @@ static int sweep(struct live *l, const struct sweep_request *what)
 	request->flush = l->stopping;
 	if (bpf_prog_test_run_opts(bpf_program__fd(l->skeleton->progs.tcpfin_sweep), &run))
 		return -errno;
+	poll_sockets(l);
 	for (uint32_t i = 0; i < l->skeleton->bss->slots_used; i++)
 		report_slot(l, &l->slots[i]);
 	return (int)run.retval;
@@ -156,6 +164,7 @@ static void take_unproven(struct live *l, const struct flow_event *e)
 	const struct traffic *traffic = e->head.kind == EVENT_OPEN ? (const void *)e->body.log : NULL;
 	struct closing_body body;
 
+	poll_sockets(l);
 	memcpy(&body, &e->body, closing_body_used(&e->body));
 	if ((body.flow.state & (FLOW_REOPENED | FLOW_REPLACED)) == FLOW_REOPENED) /* forgotten as idle */
 		lend_evidence(l, &e->head.key, &body.flow);
@@ -221,8 +230,7 @@ static void sweep_closing(struct live *l)
 
 static void consume(struct live *l)
 {
-	if (l->sockets) /* first: some of what the other ring brings is reported at once */
-		sockets_poll(l->sockets);
+	poll_sockets(l);
 	ring_buffer__consume(l->ring);
 }
 

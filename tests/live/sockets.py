@@ -22,7 +22,7 @@ import time
 import frames
 from closes import Connection, Path, abort, heard_the_end, receive, scenario_named, talk
 from harness import PROGRAM, Suite, about, as_nobody, expect, field, key_of, one_each, paths, raw_socket, watch
-from netlab import SYN, Skip, Tracer, check, equal, ipv4, libc, mac, need, until
+from netlab import SYN, Process, Skip, Tracer, check, equal, ipv4, libc, mac, need, until
 
 PR_SET_NAME = 15
 TCP_LINGER2 = 8
@@ -535,6 +535,25 @@ def a_hundred_thousand(lab):
                         "destination.process.how": "abort", "destination.process.pid": keys[key].pid})
     check(took < 10, f"it began after {took:.1f} s")
     check(len(lab.client.run("ss -Htn").splitlines()) >= 100000, "there were fewer sockets")
+
+
+@test
+def slow_reader(lab):
+    """However long the reader takes from one of its calls to the next, a record has what the sockets told before it."""
+    need("strace")
+    tracer, keys = watch(lab, "--settle=20"), []
+    strace = Process(lab, lab.client, ["strace", "-e", "trace=bpf", "-e", "inject=bpf:delay_enter=60000",
+                                       "-p", str(tracer.child.pid)])
+    until(lambda: "attached" in strace.stderr, "strace")
+    end = time.monotonic() + 7
+    while time.monotonic() < end:
+        keys.append(scenario_named("linger0").play(paths(lab)[0]))
+        time.sleep(0.03)
+    strace.signal(signal.SIGINT)
+    strace.wait()
+    tracer.wait_for(len(keys))
+    for record in one_each(tracer.stop(), keys).values():
+        expect(record, {"source.process.how": "abort", "destination.process.how": "kernel"})
 
 
 # ---- never a wrong join ----
