@@ -17,6 +17,7 @@
 #include "processes.h"
 
 #define FIRST_ROOM 64
+#define LINKS_AT_A_TIME 1024 /* some milliseconds */
 
 int processes_want(struct processes *p, uint32_t inode)
 {
@@ -140,6 +141,8 @@ static int take_links(struct processes *p, int directory, DIR *links, int pid)
 	while ((entry = readdir(links))) {
 		struct socket_holder *h = find_wanted(p, linked_socket(dirfd(links), entry->d_name, &denied));
 
+		if (++p->links % LINKS_AT_A_TIME == 0 && p->meanwhile)
+			p->meanwhile(p->context);
 		if (!h)
 			continue;
 		if (index < 0)

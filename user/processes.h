@@ -28,6 +28,9 @@ struct processes {
 	struct process *list;         /* owned */
 	size_t count, room;
 	unsigned denied;              /* processes that we may not look into */
+	size_t links;                 /* looked at */
+	void (*meanwhile)(void *context); /* called every so many links, since there may be very many; or NULL */
+	void *context;
 };
 
 /* Asks for a socket's holder; an inode of 0 is nobody's. 0 or -ENOMEM. */

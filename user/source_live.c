@@ -412,11 +412,19 @@ static void read_known(struct live *l)
 		log_note("who opened the connections that are open now is not known: %s", strerror(-err));
 }
 
+static void meanwhile(void *context)
+{
+	poll_sockets(context);
+}
+
 /* Behind the tracepoints, since it takes as long as the host has descriptors: who closes meanwhile, they tell. */
 static void find_holders(struct live *l)
 {
-	int err = known_find_holders(&l->known, "/proc");
+	int err;
 
+	l->known.processes.meanwhile = meanwhile;
+	l->known.processes.context = l;
+	err = known_find_holders(&l->known, "/proc");
 	if (l->known.processes.denied && !err)
 		err = -EACCES;
 	if (err && l->options->verbose)
