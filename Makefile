@@ -141,6 +141,7 @@ test-kernels: deps-kernels
 	@$(MAKE) --no-print-directory all test-programs
 	@tests/run replay
 	@tests/guests/run $(KERNELS)
+	@GUEST_CPUS=2 tests/guests/run $(KERNELS) accounting:cpu_offline
 
 # SOAK=N connections through one process.
 soak: deps

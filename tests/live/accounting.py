@@ -18,7 +18,7 @@ import time
 
 from closes import Path, abort, close_in_turn, talk
 from harness import PROGRAM, Suite
-from netlab import Process, Tracer, check, equal, ipv4, mac, until
+from netlab import Process, Skip, Tracer, check, equal, ipv4, mac, until
 
 BUILD = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../build")
 CONNS, FLOOD = os.path.join(BUILD, "bench/conns"), os.path.join(BUILD, "tests/flood")
@@ -159,6 +159,36 @@ def pipe_full(lab):
     tracer.signal(signal.SIGINT)
     copier.join(30)
     Account(tracer, path).all_told(made)
+
+
+@test
+def cpu_offline(lab):
+    """CPU 1 goes and comes back while connections close, and is away when it is all added up: the sum is exact."""
+    if "TCPFIN_GUEST" not in os.environ:
+        raise Skip("it takes a CPU from everything else: only in a guest of tests/guests")
+    if not os.path.exists(SWITCH):
+        raise Skip("one CPU only")
+    lab.stack.callback(switch, "1")
+    maker, tracer = Maker(lab), watch(lab)
+    running, times = maker.start(4), 0
+    while running.code is None:
+        for value in ("0", "1"):
+            switch(value)
+            time.sleep(0.2)
+        times += 1
+    made = maker.made(running)
+    check(times > 3, f"it went {times} times only")
+    time.sleep(SETTLE)
+    switch("0")
+    Account(tracer).all_told(made)
+
+
+SWITCH = "/sys/devices/system/cpu/cpu1/online"
+
+
+def switch(value):
+    with open(SWITCH, "w", encoding="ascii") as file:
+        file.write(value)
 
 
 def copy_all(source, path):
