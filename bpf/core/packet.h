@@ -142,7 +142,7 @@ static __always_inline void packet_options(struct tcp_segment *s, struct tcp_opt
 			continue;
 		if (o->bytes[at] == 3 && len == 3)
 			s->wscale = o->bytes[at + 2] > 14 ? 14 : o->bytes[at + 2]; /* RFC 7323 section 2.3 */
-		if (o->bytes[at] == 30)
+		if (o->bytes[at] == 30 && s->mptcp != 7) /* a fast close: Linux adds a reset (8), which says why */
 			s->mptcp = o->bytes[at + 2] >> 4;
 	}
 }

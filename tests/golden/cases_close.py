@@ -603,6 +603,13 @@ def r16_mptcp_fastclose(c):
 
 
 @case
+def r16_mptcp_fastclose_of_linux(c):
+    """The same with the reason behind it, MP_TCPRST, as Linux writes it: it is a fast close all the same."""
+    return c.opened() + [c.src(100, "R.", 51, 501, options=[(30, bytes.fromhex("7000") + b"key_of_8"),
+                                                            (30, bytes.fromhex("8000"))])]
+
+
+@case
 def r16_mptcp_subflow_reset(c):
     """A RST with MP_TCPRST, reason 5 (RFC 8684 section 3.6): one subflow ends."""
     return c.opened() + [c.src(100, "R.", 51, 501, options=[(30, bytes.fromhex("8005"))])]
