@@ -14,14 +14,15 @@ import time
 
 from closes import LATE, REPLY, REQUEST, abort, close_in_turn, heard_the_end, receive, talk
 from harness import PROGRAM, Suite
-from netlab import FIN, RST, SYN, Failure, check, equal
+from netlab import ACK, FIN, RST, SYN, Failure, Skip, check, equal, until
 from relay import KEPT, Rule, realtime
-from scene import ROLES, TCP_SEND_QUEUE, Scenario, error_is, perform, queue_number
+from scene import ROLES, TCP_RECV_QUEUE, TCP_SEND_QUEUE, Scenario, error_is, perform, queue_number
 from witness import TOLERANCE, Close
 
 MS = 0.001
 BOTH_VERSIONS = (4, 6)
 TCP_USER_TIMEOUT = 18
+IPPROTO_MPTCP = 262
 ANY = object()  # in a story: is not looked at
 suite = Suite(workers=6, time_limit=180)
 
@@ -351,6 +352,108 @@ def gives_up_in_silence(s):
     return c.key
 
 
+@scenario(story("handshake_reset", closer="source", reset__by="source", reset__phase="handshake",
+                reset__validity="exact", bytes=(0, 0)),
+          server={"AttemptFails": 1},
+          relay=(10 * MS, Rule(lambda p: not p.up and p.flags & SYN, KEPT)), versions=BOTH_VERSIONS)
+def connect_cancelled(s):
+    """The client closes before the SYN-ACK comes: its kernel knows no such connection any more."""
+    with s.path.listen() as listener:
+        client = s.path.client.socket(s.path.family)
+        client.setblocking(False)
+        client.connect_ex(listener.getsockname()[:2])
+        key = (s.version, client.getsockname()[1], listener.getsockname()[1])
+        s.reach(key, "SYN-SENT", "SYN-RECEIVED")
+        client.close()
+        s.relay.lift_rules()
+        s.reach(key, "CLOSED", "CLOSED")
+    return key
+
+
+# ---- what comes from between the two ----
+
+@scenario(reset("destination", "established", reset__ttl_differs=True, bytes=(2 * len(REQUEST), len(REPLY))),
+          client={"EstabResets": 1}, kernel_knows={"destination": "ESTABLISHED"})
+def box_resets(s):
+    """A packet filter before the server resets in its name, from as many hops away as it is itself."""
+    with s.path.listen() as listener:
+        listener.setsockopt(socket.IPPROTO_IP, socket.IP_TTL, 57)
+        c = s.open(listener)
+    talk(c)
+    s.forged.append((c.key[2], RST, queue_number(c.client, TCP_RECV_QUEUE)))
+    with s.cut(c, "reject with tcp reset"):
+        c.client.sendall(REQUEST)
+        s.reach(c.key, "CLOSED", "ESTABLISHED")
+    error_is("client", c.client, errno.ECONNRESET)
+    s.agree(c.key, "source")
+    c.server.close()
+    s.reach(c.key, "CLOSED", "CLOSED")
+    return c.key
+
+
+@scenario(story("open", closer="unknown", bytes=(len(REQUEST) + len(REPLY), len(REPLY)),
+                state={"source": "ESTABLISHED", "destination": "ESTABLISHED"}),
+          client={"TCPAbortOnTimeout": 1, "EstabResets": 1}, options=("--show-open",), at_exit=True)
+def icmp_unreachable(s):
+    """An open connection outlives ICMP errors (RFC 5461). Its kernel gives up later, for their reason, in silence."""
+    c = s.connect()
+    with s.cut(c, "reject with icmp type host-unreachable"):
+        c.client.setsockopt(socket.IPPROTO_TCP, TCP_USER_TIMEOUT, 1000)
+        c.client.sendall(REPLY)
+        s.reach(c.key, "CLOSED", "ESTABLISHED")
+        error_is("client", c.client, errno.EHOSTUNREACH)
+        s.path.keep(c)
+    return c.key
+
+
+@scenario(story("unanswered", closer="unknown", bytes=(0, None)), client={"AttemptFails": 1},
+          kernel_knows={"source": "CLOSED", "destination": "CLOSED"}, options=("--syn-timeout=1",))
+def icmp_for_a_syn(s):
+    """An ICMP error ends a connect(), for the wire the SYN was not answered."""
+    with s.path.listen() as listener, s.path.client.socket(s.path.family) as client:
+        port = listener.getsockname()[1]
+        with s.lab.server.filtering(f"tcp dport {port}", "reject with icmp type port-unreachable"):
+            equal("error of connect()", client.connect_ex((s.path.address, port)), errno.ECONNREFUSED)
+        return s.version, client.getsockname()[1], port
+
+
+# ---- MPTCP ----
+
+def mptcp_connection(s):
+    try:
+        listener = s.path.server.socket(s.path.family, protocol=IPPROTO_MPTCP)
+    except OSError as error:
+        raise Skip(f"no MPTCP: {error}") from error
+    with listener:
+        listener.bind((s.path.address, 0))
+        listener.listen()
+        c = s.open(listener)
+    talk(c)
+    return c
+
+
+@scenario(reset("source", "established", reset__mptcp="fastclose", bytes=(len(REQUEST), 2 * len(REPLY))),
+          client={"EstabResets": 1}, server={"EstabResets": 1}, versions=BOTH_VERSIONS)
+def mptcp_fastclose(s):
+    """The client closes with data unread."""
+    c = mptcp_connection(s)
+    c.server.sendall(REPLY)
+    until(lambda: len(c.client.recv(2 * len(REPLY), socket.MSG_PEEK)) == len(REPLY), "data")
+    c.client.close()
+    s.reach(c.key, "CLOSED", "CLOSED")
+    return c.key
+
+
+@scenario(reset("source", "established", reset__mptcp="reset"), client={"EstabResets": 1}, server={"EstabResets": 1},
+          versions=BOTH_VERSIONS)
+def mptcp_subflow_reset(s):
+    """The only subflow is destroyed (ss -K)."""
+    c = mptcp_connection(s)
+    s.path.client.run(f"ss -HtnK sport = :{c.key[1]}")
+    s.reach(c.key, "CLOSED", "CLOSED")
+    return c.key
+
+
 # ---- forged segments ----
 
 def goes_on(s, c):
@@ -401,6 +504,20 @@ def rst_exact(s):
     """A forged reset with the very number: the client's kernel ends the connection, the server's knows nothing."""
     c = s.connect()
     s.forge(c, "destination", RST)
+    s.reach(c.key, "CLOSED", "ESTABLISHED")
+    error_is("client", c.client, errno.ECONNRESET)
+    s.agree(c.key, "source")
+    c.server.close()
+    s.reach(c.key, "CLOSED", "CLOSED")
+    return c.key
+
+
+@scenario(reset("destination", "established"), client={"EstabResets": 1},
+          kernel_knows={"destination": "ESTABLISHED"}, versions=BOTH_VERSIONS)
+def rst_with_payload(s):
+    """A forged reset that says why in its payload, which is no data of the connection."""
+    c = s.connect()
+    s.forge(c, "destination", RST, payload=b"over")
     s.reach(c.key, "CLOSED", "ESTABLISHED")
     error_is("client", c.client, errno.ECONNRESET)
     s.agree(c.key, "source")
@@ -520,6 +637,18 @@ def port_reuse_refused_for_good(s):
 def every_reset_was_ignored(records, segments):
     equal("resets_ignored of the refused connection", records["source"][1]["tcp"]["resets_ignored"],
           sum(segment.flags == RST for segment in segments["source"]))
+
+
+@scenario(graceful("destination", late_reset=True, time_wait=None, reset__by="source", reset__phase="closed",
+                   reset__validity="exact"), options=("--settle=1500",))
+def time_wait_assassinated(s):
+    """An old duplicate comes into TIME-WAIT; whom that answers knows nothing, and his reset ends it (RFC 1337)."""
+    c = s.connect()
+    old = queue_number(c.client, TCP_SEND_QUEUE) - len(REQUEST)
+    server_closes_first(s, c)
+    s.forge_at(old, c.key, "source", ACK, REQUEST)
+    s.reach(c.key, "CLOSED", "CLOSED")
+    return c.key
 
 
 # ---- TCP Fast Open ----

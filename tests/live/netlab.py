@@ -139,14 +139,18 @@ class Namespace:
             found |= {(f"clsact {direction}", int(i)) for i in re.findall(r" id (\d+)", rules)}
         return found
 
-    @contextlib.contextmanager
     def dropping(self, match):
         """Drops what comes in and matches (nftables), silently, inside `with`."""
+        return self.filtering(match, "drop")
+
+    @contextlib.contextmanager
+    def filtering(self, match, verdict):
+        """The verdict over what comes in and matches, inside `with`."""
         need("nft")
         self.run("nft add table inet lab")
         try:
             self.run("nft add chain inet lab in '{ type filter hook input priority 0; }'")
-            self.run(f"nft add rule inet lab in {match} drop")
+            self.try_run(f"nft add rule inet lab in {match} {verdict}")
             yield
         finally:
             self.run("nft delete table inet lab")

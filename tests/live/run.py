@@ -17,11 +17,12 @@ import sys
 import time
 
 import frames
-from closes import SCENARIOS, Path, close_in_turn, scenario_named, talk
+from closes import SCENARIOS, Connection, Path, abort, close_in_turn, heard_the_reset, scenario_named, talk
 from harness import (GRACEFUL, PROGRAM, Suite, about, as_nobody, close_some, expect, field,
                      foreign_object, key_of, one_close_seen, one_each,
                      paths, raw_socket, refuses, watch)
 from netlab import Tracer, Tun, check, equal, ipv4, ipv6, mac, need, until
+from scene import TCP_QUEUE_SEQ, TCP_RECV_QUEUE, TCP_REPAIR, TCP_REPAIR_QUEUE, TCP_SEND_QUEUE
 from witness import Capture, Close, of_connection, retransmissions
 
 suite = Suite()
@@ -375,6 +376,51 @@ def midstream_opener(lab):
         for key in keys:
             check(key in found, f"{key} is not among {sorted(found)}")
             expect(found[key], {"tcp.midstream": True, "tcp.closer": "destination", "tcp.time_wait": "destination"})
+
+
+def restored(namespace, own, other, numbers):
+    """An end of an open connection whose next numbers are these, as it is made of a migrated one: nothing is sent."""
+    sock = namespace.socket(socket.AF_INET)
+    sock.settimeout(5)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    sock.setsockopt(socket.IPPROTO_TCP, TCP_REPAIR, 1)
+    for queue, number in zip((TCP_SEND_QUEUE, TCP_RECV_QUEUE), numbers):
+        sock.setsockopt(socket.IPPROTO_TCP, TCP_REPAIR_QUEUE, queue)
+        sock.setsockopt(socket.IPPROTO_TCP, TCP_QUEUE_SEQ, number)
+    sock.bind(own)
+    sock.connect(other)
+    return sock
+
+
+@test
+def reuse_without_syn(lab):
+    """On the tuple of a connection that was reset another one lives, which no SYN began: two records."""
+    tracer, ends = watch(lab), ((ipv4(0, 1), 40000), (ipv4(0, 2), 443))
+    with lab.server.socket(socket.AF_INET) as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(ends[1])
+        listener.listen()
+        client = lab.client.socket(socket.AF_INET)
+        client.bind(ends[0])
+        client.connect(ends[1])
+        one = Connection(client, listener.accept()[0], (4, 40000, 443))
+    talk(one)
+    abort(one.client)
+    heard_the_reset(one.server)
+    one.server.close()
+    tracer.wait_for(1)
+    numbers = (1_500_000_000, 500_000_000)
+    two = Connection(restored(lab.client, *ends, numbers), restored(lab.server, *ends[::-1], numbers[::-1]), one.key)
+    for sock in two[:2]:
+        sock.setsockopt(socket.IPPROTO_TCP, TCP_REPAIR, 0)  # it asks for the other end's window
+    talk(two)
+    close_in_turn(two.client, two.server)
+    tracer.wait_for(2)
+    records = tracer.stop()
+    equal("connections", [key_of(record) for record in records], [one.key, two.key])
+    expect(records[0], {"tcp.outcome": "reset", "tcp.closer": "source", "tcp.midstream": False})
+    expect(records[1], {"tcp.outcome": "graceful", "tcp.closer": "source", "tcp.midstream": True,
+                        "tcp.timing.syn_to_synack": None})
 
 
 @test

@@ -91,7 +91,7 @@ class Scene:
 
     def open(self, listener, port=0, isn=None, **options):
         """Connects to the listener, from the given port, with the given ISN and TCP options of the client's socket."""
-        client = self.namespaces["source"].socket(self.path.family)
+        client = self.namespaces["source"].socket(self.path.family, protocol=listener.proto)
         client.settimeout(5)
         client.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         for name, value in options.items():
@@ -107,9 +107,9 @@ class Scene:
         server.settimeout(5)
         return Connection(client, server, (self.version, peer[1], server.getsockname()[1]))
 
-    def cut(self, connection):
+    def cut(self, connection, verdict="drop"):
         """Nothing of the connection reaches the server inside `with`."""
-        return self.lab.server.dropping(f"tcp sport {connection.key[1]} tcp dport {connection.key[2]}")
+        return self.lab.server.filtering(f"tcp sport {connection.key[1]} tcp dport {connection.key[2]}", verdict)
 
     # the kernel's word
 
@@ -152,18 +152,19 @@ class Scene:
 
     # forgeries, on the veth pair only
 
-    def forge(self, connection, forger, flags, ahead=0):
-        """
-        Sends a segment in the forger's name, from its namespace. Its number is `ahead` of what the other side's kernel
-        expects next.
-        """
+    def forge(self, connection, forger, flags, ahead=0, payload=b""):
+        """As forge_at, with a number that is `ahead` of what the other side's kernel expects next."""
         victim = connection.server if forger == "source" else connection.client
-        seq = (queue_number(victim, TCP_RECV_QUEUE) + ahead) & 0xffffffff
-        addresses, ports, macs = list(self.addresses.values()), list(connection.key[1:]), [mac(0, 1), mac(0, 2)]
+        self.forge_at(queue_number(victim, TCP_RECV_QUEUE) + ahead, connection.key, forger, flags, payload)
+
+    def forge_at(self, seq, key, forger, flags, payload=b""):
+        """Sends a segment in the forger's name, from its namespace."""
+        addresses, ports, macs = list(self.addresses.values()), list(key[1:]), [mac(0, 1), mac(0, 2)]
         if forger == "destination":
             for pair in (addresses, ports, macs):
                 pair.reverse()
-        packet = frames.ip_packet(*addresses, frames.tcp_segment(*addresses, ports, flags, seq, 0, b""))
+        seq &= 0xffffffff
+        packet = frames.ip_packet(*addresses, frames.tcp_segment(*addresses, ports, flags, seq, 0, payload))
         self.forged.append((ports[0], flags, seq))
         with raw_socket(self.namespaces[forger]) as wire:
             wire.send(frames.ethernet(*macs, [], packet))
