@@ -117,7 +117,7 @@ static __always_inline enum packet_verdict observe_as(void *ctx, enum host host,
 	if (verdict != PACKET_TCP)
 		return verdict;
 	side = flow_side_of(&s);
-	hash = flow_hash(&s, side, ifindex, settings.hash_seed);
+	hash = flow_hash(&s, ifindex, settings.hash_seed);
 	if (all_segments)
 		traffic_count(&s, side, ifindex, hash);
 	if (watch_wants(&s, side, hash)) {

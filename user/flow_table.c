@@ -548,8 +548,8 @@ static void arrive(const struct flow_table *t, struct arrival *a, const struct t
 	a->s = s;
 	a->ifindex = ifindex;
 	a->side = flow_side_of(s);
-	a->hash = flow_hash(s, a->side, ifindex, t->config.hash_seed);
-	a->place = flow_hash(s, a->side, ifindex, t->config.bucket_seed) >> 32;
+	a->hash = flow_hash(s, ifindex, t->config.hash_seed);
+	a->place = flow_hash(s, ifindex, t->config.bucket_seed) >> 32;
 }
 
 static bool is_looked_up(const struct flow_table *t, const struct arrival *a)

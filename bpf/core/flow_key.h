@@ -48,26 +48,24 @@ static __always_inline __u64 flow_hash_mix(__u64 h, __u64 word)
 	return h ^ (h >> 32);
 }
 
+/* Of an endpoint. Every word is mixed behind the secret, so colliding tuples cannot be computed from outside. */
+static __always_inline __u64 flow_hash_end(const struct tcp_segment *s, const struct ip_address *a, __u16 port, __u64 seed)
+{
+	if (s->family == 4)
+		return flow_hash_mix(seed, a->lo << 16 | port);
+	return flow_hash_mix(flow_hash_mix(flow_hash_mix(seed, a->hi), a->lo), port);
+}
+
 /*
  * Hash of the flow, the same for both directions: flow_key's hash in bits 32 to 63, its check in bits 16 to 31. The seed
- * is random for each run: every word is mixed behind the secret, so colliding tuples cannot be computed from outside.
+ * is random for each run. A sum is the same whichever end comes first, so nothing here waits for who the sender is.
  */
-static __always_inline __u64 flow_hash(const struct tcp_segment *s, __u32 side, __u32 ifindex, __u64 seed)
+static __always_inline __u64 flow_hash(const struct tcp_segment *s, __u32 ifindex, __u64 seed)
 {
-	const struct ip_address *a = side ? &s->dst : &s->src, *b = side ? &s->src : &s->dst;
-	__u64 ports = side ? (__u64)s->dport << 16 | s->sport : (__u64)s->sport << 16 | s->dport;
-	__u64 h = seed;
+	__u64 ends = flow_hash_end(s, &s->src, s->sport, seed) + flow_hash_end(s, &s->dst, s->dport, seed);
 
-	if (s->family == 4) {
-		h = flow_hash_mix(h, a->lo << 32 | b->lo);
-	} else {
-		h = flow_hash_mix(h, a->hi);
-		h = flow_hash_mix(h, a->lo);
-		h = flow_hash_mix(h, b->hi);
-		h = flow_hash_mix(h, b->lo);
-	}
-	/* the high half of a product depends on all bits of its factors, those of the check on both ports */
-	return (h ^ ((__u64)ifindex << 32 | ports)) * FLOW_HASH_PRIME;
+	/* the high half of a product depends on all bits of its factors, those of the check on half of them */
+	return (ends ^ (__u64)ifindex << 32) * FLOW_HASH_PRIME;
 }
 
 /* flow_hash, as far as the key knows it. */

@@ -168,7 +168,7 @@ static void established_flow(struct flow_key *key, struct established *value, ui
 	};
 	uint32_t side = flow_side_of(&s);
 
-	flow_key_fill(key, &s, side, BENCH_LOOPBACK, flow_hash(&s, side, BENCH_LOOPBACK, seed));
+	flow_key_fill(key, &s, side, BENCH_LOOPBACK, flow_hash(&s, BENCH_LOOPBACK, seed));
 	memset(value, 0, sizeof(*value));
 	value->hash = key->hash;
 	value->open.isn[side] = BENCH_CLIENT_ISN(flow);

@@ -417,7 +417,7 @@ static bool parse(const struct frame *f, struct tcp_segment *s)
 
 static uint32_t cell_of(const struct change *m, const struct tcp_segment *s)
 {
-	return flow_hash(s, flow_side_of(s), 1, m->hash_seed) >> 32 & (WATCH_CELLS - 1);
+	return flow_hash(s, 1, m->hash_seed) >> 32 & (WATCH_CELLS - 1);
 }
 
 /* A flow of this conversation and one of another come to share a cell of the watch filter: one changes its port. */

@@ -1112,17 +1112,17 @@ static void check_symmetry(const struct tcp_segment *s, uint32_t ifindex)
 {
 	struct tcp_segment r = reverse(s);
 	uint32_t side = flow_side_of(s), back = flow_side_of(&r);
-	uint64_t hash = flow_hash(s, side, ifindex, 42);
+	uint64_t hash = flow_hash(s, ifindex, 42);
 	struct flow_key k, l;
 
 	assert_int_equal(side, !back);
-	assert_true(hash == flow_hash(&r, back, ifindex, 42));
+	assert_true(hash == flow_hash(&r, ifindex, 42));
 	flow_key_fill(&k, s, side, ifindex, hash);
 	flow_key_fill(&l, &r, back, ifindex, hash);
 	assert_memory_equal(&k, &l, sizeof(k));
 	assert_true(flow_key_equal(&k, &l));
 	assert_true(flow_key_hash(&k) == (hash & ~0xffffULL));
-	assert_true(flow_hash(s, side, ifindex, 43) != hash || flow_hash(s, side, ifindex, 44) != hash);
+	assert_true(flow_hash(s, ifindex, 43) != hash || flow_hash(s, ifindex, 44) != hash);
 	l.ifindex++;
 	assert_false(flow_key_equal(&k, &l));
 }
@@ -1155,7 +1155,7 @@ static void test_self_connection(void **state)
 	(void)state;
 	assert_int_equal(flow_side_of(&s), 0);
 	assert_int_equal(flow_side_of(&r), 0);
-	assert_true(flow_hash(&s, 0, 1, 7) == flow_hash(&r, 0, 1, 7));
+	assert_true(flow_hash(&s, 1, 7) == flow_hash(&r, 1, 7));
 }
 
 /* The lowest bits index the watch filter, all of them the tables: equal ports on many hosts must not pile up. */
@@ -1170,7 +1170,7 @@ static void test_hash_spreads(void **state)
 			.family = 4, .src = {0, 0x0a000000 + host}, .dst = {0, 0x0a010001}, .sport = 40000,
 			.dport = 443,
 		};
-		uint8_t *cell = &cells[flow_hash(&s, flow_side_of(&s), 1, 7) >> 32 & (WATCH_CELLS - 1)];
+		uint8_t *cell = &cells[flow_hash(&s, 1, 7) >> 32 & (WATCH_CELLS - 1)];
 
 		*cell += 1;
 		most = *cell > most ? *cell : most;
@@ -1196,7 +1196,7 @@ static void test_evidence_owners(void **state)
 		uint64_t hash;
 
 		s.sport = (uint16_t)port;
-		hash = flow_hash(&s, flow_side_of(&s), 1, 7);
+		hash = flow_hash(&s, 1, 7);
 		owners[port] = (hash >> 32 & (EVIDENCE_CELLS - 1)) << 32 | evidence_tag(hash);
 	}
 	qsort(owners, 1 << 16, sizeof(owners[0]), by_number);
