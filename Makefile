@@ -19,7 +19,9 @@ override CFLAGS += -std=gnu11 $(WARNINGS) -MMD -MP -I$(B) -DTCPFIN_VERSION='"$(V
 # libbpf and what it needs are static: the binary then needs libc and libpcap only.
 LIBS := -Wl,-Bstatic -lbpf -lelf -lz -lcap-ng -lseccomp -lmd -Wl,-Bdynamic -lpcap
 
-BPF_CFLAGS := -O2 -g -target bpf -mcpu=v3 $(WARNINGS) -Wno-unused-parameter -fdebug-prefix-map=$(CURDIR)=. \
+# Nothing shares its place on the stack: without CAP_PERFMON the verifier lets no half of a word be written over another.
+BPF_STACK  := -mllvm -no-stack-slot-sharing -mllvm -no-stack-coloring
+BPF_CFLAGS := -O2 -g -target bpf -mcpu=v3 $(BPF_STACK) $(WARNINGS) -Wno-unused-parameter -fdebug-prefix-map=$(CURDIR)=. \
 	      -I/usr/include/$(shell $(CC) -print-multiarch)
 
 USER_SRC  := $(wildcard user/*.c)

@@ -43,7 +43,7 @@ static __noinline int emit_open(const struct flow_open *open, const struct flow_
 		return 0;
 	e->head.kind = EVENT_UNPROVEN;
 	e->head.key = *key;
-	zero_rolled(&e->body.flow, sizeof(e->body.flow));
+	__builtin_memset(&e->body.flow, 0, sizeof(e->body.flow));
 	flow_reopen(&e->body.flow, open);
 	e->body.flow.state |= state;
 	if (settings.all_segments)

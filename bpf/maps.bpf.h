@@ -101,7 +101,9 @@ struct work {
 	__u32 way;     /* in the set, of the flow at hand */
 	__u32 tag;     /* what the set had there */
 	__u32 moved;   /* MOVED_: between the filter's counts */
-	__u64 oldest;  /* unproven_victim's */
+	__u64 changes; /* of the set, when the way was chosen */
+	__u32 next;    /* NEXT_ */
+	__u32 tries;
 	struct tcp_options options;
 	struct traffic_entry traffic; /* on its way into its table */
 	struct flow_event_head head; /* with what follows, a struct flow_event */
@@ -110,6 +112,13 @@ struct work {
 		__u32 hash;
 		struct closing_body body;
 	} value;
+};
+
+/* What is left to be done with the work, by which program. */
+enum {
+	NEXT_NOTHING,
+	NEXT_TRACK,  /* another CPU has changed the flow at hand: the segment is to be tracked anew */
+	NEXT_PROVEN, /* the flow at hand is proven: it goes to its next table */
 };
 
 enum { MOVED_NOT, MOVED_TO_SETTLING, MOVED_TO_LIVE };
@@ -132,13 +141,14 @@ struct {
 	__type(value, struct counter_block);
 } counters SEC(".maps");
 
-static shared_code void count(__u32 counter)
+__noinline int count(__u32 counter)
 {
 	__u32 zero = 0;
 	struct counter_block *c = bpf_map_lookup_elem(&counters, &zero);
 
 	if (c && counter < COUNTERS)
 		c->n[counter]++; /* a packet program interrupting a sweep may cost one count; none is a loss count */
+	return 0;
 }
 
 /* ns since boot, suspend excluded. */

@@ -16,6 +16,9 @@ struct settings {
 	__u32 all_segments;  /* --all-segments */
 };
 
+/* Places in the arrays of programs that are jumped to. */
+enum jump { JUMP_TRACK, JUMP_PROVEN, JUMPS };
+
 /* What a sweep is to look for, and where. */
 struct sweep_request {
 	struct flow_timeouts timeouts;

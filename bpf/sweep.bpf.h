@@ -12,10 +12,11 @@
 
 struct sweep {
 	struct sweep_request request;
+	/* Whole words, and no padding between them: see core.h. Without CAP_PERFMON nothing is passed on that was not written. */
 	__u64 now;
-	__u32 emitted;
-	__u32 slots; /* used */
-	__u32 full;  /* the ring is: go on later */
+	__u64 emitted;
+	__u64 slots; /* used */
+	__u64 full;  /* the ring is: go on later */
 };
 
 static __always_inline flag_t sweep_wants(const struct sweep *s, const struct flow *f)
@@ -41,8 +42,8 @@ __noinline int sweep_unproven_entry(struct sweep *s, __u32 index, __u32 i)
 	struct unproven_set *set = bpf_map_lookup_elem(&unproven, &index);
 	struct flow_event *event;
 	struct unproven *e;
+	__u32 way = i & (UNPROVEN_WAYS - 1), hash = 0;
 	flag_t due = 0, stray = 0;
-	__u32 hash = 0;
 
 	if (!s || !set)
 		return 0;
@@ -51,14 +52,14 @@ __noinline int sweep_unproven_entry(struct sweep *s, __u32 index, __u32 i)
 		s->full = 1;
 		return 0;
 	}
-	e = &set->entry[i & (UNPROVEN_WAYS - 1)];
+	e = &element(set->entry, way);
 	bpf_spin_lock(&set->lock);
-	if (set->tag[i & (UNPROVEN_WAYS - 1)] && sweep_unproven_due(s, &e->flow)) {
+	if (element(set->tag, way) && sweep_unproven_due(s, &e->flow)) {
 		due = 1;
 		hash = e->key.hash;
 		stray = flow_is_stray(&e->flow);
 		if (stray) /* never reported, so nothing is to be recognised */
-			set->tag[i & (UNPROVEN_WAYS - 1)] = 0;
+			unproven_assign(set, way, 0);
 		e->flow.state |= FLOW_TOMBSTONE;
 		e->flow.version++;
 		event->head.key = e->key;
@@ -87,6 +88,7 @@ static long sweep_unproven_set(__u32 n, struct sweep *s)
 
 	if (!set)
 		return 1;
+	unrolled
 	for (i = 0; i < UNPROVEN_WAYS; i++) {
 		/* A glance without the lock; what looks due is judged again under it. */
 		if (set->tag[i] && sweep_unproven_due(s, &set->entry[i].flow))
@@ -105,8 +107,8 @@ static __always_inline flag_t collect_body(const struct sweep *s, struct closing
 	due = c->hash == e->head.key.hash && sweep_closing_due(s, &c->body.flow);
 	if (due) {
 		c->hash = ~c->hash;
-		copy_rolled(&e->body.flow, &c->body.flow, sizeof(e->body.flow));
-		rolled
+		e->body.flow = c->body.flow;
+		unrolled
 		for (i = 0; i < FLOW_LOG_CLOSING && i < c->body.flow.log_len; i++)
 			e->body.log[i] = c->body.log[i];
 	}

@@ -20,11 +20,11 @@ CORE_ASSERT_SIZE(struct unproven, 448);
 
 struct unproven_set {
 	struct bpf_spin_lock lock;
-	__u32 pad;
+	__u64 changes; /* so many times an entry has come to its place or has left it */
 	__u32 tag[UNPROVEN_WAYS]; /* hash of the entry with its lowest bit set, 0 where free */
 	struct unproven entry[UNPROVEN_WAYS];
 };
-CORE_ASSERT_SIZE(struct unproven_set, 3624);
+CORE_ASSERT_SIZE(struct unproven_set, 3632);
 
 /*
  * `hash` is the key's: an element may be freed and taken for another flow between a look-up and the lock, and then it
@@ -46,10 +46,14 @@ CORE_ASSERT_SIZE(struct closing, 728);
 
 /* With --all-segments. */
 struct traffic_key {
-	__u32 hash;
-	__u32 place; /* see traffic.bpf.h */
+	__u64 place; /* see traffic.bpf.h */
 };
-CORE_ASSERT_SIZE(struct traffic_key, 8);
+
+/* One number, as on the stack Linux 6.1 takes no half of a word beside another without CAP_PERFMON. */
+static __always_inline struct traffic_key traffic_place(__u32 hash, __u32 place)
+{
+	return (struct traffic_key){.place = (__u64)place << 32 | hash};
+}
 
 struct traffic_entry {
 	struct flow_key key;

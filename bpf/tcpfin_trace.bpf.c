@@ -14,13 +14,13 @@
 
 char LICENSE[] SEC("license") = "GPL";
 
-/* Where a hook jumps to. Filled by the loader: the programs of a kind that is not used are not loaded. */
+/* Where programs jump to. Filled by the loader: the programs of a kind that is not used are not loaded. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PROG_ARRAY);
-	__uint(max_entries, 1);
+	__uint(max_entries, JUMPS);
 	__type(key, __u32);
 	__type(value, __u32);
-} track_xdp SEC(".maps"), track_tc SEC(".maps");
+} jumps_xdp SEC(".maps"), jumps_tc SEC(".maps");
 
 /* ---- what the two kinds of hooks have in common ---- */
 
@@ -32,8 +32,10 @@ static __always_inline struct cursor cursor_of(void *ctx, enum host host)
 	const struct __sk_buff *skb = ctx;
 
 	if (host == HOST_XDP)
-		return (struct cursor){(const __u8 *)(long)xdp->data, (const __u8 *)(long)xdp->data_end};
-	return (struct cursor){(const __u8 *)(long)skb->data, (const __u8 *)(long)skb->data_end};
+		return (struct cursor){(const __u8 *)(long)xdp->data, (const __u8 *)(long)xdp->data_end, 0, ctx,
+				       (void *)bpf_xdp_load_bytes};
+	return (struct cursor){(const __u8 *)(long)skb->data, (const __u8 *)(long)skb->data_end, 0, ctx,
+			       (void *)bpf_skb_load_bytes};
 }
 
 static __always_inline struct packet_meta meta_of(void *ctx, enum host host, __u8 link)
@@ -70,7 +72,7 @@ static __always_inline void count_packet(enum packet_verdict verdict)
  * Must the segment be tracked? It opens or closes a connection, or its cell is watched. All others have touched two
  * small arrays then.
  */
-static __always_inline flag_t watch_wants(const struct tcp_segment *s, __u32 side, __u64 hash)
+static __always_inline flag_t watch_wants(const struct tcp_segment *s, __u64 side, __u64 hash)
 {
 	struct evidence *known;
 
@@ -82,12 +84,80 @@ static __always_inline flag_t watch_wants(const struct tcp_segment *s, __u32 sid
 	return watch.live[watch_index(hash >> 32)] != 0;
 }
 
-/* Puts the packet's segment into the work and jumps to the tracking program; comes back only if that cannot be. */
-static __always_inline void jump_to_tracking(void *ctx, enum host host, __u8 link, __u32 ifindex, __u32 side,
-					     __u64 hash)
+/* Comes back only if there is no such program. */
+static __always_inline void jump(void *ctx, enum host host, enum jump to)
+{
+	if (host == HOST_XDP)
+		bpf_tail_call(ctx, &jumps_xdp, to);
+	else
+		bpf_tail_call(ctx, &jumps_tc, to);
+}
+
+/* Parses the whole of what a header chain can be; the segment goes into the work. */
+static __always_inline enum packet_verdict work_parse(void *ctx, enum host host, __u8 link)
 {
 	struct packet_meta meta = meta_of(ctx, host, link);
 	struct cursor c = cursor_of(ctx, host);
+	struct work *w = work_get();
+
+	return w ? packet_parse(&w->segment, &c, &meta) : PACKET_TRUNCATED;
+}
+
+__noinline int work_parse_xdp(struct xdp_md *xdp)
+{
+	return work_parse(xdp, HOST_XDP, PACKET_LINK_ETHERNET);
+}
+
+__noinline int work_parse_tc(struct __sk_buff *skb)
+{
+	return work_parse(skb, HOST_TC, PACKET_LINK_ETHERNET);
+}
+
+__noinline int work_parse_tc_l3(struct __sk_buff *skb)
+{
+	return work_parse(skb, HOST_TC, PACKET_LINK_IP);
+}
+
+static __always_inline enum packet_verdict work_parse_once(void *ctx, enum host host, __u8 link)
+{
+	if (host == HOST_XDP)
+		return work_parse_xdp(ctx);
+	return link == PACKET_LINK_IP ? work_parse_tc_l3(ctx) : work_parse_tc(ctx);
+}
+
+/* Bytes pulled into the linear part when a header was cut: every header chain that we walk fits. */
+#define PULL_BYTES 512
+
+/* The packet's segment. Nearly all need only what is inlined here. */
+static __always_inline enum packet_verdict parse(struct tcp_segment *s, void *ctx, enum host host, __u8 link)
+{
+	struct packet_meta meta = meta_of(ctx, host, link);
+	struct cursor c = cursor_of(ctx, host);
+	enum packet_verdict verdict = packet_parse_common(s, &c, &meta);
+	struct __sk_buff *skb = ctx;
+	struct work *w;
+
+	if (verdict != PACKET_UNCOMMON && (host == HOST_XDP || verdict != PACKET_TRUNCATED))
+		return verdict;
+	if (verdict == PACKET_UNCOMMON)
+		verdict = work_parse_once(ctx, host, link);
+	/* The header may lie in a page that the program cannot see yet. */
+	if (host == HOST_TC && verdict == PACKET_TRUNCATED &&
+	    !bpf_skb_pull_data(skb, skb->len < PULL_BYTES ? skb->len : PULL_BYTES))
+		verdict = work_parse_once(ctx, host, link);
+	if (verdict != PACKET_TCP)
+		return verdict;
+	w = work_get();
+	if (!w)
+		return PACKET_TRUNCATED;
+	*s = w->segment;
+	return PACKET_TCP;
+}
+
+/* Puts the packet's segment into the work and jumps to the tracking program; comes back only if that cannot be. */
+static __always_inline void jump_to_tracking(void *ctx, enum host host, __u8 link, __u32 ifindex, __u64 side,
+					     __u64 hash)
+{
 	struct work *w = work_get();
 
 	if (!w)
@@ -96,31 +166,41 @@ static __always_inline void jump_to_tracking(void *ctx, enum host host, __u8 lin
 	w->key.hash = hash >> 32;
 	w->key.check = (__u16)(hash >> 16);
 	w->key.ifindex = ifindex;
-	if (packet_parse(&w->segment, &c, &meta) != PACKET_TCP)
+	if (work_parse_once(ctx, host, link) != PACKET_TCP)
 		return;
-	if (host == HOST_XDP)
-		bpf_tail_call(ctx, &track_xdp, 0);
-	else
-		bpf_tail_call(ctx, &track_tc, 0);
+	count(COUNT_LOOKED_UP);
+	w->segment.time = clock_now();
+	w->tries = 0;
+	jump(ctx, host, JUMP_TRACK);
 }
 
 /* Looks at a packet. Returns its verdict, if it returns: a segment that is to be tracked leaves from here. */
-static __always_inline enum packet_verdict observe_as(void *ctx, enum host host, __u8 link, const flag_t all_segments)
+static __always_inline enum packet_verdict observe(void *ctx, enum host host, __u8 link, const flag_t all_segments)
 {
-	struct packet_meta meta = meta_of(ctx, host, link);
-	struct cursor c = cursor_of(ctx, host);
-	struct tcp_segment s;
-	enum packet_verdict verdict = packet_parse(&s, &c, &meta);
-	__u32 ifindex = ifindex_of(ctx, host), side;
-	__u64 hash;
+	struct tcp_segment local, *s = &local;
+	enum packet_verdict verdict;
+	__u32 ifindex = ifindex_of(ctx, host);
+	__u64 hash, side;
+	struct work *w;
 
+	if (all_segments) {
+		w = work_get();
+		if (!w)
+			return PACKET_TCP;
+		s = &w->segment;
+	}
+	verdict = parse(s, ctx, host, link);
 	if (verdict != PACKET_TCP)
 		return verdict;
-	side = flow_side_of(&s);
-	hash = flow_hash(&s, ifindex, settings.hash_seed);
 	if (all_segments)
-		traffic_count(&s, side, ifindex, hash);
-	if (watch_wants(&s, side, hash)) {
+		paths_meet();
+	hash = flow_hash(s, ifindex, settings.hash_seed);
+	side = flow_side_of(s);
+	if (all_segments) {
+		traffic_count(s, side, ifindex, hash);
+		paths_meet();
+	}
+	if (watch_wants(s, side, hash)) {
 		count_packet(PACKET_TCP);
 		/*
 		 * It is parsed anew, from memory: what only the tracker asks for would else be worked out for every
@@ -132,53 +212,49 @@ static __always_inline enum packet_verdict observe_as(void *ctx, enum host host,
 	return verdict;
 }
 
-/* Two copies of it, so that the one without --all-segments is what it would be if there were no such option. */
-static __always_inline enum packet_verdict observe(void *ctx, enum host host, __u8 link)
-{
-	if (settings.all_segments)
-		return observe_as(ctx, host, link, 1);
-	return observe_as(ctx, host, link, 0);
-}
+/* For --all-segments there are programs of their own, so that without it they are what they would be if there were none. */
 
 SEC("xdp.frags")
-int tcpfin_xdp(struct xdp_md *ctx)
+int tcpfin_xdp(struct xdp_md *xdp)
 {
-	count_packet(observe(ctx, HOST_XDP, PACKET_LINK_ETHERNET));
+	count_packet(observe(xdp, HOST_XDP, PACKET_LINK_ETHERNET, 0));
 	return XDP_PASS;
 }
 
-/* Bytes pulled into the linear part when a header was cut: every header chain that we walk fits. */
-#define PULL_BYTES 512
-
-static __always_inline int observe_skb(struct __sk_buff *skb, __u8 link)
+SEC("xdp.frags")
+int tcpfin_xdp_all(struct xdp_md *xdp)
 {
-	enum packet_verdict verdict = PACKET_TCP;
-	int tries;
-
-	rolled
-	for (tries = 0; tries < 2; tries++) {
-		verdict = observe(skb, HOST_TC, link);
-		if (verdict != PACKET_TRUNCATED)
-			break;
-		/* The header may lie in a page that the program cannot see yet. */
-		if (bpf_skb_pull_data(skb, skb->len < PULL_BYTES ? skb->len : PULL_BYTES))
-			break;
-	}
-	count_packet(verdict);
-	return TC_ACT_UNSPEC;
+	count_packet(observe(xdp, HOST_XDP, PACKET_LINK_ETHERNET, 1));
+	return XDP_PASS;
 }
 
 SEC("tc")
 int tcpfin_tc(struct __sk_buff *skb)
 {
-	return observe_skb(skb, PACKET_LINK_ETHERNET);
+	count_packet(observe(skb, HOST_TC, PACKET_LINK_ETHERNET, 0));
+	return TC_ACT_UNSPEC;
+}
+
+SEC("tc")
+int tcpfin_tc_all(struct __sk_buff *skb)
+{
+	count_packet(observe(skb, HOST_TC, PACKET_LINK_ETHERNET, 1));
+	return TC_ACT_UNSPEC;
 }
 
 /* Devices without an Ethernet header: tun, wireguard, tunnels. */
 SEC("tc")
 int tcpfin_tc_l3(struct __sk_buff *skb)
 {
-	return observe_skb(skb, PACKET_LINK_IP);
+	count_packet(observe(skb, HOST_TC, PACKET_LINK_IP, 0));
+	return TC_ACT_UNSPEC;
+}
+
+SEC("tc")
+int tcpfin_tc_l3_all(struct __sk_buff *skb)
+{
+	count_packet(observe(skb, HOST_TC, PACKET_LINK_IP, 1));
+	return TC_ACT_UNSPEC;
 }
 
 /* ---- behind them: what opens or closes a connection ---- */
@@ -198,9 +274,12 @@ static __always_inline void fetch_options(void *ctx, enum host host, struct work
 	else
 		err = bpf_skb_load_bytes(ctx, w->segment.options_off, w->options.bytes, len);
 	w->options.len = len;
+	w->options.at = 0;
 	if (!err)
-		work_options();
+		bpf_loop(PACKET_OPTIONS_MAX, work_option, &w, 0);
 }
+
+#define TRACK_TRIES 4
 
 /* The segment in the work. */
 static __always_inline void track(void *ctx, enum host host)
@@ -209,11 +288,18 @@ static __always_inline void track(void *ctx, enum host host)
 
 	if (!w)
 		return;
-	w->segment.time = clock_now();
+	w->next = NEXT_NOTHING;
 	flow_key_fill(&w->key, &w->segment, w->turn.side, w->key.ifindex, flow_key_hash(&w->key));
 	if (w->segment.flags & (TCP_SYN | TCP_RST))
 		fetch_options(ctx, host, w);
-	track_segment();
+	track_segment(w);
+	if (w->next == NEXT_PROVEN)
+		jump(ctx, host, JUMP_PROVEN);
+	if (w->next != NEXT_TRACK)
+		return;
+	if (++w->tries < TRACK_TRIES)
+		jump(ctx, host, JUMP_TRACK); /* no loop: unrolled, it would have the program in it so many times */
+	count(COUNT_CONTENDED);
 }
 
 SEC("xdp.frags")
@@ -227,6 +313,29 @@ SEC("tc")
 int tcpfin_track_tc(struct __sk_buff *skb)
 {
 	track(skb, HOST_TC);
+	return TC_ACT_UNSPEC;
+}
+
+/* A flow that is proven, once in its life. */
+static __always_inline void proven(void)
+{
+	struct work *w = work_get();
+
+	if (w)
+		track_proven(w);
+}
+
+SEC("xdp.frags")
+int tcpfin_proven_xdp(struct xdp_md *ctx)
+{
+	proven();
+	return XDP_PASS;
+}
+
+SEC("tc")
+int tcpfin_proven_tc(struct __sk_buff *skb)
+{
+	proven();
 	return TC_ACT_UNSPEC;
 }
 

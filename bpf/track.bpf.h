@@ -4,17 +4,15 @@
  * user/flow_table.c decides the same way for capture files.
  *
  * A step copies the flow under its lock, runs on the copy, and is stored under the lock if the flow's version has not
- * moved; otherwise it is taken again. Functions without `static` are global ones: the verifier checks each once, by
- * itself, instead of at every call.
+ * moved; otherwise the segment is tracked anew (NEXT_TRACK). Functions without `static` are global ones: the verifier
+ * checks each once, by itself, instead of at every call.
  */
 #ifndef TCPFIN_TRACK_BPF_H
 #define TCPFIN_TRACK_BPF_H
 
 #include "emit.bpf.h"
 
-#define STEP_TRIES 4
-
-int unproven_bury(const struct flow_key *key, const struct flow *f);
+static __always_inline void unproven_bury(const struct flow_key *key, const struct flow *f);
 
 __noinline int work_step(void)
 {
@@ -28,27 +26,8 @@ __noinline int work_step(void)
 
 /* ---- closing flows ---- */
 
-/* The closing flow of the tuple that still is that of the wire, or NULL. Leaves its generation in the key. */
-static __noinline struct closing *closing_find(struct work *w)
-{
-	struct closing *c;
-	__u32 g;
-
-	rolled
-	for (g = 0; g < FLOW_GENERATIONS; g++) {
-		w->key.generation = g;
-		c = bpf_map_lookup_elem(&closing, &w->key);
-		if (c && !(c->body.flow.state & FLOW_REPLACED))
-			return c;
-		if (!reused_tuples)
-			break;
-	}
-	w->key.generation = 0;
-	return NULL;
-}
-
 /* The flow has ended: user space is told, and a tombstone will stay behind it. */
-static __noinline int closing_ended(const struct flow_key *key, const struct flow *f)
+static __always_inline void closing_ended(const struct flow_key *key, const struct flow *f)
 {
 	struct evidence *known;
 
@@ -57,7 +36,6 @@ static __noinline int closing_ended(const struct flow_key *key, const struct flo
 		evidence_forget(known, flow_key_hash(key));
 	emit_notice(key, EVENT_ENDED, flow_end_time(f));
 	unproven_bury(key, f);
-	return 0;
 }
 
 /*
@@ -79,37 +57,29 @@ static __always_inline void closing_move(struct work *w, struct flow *f)
 
 static __noinline int closing_step(struct work *w, struct closing *c)
 {
-	struct flow *f;
-	int stored = 0;
-	__u32 tries;
+	struct flow *f = &w->value.body.flow;
 
-	f = &w->value.body.flow;
-	rolled
-	for (tries = 0; tries < STEP_TRIES && !stored; tries++) {
+	w->moved = MOVED_NOT;
+	bpf_spin_lock(&c->lock);
+	*f = c->body.flow;
+	flow_turn_begin(&w->turn, f, c->body.log, FLOW_LOG_CLOSING, w->turn.side);
+	bpf_spin_unlock(&c->lock);
+	work_step();
+	closing_move(w, f);
+	bpf_spin_lock(&c->lock);
+	if (c->hash != w->key.hash) {
+		w->turn.step = 0; /* it has been collected: this segment comes too late */
 		w->moved = MOVED_NOT;
-		bpf_spin_lock(&c->lock);
-		copy_rolled(f, &c->body.flow, sizeof(*f));
-		flow_turn_begin(&w->turn, f, c->body.log, FLOW_LOG_CLOSING, w->turn.side);
-		bpf_spin_unlock(&c->lock);
-		work_step();
-		closing_move(w, f);
-		bpf_spin_lock(&c->lock);
-		if (c->hash != w->key.hash) {
-			stored = 1; /* it has been collected: this segment comes too late */
-			w->turn.step = 0;
-			w->moved = MOVED_NOT;
-		} else if (c->body.flow.version == f->version) {
-			f->version++;
-			copy_rolled(&c->body.flow, f, sizeof(*f));
-			flow_turn_end(&w->turn, c->body.log, FLOW_LOG_CLOSING);
-			stored = 1;
-		}
-		bpf_spin_unlock(&c->lock);
+	} else if (c->body.flow.version == f->version) {
+		f->version++;
+		c->body.flow = *f;
+		flow_turn_end(&w->turn, c->body.log, FLOW_LOG_CLOSING);
+	} else {
+		w->next = NEXT_TRACK;
 	}
-	if (!stored) {
-		count(COUNT_CONTENDED);
+	bpf_spin_unlock(&c->lock);
+	if (w->next == NEXT_TRACK)
 		return 0;
-	}
 	if (w->moved == MOVED_TO_SETTLING)
 		watch_settle(w->key.hash);
 	else if (w->moved == MOVED_TO_LIVE)
@@ -139,7 +109,69 @@ static __noinline int closing_replace(struct closing *c, const struct flow_key *
 	return 0;
 }
 
-enum { INSERT_DONE, INSERT_RACED, INSERT_FULL };
+enum {
+	CLOSING_NONE,     /* the tuple has no closing flow */
+	CLOSING_STEPPED,  /* it has, and the segment was its */
+	CLOSING_OTHER,    /* it has, but the segment is a SYN of another connection */
+	CLOSING_REPLACED, /* it had, until now */
+};
+
+/* What the segment is to the tuple's closing flow. */
+static __noinline int closing_visit(struct work *w, struct closing *c)
+{
+	const struct tcp_segment *s = &w->segment;
+	flag_t opens = (s->flags & (TCP_SYN | TCP_ACK)) == TCP_SYN;
+
+	if (opens && c->body.flow.state & FLOW_DONE) {
+		closing_replace(c, &w->key);
+		return CLOSING_REPLACED;
+	}
+	if (opens && !flow_is_copy(&c->body.flow.open, s, w->turn.side))
+		return CLOSING_OTHER;
+	closing_step(w, c);
+	return CLOSING_STEPPED;
+}
+
+/*
+ * Goes to the closing flow of the tuple that still is that of the wire, if there is one. No function gives it back: what
+ * may be NULL is used just behind the look-up, since elsewhere the verifier goes on with a mispredicted NULL.
+ */
+static __noinline int closing_segment(struct work *w)
+{
+	struct closing *c;
+	__u32 g;
+
+	unrolled
+	for (g = 0; g < FLOW_GENERATIONS; g++) {
+		w->key.generation = g;
+		c = bpf_map_lookup_elem(&closing, &w->key);
+		if (c && !(c->body.flow.state & FLOW_REPLACED))
+			return closing_visit(w, c);
+		if (!reused_tuples)
+			break;
+	}
+	w->key.generation = 0;
+	return CLOSING_NONE;
+}
+
+/* The tuple's closing flow is not that of the wire any more. */
+static __always_inline void closing_leave_tuple(struct work *w)
+{
+	struct closing *c;
+	__u32 g;
+
+	unrolled
+	for (g = 0; g < FLOW_GENERATIONS; g++) {
+		w->key.generation = g;
+		c = bpf_map_lookup_elem(&closing, &w->key);
+		if (c)
+			closing_replace(c, &w->key); /* which leaves alone what has been replaced already */
+		if (!reused_tuples)
+			break;
+	}
+}
+
+enum { INSERT_NOT, INSERT_DONE, INSERT_RACED, INSERT_FULL };
 
 /*
  * Puts the flow at hand into the closing table. An older flow of the tuple that has not been collected yet keeps
@@ -152,7 +184,7 @@ static __noinline int closing_insert(struct work *w)
 
 	w->value.hash = w->key.hash;
 	watch_raise(w->key.hash); /* before it can be found: the filter must never hide a step */
-	rolled
+	unrolled
 	for (g = 0; g < FLOW_GENERATIONS; g++) {
 		w->key.generation = g;
 		if (g)
@@ -197,41 +229,59 @@ static __always_inline struct unproven_set *unproven_set_of(__u32 hash)
 	return bpf_map_lookup_elem(&unproven, &index);
 }
 
-/* Index of the key's entry, or UNPROVEN_WAYS. Lock held. */
-static __always_inline __u32 unproven_find(const struct unproven_set *set, const struct flow_key *key)
+/* Gives the place to the flow with this tag, or to none. Lock held. */
+static __always_inline void unproven_assign(struct unproven_set *set, __u32 way, __u32 tag)
 {
-	const struct unproven *e = set->entry;
-	__u32 i;
-
-	rolled
-	for (i = 0; i < UNPROVEN_WAYS; i++, e++) {
-		opaque(e); /* clang would compute the place of each field from the index */
-		if (set->tag[i] == (key->hash | 1) && flow_key_equal(&e->key, key))
-			return i;
-	}
-	return UNPROVEN_WAYS;
+	element(set->tag, way) = tag;
+	set->changes++;
 }
 
-/* Chooses the entry that gives way to a new one: a free one, a reported one, or the oldest. Lock held. */
-static __always_inline void unproven_victim(struct work *w, const struct unproven_set *set)
+/* To be read before what is looked for without the lock: it tells under the lock whether that is still so. */
+static __always_inline __u64 unproven_changes(struct unproven_set *set)
 {
+	return __sync_fetch_and_add(&set->changes, 0); /* on every processor nothing behind it is read before it */
+}
+
+static __noinline int unproven_is(const struct unproven *e, const struct flow_key *key)
+{
+	return flow_key_equal(&e->key, key);
+}
+
+/*
+ * The key's entry, or with `create` the one that gives way to a new one: a free one, a reported one, or the oldest, and
+ * UNPROVEN_VICTIM. UNPROVEN_WAYS: none. Without the lock, under which no function can be called: see unproven_changes.
+ */
+__noinline int unproven_seek(const struct flow_key *key, __u32 create)
+{
+	__u64 best = ~0ULL >> 1;
+	struct unproven_set *set;
 	__u32 i;
 
-	w->oldest = ~0ULL;
-	rolled
+	if (!key)
+		return UNPROVEN_WAYS;
+	set = unproven_set_of(key->hash);
+	if (!set)
+		return UNPROVEN_WAYS;
+	unrolled
 	for (i = 0; i < UNPROVEN_WAYS; i++) {
-		__u64 age;
-
-		if (!set->tag[i]) { /* without a look at the entry, which is cold */
-			reload(w->way) = i | UNPROVEN_VICTIM;
-			return;
-		}
-		age = set->entry[i].flow.state & FLOW_TOMBSTONE ? 0 : set->entry[i].flow.t_last;
-		if (age < reload(w->oldest)) {
-			reload(w->oldest) = age;
-			reload(w->way) = i | UNPROVEN_VICTIM;
-		}
+		if (set->tag[i] == (key->hash | 1) && unproven_is(&set->entry[i], key))
+			return i;
 	}
+	if (!create)
+		return UNPROVEN_WAYS;
+	unrolled
+	for (i = 0; i < UNPROVEN_WAYS; i++) {
+		__u64 live, age;
+
+		if (!set->tag[i]) /* without a look at the entry, which is cold */
+			return i | UNPROVEN_VICTIM;
+		/* Time and way in one number, and the least without a branch: each would double the verifier's paths. */
+		live = set->entry[i].flow.state / FLOW_TOMBSTONE % 2 - 1ULL;
+		opaque(live);
+		age = ((set->entry[i].flow.t_last & live) << 3 | i) - best;
+		best += age & (__u64)((__s64)age >> 63);
+	}
+	return (best & 7) | UNPROVEN_VICTIM;
 }
 
 enum {
@@ -241,34 +291,28 @@ enum {
 	UNPROVEN_EVICTED = 8, /* an entry gave way that was still watched */
 	UNPROVEN_LOST = 16,   /* ... and had ended without having been reported */
 	UNPROVEN_READY = 32,  /* the work holds a copy to step */
-	UNPROVEN_AGAIN = 64,  /* a new attempt: what was there has been taken out, and a new entry is to be made */
+	UNPROVEN_ANEW = 64,   /* a new attempt: what was there has been taken out, and a new entry is to be made */
 	UNPROVEN_OLDER = 128, /* ... and it was no tombstone: the work holds it, to be reported */
 };
 
 /*
- * Copies the tuple's unproven flow into the work, or chooses a place for one if `create`. Bits into w->found. An older
- * attempt that a new one replaces is copied and taken out first: UNPROVEN_OLDER.
+ * Copies the flow of the way that was found into the work, or prepares its place for a new one. Bits into w->found. An
+ * older attempt that a new one replaces is copied and taken out first: UNPROVEN_OLDER.
  */
 static __always_inline void unproven_load(struct work *w, struct unproven_set *set, __u32 create, __u32 others)
 {
-	struct unproven *e;
-	__u32 way;
+	__u32 way = w->way & (UNPROVEN_WAYS - 1);
+	struct unproven *e = &element(set->entry, way);
 
 	bpf_spin_lock(&set->lock);
-	w->way = unproven_find(set, &w->key);
-	paths_meet();
-	if (w->way >= UNPROVEN_WAYS) {
-		if (!create)
-			goto out;
-		unproven_victim(w, set);
+	if (set->changes != w->changes) {
+		w->next = NEXT_TRACK;
+		goto out;
 	}
-	paths_meet();
-	way = w->way & (UNPROVEN_WAYS - 1);
-	e = &set->entry[way];
-	w->tag = set->tag[way];
-	w->found |= UNPROVEN_READY;
-	if (w->way >= UNPROVEN_WAYS) {
-		w->found |= UNPROVEN_NEW;
+	w->tag = element(set->tag, way);
+	w->found = UNPROVEN_READY;
+	if (w->way & UNPROVEN_VICTIM) {
+		w->found = UNPROVEN_READY | UNPROVEN_NEW;
 		w->value.body.flow.version = e->flow.version;
 		goto out;
 	}
@@ -277,10 +321,15 @@ static __always_inline void unproven_load(struct work *w, struct unproven_set *s
 		goto out;
 	}
 	if (flow_is_new_attempt(&e->flow, &w->segment, w->turn.side)) {
-		w->found |= e->flow.state & FLOW_TOMBSTONE ? UNPROVEN_AGAIN : UNPROVEN_AGAIN | UNPROVEN_OLDER;
-		set->tag[way] = 0;
+		w->found = UNPROVEN_ANEW;
+		if (!(e->flow.state & FLOW_TOMBSTONE))
+			w->found = UNPROVEN_ANEW | UNPROVEN_OLDER;
+		unproven_assign(set, way, 0);
+		w->changes = set->changes;
+		w->tag = 0;
 	}
-	copy_rolled(&w->value.body, &e->flow, sizeof(e->flow) + sizeof(e->log)); /* the log lies behind the flow in both */
+	w->value.body.flow = e->flow;
+	__builtin_memcpy(w->value.body.log, e->log, sizeof(e->log));
 out:
 	bpf_spin_unlock(&set->lock);
 }
@@ -291,50 +340,49 @@ static __always_inline void unproven_new(struct work *w, __u32 others)
 	struct flow *f = &w->value.body.flow;
 	__u32 version = f->version;
 
-	zero_rolled(f, sizeof(*f));
+	__builtin_memset(f, 0, sizeof(*f));
 	f->version = version; /* goes on from that of the place: no two flows of one have the same */
 	flow_init(f, &w->segment, w->turn.side, others != 0);
 }
 
-/* Takes the chosen place for a new flow, unless another CPU has made the tuple's entry meanwhile. Lock held. */
+/* Takes the chosen place for a new flow, unless the tuple's entry may have been made meanwhile. Lock held. */
 static __always_inline flag_t unproven_take_place(struct work *w, struct unproven_set *set, __u32 way)
 {
-	struct unproven *e = &set->entry[way];
+	struct unproven *e = &element(set->entry, way);
 
-	if (unproven_find(set, &w->key) < UNPROVEN_WAYS)
+	if (set->changes != w->changes)
 		return 0;
 	if (w->tag && !(e->flow.state & FLOW_TOMBSTONE)) {
 		w->found |= e->flow.state & FLOW_DONE ? UNPROVEN_EVICTED | UNPROVEN_LOST : UNPROVEN_EVICTED;
 		w->evicted = e->key.hash;
 	}
-	set->tag[way] = w->key.hash | 1;
+	unproven_assign(set, way, w->key.hash | 1);
 	e->key = w->key;
 	return 1;
 }
 
-/* Stores the step if the entry is as it was loaded; a proven flow leaves the table. Returns whether it could. */
-static __always_inline int unproven_store(struct work *w, struct unproven_set *set)
+/* Stores the step if the entry is as it was loaded; a proven flow leaves the table. Else the segment is tracked anew. */
+static __always_inline void unproven_store(struct work *w, struct unproven_set *set)
 {
 	struct flow *f = &w->value.body.flow;
 	__u32 way = w->way & (UNPROVEN_WAYS - 1);
-	struct unproven *e = &set->entry[way];
-	int stored = 0;
+	struct unproven *e = &element(set->entry, way);
 
+	w->next = NEXT_TRACK;
 	bpf_spin_lock(&set->lock);
-	if (set->tag[way] == w->tag && e->flow.version == f->version &&
+	if (element(set->tag, way) == w->tag && e->flow.version == f->version &&
 	    (!(w->found & UNPROVEN_NEW) || unproven_take_place(w, set, way))) {
 		f->version++;
-		copy_rolled(&e->flow, f, sizeof(*f));
+		e->flow = *f;
 		flow_turn_end(&w->turn, e->log, FLOW_LOG_UNPROVEN);
 		if (w->turn.step & STEP_PROVEN) {
 			flow_turn_end(&w->turn, w->value.body.log, FLOW_LOG_UNPROVEN);
-			set->tag[way] = 0;
+			unproven_assign(set, way, 0);
 			w->found |= UNPROVEN_PROVEN;
 		}
-		stored = 1;
+		w->next = NEXT_NOTHING;
 	}
 	bpf_spin_unlock(&set->lock);
-	return stored;
 }
 
 /*
@@ -345,54 +393,53 @@ __noinline int unproven_step(__u32 create, __u32 others)
 {
 	struct work *w = work_get();
 	struct unproven_set *set;
-	__u32 tries;
+	struct flow *f;
 
 	if (!w)
 		return 0;
 	set = unproven_set_of(w->key.hash);
 	if (!set)
 		return 0;
-	rolled
-	for (tries = 0; tries < STEP_TRIES; tries++) {
-		struct flow *f = &w->value.body.flow;
-
-		w->found = 0;
-		unproven_load(w, set, create, others);
-		paths_meet();
-		if (w->found & UNPROVEN_OLDER) {
-			watch_lower(w->key.hash);
-			if (flow_is_stray(&w->value.body.flow))
-				count(COUNT_STRAY);
-			else
-				emit_replaced_attempt(w);
-		}
-		if (w->found & UNPROVEN_AGAIN) {
-			if (!create) /* a SYN-ACK: first see what else the tuple has */
-				return 0;
-			continue;
-		}
-		if (!(w->found & UNPROVEN_READY))
-			return 0;
-		if (w->found & UNPROVEN_NEW)
-			unproven_new(w, others);
-		paths_meet();
-		if (f->state & FLOW_TOMBSTONE) {
-			if (!(w->segment.flags & TCP_SYN) && !flow_is_late(f, &w->segment, w->turn.side))
-				return 0;
-			count(COUNT_LATE);
-			return UNPROVEN_TAKEN;
-		}
-		if (!flow_claims(f, &w->segment, w->turn.side))
-			return 0;
-		flow_turn_begin(&w->turn, f, w->value.body.log, FLOW_LOG_UNPROVEN, w->turn.side);
-		work_step();
-		if (unproven_store(w, set))
-			break;
+	w->found = 0;
+	w->changes = unproven_changes(set);
+	w->way = unproven_seek(&w->key, create);
+	if (w->way == UNPROVEN_WAYS)
+		return 0;
+	unproven_load(w, set, create, others);
+	if (w->next == NEXT_TRACK)
+		return UNPROVEN_TAKEN;
+	paths_meet();
+	if (w->found & UNPROVEN_OLDER) {
+		watch_lower(w->key.hash);
+		if (flow_is_stray(&w->value.body.flow))
+			count(COUNT_STRAY);
+		else
+			emit_replaced_attempt(w);
 	}
-	if (tries == STEP_TRIES) {
-		count(COUNT_CONTENDED);
+	if (w->found & UNPROVEN_ANEW) {
+		if (!create) /* a SYN-ACK: first see what else the tuple has */
+			return 0;
+		w->found = UNPROVEN_READY | UNPROVEN_NEW;
+	}
+	if (!(w->found & UNPROVEN_READY))
+		return 0;
+	if (w->found & UNPROVEN_NEW)
+		unproven_new(w, others);
+	paths_meet();
+	f = &w->value.body.flow;
+	if (f->state & FLOW_TOMBSTONE) {
+		if (!(w->segment.flags & TCP_SYN) && !flow_is_late(f, &w->segment, w->turn.side))
+			return 0;
+		count(COUNT_LATE);
 		return UNPROVEN_TAKEN;
 	}
+	if (!flow_claims(f, &w->segment, w->turn.side))
+		return 0;
+	flow_turn_begin(&w->turn, f, w->value.body.log, FLOW_LOG_UNPROVEN, w->turn.side);
+	work_step();
+	unproven_store(w, set);
+	if (w->next == NEXT_TRACK)
+		return UNPROVEN_TAKEN;
 	paths_meet();
 	if (w->found & UNPROVEN_NEW)
 		watch_raise(w->key.hash);
@@ -403,35 +450,27 @@ __noinline int unproven_step(__u32 create, __u32 others)
 	return w->found | UNPROVEN_TAKEN;
 }
 
-/*
- * Leaves a tombstone where a closing flow has ended, so that a FIN repeated into TIME-WAIT or the RSTs that follow do not
- * look like another connection once it has been collected. No live flow gives way to one.
- */
-__noinline int unproven_bury(const struct flow_key *key, const struct flow *f)
+/* A try to leave a tombstone. Returns whether the set changed meanwhile. */
+__noinline int unproven_bury_once(const struct flow_key *key, const struct flow *f)
 {
 	struct unproven_set *set;
+	__u64 changes;
+	__u32 way;
 	struct unproven *e;
-	__u32 i, way = UNPROVEN_WAYS;
+	flag_t changed;
 
 	if (!key || !f)
 		return 0;
 	set = unproven_set_of(key->hash);
 	if (!set)
 		return 0;
+	changes = unproven_changes(set);
+	way = unproven_seek(key, 1) & (UNPROVEN_WAYS - 1);
+	e = &element(set->entry, way);
 	bpf_spin_lock(&set->lock);
-	rolled
-	for (i = 0; i < UNPROVEN_WAYS; i++) {
-		e = &set->entry[i];
-		if (!set->tag[i] || (e->flow.state & FLOW_TOMBSTONE && way >= UNPROVEN_WAYS))
-			way = i; /* a free one, or another's tombstone */
-		if (set->tag[i] == (key->hash | 1))
-			break; /* ours, or so alike that one of them is enough */
-	}
-	if (i < UNPROVEN_WAYS)
-		way = set->entry[i].flow.state & FLOW_TOMBSTONE ? i : UNPROVEN_WAYS;
-	if (way < UNPROVEN_WAYS) {
-		e = &set->entry[way];
-		set->tag[way] = key->hash | 1;
+	changed = set->changes != changes;
+	if (!changed && (!element(set->tag, way) || e->flow.state & FLOW_TOMBSTONE)) {
+		unproven_assign(set, way, key->hash | 1);
 		e->key = *key;
 		e->key.generation = 0;
 		e->flow.open = f->open; /* what flow_is_new_attempt and flow_is_late ask for */
@@ -441,7 +480,17 @@ __noinline int unproven_bury(const struct flow_key *key, const struct flow *f)
 		e->flow.version++;
 	}
 	bpf_spin_unlock(&set->lock);
-	return 0;
+	return changed;
+}
+
+/*
+ * Leaves a tombstone where a closing flow has ended, so that a FIN repeated into TIME-WAIT or the RSTs that follow do not
+ * look like another connection once it has been collected. No live flow gives way to one.
+ */
+static __always_inline void unproven_bury(const struct flow_key *key, const struct flow *f)
+{
+	if (unproven_bury_once(key, f))
+		unproven_bury_once(key, f);
 }
 
 /* ---- from one table to the next ---- */
@@ -460,14 +509,14 @@ static __noinline int established_heard(struct work *w, struct established *e)
 	return 0;
 }
 
-/* A handshake was completed, or a stray FIN confirmed. c: the closing flow whose tuple it takes over. */
-static __noinline int track_proven(struct work *w, struct closing *c)
+/* The work's flow is proven: a handshake was completed, or a stray FIN confirmed. It has left the unproven ones. */
+static __always_inline void track_proven(struct work *w)
 {
 	struct established *old;
 	struct evidence *known;
 
-	if (c)
-		closing_replace(c, &w->key);
+	if (w->value.body.flow.open.seen & OPEN_INSIDE)
+		closing_leave_tuple(w);
 	w->key.generation = 0;
 	old = bpf_map_lookup_elem(&established, &w->key);
 	if (old) {
@@ -499,51 +548,41 @@ static __noinline int track_proven(struct work *w, struct closing *c)
 										: COUNT_ESTABLISHED);
 	}
 	watch_lower(w->key.hash); /* last: until here the flow is to be found in one of the tables */
-	return 0;
 }
 
 enum { BEGIN_PLACED, BEGIN_RACED, BEGIN_STRAY };
 
-/* A FIN or RST of a connection that is not closing yet. e: its established flow, if there is one. */
-static __noinline int track_begin(struct work *w, struct established *e)
+/* The first step of a flow that begins to close, in the work: its closing flow is inserted if the step makes it one. */
+static __noinline int begin_step(struct work *w)
 {
-	struct evidence *known;
-	struct flow *f;
-	int inserted;
+	struct flow *f = &w->value.body.flow;
+	struct evidence *known = evidence_get(w->key.hash);
 
-	known = evidence_get(w->key.hash);
-	if (!known)
-		return BEGIN_STRAY;
-	f = &w->value.body.flow;
-	zero_rolled(f, sizeof(*f));
-	if (e) {
-		flow_reopen(f, &e->open);
-		if (reload(e->hash) != w->key.hash)
-			return BEGIN_RACED;
-	} else {
-		if (!flow_evident(known, &w->segment, w->turn.side, flow_key_hash(&w->key)))
-			return BEGIN_STRAY;
-		flow_init(f, &w->segment, w->turn.side, 0);
-		f->state |= FLOW_PROVEN;
-	}
-	flow_lend_evidence(f, known, flow_key_hash(&w->key));
+	if (known)
+		flow_lend_evidence(f, known, flow_key_hash(&w->key));
 	flow_turn_begin(&w->turn, f, w->value.body.log, FLOW_LOG_CLOSING, w->turn.side);
 	work_step();
 	flow_turn_end(&w->turn, w->value.body.log, FLOW_LOG_CLOSING);
-	if (!(f->state & FLOW_BEGUN)) {
-		if (!e)
-			return BEGIN_STRAY;
+	return f->state & FLOW_BEGUN ? closing_begin(w) : INSERT_NOT;
+}
+
+/* A FIN or RST of an established flow. */
+static __always_inline int begin_established(struct work *w, struct established *e)
+{
+	struct flow *f = &w->value.body.flow;
+	int inserted;
+
+	__builtin_memset(f, 0, sizeof(*f));
+	flow_reopen(f, &e->open);
+	if (reload(e->hash) != w->key.hash)
+		return BEGIN_RACED;
+	inserted = begin_step(w);
+	if (inserted == INSERT_NOT) {
 		e->open.resets_ignored = f->open.resets_ignored; /* a count for the reader; no lock for it */
 		return BEGIN_PLACED;
 	}
-	inserted = closing_begin(w);
 	if (inserted == INSERT_RACED)
 		return BEGIN_RACED;
-	if (!e) {
-		if (inserted == INSERT_FULL)
-			count(COUNT_MIDSTREAM_FULL);
-		return BEGIN_PLACED;
-	}
 	w->key.generation = 0;
 	established_heard(w, e);
 	/* Without room for its close it is forgotten all the same: it would be lost more than once, and stay for hours. */
@@ -557,10 +596,32 @@ static __noinline int track_begin(struct work *w, struct established *e)
 	return BEGIN_PLACED;
 }
 
-/* The tuple has another connection, or none, and a SYN came. Returns whether it was an old one's, seen again. */
-static __noinline int track_syn_copy(struct work *w, struct established *e)
+/* A FIN or RST of a connection that we know nothing of but, perhaps, its last segments. */
+static __always_inline int begin_midstream(struct work *w)
 {
-	if (!e || !flow_is_copy(&e->open, &w->segment, w->turn.side))
+	struct evidence *known = evidence_get(w->key.hash);
+	struct flow *f = &w->value.body.flow;
+	int inserted;
+
+	if (!known || !flow_evident(known, &w->segment, w->turn.side, flow_key_hash(&w->key)))
+		return BEGIN_STRAY;
+	__builtin_memset(f, 0, sizeof(*f));
+	flow_init(f, &w->segment, w->turn.side, 0);
+	f->state |= FLOW_PROVEN;
+	inserted = begin_step(w);
+	if (inserted == INSERT_NOT)
+		return BEGIN_STRAY;
+	if (inserted == INSERT_RACED)
+		return BEGIN_RACED;
+	if (inserted == INSERT_FULL)
+		count(COUNT_MIDSTREAM_FULL);
+	return BEGIN_PLACED;
+}
+
+/* The tuple has an established flow and a SYN came: counts it if it is one of that flow's, seen again. */
+static __always_inline flag_t established_syn(struct work *w, struct established *e)
+{
+	if (!flow_is_copy(&e->open, &w->segment, w->turn.side))
 		return 0;
 	if (w->segment.flags & TCP_ACK) /* counts for the reader; no lock for them */
 		e->open.synack_copies = saturating_inc(e->open.synack_copies);
@@ -569,98 +630,94 @@ static __noinline int track_syn_copy(struct work *w, struct established *e)
 	return 1;
 }
 
-/* The work's segment, which the watch filter did not let pass: SYN, FIN, RST, or anything of a watched cell. */
-__noinline int track_segment(void)
+/* The tuple has an established flow and no closing one. */
+static __noinline int established_segment(struct work *w, struct established *e)
 {
-	struct work *w = work_get();
-	struct closing *c = NULL;
-	struct established *e = NULL;
-	struct tcp_segment *s;
-	__u32 index, others = 0, found;
-	flag_t opens;
+	__u8 flags = w->segment.flags;
 
-	if (!w)
-		return 0;
+	if (flags & TCP_SYN) {
+		if (!established_syn(w, e) && !(flags & TCP_ACK))
+			unproven_step(1, 1);
+		return BEGIN_PLACED;
+	}
+	if (flags & (TCP_FIN | TCP_RST))
+		return begin_established(w, e);
+	if (e->open.idle)
+		established_heard(w, e);
+	return BEGIN_PLACED;
+}
+
+/* The tuple has neither. */
+static __noinline int unknown_segment(struct work *w)
+{
+	if (w->segment.flags & TCP_SYN) {
+		unproven_step(1, 0);
+		return BEGIN_PLACED;
+	}
+	if (!(w->segment.flags & (TCP_FIN | TCP_RST)))
+		return BEGIN_PLACED;
+	if (unproven_step(0, 0) & UNPROVEN_TAKEN) /* reported already */
+		return BEGIN_PLACED;
+	return begin_midstream(w);
+}
+
+/*
+ * The work's segment, which the watch filter did not let pass: SYN, FIN, RST, or anything of a watched cell. What is left
+ * to be done with the work is said by w->next.
+ */
+static __always_inline void track_segment(struct work *w)
+{
+	int found = CLOSING_NONE;
+	struct established *e;
+	struct tcp_segment *s;
+	__u32 index;
+
 	s = &w->segment;
 	index = watch_index(w->key.hash);
-	count(COUNT_LOOKED_UP);
 	if (s->flags & TCP_SYN && segment_contradicts(s)) {
 		count(COUNT_CONTRADICTORY);
-		return 0;
+		return;
 	}
-	opens = (s->flags & (TCP_SYN | TCP_ACK)) == TCP_SYN;
 	/* All but SYNs first go to the tuple's newest connection. */
-	if (!opens && watch.live[index]) {
+	if ((s->flags & (TCP_SYN | TCP_ACK)) != TCP_SYN && watch.live[index]) {
 		found = unproven_step(0, 1);
-		if (found & UNPROVEN_PROVEN) {
-			if (w->value.body.flow.open.seen & OPEN_INSIDE)
-				c = closing_find(w);
-			track_proven(w, c);
-		}
+		if (found & UNPROVEN_PROVEN)
+			w->next = NEXT_PROVEN;
 		if (found & UNPROVEN_TAKEN)
-			return 0;
+			return;
+		found = CLOSING_NONE;
 	}
 	if (watch.live[index] || (s->flags & TCP_CONTROL && watch.settling[index]))
-		c = closing_find(w);
-	if (!c)
-		e = bpf_map_lookup_elem(&established, &w->key);
-	if (opens) {
-		if (c && c->body.flow.state & FLOW_DONE) {
-			closing_replace(c, &w->key);
-			c = NULL;
-		}
-		if (track_syn_copy(w, e))
-			return 0;
-		if (c)
-			others = 1;
-		opaque(others); /* or clang ORs the two pointers, which the verifier refuses */
-		if (e)
-			others = 1;
-		if (!c || !flow_is_copy(&c->body.flow.open, s, w->turn.side)) {
-			unproven_step(1, others);
-			return 0;
-		}
+		found = closing_segment(w);
+	if (found == CLOSING_STEPPED)
+		return;
+	if (found != CLOSING_NONE) {
+		unproven_step(1, found == CLOSING_OTHER);
+		return;
 	}
-	if (c)
-		return closing_step(w, c);
-	if (s->flags & TCP_SYN) { /* a SYN-ACK */
-		if (!e)
-			unproven_step(1, 0);
-		else
-			track_syn_copy(w, e);
-		return 0;
-	}
-	if (!(s->flags & (TCP_FIN | TCP_RST))) {
-		if (e && e->open.idle)
-			established_heard(w, e);
-		return 0;
-	}
-	if (!e && unproven_step(0, 0) & UNPROVEN_TAKEN) /* reported already */
-		return 0;
-	found = track_begin(w, e);
+	e = bpf_map_lookup_elem(&established, &w->key);
+	if (e)
+		found = established_segment(w, e);
+	else
+		found = unknown_segment(w);
 	if (found == BEGIN_PLACED)
-		return 0;
+		return;
 	/* The other CPU may have moved the flow between our two look-ups. */
-	if (found == BEGIN_RACED || watch.live[index])
-		c = closing_find(w);
-	if (c)
-		return closing_step(w, c);
+	if ((found == BEGIN_RACED || watch.live[index]) && closing_segment(w) == CLOSING_STEPPED)
+		return;
 	if (s->flags & TCP_RST)
 		count(COUNT_STRAY_RST); /* a lone RST is no close */
 	else if (segment_contradicts(s))
 		count(COUNT_CONTRADICTORY);
 	else
 		unproven_step(1, 0); /* a stray FIN, until the other side acknowledges it */
-	return 0;
 }
 
-__noinline int work_options(void)
+static long work_option(__u32 n, struct work **work)
 {
-	struct work *w = work_get();
+	struct work *w = *work;
 
-	if (w)
-		packet_options(&w->segment, &w->options);
-	return 0;
+	return !packet_option(&w->segment, &w->options);
 }
 
 #endif

@@ -20,51 +20,62 @@ static __always_inline __u64 traffic_clock(void)
 	return settings.test_clock ? test_now : bpf_ktime_get_coarse_ns();
 }
 
-static __always_inline struct traffic_entry *traffic_at(const struct traffic_key *at, const struct flow_key *key)
+/* Is the entry there, and that of `key`? */
+static __always_inline flag_t traffic_is_at(const struct traffic_key *at, const struct flow_key *key)
 {
-	struct traffic_entry *e = bpf_map_lookup_elem(&traffic, at);
+	const struct traffic_entry *e = bpf_map_lookup_elem(&traffic, at);
 
-	return e && flow_key_equal(&e->key, key) ? e : NULL;
+	return e && flow_key_equal(&e->key, key);
 }
 
-/* The entry of the tuple's current connection, or NULL. Leaves where it is. */
-static __always_inline struct traffic_entry *traffic_find_fast(const struct flow_key *key, struct traffic_key *at)
+/*
+ * Finds where the tuple's current connection has its entry. Returns whether it has one. The entry itself is looked up by
+ * who needs it: see closing_segment.
+ */
+static __noinline int traffic_seek(const struct flow_key *key, struct traffic_key *at)
 {
-	struct traffic_entry *e;
-
-	at->hash = key->hash;
-	at->place = 0;
-	e = traffic_at(at, key);
-	if (e || !traffic_twins)
-		return e;
-	at->place = 1;
-	return traffic_at(at, key);
-}
-
-/* The same for all but the hooks. */
-static __noinline struct traffic_entry *traffic_find(const struct flow_key *key, struct traffic_key *at)
-{
-	return traffic_find_fast(key, at);
+	*at = traffic_place(key->hash, 0);
+	if (traffic_is_at(at, key))
+		return 1;
+	if (!traffic_twins)
+		return 0;
+	*at = traffic_place(key->hash, 1);
+	return traffic_is_at(at, key);
 }
 
 static __always_inline void traffic_delete(const struct traffic_key *at)
 {
-	if (!bpf_map_delete_elem(&traffic, at) && at->place == 1)
+	if (!bpf_map_delete_elem(&traffic, at) && at->place >> 32 == 1)
 		__sync_fetch_and_add(&traffic_twins, -1);
 }
 
-static __always_inline void traffic_count(const struct tcp_segment *s, __u32 side, __u32 ifindex, __u64 hash)
+/* Counts the segment if the entry is there, and that of `key`. Returns whether it is. */
+static __always_inline flag_t traffic_count_at(const struct traffic_key *at, const struct flow_key *key,
+					       const struct tcp_segment *s, __u64 side)
 {
-	struct traffic_entry *e;
-	struct traffic_key at;
-	struct flow_key key;
+	struct traffic_entry *e = bpf_map_lookup_elem(&traffic, at);
+
+	if (!e || !flow_key_equal(&e->key, key))
+		return 0;
+	traffic_note(&of_side(e->traffic.side, side), s, s->len ? traffic_clock() : 0);
+	return 1;
+}
+
+static __always_inline void traffic_count(const struct tcp_segment *s, __u64 side, __u32 ifindex, __u64 hash)
+{
+	struct traffic_key at = traffic_place(hash >> 32, 0);
+	struct work *w;
 
 	if (s->flags & TCP_SYN) /* perhaps of the tuple's next connection */
 		return;
-	flow_key_fill(&key, s, side, ifindex, hash);
-	e = traffic_find_fast(&key, &at);
-	if (e)
-		traffic_note(&e->traffic.side[side & 1], s, s->len ? traffic_clock() : 0);
+	w = work_get();
+	if (!w)
+		return;
+	flow_key_fill(&w->key, s, side, ifindex, hash);
+	if (traffic_count_at(&at, &w->key, s, side) || !traffic_twins)
+		return;
+	at = traffic_place(hash >> 32, 1);
+	traffic_count_at(&at, &w->key, s, side);
 }
 
 /* The flow at hand has been proven. */
@@ -76,17 +87,17 @@ static __noinline int traffic_enter(struct work *w)
 	if (!settings.all_segments)
 		return 0;
 	e = &w->traffic;
-	zero_rolled(e, sizeof(*e));
+	__builtin_memset(e, 0, sizeof(*e));
 	e->key = w->key;
 	traffic_begin(&e->traffic, &w->value.body.flow, w->value.body.log, FLOW_LOG_UNPROVEN);
-	if (traffic_find(&w->key, &at)) { /* of a connection that was lost */
+	if (traffic_seek(&w->key, &at)) { /* of a connection that was lost */
 		bpf_map_update_elem(&traffic, &at, e, BPF_EXIST);
 		return 0;
 	}
-	at.place = 0;
+	at = traffic_place(w->key.hash, 0);
 	if (!bpf_map_update_elem(&traffic, &at, e, BPF_NOEXIST))
 		return 0;
-	at.place = 1;
+	at = traffic_place(w->key.hash, 1);
 	__sync_fetch_and_add(&traffic_twins, 1);
 	if (!bpf_map_update_elem(&traffic, &at, e, BPF_NOEXIST))
 		return 0;
@@ -101,13 +112,12 @@ static __noinline int traffic_move(const struct flow_key *key)
 	struct traffic_key at, moved;
 	struct traffic_entry *e;
 
-	if (!settings.all_segments)
+	if (!settings.all_segments || !traffic_seek(key, &at))
 		return 0;
-	e = traffic_find(key, &at);
+	e = bpf_map_lookup_elem(&traffic, &at);
 	if (!e)
 		return 0;
-	moved.hash = key->hash;
-	moved.place = TRAFFIC_MOVED | key->generation;
+	moved = traffic_place(key->hash, TRAFFIC_MOVED | key->generation);
 	if (bpf_map_update_elem(&traffic, &moved, e, BPF_NOEXIST))
 		count(COUNT_TRAFFIC_FULL);
 	traffic_delete(&at);
@@ -119,7 +129,7 @@ static __noinline int traffic_forget(const struct flow_key *key)
 {
 	struct traffic_key at;
 
-	if (settings.all_segments && traffic_find(key, &at))
+	if (settings.all_segments && traffic_seek(key, &at))
 		traffic_delete(&at);
 	return 0;
 }
@@ -127,39 +137,46 @@ static __noinline int traffic_forget(const struct flow_key *key)
 /* What was counted of the established flow of `key` goes into its event. */
 static __always_inline void traffic_tell(const struct flow_key *key, struct flow_event *e)
 {
+	struct traffic_entry *t;
 	struct traffic_key at;
-	struct traffic_entry *t = traffic_find(key, &at);
 
+	if (!traffic_seek(key, &at))
+		return;
+	t = bpf_map_lookup_elem(&traffic, &at);
 	if (!t)
 		return;
 	e->head.kind = EVENT_OPEN;
-	copy_rolled(e->body.log, &t->traffic, sizeof(t->traffic));
+	__builtin_memcpy(e->body.log, &t->traffic, sizeof(t->traffic));
 	traffic_delete(&at);
 }
 
-/*
- * ... and of a closing flow into its slot. The tuple's current connection may be a later one: which is ours is told by
- * its handshake.
- */
+/* ... and of a closing flow into its slot, if the entry is its. Returns whether it is. */
+static __noinline int traffic_collect_at(struct collect_slot *slot, const struct traffic_key *at)
+{
+	struct traffic_entry *e = bpf_map_lookup_elem(&traffic, at);
+
+	if (!e || !traffic_is_of(&e->traffic, &slot->event.body.flow.open))
+		return 0;
+	slot->traffic = e->traffic;
+	slot->counted = 1;
+	traffic_delete(at);
+	return 1;
+}
+
+/* The tuple's current connection may be a later one than the slot's: which is ours is told by its handshake. */
 static __noinline void traffic_collect(struct collect_slot *slot)
 {
 	const struct flow_key *key;
-	struct traffic_entry *e;
 	struct traffic_key at;
 
 	if (!settings.all_segments)
 		return;
 	key = &slot->event.head.key;
-	e = traffic_find(key, &at);
-	if (!e || !traffic_is_of(&e->traffic, &slot->event.body.flow.open)) {
-		at.place = TRAFFIC_MOVED | key->generation;
-		e = traffic_at(&at, key);
-	}
-	if (!e || !traffic_is_of(&e->traffic, &slot->event.body.flow.open))
+	if (traffic_seek(key, &at) && traffic_collect_at(slot, &at))
 		return;
-	copy_rolled(&slot->traffic, &e->traffic, sizeof(slot->traffic));
-	slot->counted = 1;
-	traffic_delete(&at);
+	at = traffic_place(key->hash, TRAFFIC_MOVED | key->generation);
+	if (traffic_is_at(&at, key))
+		traffic_collect_at(slot, &at);
 }
 
 #endif

@@ -263,6 +263,15 @@ static void read_program(struct live_stats *s, const struct bpf_program *program
 	s->program_count++;
 }
 
+enum { PROGRAM_XDP, PROGRAM_TC, PROGRAM_TC_L3, HOOK_PROGRAMS };
+
+static struct bpf_program *hook_program(const struct live *l, size_t i)
+{
+	static const char *const hooks[HOOK_PROGRAMS] = {"xdp", "tc", "tc_l3"};
+
+	return programs_hook(l->skeleton->obj, hooks[i], l->options->all_segments);
+}
+
 static void print_stats(struct live *l, uint64_t now)
 {
 	struct live_stats s = {
@@ -277,9 +286,8 @@ static void print_stats(struct live *l, uint64_t now)
 	read_counters(l, s.counters);
 	s.established = s.counters[COUNT_ESTABLISHED] - s.counters[COUNT_CLOSED] - s.counters[COUNT_IDLE_FORGOTTEN];
 	s.closing = s.counters[COUNT_CLOSES] - l->collected;
-	read_program(&s, l->skeleton->progs.tcpfin_xdp);
-	read_program(&s, l->skeleton->progs.tcpfin_tc);
-	read_program(&s, l->skeleton->progs.tcpfin_tc_l3);
+	for (size_t i = 0; i < HOOK_PROGRAMS; i++)
+		read_program(&s, hook_program(l, i));
 	live_stats_print(&line, &s, &l->stats, seconds, &l->skeleton->bss->watch);
 	sink_write(STDERR_FILENO, &line);
 	buffer_free(&line);
@@ -325,6 +333,7 @@ static int size_maps(struct live *l)
 static void choose_programs(struct live *l)
 {
 	bool xdp = l->options->follow, tc = l->options->follow, tc_l3 = l->options->follow;
+	struct bpf_program *program;
 
 	for (unsigned i = 0; i < l->interfaces.count; i++) {
 		const struct attachment *a = &l->interfaces.watched[i].attachment;
@@ -333,11 +342,15 @@ static void choose_programs(struct live *l)
 		tc_l3 |= a->l3;
 		tc |= !a->l3 && !(a->loopback && a->hook != HOOK_TC);
 	}
-	bpf_program__set_autoload(l->skeleton->progs.tcpfin_xdp, xdp);
+	bpf_object__for_each_program(program, l->skeleton->obj)
+		bpf_program__set_autoload(program, program == l->skeleton->progs.tcpfin_sweep);
+	bpf_program__set_autoload(hook_program(l, PROGRAM_XDP), xdp);
 	bpf_program__set_autoload(l->skeleton->progs.tcpfin_track_xdp, xdp);
-	bpf_program__set_autoload(l->skeleton->progs.tcpfin_tc, tc);
-	bpf_program__set_autoload(l->skeleton->progs.tcpfin_tc_l3, tc_l3);
+	bpf_program__set_autoload(l->skeleton->progs.tcpfin_proven_xdp, xdp);
+	bpf_program__set_autoload(hook_program(l, PROGRAM_TC), tc);
+	bpf_program__set_autoload(hook_program(l, PROGRAM_TC_L3), tc_l3);
 	bpf_program__set_autoload(l->skeleton->progs.tcpfin_track_tc, tc || tc_l3);
+	bpf_program__set_autoload(l->skeleton->progs.tcpfin_proven_tc, tc || tc_l3);
 }
 
 /* Bytes of kernel memory that the tables take: their elements and what hash maps add to each. */
@@ -390,9 +403,9 @@ static int load(struct live *l)
 static int attach_all(struct live *l)
 {
 	int code = interfaces_start(&l->interfaces, &(struct attach_programs){
-		.xdp = bpf_program__fd(l->skeleton->progs.tcpfin_xdp),
-		.tc = bpf_program__fd(l->skeleton->progs.tcpfin_tc),
-		.tc_l3 = bpf_program__fd(l->skeleton->progs.tcpfin_tc_l3),
+		.xdp = bpf_program__fd(hook_program(l, PROGRAM_XDP)),
+		.tc = bpf_program__fd(hook_program(l, PROGRAM_TC)),
+		.tc_l3 = bpf_program__fd(hook_program(l, PROGRAM_TC_L3)),
 	});
 
 	if (code)

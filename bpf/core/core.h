@@ -36,48 +36,58 @@ typedef _Bool flag_t; /* for locals and results only: never part of a shared str
  */
 #define paths_meet() asm volatile("" ::: "memory")
 
-/* Before a loop that costs more BPF instructions unrolled than it saves time. */
+/*
+ * The BPF programs load without CAP_PERFMON. Then the verifier also follows each branch that it knows the outcome of as a
+ * mispredicting processor would (Spectre v1), and wants a pointer's every addition to be of the same kind on every path. What
+ * follows is for that, as are: no look-up's result is handed on where it may be NULL (see closing_segment), and what clang
+ * may have to put on the stack is as wide as a register (Linux 6.1).
+ */
+
+/* Before each loop: it would be followed past the end of what it walks through. */
 #ifdef __bpf__
-#define rolled _Pragma("clang loop unroll(disable)")
+#define unrolled _Pragma("clang loop unroll(full)")
 #else
-#define rolled
+#define unrolled
+#endif
+
+/* One of two members of a struct. Loaded before it is chosen, or clang would work out its address from the condition. */
+#define either(condition, one, other) ({                \
+	__u64 one_ = (one), other_ = (other);           \
+	opaque(one_);                                   \
+	opaque(other_);                                 \
+	(__typeof__(one))((condition) ? one_ : other_); \
+})
+
+/* The array's element of one side or the other. Likewise: a constant is added, in one branch only. */
+#ifdef __bpf__
+#define of_side(array, side) (*({                  \
+	__typeof__(&(array)[0]) at_ = &(array)[0]; \
+	if (side) {                                \
+		at_ = &(array)[1];                 \
+		opaque(at_);                       \
+	}                                          \
+	at_;                                       \
+}))
+#else
+#define of_side(array, side) ((array)[!!(side)])
+#endif
+
+/*
+ * The array's element at a variable index, which the caller has found to be within it. Counted from the array's start: the
+ * pointer must never be where nothing may be read, as at a lock in front of it.
+ */
+#ifdef __bpf__
+#define element(array, index) (*({             \
+	__typeof__(&(array)[0]) at_ = (array); \
+	opaque(at_);                           \
+	at_ + (index);                         \
+}))
+#else
+#define element(array, index) ((array)[index])
 #endif
 
 /* Of a function that is large, rare, and called in several places: one copy of it in the program. */
 #define shared_code __attribute__((noinline)) __attribute__((unused))
-
-/* A word of any struct: stores of it are not moved across accesses to the members. */
-typedef __u64 __attribute__((__may_alias__)) struct_word;
-
-/*
- * Copies a struct (a multiple of 16 bytes, aligned to 8) in a loop: spelled out word by word, the copies would be a
- * fifth of the program.
- */
-static __always_inline void copy_rolled(void *to, const void *from, __u32 bytes)
-{
-	const volatile struct_word *f = from; /* or clang makes a memcpy of it again */
-	struct_word *t = to;
-	__u32 i;
-
-	rolled
-	for (i = 0; i < bytes / 8; i += 2) {
-		t[i] = f[i];
-		t[i + 1] = f[i + 1];
-	}
-}
-
-/* The same for zeroes. */
-static __always_inline void zero_rolled(void *to, __u32 bytes)
-{
-	volatile struct_word *t = to;
-	__u32 i;
-
-	rolled
-	for (i = 0; i < bytes / 8; i += 2) {
-		t[i] = 0;
-		t[i + 1] = 0;
-	}
-}
 
 /*
  * Loads of network byte order from any alignment. BPF loads need none, but clang would split a load from a byte pointer

@@ -49,9 +49,9 @@ static __always_inline flag_t evidence_is_of(const struct evidence_side *w, __u6
  * Notes the numbers of a segment without SYN, FIN or RST: those are judged by the evidence. Numbers far from the last
  * ones are taken only the second time in a row, so that one forged segment does not displace what is known.
  */
-static __always_inline void evidence_note(struct evidence *evidence, const struct tcp_segment *s, __u32 side, __u64 hash)
+static __always_inline void evidence_note(struct evidence *evidence, const struct tcp_segment *s, __u64 side, __u64 hash)
 {
-	struct evidence_side *w = &evidence->side[side & 1];
+	struct evidence_side *w = &of_side(evidence->side, side);
 	__u32 end = s->seq + s->len, tag = evidence_tag(hash);
 
 	if (!(s->flags & TCP_ACK)) /* nobody takes it (RFC 9293 section 3.10.7.4) */

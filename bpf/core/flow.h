@@ -210,11 +210,11 @@ static shared_code __u32 flow_window(const struct flow *f, __u32 side, __u32 unk
 	const struct flow_open *o = &f->open;
 	__u32 scale = unknown;
 
-	if ((o->seen & OPEN_SYNACK) && o->wscale[!o->source] > 14)
+	if ((o->seen & OPEN_SYNACK) && of_side(o->wscale, !o->source) > 14)
 		scale = 0; /* the destination declined, whatever the source offered */
 	else if ((o->seen & (OPEN_SYN | OPEN_SYNACK)) == (OPEN_SYN | OPEN_SYNACK))
-		scale = o->wscale[o->source & 1] > 14 ? 0 : o->wscale[side & 1];
-	return (__u32)f->side[side & 1].win << (scale & 15);
+		scale = of_side(o->wscale, o->source) > 14 ? 0 : of_side(o->wscale, side);
+	return (__u32)of_side(f->side, side).win << (scale & 15);
 }
 
 /* ---- adding to the log ---- */
@@ -302,7 +302,7 @@ static __always_inline __u8 flow_syn(struct flow *f, const struct tcp_segment *s
 	 * behind the whole handshake, whose part of the log is over.
 	 */
 	if (!(o->seen & OPEN_SYN) && !(f->state & FLOW_REOPENED) &&
-	    (!(o->seen & OPEN_SYNACK) || (side == o->source && s->seq == o->isn[side & 1]))) {
+	    (!(o->seen & OPEN_SYNACK) || (side == o->source && s->seq == of_side(o->isn, side)))) {
 		if (f->state & FLOW_MIDSTREAM)
 			return SEGMENT_IGNORED;
 		if (s->time < f->t_first)
@@ -310,27 +310,27 @@ static __always_inline __u8 flow_syn(struct flow *f, const struct tcp_segment *s
 		o->seen |= OPEN_SYN;
 		o->source = side;
 		o->t_syn = s->time;
-		o->isn[side & 1] = s->seq;
+		of_side(o->isn, side) = s->seq;
 		o->win[0] = s->win;
 		o->syn_len = s->len > 0xffff ? 0xffff : s->len;
 		o->syn_flags = s->flags;
-		o->wscale[side & 1] = s->wscale;
-		o->ttl[side & 1] = s->ttl;
+		of_side(o->wscale, side) = s->wscale;
+		of_side(o->ttl, side) = s->ttl;
 		return 0;
 	}
-	if (s->seq == o->isn[side & 1] && side == o->source) {
+	if (s->seq == of_side(o->isn, side) && side == o->source) {
 		o->syn_copies = saturating_inc(o->syn_copies);
 		return SEGMENT_COPY;
 	}
 	if (side != o->source && !(o->seen & OPEN_SYNACK)) {
 		flag_t copy = (o->seen & OPEN_CROSSED) != 0;
 
-		if (copy && s->seq != o->isn[side & 1])
+		if (copy && s->seq != of_side(o->isn, side))
 			return SEGMENT_IGNORED;
 		o->seen |= OPEN_CROSSED;
-		o->isn[side & 1] = s->seq;
-		o->wscale[side & 1] = s->wscale;
-		o->ttl[side & 1] = s->ttl;
+		of_side(o->isn, side) = s->seq;
+		of_side(o->wscale, side) = s->wscale;
+		of_side(o->ttl, side) = s->ttl;
 		return copy ? SEGMENT_COPY : 0;
 	}
 	return SEGMENT_IGNORED; /* a SYN in a synchronized state: challenge ACK (RFC 5961 section 4) */
@@ -342,7 +342,7 @@ static __always_inline __u8 flow_synack(struct flow *f, const struct tcp_segment
 	__u32 source = !side;
 
 	if (o->seen & OPEN_SYNACK) {
-		if (s->seq != o->isn[side & 1])
+		if (s->seq != of_side(o->isn, side))
 			return SEGMENT_IGNORED;
 		if (side != o->source)
 			o->synack_copies = saturating_inc(o->synack_copies);
@@ -351,28 +351,28 @@ static __always_inline __u8 flow_synack(struct flow *f, const struct tcp_segment
 	if (o->seen & OPEN_SYN) {
 		if (side == o->source) /* crossed SYNs: this one acknowledges the other's */
 			return o->seen & OPEN_CROSSED ? 0 : SEGMENT_IGNORED;
-		if (s->ack - (o->isn[source] + 1) > o->syn_len)
+		if (s->ack - (of_side(o->isn, source) + 1) > o->syn_len)
 			return SEGMENT_IGNORED;
-		if (o->seen & OPEN_CROSSED && s->seq != o->isn[side & 1])
+		if (o->seen & OPEN_CROSSED && s->seq != of_side(o->isn, side))
 			return SEGMENT_IGNORED;
 	} else {
 		if (f->state & FLOW_MIDSTREAM)
 			return SEGMENT_IGNORED;
 		o->source = source;
-		o->isn[source] = s->ack - 1;
-		o->wscale[source] = SEGMENT_NO_WSCALE;
+		of_side(o->isn, source) = s->ack - 1;
+		of_side(o->wscale, source) = SEGMENT_NO_WSCALE;
 	}
 	if (f->state & FLOW_DONE) /* too late: what is known of the opening stays as it was reported */
 		return SEGMENT_IGNORED;
 	o->seen |= OPEN_SYNACK;
-	if (s->ack != o->isn[source] + 1)
+	if (s->ack != of_side(o->isn, source) + 1)
 		o->seen |= OPEN_SYN_DATA;
 	o->t_synack = s->time;
-	o->isn[side & 1] = s->seq;
+	of_side(o->isn, side) = s->seq;
 	o->win[1] = s->win;
 	o->synack_flags = s->flags;
-	o->wscale[side & 1] = s->wscale;
-	o->ttl[side & 1] = s->ttl;
+	of_side(o->wscale, side) = s->wscale;
+	of_side(o->ttl, side) = s->ttl;
 	return 0;
 }
 
@@ -383,8 +383,8 @@ static __always_inline flag_t flow_completes_handshake(const struct flow *f, con
 
 	return !(f->state & FLOW_PROVEN) && (o->seen & (OPEN_SYNACK | OPEN_ACK)) == OPEN_SYNACK &&
 	       side == o->source && (s->flags & (TCP_ACK | TCP_RST)) == TCP_ACK &&
-	       s->ack - (o->isn[!side] + 1) < FLOW_HANDSHAKE_SLACK &&
-	       (s->seq + !!(s->flags & TCP_SYN)) - (o->isn[side & 1] + 1) < FLOW_HANDSHAKE_SLACK;
+	       s->ack - (of_side(o->isn, !side) + 1) < FLOW_HANDSHAKE_SLACK &&
+	       (s->seq + !!(s->flags & TCP_SYN)) - (of_side(o->isn, side) + 1) < FLOW_HANDSHAKE_SLACK;
 }
 
 /* ---- resets ---- */
@@ -395,14 +395,14 @@ static __always_inline flag_t flow_completes_handshake(const struct flow *f, con
  */
 static shared_code __u8 flow_judge_reset(const struct flow *f, const struct tcp_segment *s, __u32 side)
 {
-	const struct flow_side *me = &f->side[side & 1], *peer = &f->side[!side];
+	const struct flow_side *me = &of_side(f->side, side), *peer = &of_side(f->side, !side);
 	const struct flow_open *o = &f->open;
 	__u32 most, ahead;
 
 	if (!(f->state & (FLOW_PROVEN | FLOW_MIDSTREAM))) {
-		__u32 next = o->isn[side & 1] + 1;
+		__u32 next = of_side(o->isn, side) + 1;
 
-		if (side != o->source && (s->flags & TCP_ACK) && s->ack - (o->isn[o->source & 1] + 1) <= o->syn_len)
+		if (side != o->source && (s->flags & TCP_ACK) && s->ack - (of_side(o->isn, o->source) + 1) <= o->syn_len)
 			return RESET_EXACT; /* RFC 9293 section 3.10.7.3: acceptable if the ACK is of our SYN */
 		if (side != o->source && !(o->seen & OPEN_SYNACK))
 			return RESET_OUT_OF_WINDOW;
@@ -473,7 +473,7 @@ static __always_inline void flow_rst(struct flow *f, struct flow_turn *t, const 
 static __always_inline flag_t flow_survived_reset(const struct flow *f, const struct tcp_segment *s, __u32 side)
 {
 	const struct flow_reset *r = &f->reset;
-	const struct flow_side *me = &f->side[side & 1];
+	const struct flow_side *me = &of_side(f->side, side);
 
 	if (s->flags & (TCP_SYN | TCP_RST) || s->time <= r->time)
 		return 0;
@@ -500,7 +500,7 @@ static __always_inline flag_t flow_survived_reset(const struct flow *f, const st
  */
 static __always_inline flag_t flow_beyond_window(const struct flow *f, const struct tcp_segment *s, __u32 side)
 {
-	const struct flow_side *me = &f->side[side & 1], *peer = &f->side[!side];
+	const struct flow_side *me = &of_side(f->side, side), *peer = &of_side(f->side, !side);
 	__u32 window = flow_window(f, !side, 14), from = me->end;
 
 	if (!(me->seen & SIDE_END))
@@ -513,7 +513,7 @@ static __always_inline flag_t flow_beyond_window(const struct flow *f, const str
 /* Are the FIN's numbers beyond what either side can have offered or sent? Then it is forged or from another time. */
 static __always_inline flag_t flow_fin_implausible(const struct flow *f, const struct tcp_segment *s, __u32 side)
 {
-	const struct flow_side *me = &f->side[side & 1], *peer = &f->side[!side];
+	const struct flow_side *me = &of_side(f->side, side), *peer = &of_side(f->side, !side);
 	__u32 window;
 
 	if (flow_beyond_window(f, s, side))
@@ -530,7 +530,7 @@ static __always_inline flag_t flow_fin_implausible(const struct flow *f, const s
 
 static __always_inline void flow_fin(struct flow *f, struct flow_turn *t, const struct tcp_segment *s, const __u32 side)
 {
-	struct flow_side *me = &f->side[side & 1];
+	struct flow_side *me = &of_side(f->side, side);
 	__u32 end = segment_end(s);
 	flag_t next = me->seen & SIDE_END && !seq_after(s->seq, me->end) && seq_after(end, me->end);
 
@@ -568,7 +568,7 @@ static __always_inline void flow_fin(struct flow *f, struct flow_turn *t, const 
 /* Is this the first acknowledgment of the other side's FIN? If so, both sides are known to take part. */
 static __always_inline void flow_ack(struct flow *f, struct flow_turn *t, const struct tcp_segment *s, const __u32 side)
 {
-	struct flow_side *me = &f->side[side & 1], *peer = &f->side[!side];
+	struct flow_side *me = &of_side(f->side, side), *peer = &of_side(f->side, !side);
 	__u32 beyond = s->ack - peer->fin_end;
 
 	if (!(peer->seen & SIDE_FIN))
@@ -609,7 +609,7 @@ static __always_inline void flow_ack(struct flow *f, struct flow_turn *t, const 
  */
 static __always_inline flag_t flow_advance(struct flow *f, const struct tcp_segment *s, __u32 side)
 {
-	struct flow_side *me = &f->side[side & 1];
+	struct flow_side *me = &of_side(f->side, side);
 	__u32 end = segment_end(s);
 	flag_t news = 0;
 
@@ -736,16 +736,17 @@ static __always_inline void flow_step(struct flow *f, struct flow_turn *t, const
 static __always_inline void flow_turn_begin(struct flow_turn *t, const struct flow *f, const struct flow_segment *log,
 					    const __u32 cap, __u32 side)
 {
-	__u32 last = f->log_len - 1, before = f->log_len - 2;
+	/* Loaded twice, so that to the verifier they are two numbers: one that follows from the other may become a constant. */
+	__u32 last = reload(f->log_len) - 1, before = reload(f->log_len) - 2;
 
 	opaque(last);
 	opaque(before);
 	t->cap = cap;
 	t->side = side;
 	if (last < cap)
-		t->last[0] = log[last];
+		t->last[0] = element(log, last);
 	if (before < cap)
-		t->last[1] = log[before];
+		t->last[1] = element(log, before);
 }
 
 static __always_inline void flow_turn_end(const struct flow_turn *t, struct flow_segment *log, const __u32 cap)
@@ -754,7 +755,7 @@ static __always_inline void flow_turn_end(const struct flow_turn *t, struct flow
 
 	opaque(at);
 	if (at < cap)
-		log[at] = t->entry;
+		element(log, at) = t->entry;
 }
 
 /* ---- beginnings ---- */
@@ -828,7 +829,7 @@ static __always_inline void flow_leave_evidence(const struct flow *f, struct evi
 static __always_inline flag_t flow_evident(const struct evidence *evidence, const struct tcp_segment *s, __u32 side,
 					   __u64 hash)
 {
-	const struct evidence_side *me = &evidence->side[side & 1], *peer = &evidence->side[!side];
+	const struct evidence_side *me = &of_side(evidence->side, side), *peer = &of_side(evidence->side, !side);
 
 	return evidence_is_of(me, hash) && evidence_is_of(peer, hash) &&
 	       s->seq - me->end + EVIDENCE_REORDER < 2 * EVIDENCE_REORDER &&
@@ -840,7 +841,7 @@ static __always_inline flag_t flow_evident(const struct evidence *evidence, cons
 /* Is the SYN or SYN-ACK one of the handshake that opened this flow? */
 static __always_inline flag_t flow_is_copy(const struct flow_open *o, const struct tcp_segment *s, __u32 side)
 {
-	return o->seen & (OPEN_SYN | OPEN_SYNACK) && s->seq == o->isn[side & 1];
+	return o->seen & (OPEN_SYN | OPEN_SYNACK) && s->seq == of_side(o->isn, side);
 }
 
 /* Does the segment begin another connection than the unproven flow or tombstone that the tuple has? */
@@ -863,11 +864,11 @@ static __always_inline flag_t flow_is_new_attempt(const struct flow *f, const st
 /* Does a segment without SYN belong to the connection of this tombstone, by its numbers? */
 static __always_inline flag_t flow_is_late(const struct flow *f, const struct tcp_segment *s, __u32 side)
 {
-	const struct flow_side *me = &f->side[side & 1];
+	const struct flow_side *me = &of_side(f->side, side);
 
 	if (!(me->seen & SIDE_END))
 		return 1;
-	return s->seq - (me->seen & SIDE_FIN ? me->fin_end : me->end) + EVIDENCE_REORDER < 2 * EVIDENCE_REORDER;
+	return s->seq - either(me->seen & SIDE_FIN, me->fin_end, me->end) + EVIDENCE_REORDER < 2 * EVIDENCE_REORDER;
 }
 
 /* Is the segment surely the unproven flow's, even where its SYN came inside an older connection of the tuple? */
@@ -918,7 +919,7 @@ static __always_inline __u64 flow_waits_since(const struct flow *f)
 {
 	if (f->state & FLOW_DONE)
 		return flow_end_time(f);
-	return f->state & FLOW_BEGUN ? f->t_progress : f->t_last;
+	return either(f->state & FLOW_BEGUN, f->t_progress, f->t_last);
 }
 
 /* Is it to be reported at `now`? */
@@ -987,7 +988,7 @@ static __always_inline void flow_reopen(struct flow *f, const struct flow_open *
 {
 	f->open = *o;
 	f->state = FLOW_PROVEN | FLOW_REOPENED;
-	f->t_first = o->seen & OPEN_SYN ? o->t_syn : o->t_synack;
+	f->t_first = either(o->seen & OPEN_SYN, o->t_syn, o->t_synack);
 	f->t_last = f->t_progress = o->t_ack;
 }
 

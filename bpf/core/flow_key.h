@@ -31,13 +31,16 @@ CORE_ASSERT_SIZE(struct flow_key, 48);
 #define FLOW_GENERATIONS 4
 
 /* Index of the sender's side. A connection of a socket with itself has only side 0. */
-static __always_inline __u32 flow_side_of(const struct tcp_segment *s)
+static __always_inline __u64 flow_side_of(const struct tcp_segment *s)
 {
+	__u64 larger = 1;
+
+	opaque(larger); /* a whole word: without CAP_PERFMON Linux 6.1 lets no half of one on the stack be written twice */
 	if (s->src.hi != s->dst.hi)
-		return s->src.hi > s->dst.hi;
+		return s->src.hi > s->dst.hi ? larger : 0;
 	if (s->src.lo != s->dst.lo)
-		return s->src.lo > s->dst.lo;
-	return s->sport > s->dport;
+		return s->src.lo > s->dst.lo ? larger : 0;
+	return s->sport > s->dport ? larger : 0;
 }
 
 #define FLOW_HASH_PRIME 0x9e3779b97f4a7c15ULL
@@ -74,13 +77,15 @@ static __always_inline __u64 flow_key_hash(const struct flow_key *k)
 	return (__u64)k->hash << 32 | (__u32)k->check << 16;
 }
 
-static __always_inline void flow_key_fill(struct flow_key *k, const struct tcp_segment *s, __u32 side, __u32 ifindex,
+static __always_inline void flow_key_fill(struct flow_key *k, const struct tcp_segment *s, __u64 side, __u32 ifindex,
 					  __u64 hash)
 {
-	k->addr[0] = side ? s->dst : s->src;
-	k->addr[1] = side ? s->src : s->dst;
-	k->port[0] = side ? s->dport : s->sport;
-	k->port[1] = side ? s->sport : s->dport;
+	k->addr[0].hi = either(side, s->dst.hi, s->src.hi);
+	k->addr[0].lo = either(side, s->dst.lo, s->src.lo);
+	k->addr[1].hi = either(side, s->src.hi, s->dst.hi);
+	k->addr[1].lo = either(side, s->src.lo, s->dst.lo);
+	k->port[0] = either(side, s->dport, s->sport);
+	k->port[1] = either(side, s->sport, s->dport);
 	k->ifindex = ifindex;
 	k->hash = hash >> 32;
 	k->family = s->family;

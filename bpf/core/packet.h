@@ -37,6 +37,7 @@ enum packet_verdict {
 	PACKET_MANY_TAGS,   /* more than PACKET_MAX_TAGS VLAN tags */
 	PACKET_DEEP_CHAIN,  /* more than PACKET_MAX_EXTENSIONS IPv6 extension headers */
 	PACKET_VERDICTS,
+	PACKET_UNCOMMON = PACKET_VERDICTS, /* of packet_parse_common only */
 };
 
 #define PACKET_MAX_TAGS 2
@@ -114,47 +115,46 @@ struct tcp_options {
 };
 
 /*
- * Reads the window scale (RFC 7323) and MPTCP (RFC 8684) options into the segment. Malformed options end the walk, as in
- * every stack; what was read before counts.
+ * Reads the option at o->at into the segment, if it is window scale (RFC 7323) or MPTCP (RFC 8684), and moves behind it.
+ * Returns whether there may be another one. Malformed options end the walk, as in every stack; what was read before counts.
  */
-static __always_inline void packet_options(struct tcp_segment *s, struct tcp_options *o)
+static __always_inline flag_t packet_option(struct tcp_segment *s, struct tcp_options *o)
 {
-	int i;
+	__u32 at = reload(o->at), len;
 
-	o->at = 0;
-	rolled
-	for (i = 0; i < PACKET_OPTIONS_MAX; i++) {
-		__u32 at = reload(o->at), len;
-
-		if (at >= o->len || at >= PACKET_OPTIONS_MAX || o->bytes[at] == 0)
-			return;
-		if (o->bytes[at] == 1) {
-			o->at = at + 1;
-			continue;
-		}
-		if (at + 2 > o->len || at >= PACKET_OPTIONS_MAX - 1)
-			return;
-		len = o->bytes[at + 1];
-		if (len < 2 || at + len > o->len)
-			return;
-		o->at = at + len;
-		if (len < 3 || at >= PACKET_OPTIONS_MAX - 2)
-			continue;
-		if (o->bytes[at] == 3 && len == 3)
-			s->wscale = o->bytes[at + 2] > 14 ? 14 : o->bytes[at + 2]; /* RFC 7323 section 2.3 */
-		if (o->bytes[at] == 30 && s->mptcp != 7) /* a fast close: Linux adds a reset (8), which says why */
-			s->mptcp = o->bytes[at + 2] >> 4;
+	if (at >= o->len || at >= PACKET_OPTIONS_MAX || o->bytes[at] == 0)
+		return 0;
+	if (o->bytes[at] == 1) {
+		o->at = at + 1;
+		return 1;
 	}
+	if (at + 2 > o->len || at >= PACKET_OPTIONS_MAX - 1)
+		return 0;
+	len = o->bytes[at + 1];
+	if (len < 2 || at + len > o->len)
+		return 0;
+	o->at = at + len;
+	if (len < 3 || at >= PACKET_OPTIONS_MAX - 2)
+		return 1;
+	if (o->bytes[at] == 3 && len == 3)
+		s->wscale = o->bytes[at + 2] > 14 ? 14 : o->bytes[at + 2]; /* RFC 7323 section 2.3 */
+	if (o->bytes[at] == 30 && s->mptcp != 7) /* a fast close: Linux adds a reset (8), which says why */
+		s->mptcp = o->bytes[at + 2] >> 4;
+	return 1;
 }
 
-/* The TCP header, `off` bytes into the packet. l4_len: bytes of TCP header and payload by the IP header's word. */
-static __always_inline enum packet_verdict packet_tcp(struct tcp_segment *s, struct cursor *c, __u32 off, __u32 l4_len)
+/* All of them. */
+static inline void packet_options(struct tcp_segment *s, struct tcp_options *o)
 {
-	const __u8 *h;
-	__u32 header_len;
+	for (o->at = 0; packet_option(s, o);)
+		;
+}
 
-	if (!cursor_pull(c, 20, &h))
-		return PACKET_TRUNCATED;
+/* The TCP header h, `off` bytes into the packet. l4_len: bytes of TCP header and payload by the IP header's word. */
+static __always_inline enum packet_verdict packet_tcp(struct tcp_segment *s, const __u8 *h, __u64 off, __u64 l4_len)
+{
+	__u64 header_len;
+
 	header_len = (h[12] >> 4) * 4;
 	if (header_len < 20)
 		return PACKET_BAD_TCP;
@@ -191,17 +191,19 @@ static const __u8 packet_extension_unit[256] = {
 };
 
 /*
- * Walks IPv6 extension headers up to the upper layer. *walked: bytes of them. The table keeps the kinds from becoming
- * branches: each would multiply the paths that the verifier walks through the rest of the chain.
+ * Walks the extension headers of the IPv6 packet under the cursor up to the upper layer. *walked: bytes before the next
+ * header. The table keeps the kinds from becoming branches: each would multiply the paths that the verifier walks through
+ * the rest of the chain.
  */
-static __always_inline enum packet_verdict packet_walk_extensions(struct tcp_segment *s, struct cursor *c, __u32 next,
-								  __u32 *walked)
+static __always_inline enum packet_verdict packet_walk_extensions(struct tcp_segment *s, const struct cursor *c,
+								  __u64 next, __u64 *walked)
 {
+	__u8 h[8] __attribute__((aligned(8))); /* as the verifier wants it on the stack */
 	int i;
 
+	unrolled
 	for (i = 0; i <= PACKET_MAX_EXTENSIONS; i++) {
-		__u32 unit = packet_extension_unit[next & 0xff], len;
-		const __u8 *h;
+		__u64 unit = packet_extension_unit[next & 0xff];
 
 		if (next == 6)
 			return PACKET_TCP;
@@ -209,12 +211,8 @@ static __always_inline enum packet_verdict packet_walk_extensions(struct tcp_seg
 			return PACKET_NOT_TCP;
 		if (i == PACKET_MAX_EXTENSIONS)
 			return PACKET_DEEP_CHAIN;
-		if (!cursor_has(c, 8))
+		if (!cursor_copy(c, *walked, h, sizeof(h)))
 			return PACKET_TRUNCATED;
-		h = c->pos;
-		len = 8 + h[1] * (unit & 15);
-		opaque(len);
-		len &= 4095; /* for the verifier, which before Linux 6.10 forgets the bounds of a product */
 		if (next == 44) {
 			__u16 frag = load_be16(h + 2);
 
@@ -223,15 +221,13 @@ static __always_inline enum packet_verdict packet_walk_extensions(struct tcp_seg
 			s->partial |= frag & 1;
 		}
 		next = h[0];
-		*walked += len;
-		if (!cursor_pull(c, len, &h))
-			return PACKET_TRUNCATED;
+		*walked += 8 + h[1] * (unit & 15);
 	}
 	return PACKET_DEEP_CHAIN;
 }
 
 /* Bytes of the IP packet. said: by its header; held: what the packet really has. 0 when they contradict. */
-static __always_inline __u32 packet_ip_len(const struct packet_meta *m, __u32 said, __u32 held, flag_t zero)
+static __always_inline __u64 packet_ip_len(const struct packet_meta *m, __u64 said, __u64 held, flag_t zero)
 {
 	if (zero || m->gso)
 		return held;
@@ -239,10 +235,11 @@ static __always_inline __u32 packet_ip_len(const struct packet_meta *m, __u32 sa
 }
 
 static __always_inline enum packet_verdict packet_ipv4(struct tcp_segment *s, struct cursor *c,
-						       const struct packet_meta *m, __u32 off)
+						       const struct packet_meta *m, __u64 off, const flag_t common)
 {
 	const __u8 *h = c->pos;
-	__u32 header_len, ip_len, said;
+	__u8 copy[20] __attribute__((aligned(8)));
+	__u64 header_len, ip_len, said;
 	__u16 frag;
 
 	if (!cursor_has(c, 20))
@@ -267,19 +264,29 @@ static __always_inline enum packet_verdict packet_ipv4(struct tcp_segment *s, st
 	s->src.lo = load_be32(h + 12);
 	s->dst.hi = 0;
 	s->dst.lo = load_be32(h + 16);
-	if (!cursor_pull(c, header_len, &h))
-		return PACKET_TRUNCATED;
-	return packet_tcp(s, c, off + header_len, ip_len - header_len);
+	if (header_len == 20) {
+		if (!cursor_has(c, 40))
+			return PACKET_TRUNCATED;
+		h += 20;
+	} else if (common) {
+		return PACKET_UNCOMMON;
+	} else {
+		if (!cursor_copy(c, header_len, copy, sizeof(copy)))
+			return PACKET_TRUNCATED;
+		h = copy;
+	}
+	return packet_tcp(s, h, off + header_len, ip_len - header_len);
 }
 
 static __always_inline enum packet_verdict packet_ipv6(struct tcp_segment *s, struct cursor *c,
-						       const struct packet_meta *m, __u32 off)
+						       const struct packet_meta *m, __u64 off, const flag_t common)
 {
+	__u8 copy[20] __attribute__((aligned(8)));
+	const __u8 *h = c->pos;
 	enum packet_verdict verdict;
-	__u32 ip_len, said, walked = 40;
-	const __u8 *h;
+	__u64 ip_len, said, walked = 40;
 
-	if (!cursor_pull(c, 40, &h))
+	if (!cursor_has(c, 40))
 		return PACKET_TRUNCATED;
 	s->partial = 0;
 	said = load_be16(h + 4);
@@ -292,23 +299,30 @@ static __always_inline enum packet_verdict packet_ipv6(struct tcp_segment *s, st
 	s->dst.hi = load_be64(h + 24);
 	s->dst.lo = load_be64(h + 32);
 	if (h[6] != 6) {
+		if (common)
+			return packet_extension_unit[h[6]] ? PACKET_UNCOMMON : PACKET_NOT_TCP;
 		verdict = packet_walk_extensions(s, c, h[6], &walked);
 		if (verdict != PACKET_TCP)
 			return verdict;
 	}
 	if (ip_len < walked + 20)
 		return PACKET_BAD_LENGTH;
-	return packet_tcp(s, c, off + walked, ip_len - walked);
+	if (walked == 40) {
+		if (!cursor_has(c, 60))
+			return PACKET_TRUNCATED;
+		h += 40;
+	} else {
+		if (!cursor_copy(c, walked, copy, sizeof(copy)))
+			return PACKET_TRUNCATED;
+		h = copy;
+	}
+	return packet_tcp(s, h, off + walked, ip_len - walked);
 }
 
-/*
- * Parses the packet under the cursor. *s is complete only for PACKET_TCP (time excepted, which is the caller's).
- * The cursor ends somewhere inside the packet.
- */
-static __always_inline enum packet_verdict packet_parse(struct tcp_segment *s, struct cursor *c,
-							const struct packet_meta *m)
+static __always_inline enum packet_verdict packet_parse_as(struct tcp_segment *s, struct cursor *c,
+							   const struct packet_meta *m, const flag_t common)
 {
-	__u32 link_len = 0, tags = 0;
+	__u64 link_len = 0, tags = 0;
 	__u16 ethertype = m->ethertype;
 	const __u8 *h;
 	int i;
@@ -352,10 +366,27 @@ static __always_inline enum packet_verdict packet_parse(struct tcp_segment *s, s
 		return PACKET_BAD_LENGTH;
 	/* The version decides, not the ethertype: where they differ no receiver would take the packet. */
 	if (h[0] >> 4 == 4 && (m->link == PACKET_LINK_IP || ethertype == ETHERTYPE_IPV4_))
-		return packet_ipv4(s, c, m, link_len);
+		return packet_ipv4(s, c, m, link_len, common);
 	if (h[0] >> 4 == 6 && (m->link == PACKET_LINK_IP || ethertype == ETHERTYPE_IPV6_))
-		return packet_ipv6(s, c, m, link_len);
+		return packet_ipv6(s, c, m, link_len, common);
 	return PACKET_NOT_IP;
+}
+
+/*
+ * Parses the packet under the cursor. *s is complete only for PACKET_TCP (time excepted, which is the caller's).
+ * The cursor ends somewhere inside the packet.
+ */
+static __always_inline enum packet_verdict packet_parse(struct tcp_segment *s, struct cursor *c,
+							const struct packet_meta *m)
+{
+	return packet_parse_as(s, c, m, 0);
+}
+
+/* The same, but for TCP behind IPv4 options or IPv6 extension headers: those are PACKET_UNCOMMON, for packet_parse. */
+static __always_inline enum packet_verdict packet_parse_common(struct tcp_segment *s, struct cursor *c,
+							       const struct packet_meta *m)
+{
+	return packet_parse_as(s, c, m, 1);
 }
 
 #endif

@@ -118,9 +118,28 @@ static __always_inline void traffic_note(struct traffic_side *t, const struct tc
 		traffic_payload(t, s->seq, s->len, now);
 }
 
+/* What an entry of the log stands for. */
+static shared_code void traffic_recall(struct traffic *traffic, const struct flow_segment *e)
+{
+	struct traffic_side *t = &of_side(traffic->side, e->side);
+	__u32 first = e->seq + !!(e->flags & TCP_SYN), len = e->len;
+
+	t->packets += e->count;
+	traffic_run_add(t, e->flags, e->count);
+	if (!len)
+		return;
+	/* an entry's length is that of one copy, or of all that is folded into it */
+	t->bytes += e->mark & SEGMENT_FOLDED ? len : (__u64)len * e->count;
+	traffic_payload(t, first, len, e->time);
+	if (!(e->mark & SEGMENT_FOLDED) && e->count > 1) {
+		t->retransmits += e->count - 1;
+		t->retransmitted_bytes += (__u64)len * (e->count - 1);
+	}
+}
+
 /*
- * Begins, in zeroed memory, with what the flow's log tells of the time until its handshake was completed. log: of a
- * flow that has just been proven.
+ * Begins, in zeroed memory, with what the flow's log tells of the time until its handshake was completed. log: of a flow
+ * that has just been proven.
  */
 static __always_inline void traffic_begin(struct traffic *traffic, const struct flow *f, const struct flow_segment *log,
 					  const __u32 cap)
@@ -132,24 +151,9 @@ static __always_inline void traffic_begin(struct traffic *traffic, const struct 
 	traffic->isn[1] = f->open.isn[1];
 	traffic->side[0].end = f->open.isn[0] + 1;
 	traffic->side[1].end = f->open.isn[1] + 1;
-	rolled
-	for (i = 0; i < cap && i < f->log_len; i++) {
-		const struct flow_segment *e = &log[i];
-		struct traffic_side *t = &traffic->side[e->side & 1];
-		__u32 first = e->seq + !!(e->flags & TCP_SYN), len = e->len;
-
-		t->packets += e->count;
-		traffic_run_add(t, e->flags, e->count);
-		if (!len)
-			continue;
-		/* an entry's length is that of one copy, or of all that is folded into it */
-		t->bytes += e->mark & SEGMENT_FOLDED ? len : (__u64)len * e->count;
-		traffic_payload(t, first, len, e->time);
-		if (!(e->mark & SEGMENT_FOLDED) && e->count > 1) {
-			t->retransmits += e->count - 1;
-			t->retransmitted_bytes += (__u64)len * (e->count - 1);
-		}
-	}
+	unrolled
+	for (i = 0; i < cap && i < f->log_len; i++)
+		traffic_recall(traffic, &log[i]);
 }
 
 #endif

@@ -8,7 +8,9 @@
 
 /* The product's entry points: programs by themselves, and here part of others too. */
 __attribute__((always_inline)) int tcpfin_xdp(struct xdp_md *ctx);
+__attribute__((always_inline)) int tcpfin_xdp_all(struct xdp_md *ctx);
 __attribute__((always_inline)) int tcpfin_tc(struct __sk_buff *skb);
+__attribute__((always_inline)) int tcpfin_tc_all(struct __sk_buff *skb);
 
 #include "../../bpf/tcpfin_trace.bpf.c"
 #include "bench.h"
@@ -84,22 +86,6 @@ static __always_inline flag_t next_packet(__u8 *data, const __u8 *end)
 #define packet_of(ctx) ((__u8 *)(long)(ctx)->data)
 #define end_of(ctx) ((const __u8 *)(long)(ctx)->data_end)
 
-static __always_inline struct packet_meta meta_of_xdp(struct xdp_md *ctx)
-{
-	return (struct packet_meta){.wire_len = bpf_xdp_get_buff_len(ctx), .link = PACKET_LINK_ETHERNET};
-}
-
-static __always_inline struct packet_meta meta_of_skb(struct __sk_buff *skb)
-{
-	return (struct packet_meta){
-		.wire_len = skb->len,
-		.vlan_tci = skb->vlan_tci,
-		.vlan_present = skb->vlan_present != 0,
-		.gso = skb->gso_segs > 1,
-		.link = PACKET_LINK_ETHERNET,
-	};
-}
-
 /* ---- what it is compared with ---- */
 
 SEC("xdp.frags")
@@ -129,31 +115,27 @@ int write_tc(struct __sk_buff *skb)
 }
 
 /* The product's parser, with all that it finds out. */
-static __always_inline void parse_only(struct cursor c, const struct packet_meta *meta)
+static __always_inline void parse_only(void *ctx, enum host host)
 {
 	struct tcp_segment s;
 
-	if (packet_parse(&s, &c, meta) == PACKET_TCP)
+	if (parse(&s, ctx, host, PACKET_LINK_ETHERNET) == PACKET_TCP)
 		asm volatile("" : : "r"(&s) : "memory"); /* somebody might read it */
 }
 
 SEC("xdp.frags")
 int parse_xdp(struct xdp_md *ctx)
 {
-	struct packet_meta meta = meta_of_xdp(ctx);
-
 	if (next_packet(packet_of(ctx), end_of(ctx)))
-		parse_only((struct cursor){packet_of(ctx), end_of(ctx)}, &meta);
+		parse_only(ctx, HOST_XDP);
 	return XDP_PASS;
 }
 
 SEC("tc")
 int parse_tc(struct __sk_buff *skb)
 {
-	struct packet_meta meta = meta_of_skb(skb);
-
 	if (next_packet(packet_of(skb), end_of(skb)))
-		parse_only((struct cursor){packet_of(skb), end_of(skb)}, &meta);
+		parse_only(skb, HOST_TC);
 	return TC_ACT_UNSPEC;
 }
 
@@ -234,7 +216,7 @@ static __always_inline void table_report(const struct bench_table_key *key, cons
 	bpf_map_delete_elem(&table, key);
 }
 
-static __always_inline void table_track(struct cursor c, const struct packet_meta *meta, __u32 ifindex)
+static __always_inline void table_track(void *ctx, enum host host)
 {
 	struct tcp_segment s;
 	struct bench_table_key key;
@@ -242,10 +224,10 @@ static __always_inline void table_track(struct cursor c, const struct packet_met
 	__u32 side;
 	flag_t over;
 
-	if (packet_parse(&s, &c, meta) != PACKET_TCP)
+	if (parse(&s, ctx, host, PACKET_LINK_ETHERNET) != PACKET_TCP)
 		return;
 	side = flow_side_of(&s);
-	table_key_fill(&key, &s, side, ifindex);
+	table_key_fill(&key, &s, side, ifindex_of(ctx, host));
 	s.time = bpf_ktime_get_ns();
 	if ((s.flags & (TCP_SYN | TCP_ACK)) == TCP_SYN) {
 		struct table_value new = {.flow.t_first = s.time};
@@ -265,20 +247,16 @@ static __always_inline void table_track(struct cursor c, const struct packet_met
 SEC("xdp.frags")
 int table_xdp(struct xdp_md *ctx)
 {
-	struct packet_meta meta = meta_of_xdp(ctx);
-
 	if (next_packet(packet_of(ctx), end_of(ctx)))
-		table_track((struct cursor){packet_of(ctx), end_of(ctx)}, &meta, ctx->ingress_ifindex);
+		table_track(ctx, HOST_XDP);
 	return XDP_PASS;
 }
 
 SEC("tc")
 int table_tc(struct __sk_buff *skb)
 {
-	struct packet_meta meta = meta_of_skb(skb);
-
 	if (next_packet(packet_of(skb), end_of(skb)))
-		table_track((struct cursor){packet_of(skb), end_of(skb)}, &meta, skb->ifindex);
+		table_track(skb, HOST_TC);
 	return TC_ACT_UNSPEC;
 }
 
@@ -294,4 +272,16 @@ SEC("tc")
 int ours_tc(struct __sk_buff *skb)
 {
 	return next_packet(packet_of(skb), end_of(skb)) ? tcpfin_tc(skb) : TC_ACT_UNSPEC;
+}
+
+SEC("xdp.frags")
+int ours_all_xdp(struct xdp_md *ctx)
+{
+	return next_packet(packet_of(ctx), end_of(ctx)) ? tcpfin_xdp_all(ctx) : XDP_PASS;
+}
+
+SEC("tc")
+int ours_all_tc(struct __sk_buff *skb)
+{
+	return next_packet(packet_of(skb), end_of(skb)) ? tcpfin_tc_all(skb) : TC_ACT_UNSPEC;
 }

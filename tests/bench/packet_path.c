@@ -36,10 +36,10 @@
 #define RING_BYTES (128u << 10) /* a few turns' notices: pages that are met for the first time cost more than the notices */
 
 enum hook_kind { XDP, TC, HOOKS };
-enum program { EMPTY, WRITE, PARSE, OURS, TABLE, PROGRAMS };
+enum program { EMPTY, WRITE, PARSE, OURS, TABLE, OURS_ALL, PROGRAMS };
 
 static const char *const hook_names[HOOKS] = {"xdp", "tc"};
-static const char *const program_names[PROGRAMS] = {"empty", "write", "parse", "ours", "table"};
+static const char *const program_names[PROGRAMS] = {"empty", "write", "parse", "ours", "table", "ours_all"};
 
 /* One loaded copy of all programs, with tables of its own. */
 struct instance {
@@ -204,11 +204,11 @@ static void fill_traffic(struct instance *i, uint32_t flows)
 	for (uint32_t flow = 0; flow < flows; flow++) {
 		struct traffic_entry entry = {};
 		struct established value;
-		struct traffic_key key = {};
+		struct traffic_key key;
 		int err;
 
 		established_flow(&entry.key, &value, flow, i->skeleton->rodata->settings.hash_seed);
-		key.hash = entry.key.hash;
+		key = traffic_place(entry.key.hash, 0);
 		err = bpf_map_update_elem(bpf_map__fd(i->skeleton->maps.traffic), &key, &entry, BPF_NOEXIST);
 		if (err)
 			fail("filling the table of --all-segments", err);
@@ -322,7 +322,7 @@ static void bench_data(struct instance *one, struct instance *million, struct in
 					ns[hook][p][many][round] = run(i->programs[hook][p], PACKETS);
 				}
 			plan_data(counted, 1);
-			all[hook][round] = run(counted->programs[hook][OURS], PACKETS);
+			all[hook][round] = run(counted->programs[hook][OURS_ALL], PACKETS);
 		}
 	for (int hook = 0; hook < HOOKS; hook++)
 		printf("%s.all.one %.2f\n", hook_names[hook], median(all[hook], DATA_ROUNDS));

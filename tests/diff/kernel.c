@@ -261,9 +261,9 @@ static int load(struct kernel *k, uint64_t hash_seed, bool all_segments)
 	err = err ? err : programs_connect(s->obj);
 	if (err)
 		return err;
-	k->programs[XDP] = bpf_program__fd(s->progs.tcpfin_xdp);
-	k->programs[TC] = bpf_program__fd(s->progs.tcpfin_tc);
-	k->programs[TC_L3] = bpf_program__fd(s->progs.tcpfin_tc_l3);
+	k->programs[XDP] = bpf_program__fd(programs_hook(s->obj, "xdp", all_segments));
+	k->programs[TC] = bpf_program__fd(programs_hook(s->obj, "tc", all_segments));
+	k->programs[TC_L3] = bpf_program__fd(programs_hook(s->obj, "tc_l3", all_segments));
 	return 0;
 }
 
