@@ -15,6 +15,7 @@
 #include "ahead.skel.h"
 #include "log.h"
 #include "options.h"
+#include "privileges.h"
 
 #define MOST_LINKS (2 * OPTIONS_MAX_INTERFACES)
 
@@ -56,7 +57,7 @@ struct ahead *ahead_start(const int programs[2])
 
 	if (!err)
 		return a;
-	log_note("programs that others put before ours at tc will not be noticed: %s", strerror(-err));
+	log_note("programs that others put before ours at tc will not be noticed: %s", privileges_tracing_error(err));
 	ahead_stop(a);
 	return NULL;
 }

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * CAP_BPF and CAP_NET_ADMIN load and attach. Without CAP_PERFMON the verifier guards against mispredicted branches (Spectre
- * v1): it adds no variable to a packet's pointer, and follows each loop over an array past its end, which kernels up to 6.12
- * at least refuse. CAP_SYS_ADMIN stands in for CAP_BPF and CAP_PERFMON. None is needed to read maps, to run the sweep or to
- * detach links.
+ * CAP_BPF and CAP_NET_ADMIN load and attach what sees packets. CAP_PERFMON is for programs that read the kernel's structures:
+ * what sockets tell, and who comes before us at tcx. CAP_SYS_ADMIN stands in for CAP_BPF and CAP_PERFMON. None is needed to
+ * read maps, to run the sweep or to detach links.
  */
 #include <errno.h>
 #include <signal.h>
@@ -32,7 +31,7 @@ int privileges_check(void)
 		unsigned capability;
 		const char *name;
 		bool admin; /* CAP_SYS_ADMIN implies it */
-	} needed[] = {{CAP_BPF, "CAP_BPF", true}, {CAP_PERFMON, "CAP_PERFMON", true}, {CAP_NET_ADMIN, "CAP_NET_ADMIN", false}};
+	} needed[] = {{CAP_BPF, "CAP_BPF", true}, {CAP_NET_ADMIN, "CAP_NET_ADMIN", false}};
 	struct buffer missing = {};
 
 	capng_get_caps_process();
@@ -48,6 +47,11 @@ int privileges_check(void)
 	log_error("live watching needs %s: run it with sudo, or read a capture with -r", missing.data);
 	buffer_free(&missing);
 	return EXIT_PERMISSION;
+}
+
+const char *privileges_tracing_error(int err)
+{
+	return err == -EPERM || err == -EACCES ? "that takes CAP_PERFMON" : strerror(-err);
 }
 
 int privileges_exit_code(int err)

@@ -11,6 +11,9 @@
 int privileges_check(void);
 /* The exit code for a negative errno: EXIT_PERMISSION where a permission was missing, else EXIT_RUNTIME. */
 int privileges_exit_code(int err);
+
+/* Why a program that reads the kernel's structures could not be loaded, in words. err: a negative errno. */
+const char *privileges_tracing_error(int err);
 /*
  * Once everything is attached: root becomes nobody, every capability goes, the system call filter comes. net_admin:
  * CAP_NET_ADMIN stays, for clsact filters, which have to be taken off. 0, or EXIT_RUNTIME after saying why.

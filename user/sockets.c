@@ -13,6 +13,7 @@
 #include <bpf/libbpf.h>
 
 #include "log.h"
+#include "privileges.h"
 #include "sockets.skel.h"
 
 #define STORIES 32768 /* half a second of 32,000 closes a second with both ends here */
@@ -221,7 +222,7 @@ struct sockets *sockets_start(uint64_t settle)
 	if (!err)
 		return s;
 	log_note("sockets: which process closes is not known: %s",
-		 err == -EOPNOTSUPP ? "this kernel has no BTF" : strerror(-err));
+		 err == -EOPNOTSUPP ? "this kernel has no BTF" : privileges_tracing_error(err));
 	sockets_stop(s);
 	return NULL;
 }

@@ -827,7 +827,7 @@ CLOSERS = {"json": json_closers, "csv": csv_closers, "text": text_closers, "ladd
 
 @test
 def three_capabilities(lab):
-    """It takes no more privileges than the packets do."""
+    """It takes CAP_PERFMON beside what the packets do, and nothing else."""
     tracer = watch(lab, program=as_nobody(lab, "bpf", "perfmon", "net_admin"))
     scenario_named("linger0").play(paths(lab)[0])
     record = one_record(tracer)
