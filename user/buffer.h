@@ -14,6 +14,7 @@
 struct buffer {
 	char *data; /* owned; not NUL-terminated */
 	size_t len, cap;
+	size_t begun; /* of its first line, what is written already (sink_write_blocks) */
 };
 
 void buffer_free(struct buffer *b);

@@ -13,7 +13,6 @@
 #include "reporter.h"
 #include "sink.h"
 
-#define FLUSH_BYTES (64 * 1024)
 #define DEFAULT_COLUMNS 80
 
 static bool wants_color(void)
@@ -73,8 +72,8 @@ void reporter_flow(struct reporter *r, const struct flow_key *key, const struct 
 		return;
 	summary_add(&r->summary, &record);
 	format_record(&r->out, r->options->format, &r->style, &record);
-	if (r->out.len > FLUSH_BYTES)
-		reporter_flush(r);
+	if (r->out.len > SINK_BLOCK)
+		r->error = sink_write_blocks(STDOUT_FILENO, &r->out);
 }
 
 bool reporter_full(const struct reporter *r)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Where records go: standard output, whole lines only.
+ * Where records go: standard output. Whatever becomes of it, it ends with a whole line.
  */
 #ifndef TCPFIN_SINK_H
 #define TCPFIN_SINK_H
@@ -12,5 +12,12 @@
  * reader has gone, or another negative errno.
  */
 int sink_write(int fd, struct buffer *b);
+
+/*
+ * Of a large buffer, writes what ends at a multiple of SINK_BLOCK in the file, and keeps the rest: a file takes whole
+ * blocks of its cache for less than two thirds of what pieces of them cost. The last line may stand there in part then.
+ */
+int sink_write_blocks(int fd, struct buffer *b);
+#define SINK_BLOCK 65536 /* a power of two */
 
 #endif
