@@ -119,14 +119,27 @@ static void json_bool(struct buffer *out, bool b)
 		LITERAL(out, "false");
 }
 
+/* What stands at `from` in the buffer, once more. */
+static void json_again(struct buffer *out, size_t from, size_t len)
+{
+	char *p = buffer_room(out, len);
+
+	memcpy(p, out->data + from, len);
+	out->len += len;
+}
+
 static void json_event(struct buffer *out, const struct record *r)
 {
+	size_t finish, len;
+
 	LITERAL(out, "{\"@timestamp\":\"");
+	finish = out->len;
 	format_time(out, r->finish);
+	len = out->len - finish;
 	LITERAL(out, "\",\"event\":{\"dataset\":\"tcpfin.close\",\"start\":\"");
 	format_time(out, r->start);
 	LITERAL(out, "\",\"end\":\"");
-	format_time(out, r->finish);
+	json_again(out, finish, len);
 	LITERAL(out, "\",\"duration\":");
 	/* Captures exist whose packets are not in order of time. */
 	buffer_unsigned(out, r->finish > r->start ? r->finish - r->start : 0);
