@@ -486,10 +486,23 @@ static void block_signals(sigset_t *signals)
 	sigprocmask(SIG_BLOCK, signals, NULL);
 }
 
+/*
+ * How often all closing flows are looked at, for closes that nobody finishes: others tell of their end. The whole table is
+ * read for that, which may be cold.
+ */
+static uint64_t closing_round(const struct options *o)
+{
+	uint64_t round = o->close_timeout / 16;
+
+	if (round < SECOND_NS)
+		return SECOND_NS;
+	return round < 4 * SECOND_NS ? round : 4 * SECOND_NS;
+}
+
 static int watch_loop(struct live *l)
 {
 	const struct timespec poll = {.tv_nsec = POLL_NS};
-	uint64_t start = clock_ns(CLOCK_MONOTONIC), next_sweep = start;
+	uint64_t start = clock_ns(CLOCK_MONOTONIC), next_sweep = start, next_closing = start + SECOND_NS;
 	uint64_t round = l->options->idle_timeout / FLOW_IDLE_ROUNDS, next_round = start + round;
 	unsigned turn = 0;
 	uint64_t now = start;
@@ -508,11 +521,13 @@ static int watch_loop(struct live *l)
 		if (now >= next_sweep) {
 			l->wall_offset = (int64_t)(clock_ns(CLOCK_REALTIME) - clock_ns(CLOCK_MONOTONIC));
 			sweep_turn(l, turn++);
-			if (turn % SWEEP_PARTS == 0)
-				sweep_closing(l);
 			next_sweep = now + SWEEP_NS;
 			if (!interfaces_check(&l->interfaces))
 				return EXIT_RUNTIME;
+		}
+		if (now >= next_closing) {
+			sweep_closing(l);
+			next_closing = now + closing_round(l->options);
 		}
 		if (now >= next_round) {
 			sweep(l, &(struct sweep_request){.established = true});
