@@ -10,6 +10,8 @@
 #ifndef TCPFIN_TRACK_BPF_H
 #define TCPFIN_TRACK_BPF_H
 
+#include <linux/errno.h>
+
 #include "emit.bpf.h"
 
 static __always_inline void unproven_bury(const struct flow_key *key, const struct flow *f);
@@ -236,6 +238,20 @@ static __always_inline void unproven_assign(struct unproven_set *set, __u32 way,
 	set->changes++;
 }
 
+/*
+ * Is there perhaps an entry with this tag? Without the lock: one made a moment later would not be found under it, either.
+ */
+static __always_inline flag_t unproven_may_have(const struct unproven_set *set, __u32 tag)
+{
+	__u32 i;
+
+	unrolled
+	for (i = 0; i < UNPROVEN_WAYS; i++)
+		if (reload(set->tag[i]) == tag)
+			return 1;
+	return 0;
+}
+
 /* To be read before what is looked for without the lock: it tells under the lock whether that is still so. */
 static __always_inline __u64 unproven_changes(struct unproven_set *set)
 {
@@ -301,7 +317,7 @@ enum {
  */
 static __always_inline void unproven_load(struct work *w, struct unproven_set *set, __u32 create, __u32 others)
 {
-	__u32 way = w->way & (UNPROVEN_WAYS - 1);
+	__u32 i, way = w->way & (UNPROVEN_WAYS - 1);
 	struct unproven *e = &element(set->entry, way);
 
 	bpf_spin_lock(&set->lock);
@@ -329,7 +345,9 @@ static __always_inline void unproven_load(struct work *w, struct unproven_set *s
 		w->tag = 0;
 	}
 	w->value.body.flow = e->flow;
-	__builtin_memcpy(w->value.body.log, e->log, sizeof(e->log));
+	unrolled
+	for (i = 0; i < FLOW_LOG_UNPROVEN && i < e->flow.log_len; i++) /* the rest may be cold */
+		w->value.body.log[i] = e->log[i];
 out:
 	bpf_spin_unlock(&set->lock);
 }
@@ -373,12 +391,14 @@ static __always_inline void unproven_store(struct work *w, struct unproven_set *
 	if (element(set->tag, way) == w->tag && e->flow.version == f->version &&
 	    (!(w->found & UNPROVEN_NEW) || unproven_take_place(w, set, way))) {
 		f->version++;
-		e->flow = *f;
-		flow_turn_end(&w->turn, e->log, FLOW_LOG_UNPROVEN);
-		if (w->turn.step & STEP_PROVEN) {
+		if (w->turn.step & STEP_PROVEN) { /* its place needs to know no more than that it is gone */
 			flow_turn_end(&w->turn, w->value.body.log, FLOW_LOG_UNPROVEN);
+			e->flow.version = f->version;
 			unproven_assign(set, way, 0);
 			w->found |= UNPROVEN_PROVEN;
+		} else {
+			e->flow = *f;
+			flow_turn_end(&w->turn, e->log, FLOW_LOG_UNPROVEN);
 		}
 		w->next = NEXT_NOTHING;
 	}
@@ -398,7 +418,7 @@ __noinline int unproven_step(__u32 create, __u32 others)
 	if (!w)
 		return 0;
 	set = unproven_set_of(w->key.hash);
-	if (!set)
+	if (!set || (!create && !unproven_may_have(set, w->key.hash | 1)))
 		return 0;
 	w->found = 0;
 	w->changes = unproven_changes(set);
@@ -500,6 +520,8 @@ static __noinline int established_heard(struct work *w, struct established *e)
 {
 	flag_t armed = 0;
 
+	if (!reload(e->open.idle))
+		return 0;
 	bpf_spin_lock(&e->lock);
 	if (e->hash == w->key.hash)
 		armed = flow_idle_disarm(&e->open);
@@ -509,44 +531,67 @@ static __noinline int established_heard(struct work *w, struct established *e)
 	return 0;
 }
 
-/* The work's flow is proven: a handshake was completed, or a stray FIN confirmed. It has left the unproven ones. */
-static __always_inline void track_proven(struct work *w)
+/* The tuple's established flow, if it has one, belongs to the past. */
+static __noinline int established_replace(struct work *w)
 {
-	struct established *old;
-	struct evidence *known;
+	struct established *old = bpf_map_lookup_elem(&established, &w->key);
 
-	if (w->value.body.flow.open.seen & OPEN_INSIDE)
-		closing_leave_tuple(w);
-	w->key.generation = 0;
-	old = bpf_map_lookup_elem(&established, &w->key);
-	if (old) {
-		established_heard(w, old);
-		if (!emit_open(&old->open, &w->key, FLOW_REPLACED)) {
-			count(COUNT_RECORDS_LOST);
-			traffic_forget(&w->key);
-		}
-		if (!bpf_map_delete_elem(&established, &w->key))
-			count(COUNT_CLOSED);
+	if (!old)
+		return 0;
+	established_heard(w, old);
+	if (!emit_open(&old->open, &w->key, FLOW_REPLACED)) {
+		count(COUNT_RECORDS_LOST);
+		traffic_forget(&w->key);
+	}
+	if (!bpf_map_delete_elem(&established, &w->key))
+		count(COUNT_CLOSED);
+	return 0;
+}
+
+/* A handshake was completed: the flow at hand is established from now on. */
+static __always_inline void track_established(struct work *w)
+{
+	struct evidence *known = evidence_get(w->key.hash);
+	struct established new = {};
+	long err;
+
+	new.open = w->value.body.flow.open;
+	new.hash = w->key.hash;
+	if (known)
+		flow_leave_evidence(&w->value.body.flow, known, flow_key_hash(&w->key));
+	err = bpf_map_update_elem(&established, &w->key, &new, BPF_NOEXIST); /* hardly ever is there another */
+	if (err == -EEXIST) {
+		established_replace(w);
+		err = bpf_map_update_elem(&established, &w->key, &new, BPF_ANY);
 	}
 	if (settings.all_segments && w->value.body.flow.open.seen & OPEN_ACK)
 		traffic_enter(w);
-	if (w->value.body.flow.state & FLOW_BEGUN) {
-		if (closing_begin(w) == INSERT_FULL) {
-			count(w->value.body.flow.state & FLOW_MIDSTREAM ? COUNT_MIDSTREAM_FULL : COUNT_CLOSING_FULL);
-			w->key.generation = 0;
-			traffic_forget(&w->key);
-		}
-	} else {
-		struct established new = {};
+	count(err ? COUNT_ESTABLISHED_FULL : COUNT_ESTABLISHED);
+}
 
-		new.open = w->value.body.flow.open;
-		new.hash = w->key.hash;
-		known = evidence_get(w->key.hash);
-		if (known)
-			flow_leave_evidence(&w->value.body.flow, known, flow_key_hash(&w->key));
-		count(bpf_map_update_elem(&established, &w->key, &new, BPF_ANY) ? COUNT_ESTABLISHED_FULL
-										: COUNT_ESTABLISHED);
-	}
+/* A FIN that was stray has been confirmed, or came with the end of its handshake: the flow at hand is closing already. */
+static __always_inline void track_closing(struct work *w)
+{
+	established_replace(w);
+	if (settings.all_segments && w->value.body.flow.open.seen & OPEN_ACK)
+		traffic_enter(w);
+	if (closing_begin(w) != INSERT_FULL)
+		return;
+	count(w->value.body.flow.state & FLOW_MIDSTREAM ? COUNT_MIDSTREAM_FULL : COUNT_CLOSING_FULL);
+	w->key.generation = 0;
+	traffic_forget(&w->key);
+}
+
+/* The work's flow is proven, and has left the unproven ones. */
+static __always_inline void track_proven(struct work *w)
+{
+	if (w->value.body.flow.open.seen & OPEN_INSIDE)
+		closing_leave_tuple(w);
+	w->key.generation = 0;
+	if (w->value.body.flow.state & FLOW_BEGUN)
+		track_closing(w);
+	else
+		track_established(w);
 	watch_lower(w->key.hash); /* last: until here the flow is to be found in one of the tables */
 }
 
@@ -642,8 +687,7 @@ static __noinline int established_segment(struct work *w, struct established *e)
 	}
 	if (flags & (TCP_FIN | TCP_RST))
 		return begin_established(w, e);
-	if (e->open.idle)
-		established_heard(w, e);
+	established_heard(w, e);
 	return BEGIN_PLACED;
 }
 
