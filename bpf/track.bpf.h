@@ -320,18 +320,18 @@ static __always_inline void unproven_load(struct work *w, struct unproven_set *s
 	__u32 i, way = w->way & (UNPROVEN_WAYS - 1);
 	struct unproven *e = &element(set->entry, way);
 
+	w->tag = reload(element(set->tag, way));
+	if (w->way & UNPROVEN_VICTIM) { /* nothing of it is copied, and unproven_store sees whether it has changed */
+		w->found = UNPROVEN_READY | UNPROVEN_NEW;
+		w->value.body.flow.version = reload(e->flow.version);
+		return;
+	}
 	bpf_spin_lock(&set->lock);
 	if (set->changes != w->changes) {
 		w->next = NEXT_TRACK;
 		goto out;
 	}
-	w->tag = element(set->tag, way);
 	w->found = UNPROVEN_READY;
-	if (w->way & UNPROVEN_VICTIM) {
-		w->found = UNPROVEN_READY | UNPROVEN_NEW;
-		w->value.body.flow.version = e->flow.version;
-		goto out;
-	}
 	if (!create && others && e->flow.state & FLOW_TOMBSTONE) { /* its closing flow may be there yet, and comes first */
 		w->found = 0;
 		goto out;
