@@ -6,6 +6,7 @@ A scenario is a function of a Path that plays one connection and returns its key
 caption (for people) and what is expected (for tests). Both ends belong to one thread, so the order of steps is certain.
 """
 import contextlib
+import select
 import socket
 import struct
 import time
@@ -154,6 +155,10 @@ def three_way(path):
     talk(c)
     c.server.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 0)
     c.client.close()
+    arrived = select.poll()
+    arrived.register(c.server, select.POLLRDHUP)
+    if not arrived.poll(1000):
+        raise ConnectionError("no FIN within a second")
     c.server.close()
     return c.key
 
