@@ -553,7 +553,7 @@ static __always_inline void track_established(struct work *w)
 {
 	struct evidence *known = evidence_get(w->key.hash);
 	struct established new = {};
-	long err;
+	int err; /* before Linux 6.4 the upper half of a long would not be set */
 
 	new.open = w->value.body.flow.open;
 	new.hash = w->key.hash;
