@@ -130,7 +130,7 @@ static __noinline void collect(struct sweep *s, struct collect_slot *slot)
 		return;
 	traffic_collect(slot);
 	if (!(e->body.flow.state & (FLOW_DONE | FLOW_REPLACED))) /* an end that came with no step */
-		unproven_bury(&e->head.key, &e->body.flow);
+		closing_bury(&e->head.key, &e->body.flow);
 	bpf_map_delete_elem(&closing, &e->head.key);
 	/* Never before it is gone from its table: the filter must never hide a step. */
 	if (e->body.flow.state & FLOW_SETTLING)

@@ -28,16 +28,22 @@ __noinline int work_step(void)
 
 /* ---- closing flows ---- */
 
-/* The flow has ended: user space is told, and a tombstone will stay behind it. */
-static __always_inline void closing_ended(const struct flow_key *key, const struct flow *f)
+/* The conversation has ended, with a step or for want of one: a tombstone stays behind it, and no evidence. */
+static __always_inline void closing_bury(const struct flow_key *key, const struct flow *f)
 {
 	struct evidence *known;
 
 	known = evidence_get(key->hash);
 	if (known)
 		evidence_forget(known, flow_key_hash(key));
-	emit_notice(key, EVENT_ENDED, flow_end_time(f));
 	unproven_bury(key, f);
+}
+
+/* The flow has ended, and user space is told. */
+static __always_inline void closing_ended(const struct flow_key *key, const struct flow *f)
+{
+	emit_notice(key, EVENT_ENDED, flow_end_time(f));
+	closing_bury(key, f);
 }
 
 /*

@@ -310,6 +310,8 @@ static void bury(struct flow_table *t, struct entry *e, uint64_t now)
 {
 	struct entry *older = e->kind == CLOSING ? find(t, &e->key, e->place, true) : NULL;
 
+	if (e->kind == CLOSING && !(e->body->flow.state & FLOW_DONE)) /* an end that came with no step */
+		evidence_forget(evidence_of(t, e->key.hash), flow_key_hash(&e->key));
 	if (older && older->kind == UNPROVEN) { /* no live flow gives way to a tombstone */
 		delete(t, e);
 		return;
