@@ -227,6 +227,7 @@ def mapped(lab):
     client.connect((f"::ffff:{ipv4(0, 2)}", PORT))
     client.close()
     wait_for_state(lab.server, "close-wait")
+    wait_for_state(lab.client, "fin-wait-2")
     for namespace in (lab.client, lab.server):
         record = only(stuck(lab, namespace))
         equal("type", field(record, "network.type"), "ipv4")
