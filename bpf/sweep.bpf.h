@@ -42,8 +42,9 @@ __noinline int sweep_unproven_entry(struct sweep *s, __u32 index, __u32 i)
 	struct unproven_set *set = bpf_map_lookup_elem(&unproven, &index);
 	struct flow_event *event;
 	struct unproven *e;
-	__u32 way = i & (UNPROVEN_WAYS - 1), hash = 0;
+	__u32 way = i & (UNPROVEN_WAYS - 1);
 	flag_t due = 0, stray = 0;
+	struct flow_key key = {};
 
 	if (!s || !set)
 		return 0;
@@ -56,13 +57,13 @@ __noinline int sweep_unproven_entry(struct sweep *s, __u32 index, __u32 i)
 	bpf_spin_lock(&set->lock);
 	if (element(set->tag, way) && sweep_unproven_due(s, &e->flow)) {
 		due = 1;
-		hash = e->key.hash;
+		key = e->key;
 		stray = flow_is_stray(&e->flow);
 		if (stray) /* never reported, so nothing is to be recognised */
 			unproven_assign(set, way, 0);
 		e->flow.state |= FLOW_TOMBSTONE;
 		e->flow.version++;
-		event->head.key = e->key;
+		event->head.key = key;
 		event->body.flow = e->flow;
 		__builtin_memcpy(event->body.log, e->log, sizeof(e->log));
 	}
@@ -72,12 +73,14 @@ __noinline int sweep_unproven_entry(struct sweep *s, __u32 index, __u32 i)
 			count(COUNT_STRAY);
 		bpf_ringbuf_discard(event, BPF_RB_NO_WAKEUP);
 	} else {
+		if (!bpf_map_lookup_elem(&established, &key)) /* the conversation around it would go on */
+			conversation_ended(&key);
 		event->head.kind = EVENT_UNPROVEN;
 		bpf_ringbuf_submit(event, BPF_RB_NO_WAKEUP);
 		s->emitted++;
 	}
 	if (due)
-		watch_lower(hash);
+		watch_lower(key.hash);
 	return 0;
 }
 

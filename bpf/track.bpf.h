@@ -28,14 +28,19 @@ __noinline int work_step(void)
 
 /* ---- closing flows ---- */
 
-/* The conversation has ended, with a step or for want of one: a tombstone stays behind it, and no evidence. */
-static __always_inline void closing_bury(const struct flow_key *key, const struct flow *f)
+/* The conversation has ended, with a step or for want of one. */
+static __always_inline void conversation_ended(const struct flow_key *key)
 {
-	struct evidence *known;
+	struct evidence *known = evidence_get(key->hash);
 
-	known = evidence_get(key->hash);
 	if (known)
 		evidence_forget(known, flow_key_hash(key));
+}
+
+/* A tombstone stays behind a closing flow, and no evidence. */
+static __always_inline void closing_bury(const struct flow_key *key, const struct flow *f)
+{
+	conversation_ended(key);
 	unproven_bury(key, f);
 }
 

@@ -305,13 +305,29 @@ static void replace(struct flow_table *t, struct entry *e)
 	delete(t, e);
 }
 
+static void conversation_ended(struct flow_table *t, const struct entry *e)
+{
+	evidence_forget(evidence_of(t, e->key.hash), flow_key_hash(&e->key));
+}
+
+/* Is its report the end of a conversation? Not where that ended with a step, or goes on around an unproven flow. */
+static bool ends_with_report(struct flow_table *t, const struct entry *e)
+{
+	const struct entry *around;
+
+	if (e->kind == CLOSING)
+		return !(e->body->flow.state & FLOW_DONE);
+	around = find(t, &e->key, e->place, false);
+	return !around || around->kind != ESTABLISHED;
+}
+
 /* Reported, but its last segments may be repeated: stays as an unproven flow that takes them. */
 static void bury(struct flow_table *t, struct entry *e, uint64_t now)
 {
 	struct entry *older = e->kind == CLOSING ? find(t, &e->key, e->place, true) : NULL;
 
-	if (e->kind == CLOSING && !(e->body->flow.state & FLOW_DONE)) /* an end that came with no step */
-		evidence_forget(evidence_of(t, e->key.hash), flow_key_hash(&e->key));
+	if (ends_with_report(t, e))
+		conversation_ended(t, e);
 	if (older && older->kind == UNPROVEN) { /* no live flow gives way to a tombstone */
 		delete(t, e);
 		return;
@@ -344,7 +360,7 @@ static void begun(struct flow_table *t, struct entry *e)
 	count(t, COUNT_CLOSES);
 	set_kind(t, e, CLOSING);
 	if (e->body->flow.state & FLOW_DONE)
-		evidence_forget(evidence_of(t, e->key.hash), flow_key_hash(&e->key));
+		conversation_ended(t, e);
 }
 
 static void proven(struct flow_table *t, struct entry *e, struct entry *older)
@@ -465,7 +481,7 @@ static void step_closing(struct flow_table *t, struct entry *e, const struct tcp
 		f->state |= FLOW_SETTLING;
 	watch_raise(t, e);
 	if (done)
-		evidence_forget(evidence_of(t, e->key.hash), flow_key_hash(&e->key));
+		conversation_ended(t, e);
 	requeue(t, e);
 }
 

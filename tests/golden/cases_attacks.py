@@ -169,6 +169,13 @@ def a6_forged_syn_prepares_fin(c):
 
 
 @case
+def a6_forged_reset_behind_a_reported_fin(c):
+    """The destination's FIN, of a handshake not seen whole, is reported after a minute; then forged far numbers find a past."""
+    return [c.src(0, "S"), c.dst(10, "P.", 1, 1, 500), c.dst(100, "F.", 501, 1), c.src(110, ".", 900_000_000, 501),
+            c.src(70000, "R", 900_000_000), c.dst(70100, "F.", 501, 1)]
+
+
+@case
 def a7_low_ttl(c):
     """A RST with TTL 1 and a bad checksum, out of the window: no end."""
     return disturbed(c, c.dst(50, "R.", 900_000_000, 51, ttl=1, tcp={"chksum": 0}))

@@ -467,6 +467,30 @@ static void test_forged_syn_before_reset(void **state)
 	}
 }
 
+/*
+ * A handshake inside an open connection that was not completed is reported when its time is over; the numbers that the
+ * connection's reset is judged by outlive that.
+ */
+static void test_reset_behind_reported_attempt(void **state)
+{
+	struct subject t;
+
+	(void)state;
+	set_up(&t);
+	open_flow(&t, 0);
+	SEND(&t, 90 * MS, .from = A, .flags = SYN, .seq = 0x41234567);
+	SEND(&t, 91 * MS, .from = B, .flags = SYN | ACK, .seq = 0x51234567, .ack = 0x41234568);
+	expire(&t, 20000);
+	assert_int_equal(t.count, 1);
+	assert_int_equal(t.reports[0].flow.state & FLOW_PROVEN, 0);
+	SEND(&t, 30 * SECOND, .from = B, .flags = RST | ACK, .seq = 501, .ack = 51);
+	expire(&t, 60000);
+	assert_int_equal(t.count, 2);
+	assert_int_equal(t.reports[1].flow.state & FLOW_RESET, FLOW_RESET);
+	assert_int_equal(t.reports[1].flow.reset.validity, RESET_EXACT);
+	tear_down(&t);
+}
+
 /* One forged data segment far away, then the close: its numbers are not the evidence that the FIN is judged by. */
 static void test_forged_data_before_close(void **state)
 {
@@ -924,6 +948,7 @@ int main(void)
 		cmocka_unit_test(test_connection_behind_stray_syn_ack),
 		cmocka_unit_test(test_forged_syn_before_close),
 		cmocka_unit_test(test_forged_syn_before_reset),
+		cmocka_unit_test(test_reset_behind_reported_attempt),
 		cmocka_unit_test(test_forged_data_before_close),
 		cmocka_unit_test(test_forged_resets),
 		cmocka_unit_test(test_strays),
