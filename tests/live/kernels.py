@@ -337,19 +337,27 @@ def keepalive(s):
     return c.key
 
 
-@scenario(story("open", closer="unknown", bytes=(len(REQUEST) + len(REPLY), len(REPLY)),
-                state={"source": "ESTABLISHED", "destination": "ESTABLISHED"}),
-          client={"TCPAbortOnTimeout": 1, "EstabResets": 1}, options=("--show-open",), at_exit=True)
-def gives_up_in_silence(s):
-    """The peer is cut off and data unacknowledged: the kernel sends nothing, so for the wire the connection is open."""
+gave_up = scenario(story("open", closer="unknown", bytes=(len(REQUEST) + len(REPLY), len(REPLY)),
+                         state={"source": "ESTABLISHED", "destination": "ESTABLISHED"}),
+                   client={"TCPAbortOnTimeout": 1, "EstabResets": 1}, options=("--show-open",), at_exit=True)
+
+
+def give_up(s, error, *rule):
+    """The client's kernel forgets a connection whose data is not acknowledged, and tells its program alone."""
     c = s.connect()
-    with s.cut(c):
+    with s.cut(c, *rule):
         c.client.setsockopt(socket.IPPROTO_TCP, TCP_USER_TIMEOUT, 1000)
         c.client.sendall(REPLY)
         s.reach(c.key, "CLOSED", "ESTABLISHED")
-        error_is("client", c.client, errno.ETIMEDOUT)
+        error_is("client", c.client, error)
         s.path.keep(c)
     return c.key
+
+
+@gave_up
+def gives_up_in_silence(s):
+    """The peer is cut off: the kernel sends nothing, so for the wire the connection is open."""
+    return give_up(s, errno.ETIMEDOUT)
 
 
 @scenario(story("handshake_reset", closer="source", reset__by="source", reset__phase="handshake",
@@ -391,19 +399,10 @@ def box_resets(s):
     return c.key
 
 
-@scenario(story("open", closer="unknown", bytes=(len(REQUEST) + len(REPLY), len(REPLY)),
-                state={"source": "ESTABLISHED", "destination": "ESTABLISHED"}),
-          client={"TCPAbortOnTimeout": 1, "EstabResets": 1}, options=("--show-open",), at_exit=True)
+@gave_up
 def icmp_unreachable(s):
     """An open connection outlives ICMP errors (RFC 5461). Its kernel gives up later, for their reason, in silence."""
-    c = s.connect()
-    with s.cut(c, "reject with icmp type host-unreachable"):
-        c.client.setsockopt(socket.IPPROTO_TCP, TCP_USER_TIMEOUT, 1000)
-        c.client.sendall(REPLY)
-        s.reach(c.key, "CLOSED", "ESTABLISHED")
-        error_is("client", c.client, errno.EHOSTUNREACH)
-        s.path.keep(c)
-    return c.key
+    return give_up(s, errno.EHOSTUNREACH, "reject with icmp type host-unreachable")
 
 
 @scenario(story("unanswered", closer="unknown", bytes=(0, None)), client={"AttemptFails": 1},
