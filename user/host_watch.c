@@ -12,8 +12,6 @@
 #include "log.h"
 #include "sink.h"
 #include "stop.h"
-#include "stuck.h"
-#include "time_wait.h"
 
 #define INTERVAL_NS (5 * SECOND_NS)
 #define NAP_NS 100000000ULL
@@ -36,10 +34,9 @@ void host_watch_json_head(struct buffer *out, const char *dataset, uint64_t now)
 	buffer_text(out, "\"}");
 }
 
-static int print_table(const struct options *options, struct buffer *out)
+static int print_table(const struct options *options, host_table *table, struct buffer *out)
 {
-	uint64_t now = clock_ns(CLOCK_REALTIME);
-	int err = options->stuck ? stuck_print(out, options, now) : time_wait_print(out, options, now);
+	int err = table(out, options, clock_ns(CLOCK_REALTIME));
 
 	if (err) {
 		log_error("cannot read the kernel's TCP sockets: %s", strerror(-err));
@@ -61,7 +58,7 @@ static void wait_until(uint64_t due)
 		nanosleep(&nap, NULL);
 }
 
-int host_watch_run(const struct options *options)
+int host_watch_run(const struct options *options, host_table *table)
 {
 	uint64_t due = clock_ns(CLOCK_MONOTONIC), end = options->duration ? due + options->duration : UINT64_MAX;
 	struct buffer out = {0};
@@ -69,7 +66,7 @@ int host_watch_run(const struct options *options)
 
 	stop_catch_signals(NULL);
 	for (uint64_t n = 1;; n++) {
-		code = print_table(options, &out);
+		code = print_table(options, table, &out);
 		due += INTERVAL_NS;
 		if (code || n == options->count)
 			break;

@@ -7,13 +7,13 @@
 
 #include "options.h"
 
-/*
- * Prints a table every few seconds until a signal, -c tables or --duration. Returns an exit code; errors have been
- * said.
- */
-int host_watch_run(const struct options *options);
+/* Asks this host and prints what it says, in the format asked for. now: wall clock, ns since 1970. 0 or a negative errno. */
+typedef int host_table(struct buffer *out, const struct options *options, uint64_t now);
 
-/* What both modes print alike. now: wall clock, ns since 1970. */
+/* Prints the table every few seconds until a signal, -c tables or --duration. Returns an exit code; errors have been said. */
+int host_watch_run(const struct options *options, host_table *table);
+
+/* What both tables print alike. */
 void host_watch_time(struct buffer *out, uint64_t now);
 /* The beginning of a JSON object: time and kind. */
 void host_watch_json_head(struct buffer *out, const char *dataset, uint64_t now);

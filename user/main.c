@@ -13,6 +13,8 @@
 #include "sink.h"
 #include "source_file.h"
 #include "source_live.h"
+#include "stuck.h"
+#include "time_wait.h"
 
 static void print_summary(const struct reporter *reporter, const uint64_t counters[COUNTERS])
 {
@@ -39,7 +41,7 @@ int main(int argc, char **argv)
 	if (options.cleanup)
 		return interfaces_cleanup(&options);
 	if (options.stuck || options.time_wait)
-		return host_watch_run(&options);
+		return host_watch_run(&options, options.stuck ? stuck_print : time_wait_print);
 	reporter_init(&reporter, &options);
 	if (options.read_file)
 		code = source_file_run(&reporter, &options, counters);

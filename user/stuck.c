@@ -7,7 +7,6 @@
 #include <string.h>
 
 #include "duration.h"
-#include "host_watch.h"
 #include "log.h"
 #include "stuck.h"
 

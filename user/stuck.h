@@ -5,6 +5,7 @@
 #ifndef TCPFIN_STUCK_H
 #define TCPFIN_STUCK_H
 
+#include "host_watch.h"
 #include "processes.h"
 #include "services.h"
 
@@ -45,7 +46,7 @@ void stuck_text(struct buffer *out, const struct stuck_report *r, uint64_t now, 
 void stuck_json(struct buffer *out, const struct stuck_report *r, uint64_t now);
 void stuck_free(struct stuck_report *r);
 
-/* Asks this host and prints what it says, in the format asked for. 0 or a negative errno. */
-int stuck_print(struct buffer *out, const struct options *options, uint64_t now);
+/* The table of host_watch_run. */
+host_table stuck_print;
 
 #endif

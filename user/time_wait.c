@@ -9,7 +9,6 @@
 
 #include "clock.h"
 #include "duration.h"
-#include "host_watch.h"
 #include "time_wait.h"
 
 #define MS_NS 1000000LL

@@ -5,6 +5,7 @@
 #ifndef TCPFIN_TIME_WAIT_H
 #define TCPFIN_TIME_WAIT_H
 
+#include "host_watch.h"
 #include "services.h"
 
 #define TIME_WAIT_SECONDS 60    /* the kernel's TCP_TIMEWAIT_LEN, no setting */
@@ -33,7 +34,7 @@ void time_wait_text(struct buffer *out, const struct time_wait_report *r, uint64
 void time_wait_json(struct buffer *out, const struct time_wait_report *r, uint64_t now);
 void time_wait_free(struct time_wait_report *r);
 
-/* Asks this host and prints what it says, in the format asked for. 0 or a negative errno. */
-int time_wait_print(struct buffer *out, const struct options *options, uint64_t now);
+/* The table of host_watch_run. */
+host_table time_wait_print;
 
 #endif
