@@ -274,7 +274,9 @@ static uint32_t links_ifindex(const struct attachment *a)
 		if (a->links[i] <= 0)
 			continue;
 		/* xdp.ifindex and the (newer) tcx.ifindex stand at the same place. */
-		if (bpf_obj_get_info_by_fd(a->links[i], &info, &size) || !info.xdp.ifindex)
+		if (bpf_obj_get_info_by_fd(a->links[i], &info, &size))
+			return a->ifindex; /* no word is better than a wrong one */
+		if (!info.xdp.ifindex)
 			return 0;
 		ifindex = info.xdp.ifindex;
 	}
@@ -288,8 +290,11 @@ enum attach_state attach_state(struct attachment *a)
 	bool filters = !a->filters || clsact_attached(a->ifindex, a->filters, a->ahead);
 
 	/* In this order: what was off before the name was looked up was not deleted if there still is a name. */
-	if (!if_indextoname(a->ifindex, a->name))
+	if (!if_indextoname(a->ifindex, a->name)) {
+		if (errno != ENXIO) /* there is no socket to ask with */
+			return ATTACH_UNKNOWN;
 		return links && links_ifindex(a) ? ATTACH_MOVED : ATTACH_GONE;
+	}
 	if (before && before != a->ifindex)
 		return ATTACH_MOVED;
 	return before && filters ? ATTACH_ON : ATTACH_OFF;

@@ -45,6 +45,7 @@ enum attach_state {
 	ATTACH_OFF,   /* somebody has taken us off */
 	ATTACH_MOVED, /* to another network namespace, where links follow it */
 	ATTACH_GONE,  /* the interface is */
+	ATTACH_UNKNOWN, /* it could not be asked now */
 };
 
 /* Looks after the interface; a new name of it is taken over, and a clsact filter that comes before ours. */

@@ -236,6 +236,8 @@ static void check(struct interfaces *s, struct watched *w)
 	case ATTACH_GONE:
 		lose(s, w, name, "has vanished");
 		return;
+	case ATTACH_UNKNOWN:
+		return;
 	}
 }
 

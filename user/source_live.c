@@ -35,6 +35,7 @@
 #define POLL_NS 20000000ULL /* rarely enough to cost nothing */
 #define SWEEP_NS 200000000ULL /* a fifth of the unproven table each */
 #define SWEEP_PARTS 5
+#define DRAIN_FAILURES 10 /* in a row: two seconds */
 #define KEPT_BYTES (32 << 20)
 
 struct live {
@@ -49,6 +50,7 @@ struct live {
 	struct known known;       /* connections older than the watch */
 	uint64_t ring_full;       /* last reading of the counter */
 	uint64_t search_until;    /* ns: see make_good */
+	int sweep_error;          /* of the last sweep: a negative errno, or 0 */
 	int64_t wall_offset;
 	uint64_t collected;       /* closing flows */
 	struct live_stats stats;  /* as last printed */
@@ -108,9 +110,19 @@ static void poll_sockets(struct live *l)
 		sockets_poll(l->sockets);
 }
 
+/* The kernel may have no memory for a run. What was not collected waits in its table, and the next sweep finds it. */
+static void note_sweep(struct live *l, int err)
+{
+	if (err && !l->sweep_error)
+		log_error("closes cannot be collected: %s; trying again", strerror(-err));
+	else if (!err && l->sweep_error)
+		log_note("closes are collected again");
+	l->sweep_error = err;
+}
+
 /*
  * Runs a sweep. What it finds of closing flows is reported; the rest comes through the ring. Returns how many flows it
- * found, or a negative errno.
+ * found, or a negative errno, which has been said.
  */
 static int sweep(struct live *l, const struct sweep_request *what)
 {
@@ -124,8 +136,9 @@ static int sweep(struct live *l, const struct sweep_request *what)
 	request->timeouts.close = l->options->close_timeout;
 	request->show_open = l->options->show_open;
 	request->flush = l->stopping;
-	if (bpf_prog_test_run_opts(bpf_program__fd(l->skeleton->progs.tcpfin_sweep), &run))
-		return -errno;
+	note_sweep(l, bpf_prog_test_run_opts(bpf_program__fd(l->skeleton->progs.tcpfin_sweep), &run) ? -errno : 0);
+	if (l->sweep_error)
+		return l->sweep_error;
 	poll_sockets(l);
 	for (uint32_t i = 0; i < l->skeleton->bss->slots_used; i++)
 		report_slot(l, &l->slots[i]);
@@ -140,9 +153,8 @@ static void collect_settled(struct live *l, uint64_t now)
 
 		while (n < COLLECT_SLOTS && settling_take(&l->settling, now, &l->slots[n].event.head.key))
 			n++;
-		if (!n)
+		if (!n || sweep(l, &(struct sweep_request){.collect = n}) < 0)
 			break;
-		sweep(l, &(struct sweep_request){.collect = n});
 	}
 }
 
@@ -223,9 +235,9 @@ static void sweep_turn(struct live *l, unsigned turn)
 /* Looks at all closing flows, until each that is due has found a slot. */
 static void sweep_closing(struct live *l)
 {
-	do
-		sweep(l, &(struct sweep_request){.closing = true});
-	while (l->skeleton->bss->slots_used == COLLECT_SLOTS && !reporter_full(l->reporter));
+	while (sweep(l, &(struct sweep_request){.closing = true}) > 0 &&
+	       l->skeleton->bss->slots_used == COLLECT_SLOTS && !reporter_full(l->reporter))
+		;
 }
 
 static void consume(struct live *l)
@@ -541,21 +553,30 @@ static int watch_loop(struct live *l)
 	return EXIT_FINE;
 }
 
-/* Everything that is still there is reported, whatever ring and slots can take at a time. */
-static void drain(struct live *l)
+/* Everything that is still there is reported, whatever ring and slots can take at a time. Returns an exit code. */
+static int drain(struct live *l)
 {
+	const struct timespec pause = {.tv_nsec = SWEEP_NS};
+	int found, failures = 0;
+
 	consume(l);
 	l->stopping = true;
 	collect_settled(l, UINT64_MAX);
-	for (int found = 1; found > 0;) {
+	do {
 		found = sweep(l, &(struct sweep_request){
 			.sets = bpf_map__max_entries(l->skeleton->maps.unproven),
 			.closing = true,
 			.established = l->options->show_open,
 		});
 		consume(l);
-	}
+		failures = found < 0 ? failures + 1 : 0;
+		if (failures)
+			nanosleep(&pause, NULL);
+	} while (found > 0 || (failures && failures < DRAIN_FAILURES));
 	reporter_flush(l->reporter);
+	if (found < 0)
+		log_error("closes that were not collected are lost: %s", strerror(-found));
+	return found < 0 ? EXIT_RUNTIME : EXIT_FINE;
 }
 
 static void cleanup(struct live *l)
@@ -606,7 +627,8 @@ int source_live_run(struct reporter *reporter, const struct options *options, ui
 		sigprocmask(SIG_UNBLOCK, &signals, NULL);
 		code = watch_loop(l);
 		interfaces_stop(&l->interfaces);
-		drain(l);
+		if (drain(l))
+			code = EXIT_RUNTIME;
 		if (l->sockets)
 			sockets_note_losses(l->sockets);
 		read_counters(l, counters);

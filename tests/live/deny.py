@@ -1,8 +1,9 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0
 """
-deny.py tcx|bpf PROGRAM [ARGUMENT...]: runs the program behind a system call filter: without tcx, as on an old kernel
-(BPF_LINK_CREATE fails with EINVAL), or without bpf(2), as in many containers (EPERM).
+deny.py tcx|runs|bpf PROGRAM [ARGUMENT...]: runs the program behind a system call filter: without tcx, as on an old kernel
+(BPF_LINK_CREATE fails with EINVAL), without memory for runs of a program (BPF_PROG_TEST_RUN, ENOMEM), or without bpf(2), as
+in many containers (EPERM).
 """
 import ctypes
 import errno
@@ -10,19 +11,24 @@ import os
 import struct
 import sys
 
-from netlab import BPF_LINK_CREATE, BPF_SYSCALL, libc, succeed
+from netlab import BPF_LINK_CREATE, BPF_PROG_TEST_RUN, BPF_SYSCALL, libc, succeed
 
 PR_SET_SECCOMP, SECCOMP_MODE_FILTER = 22, 2
 LOAD, JUMP_IF_EQUAL, RETURN = 0x20, 0x15, 0x06  # classic BPF
 ALLOW, FAIL = 0x7fff0000, 0x00050000
 NUMBER, FIRST_ARGUMENT = 0, 16  # offsets in struct seccomp_data; little endian
 
-FILTERS = {
-    "tcx": ((LOAD, 0, 0, NUMBER), (JUMP_IF_EQUAL, 0, 3, BPF_SYSCALL), (LOAD, 0, 0, FIRST_ARGUMENT),
-            (JUMP_IF_EQUAL, 0, 1, BPF_LINK_CREATE), (RETURN, 0, 0, FAIL | errno.EINVAL), (RETURN, 0, 0, ALLOW)),
-    "bpf": ((LOAD, 0, 0, NUMBER), (JUMP_IF_EQUAL, 0, 1, BPF_SYSCALL), (RETURN, 0, 0, FAIL | errno.EPERM),
-            (RETURN, 0, 0, ALLOW)),
-}
+
+
+def failing(error, command=None):
+    """A filter in which that command of bpf(2) fails, or all of it."""
+    fail, allow = (RETURN, 0, 0, FAIL | error), (RETURN, 0, 0, ALLOW)
+    which = [(LOAD, 0, 0, FIRST_ARGUMENT), (JUMP_IF_EQUAL, 0, 1, command)] if command else []
+    return [(LOAD, 0, 0, NUMBER), (JUMP_IF_EQUAL, 0, len(which) + 1, BPF_SYSCALL), *which, fail, allow]
+
+
+FILTERS = {"tcx": failing(errno.EINVAL, BPF_LINK_CREATE), "runs": failing(errno.ENOMEM, BPF_PROG_TEST_RUN),
+           "bpf": failing(errno.EPERM)}
 
 
 def main(what, *argv):

@@ -21,7 +21,7 @@ import frames
 import harness
 from closes import Path, abort, scenario_named
 from harness import (GRACEFUL, NOBODY, PROGRAM, Suite, as_nobody, close_some, expect, foreign_object, key_of,
-                     one_close_seen, one_each, paths, raw_socket, refuses, without, without_tcx)
+                     one_close_seen, one_each, paths, raw_socket, refuses, with_error, without, without_tcx)
 from netlab import Process, Skip, check, equal, first_in_chain, ipv4, ipv6, mac, need, until
 
 CAP_NET_ADMIN = 12
@@ -612,6 +612,48 @@ def little_memory(lab):
         raise Skip(f"no memory cgroup: {error}") from error
     enter = f"echo 0 > {group}/cgroup.procs; exec \"$@\""
     refuses(lab, ["sh", "-c", enter, "sh", *PROGRAM, "--max-flows=1000000", "eth0"], 1, "no memory for tables of [0-9]+ M")
+
+
+@test
+def no_memory_for_sweeps(lab):
+    """Where the kernel cannot run what collects closes, that is said, and at the end that they are lost."""
+    tracer = watch(lab, program=without("runs"))
+    close_some(paths(lab)[0], 3)
+    said(tracer, "closes cannot be collected: Cannot allocate memory; trying again")
+    tracer.signal(signal.SIGINT)
+    equal("exit code", tracer.wait(), 1)
+    said(tracer, "not collected are lost: Cannot allocate memory")
+    equal("times said", tracer.stderr.count("trying again"), 1)
+    equal("records", tracer.records(), [])
+    tracer.left_nothing()
+
+
+@test
+def no_memory_for_a_while(lab):
+    """What waits in the kernel while nothing can be asked of it is reported afterwards, each close once."""
+    tracer = watch(lab, program=with_error(lab, "bpf", "ENOMEM", 60, "BPF_PROG_TEST_RUN"))
+    keys = close_some(paths(lab)[0], 3)
+    said(tracer, "cannot be collected: Cannot allocate memory")
+    said(tracer, "collected again", timeout=10)
+    tracer.wait_for(len(keys))
+    one_each(tracer.stop(), keys)
+    equal("lines that say something else", re.findall(".*(?:lost|vanished).*", tracer.stderr), [])
+
+
+@test
+def no_sockets_for_a_while(lab):
+    """An interface that cannot be asked about has not vanished."""
+    program = with_error(lab, "socket", "ENFILE", 6, "BPF_PROG_TEST_RUN")
+    tracer = watch(lab, program=program)
+
+    def failed():
+        with open(program[program.index("-o") + 1], encoding="ascii") as lines:
+            return sum("INJECTED" in line for line in lines)
+    until(lambda: failed() == 6, "six failures")
+    keys = close_some(paths(lab)[0], 3)
+    tracer.wait_for(len(keys))
+    one_each(tracer.stop(), keys)
+    equal("lines that say something else", re.findall(".*(?:vanished|moved| is ).*", tracer.stderr), [])
 
 
 @test

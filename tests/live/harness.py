@@ -7,6 +7,7 @@ sum comes last. Exit code 1 if one failed. What this machine cannot do is a skip
 """
 import concurrent.futures
 import contextlib
+import itertools
 import multiprocessing
 import os
 import re
@@ -108,6 +109,18 @@ def without(what):
 def without_tcx():
     """The command that runs the program as on a kernel before 6.6."""
     return without("tcx")
+
+
+def with_error(lab, call, error, times, *words):
+    """The command that runs the program where so many of these system calls fail, from the first bpf(2) with the words on."""
+    need("strace")
+    log = lab.file("strace")
+    command = ["strace", "-D", "-e", f"trace=bpf,{call}", "-o", log]
+    watch(lab, program=[*command, *PROGRAM]).stop()
+    with open(log, encoding="ascii") as lines:
+        before = itertools.takewhile(lambda line: not all(word in line for word in ("bpf(", *words)), lines)
+        number = 1 + sum(line.startswith(f"{call}(") for line in before)
+    return [*command, "-e", f"inject={call}:error={error}:when={number}..{number + times - 1}", *PROGRAM]
 
 
 def raw_socket(namespace):

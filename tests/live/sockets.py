@@ -21,7 +21,8 @@ import time
 
 import frames
 from closes import Connection, Path, abort, heard_the_end, receive, scenario_named, talk
-from harness import PROGRAM, Suite, about, as_nobody, expect, field, key_of, one_each, paths, raw_socket, watch
+from harness import (PROGRAM, Suite, about, as_nobody, expect, field, key_of, one_each, paths, raw_socket, watch,
+                     with_error)
 from netlab import SYN, Process, Skip, Tracer, check, equal, ipv4, libc, mac, need, until
 
 PR_SET_NAME = 15
@@ -907,29 +908,17 @@ def raw_tracepoints(lab):
         all_is_told(lab, watch(lab, program=with_kernel_types(path)), *unknown)
 
 
-def with_bpf_error(lab, error, times, *words):
-    """The command that runs the program where the first bpf(2) with these words, and so many in all, fail."""
-    need("strace")
-    log = lab.file("strace")
-    command = ["strace", "-D", "-e", "trace=bpf", "-o", log]
-    watch(lab, program=[*command, *PROGRAM]).stop()
-    with open(log, encoding="ascii") as lines:
-        calls = [line for line in lines if line.startswith("bpf(")]
-    number = next(i for i, call in enumerate(calls, 1) if all(word in call for word in words))
-    return [*command, "-e", f"inject=bpf:error={error}:when={number}..{number + times - 1}", *PROGRAM]
-
-
 @test
 def typed_refused(lab):
     """Where the kernel refuses programs by BTF, all tracepoints are raw ones, and tell the same."""
-    refused = with_bpf_error(lab, "EINVAL", 2, "BPF_PROG_LOAD", "BPF_TRACE_RAW_TP")  # libbpf asks twice, for a log
+    refused = with_error(lab, "bpf", "EINVAL", 2, "BPF_PROG_LOAD", "BPF_TRACE_RAW_TP")  # libbpf asks twice, for a log
     all_is_told(lab, watch(lab, program=refused), *TRACEPOINTS)
 
 
 @test
 def no_tracepoint(lab):
     """A tracepoint that the kernel has not got is said, once; the others tell what they know."""
-    tracer = watch(lab, program=with_bpf_error(lab, "ENOENT", 1, "BPF_LINK_CREATE", "BPF_TRACE_RAW_TP"))
+    tracer = watch(lab, program=with_error(lab, "bpf", "ENOENT", 1, "BPF_LINK_CREATE", "BPF_TRACE_RAW_TP"))
     scenario_named("linger0").play(paths(lab)[0])
     record = one_record(tracer)
     expect(record, {"tcp.outcome": "reset"})
