@@ -206,18 +206,20 @@ static int take_event(void *context, void *data, size_t size)
 
 /* ---- the kernel's side ---- */
 
-static void read_counters(const struct live *l, uint64_t total[COUNTERS])
+/* Sums over all CPUs. 0, or a negative errno, and nothing is known of them. */
+static int read_counters(const struct live *l, uint64_t total[COUNTERS])
 {
 	int cpus = libbpf_num_possible_cpus();
 	uint32_t zero = 0;
 	uint64_t *each = cpus > 0 ? calloc((size_t)cpus, COUNTERS * sizeof(*each)) : NULL;
+	int err = each ? bpf_map_lookup_elem(bpf_map__fd(l->skeleton->maps.counters), &zero, each) : -ENOMEM;
 
 	memset(total, 0, COUNTERS * sizeof(*total));
-	if (each && !bpf_map_lookup_elem(bpf_map__fd(l->skeleton->maps.counters), &zero, each))
-		for (int cpu = 0; cpu < cpus; cpu++)
-			for (int i = 0; i < COUNTERS; i++)
-				total[i] += each[cpu * COUNTERS + i];
+	for (int cpu = 0; cpu < cpus && !err; cpu++)
+		for (int i = 0; i < COUNTERS; i++)
+			total[i] += each[cpu * COUNTERS + i];
 	free(each);
+	return err;
 }
 
 /* One part of the unproven table a turn, so that no turn is long. */
@@ -251,15 +253,18 @@ static void make_good(struct live *l, uint64_t now)
 {
 	uint64_t counters[COUNTERS];
 
-	read_counters(l, counters);
-	if (counters[COUNT_RING_FULL] != l->ring_full)
-		l->search_until = now + l->options->settle + SWEEP_NS;
-	l->ring_full = counters[COUNT_RING_FULL];
+	if (!read_counters(l, counters)) {
+		if (counters[COUNT_RING_FULL] != l->ring_full)
+			l->search_until = now + l->options->settle + SWEEP_NS;
+		l->ring_full = counters[COUNT_RING_FULL];
+	}
 	if (now < l->search_until)
 		sweep_closing(l);
 }
 
 /* ---- what it costs ---- */
+
+static volatile sig_atomic_t stats_asked;
 
 static void read_program(struct live_stats *s, const struct bpf_program *program)
 {
@@ -295,7 +300,9 @@ static void print_stats(struct live *l, uint64_t now)
 	double seconds = l->stats_time ? (double)(now - l->stats_time) / SECOND_NS : 0;
 	struct buffer line = {};
 
-	read_counters(l, s.counters);
+	if (read_counters(l, s.counters))
+		return; /* the next turn tries again */
+	stats_asked = 0;
 	s.established = s.counters[COUNT_ESTABLISHED] - s.counters[COUNT_CLOSED] - s.counters[COUNT_IDLE_FORGOTTEN];
 	s.closing = s.counters[COUNT_CLOSES] - l->collected;
 	for (size_t i = 0; i < HOOK_PROGRAMS; i++)
@@ -482,8 +489,6 @@ static void start_with_types(struct live *l)
 
 /* ---- running ---- */
 
-static volatile sig_atomic_t stats_asked;
-
 static void on_stats(int number)
 {
 	stats_asked = number;
@@ -526,10 +531,8 @@ static int watch_loop(struct live *l)
 		now = clock_ns(CLOCK_MONOTONIC);
 		consume(l);
 		make_good(l, now);
-		if (stats_asked || (l->options->stats && now - l->stats_time >= SECOND_NS)) {
-			stats_asked = 0;
+		if (stats_asked || (l->options->stats && now - l->stats_time >= SECOND_NS))
 			print_stats(l, now);
-		}
 		if (now >= next_sweep) {
 			l->wall_offset = (int64_t)(clock_ns(CLOCK_REALTIME) - clock_ns(CLOCK_MONOTONIC));
 			sweep_turn(l, turn++);
@@ -579,6 +582,19 @@ static int drain(struct live *l)
 	return found < 0 ? EXIT_RUNTIME : EXIT_FINE;
 }
 
+/* What is to be done once the interfaces are free. Returns an exit code. */
+static int finish(struct live *l, uint64_t counters[COUNTERS])
+{
+	int code = drain(l), err = read_counters(l, counters);
+
+	if (l->sockets)
+		sockets_note_losses(l->sockets);
+	if (!err)
+		return code;
+	log_error("what was lost is not known: the counters cannot be read: %s", strerror(-err));
+	return EXIT_RUNTIME;
+}
+
 static void cleanup(struct live *l)
 {
 	interfaces_stop(&l->interfaces);
@@ -601,7 +617,7 @@ int source_live_run(struct reporter *reporter, const struct options *options, ui
 {
 	struct live *l = calloc(1, sizeof(*l));
 	sigset_t signals;
-	int code;
+	int code, err;
 
 	if (!l) {
 		log_error("out of memory");
@@ -627,11 +643,8 @@ int source_live_run(struct reporter *reporter, const struct options *options, ui
 		sigprocmask(SIG_UNBLOCK, &signals, NULL);
 		code = watch_loop(l);
 		interfaces_stop(&l->interfaces);
-		if (drain(l))
-			code = EXIT_RUNTIME;
-		if (l->sockets)
-			sockets_note_losses(l->sockets);
-		read_counters(l, counters);
+		err = finish(l, counters);
+		code = code ? code : err;
 	}
 	cleanup(l);
 	return code;

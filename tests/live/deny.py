@@ -1,9 +1,9 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0
 """
-deny.py tcx|runs|bpf PROGRAM [ARGUMENT...]: runs the program behind a system call filter: without tcx, as on an old kernel
-(BPF_LINK_CREATE fails with EINVAL), without memory for runs of a program (BPF_PROG_TEST_RUN, ENOMEM), or without bpf(2), as
-in many containers (EPERM).
+deny.py tcx|runs|look-ups|bpf PROGRAM [ARGUMENT...]: runs the program behind a system call filter: without tcx, as on an old
+kernel (BPF_LINK_CREATE fails with EINVAL), without memory for runs of a program (BPF_PROG_TEST_RUN, ENOMEM) or for look-ups
+in maps (BPF_MAP_LOOKUP_ELEM), or without bpf(2), as in many containers (EPERM).
 """
 import ctypes
 import errno
@@ -11,7 +11,7 @@ import os
 import struct
 import sys
 
-from netlab import BPF_LINK_CREATE, BPF_PROG_TEST_RUN, BPF_SYSCALL, libc, succeed
+from netlab import BPF_LINK_CREATE, BPF_MAP_LOOKUP_ELEM, BPF_PROG_TEST_RUN, BPF_SYSCALL, libc, succeed
 
 PR_SET_SECCOMP, SECCOMP_MODE_FILTER = 22, 2
 LOAD, JUMP_IF_EQUAL, RETURN = 0x20, 0x15, 0x06  # classic BPF
@@ -28,7 +28,7 @@ def failing(error, command=None):
 
 
 FILTERS = {"tcx": failing(errno.EINVAL, BPF_LINK_CREATE), "runs": failing(errno.ENOMEM, BPF_PROG_TEST_RUN),
-           "bpf": failing(errno.EPERM)}
+           "look-ups": failing(errno.ENOMEM, BPF_MAP_LOOKUP_ELEM), "bpf": failing(errno.EPERM)}
 
 
 def main(what, *argv):

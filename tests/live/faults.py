@@ -629,6 +629,19 @@ def no_memory_for_sweeps(lab):
 
 
 @test
+def no_memory_for_counters(lab):
+    """Where they cannot be read it is not known whether anything was lost: that is no good end."""
+    tracer = watch(lab, "--stats", program=without("look-ups"))
+    keys = close_some(paths(lab)[0], 3)
+    tracer.wait_for(len(keys))
+    tracer.signal(signal.SIGINT)
+    equal("exit code", tracer.wait(), 1)
+    said(tracer, "what was lost is not known: the counters cannot be read: Cannot allocate memory")
+    one_each(tracer.records(), keys)
+    tracer.left_nothing()
+
+
+@test
 def no_memory_for_a_while(lab):
     """What waits in the kernel while nothing can be asked of it is reported afterwards, each close once."""
     tracer = watch(lab, program=with_error(lab, "bpf", "ENOMEM", 60, "BPF_PROG_TEST_RUN"))

@@ -29,7 +29,7 @@ libc = ctypes.CDLL(None, use_errno=True)
 
 CLONE_NEWNET = 0x40000000
 PR_SET_PDEATHSIG = 1
-BPF_PROG_LOAD, BPF_PROG_TEST_RUN, BPF_PROG_QUERY, BPF_LINK_CREATE = 5, 10, 16, 28
+BPF_MAP_LOOKUP_ELEM, BPF_PROG_LOAD, BPF_PROG_TEST_RUN, BPF_PROG_QUERY, BPF_LINK_CREATE = 1, 5, 10, 16, 28
 BPF_PROG_TYPE_SCHED_CLS, BPF_F_BEFORE = 3, 8
 BPF_TCX = {46: "tcx ingress", 47: "tcx egress"}  # enum bpf_attach_type
 BPF_SYSCALL = {"x86_64": 321}.get(platform.machine(), 280)  # 280: every architecture of the generic table
