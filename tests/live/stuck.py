@@ -179,11 +179,15 @@ def window_shut(lab):
     """FIN-WAIT-1 behind a shut window: the peer's application does not read."""
     client, _ = Service(lab).connect()
     client.setblocking(False)
-    with contextlib.suppress(BlockingIOError):
-        while True:
-            client.send(b"x" * 65536)
+
+    def is_shut():
+        """Fills the peer, too: what is under way when the socket takes no more arrives later."""
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                client.send(b"x" * 65536)
+        return "timer:(persist" in lab.client.run("ss -Htano state established")
+    until(is_shut, "shut window")
     client.shutdown(socket.SHUT_WR)
-    until(lambda: "timer:(persist" in lab.client.run("ss -Htano state fin-wait-1"), "shut window")
     record = only(stuck(lab, lab.client))
     says(record, state="FIN-WAIT-1", waits_for="peer_application")
     queued = int(ss(lab.client, "state", "fin-wait-1")[0][1])
