@@ -92,7 +92,7 @@ check-vmlinux: $(B)/sockets.bpf.o $(B)/ahead.bpf.o
 # Debian packages: to build, and to test.
 BUILD_PACKAGES := build-essential clang llvm bpftool libbpf-dev libelf-dev zlib1g-dev libpcap0.8-dev libcap-ng-dev \
 		  libseccomp-dev libmd-dev
-TEST_PACKAGES  := libcmocka-dev python3 python3-scapy tshark tcpdump iproute2 nftables ethtool strace jq \
+TEST_PACKAGES  := libcmocka-dev python3 python3-scapy tshark tcpdump iproute2 nftables ethtool strace procps jq \
 		  libclang-rt-dev valgrind
 GUEST_PACKAGES := qemu-system-x86 busybox-static cpio kmod xz-utils
 
