@@ -82,6 +82,22 @@ def closes_auto(lab):
     every_scenario_on(lab, "auto", r"\btc\b.*veth")
 
 
+@test
+def demo(lab):
+    """What `make run` shows: every way to close, each told as its caption says, and it ends by itself."""
+    del lab  # it has one of its own
+    need("nft")
+    script = os.path.join(os.path.dirname(os.path.abspath(__file__)), "demo.py")
+    shown = subprocess.run([sys.executable, script, *PROGRAM, "--format=json"], capture_output=True, text=True, check=True)
+    records = sorted(map(json.loads, shown.stdout.splitlines()), key=lambda record: record["event"]["start"])
+    equal("number of records", len(records), len(SCENARIOS))
+    for record, scenario in zip(records, SCENARIOS):
+        with about(scenario.name):
+            expect(record, scenario.expected)
+            check(f": {scenario.caption}\n" in shown.stderr, "no caption")
+    check(f"\n{len(SCENARIOS)} connections\n" in shown.stderr, "no summary")
+
+
 # ---- kinds of links ----
 
 @test
