@@ -823,8 +823,8 @@ static __always_inline void flow_leave_evidence(const struct flow *f, struct evi
 }
 
 /*
- * Is a FIN or RST of an unknown connection part of a conversation that was going on? Both sides were heard, and this
- * segment's numbers fit what they said last; a scan or backscatter has no such past.
+ * Is a FIN or RST of an unknown connection part of a conversation that was going on? Both sides were heard, each answered
+ * the other, and this segment's numbers fit what they said last; a scan or backscatter has no such past.
  */
 static __always_inline flag_t flow_evident(const struct evidence *evidence, const struct tcp_segment *s, __u32 side,
 					   __u64 hash)
@@ -833,7 +833,8 @@ static __always_inline flag_t flow_evident(const struct evidence *evidence, cons
 
 	return evidence_is_of(me, hash) && evidence_is_of(peer, hash) &&
 	       s->seq - me->end + EVIDENCE_REORDER < 2 * EVIDENCE_REORDER &&
-	       me->ack - peer->end + EVIDENCE_REORDER < 2 * EVIDENCE_REORDER;
+	       me->ack - peer->end + EVIDENCE_REORDER < 2 * EVIDENCE_REORDER &&
+	       peer->ack - me->end + EVIDENCE_REORDER < 2 * EVIDENCE_REORDER;
 }
 
 /* ---- which of a tuple's connections ---- */

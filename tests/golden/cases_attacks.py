@@ -169,10 +169,18 @@ def a6_forged_syn_prepares_fin(c):
 
 
 @case
-def a6_forged_reset_behind_a_reported_fin(c):
-    """The destination's FIN, of a handshake not seen whole, is reported after a minute; then forged far numbers find a past."""
+def a6_forged_talk_before_a_report(c):
+    """A FIN that nobody answered is reported after a minute. What was forged both ways before is no past of a later RST."""
     return [c.src(0, "S"), c.dst(10, "P.", 1, 1, 500), c.dst(100, "F.", 501, 1), c.src(110, ".", 900_000_000, 501),
-            c.src(70000, "R", 900_000_000), c.dst(70100, "F.", 501, 1)]
+            c.dst(115, ".", 502, 900_000_000), c.src(70000, "R", 900_000_000), c.dst(70100, "F.", 501, 1)]
+
+
+@case
+def a6_forged_talk_behind_a_report(c):
+    """The same, forged afterwards and one way only: the other side says nothing that would fit it."""
+    return [c.src(0, "S"), c.dst(10, "P.", 1, 1, 500), c.dst(100, "F.", 501, 1), c.src(69000, ".", 900_000_000, 501),
+            c.dst(69100, "P.", 1, 1, 500), c.src(69200, ".", 900_000_000, 501), c.src(70000, "R", 900_000_000),
+            c.dst(70100, "F.", 501, 1)]
 
 
 @case
