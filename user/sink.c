@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "sink.h"
+#include "stop.h"
 
 /* Bytes of a line that the buffer's first `done` bytes end with, those written before included. */
 static size_t half_line(const struct buffer *b, size_t done)
@@ -43,6 +44,8 @@ static int write_first(int fd, struct buffer *b, size_t len)
 			poll(&(struct pollfd){.fd = fd, .events = POLLOUT}, 1, -1);
 		else if (errno != EINTR)
 			err = -errno;
+		if (done < len && !err) /* a signal ends a write early, with what it has written, or the wait for room */
+			stop_interrupted();
 	}
 	b->begun = half_line(b, done);
 	if (err)

@@ -595,9 +595,17 @@ static int finish(struct live *l, uint64_t counters[COUNTERS])
 	return EXIT_RUNTIME;
 }
 
+/* Filters of clsact outlive the process. */
+static void detach(void *context)
+{
+	struct live *l = context;
+
+	interfaces_stop(&l->interfaces);
+}
+
 static void cleanup(struct live *l)
 {
-	interfaces_stop(&l->interfaces);
+	stop_release();
 	ring_buffer__free(l->ring);
 	settling_free(&l->settling);
 	if (l->slots && l->slots != MAP_FAILED)
@@ -627,6 +635,7 @@ int source_live_run(struct reporter *reporter, const struct options *options, ui
 	l->reporter = reporter;
 	libbpf_set_print(options->verbose ? libbpf_print : NULL);
 	block_signals(&signals); /* before anything is attached: no signal may end us between attaching and detaching */
+	stop_hold(detach, l);
 	code = interfaces_plan(&l->interfaces, options);
 	code = code ? code : privileges_check();
 	code = code ? code : load(l);
@@ -642,7 +651,7 @@ int source_live_run(struct reporter *reporter, const struct options *options, ui
 		reporter_flush(reporter);
 		sigprocmask(SIG_UNBLOCK, &signals, NULL);
 		code = watch_loop(l);
-		interfaces_stop(&l->interfaces);
+		stop_release();
 		err = finish(l, counters);
 		code = code ? code : err;
 	}

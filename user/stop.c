@@ -6,13 +6,46 @@
 
 #include <unistd.h>
 
-static volatile sig_atomic_t asked;
+/* How often, and by which signal last. */
+static volatile sig_atomic_t asked, asked_by;
+
+/* Of what is held: it stays so until it has been released. */
+static volatile sig_atomic_t held;
+static void (*held_release)(void *context);
+static void *held_context;
 
 static void on_stop(int number)
 {
-	if (asked)
+	asked_by = number;
+	if (asked && !held)
 		_exit(128 + number);
-	asked = 1;
+	asked = asked + 1;
+}
+
+void stop_hold(void (*release)(void *context), void *context)
+{
+	held_release = release;
+	held_context = context;
+	held = 1;
+}
+
+void stop_release(void)
+{
+	void (*release)(void *context) = held_release;
+
+	held_release = NULL; /* it may wait for something, too */
+	if (!release)
+		return;
+	release(held_context);
+	held = 0;
+	if (asked > 1)
+		_exit(128 + asked_by);
+}
+
+void stop_interrupted(void)
+{
+	if (asked)
+		stop_release();
 }
 
 void stop_catch_signals(sigset_t *signals)

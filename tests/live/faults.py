@@ -535,23 +535,54 @@ def pipe_nonblocking(lab):
 
 # ---- signals ----
 
-@test
-def signal_twice(lab):
-    """The first one cannot end what waits for its reader; the second one does, at once, and nothing stays attached."""
+def signal_twice_behind(lab, **settings):
+    """The first one cannot end what waits for its reader, but takes its programs off; the second one ends it at once."""
     reader, writer = os.pipe()
     fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, 4096)
-    tracer = watch(lab, stdout=writer)
+    tracer = watch(lab, stdout=writer, **settings)
     os.close(writer)
     for _ in range(50):
         scenario_named("linger0").play(paths(lab)[0])
     time.sleep(0.5)
     tracer.signal(signal.SIGTERM)
+    until(lambda: not tracer.attached(), "end of the programs")
     time.sleep(0.5)
     equal("exit code", tracer.code, None)
     tracer.signal(signal.SIGINT)
     equal("exit code", tracer.wait(1), 128 + signal.SIGINT)
     os.close(reader)
-    until(lambda: not tracer.attached(), "end of the programs")
+
+
+@test
+def signal_twice(lab):
+    """A second signal ends what waits for its reader, and nothing stays attached."""
+    signal_twice_behind(lab)
+
+
+@test
+def signal_twice_clsact(lab):
+    """Neither does it without tcx, where the kernel would keep the filters."""
+    signal_twice_behind(lab, program=without_tcx())
+
+
+@test
+def signals_at_once(lab):
+    """Two signals while nothing can be written, before either can be dealt with: nothing stays attached then, either."""
+    for program in (None, without_tcx()):
+        reader, writer = os.pipe()
+        fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, 4096)
+        tracer = watch(lab, stdout=writer, program=program)
+        os.close(writer)
+        for _ in range(50):
+            scenario_named("linger0").play(paths(lab)[0])
+        time.sleep(0.5)
+        tracer.signal(signal.SIGSTOP)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            tracer.signal(number)
+        tracer.signal(signal.SIGCONT)
+        check(tracer.wait(5) in (128 + signal.SIGTERM, 128 + signal.SIGINT), f"exit code is {tracer.code}")
+        os.close(reader)
+        tracer.left_nothing()
 
 
 @test
