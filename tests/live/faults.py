@@ -535,15 +535,21 @@ def pipe_nonblocking(lab):
 
 # ---- signals ----
 
-def signal_twice_behind(lab, **settings):
-    """The first one cannot end what waits for its reader, but takes its programs off; the second one ends it at once."""
+def unread(lab, program):
+    """A tracer that waits for its reader, and the pipe's other end."""
     reader, writer = os.pipe()
     fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, 4096)
-    tracer = watch(lab, stdout=writer, **settings)
+    tracer = watch(lab, stdout=writer, program=program)
     os.close(writer)
     for _ in range(50):
         scenario_named("linger0").play(paths(lab)[0])
     time.sleep(0.5)
+    return tracer, reader
+
+
+def signal_twice_behind(lab, program):
+    """The first one cannot end what waits for its reader, but takes its programs off; the second one ends it at once."""
+    tracer, reader = unread(lab, program)
     tracer.signal(signal.SIGTERM)
     until(lambda: not tracer.attached(), "end of the programs")
     time.sleep(0.5)
@@ -556,26 +562,20 @@ def signal_twice_behind(lab, **settings):
 @test
 def signal_twice(lab):
     """A second signal ends what waits for its reader, and nothing stays attached."""
-    signal_twice_behind(lab)
+    signal_twice_behind(lab, None)
 
 
 @test
 def signal_twice_clsact(lab):
     """Neither does it without tcx, where the kernel would keep the filters."""
-    signal_twice_behind(lab, program=without_tcx())
+    signal_twice_behind(lab, without_tcx())
 
 
 @test
 def signals_at_once(lab):
     """Two signals while nothing can be written, before either can be dealt with: nothing stays attached then, either."""
     for program in (None, without_tcx()):
-        reader, writer = os.pipe()
-        fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, 4096)
-        tracer = watch(lab, stdout=writer, program=program)
-        os.close(writer)
-        for _ in range(50):
-            scenario_named("linger0").play(paths(lab)[0])
-        time.sleep(0.5)
+        tracer, reader = unread(lab, program)
         tracer.signal(signal.SIGSTOP)
         for number in (signal.SIGTERM, signal.SIGINT):
             tracer.signal(number)

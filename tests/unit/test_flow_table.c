@@ -449,6 +449,14 @@ static void test_forged_syn_before_close(void **state)
 	}
 }
 
+/* count: of all reports. */
+static void check_last_is_exact_reset(const struct subject *t, size_t count)
+{
+	assert_int_equal(t->count, count);
+	assert_int_equal(t->reports[count - 1].flow.state & FLOW_RESET, FLOW_RESET);
+	assert_int_equal(t->reports[count - 1].flow.reset.validity, RESET_EXACT);
+}
+
 static void test_forged_syn_before_reset(void **state)
 {
 	(void)state;
@@ -460,9 +468,7 @@ static void test_forged_syn_before_reset(void **state)
 		SEND(&t, 90 * MS, .from = from, .flags = SYN, .seq = 0x41234567);
 		SEND(&t, 100 * MS, .from = B, .flags = RST | ACK, .seq = 501, .ack = 51);
 		expire(&t, 60000);
-		assert_int_equal(t.count, 1);
-		assert_int_equal(t.reports[0].flow.state & FLOW_RESET, FLOW_RESET);
-		assert_int_equal(t.reports[0].flow.reset.validity, RESET_EXACT);
+		check_last_is_exact_reset(&t, 1);
 		tear_down(&t);
 	}
 }
@@ -485,9 +491,7 @@ static void test_reset_behind_reported_attempt(void **state)
 	assert_int_equal(t.reports[0].flow.state & FLOW_PROVEN, 0);
 	SEND(&t, 30 * SECOND, .from = B, .flags = RST | ACK, .seq = 501, .ack = 51);
 	expire(&t, 60000);
-	assert_int_equal(t.count, 2);
-	assert_int_equal(t.reports[1].flow.state & FLOW_RESET, FLOW_RESET);
-	assert_int_equal(t.reports[1].flow.reset.validity, RESET_EXACT);
+	check_last_is_exact_reset(&t, 2);
 	tear_down(&t);
 }
 
