@@ -1,4 +1,4 @@
-# SPDX-License-Identifier: GPL-2.0
+# SPDX-License-Identifier: GPL-2.0-or-later
 # tcpfin-trace. `make help` lists the targets.
 
 CC      ?= gcc
@@ -15,16 +15,16 @@ COMMA := ,
 CFLAGS   ?= -O2 -g
 WARNINGS := -Wall -Wextra -Wshadow
 # Paths are mapped so that two builds from one tree give the same binary wherever the tree is.
-override CFLAGS += -std=gnu11 $(WARNINGS) -MMD -MP -I$(B) -DTCPFIN_VERSION='"$(VERSION)"' -ffile-prefix-map=$(CURDIR)=.
+override CFLAGS += -std=gnu11 $(WARNINGS) -MMD -MP -I. -I$(B) -DTCPFIN_VERSION='"$(VERSION)"' -ffile-prefix-map=$(CURDIR)=.
 # libbpf and what it needs are static: the binary then needs libc and libpcap only.
 LIBS := -Wl,-Bstatic -lbpf -lelf -lz -lcap-ng -lseccomp -lmd -Wl,-Bdynamic -lpcap
 
 # Nothing shares its place on the stack: without CAP_PERFMON the verifier lets no half of a word be written over another.
 BPF_STACK  := -mllvm -no-stack-slot-sharing -mllvm -no-stack-coloring
 BPF_CFLAGS := -O2 -g -target bpf -mcpu=v3 $(BPF_STACK) $(WARNINGS) -Wno-unused-parameter -fdebug-prefix-map=$(CURDIR)=. \
-	      -I/usr/include/$(shell $(CC) -print-multiarch)
+	      -I. -I/usr/include/$(shell $(CC) -print-multiarch)
 
-USER_SRC  := $(wildcard user/*.c)
+USER_SRC  := $(wildcard user/*.c user/*/*.c)
 USER_OBJ  := $(USER_SRC:user/%.c=$(B)/user/%.o)
 LIB_OBJ   := $(filter-out $(B)/user/main.o,$(USER_OBJ))
 UNIT_SRC  := $(wildcard tests/unit/test_*.c)
@@ -67,16 +67,16 @@ $(B)/tcpfin_trace.bpf.o: bpf/tcpfin_trace.bpf.c $(wildcard bpf/*.h bpf/core/*.h)
 $(B)/sockets.bpf.o: bpf/sockets.bpf.c bpf/socket_event.h vmlinux/vmlinux.h Makefile
 	$(compile_bpf)
 
-$(B)/ahead.bpf.o: bpf/ahead.bpf.c bpf/ahead_record.h vmlinux/vmlinux.h Makefile
+$(B)/tcx_order.bpf.o: bpf/tcx_order.bpf.c bpf/tcx_order_record.h vmlinux/vmlinux.h Makefile
 	$(compile_bpf)
 
 $(B)/user/%.o: user/%.c Makefile
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(CFLAGS) -c $< -o $@
 
-$(B)/user/source_live.o: $(B)/tcpfin_trace.skel.h
-$(B)/user/sockets.o: $(B)/sockets.skel.h
-$(B)/user/ahead.o: $(B)/ahead.skel.h
+$(B)/user/live/live.o: $(B)/tcpfin_trace.skel.h
+$(B)/user/sockets/socket_events.o: $(B)/sockets.skel.h
+$(B)/user/attach/tcx_order.o: $(B)/tcx_order.skel.h
 
 $(B)/tcpfin-trace: $(USER_OBJ)
 	$(CC) $(LDFLAGS) $^ $(LIBS) -o $@
@@ -84,7 +84,7 @@ $(B)/tcpfin-trace: $(USER_OBJ)
 # ---- kernel types ----
 
 # The subset of kernel types against the running kernel's BTF.
-check-vmlinux: $(B)/sockets.bpf.o $(B)/ahead.bpf.o
+check-vmlinux: $(B)/sockets.bpf.o $(B)/tcx_order.bpf.o
 	@PATH=$$PATH:/usr/sbin $(PYTHON) vmlinux/check.py $(subst $() ,$(COMMA),$^) vmlinux/README.md
 
 # ---- install ----
@@ -110,7 +110,7 @@ deps deps-kernels:
 
 install: all
 	install -D -m 755 $(B)/tcpfin-trace $(DESTDIR)$(PREFIX)/sbin/tcpfin-trace
-	install -D -m 644 user/tcpfin-trace.8 $(DESTDIR)$(PREFIX)/share/man/man8/tcpfin-trace.8
+	install -D -m 644 user/man/tcpfin-trace.8 $(DESTDIR)$(PREFIX)/share/man/man8/tcpfin-trace.8
 	install -D -m 644 user/completions/tcpfin-trace.bash \
 		$(DESTDIR)$(PREFIX)/share/bash-completion/completions/tcpfin-trace
 	install -d $(DESTDIR)$(PREFIX)/lib/systemd/system
@@ -156,9 +156,9 @@ test-programs: $(UNIT_BIN) $(B)/tests/diff $(B)/tests/budget $(B)/tests/flood $(
 $(B)/tests/diff: $(wildcard tests/diff/*.[ch]) $(LIB_OBJ) $(B)/tcpfin_trace.skel.h Makefile
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(filter-out -MMD -MP,$(CFLAGS)) $(filter %.c,$^) \
-		$(filter-out $(B)/user/flow_table.o,$(LIB_OBJ)) $(LIBS) -o $@
+		$(filter-out $(B)/user/capture/flow_table.o,$(LIB_OBJ)) $(LIBS) -o $@
 
-$(B)/tests/budget: tests/bench/budget.c $(B)/tcpfin_trace.skel.h $(B)/ahead.skel.h Makefile
+$(B)/tests/budget: tests/bench/budget.c $(B)/tcpfin_trace.skel.h $(B)/tcx_order.skel.h Makefile
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(filter-out -MMD -MP,$(CFLAGS)) $< $(LIBS) -o $@
 

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+/* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Telling user space. Of closing flows, the ring carries no more than notices: they stay in their table until user
  * space collects them (sweep.bpf.h), so a full ring delays a record and never loses it.
@@ -8,7 +8,7 @@
 #ifndef TCPFIN_EMIT_BPF_H
 #define TCPFIN_EMIT_BPF_H
 
-#include "traffic.bpf.h"
+#include "bpf/traffic.bpf.h"
 
 /*
  * A notice about a closing flow. The flow stays in its table: without the notice, which is lost if the ring is full, a

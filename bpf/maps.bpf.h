@@ -1,6 +1,6 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+/* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Maps and settings of the BPF object. user/flow_table.c is the twin for capture files.
+ * Maps and settings of the BPF object. user/capture/flow_table.c is the twin for capture files.
  *
  * Who may remove what: unproven flows are removed by the packet programs and the sweep, established flows by them when
  * they begin to close or are idle, closing flows by the sweep only. It is run by one thread of user space. Single
@@ -9,10 +9,10 @@
 #ifndef TCPFIN_MAPS_BPF_H
 #define TCPFIN_MAPS_BPF_H
 
-#include "core/record.h"
-#include "core/traffic.h"
-#include "settings.h"
-#include "tables.h"
+#include "bpf/core/flow_event.h"
+#include "bpf/core/traffic.h"
+#include "bpf/settings.h"
+#include "bpf/tables.h"
 
 const volatile struct settings settings = {};
 struct sweep_request sweep_request = {};
@@ -37,10 +37,10 @@ struct {
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, EVIDENCE_CELLS);
+	__uint(max_entries, LAST_SEEN_CELLS);
 	__type(key, __u32);
-	__type(value, struct evidence);
-} evidence SEC(".maps");
+	__type(value, struct last_seen);
+} last_seen SEC(".maps");
 
 /* Sizes of the tables are set by the loader. */
 
@@ -106,7 +106,7 @@ struct work {
 	__u32 tries;
 	struct tcp_options options;
 	struct traffic_entry traffic; /* on its way into its table */
-	struct flow_event_head head; /* with what follows, a struct flow_event */
+	struct flow_event_head head;  /* with what follows, a struct flow_event */
 	struct {
 		__u32 lock; /* laid out as struct closing: a value that holds a lock cannot lie in a per-CPU map */
 		__u32 hash;
@@ -169,11 +169,11 @@ static __always_inline __u32 watch_index(__u32 hash)
 	return hash & (WATCH_CELLS - 1);
 }
 
-static __always_inline struct evidence *evidence_get(__u32 hash)
+static __always_inline struct last_seen *evidence_get(__u32 hash)
 {
-	__u32 index = hash & (EVIDENCE_CELLS - 1);
+	__u32 index = hash & (LAST_SEEN_CELLS - 1);
 
-	return bpf_map_lookup_elem(&evidence, &index);
+	return bpf_map_lookup_elem(&last_seen, &index);
 }
 
 static __always_inline void watch_raise(__u32 hash)

@@ -1,11 +1,11 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * What the loader tells the BPF object: constants fixed before loading, and the request to a sweep. Both worlds.
  */
 #ifndef TCPFIN_SETTINGS_H
 #define TCPFIN_SETTINGS_H
 
-#include "core/flow.h"
+#include "bpf/core/flow.h"
 
 /* In .rodata, so that the verifier sees constants and what is off is dead code. */
 struct settings {

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * What a socket of this host tells when its state changes: one event of the sockets' rings. Both worlds; the includer
  * brings the __u types.
@@ -8,8 +8,18 @@
 
 /* The kernel's numbers of states (include/net/tcp_states.h). */
 enum {
-	SOCKET_ESTABLISHED = 1, SOCKET_SYN_SENT, SOCKET_SYN_RECV, SOCKET_FIN_WAIT1, SOCKET_FIN_WAIT2, SOCKET_TIME_WAIT,
-	SOCKET_CLOSE, SOCKET_CLOSE_WAIT, SOCKET_LAST_ACK, SOCKET_LISTEN, SOCKET_CLOSING, SOCKET_STATES
+	SOCKET_ESTABLISHED = 1,
+	SOCKET_SYN_SENT,
+	SOCKET_SYN_RECV,
+	SOCKET_FIN_WAIT1,
+	SOCKET_FIN_WAIT2,
+	SOCKET_TIME_WAIT,
+	SOCKET_CLOSE,
+	SOCKET_CLOSE_WAIT,
+	SOCKET_LAST_ACK,
+	SOCKET_LISTEN,
+	SOCKET_CLOSING,
+	SOCKET_STATES
 };
 
 enum socket_event_kind {
@@ -32,26 +42,26 @@ enum {
 
 /* Which end of which connection, seen from the socket. */
 struct socket_id {
-	__u8 local[16], remote[16]; /* network byte order; IPv4 uses the first four */
+	__u8 local[16], remote[16];    /* network byte order; IPv4 uses the first four */
 	__u16 local_port, remote_port; /* host byte order */
 	__u32 family;                  /* 4 or 6; IPv4-mapped is 4 */
 };
 
 struct socket_event {
-	__u64 time;          /* ns, CLOCK_MONOTONIC, as the packets' */
+	__u64 time; /* ns, CLOCK_MONOTONIC, as the packets' */
 	__u64 cgroup;
 	struct socket_id id;
-	__u32 netns;         /* inode number; 0 for SOCKET_RESET_ANSWER */
-	__u32 isn;           /* the other end's initial sequence number: it tells connections of one tuple apart */
+	__u32 netns; /* inode number; 0 for SOCKET_RESET_ANSWER */
+	__u32 isn;   /* the other end's initial sequence number: it tells connections of one tuple apart */
 	__u32 pid, uid;
-	__u32 unread;        /* bytes received that the application has not read */
-	__u32 unsent;        /* bytes written that have not been sent once */
-	__u32 srtt;          /* us, 0 unknown */
+	__u32 unread; /* bytes received that the application has not read */
+	__u32 unsent; /* bytes written that have not been sent once */
+	__u32 srtt;   /* us, 0 unknown */
 	__u32 retransmits;
-	__u32 reason;        /* enum sk_rst_reason of the running kernel */
-	__u32 number;        /* of SOCKET_RESET_ANSWER: seq or ack of the RST */
+	__u32 reason; /* enum sk_rst_reason of the running kernel */
+	__u32 number; /* of SOCKET_RESET_ANSWER: seq or ack of the RST */
 	__u8 kind, from, to;
-	__u8 flags;          /* SOCKET_ bits */
+	__u8 flags; /* SOCKET_ bits */
 	char name[SOCKET_NAME];
 	__u32 pad;
 };

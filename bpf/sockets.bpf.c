@@ -1,17 +1,17 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * The socket's side: tracepoints at state changes and resets, each of them optional. Nothing runs for a segment.
  *
  * A tracepoint runs in whatever context the change has: often a softirq, where the current process is a bystander.
  * socket_process() tells when it is not.
  */
-#include "../vmlinux/vmlinux.h"
+#include "vmlinux/vmlinux.h"
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_core_read.h>
 #include <bpf/bpf_endian.h>
 #include <bpf/bpf_tracing.h>
 
-#include "socket_event.h"
+#include "bpf/socket_event.h"
 
 char LICENSE[] SEC("license") = "GPL";
 
@@ -52,7 +52,8 @@ static __always_inline void fill_id(struct socket_id *id, const struct sock *sk)
 {
 	const struct inet_sock *inet = (const void *)sk;
 	struct in6_addr local, remote;
-	__be32 local4 = BPF_CORE_READ(sk, __sk_common.skc_rcv_saddr), remote4 = BPF_CORE_READ(sk, __sk_common.skc_daddr);
+	__be32 local4 = BPF_CORE_READ(sk, __sk_common.skc_rcv_saddr),
+	       remote4 = BPF_CORE_READ(sk, __sk_common.skc_daddr);
 
 	id->local_port = bpf_ntohs(BPF_CORE_READ(inet, inet_sport)); /* skc_num is 0 once the port is given back */
 	id->remote_port = bpf_ntohs(BPF_CORE_READ(sk, __sk_common.skc_dport));

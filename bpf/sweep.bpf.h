@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+/* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * What is to be reported because its time has come: closing flows that have settled, whose keys user space has from the
  * notices, and what only a look at all finds: handshakes that nobody answered, closes that nobody finished, ends whose
@@ -8,7 +8,7 @@
 #ifndef TCPFIN_SWEEP_BPF_H
 #define TCPFIN_SWEEP_BPF_H
 
-#include "track.bpf.h"
+#include "bpf/track.bpf.h"
 
 struct sweep {
 	struct sweep_request request;
@@ -91,8 +91,8 @@ static long sweep_unproven_set(__u32 n, struct sweep *s)
 
 	if (!set)
 		return 1;
-	unrolled
-	for (i = 0; i < UNPROVEN_WAYS; i++) {
+	unrolled for (i = 0; i < UNPROVEN_WAYS; i++)
+	{
 		/* A glance without the lock; what looks due is judged again under it. */
 		if (set->tag[i] && sweep_unproven_due(s, &set->entry[i].flow))
 			sweep_unproven_entry(s, index, i);
@@ -111,8 +111,7 @@ static __always_inline flag_t collect_body(const struct sweep *s, struct closing
 	if (due) {
 		c->hash = ~c->hash;
 		e->body.flow = c->body.flow;
-		unrolled
-		for (i = 0; i < FLOW_LOG_CLOSING && i < c->body.flow.log_len; i++)
+		unrolled for (i = 0; i < FLOW_LOG_CLOSING && i < c->body.flow.log_len; i++)
 			e->body.log[i] = c->body.log[i];
 	}
 	bpf_spin_unlock(&c->lock);

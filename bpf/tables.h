@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * What the kernel's tables hold, for the BPF object and for its loader.
  */
@@ -7,7 +7,7 @@
 
 #include <linux/bpf.h>
 
-#include "core/record.h"
+#include "bpf/core/flow_event.h"
 
 #define UNPROVEN_WAYS 8
 
@@ -20,7 +20,7 @@ CORE_ASSERT_SIZE(struct unproven, 448);
 
 struct unproven_set {
 	struct bpf_spin_lock lock;
-	__u64 changes; /* so many times an entry has come to its place or has left it */
+	__u64 changes;            /* so many times an entry has come to its place or has left it */
 	__u32 tag[UNPROVEN_WAYS]; /* hash of the entry with its lowest bit set, 0 where free */
 	struct unproven entry[UNPROVEN_WAYS];
 };

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * The programs. A packet meets a small one on its hook, which parses it and lets it go: that is all for data and ACKs
  * of established flows. For the few others it jumps to a large one, which tracks the flow and is shared by the hooks of
@@ -9,8 +9,8 @@
 #include <linux/pkt_cls.h>
 #include <bpf/bpf_helpers.h>
 
-#include "track.bpf.h"
-#include "sweep.bpf.h"
+#include "bpf/track.bpf.h"
+#include "bpf/sweep.bpf.h"
 
 char LICENSE[] SEC("license") = "GPL";
 
@@ -74,13 +74,13 @@ static __always_inline void count_packet(enum packet_verdict verdict)
  */
 static __always_inline flag_t watch_wants(const struct tcp_segment *s, __u64 side, __u64 hash)
 {
-	struct evidence *known;
+	struct last_seen *known;
 
 	if (s->flags & TCP_CONTROL)
 		return 1;
 	known = evidence_get(hash >> 32);
 	if (known)
-		evidence_note(known, s, side, hash);
+		last_seen_note(known, s, side, hash);
 	return watch.live[watch_index(hash >> 32)] != 0;
 }
 

@@ -1,7 +1,7 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+/* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * From a segment to the flow it belongs to: which table, which step, and moving flows from one table to the next.
- * user/flow_table.c decides the same way for capture files.
+ * user/capture/flow_table.c decides the same way for capture files.
  *
  * A step copies the flow under its lock, runs on the copy, and is stored under the lock if the flow's version has not
  * moved; otherwise the segment is tracked anew (NEXT_TRACK). Functions without `static` are global ones: the verifier
@@ -12,7 +12,7 @@
 
 #include <linux/errno.h>
 
-#include "emit.bpf.h"
+#include "bpf/emit.bpf.h"
 
 static __always_inline void unproven_bury(const struct flow_key *key, const struct flow *f);
 
@@ -31,10 +31,10 @@ __noinline int work_step(void)
 /* The conversation has ended, with a step or for want of one. */
 static __always_inline void conversation_ended(const struct flow_key *key)
 {
-	struct evidence *known = evidence_get(key->hash);
+	struct last_seen *known = evidence_get(key->hash);
 
 	if (known)
-		evidence_forget(known, flow_key_hash(key));
+		last_seen_forget(known, flow_key_hash(key));
 }
 
 /* A tombstone stays behind a closing flow, and no evidence. */
@@ -154,8 +154,8 @@ static __noinline int closing_segment(struct work *w)
 	struct closing *c;
 	__u32 g;
 
-	unrolled
-	for (g = 0; g < FLOW_GENERATIONS; g++) {
+	unrolled for (g = 0; g < FLOW_GENERATIONS; g++)
+	{
 		w->key.generation = g;
 		c = bpf_map_lookup_elem(&closing, &w->key);
 		if (c && !(c->body.flow.state & FLOW_REPLACED))
@@ -173,8 +173,8 @@ static __always_inline void closing_leave_tuple(struct work *w)
 	struct closing *c;
 	__u32 g;
 
-	unrolled
-	for (g = 0; g < FLOW_GENERATIONS; g++) {
+	unrolled for (g = 0; g < FLOW_GENERATIONS; g++)
+	{
 		w->key.generation = g;
 		c = bpf_map_lookup_elem(&closing, &w->key);
 		if (c)
@@ -197,8 +197,8 @@ static __noinline int closing_insert(struct work *w)
 
 	w->value.hash = w->key.hash;
 	watch_raise(w->key.hash); /* before it can be found: the filter must never hide a step */
-	unrolled
-	for (g = 0; g < FLOW_GENERATIONS; g++) {
+	unrolled for (g = 0; g < FLOW_GENERATIONS; g++)
+	{
 		w->key.generation = g;
 		if (g)
 			__sync_fetch_and_add(&reused_tuples, 1);
@@ -256,10 +256,7 @@ static __always_inline flag_t unproven_may_have(const struct unproven_set *set, 
 {
 	__u32 i;
 
-	unrolled
-	for (i = 0; i < UNPROVEN_WAYS; i++)
-		if (reload(set->tag[i]) == tag)
-			return 1;
+	unrolled for (i = 0; i < UNPROVEN_WAYS; i++) if (reload(set->tag[i]) == tag) return 1;
 	return 0;
 }
 
@@ -289,15 +286,15 @@ __noinline int unproven_seek(const struct flow_key *key, __u32 create)
 	set = unproven_set_of(key->hash);
 	if (!set)
 		return UNPROVEN_WAYS;
-	unrolled
-	for (i = 0; i < UNPROVEN_WAYS; i++) {
+	unrolled for (i = 0; i < UNPROVEN_WAYS; i++)
+	{
 		if (set->tag[i] == (key->hash | 1) && unproven_is(&set->entry[i], key))
 			return i;
 	}
 	if (!create)
 		return UNPROVEN_WAYS;
-	unrolled
-	for (i = 0; i < UNPROVEN_WAYS; i++) {
+	unrolled for (i = 0; i < UNPROVEN_WAYS; i++)
+	{
 		__u64 live, age;
 
 		if (!set->tag[i]) /* without a look at the entry, which is cold */
@@ -343,7 +340,8 @@ static __always_inline void unproven_load(struct work *w, struct unproven_set *s
 		goto out;
 	}
 	w->found = UNPROVEN_READY;
-	if (!create && others && e->flow.state & FLOW_TOMBSTONE) { /* its closing flow may be there yet, and comes first */
+	if (!create && others &&
+	    e->flow.state & FLOW_TOMBSTONE) { /* its closing flow may be there yet, and comes first */
 		w->found = 0;
 		goto out;
 	}
@@ -356,8 +354,7 @@ static __always_inline void unproven_load(struct work *w, struct unproven_set *s
 		w->tag = 0;
 	}
 	w->value.body.flow = e->flow;
-	unrolled
-	for (i = 0; i < FLOW_LOG_UNPROVEN && i < e->flow.log_len; i++) /* the rest may be cold */
+	unrolled for (i = 0; i < FLOW_LOG_UNPROVEN && i < e->flow.log_len; i++) /* the rest may be cold */
 		w->value.body.log[i] = e->log[i];
 out:
 	bpf_spin_unlock(&set->lock);
@@ -562,14 +559,14 @@ static __noinline int established_replace(struct work *w)
 /* A handshake was completed: the flow at hand is established from now on. */
 static __always_inline void track_established(struct work *w)
 {
-	struct evidence *known = evidence_get(w->key.hash);
+	struct last_seen *known = evidence_get(w->key.hash);
 	struct established new = {};
 	int err; /* before Linux 6.4 the upper half of a long would not be set */
 
 	new.open = w->value.body.flow.open;
 	new.hash = w->key.hash;
 	if (known)
-		flow_leave_evidence(&w->value.body.flow, known, flow_key_hash(&w->key));
+		flow_leave_last_seen(&w->value.body.flow, known, flow_key_hash(&w->key));
 	err = bpf_map_update_elem(&established, &w->key, &new, BPF_NOEXIST); /* hardly ever is there another */
 	if (err == -EEXIST) {
 		established_replace(w);
@@ -612,10 +609,10 @@ enum { BEGIN_PLACED, BEGIN_RACED, BEGIN_STRAY };
 static __noinline int begin_step(struct work *w)
 {
 	struct flow *f = &w->value.body.flow;
-	struct evidence *known = evidence_get(w->key.hash);
+	struct last_seen *known = evidence_get(w->key.hash);
 
 	if (known)
-		flow_lend_evidence(f, known, flow_key_hash(&w->key));
+		flow_lend_last_seen(f, known, flow_key_hash(&w->key));
 	flow_turn_begin(&w->turn, f, w->value.body.log, FLOW_LOG_CLOSING, w->turn.side);
 	work_step();
 	flow_turn_end(&w->turn, w->value.body.log, FLOW_LOG_CLOSING);
@@ -655,7 +652,7 @@ static __always_inline int begin_established(struct work *w, struct established 
 /* A FIN or RST of a connection that we know nothing of but, perhaps, its last segments. */
 static __always_inline int begin_midstream(struct work *w)
 {
-	struct evidence *known = evidence_get(w->key.hash);
+	struct last_seen *known = evidence_get(w->key.hash);
 	struct flow *f = &w->value.body.flow;
 	int inserted;
 

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+/* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * --all-segments: what the segments of each connection add up to, in a table of its own beside the flows. Without the
  * option all of this is dead code to the verifier, which takes it out.
@@ -10,7 +10,7 @@
 #ifndef TCPFIN_TRAFFIC_BPF_H
 #define TCPFIN_TRAFFIC_BPF_H
 
-#include "maps.bpf.h"
+#include "bpf/maps.bpf.h"
 
 #define TRAFFIC_MOVED 0x80
 

@@ -1,20 +1,20 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * Wiring: options, one of the two sources, the reporter, the summary. Or one of the few things that are no watching.
  */
 #include <locale.h>
 #include <unistd.h>
 
-#include "counters.h"
-#include "host_watch.h"
-#include "interfaces.h"
-#include "log.h"
-#include "reporter.h"
-#include "sink.h"
-#include "source_file.h"
-#include "source_live.h"
-#include "stuck.h"
-#include "time_wait.h"
+#include "user/record/counters.h"
+#include "user/host/host_table.h"
+#include "user/attach/interfaces.h"
+#include "user/base/log.h"
+#include "user/reporter.h"
+#include "user/base/sink.h"
+#include "user/capture/replay.h"
+#include "user/live/live.h"
+#include "user/host/stuck.h"
+#include "user/host/time_wait.h"
 
 static void print_summary(const struct reporter *reporter, const uint64_t counters[COUNTERS])
 {
@@ -41,12 +41,12 @@ int main(int argc, char **argv)
 	if (options.cleanup)
 		return interfaces_cleanup(&options);
 	if (options.stuck || options.time_wait)
-		return host_watch_run(&options, options.stuck ? stuck_print : time_wait_print);
+		return host_table_run(&options, options.stuck ? stuck_print : time_wait_print);
 	reporter_init(&reporter, &options);
 	if (options.read_file)
-		code = source_file_run(&reporter, &options, counters);
+		code = replay_run(&reporter, &options, counters);
 	else
-		code = source_live_run(&reporter, &options, counters);
+		code = live_run(&reporter, &options, counters);
 	if (code == EXIT_FINE)
 		code = reporter_exit_code(&reporter);
 	if (!options.quiet && (code == EXIT_FINE || reporter.summary.records))

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * What is reported, and in which style.
  */
@@ -9,9 +9,9 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-#include "log.h"
-#include "reporter.h"
-#include "sink.h"
+#include "user/base/log.h"
+#include "user/reporter.h"
+#include "user/base/sink.h"
 
 #define DEFAULT_COLUMNS 80
 
@@ -58,6 +58,14 @@ void reporter_flush(struct reporter *r)
 	r->out.len = 0;
 }
 
+static bool passes(const struct filter *f, const struct record *r)
+{
+	const struct filter_end ends[2] = {{r->end[SOURCE].ip, r->end[SOURCE].port},
+					   {r->end[DESTINATION].ip, r->end[DESTINATION].port}};
+
+	return filter_passes(f, r->outcome, r->family, ends);
+}
+
 void reporter_flow(struct reporter *r, const struct flow_key *key, const struct flow *f, const struct flow_segment *log,
 		   const struct verdict_context *context)
 {
@@ -68,7 +76,7 @@ void reporter_flow(struct reporter *r, const struct flow_key *key, const struct 
 	verdict(&record, key, f, log, context);
 	if (record.outcome == OUTCOME_OPEN && !r->options->show_open)
 		return;
-	if (!filter_passes(&r->options->filter, &record))
+	if (!passes(&r->options->filter, &record))
 		return;
 	summary_add(&r->summary, &record);
 	format_record(&r->out, r->options->format, &r->style, &record);

@@ -1,13 +1,13 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The end of the line: flow -> verdict -> filter -> summary -> format -> sink. Both sources feed it.
  */
 #ifndef TCPFIN_REPORTER_H
 #define TCPFIN_REPORTER_H
 
-#include "options.h"
-#include "summary.h"
-#include "verdict.h"
+#include "user/cli/options.h"
+#include "user/format/summary.h"
+#include "user/record/verdict.h"
 
 struct reporter {
 	const struct options *options;

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-# SPDX-License-Identifier: GPL-2.0
+# SPDX-License-Identifier: GPL-2.0-or-later
 """
 check.py OBJECT[,OBJECT...] README [BTF]: compares the kernel types that the objects were compiled with to those of the
 running kernel, and the README's table to both.
@@ -14,7 +14,7 @@ import sys
 
 RECORDS = ("STRUCT", "UNION")
 # UAPI, or not the kernel's at all: defined by BPF and by our own headers.
-OURS = re.compile(r"socket_id|socket_event|ahead_record|sender|____.*|trace_.*")
+OURS = re.compile(r"socket_id|socket_event|tcx_order_record|sender|____.*|trace_.*")
 
 
 class Types:

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The kernel's types as far as programs here read them. Nothing in it is the kernel's layout: the loader moves every
  * access to where the running kernel has the field. README.md names each field's user; `make check-vmlinux` compares.

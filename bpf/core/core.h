@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The ground everything in core/ stands on: fixed-width types, big-endian loads, serial arithmetic.
  *
@@ -51,23 +51,25 @@ typedef _Bool flag_t; /* for locals and results only: never part of a shared str
 #endif
 
 /* One of two members of a struct. Loaded before it is chosen, or clang would work out its address from the condition. */
-#define either(condition, one, other) ({                \
-	__u64 one_ = (one), other_ = (other);           \
-	opaque(one_);                                   \
-	opaque(other_);                                 \
-	(__typeof__(one))((condition) ? one_ : other_); \
-})
+#define either(condition, one, other)                           \
+	({                                                      \
+		__u64 one_ = (one), other_ = (other);           \
+		opaque(one_);                                   \
+		opaque(other_);                                 \
+		(__typeof__(one))((condition) ? one_ : other_); \
+	})
 
 /* The array's element of one side or the other. Likewise: a constant is added, in one branch only. */
 #ifdef __bpf__
-#define of_side(array, side) (*({                  \
-	__typeof__(&(array)[0]) at_ = &(array)[0]; \
-	if (side) {                                \
-		at_ = &(array)[1];                 \
-		opaque(at_);                       \
-	}                                          \
-	at_;                                       \
-}))
+#define of_side(array, side)                               \
+	(*({                                               \
+		__typeof__(&(array)[0]) at_ = &(array)[0]; \
+		if (side) {                                \
+			at_ = &(array)[1];                 \
+			opaque(at_);                       \
+		}                                          \
+		at_;                                       \
+	}))
 #else
 #define of_side(array, side) ((array)[!!(side)])
 #endif
@@ -77,11 +79,12 @@ typedef _Bool flag_t; /* for locals and results only: never part of a shared str
  * pointer must never be where nothing may be read, as at a lock in front of it.
  */
 #ifdef __bpf__
-#define element(array, index) (*({             \
-	__typeof__(&(array)[0]) at_ = (array); \
-	opaque(at_);                           \
-	at_ + (index);                         \
-}))
+#define element(array, index)                          \
+	(*({                                           \
+		__typeof__(&(array)[0]) at_ = (array); \
+		opaque(at_);                           \
+		at_ + (index);                         \
+	}))
 #else
 #define element(array, index) ((array)[index])
 #endif

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * A read position in packet bytes. This is the only place that compares a pointer with the packet's end; the
  * comparison is written as the verifier recognises it (pos + n > end, never end - pos < n).
@@ -6,15 +6,15 @@
 #ifndef TCPFIN_CURSOR_H
 #define TCPFIN_CURSOR_H
 
-#include "core.h"
+#include "bpf/core/core.h"
 
 struct cursor {
 	const __u8 *pos;
 	const __u8 *end; /* one past the last byte that may be read */
 #ifdef __bpf__
 	/* For cursor_copy. */
-	__u32 off;       /* of pos, from the packet's start */
-	void *packet;    /* the hook's context */
+	__u32 off;                                                /* of pos, from the packet's start */
+	void *packet;                                             /* the hook's context */
 	long (*load)(void *packet, __u32 off, void *to, __u32 n); /* the helper that reads its bytes */
 #endif
 };

@@ -1,27 +1,27 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * One connection: what was seen of its opening and its close, and flow_step(), which adds one segment.
  *
  * A flow keeps facts (first copies, numbers, times, the ordered log); what they mean is decided once, at report time,
- * from the facts (user/verdict.c). Everything here is changed under the lock of the flow's owner, never calls out and
+ * from the facts (user/record/verdict.c). Everything here is changed under the lock of the flow's owner, never calls out and
  * never reads a clock: time is the segment's.
  */
 #ifndef TCPFIN_FLOW_H
 #define TCPFIN_FLOW_H
 
-#include "evidence.h"
-#include "watch.h"
+#include "bpf/core/last_seen.h"
+#include "bpf/core/watch.h"
 
 /* ---- the opening: all that an established flow keeps ---- */
 
 enum {
-	OPEN_SYN = 1,     /* a SYN was seen: isn[source], syn.time */
-	OPEN_SYNACK = 2,  /* a matching SYN-ACK: isn of both sides */
-	OPEN_ACK = 4,     /* the handshake was completed with matching numbers */
-	OPEN_CROSSED = 8, /* both sides sent a SYN (RFC 9293 section 3.5, simultaneous open) */
+	OPEN_SYN = 1,       /* a SYN was seen: isn[source], syn.time */
+	OPEN_SYNACK = 2,    /* a matching SYN-ACK: isn of both sides */
+	OPEN_ACK = 4,       /* the handshake was completed with matching numbers */
+	OPEN_CROSSED = 8,   /* both sides sent a SYN (RFC 9293 section 3.5, simultaneous open) */
 	OPEN_SYN_DATA = 16, /* the SYN-ACK acknowledged the SYN's payload (RFC 7413) */
 	OPEN_ACK_MORE = 64, /* the segment that completed the handshake was more than an ACK */
-	OPEN_INSIDE = 32, /* the SYN came while the tuple had a connection (RFC 5961 section 4) */
+	OPEN_INSIDE = 32,   /* the SYN came while the tuple had a connection (RFC 5961 section 4) */
 };
 
 struct flow_open {
@@ -32,36 +32,36 @@ struct flow_open {
 	__u16 vlan[PACKET_MAX_TAGS];
 	__u8 syn_flags, synack_flags;
 	__u8 syn_copies, synack_copies; /* retransmissions; 255 means at least that */
-	__u8 wscale[2];               /* by side, SEGMENT_NO_WSCALE where not offered or not seen */
-	__u8 ttl[2];                  /* by side, of the handshake */
-	__u8 seen;                    /* OPEN_ bits */
-	__u8 source;                  /* side that opened the connection */
-	__u8 resets_ignored;          /* RSTs that their receiver would not accept */
-	__u8 idle;                    /* ageing: see flow_idle_round */
+	__u8 wscale[2];                 /* by side, SEGMENT_NO_WSCALE where not offered or not seen */
+	__u8 ttl[2];                    /* by side, of the handshake */
+	__u8 seen;                      /* OPEN_ bits */
+	__u8 source;                    /* side that opened the connection */
+	__u8 resets_ignored;            /* RSTs that their receiver would not accept */
+	__u8 idle;                      /* ageing: see flow_idle_round */
 };
 CORE_ASSERT_SIZE(struct flow_open, 56);
 
 /* ---- the log ---- */
 
 enum {
-	SEGMENT_COPY = 1,    /* retransmission of a segment seen before */
-	SEGMENT_IGNORED = 2, /* its receiver would not act on it: wrong numbers or contradicting flags */
-	SEGMENT_FOLDED = 4,  /* plain data or ACKs, `count` of them: len is their sum */
+	SEGMENT_COPY = 1,     /* retransmission of a segment seen before */
+	SEGMENT_IGNORED = 2,  /* its receiver would not act on it: wrong numbers or contradicting flags */
+	SEGMENT_FOLDED = 4,   /* plain data or ACKs, `count` of them: len is their sum */
 	SEGMENT_RECALLED = 8, /* of a handshake, from what the opening keeps: that is not the IP id */
 };
 
 struct flow_segment {
-	__u64 time;  /* ns, of the first one */
-	__u32 seq;   /* of the first one */
-	__u32 ack;   /* of the last one */
+	__u64 time; /* ns, of the first one */
+	__u32 seq;  /* of the first one */
+	__u32 ack;  /* of the last one */
 	__u32 len;
 	__u32 count;
 	__u16 win;
 	__u16 ip_id;
 	__u8 flags;
 	__u8 ttl;
-	__u8 side;   /* sender */
-	__u8 mark;   /* SEGMENT_ bits */
+	__u8 side; /* sender */
+	__u8 mark; /* SEGMENT_ bits */
 };
 CORE_ASSERT_SIZE(struct flow_segment, 32);
 
@@ -72,11 +72,11 @@ CORE_ASSERT_SIZE(struct flow_segment, 32);
 /* ---- the close ---- */
 
 enum {
-	SIDE_END = 1,         /* end is known */
-	SIDE_ACK = 2,         /* ack is known */
-	SIDE_FIN = 4,         /* a FIN was accepted: t_fin, fin_end, fin_ack */
-	SIDE_FIN_ACKED = 8,   /* the other side acknowledged it: t_fin_acked */
-	SIDE_FIN_NEXT = 16,   /* the FIN's first copy followed the side's highest byte: no copy before it was missed */
+	SIDE_END = 1,          /* end is known */
+	SIDE_ACK = 2,          /* ack is known */
+	SIDE_FIN = 4,          /* a FIN was accepted: t_fin, fin_end, fin_ack */
+	SIDE_FIN_ACKED = 8,    /* the other side acknowledged it: t_fin_acked */
+	SIDE_FIN_NEXT = 16,    /* the FIN's first copy followed the side's highest byte: no copy before it was missed */
 	SIDE_FIN_PARTIAL = 32, /* the FIN came in a first fragment: fin_end is a lower bound until acknowledged */
 	SIDE_FIN_ANSWERS = 64, /* the FIN's first copy was the first acknowledgment of the other side's FIN */
 };
@@ -111,24 +111,24 @@ struct flow_reset {
 	__u8 flags;    /* of the segment */
 	__u8 validity; /* enum reset_validity */
 	__u8 ttl;
-	__u8 mptcp;    /* subtype of its MPTCP option (RFC 8684: 7 fast close, 8 reset) */
-	__u8 copies;   /* further RSTs of this side */
+	__u8 mptcp;  /* subtype of its MPTCP option (RFC 8684: 7 fast close, 8 reset) */
+	__u8 copies; /* further RSTs of this side */
 	__u8 pad[2];
 };
 CORE_ASSERT_SIZE(struct flow_reset, 32);
 
 enum {
-	FLOW_PROVEN = 1,     /* both sides took part, with matching numbers */
-	FLOW_MIDSTREAM = 2,  /* no part of the handshake was seen */
-	FLOW_BEGUN = 4,      /* a close began: a FIN or an acceptable RST */
-	FLOW_GRACEFUL = 8,   /* both FINs were acknowledged */
-	FLOW_RESET = 16,     /* an acceptable RST ended the connection */
+	FLOW_PROVEN = 1,      /* both sides took part, with matching numbers */
+	FLOW_MIDSTREAM = 2,   /* no part of the handshake was seen */
+	FLOW_BEGUN = 4,       /* a close began: a FIN or an acceptable RST */
+	FLOW_GRACEFUL = 8,    /* both FINs were acknowledged */
+	FLOW_RESET = 16,      /* an acceptable RST ended the connection */
 	FLOW_LATE_RESET = 32, /* an RST after both FINs were acknowledged */
-	FLOW_REPLACED = 64,  /* a new connection took the tuple */
-	FLOW_REPEATED = 128, /* a FIN came again after the end: its acknowledgment belongs to the record */
+	FLOW_REPLACED = 64,   /* a new connection took the tuple */
+	FLOW_REPEATED = 128,  /* a FIN came again after the end: its acknowledgment belongs to the record */
 	/* bits of the flow's owner, not of flow_step */
 	FLOW_TOMBSTONE = 1024, /* reported; stays only to recognise copies */
-	FLOW_REOPENED = 4096, /* was established: the log begins after the handshake */
+	FLOW_REOPENED = 4096,  /* was established: the log begins after the handshake */
 	FLOW_SETTLING = 2048,  /* counted as settling by the watch filter, not as live */
 };
 #define FLOW_DONE (FLOW_GRACEFUL | FLOW_RESET)
@@ -144,7 +144,7 @@ struct flow {
 	__u32 duplicates; /* sightings of one segment twice (two hooks, mirrored ports), not retransmissions */
 	__u16 state;      /* FLOW_ bits */
 	__u16 log_len;
-	__u32 version;    /* of the owner: changes with every step that was stored */
+	__u32 version; /* of the owner: changes with every step that was stored */
 };
 CORE_ASSERT_SIZE(struct flow, 208);
 
@@ -168,9 +168,9 @@ CORE_ASSERT_SIZE(struct flow_turn, 120);
 
 /* What flow_step tells its caller. */
 enum {
-	STEP_PROVEN = 1,  /* became FLOW_PROVEN */
-	STEP_BEGUN = 2,   /* became FLOW_BEGUN */
-	STEP_DONE = 4,    /* became FLOW_GRACEFUL or FLOW_RESET: the record is complete, settling starts */
+	STEP_PROVEN = 1, /* became FLOW_PROVEN */
+	STEP_BEGUN = 2,  /* became FLOW_BEGUN */
+	STEP_DONE = 4,   /* became FLOW_GRACEFUL or FLOW_RESET: the record is complete, settling starts */
 };
 
 /* An identical segment this soon (ns) is the same one seen twice: no sender retransmits so fast. */
@@ -238,8 +238,8 @@ static __always_inline flag_t flow_seen_twice(const struct flow *f, const struct
 			return 0;
 		/* an entry's time is its first segment's; of the last entry's last one, t_last is the best guess */
 		seen = i == 0 && e->count > 1 && !f->lost ? f->t_last : e->time;
-		if (log_equal(e, s, t->side) && (i == 0 || e->count == 1) && e->ip_id == s->ip_id &&
-		    e->win == s->win && s->time - seen < FLOW_DUPLICATE_NS)
+		if (log_equal(e, s, t->side) && (i == 0 || e->count == 1) && e->ip_id == s->ip_id && e->win == s->win &&
+		    s->time - seen < FLOW_DUPLICATE_NS)
 			return 1;
 	}
 	return 0;
@@ -381,8 +381,8 @@ static __always_inline flag_t flow_completes_handshake(const struct flow *f, con
 {
 	const struct flow_open *o = &f->open;
 
-	return !(f->state & FLOW_PROVEN) && (o->seen & (OPEN_SYNACK | OPEN_ACK)) == OPEN_SYNACK &&
-	       side == o->source && (s->flags & (TCP_ACK | TCP_RST)) == TCP_ACK &&
+	return !(f->state & FLOW_PROVEN) && (o->seen & (OPEN_SYNACK | OPEN_ACK)) == OPEN_SYNACK && side == o->source &&
+	       (s->flags & (TCP_ACK | TCP_RST)) == TCP_ACK &&
 	       s->ack - (of_side(o->isn, !side) + 1) < FLOW_HANDSHAKE_SLACK &&
 	       (s->seq + !!(s->flags & TCP_SYN)) - (of_side(o->isn, side) + 1) < FLOW_HANDSHAKE_SLACK;
 }
@@ -402,7 +402,8 @@ static shared_code __u8 flow_judge_reset(const struct flow *f, const struct tcp_
 	if (!(f->state & (FLOW_PROVEN | FLOW_MIDSTREAM))) {
 		__u32 next = of_side(o->isn, side) + 1;
 
-		if (side != o->source && (s->flags & TCP_ACK) && s->ack - (of_side(o->isn, o->source) + 1) <= o->syn_len)
+		if (side != o->source && (s->flags & TCP_ACK) &&
+		    s->ack - (of_side(o->isn, o->source) + 1) <= o->syn_len)
 			return RESET_EXACT; /* RFC 9293 section 3.10.7.3: acceptable if the ACK is of our SYN */
 		if (side != o->source && !(o->seen & OPEN_SYNACK))
 			return RESET_OUT_OF_WINDOW;
@@ -518,7 +519,7 @@ static __always_inline flag_t flow_fin_implausible(const struct flow *f, const s
 
 	if (flow_beyond_window(f, s, side))
 		return 1;
-	if (me->seen & SIDE_END && seq_diff(me->end, segment_end(s)) > (__s32)EVIDENCE_REORDER)
+	if (me->seen & SIDE_END && seq_diff(me->end, segment_end(s)) > (__s32)LAST_SEEN_REORDER)
 		return 1;
 	if (peer->seen & SIDE_FIN && s->ack == peer->fin_end)
 		return 0;
@@ -780,14 +781,14 @@ static __always_inline void flow_init(struct flow *f, const struct tcp_segment *
  * Lends the flow what is remembered of its last segments each way. Where the two sides contradict each other
  * (one has sent what the other is nowhere near to acknowledging), one of them is forged, and neither is believed.
  */
-static __always_inline void flow_lend_evidence(struct flow *f, const struct evidence *evidence, __u64 hash)
+static __always_inline void flow_lend_last_seen(struct flow *f, const struct last_seen *evidence, __u64 hash)
 {
 	__u32 i;
 
 	for (i = 0; i < 2; i++) {
-		const struct evidence_side *w = &evidence->side[i];
+		const struct last_seen_side *w = &evidence->side[i];
 
-		if (!evidence_is_of(w, hash))
+		if (!last_seen_is_of(w, hash))
 			continue;
 		f->side[i].end = w->end;
 		f->side[i].ack = w->ack;
@@ -799,7 +800,7 @@ static __always_inline void flow_lend_evidence(struct flow *f, const struct evid
 		__u32 window = flow_window(f, !i, 14);
 
 		if (me->seen & SIDE_END && peer->seen & SIDE_ACK &&
-		    me->end - peer->ack + EVIDENCE_REORDER > window + EVIDENCE_REORDER + 0xffff) {
+		    me->end - peer->ack + LAST_SEEN_REORDER > window + LAST_SEEN_REORDER + 0xffff) {
 			me->seen &= ~SIDE_END;
 			peer->seen &= ~SIDE_ACK;
 		}
@@ -807,17 +808,17 @@ static __always_inline void flow_lend_evidence(struct flow *f, const struct evid
 }
 
 /* The other way round: a handshake was completed, and its numbers are where the evidence begins. */
-static __always_inline void flow_leave_evidence(const struct flow *f, struct evidence *evidence, __u64 hash)
+static __always_inline void flow_leave_last_seen(const struct flow *f, struct last_seen *evidence, __u64 hash)
 {
 	__u32 i;
 
 	for (i = 0; i < 2; i++) {
-		struct evidence_side *w = &evidence->side[i];
+		struct last_seen_side *w = &evidence->side[i];
 
 		w->end = f->side[i].end;
 		w->ack = f->side[i].ack;
 		w->win = f->side[i].win;
-		w->tag = evidence_tag(hash);
+		w->tag = last_seen_tag(hash);
 		w->strike = 0;
 	}
 }
@@ -826,15 +827,15 @@ static __always_inline void flow_leave_evidence(const struct flow *f, struct evi
  * Is a FIN or RST of an unknown connection part of a conversation that was going on? Both sides were heard, each answered
  * the other, and this segment's numbers fit what they said last; a scan or backscatter has no such past.
  */
-static __always_inline flag_t flow_evident(const struct evidence *evidence, const struct tcp_segment *s, __u32 side,
+static __always_inline flag_t flow_evident(const struct last_seen *evidence, const struct tcp_segment *s, __u32 side,
 					   __u64 hash)
 {
-	const struct evidence_side *me = &of_side(evidence->side, side), *peer = &of_side(evidence->side, !side);
+	const struct last_seen_side *me = &of_side(evidence->side, side), *peer = &of_side(evidence->side, !side);
 
-	return evidence_is_of(me, hash) && evidence_is_of(peer, hash) &&
-	       s->seq - me->end + EVIDENCE_REORDER < 2 * EVIDENCE_REORDER &&
-	       me->ack - peer->end + EVIDENCE_REORDER < 2 * EVIDENCE_REORDER &&
-	       peer->ack - me->end + EVIDENCE_REORDER < 2 * EVIDENCE_REORDER;
+	return last_seen_is_of(me, hash) && last_seen_is_of(peer, hash) &&
+	       s->seq - me->end + LAST_SEEN_REORDER < 2 * LAST_SEEN_REORDER &&
+	       me->ack - peer->end + LAST_SEEN_REORDER < 2 * LAST_SEEN_REORDER &&
+	       peer->ack - me->end + LAST_SEEN_REORDER < 2 * LAST_SEEN_REORDER;
 }
 
 /* ---- which of a tuple's connections ---- */
@@ -869,7 +870,7 @@ static __always_inline flag_t flow_is_late(const struct flow *f, const struct tc
 
 	if (!(me->seen & SIDE_END))
 		return 1;
-	return s->seq - either(me->seen & SIDE_FIN, me->fin_end, me->end) + EVIDENCE_REORDER < 2 * EVIDENCE_REORDER;
+	return s->seq - either(me->seen & SIDE_FIN, me->fin_end, me->end) + LAST_SEEN_REORDER < 2 * LAST_SEEN_REORDER;
 }
 
 /* Is the segment surely the unproven flow's, even where its SYN came inside an older connection of the tuple? */
@@ -899,9 +900,9 @@ static __always_inline __u64 flow_end_time(const struct flow *f)
 
 /* What an unproven or closing flow waits for. */
 enum flow_wait {
-	FLOW_WAIT_SETTLE, /* it is done: for stragglers */
-	FLOW_WAIT_SYN,    /* for an answer */
-	FLOW_WAIT_CLOSE,  /* for the next step of its close, be it for hours: a half open side may go on sending */
+	FLOW_WAIT_SETTLE,  /* it is done: for stragglers */
+	FLOW_WAIT_SYN,     /* for an answer */
+	FLOW_WAIT_CLOSE,   /* for the next step of its close, be it for hours: a half open side may go on sending */
 	FLOW_WAIT_NOTHING, /* it goes on: its reset was not accepted */
 	FLOW_WAITS,
 };
@@ -1002,16 +1003,35 @@ static inline __u32 flow_handshake_log(const struct flow_open *o, struct flow_se
 	__u32 after_syn = o->seen & OPEN_SYN_DATA ? next + o->syn_len : next;
 
 	if (o->seen & OPEN_SYN)
-		log[n++] = (struct flow_segment){.time = o->t_syn, .seq = o->isn[source], .len = o->syn_len, .count = 1,
-						 .win = o->win[0], .flags = o->syn_flags, .ttl = o->ttl[source],
-						 .side = source, .mark = SEGMENT_RECALLED};
-	log[n++] = (struct flow_segment){.time = o->t_synack, .seq = o->isn[!source], .ack = after_syn, .count = 1,
-					 .win = o->win[1], .flags = o->synack_flags, .ttl = o->ttl[!source],
-					 .side = !source, .mark = SEGMENT_RECALLED};
+		log[n++] = (struct flow_segment){.time = o->t_syn,
+						 .seq = o->isn[source],
+						 .len = o->syn_len,
+						 .count = 1,
+						 .win = o->win[0],
+						 .flags = o->syn_flags,
+						 .ttl = o->ttl[source],
+						 .side = source,
+						 .mark = SEGMENT_RECALLED};
+	log[n++] = (struct flow_segment){.time = o->t_synack,
+					 .seq = o->isn[!source],
+					 .ack = after_syn,
+					 .count = 1,
+					 .win = o->win[1],
+					 .flags = o->synack_flags,
+					 .ttl = o->ttl[!source],
+					 .side = !source,
+					 .mark = SEGMENT_RECALLED};
 	if (o->seen & OPEN_ACK_MORE) /* and how much more was not kept */
 		return n;
-	log[n++] = (struct flow_segment){.time = o->t_ack, .seq = after_syn, .ack = o->isn[!source] + 1, .count = 1,
-					 .win = o->win[2], .flags = TCP_ACK, .ttl = o->ttl[source], .side = source, .mark = SEGMENT_RECALLED};
+	log[n++] = (struct flow_segment){.time = o->t_ack,
+					 .seq = after_syn,
+					 .ack = o->isn[!source] + 1,
+					 .count = 1,
+					 .win = o->win[2],
+					 .flags = TCP_ACK,
+					 .ttl = o->ttl[source],
+					 .side = source,
+					 .mark = SEGMENT_RECALLED};
 	return n;
 }
 

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Which flow a segment belongs to, and which of its two sides sent it.
  *
@@ -11,14 +11,14 @@
 #ifndef TCPFIN_FLOW_KEY_H
 #define TCPFIN_FLOW_KEY_H
 
-#include "packet.h"
+#include "bpf/core/packet.h"
 
 struct flow_key {
 	struct ip_address addr[2];
 	__u16 port[2];
-	__u32 ifindex;   /* flows are kept per interface */
-	__u32 hash;      /* of the fields above, by flow_hash: spreads the key over tables and the watch filter */
-	__u8 family;     /* 4 or 6 */
+	__u32 ifindex; /* flows are kept per interface */
+	__u32 hash;    /* of the fields above, by flow_hash: spreads the key over tables and the watch filter */
+	__u8 family;   /* 4 or 6 */
 	/*
 	 * 0, but for closing flows whose tuple was in use again before the older one was collected: that one keeps its key,
 	 * and the newer one takes the next generation.
@@ -52,7 +52,8 @@ static __always_inline __u64 flow_hash_mix(__u64 h, __u64 word)
 }
 
 /* Of an endpoint. Every word is mixed behind the secret, so colliding tuples cannot be computed from outside. */
-static __always_inline __u64 flow_hash_end(const struct tcp_segment *s, const struct ip_address *a, __u16 port, __u64 seed)
+static __always_inline __u64 flow_hash_end(const struct tcp_segment *s, const struct ip_address *a, __u16 port,
+					   __u64 seed)
 {
 	if (s->family == 4)
 		return flow_hash_mix(seed, a->lo << 16 | port);

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Bytes of a frame -> one TCP segment, or a named reason why it is none. Keeps no state.
  *
@@ -9,7 +9,7 @@
 #ifndef TCPFIN_PACKET_H
 #define TCPFIN_PACKET_H
 
-#include "cursor.h"
+#include "bpf/core/cursor.h"
 
 /* TCP header flags, RFC 9293 section 3.1 (and 3168 for the ECN pair). */
 enum {
@@ -27,15 +27,15 @@ enum {
 /* Why a packet is no TCP segment for us. The order is the order of the counters; names in counter_names. */
 enum packet_verdict {
 	PACKET_TCP,
-	PACKET_NOT_IP,      /* another ethertype, or an IP version other than 4 and 6 */
-	PACKET_NOT_TCP,     /* another protocol, ESP and "no next header" included */
-	PACKET_FRAGMENT,    /* a later fragment: it has no TCP header */
-	PACKET_TRUNCATED,   /* the bytes end inside a header */
-	PACKET_BAD_IP,      /* a header length below the minimum */
-	PACKET_BAD_LENGTH,  /* IP says more bytes than the packet has, or fewer than its headers */
-	PACKET_BAD_TCP,     /* data offset below 5 */
-	PACKET_MANY_TAGS,   /* more than PACKET_MAX_TAGS VLAN tags */
-	PACKET_DEEP_CHAIN,  /* more than PACKET_MAX_EXTENSIONS IPv6 extension headers */
+	PACKET_NOT_IP,     /* another ethertype, or an IP version other than 4 and 6 */
+	PACKET_NOT_TCP,    /* another protocol, ESP and "no next header" included */
+	PACKET_FRAGMENT,   /* a later fragment: it has no TCP header */
+	PACKET_TRUNCATED,  /* the bytes end inside a header */
+	PACKET_BAD_IP,     /* a header length below the minimum */
+	PACKET_BAD_LENGTH, /* IP says more bytes than the packet has, or fewer than its headers */
+	PACKET_BAD_TCP,    /* data offset below 5 */
+	PACKET_MANY_TAGS,  /* more than PACKET_MAX_TAGS VLAN tags */
+	PACKET_DEEP_CHAIN, /* more than PACKET_MAX_EXTENSIONS IPv6 extension headers */
 	PACKET_VERDICTS,
 	PACKET_UNCOMMON = PACKET_VERDICTS, /* of packet_parse_common only */
 };
@@ -55,8 +55,8 @@ struct packet_meta {
 	__u16 ethertype; /* PACKET_LINK_TYPED only, host byte order */
 	__u16 vlan_tci;  /* tag that the kernel took off into metadata; 0 with vlan_present == 0 */
 	__u8 vlan_present;
-	__u8 gso;        /* super-packet: IP length fields may not describe it */
-	__u8 link;       /* enum packet_link */
+	__u8 gso;  /* super-packet: IP length fields may not describe it */
+	__u8 link; /* enum packet_link */
 };
 
 /* An address as two host-order words, so that comparing and hashing need no byte loops. IPv4: hi 0, lo the address. */
@@ -71,19 +71,19 @@ struct ip_address {
 /* One TCP segment, all numbers in host byte order. */
 struct tcp_segment {
 	struct ip_address src, dst;
-	__u64 time;      /* ns; set by the host of the parser, not by it */
+	__u64 time; /* ns; set by the host of the parser, not by it */
 	__u32 seq, ack;
-	__u32 len;       /* payload bytes */
+	__u32 len; /* payload bytes */
 	__u16 sport, dport;
-	__u16 win;       /* as in the header, not scaled */
-	__u16 ip_id;     /* IPv4 identification, 0 for IPv6 */
+	__u16 win;                   /* as in the header, not scaled */
+	__u16 ip_id;                 /* IPv4 identification, 0 for IPv6 */
 	__u16 vlan[PACKET_MAX_TAGS]; /* VLAN identifiers, outer first; PACKET_NO_TAG where none */
-	__u8 family;     /* 4 or 6 */
+	__u8 family;                 /* 4 or 6 */
 	__u8 flags;
-	__u8 ttl;        /* or hop limit */
-	__u8 wscale;     /* shift count; SEGMENT_NO_WSCALE without the option or before packet_options */
-	__u8 mptcp;      /* subtype of the MPTCP option; SEGMENT_NO_MPTCP likewise */
-	__u8 partial;    /* first fragment of a datagram: len is a lower bound */
+	__u8 ttl;     /* or hop limit */
+	__u8 wscale;  /* shift count; SEGMENT_NO_WSCALE without the option or before packet_options */
+	__u8 mptcp;   /* subtype of the MPTCP option; SEGMENT_NO_MPTCP likewise */
+	__u8 partial; /* first fragment of a datagram: len is a lower bound */
 	__u8 options_len;
 	__u16 options_off; /* of the TCP options, from the start of the packet; see packet_options */
 };
@@ -180,14 +180,14 @@ static __always_inline enum packet_verdict packet_tcp(struct tcp_segment *s, con
  */
 #define PACKET_EXTENSION_FIXED 16 /* the second byte counts nothing */
 static const __u8 packet_extension_unit[256] = {
-	[0] = 8,   /* hop-by-hop options (RFC 8200 section 4) */
-	[43] = 8,  /* routing */
+	[0] = 8,                       /* hop-by-hop options (RFC 8200 section 4) */
+	[43] = 8,                      /* routing */
 	[44] = PACKET_EXTENSION_FIXED, /* fragment */
-	[51] = 4,  /* authentication (RFC 4302) */
-	[60] = 8,  /* destination options */
-	[135] = 8, /* mobility (RFC 6275) */
-	[139] = 8, /* host identity (RFC 7401) */
-	[140] = 8, /* shim6 (RFC 5533) */
+	[51] = 4,                      /* authentication (RFC 4302) */
+	[60] = 8,                      /* destination options */
+	[135] = 8,                     /* mobility (RFC 6275) */
+	[139] = 8,                     /* host identity (RFC 7401) */
+	[140] = 8,                     /* shim6 (RFC 5533) */
 };
 
 /*
@@ -201,8 +201,8 @@ static __always_inline enum packet_verdict packet_walk_extensions(struct tcp_seg
 	__u8 h[8] __attribute__((aligned(8))); /* as the verifier wants it on the stack */
 	int i;
 
-	unrolled
-	for (i = 0; i <= PACKET_MAX_EXTENSIONS; i++) {
+	unrolled for (i = 0; i <= PACKET_MAX_EXTENSIONS; i++)
+	{
 		__u64 unit = packet_extension_unit[next & 0xff];
 
 		if (next == 6)

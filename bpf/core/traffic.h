@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * What all segments of a connection add up to, for --all-segments: counted from its handshake on, each side by itself.
  *
@@ -8,7 +8,7 @@
 #ifndef TCPFIN_TRAFFIC_H
 #define TCPFIN_TRAFFIC_H
 
-#include "flow.h"
+#include "bpf/core/flow.h"
 
 #define TRAFFIC_RUNS 16
 
@@ -20,15 +20,15 @@ struct traffic_run {
 };
 
 struct traffic_side {
-	__u64 recent;              /* packets and bytes that are not in these yet: see traffic_add */
+	__u64 recent; /* packets and bytes that are not in these yet: see traffic_add */
 	__u64 packets;
-	__u64 bytes;               /* payload, retransmissions included */
+	__u64 bytes; /* payload, retransmissions included */
 	__u64 retransmitted_bytes;
-	__u64 t_data;              /* ns, last segment with payload; in the kernel as exact as a clock tick */
-	__u32 retransmits;         /* segments with payload below the highest byte sent before (or overtaken by it) */
-	__u32 end;                 /* the highest byte's sequence number, plus one */
-	__u32 runs;                /* used */
-	__u32 runs_lost;           /* segments that found no place in them */
+	__u64 t_data;      /* ns, last segment with payload; in the kernel as exact as a clock tick */
+	__u32 retransmits; /* segments with payload below the highest byte sent before (or overtaken by it) */
+	__u32 end;         /* the highest byte's sequence number, plus one */
+	__u32 runs;        /* used */
+	__u32 runs_lost;   /* segments that found no place in them */
 	struct traffic_run run[TRAFFIC_RUNS];
 };
 
@@ -151,9 +151,7 @@ static __always_inline void traffic_begin(struct traffic *traffic, const struct 
 	traffic->isn[1] = f->open.isn[1];
 	traffic->side[0].end = f->open.isn[0] + 1;
 	traffic->side[1].end = f->open.isn[1] + 1;
-	unrolled
-	for (i = 0; i < cap && i < f->log_len; i++)
-		traffic_recall(traffic, &log[i]);
+	unrolled for (i = 0; i < cap && i < f->log_len; i++) traffic_recall(traffic, &log[i]);
 }
 
 #endif

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The watch filter: what keeps data segments out of the flow tables.
  *
@@ -10,7 +10,7 @@
 #ifndef TCPFIN_WATCH_H
 #define TCPFIN_WATCH_H
 
-#include "core.h"
+#include "bpf/core/core.h"
 
 /* A power of two. The array that every segment reads is 64 KiB: it stays in the first- and second-level caches. */
 #define WATCH_CELLS 16384

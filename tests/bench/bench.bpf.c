@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * The programs that the packet path is measured with. `ours` runs the very code of the product on packets that are
  * written on the spot; the others are what it is compared with: nothing, writing the packet only, parsing it too, and a
@@ -12,8 +12,8 @@ __attribute__((always_inline)) int tcpfin_xdp_all(struct xdp_md *ctx);
 __attribute__((always_inline)) int tcpfin_tc(struct __sk_buff *skb);
 __attribute__((always_inline)) int tcpfin_tc_all(struct __sk_buff *skb);
 
-#include "../../bpf/tcpfin_trace.bpf.c"
-#include "bench.h"
+#include "bpf/tcpfin_trace.bpf.c"
+#include "tests/bench/bench.h"
 
 struct bench_plan plan = {};
 

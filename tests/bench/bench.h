@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * What the packet path's benchmark and its BPF programs agree on: which packets a run consists of.
  *
@@ -25,17 +25,17 @@ struct bench_step {
 	__u32 seq, ack; /* relative to the initial numbers */
 	__u16 len;
 	__u8 flags;
-	__u8 words;     /* TCP header length, 32-bit words */
-	__u8 server;    /* it is the sender */
+	__u8 words;  /* TCP header length, 32-bit words */
+	__u8 server; /* it is the sender */
 };
 
 /* The script in bench.bpf.c. */
 enum {
-	BENCH_DATA_FIRST = 0,  /* a segment with 100 bytes, and the other side's ACK */
+	BENCH_DATA_FIRST = 0, /* a segment with 100 bytes, and the other side's ACK */
 	BENCH_DATA_LAST = 1,
 	BENCH_CLOSE_FIRST = 2, /* a whole short connection: handshake, request, answer, four-way close */
 	BENCH_CLOSE_LAST = 12,
-	BENCH_STEPS = 16,      /* room, a power of two */
+	BENCH_STEPS = 16, /* room, a power of two */
 };
 
 #define BENCH_CONNECTION (BENCH_CLOSE_LAST - BENCH_CLOSE_FIRST + 1)
@@ -43,11 +43,11 @@ enum {
 /* A flow's numbers. Successive flows must not be neighbours in memory: an odd factor visits all of them in no order. */
 #define BENCH_SHUFFLE 0x9e3779b1u
 #define BENCH_CLIENT(flow) (0x0a000000u + ((flow) >> 12))
-#define BENCH_CLIENT_PORT(flow) (1024u + ((flow) & 0xfff))
-#define BENCH_CLIENT_ISN(flow) ((flow) * 2654435761u)
+#define BENCH_CLIENT_PORT(flow) (1024u + ((flow)&0xfff))
+#define BENCH_CLIENT_ISN(flow) ((flow)*2654435761u)
 #define BENCH_SERVER 0xc0a80001u
 #define BENCH_SERVER_PORT 443
-#define BENCH_SERVER_ISN(flow) ((flow) * 40503u + 7)
+#define BENCH_SERVER_ISN(flow) ((flow)*40503u + 7)
 
 /* The key of the tracker that looks every segment up; addresses as two words each, the lower end first. */
 struct bench_table_key {

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+// SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * The size of each BPF program as loaded, and the verifier's effort, are kept within a budget: a change that costs is
  * seen here, on whatever kernel this runs. With --all-segments, too, and that nothing of it is there without. One line a
@@ -16,8 +16,8 @@
 #include <bpf/libbpf.h>
 #include <cap-ng.h>
 
-#include "../../user/programs.h" /* before the skeleton, which uses its types */
-#include "ahead.skel.h"
+#include "user/live/bpf_programs.h" /* before the skeleton, which uses its types */
+#include "tcx_order.skel.h"
 #include "tcpfin_trace.skel.h"
 
 #define MAX_INSTRUCTIONS 4000
@@ -76,7 +76,7 @@ static void judge_option(const struct tcpfin_trace_bpf *s, bool on)
 
 	for (unsigned i = 0; i < sizeof(hooks) / sizeof(hooks[0]); i++) {
 		struct bpf_prog_info info = {.xlated_prog_insns = (uintptr_t)insns, .xlated_prog_len = sizeof(insns)};
-		const struct bpf_program *program = programs_hook(s->obj, hooks[i], on);
+		const struct bpf_program *program = bpf_programs_hook(s->obj, hooks[i], on);
 		const char *name = bpf_program__name(program), *option = on ? "_with_option" : "_without_option";
 		__u32 size = sizeof(info);
 
@@ -86,7 +86,8 @@ static void judge_option(const struct tcpfin_trace_bpf *s, bool on)
 			printf("ok budget_%s%s\n", name, option);
 			passed++;
 		} else {
-			printf("not ok budget_%s%s - the table of --all-segments is %sin it\n", name, option, on ? "not " : "");
+			printf("not ok budget_%s%s - the table of --all-segments is %sin it\n", name, option,
+			       on ? "not " : "");
 			failed++;
 		}
 	}
@@ -119,7 +120,8 @@ static void weigh(const struct bpf_program *program, const char *mode, bool guar
 
 static int weigh_all(bool all_segments, bool guarded)
 {
-	static const char *const modes[2][2] = {{"", "_without_perfmon"}, {"_all_segments", "_all_segments_without_perfmon"}};
+	static const char *const modes[2][2] = {{"", "_without_perfmon"},
+						{"_all_segments", "_all_segments_without_perfmon"}};
 	struct tcpfin_trace_bpf *s = tcpfin_trace_bpf__open();
 	struct bpf_program *program;
 	int err;
@@ -130,8 +132,7 @@ static int weigh_all(bool all_segments, bool guarded)
 	s->rodata->settings.all_segments = all_segments;
 	err = tcpfin_trace_bpf__load(s);
 	if (!err) {
-		bpf_object__for_each_program(program, s->obj)
-			weigh(program, modes[all_segments][guarded], guarded);
+		bpf_object__for_each_program(program, s->obj) weigh(program, modes[all_segments][guarded], guarded);
 		if (!guarded)
 			judge_option(s, all_segments);
 	}
@@ -150,7 +151,7 @@ static bool has_tcx(void)
 
 static int weigh_ahead(void)
 {
-	struct ahead_bpf *s = ahead_bpf__open();
+	struct tcx_order_bpf *s = tcx_order_bpf__open();
 	int err;
 
 	if (!s)
@@ -158,14 +159,14 @@ static int weigh_ahead(void)
 	s->rodata->ours[0] = 1; /* a constant to the verifier: with 0 nothing is left of it */
 	s->rodata->ours[1] = 2;
 	if (has_tcx()) {
-		err = ahead_bpf__load(s);
+		err = tcx_order_bpf__load(s);
 		if (!err)
-			weigh(s->progs.tcpfin_ahead, "", false);
+			weigh(s->progs.tcpfin_tcx_order, "", false);
 	} else {
-		skip("tcpfin_ahead", "instructions", "no tcx here");
+		skip("tcpfin_tcx_order", "instructions", "no tcx here");
 		err = 0;
 	}
-	ahead_bpf__destroy(s);
+	tcx_order_bpf__destroy(s);
 	return err;
 }
 

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+// SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * Connections and bytes as fast as the machine makes them: the work that live watching is measured on.
  *
@@ -186,7 +186,8 @@ static void finish(struct client *c, int fd)
 	char buffer[ANSWER];
 	ssize_t got = recv(fd, buffer, sizeof(buffer), MSG_WAITALL);
 
-	if (got < 0 && errno == ECONNRESET) /* happens while XDP comes to an interface or leaves it: a connection all the same */
+	if (got < 0 &&
+	    errno == ECONNRESET) /* happens while XDP comes to an interface or leaves it: a connection all the same */
 		c->reset++;
 	else if (got != ANSWER)
 		fail("recv");
@@ -272,8 +273,11 @@ int main(int argc, char **argv)
 		serve(argv[2], number(argv[3]), number(argv[4]));
 	} else if (!strcmp(what, "open") && argc == 8) {
 		struct client c = {.epoll = succeed(epoll_create1(EPOLL_CLOEXEC), "epoll_create"),
-				   .server = address(argv[2], 0), .port = number(argv[3]), .ports = number(argv[4]),
-				   .source = address(argv[5], 0), .sources = number(argv[6])};
+				   .server = address(argv[2], 0),
+				   .port = number(argv[3]),
+				   .ports = number(argv[4]),
+				   .source = address(argv[5], 0),
+				   .sources = number(argv[6])};
 
 		open_and_close(&c, strtod(argv[7], NULL));
 	} else if (!strcmp(what, "sink") && argc == 4) {

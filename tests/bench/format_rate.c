@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+// SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * How many JSON records a second one core makes of finished flows, verdict included, and how many when the verdict is
  * there already. The flows are real ones: their segments have gone through the flow table. They differ in numbers and
@@ -11,9 +11,9 @@
 #include <string.h>
 #include <time.h>
 
-#include "../../user/flow_table.h"
-#include "../../user/format.h"
-#include "../../user/verdict.h"
+#include "user/capture/flow_table.h"
+#include "user/format/format.h"
+#include "user/record/verdict.h"
 
 #define ROUNDS 15
 #define RECORDS 20000
@@ -64,10 +64,12 @@ static uint32_t vary(uint32_t *state)
 static void play(struct flow_table *t, uint32_t n)
 {
 	static const struct step script[] = {
-		{0, 0, 0, TCP_SYN, 0}, {0, 1, 0, TCP_SYN | TCP_ACK, 1}, {1, 1, 0, TCP_ACK, 0},
-		{1, 1, 100, TCP_PSH | TCP_ACK, 0}, {1, 101, 0, TCP_ACK, 1}, {1, 101, 500, TCP_PSH | TCP_ACK, 1},
-		{101, 501, 0, TCP_ACK, 0}, {101, 501, 0, TCP_FIN | TCP_ACK, 0}, {501, 102, 0, TCP_ACK, 1},
-		{501, 102, 0, TCP_FIN | TCP_ACK, 1}, {102, 502, 0, TCP_ACK, 0},
+		{0, 0, 0, TCP_SYN, 0},     {0, 1, 0, TCP_SYN | TCP_ACK, 1},
+		{1, 1, 0, TCP_ACK, 0},     {1, 1, 100, TCP_PSH | TCP_ACK, 0},
+		{1, 101, 0, TCP_ACK, 1},   {1, 101, 500, TCP_PSH | TCP_ACK, 1},
+		{101, 501, 0, TCP_ACK, 0}, {101, 501, 0, TCP_FIN | TCP_ACK, 0},
+		{501, 102, 0, TCP_ACK, 1}, {501, 102, 0, TCP_FIN | TCP_ACK, 1},
+		{102, 502, 0, TCP_ACK, 0},
 	};
 	uint32_t state = n, port = 32768 + vary(&state) % 28000, isn[] = {vary(&state) * 4093, vary(&state) * 4093};
 	const struct ip_address client = {0, 0xc0a80000 + (n & 0xffff)}, server = {0, 0x6e2aaf73};

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+// SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * gencap SEGMENTS FILE: a capture of that many segments, 20 a connection, many connections at a time, each packet cut
  * to 96 bytes. The same for the same number, and a smaller number's packets are the beginning of a larger one's.
@@ -24,17 +24,30 @@ struct step {
 };
 
 /* Handshake, a request of 200 bytes, an answer of 5500, and the close. */
+/* clang-format off: a row a case */
 static const struct step script[] = {
-	{0, 0, 0, SYN, 0}, {0, 1, 0, SYN | ACK, 1}, {1, 1, 0, ACK, 0},
-	{1, 1, 200, PSH | ACK, 0}, {1, 201, 0, ACK, 1},
-	{1, 201, 1000, ACK, 1}, {201, 1001, 0, ACK, 0},
-	{1001, 201, 1000, ACK, 1}, {201, 2001, 0, ACK, 0},
-	{2001, 201, 1000, ACK, 1}, {201, 3001, 0, ACK, 0},
-	{3001, 201, 1000, ACK, 1}, {201, 4001, 0, ACK, 0},
-	{4001, 201, 1000, ACK, 1}, {201, 5001, 0, ACK, 0},
+	{0, 0, 0, SYN, 0},
+	{0, 1, 0, SYN | ACK, 1},
+	{1, 1, 0, ACK, 0},
+	{1, 1, 200, PSH | ACK, 0},
+	{1, 201, 0, ACK, 1},
+	{1, 201, 1000, ACK, 1},
+	{201, 1001, 0, ACK, 0},
+	{1001, 201, 1000, ACK, 1},
+	{201, 2001, 0, ACK, 0},
+	{2001, 201, 1000, ACK, 1},
+	{201, 3001, 0, ACK, 0},
+	{3001, 201, 1000, ACK, 1},
+	{201, 4001, 0, ACK, 0},
+	{4001, 201, 1000, ACK, 1},
+	{201, 5001, 0, ACK, 0},
 	{5001, 201, 500, PSH | ACK, 1},
-	{201, 5501, 0, FIN | ACK, 0}, {5501, 202, 0, ACK, 1}, {5501, 202, 0, FIN | ACK, 1}, {202, 5502, 0, ACK, 0},
+	{201, 5501, 0, FIN | ACK, 0},
+	{5501, 202, 0, ACK, 1},
+	{5501, 202, 0, FIN | ACK, 1},
+	{202, 5502, 0, ACK, 0},
 };
+/* clang-format on */
 #define STEPS (sizeof(script) / sizeof(script[0]))
 
 struct connection {

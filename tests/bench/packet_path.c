@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+// SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * What a packet costs in the kernel, by BPF_PROG_TEST_RUN. Programs take turns, a few milliseconds each, in many
  * rounds, and the median of each program's rounds counts: what disturbs the machine then disturbs all alike.
@@ -16,24 +16,25 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 
-#include "../../bpf/settings.h" /* before the skeleton, which uses these types */
-#include "../../bpf/tables.h"
-#include "../../user/options.h"
-#include "../../user/programs.h"
-#include "../../user/settling.h"
-#include "bench.h" /* likewise */
+#include "bpf/settings.h" /* before the skeleton, which uses these types */
+#include "bpf/tables.h"
+#include "user/cli/options.h"
+#include "user/live/bpf_programs.h"
+#include "user/live/settling_queue.h"
+#include "tests/bench/bench.h" /* likewise */
 #include "bench.skel.h"
 
 #define FRAME_BYTES 666 /* the longest packet of the script; shorter ones look padded */
 #define MILLION (1u << 20)
 #define OTHERS (100u * 1000)
 #define DATA_ROUNDS 21
-#define PACKETS 500000u      /* a turn */
+#define PACKETS 500000u /* a turn */
 #define CLOSE_ROUNDS 61
-#define CONNECTIONS 500u     /* a turn; their records fit in the ring */
-#define SETTLING 8192u       /* closing flows that are not collected yet: half a second of 16,000/s */
+#define CONNECTIONS 500u /* a turn; their records fit in the ring */
+#define SETTLING 8192u   /* closing flows that are not collected yet: half a second of 16,000/s */
 #define FILL_BATCH 4096u
-#define RING_BYTES (128u << 10) /* a few turns' notices: pages that are met for the first time cost more than the notices */
+#define RING_BYTES \
+	(128u << 10) /* a few turns' notices: pages that are met for the first time cost more than the notices */
 
 enum hook_kind { XDP, TC, HOOKS };
 enum program { EMPTY, WRITE, PARSE, OURS, TABLE, OURS_ALL, PROGRAMS };
@@ -47,7 +48,7 @@ struct instance {
 	int programs[HOOKS][PROGRAMS];
 	struct ring_buffer *ring, *table_ring;
 	struct collect_slot *slots;
-	struct settling settling;
+	struct settling_queue settling;
 	uint32_t reported, table_reported;
 	double collecting; /* ns */
 };
@@ -103,7 +104,7 @@ static int take_event(void *context, void *data, size_t size)
 	const struct flow_event *e = data;
 
 	(void)size;
-	if (e->head.kind == EVENT_ENDED && !settling_append(&i->settling, &e->head.key, 0))
+	if (e->head.kind == EVENT_ENDED && !settling_queue_append(&i->settling, &e->head.key, 0))
 		fail("settling", ENOMEM);
 	return 0;
 }
@@ -131,7 +132,7 @@ static struct instance *instance_new(uint32_t max_flows, bool all_segments)
 	size_maps(i->skeleton, max_flows);
 	i->skeleton->rodata->settings.all_segments = all_segments;
 	err = bench_bpf__load(i->skeleton);
-	err = err ? err : programs_connect(i->skeleton->obj);
+	err = err ? err : bpf_programs_connect(i->skeleton->obj);
 	if (err)
 		fail("load", err);
 	find_programs(i);
@@ -149,7 +150,7 @@ static void instance_free(struct instance *i)
 	ring_buffer__free(i->ring);
 	ring_buffer__free(i->table_ring);
 	munmap(i->slots, COLLECT_SLOTS * sizeof(*i->slots));
-	settling_free(&i->settling);
+	settling_queue_free(&i->settling);
 	bench_bpf__destroy(i->skeleton);
 	free(i);
 }
@@ -363,7 +364,7 @@ static void collect(struct instance *i, uint32_t n)
 	i->reported += run.retval;
 }
 
-/* What user/source_live.c does between two looks: takes the notices, collects flows that have settled. */
+/* What user/live/live.c does between two looks: takes the notices, collects flows that have settled. */
 static void settle(struct instance *i)
 {
 	ring_buffer__consume(i->ring);
@@ -372,7 +373,7 @@ static void settle(struct instance *i)
 		uint32_t n = 0;
 
 		while (n < COLLECT_SLOTS && i->settling.count > SETTLING &&
-		       settling_take(&i->settling, 0, &i->slots[n].event.head.key))
+		       settling_queue_take(&i->settling, 0, &i->slots[n].event.head.key))
 			n++;
 		collect(i, n);
 	}

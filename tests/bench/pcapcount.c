@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+// SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * pcapcount FILE: the least that a reader of captures can do. Prints how many packets the file has.
  */

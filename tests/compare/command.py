@@ -1,4 +1,4 @@
-# SPDX-License-Identifier: GPL-2.0
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Runs a program on a capture that nobody vouches for: bounded in time and memory, its output read as it comes."""
 import resource
 import subprocess

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-# SPDX-License-Identifier: GPL-2.0
+# SPDX-License-Identifier: GPL-2.0-or-later
 """
 Holds tcpfin-trace's records against tshark's view of the same captures, stream by stream and field by field.
 

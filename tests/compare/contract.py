@@ -1,4 +1,4 @@
-# SPDX-License-Identifier: GPL-2.0
+# SPDX-License-Identifier: GPL-2.0-or-later
 """
 The rules by which a record may differ from a plain reading of tshark's stream. Each has a name (known.tsv says why) and
 changes the frames, or what is read from them, only where its condition holds for this very stream. A difference is

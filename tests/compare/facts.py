@@ -1,4 +1,4 @@
-# SPDX-License-Identifier: GPL-2.0
+# SPDX-License-Identifier: GPL-2.0-or-later
 """What frames say of a close, read as plainly as can be: first FINs, their copies and acknowledgments, the resets."""
 from stream import ACK, FIN, RST, SYN, end_of
 

@@ -1,4 +1,4 @@
-# SPDX-License-Identifier: GPL-2.0
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Holds the records of one file against tshark's streams: what is compared, what agrees, what differs and why."""
 import ipaddress
 from collections import Counter

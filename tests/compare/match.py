@@ -1,4 +1,4 @@
-# SPDX-License-Identifier: GPL-2.0
+# SPDX-License-Identifier: GPL-2.0-or-later
 """
 Which records are of which streams: those that list the same segments. tshark and we split a tuple's traffic into
 connections by different rules, so a record may have frames of several streams, and a stream those of several records.

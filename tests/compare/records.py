@@ -1,4 +1,4 @@
-# SPDX-License-Identifier: GPL-2.0
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Runs tcpfin-trace on a capture and keeps of each record what can be held against frames."""
 import calendar
 import json

@@ -1,4 +1,4 @@
-# SPDX-License-Identifier: GPL-2.0
+# SPDX-License-Identifier: GPL-2.0-or-later
 """What each side had said before a frame, and what its receiver makes of a FIN or RST then (RFC 9293, RFC 5961)."""
 from stream import ACK, FIN, NO_SCALE, RST, SYN, distance, end_of
 

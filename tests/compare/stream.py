@@ -1,4 +1,4 @@
-# SPDX-License-Identifier: GPL-2.0
+# SPDX-License-Identifier: GPL-2.0-or-later
 """What is kept of a TCP stream: the frames that its opening and its close consist of, packed, not its data."""
 import struct
 from collections import namedtuple

@@ -1,4 +1,4 @@
-# SPDX-License-Identifier: GPL-2.0
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Runs tshark on a capture and gathers its view, stream by stream, while it prints."""
 import functools
 import ipaddress

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * The differential test: captured packets, and random changes of them, go through the BPF programs and through the host
  * build of the same core. Verdict, segment, watch cell, flows and counters must be equal, field by field.
@@ -12,9 +12,9 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "../../user/counters.h"
-#include "kernel.h"
-#include "mutate.h"
+#include "user/record/counters.h"
+#include "tests/diff/kernel.h"
+#include "tests/diff/mutate.h"
 
 #define SECOND 1000000000ULL
 #define MOST_EXPLAINED 10
@@ -23,7 +23,7 @@
 #define ETHERNET_HEADER 14
 #define SWEEP_EVERY 16 /* packets of a timed conversation, even where the host finds nothing due */
 #define IDLE (40 * SECOND)
-#define MOST_STEPS 24  /* of time between two packets */
+#define MOST_STEPS 24 /* of time between two packets */
 
 enum check { PARSE, SEGMENT, CELL, FLOWS, COUNTS, DRAINED, CHECKS };
 
@@ -158,10 +158,11 @@ static void compare_cells(struct run *r, uint32_t hash, size_t at)
 	printf("#     live: kernel %u, host %u; settling: kernel %u, host %u\n", kernel.live, host.live,
 	       kernel.settling, host.settling);
 	for (int i = 0; i < 2; i++) {
-		const struct evidence_side *k = &kernel.evidence.side[i], *h = &host.evidence.side[i];
+		const struct last_seen_side *k = &kernel.evidence.side[i], *h = &host.evidence.side[i];
 
-		printf("#     side %d: kernel end %u ack %u tag %u win %u strike %u, host end %u ack %u tag %u win %u strike %u\n", i,
-		       k->end, k->ack, k->tag, k->win, k->strike, h->end, h->ack, h->tag, h->win, h->strike);
+		printf("#     side %d: kernel end %u ack %u tag %u win %u strike %u, host end %u ack %u tag %u win %u "
+		       "strike %u\n",
+		       i, k->end, k->ack, k->tag, k->win, k->strike, h->end, h->ack, h->tag, h->win, h->strike);
 	}
 }
 
@@ -188,11 +189,11 @@ static void compare_segments(struct run *r, const struct tcp_segment *host, bool
 /* What both count alike, and what the kernel must never count here. */
 static void compare_counters(struct run *r)
 {
-	static const enum counter same[] = {COUNT_ESTABLISHED, COUNT_CLOSES, COUNT_CLOSED, COUNT_STRAY_RST, COUNT_STRAY,
-					    COUNT_CONTRADICTORY, COUNT_LATE, COUNT_IDLE_FORGOTTEN};
-	static const enum counter never[] = {COUNT_RING_FULL, COUNT_UNPROVEN_EVICTED, COUNT_RECORDS_LOST,
-					     COUNT_ESTABLISHED_FULL, COUNT_CLOSING_FULL, COUNT_MIDSTREAM_FULL,
-					     COUNT_TRAFFIC_FULL, COUNT_CONTENDED};
+	static const enum counter same[] = {COUNT_ESTABLISHED, COUNT_CLOSES,        COUNT_CLOSED, COUNT_STRAY_RST,
+					    COUNT_STRAY,       COUNT_CONTRADICTORY, COUNT_LATE,   COUNT_IDLE_FORGOTTEN};
+	static const enum counter never[] = {COUNT_RING_FULL,        COUNT_UNPROVEN_EVICTED, COUNT_RECORDS_LOST,
+					     COUNT_ESTABLISHED_FULL, COUNT_CLOSING_FULL,     COUNT_MIDSTREAM_FULL,
+					     COUNT_TRAFFIC_FULL,     COUNT_CONTENDED};
 	uint64_t now[COUNTERS], wanted[COUNTERS] = {0};
 
 	kernel_counters(r->diff->kernel, now);
@@ -219,7 +220,10 @@ static enum skip take_frame(enum program program, const struct frame *f, struct 
 	uint16_t ethertype;
 
 	*p = (struct hook_packet){
-		.data = f->data, .len = f->len, .time = f->time, .link = PACKET_LINK_ETHERNET,
+		.data = f->data,
+		.len = f->len,
+		.time = f->time,
+		.link = PACKET_LINK_ETHERNET,
 		.gso = f->gso && program != XDP,
 	};
 	if (program != TC_L3)
@@ -368,7 +372,12 @@ static unsigned run_conversation(struct diff *d, enum program program, const str
 {
 	const struct flow_timeouts *timeouts = c->timed ? &usual_timeouts : &no_timeouts;
 	struct run r = {
-		.diff = d, .program = program, .c = c, .tally = tally, .explain = explain, .touched = new_touched(c),
+		.diff = d,
+		.program = program,
+		.c = c,
+		.tally = tally,
+		.explain = explain,
+		.touched = new_touched(c),
 	};
 
 	host_begin(&d->host, timeouts, c->timed ? IDLE : no_timeouts.close, &r.by_host);

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * Captures become Ethernet frames: link headers of other kinds are replaced by one that says the same.
  */
@@ -10,8 +10,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "../../user/source_pcap.h"
-#include "frames.h"
+#include "user/capture/pcap_file.h"
+#include "tests/diff/frames.h"
 
 #define ETHERNET_HEADER 14
 
@@ -113,14 +113,14 @@ static void load_file(struct pool *p, const char *path)
 {
 	struct conversation c = {.origin = must(strdup(path))};
 	struct captured_packet packet;
-	struct source_pcap *source;
+	struct pcap_file *source;
 	char error[512];
 
-	if (!source_pcap_open(&source, path, error, sizeof(error))) {
-		if (!source_pcap_start(source, error, sizeof(error)))
-			while (source_pcap_next(source, &packet, error, sizeof(error)) > 0)
+	if (!pcap_file_open(&source, path, error, sizeof(error))) {
+		if (!pcap_file_start(source, error, sizeof(error)))
+			while (pcap_file_next(source, &packet, error, sizeof(error)) > 0)
 				add_packet(&c, &packet);
-		source_pcap_close(source);
+		pcap_file_close(source);
 	}
 	if (!c.count) {
 		p->unreadable++;

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Packets as the programs take them, and conversations: packets in the order in which they pass a hook.
  */
@@ -10,11 +10,11 @@
 #include <stdint.h>
 
 struct frame {
-	uint64_t time;  /* ns */
-	uint8_t *data;  /* an Ethernet frame in memory of exactly its length, so that reading behind it is noticed */
+	uint64_t time; /* ns */
+	uint8_t *data; /* an Ethernet frame in memory of exactly its length, so that reading behind it is noticed */
 	uint32_t len;
-	bool gso;       /* tc only: a super-packet */
-	bool late;      /* the reader of the ring does not come by after this packet */
+	bool gso;  /* tc only: a super-packet */
+	bool late; /* the reader of the ring does not come by after this packet */
 };
 
 struct conversation {

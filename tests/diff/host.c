@@ -1,11 +1,11 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * The twin is compiled into this file: what is compared with the kernel lies inside of it. It gets as few evidence
  * cells as the kernel has, or flows that share one would differ.
  */
-#define FILE_EVIDENCE_CELLS EVIDENCE_CELLS
-#include "../../user/flow_table.c"
-#include "host.h"
+#define FILE_EVIDENCE_CELLS LAST_SEEN_CELLS
+#include "user/capture/flow_table.c"
+#include "tests/diff/host.h"
 
 static void take_report(void *context, const struct flow_key *key, const struct flow *f,
 			const struct flow_segment *segments, const struct traffic *traffic)
@@ -39,7 +39,7 @@ void host_begin(struct host *h, const struct flow_timeouts *timeouts, uint64_t i
 	h->table->config.context = reports;
 }
 
-/* Options as in user/source_file.c: of SYNs and RSTs, where the packet holds them whole. */
+/* Options as in user/capture/replay.c: of SYNs and RSTs, where the packet holds them whole. */
 enum packet_verdict host_parse(const struct hook_packet *p, struct tcp_segment *s)
 {
 	struct cursor c = {p->data, p->data + p->len};
@@ -100,5 +100,5 @@ void host_clear_cell(struct host *h, uint32_t hash)
 {
 	h->table->watch.live[hash & (WATCH_CELLS - 1)] = 0;
 	h->table->watch.settling[hash & (WATCH_CELLS - 1)] = 0;
-	memset(evidence_of(h->table, hash), 0, sizeof(struct evidence));
+	memset(evidence_of(h->table, hash), 0, sizeof(struct last_seen));
 }

@@ -1,13 +1,13 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The host build of the core around user/flow_table.c, opened so far that its watch cells can be seen.
+ * The host build of the core around user/capture/flow_table.c, opened so far that its watch cells can be seen.
  */
 #ifndef TCPFIN_TEST_HOST_H
 #define TCPFIN_TEST_HOST_H
 
-#include "../../user/flow_table.h"
-#include "frames.h"
-#include "reports.h"
+#include "user/capture/flow_table.h"
+#include "tests/diff/frames.h"
+#include "tests/diff/reports.h"
 
 /* What a hook hands to the parser. */
 struct hook_packet {
@@ -26,7 +26,7 @@ struct host {
 /* What the watch filter and the evidence hold of a flow and those that share its cell. */
 struct cell {
 	uint32_t live, settling;
-	struct evidence evidence;
+	struct last_seen evidence;
 };
 
 void host_open(struct host *h, uint64_t hash_seed, bool all_segments);

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * Time is test_now.
  */
@@ -12,11 +12,11 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 
-#include "../../bpf/settings.h" /* before the skeleton, which uses these types */
-#include "../../bpf/tables.h"
-#include "../../user/programs.h"
-#include "../../user/settling.h"
-#include "kernel.h"
+#include "bpf/settings.h" /* before the skeleton, which uses these types */
+#include "bpf/tables.h"
+#include "user/live/bpf_programs.h"
+#include "user/live/settling_queue.h"
+#include "tests/diff/kernel.h"
 #include "tcpfin_trace.skel.h"
 
 /* Enough that no conversation evicts anything; little, because every conversation sweeps and clears them. */
@@ -31,14 +31,14 @@ struct kernel {
 	struct ring_buffer *ring;
 	int programs[PROGRAMS];
 	int cpus, cpu;
-	uint8_t *work;      /* one value of the works map a CPU */
+	uint8_t *work; /* one value of the works map a CPU */
 	size_t work_size;
 	uint64_t *counters; /* COUNTERS a CPU */
 	struct unproven_set *no_sets;
 	uint32_t *set_indexes;
 	struct flow_timeouts timeouts;
 	struct reports *reports;
-	struct settling settling;
+	struct settling_queue settling;
 	bool unannounced; /* a sweep has found an ended flow of which no notice had told */
 };
 
@@ -78,19 +78,19 @@ static int sweep(struct kernel *k, const struct sweep_request *what)
 	return (int)run.retval;
 }
 
-/* As user/source_live.c, but one at a time. */
+/* As user/live/live.c, but one at a time. */
 static void collect_settled(struct kernel *k, uint64_t now, bool flush)
 {
 	struct collect_slot slot = {.counted = 0};
 	uint32_t first = 0;
 
-	while (settling_take(&k->settling, now, &slot.event.head.key)) {
+	while (settling_queue_take(&k->settling, now, &slot.event.head.key)) {
 		bpf_map__update_elem(k->skeleton->maps.slots, &first, sizeof(first), &slot, sizeof(slot), BPF_ANY);
 		sweep(k, &(struct sweep_request){.collect = 1, .flush = flush});
 	}
 }
 
-/* As user/source_live.c: an idle flow's record begins with what is remembered of its last segments. */
+/* As user/live/live.c: an idle flow's record begins with what is remembered of its last segments. */
 static void take_unproven(struct kernel *k, const struct flow_event *e)
 {
 	struct closing_body body = e->body;
@@ -98,7 +98,7 @@ static void take_unproven(struct kernel *k, const struct flow_event *e)
 
 	if ((body.flow.state & (FLOW_REOPENED | FLOW_REPLACED)) == FLOW_REOPENED) {
 		kernel_cell(k, e->head.key.hash, &cell);
-		flow_lend_evidence(&body.flow, &cell.evidence, flow_key_hash(&e->head.key));
+		flow_lend_last_seen(&body.flow, &cell.evidence, flow_key_hash(&e->head.key));
 	}
 	reports_add(k->reports, &e->head.key, &body.flow, body.log,
 		    e->head.kind == EVENT_OPEN ? (const void *)e->body.log : NULL);
@@ -112,10 +112,10 @@ static int take_event(void *context, void *data, size_t size)
 	(void)size;
 	switch (e->head.kind) {
 	case EVENT_ENDED:
-		settling_append(&k->settling, &e->head.key, e->time + k->timeouts.settle);
+		settling_queue_append(&k->settling, &e->head.key, e->time + k->timeouts.settle);
 		break;
 	case EVENT_REPLACED:
-		settling_prepend(&k->settling, &e->head.key);
+		settling_queue_prepend(&k->settling, &e->head.key);
 		break;
 	case EVENT_UNPROVEN:
 	case EVENT_OPEN:
@@ -182,11 +182,11 @@ bool kernel_clear(struct kernel *k)
 void kernel_clear_cell(struct kernel *k, uint32_t hash)
 {
 	struct watch *watch = &k->skeleton->bss->watch;
-	const struct evidence none = {0};
-	uint32_t index = index_of(hash), evidence = hash & (EVIDENCE_CELLS - 1);
+	const struct last_seen none = {0};
+	uint32_t index = index_of(hash), evidence = hash & (LAST_SEEN_CELLS - 1);
 
 	watch->live[index] = watch->settling[index] = 0;
-	bpf_map_update_elem(bpf_map__fd(k->skeleton->maps.evidence), &evidence, &none, BPF_ANY);
+	bpf_map_update_elem(bpf_map__fd(k->skeleton->maps.last_seen), &evidence, &none, BPF_ANY);
 }
 
 /* ---- packets ---- */
@@ -224,11 +224,11 @@ void kernel_segment(struct kernel *k, struct tcp_segment *s)
 
 void kernel_cell(const struct kernel *k, uint32_t hash, struct cell *cell)
 {
-	uint32_t index = index_of(hash), evidence = hash & (EVIDENCE_CELLS - 1);
+	uint32_t index = index_of(hash), evidence = hash & (LAST_SEEN_CELLS - 1);
 
 	cell->live = k->skeleton->bss->watch.live[index];
 	cell->settling = k->skeleton->bss->watch.settling[index];
-	if (bpf_map_lookup_elem(bpf_map__fd(k->skeleton->maps.evidence), &evidence, &cell->evidence))
+	if (bpf_map_lookup_elem(bpf_map__fd(k->skeleton->maps.last_seen), &evidence, &cell->evidence))
 		memset(&cell->evidence, 0xff, sizeof(cell->evidence));
 }
 
@@ -258,12 +258,12 @@ static int load(struct kernel *k, uint64_t hash_seed, bool all_segments)
 	err = err ? err : bpf_map__set_max_entries(s->maps.traffic, FLOWS);
 	err = err ? err : bpf_map__set_max_entries(s->maps.ring, RING_BYTES);
 	err = err ? err : tcpfin_trace_bpf__load(s);
-	err = err ? err : programs_connect(s->obj);
+	err = err ? err : bpf_programs_connect(s->obj);
 	if (err)
 		return err;
-	k->programs[XDP] = bpf_program__fd(programs_hook(s->obj, "xdp", all_segments));
-	k->programs[TC] = bpf_program__fd(programs_hook(s->obj, "tc", all_segments));
-	k->programs[TC_L3] = bpf_program__fd(programs_hook(s->obj, "tc_l3", all_segments));
+	k->programs[XDP] = bpf_program__fd(bpf_programs_hook(s->obj, "xdp", all_segments));
+	k->programs[TC] = bpf_program__fd(bpf_programs_hook(s->obj, "tc", all_segments));
+	k->programs[TC_L3] = bpf_program__fd(bpf_programs_hook(s->obj, "tc_l3", all_segments));
 	return 0;
 }
 
@@ -313,7 +313,7 @@ struct kernel *kernel_open(uint64_t hash_seed, bool all_segments)
 void kernel_close(struct kernel *k)
 {
 	ring_buffer__free(k->ring);
-	settling_free(&k->settling);
+	settling_queue_free(&k->settling);
 	tcpfin_trace_bpf__destroy(k->skeleton);
 	free(k->work);
 	free(k->counters);

@@ -1,12 +1,12 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The real BPF object, run a packet at a time with BPF_PROG_TEST_RUN, and the part of user/source_live.c that turns its
+ * The real BPF object, run a packet at a time with BPF_PROG_TEST_RUN, and the part of user/live/live.c that turns its
  * events into reports.
  */
 #ifndef TCPFIN_TEST_KERNEL_H
 #define TCPFIN_TEST_KERNEL_H
 
-#include "host.h"
+#include "tests/diff/host.h"
 
 enum program { XDP, TC, TC_L3, PROGRAMS };
 

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * Half of the changes are those that a network makes (loss, copies, reordering, reuse of ports), the other half those
  * of an attacker (forged flags and numbers, broken headers). Numbers are drawn around the borders that the code
@@ -6,12 +6,12 @@
  */
 #include <string.h>
 
-#include "../../bpf/core/flow.h"
-#include "mutate.h"
+#include "bpf/core/flow.h"
+#include "tests/diff/mutate.h"
 
-#define LONGEST 48        /* packets taken from a capture */
-#define MOST 160          /* packets of a conversation: none grows without bound */
-#define LONGEST_CUT 200   /* no chain of headers that counts is longer */
+#define LONGEST 48      /* packets taken from a capture */
+#define MOST 160        /* packets of a conversation: none grows without bound */
+#define LONGEST_CUT 200 /* no chain of headers that counts is longer */
 #define MILLISECOND 1000000ULL
 #define SECOND (1000 * MILLISECOND)
 
@@ -55,10 +55,24 @@ static struct frame *any_segment(const struct change *m, struct layout *l)
 /* Around 0, around the windows and slacks of the core, and around half of the number space. */
 static uint32_t any_distance(struct random *r)
 {
+	/* clang-format off: a row a case */
 	static const uint32_t borders[] = {
-		0, 0, 0, 1, 100, 502, 502 << 7, 0xffff, 65535u << 7, FLOW_HANDSHAKE_SLACK, EVIDENCE_REORDER,
-		2 * EVIDENCE_REORDER, 65535u << 14, 0x80000000,
+		0,
+		0,
+		0,
+		1,
+		100,
+		502,
+		502 << 7,
+		0xffff,
+		65535u << 7,
+		FLOW_HANDSHAKE_SLACK,
+		LAST_SEEN_REORDER,
+		2 * LAST_SEEN_REORDER,
+		65535u << 14,
+		0x80000000,
 	};
+	/* clang-format on */
 	uint32_t d = borders[random_below(r, sizeof(borders) / sizeof(borders[0]))] + random_below(r, 5) - 2;
 
 	return random_once_in(r, 2) ? d : -d;
@@ -66,11 +80,24 @@ static uint32_t any_distance(struct random *r)
 
 static uint64_t any_pause(struct random *r)
 {
+	/* clang-format off: a row a case */
 	static const uint64_t pauses[] = {
-		1, MILLISECOND / 2, FLOW_DUPLICATE_NS - 1, FLOW_DUPLICATE_NS, 499 * MILLISECOND, 500 * MILLISECOND,
-		501 * MILLISECOND, SECOND, 10 * SECOND, 11 * SECOND, 60 * SECOND, 61 * SECOND, 65 * SECOND,
+		1,
+		MILLISECOND / 2,
+		FLOW_DUPLICATE_NS - 1,
+		FLOW_DUPLICATE_NS,
+		499 * MILLISECOND,
+		500 * MILLISECOND,
+		501 * MILLISECOND,
+		SECOND,
+		10 * SECOND,
+		11 * SECOND,
+		60 * SECOND,
+		61 * SECOND,
+		65 * SECOND,
 		7200 * SECOND,
 	};
+	/* clang-format on */
 
 	return pauses[random_below(r, sizeof(pauses) / sizeof(pauses[0]))];
 }
@@ -209,8 +236,8 @@ static void reuse_ports(const struct change *m)
 static void forge_flags(const struct change *m)
 {
 	static const uint8_t usual[] = {
-		TCP_FIN, TCP_SYN, TCP_RST, TCP_ACK, TCP_FIN | TCP_ACK, TCP_SYN | TCP_ACK, TCP_RST | TCP_ACK,
-		TCP_PSH | TCP_ACK, TCP_SYN | TCP_FIN, 0,
+		TCP_FIN,           TCP_SYN,           TCP_RST,           TCP_ACK,           TCP_FIN | TCP_ACK,
+		TCP_SYN | TCP_ACK, TCP_RST | TCP_ACK, TCP_PSH | TCP_ACK, TCP_SYN | TCP_FIN, 0,
 	};
 	struct layout l;
 	struct frame *f = any_segment(m, &l);
@@ -335,9 +362,9 @@ static void break_type(const struct change *m)
 static void break_options(const struct change *m)
 {
 	static const uint8_t options[][4] = {
-		{3, 3, 0, 0}, {3, 3, 7, 0}, {3, 3, 14, 1}, {3, 3, 15, 1}, {3, 3, 255, 1}, {3, 2, 7, 1}, {3, 4, 7, 7},
-		{30, 4, 0x70, 0}, {30, 3, 0x80, 0}, {30, 2, 0x80, 0}, {0, 3, 3, 7}, {1, 3, 3, 7}, {2, 0, 3, 3},
-		{2, 1, 3, 3}, {2, 255, 3, 3}, {254, 4, 1, 2},
+		{3, 3, 0, 0}, {3, 3, 7, 0},     {3, 3, 14, 1},    {3, 3, 15, 1},    {3, 3, 255, 1}, {3, 2, 7, 1},
+		{3, 4, 7, 7}, {30, 4, 0x70, 0}, {30, 3, 0x80, 0}, {30, 2, 0x80, 0}, {0, 3, 3, 7},   {1, 3, 3, 7},
+		{2, 0, 3, 3}, {2, 1, 3, 3},     {2, 255, 3, 3},   {254, 4, 1, 2},
 	};
 	struct layout l;
 	struct frame *f = any_segment(m, &l);
@@ -443,15 +470,46 @@ static void collide(const struct change *m)
 
 typedef void (*mutation)(const struct change *m);
 
+/* clang-format off: a row a case */
 static const mutation mutations[] = {
 	/* network */
-	lose, lose, repeat, repeat, swap, swap, pause_between, pause_between, set_clock_back, interleave, wrap_numbers,
-	wrap_numbers, reuse_ports, reuse_ports, make_super_packet, collide,
+	lose,
+	lose,
+	repeat,
+	repeat,
+	swap,
+	swap,
+	pause_between,
+	pause_between,
+	set_clock_back,
+	interleave,
+	wrap_numbers,
+	wrap_numbers,
+	reuse_ports,
+	reuse_ports,
+	make_super_packet,
+	collide,
 	/* attacker */
-	forge_flags, forge_flags, forge_flags, forge_number, forge_number, forge_number, forge_window, forge_identity,
+	forge_flags,
+	forge_flags,
+	forge_flags,
+	forge_number,
+	forge_number,
+	forge_number,
+	forge_window,
+	forge_identity,
 	mirror,
-	break_length, break_header_length, break_fragment, break_type, break_options, break_bits, break_byte, cut, pad,
+	break_length,
+	break_header_length,
+	break_fragment,
+	break_type,
+	break_options,
+	break_bits,
+	break_byte,
+	cut,
+	pad,
 };
+/* clang-format on */
 
 /* One packet, cut to every length. */
 static void cut_to_every_length(const struct change *m, const struct conversation *from)

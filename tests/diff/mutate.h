@@ -1,12 +1,12 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * New conversations from captured ones.
  */
 #ifndef TCPFIN_TEST_MUTATE_H
 #define TCPFIN_TEST_MUTATE_H
 
-#include "frames.h"
-#include "random.h"
+#include "tests/diff/frames.h"
+#include "tests/diff/random.h"
 
 /*
  * Fills *out, which is empty, from a random capture of the pool and a few random changes. hash_seed: that of both

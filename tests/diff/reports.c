@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * Structs are compared by tables of their fields: padding has no meaning, and a difference has a name.
  */
@@ -6,38 +6,94 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "reports.h"
+#include "tests/diff/reports.h"
 
 struct field {
 	const char *name;
 	size_t offset, size;
 };
 
-#define FIELD(type, member) {#member, offsetof(type, member), sizeof(((type *)0)->member)}
+#define FIELD(type, member)                                                  \
+	{                                                                    \
+#member, offsetof(type, member), sizeof(((type *)0)->member) \
+	}
 #define S(member) FIELD(struct tcp_segment, member)
 #define F(member) FIELD(struct flow, member)
 #define L(member) FIELD(struct flow_segment, member)
 #define COUNT_OF(table) (sizeof(table) / sizeof((table)[0]))
 
 static const struct field segment_fields[] = {
-	S(src.hi), S(src.lo), S(dst.hi), S(dst.lo), S(time), S(seq), S(ack), S(len), S(sport), S(dport), S(win),
-	S(ip_id), S(vlan[0]), S(vlan[1]), S(family), S(flags), S(ttl), S(wscale), S(mptcp), S(partial),
-	S(options_len), S(options_off),
+	S(src.hi), S(src.lo), S(dst.hi), S(dst.lo),  S(time),        S(seq),         S(ack),    S(len),
+	S(sport),  S(dport),  S(win),    S(ip_id),   S(vlan[0]),     S(vlan[1]),     S(family), S(flags),
+	S(ttl),    S(wscale), S(mptcp),  S(partial), S(options_len), S(options_off),
 };
 
+/* clang-format off: a row a case */
 static const struct field flow_fields[] = {
-	F(open.t_syn), F(open.t_synack), F(open.t_ack), F(open.isn[0]), F(open.isn[1]), F(open.win[0]),
-	F(open.win[1]), F(open.win[2]), F(open.syn_len), F(open.vlan[0]), F(open.vlan[1]), F(open.syn_flags),
-	F(open.synack_flags), F(open.syn_copies), F(open.synack_copies), F(open.wscale[0]), F(open.wscale[1]),
-	F(open.ttl[0]), F(open.ttl[1]), F(open.seen), F(open.source), F(open.resets_ignored), F(open.idle),
-	F(side[0].t_fin), F(side[0].t_fin_acked), F(side[0].fin_end), F(side[0].fin_ack), F(side[0].end),
-	F(side[0].ack), F(side[0].end_at_ack), F(side[0].win), F(side[0].fin_copies), F(side[0].seen),
-	F(side[1].t_fin), F(side[1].t_fin_acked), F(side[1].fin_end), F(side[1].fin_ack), F(side[1].end),
-	F(side[1].ack), F(side[1].end_at_ack), F(side[1].win), F(side[1].fin_copies), F(side[1].seen), F(reset.time),
-	F(reset.seq), F(reset.ack), F(reset.win), F(reset.ip_id), F(reset.side), F(reset.flags), F(reset.validity),
-	F(reset.ttl), F(reset.mptcp), F(reset.copies), F(t_first), F(t_last), F(t_progress), F(lost), F(duplicates),
-	F(state), F(log_len), F(version),
+	F(open.t_syn),
+	F(open.t_synack),
+	F(open.t_ack),
+	F(open.isn[0]),
+	F(open.isn[1]),
+	F(open.win[0]),
+	F(open.win[1]),
+	F(open.win[2]),
+	F(open.syn_len),
+	F(open.vlan[0]),
+	F(open.vlan[1]),
+	F(open.syn_flags),
+	F(open.synack_flags),
+	F(open.syn_copies),
+	F(open.synack_copies),
+	F(open.wscale[0]),
+	F(open.wscale[1]),
+	F(open.ttl[0]),
+	F(open.ttl[1]),
+	F(open.seen),
+	F(open.source),
+	F(open.resets_ignored),
+	F(open.idle),
+	F(side[0].t_fin),
+	F(side[0].t_fin_acked),
+	F(side[0].fin_end),
+	F(side[0].fin_ack),
+	F(side[0].end),
+	F(side[0].ack),
+	F(side[0].end_at_ack),
+	F(side[0].win),
+	F(side[0].fin_copies),
+	F(side[0].seen),
+	F(side[1].t_fin),
+	F(side[1].t_fin_acked),
+	F(side[1].fin_end),
+	F(side[1].fin_ack),
+	F(side[1].end),
+	F(side[1].ack),
+	F(side[1].end_at_ack),
+	F(side[1].win),
+	F(side[1].fin_copies),
+	F(side[1].seen),
+	F(reset.time),
+	F(reset.seq),
+	F(reset.ack),
+	F(reset.win),
+	F(reset.ip_id),
+	F(reset.side),
+	F(reset.flags),
+	F(reset.validity),
+	F(reset.ttl),
+	F(reset.mptcp),
+	F(reset.copies),
+	F(t_first),
+	F(t_last),
+	F(t_progress),
+	F(lost),
+	F(duplicates),
+	F(state),
+	F(log_len),
+	F(version),
 };
+/* clang-format on */
 
 static const struct field log_fields[] = {
 	L(time), L(seq), L(ack), L(len), L(count), L(win), L(ip_id), L(flags), L(ttl), L(side), L(mark),
@@ -159,7 +215,8 @@ static bool same_report(const struct report *a, const struct report *b)
 	for (uint32_t i = 0; i < a->body.flow.log_len && i < FLOW_LOG_CLOSING; i++)
 		if (!fields_equal(log_fields, COUNT_OF(log_fields), &a->body.log[i], &b->body.log[i]))
 			return false;
-	return a->counted == b->counted && !memcmp(&a->traffic, &b->traffic, sizeof(a->traffic)); /* it has no padding */
+	return a->counted == b->counted &&
+	       !memcmp(&a->traffic, &b->traffic, sizeof(a->traffic)); /* it has no padding */
 }
 
 static struct report *find_unmatched(struct reports *in, const struct report *wanted,
@@ -192,9 +249,10 @@ static void print_traffic(const struct report *r, const char *who)
 	for (int i = 0; i < 2; i++) {
 		const struct traffic_side *t = &r->traffic.side[i];
 
-		printf("#    %s, side %d: %llu packets, %llu bytes, %llu in %u again, data until %llu, end %u, flags", who, i,
-		       (unsigned long long)traffic_packets(t), (unsigned long long)traffic_bytes(t),
-		       (unsigned long long)t->retransmitted_bytes, t->retransmits, (unsigned long long)t->t_data, t->end);
+		printf("#    %s, side %d: %llu packets, %llu bytes, %llu in %u again, data until %llu, end %u, flags",
+		       who, i, (unsigned long long)traffic_packets(t), (unsigned long long)traffic_bytes(t),
+		       (unsigned long long)t->retransmitted_bytes, t->retransmits, (unsigned long long)t->t_data,
+		       t->end);
 		for (uint32_t n = 0; n < t->runs && n < TRAFFIC_RUNS; n++)
 			printf(" %ux%02x", t->run[n].count, t->run[n].flags);
 		printf(" and %u\n", t->runs_lost);

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * What a host reports of flows, and comparing two hosts' reports field by field.
  */
@@ -9,8 +9,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "../../bpf/core/record.h"
-#include "../../bpf/core/traffic.h"
+#include "bpf/core/flow_event.h"
+#include "bpf/core/traffic.h"
 
 struct report {
 	struct flow_key key;

@@ -1,12 +1,12 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+// SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * The checks. Parsers return where they ended, or NULL.
  */
-#include "check.h"
+#include "tests/fuzz/check.h"
 
 #include <string.h>
 
-#include "fuzz.h"
+#include "tests/fuzz/fuzz.h"
 
 /* ---- the record ---- */
 

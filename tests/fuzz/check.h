@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * What holds for every record and every byte of output, whatever the packets were. Each check ends the program where it
  * does not hold. Shares no code with what writes the output.
@@ -6,7 +6,7 @@
 #ifndef TCPFIN_FUZZ_CHECK_H
 #define TCPFIN_FUZZ_CHECK_H
 
-#include "../../user/format.h"
+#include "user/format/format.h"
 
 /* The verdict's parts agree with each other. */
 void check_record(const struct record *r);

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * What every target needs: a way to say which promise was broken, and the input taken a number at a time.
  */
@@ -12,9 +12,9 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-#define expect(condition) \
-	do { \
-		if (!(condition)) \
+#define expect(condition)                                          \
+	do {                                                       \
+		if (!(condition))                                  \
 			fuzz_fail(__FILE__, __LINE__, #condition); \
 	} while (0)
 

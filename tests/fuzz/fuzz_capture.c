@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+// SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * A capture file of any bytes, through all of `-r FILE`: libpcap, link headers, parser, flow table, verdict, format and
  * sink. What comes out on standard output is well-formed, what comes out on stderr is at most one printable line. And
@@ -13,12 +13,12 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "../../user/log.h"
-#include "../../user/privileges.h"
-#include "../../user/source_file.h"
-#include "../../user/source_pcap.h"
-#include "check.h"
-#include "fuzz.h"
+#include "user/base/log.h"
+#include "user/base/privileges.h"
+#include "user/capture/replay.h"
+#include "user/capture/pcap_file.h"
+#include "tests/fuzz/check.h"
+#include "tests/fuzz/fuzz.h"
 
 static int file_fd = -1;
 static char path[32];
@@ -45,13 +45,13 @@ static void rewrite(int fd, const void *data, size_t size)
 }
 
 /* One packet of each; false behind the last. */
-static bool same_packet(struct source_pcap *source, pcap_t *pcap)
+static bool same_packet(struct pcap_file *source, pcap_t *pcap)
 {
 	struct captured_packet p;
 	struct pcap_pkthdr *header;
 	const u_char *data;
 	char error[512];
-	int got = source_pcap_next(source, &p, error, sizeof(error)), theirs = pcap_next_ex(pcap, &header, &data);
+	int got = pcap_file_next(source, &p, error, sizeof(error)), theirs = pcap_next_ex(pcap, &header, &data);
 	size_t len, left;
 
 	expect(got == 1 ? theirs == 1 : got == 0 ? theirs == PCAP_ERROR_BREAK : theirs == PCAP_ERROR);
@@ -70,19 +70,19 @@ static bool same_packet(struct source_pcap *source, pcap_t *pcap)
 
 static void check_packets(void)
 {
-	struct source_pcap *source;
+	struct pcap_file *source;
 	char error[PCAP_ERRBUF_SIZE];
 	pcap_t *pcap;
 
-	expect(!source_pcap_open(&source, path, error, sizeof(error)));
-	if (!source_pcap_start(source, error, sizeof(error))) {
+	expect(!pcap_file_open(&source, path, error, sizeof(error)));
+	if (!pcap_file_start(source, error, sizeof(error))) {
 		pcap = pcap_open_offline_with_tstamp_precision(path, PCAP_TSTAMP_PRECISION_NANO, error);
 		expect(pcap);
 		while (same_packet(source, pcap))
 			;
 		pcap_close(pcap);
 	}
-	source_pcap_close(source);
+	pcap_file_close(source);
 }
 
 /* The source takes these signals for itself; they must go on ending the fuzzer. */
@@ -95,7 +95,7 @@ static int run_source(struct reporter *reporter, const struct options *options, 
 	sigaddset(&signals, SIGINT);
 	sigaddset(&signals, SIGTERM);
 	sigprocmask(SIG_BLOCK, &signals, &before);
-	code = source_file_run(reporter, options, counters);
+	code = replay_run(reporter, options, counters);
 	signal(SIGINT, SIG_DFL);
 	signal(SIGTERM, SIG_DFL);
 	sigprocmask(SIG_SETMASK, &before, NULL);
@@ -124,8 +124,14 @@ static void check_output(const struct options *options, unsigned records)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct options options = {
-		.read_file = path, .format = size & 3, .show_open = size & 4, .verbose = size & 8, .settle = 500000000,
-		.syn_timeout = 10000000000, .close_timeout = 60000000000, .idle_timeout = 7200000000000,
+		.read_file = path,
+		.format = size & 3,
+		.show_open = size & 4,
+		.verbose = size & 8,
+		.settle = 500000000,
+		.syn_timeout = 10000000000,
+		.close_timeout = 60000000000,
+		.idle_timeout = 7200000000000,
 	};
 	uint64_t counters[COUNTERS] = {0};
 	FILE *console = stderr;

@@ -1,16 +1,16 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+// SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * flow_step() on a script of segments: after each step the facts that must never be lost are still there, and at the end
  * the verdict and its four formats agree with themselves. What stands around the flow is the least that an owner does
- * (see user/flow_table.c): a beginning, an established life without a body, a close.
+ * (see user/capture/flow_table.c): a beginning, an established life without a body, a close.
  *
  * Input: 4 bytes (begin), a byte with the length of an interface name, the name, a script.
  */
 #include <string.h>
 
-#include "../../user/verdict.h"
-#include "check.h"
-#include "script.h"
+#include "user/record/verdict.h"
+#include "tests/fuzz/check.h"
+#include "tests/fuzz/script.h"
 
 enum life { LIFE_UNPROVEN, LIFE_ESTABLISHED, LIFE_CLOSING };
 
@@ -19,7 +19,7 @@ struct owner {
 	struct flow_open open; /* established */
 	struct flow flow;      /* the others */
 	struct flow_segment log[FLOW_LOG_CLOSING];
-	struct evidence evidence;
+	struct last_seen evidence;
 };
 
 #define HASH 0x123456789abcdef0u
@@ -101,7 +101,7 @@ static void begin_close(struct owner *o, const struct tcp_segment *s, uint32_t s
 	} else {
 		return;
 	}
-	flow_lend_evidence(&o->flow, &o->evidence, HASH);
+	flow_lend_last_seen(&o->flow, &o->evidence, HASH);
 	o->life = LIFE_CLOSING;
 	step(o, s, side);
 	if (o->flow.state & FLOW_BEGUN)
@@ -114,7 +114,7 @@ static void take(struct owner *o, const struct tcp_segment *s, uint32_t side)
 {
 	if (o->life == LIFE_ESTABLISHED) {
 		if (!(s->flags & TCP_CONTROL))
-			evidence_note(&o->evidence, s, side, HASH);
+			last_seen_note(&o->evidence, s, side, HASH);
 		else if (!(s->flags & TCP_SYN))
 			begin_close(o, s, side);
 		return;
@@ -125,7 +125,7 @@ static void take(struct owner *o, const struct tcp_segment *s, uint32_t side)
 		return;
 	o->life = o->flow.state & FLOW_BEGUN ? LIFE_CLOSING : LIFE_ESTABLISHED;
 	o->open = o->flow.open;
-	flow_leave_evidence(&o->flow, &o->evidence, HASH);
+	flow_leave_last_seen(&o->flow, &o->evidence, HASH);
 }
 
 /* Either the first segment makes an unproven flow, or (what & 1) both sides have been heard before the script begins. */
@@ -144,12 +144,12 @@ static void begin(struct owner *o, uint8_t what, struct script *script)
 	}
 	o->life = LIFE_ESTABLISHED;
 	for (side = 0; side < 2; side++) {
-		struct evidence_side *w = &o->evidence.side[side];
+		struct last_seen_side *w = &o->evidence.side[side];
 
 		w->end = script->talks[0].number[side][NUMBER_ISN];
 		w->ack = script->talks[0].number[!side][NUMBER_ISN];
 		w->win = what << 8;
-		w->tag = evidence_tag(HASH);
+		w->tag = last_seen_tag(HASH);
 	}
 }
 
@@ -168,7 +168,7 @@ static void report(struct owner *o, const struct verdict_context *context, const
 			return;
 		memset(&o->flow, 0, sizeof(o->flow));
 		flow_reopen(&o->flow, &o->open);
-		flow_lend_evidence(&o->flow, &o->evidence, HASH);
+		flow_lend_last_seen(&o->flow, &o->evidence, HASH);
 	} else if (flow_is_stray(&o->flow)) {
 		return;
 	}

@@ -1,13 +1,13 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+// SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * The command line, made of the input's NUL-terminated words: it is taken with every value in its range, or refused in
  * one printable line.
  */
 #include <string.h>
 
-#include "../../user/options.h"
-#include "check.h"
-#include "fuzz.h"
+#include "user/cli/options.h"
+#include "tests/fuzz/check.h"
+#include "tests/fuzz/fuzz.h"
 
 #define WORDS 200
 #define YEAR (365 * 86400 * 1000000000ULL) /* ns */
@@ -25,12 +25,12 @@ static bool is_size(uint32_t n, uint32_t most)
 static void check_filter(const struct filter *f)
 {
 	expect(f->family == 0 || f->family == 4 || f->family == 6);
-	expect(f->port_count <= OPTIONS_MAX_FILTERS && f->host_count <= OPTIONS_MAX_FILTERS);
+	expect(f->port_count <= FILTER_MAX && f->host_count <= FILTER_MAX);
 	for (unsigned i = 0; i < f->port_count; i++)
 		expect(f->ports[i]);
 	for (unsigned i = 0; i < f->host_count; i++)
-		expect(f->hosts[i].family == 6 ? f->hosts[i].prefix <= 128 :
-					       f->hosts[i].family == 4 && f->hosts[i].prefix <= 32);
+		expect(f->hosts[i].family == 6 ? f->hosts[i].prefix <= 128
+					       : f->hosts[i].family == 4 && f->hosts[i].prefix <= 32);
 	expect(f->outcomes < 1u << OUTCOMES);
 }
 

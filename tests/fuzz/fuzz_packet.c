@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+// SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * The packet parser on any bytes with any metadata. The packet is a heap block of exactly its size, so that one byte
  * read beside it is a finding; what the parser calls TCP is compared with the bytes.
@@ -7,8 +7,8 @@
  */
 #include <string.h>
 
-#include "../../bpf/core/flow_key.h"
-#include "fuzz.h"
+#include "bpf/core/flow_key.h"
+#include "tests/fuzz/fuzz.h"
 
 static struct packet_meta parse_meta(struct input *in)
 {
@@ -21,7 +21,7 @@ static struct packet_meta parse_meta(struct input *in)
 	return m;
 }
 
-/* As user/source_file.c and the BPF programs do: only where the packet holds them whole. */
+/* As user/capture/replay.c and the BPF programs do: only where the packet holds them whole. */
 static void check_options(struct tcp_segment *s, const uint8_t *packet, size_t len)
 {
 	struct tcp_options o = {.len = s->options_len};

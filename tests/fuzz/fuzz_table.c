@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+// SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * The host's flow table on a script of segments of a few tuples, with the clock going both ways: no segment is in two
  * reports, and no copy of a reported FIN makes another connection, so none is reported twice; and when all is over nothing
@@ -9,13 +9,13 @@
  *
  * Input: 1 byte (bit 0 honest, 1 report open ones), a script.
  */
-#include "../../user/flow_table.c" /* its inside */
-#include "../../user/verdict.h"
-#include "check.h"
-#include "script.h"
+#include "user/capture/flow_table.c" /* its inside */
+#include "user/record/verdict.h"
+#include "tests/fuzz/check.h"
+#include "tests/fuzz/script.h"
 
 #define SECOND 1000000000ULL /* ns */
-#define TIMES 1024 /* the low bits of a time say which segment it was */
+#define TIMES 1024           /* the low bits of a time say which segment it was */
 
 /* The FINs of a conversation's last report, where no SYN has come behind them. */
 struct reported {
@@ -25,10 +25,10 @@ struct reported {
 };
 
 struct run {
-	bool seen[TIMES];    /* segments reported */
+	bool seen[TIMES]; /* segments reported */
 	struct reported last[SCRIPT_TALKS];
 	bool honest;
-	unsigned segment;    /* of the script */
+	unsigned segment;               /* of the script */
 	unsigned step, ended, reported; /* of the honest: the next segment of this one; ended; reported of those */
 	uint64_t counters[COUNTERS];
 };
@@ -40,8 +40,8 @@ struct honest_segment {
 };
 
 static const struct honest_segment honest_close[] = {
-	{0, TCP_SYN, 0, 0}, {1, TCP_SYN | TCP_ACK, 0, 1}, {0, TCP_ACK, 1, 1},
-	{0, TCP_FIN | TCP_ACK, 1, 1}, {1, TCP_ACK, 1, 2}, {1, TCP_FIN | TCP_ACK, 1, 2}, {0, TCP_ACK, 2, 2},
+	{0, TCP_SYN, 0, 0}, {1, TCP_SYN | TCP_ACK, 0, 1}, {0, TCP_ACK, 1, 1}, {0, TCP_FIN | TCP_ACK, 1, 1},
+	{1, TCP_ACK, 1, 2}, {1, TCP_FIN | TCP_ACK, 1, 2}, {0, TCP_ACK, 2, 2},
 };
 #define HONEST_STEPS (sizeof(honest_close) / sizeof(honest_close[0]))
 #define HONEST_ISN 100000 /* from one to the next */
@@ -150,7 +150,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	uint64_t patience = run.honest ? 1ULL << 50 : 10 * SECOND;
 	struct flow_table_config config = {
 		.timeouts = {.settle = SECOND / 2, .syn = patience, .close = 6 * patience},
-		.idle = 700 * patience, .hash_seed = 42, .report = note_report, .context = &run, .counters = run.counters,
+		.idle = 700 * patience,
+		.hash_seed = 42,
+		.report = note_report,
+		.context = &run,
+		.counters = run.counters,
 	};
 	struct flow_table *t = flow_table_new(&config);
 	struct script script;

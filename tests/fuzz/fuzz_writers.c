@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+// SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * The writers on any record: every value that a field's type and comment in record.h allow, whether or not a verdict ever
  * gives them together. Each format is well-formed and printable, and so is the summary.
@@ -7,10 +7,10 @@
  */
 #include <string.h>
 
-#include "../../user/processes.h"
-#include "../../user/summary.h"
-#include "check.h"
-#include "fuzz.h"
+#include "user/sockets/socket_holders.h"
+#include "user/format/summary.h"
+#include "tests/fuzz/check.h"
+#include "tests/fuzz/fuzz.h"
 
 static uint64_t take64(struct input *in)
 {
@@ -138,9 +138,19 @@ static void take_segments(struct input *in, struct record *r)
 
 		t += since > 0 ? (uint64_t)since : 0;
 		*s = (struct record_segment){
-			.t = t, .from = take_choice(in, 2), .flags = take8(in), .mark = take8(in), .raw_seq = take32(in),
-			.raw_ack = take32(in), .seq = take32(in), .ack = take32(in), .len = take32(in), .win = take16(in),
-			.count = take16(in) + 1u, .ttl = take8(in), .ip_id = take16(in),
+			.t = t,
+			.from = take_choice(in, 2),
+			.flags = take8(in),
+			.mark = take8(in),
+			.raw_seq = take32(in),
+			.raw_ack = take32(in),
+			.seq = take32(in),
+			.ack = take32(in),
+			.len = take32(in),
+			.win = take16(in),
+			.count = take16(in) + 1u,
+			.ttl = take8(in),
+			.ip_id = take16(in),
 		};
 	}
 	for (int i = 0; i < EVIDENCES; i++)

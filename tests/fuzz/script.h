@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Bytes as a script of TCP segments. Random sequence numbers would never meet; so a number is written as an offset from
  * one that the conversation has made interesting (ISN, end, FIN, RST ...), and a byte changed is a neighbouring script.
@@ -18,17 +18,26 @@
 #ifndef TCPFIN_FUZZ_SCRIPT_H
 #define TCPFIN_FUZZ_SCRIPT_H
 
-#include "../../bpf/core/flow.h"
-#include "fuzz.h"
+#include "bpf/core/flow.h"
+#include "tests/fuzz/fuzz.h"
 
 #define SCRIPT_TALKS 8
 #define SCRIPT_SEGMENT 12
-#define SCRIPT_PORT 40000 /* of the first conversation */
+#define SCRIPT_PORT 40000         /* of the first conversation */
 #define SCRIPT_START (1ULL << 60) /* ns */
 
 /* Of the sequence numbers of one side. Offsets from NUMBER_NONE are spread over all 32 bits. */
-enum number { NUMBER_NONE, NUMBER_ISN, NUMBER_END, NUMBER_ACKED, NUMBER_FIN, NUMBER_LAST, NUMBER_RST, NUMBER_UNACKED,
-	      NUMBERS };
+enum number {
+	NUMBER_NONE,
+	NUMBER_ISN,
+	NUMBER_END,
+	NUMBER_ACKED,
+	NUMBER_FIN,
+	NUMBER_LAST,
+	NUMBER_RST,
+	NUMBER_UNACKED,
+	NUMBERS
+};
 
 struct talk {
 	uint32_t number[2][NUMBERS]; /* by the side that counts in them */

@@ -1,4 +1,4 @@
-# SPDX-License-Identifier: GPL-2.0
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Seed corpora from the golden captures, and by hand: seeds.py DIRECTORY makes DIRECTORY/TARGET/NAME."""
 import os
 import struct

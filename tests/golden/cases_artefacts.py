@@ -1,4 +1,4 @@
-# SPDX-License-Identifier: GPL-2.0
+# SPDX-License-Identifier: GPL-2.0-or-later
 """What the place and the way of capturing do to a close: offloads, links, tags, fragments, cut packets, times.
 
 Most show the same four-way close, which must come out the same.

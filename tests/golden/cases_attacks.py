@@ -1,4 +1,4 @@
-# SPDX-License-Identifier: GPL-2.0
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Hostile and malformed traffic: what must leave no record, and what must not disturb the close of a real connection.
 
 Where a connection is disturbed the disturbance is before 100 ms and the source closes at 100 ms, as ever.

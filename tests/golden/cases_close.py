@@ -1,4 +1,4 @@
-# SPDX-License-Identifier: GPL-2.0
+# SPDX-License-Identifier: GPL-2.0-or-later
 """How connections close: a capture for each row of the decision table (G graceful, U unfinished, R reset, P after).
 
 Unless a case says otherwise the source closes at 100 ms, where its next number is 51 and the destination's 501.

@@ -1,4 +1,4 @@
-# SPDX-License-Identifier: GPL-2.0
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Capture files themselves: cut, empty, of a wrong kind, and pcapng in its dialects."""
 import gzip
 import struct

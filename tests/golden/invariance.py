@@ -1,4 +1,4 @@
-# SPDX-License-Identifier: GPL-2.0
+# SPDX-License-Identifier: GPL-2.0-or-later
 """The same close told otherwise must get the same verdict.
 
 Each case of cases_close.py and cases_attacks.py is changed in ways that do not change what happened: other sequence

@@ -1,4 +1,4 @@
-# SPDX-License-Identifier: GPL-2.0
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Segments in relative numbers, and the capture files they go into.
 
 Nothing here follows a connection: every time, number and flag is said by the case, so that what a capture shows can be

@@ -1,4 +1,4 @@
-# SPDX-License-Identifier: GPL-2.0
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Golden cases: builds every capture, runs tcpfin-trace on it and compares with cases.txt.
 
 run.py [-v] [--binary PATH] [NAME...]   Runs all cases, or those whose names begin so. -v prints the records; the binary

@@ -1,4 +1,4 @@
-# SPDX-License-Identifier: GPL-2.0
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Runs tcpfin-trace on a capture, and checks what must hold for every record and every format."""
 import base64
 import csv

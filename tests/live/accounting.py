@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-# SPDX-License-Identifier: GPL-2.0
+# SPDX-License-Identifier: GPL-2.0-or-later
 """
 accounting.py TCPFIN-TRACE [NAME...]: made = reported + still open + counted as lost, to the connection, however hard it
 gets; as root. harness.py says how tests are run and what they print. Tests that take long run only when named.

@@ -1,4 +1,4 @@
-# SPDX-License-Identifier: GPL-2.0
+# SPDX-License-Identifier: GPL-2.0-or-later
 """
 Every way to close a TCP connection, done by real sockets, and what tcpfin-trace must say of it.
 

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-# SPDX-License-Identifier: GPL-2.0
+# SPDX-License-Identifier: GPL-2.0-or-later
 """
 demo.py TCPFIN-TRACE [OPTION...]: shows the program at work, without a network.
 

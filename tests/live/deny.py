@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-# SPDX-License-Identifier: GPL-2.0
+# SPDX-License-Identifier: GPL-2.0-or-later
 """
 deny.py tcx|runs|look-ups|bpf PROGRAM [ARGUMENT...]: runs the program behind a system call filter: without tcx, as on an old
 kernel (BPF_LINK_CREATE fails with EINVAL), without memory for runs of a program (BPF_PROG_TEST_RUN, ENOMEM) or for look-ups

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+// SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * TCP segments of nobody, as fast as one core sends them, into a laboratory without a way out.
  *

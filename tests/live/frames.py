@@ -1,4 +1,4 @@
-# SPDX-License-Identifier: GPL-2.0
+# SPDX-License-Identifier: GPL-2.0-or-later
 """
 Whole TCP conversations built byte by byte, for links on which this kernel has no sockets: VLAN tags, bare IP devices.
 """

@@ -1,4 +1,4 @@
-# SPDX-License-Identifier: GPL-2.0
+# SPDX-License-Identifier: GPL-2.0-or-later
 """
 What the suites of live tests share: the register of tests and their runner, and reading what the program says.
 

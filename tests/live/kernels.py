@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-# SPDX-License-Identifier: GPL-2.0
+# SPDX-License-Identifier: GPL-2.0-or-later
 """
 kernels.py TCPFIN-TRACE [NAME...]: every way of a close as real kernels do it, as root, all of them or those named.
 

@@ -1,4 +1,4 @@
-# SPDX-License-Identifier: GPL-2.0
+# SPDX-License-Identifier: GPL-2.0-or-later
 """
 A network laboratory: two namespaces joined by veth pairs, with programs and sockets inside them.
 

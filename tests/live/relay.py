@@ -1,4 +1,4 @@
-# SPDX-License-Identifier: GPL-2.0
+# SPDX-License-Identifier: GPL-2.0-or-later
 """
 A path with delay, loss and reordering between two namespaces: a relay from one tun device to another.
 

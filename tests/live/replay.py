@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-# SPDX-License-Identifier: GPL-2.0
+# SPDX-License-Identifier: GPL-2.0-or-later
 """
 replay.py TCPFIN-TRACE CAPTURE...: the records of live traffic are those of its capture, whatever the kernel.
 

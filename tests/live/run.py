@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-# SPDX-License-Identifier: GPL-2.0
+# SPDX-License-Identifier: GPL-2.0-or-later
 """
 run.py TCPFIN-TRACE [NAME...]: live tests on real interfaces, as root, all of them or those named; harness.py says how
 they are run and what they print.

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-# SPDX-License-Identifier: GPL-2.0
+# SPDX-License-Identifier: GPL-2.0-or-later
 """
 sockets.py TCPFIN-TRACE [NAME...]: who closed, how and why, told by the sockets of this host; as root. What is expected
 is what /proc and ss say, and for the reasons of resets what the kernel's code says. harness.py says how tests are run.

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * To be preloaded: the wall clock is set back by an hour, STEP_AFTER seconds after it was first read. No other clock is.
  */

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-# SPDX-License-Identifier: GPL-2.0
+# SPDX-License-Identifier: GPL-2.0-or-later
 """
 stuck.py TCPFIN-TRACE [NAME...]: --stuck and --time-wait, held against ss(8) and /proc; as root. harness.py says how
 tests are run and what they print.

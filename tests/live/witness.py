@@ -1,4 +1,4 @@
-# SPDX-License-Identifier: GPL-2.0
+# SPDX-License-Identifier: GPL-2.0-or-later
 """
 The witness: what tcpdump saw on the same interface, read by tshark and judged here by sequence numbers alone.
 """

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Records for unit tests, with every field set to something that a test can tell from its neighbours.
  */
@@ -7,7 +7,7 @@
 
 #include <string.h>
 
-#include "../../user/record.h"
+#include "user/record/record.h"
 
 /* 2026-11-22T06:07:35.565665123Z */
 #define SAMPLE_FINISH 1795327655565665123ULL
@@ -16,8 +16,17 @@ static inline struct record_segment sample_segment(uint64_t t, enum role from, u
 						   uint32_t raw_ack, uint16_t win)
 {
 	return (struct record_segment){
-		.t = t, .from = from, .flags = flags, .raw_seq = raw_seq, .raw_ack = raw_ack, .seq = raw_seq,
-		.ack = raw_ack, .win = win, .count = 1, .ttl = 64, .ip_id = 4711,
+		.t = t,
+		.from = from,
+		.flags = flags,
+		.raw_seq = raw_seq,
+		.raw_ack = raw_ack,
+		.seq = raw_seq,
+		.ack = raw_ack,
+		.win = win,
+		.count = 1,
+		.ttl = 64,
+		.ip_id = 4711,
 	};
 }
 
@@ -44,8 +53,8 @@ static inline void sample_nothing_seen(struct record *r)
 /* Closed by the source with four segments: the numbers of a real ssh connection. */
 static inline void sample_graceful(struct record *r)
 {
-	static const int64_t timing[TIMINGS] = {44800000, 92000, 44892000, 36020000, 1965000, 68000, 38053000,
-						195980942000};
+	static const int64_t timing[TIMINGS] = {44800000, 92000, 44892000, 36020000,
+						1965000,  68000, 38053000, 195980942000};
 	const uint32_t isn[2] = {1409610010, 3908230190};
 	const struct record_segment segments[] = {
 		sample_segment(0, SOURCE, TCP_SYN, 0, 0, 64240),
@@ -102,7 +111,7 @@ static inline void sample_reset(struct record *r)
 	memcpy(r->end[DESTINATION].ip, "\xfe\x80\0\0\0\0\0\0\0\0\0\x0d\0\x0e\0\x0f", 16);
 	r->end[DESTINATION].port = 443;
 	r->end[SOURCE].state = r->end[DESTINATION].state = STATE_CLOSED;
-	r->start = 951782399000000000; /* 2000-02-28T23:59:59Z */
+	r->start = 951782399000000000;  /* 2000-02-28T23:59:59Z */
 	r->finish = 951868800000000007; /* 2000-03-01T00:00:00.000000007Z less a day */
 	r->outcome = OUTCOME_RESET;
 	r->closer = r->reset.by = DESTINATION;

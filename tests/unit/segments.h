@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Packets written byte by byte from the RFCs' pictures, so that the parser and what stands on it are tested against
  * something that shares no code with them.
@@ -112,11 +112,11 @@ static inline void put_tcp_header(struct bytes *b, uint32_t words, uint32_t flag
 
 /* One segment between 10.0.0.1:40001 (the source) and 10.0.1.9:443, as its sender means it. */
 struct wire {
-	uint64_t time;     /* ns */
+	uint64_t time; /* ns */
 	uint32_t seq, ack, len;
-	uint16_t port;     /* of the source; 0: 40001 */
-	uint16_t win;      /* 0: 64240 */
-	uint16_t id;       /* of IPv4 */
+	uint16_t port; /* of the source; 0: 40001 */
+	uint16_t win;  /* 0: 64240 */
+	uint16_t id;   /* of IPv4 */
 	uint8_t flags;
 	uint8_t from;      /* 0 the source, 1 the destination */
 	uint8_t ttl;       /* 0: 64 */

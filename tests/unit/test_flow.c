@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+// SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * flow_step on segment sequences: which facts a flow holds after a handshake, a close, a forgery or a storm. Segments
  * are written as bytes and parsed, with numbers relative to two ISNs that the wrap tests choose.
@@ -14,8 +14,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../../bpf/core/flow.h"
-#include "segments.h"
+#include "bpf/core/flow.h"
+#include "tests/unit/segments.h"
 
 #define MS 1000000ULL
 #define SECOND (1000 * MS)
@@ -359,8 +359,8 @@ static void test_half_close(void **state)
 /* Nothing but the very number behind the FIN acknowledges it. */
 static void test_fin_acked_by_exact_number(void **state)
 {
-	static const uint32_t others[] = {51, 50, 1, 0, 53, 54, 52 + 0xffff, 52 + 0x40000000, 52 + 0x7fffffffu,
-					  52 + 0x80000000, 52 + 0xc0000000};
+	static const uint32_t others[] = {
+		51, 50, 1, 0, 53, 54, 52 + 0xffff, 52 + 0x40000000, 52 + 0x7fffffffu, 52 + 0x80000000, 52 + 0xc0000000};
 	struct subject t = new_subject(1000, 2000);
 
 	(void)state;
@@ -530,12 +530,18 @@ static void test_reset_validity(void **state)
 	static const struct {
 		uint32_t seq;
 		enum reset_validity validity;
+		/* clang-format off: a row a case */
 	} table[] = {
-		{501, RESET_EXACT},           {502, RESET_IN_WINDOW},
-		{501 + 64255, RESET_IN_WINDOW}, {501 + 64256, RESET_OUT_OF_WINDOW},
-		{500, RESET_OUT_OF_WINDOW},   {1, RESET_OUT_OF_WINDOW},
-		{501 + 0x7fffffffu, RESET_OUT_OF_WINDOW}, {501 + 0x80000000, RESET_OUT_OF_WINDOW},
+		{501, RESET_EXACT},
+		{502, RESET_IN_WINDOW},
+		{501 + 64255, RESET_IN_WINDOW},
+		{501 + 64256, RESET_OUT_OF_WINDOW},
+		{500, RESET_OUT_OF_WINDOW},
+		{1, RESET_OUT_OF_WINDOW},
+		{501 + 0x7fffffffu, RESET_OUT_OF_WINDOW},
+		{501 + 0x80000000, RESET_OUT_OF_WINDOW},
 	};
+	/* clang-format on */
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
@@ -644,7 +650,7 @@ static void test_refused(void **state)
 		uint32_t seq, ack;
 		bool refused;
 	} table[] = {
-		{RST | ACK, 0, 1, true}, {RST | ACK, 12345, 1, true}, {RST | ACK, 0, 0, false},
+		{RST | ACK, 0, 1, true},  {RST | ACK, 12345, 1, true}, {RST | ACK, 0, 0, false},
 		{RST | ACK, 0, 2, false}, {RST, 0, 0, false},
 	};
 
@@ -662,8 +668,8 @@ static void test_refused(void **state)
 /* SYN with FIN or RST, and a FIN without ACK: no receiver acts on them. */
 static void test_contradicting_flags(void **state)
 {
-	static const uint8_t flags[] = {SYN | TCP_FIN, SYN | RST, SYN | FIN, SYN | RST | ACK, TCP_FIN,
-					TCP_FIN | TCP_PSH | TCP_URG, 0xff};
+	static const uint8_t flags[] = {
+		SYN | TCP_FIN, SYN | RST, SYN | FIN, SYN | RST | ACK, TCP_FIN, TCP_FIN | TCP_PSH | TCP_URG, 0xff};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(flags); i++) {
@@ -684,10 +690,16 @@ static void test_seen_twice(void **state)
 		uint64_t later;
 		uint16_t id;
 		bool duplicate;
+		/* clang-format off: a row a case */
 	} table[] = {
-		{0, 7, true},  {1000, 7, true},         {FLOW_DUPLICATE_NS - 1, 7, true},
-		{1000, 8, false}, {FLOW_DUPLICATE_NS, 7, false}, {200 * MS, 7, false},
+		{0, 7, true},
+		{1000, 7, true},
+		{FLOW_DUPLICATE_NS - 1, 7, true},
+		{1000, 8, false},
+		{FLOW_DUPLICATE_NS, 7, false},
+		{200 * MS, 7, false},
 	};
+	/* clang-format on */
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
@@ -814,9 +826,9 @@ static void check_storm(struct wire storm)
 static void test_storms(void **state)
 {
 	(void)state;
-	check_storm((struct wire){.from = A, .flags = FIN, .seq = 51, .ack = 501});        /* copies */
+	check_storm((struct wire){.from = A, .flags = FIN, .seq = 51, .ack = 501});         /* copies */
 	check_storm((struct wire){.from = A, .flags = FIN, .seq = 0x20000000, .ack = 501}); /* forged, far */
-	check_storm((struct wire){.from = B, .flags = RST, .seq = 0x20000000});            /* out of the window */
+	check_storm((struct wire){.from = B, .flags = RST, .seq = 0x20000000});             /* out of the window */
 	check_storm((struct wire){.from = A, .flags = SYN, .seq = 0x20000000});
 	check_storm((struct wire){.from = A, .flags = SYN});
 }
@@ -1013,22 +1025,22 @@ static void test_idle_rounds(void **state)
 
 /* ---- evidence ---- */
 
-static void note(struct evidence *cell, uint32_t side, uint32_t seq, uint32_t len, uint32_t ack, uint64_t hash)
+static void note(struct last_seen *cell, uint32_t side, uint32_t seq, uint32_t len, uint32_t ack, uint64_t hash)
 {
 	const struct tcp_segment s = {.flags = ACK, .seq = seq, .len = len, .ack = ack, .win = 502};
 
-	evidence_note(cell, &s, side, hash);
+	last_seen_note(cell, &s, side, hash);
 }
 
 static void test_evidence_numbers(void **state)
 {
-	struct evidence cell = {.side = {{0}}};
+	struct last_seen cell = {.side = {{0}}};
 
 	(void)state;
 	note(&cell, 0, 1000, 50, 7, 0x123456789abcdef0);
-	assert_true(evidence_is_of(&cell.side[0], 0x123456789abcdef0));
-	assert_false(evidence_is_of(&cell.side[0], 0x923456789abcdef0));
-	assert_false(evidence_is_of(&cell.side[1], 0x123456789abcdef0));
+	assert_true(last_seen_is_of(&cell.side[0], 0x123456789abcdef0));
+	assert_false(last_seen_is_of(&cell.side[0], 0x923456789abcdef0));
+	assert_false(last_seen_is_of(&cell.side[1], 0x123456789abcdef0));
 	assert_int_equal(cell.side[0].end, 1050);
 	assert_int_equal(cell.side[0].ack, 7);
 	assert_int_equal(cell.side[0].win, 502);
@@ -1041,7 +1053,7 @@ static void test_evidence_numbers(void **state)
 
 static void test_evidence_wrap(void **state)
 {
-	struct evidence cell = {.side = {{0}}};
+	struct last_seen cell = {.side = {{0}}};
 
 	(void)state;
 	note(&cell, 1, 0xfffffff0, 10, 7, 1ull << 48);
@@ -1054,30 +1066,31 @@ static void test_evidence_wrap(void **state)
 /* A collision: the newest flow owns the cell's evidence, and nobody takes it for another's. */
 static void test_evidence_collision(void **state)
 {
-	struct evidence cell = {.side = {{0}}};
+	struct last_seen cell = {.side = {{0}}};
 
 	(void)state;
 	note(&cell, 0, 1000, 50, 7, 0x1000000000000000);
 	note(&cell, 0, 900, 10, 9, 0x1000000000020000);
-	assert_false(evidence_is_of(&cell.side[0], 0x1000000000000000));
-	assert_true(evidence_is_of(&cell.side[0], 0x1000000000020000));
+	assert_false(last_seen_is_of(&cell.side[0], 0x1000000000000000));
+	assert_true(last_seen_is_of(&cell.side[0], 0x1000000000020000));
 	assert_int_equal(cell.side[0].end, 910);
 }
 
 /* One forged segment far away does not displace what is known; a sender that goes on there does. */
 static void test_evidence_far_numbers(void **state)
 {
-	static const uint32_t far[] = {EVIDENCE_REORDER, 0x40000000, 0x80000000, 0xc0000000, 0u - 2 * EVIDENCE_REORDER};
+	static const uint32_t far[] = {LAST_SEEN_REORDER, 0x40000000, 0x80000000, 0xc0000000,
+				       0u - 2 * LAST_SEEN_REORDER};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(far) / sizeof(far[0]); i++) {
-		struct evidence cell = {.side = {{0}}};
+		struct last_seen cell = {.side = {{0}}};
 
 		note(&cell, 0, 1000, 50, 7, 1ull << 48);
 		note(&cell, 0, 1050 + far[i], 10, 666, 1ull << 48);
 		assert_int_equal(cell.side[0].end, 1050);
 		assert_int_equal(cell.side[0].ack, 7);
-		assert_true(evidence_is_of(&cell.side[0], 1ull << 48));
+		assert_true(last_seen_is_of(&cell.side[0], 1ull << 48));
 		note(&cell, 0, 1050, 10, 7, 1ull << 48);
 		assert_int_equal(cell.side[0].end, 1060);
 		note(&cell, 0, 1050 + far[i], 10, 8, 1ull << 48);
@@ -1167,7 +1180,10 @@ static void test_hash_spreads(void **state)
 	(void)state;
 	for (uint32_t host = 0; host < WATCH_CELLS; host++) {
 		struct tcp_segment s = {
-			.family = 4, .src = {0, 0x0a000000 + host}, .dst = {0, 0x0a010001}, .sport = 40000,
+			.family = 4,
+			.src = {0, 0x0a000000 + host},
+			.dst = {0, 0x0a010001},
+			.sport = 40000,
 			.dport = 443,
 		};
 		uint8_t *cell = &cells[flow_hash(&s, 1, 7) >> 32 & (WATCH_CELLS - 1)];
@@ -1197,7 +1213,7 @@ static void test_evidence_owners(void **state)
 
 		s.sport = (uint16_t)port;
 		hash = flow_hash(&s, 1, 7);
-		owners[port] = (hash >> 32 & (EVIDENCE_CELLS - 1)) << 32 | evidence_tag(hash);
+		owners[port] = (hash >> 32 & (LAST_SEEN_CELLS - 1)) << 32 | last_seen_tag(hash);
 	}
 	qsort(owners, 1 << 16, sizeof(owners[0]), by_number);
 	for (uint32_t i = 1; i < 1 << 16; i++)

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+// SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * The table of a capture file's flows: what packet time ends, what a new connection on the same ports ends, what stays
  * unreported, and that neither many flows nor colliding ones are mixed up.
@@ -14,8 +14,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../../user/flow_table.h"
-#include "segments.h"
+#include "user/capture/flow_table.h"
+#include "tests/unit/segments.h"
 
 #define MS 1000000ULL
 #define SECOND (1000 * MS)
@@ -782,8 +782,12 @@ static void test_equal_hashes(void **state)
 	for (unsigned n = 0; n < sizeof(flags); n++)
 		for (uint32_t i = 0; i < 2; i++) {
 			uint8_t from = n == 1 || n == 3;
-			struct wire w = {.time = EPOCH + n * MS, .from = from, .flags = flags[n], .seq = seqs[n] + (i << 30),
-					 .ack = acks[n] + (i << 30), .win = (uint16_t)(1000 + i)};
+			struct wire w = {.time = EPOCH + n * MS,
+					 .from = from,
+					 .flags = flags[n],
+					 .seq = seqs[n] + (i << 30),
+					 .ack = acks[n] + (i << 30),
+					 .win = (uint16_t)(1000 + i)};
 			struct tcp_segment s = parse_wire(&w);
 
 			*(from ? &s.dst.lo : &s.src.lo) = hosts[i];
@@ -807,10 +811,13 @@ static void test_equal_hashes(void **state)
 static void crowd_input(struct flow_input *in, uint32_t n)
 {
 	static const struct wire steps[] = {
-		{.from = A, .flags = SYN}, {.from = B, .flags = SYN | ACK, .ack = 1},
+		{.from = A, .flags = SYN},
+		{.from = B, .flags = SYN | ACK, .ack = 1},
 		{.from = A, .flags = ACK, .seq = 1, .ack = 1},
-		{.from = A, .flags = PSH, .seq = 1, .ack = 1, .len = 9}, {.from = B, .flags = ACK, .seq = 1, .ack = 10},
-		{.from = A, .flags = FIN, .seq = 10, .ack = 1}, {.from = B, .flags = FIN, .seq = 1, .ack = 11},
+		{.from = A, .flags = PSH, .seq = 1, .ack = 1, .len = 9},
+		{.from = B, .flags = ACK, .seq = 1, .ack = 10},
+		{.from = A, .flags = FIN, .seq = 10, .ack = 1},
+		{.from = B, .flags = FIN, .seq = 1, .ack = 11},
 		{.from = A, .flags = ACK, .seq = 11, .ack = 2},
 	};
 	uint32_t segment = n - n / 7;

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+// SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * Buffer, names, Community ID, and the exact bytes of text, CSV and JSON.
  */
@@ -14,10 +14,10 @@
 #include <arpa/inet.h>
 #include <cmocka.h>
 
-#include "../../user/community_id.h"
-#include "../../user/format.h"
-#include "../../user/processes.h"
-#include "sample_record.h"
+#include "user/record/community_id.h"
+#include "user/format/format.h"
+#include "user/sockets/socket_holders.h"
+#include "tests/unit/sample_record.h"
 
 #define DAY_NS 86400000000000ULL
 
@@ -141,7 +141,9 @@ static void test_hostile_text(void **state)
 		 "\"\u07ff\u0800\ud7ff\ue000\uffff\""},
 		{"\U00010000\U0010ffff", "\U00010000\U0010ffff", "\"\U00010000\U0010ffff\""},
 		/* C1: a terminal takes U+009B as ESC [ */
-		{"\xc2\x9b" "31m\xc2\xa0", "\\xc2\\x9b31m\xc2\xa0", "\"\\u009b31m\xc2\xa0\""},
+		{"\xc2\x9b"
+		 "31m\xc2\xa0",
+		 "\\xc2\\x9b31m\xc2\xa0", "\"\\u009b31m\xc2\xa0\""},
 		/* a lone continuation, a lone lead at the end, Latin-1 inside */
 		{"\x80", "\\x80", "\"\ufffd\""},
 		{"a\xc3", "a\\xc3", "\"a\ufffd\""},
@@ -154,7 +156,9 @@ static void test_hostile_text(void **state)
 		{"\xf4\x90\x80\x80", "\\xf4\\x90\\x80\\x80", "\"\ufffd\ufffd\ufffd\ufffd\""},
 		{"\xfe\xff", "\\xfe\\xff", "\"\ufffd\ufffd\""},
 		/* cut characters are one replacement each, what follows is read anew */
-		{"\xe2\x82" "A\xf0\x9f\x98\n", "\\xe2\\x82A\\xf0\\x9f\\x98\\x0a", "\"\ufffdA\ufffd\\u000a\""},
+		{"\xe2\x82"
+		 "A\xf0\x9f\x98\n",
+		 "\\xe2\\x82A\\xf0\\x9f\\x98\\x0a", "\"\ufffdA\ufffd\\u000a\""},
 	};
 	struct buffer b = {0};
 	size_t i;
@@ -176,11 +180,21 @@ static void test_flags(void **state)
 	static const struct {
 		uint8_t flags;
 		const char *text;
+		/* clang-format off: a row a case */
 	} cases[] = {
-		{0, "none"}, {TCP_SYN, "S"}, {TCP_SYN | TCP_ACK, "S."}, {TCP_ACK, "."}, {TCP_PSH | TCP_ACK, "P."},
-		{TCP_FIN | TCP_ACK, "F."}, {TCP_FIN | TCP_PSH | TCP_ACK, "FP."}, {TCP_RST, "R"},
-		{TCP_RST | TCP_ACK, "R."}, {TCP_SYN | TCP_ECE | TCP_CWR, "SEW"}, {0xff, "FSRP.UEW"},
+		{0, "none"},
+		{TCP_SYN, "S"},
+		{TCP_SYN | TCP_ACK, "S."},
+		{TCP_ACK, "."},
+		{TCP_PSH | TCP_ACK, "P."},
+		{TCP_FIN | TCP_ACK, "F."},
+		{TCP_FIN | TCP_PSH | TCP_ACK, "FP."},
+		{TCP_RST, "R"},
+		{TCP_RST | TCP_ACK, "R."},
+		{TCP_SYN | TCP_ECE | TCP_CWR, "SEW"},
+		{0xff, "FSRP.UEW"},
 	};
+	/* clang-format on */
 	char text[10];
 	size_t i;
 
@@ -191,12 +205,12 @@ static void test_flags(void **state)
 
 static void test_names(void **state)
 {
-	static const char *const outcomes[] = {"graceful", "reset", "refused", "handshake_reset", "unanswered",
-					       "unfinished", "open", "unknown"};
-	static const char *const states[] = {"CLOSED", "SYN-SENT", "SYN-RECEIVED", "ESTABLISHED", "FIN-WAIT-1",
-					     "FIN-WAIT-2", "CLOSE-WAIT", "CLOSING", "LAST-ACK", "TIME-WAIT"};
-	static const char *const timings[] = {"syn_to_synack", "synack_to_ack", "initial_rtt", "fin_to_ack",
-					      "half_closed", "peer_fin_to_ack", "close", "lifetime"};
+	static const char *const outcomes[] = {"graceful",   "reset",      "refused", "handshake_reset",
+					       "unanswered", "unfinished", "open",    "unknown"};
+	static const char *const states[] = {"CLOSED",     "SYN-SENT",   "SYN-RECEIVED", "ESTABLISHED", "FIN-WAIT-1",
+					     "FIN-WAIT-2", "CLOSE-WAIT", "CLOSING",      "LAST-ACK",    "TIME-WAIT"};
+	static const char *const timings[] = {"syn_to_synack", "synack_to_ack",   "initial_rtt", "fin_to_ack",
+					      "half_closed",   "peer_fin_to_ack", "close",       "lifetime"};
 	int i;
 
 	(void)state;
@@ -248,7 +262,9 @@ static void test_community_id(void **state)
 		{4, {"192.168.0.2", "192.168.0.10"}, {7, 9}, "1:TNe1jRXS6MZVxVcxfTz2jQqauxY="},
 		/* the same address at both ends: the ports decide */
 		{4, {"10.0.0.1", "10.0.0.1"}, {40001, 40000}, "1:iJjw7neBCpNBrE8FMNIuaHTi59E="},
-		{6, {"2001:470:e5bf:dead:4957:2174:e82c:4887", "2607:f8b0:400c:c03::1a"}, {63943, 25},
+		{6,
+		 {"2001:470:e5bf:dead:4957:2174:e82c:4887", "2607:f8b0:400c:c03::1a"},
+		 {63943, 25},
 		 "1:/qFaeAR+gFe1KYjMzVDsMv+wgU4="},
 		{6, {"2001:db8::1", "fe80::d:e:f"}, {443, 50000}, "1:boYbf/HRqi5ciTjlsDfkJHykAd4="},
 		{6, {"fe80:51c0:0:1::1", "fe80:51c0:0:1::2"}, {1, 2}, "1:4ZE3cqnGN1djRAlVgwPLqIpwTUU="},
@@ -663,7 +679,8 @@ static const char csv_reset[] =
 	",ipv6,,,1:EYc9SqN49VoaekhgG9NGxAL7vGE=,2001:db8::1,50000,,fe80::d:e:f,443,,"
 	"reset,,destination,,CLOSED,CLOSED,,destination,half_closed,in_window,fastclose,true,true,"
 	",,,,,,,86401000000007,"
-	"0,0,0,0,,,,0,OTH,^r,true,false,false,1,true,... >P.*3 <R.! <R <R*2~ (4294967295 lost),4294967295,,,,,,," NO_SOCKETS;
+	"0,0,0,0,,,,0,OTH,^r,true,false,false,1,true,... >P.*3 <R.! <R <R*2~ (4294967295 "
+	"lost),4294967295,,,,,,," NO_SOCKETS;
 static const char csv_unanswered[] =
 	"1970-01-01T00:00:03.000000000Z,1970-01-01T00:00:00.000000000Z,1970-01-01T00:00:03.000000000Z,3000000000,"
 	"\"a\"\"b,\\x1b\\x0a\\xff\",ipv4,4094,0,1:LdN0oTsWjz5qVMMtMj5zPyV/TiU=,255.255.255.255,65535,0,0.0.0.0,0,,"
@@ -715,11 +732,20 @@ static void sample_counted(struct record *r)
 	r->counted = true;
 	r->idle = 60000000000;
 	r->traffic[SOURCE] = (struct record_traffic){
-		.packets = 12, .bytes = 18446744073709551615ULL, .retransmits = 2, .retransmitted_bytes = 7,
-		.last_data = 262300000, .run = {{1, TCP_SYN}, {10, TCP_ACK}, {1, TCP_FIN | TCP_ACK}}, .run_count = 3,
+		.packets = 12,
+		.bytes = 18446744073709551615ULL,
+		.retransmits = 2,
+		.retransmitted_bytes = 7,
+		.last_data = 262300000,
+		.run = {{1, TCP_SYN}, {10, TCP_ACK}, {1, TCP_FIN | TCP_ACK}},
+		.run_count = 3,
 	};
 	r->traffic[DESTINATION] = (struct record_traffic){
-		.packets = 1, .last_data = NUMBER_UNSEEN, .run = {{1, TCP_SYN | TCP_ACK}}, .run_count = 1, .runs_lost = 9,
+		.packets = 1,
+		.last_data = NUMBER_UNSEEN,
+		.run = {{1, TCP_SYN | TCP_ACK}},
+		.run_count = 1,
+		.runs_lost = 9,
 	};
 }
 
@@ -745,8 +771,9 @@ static void test_traffic(void **state)
 	b.len = 0;
 	format_explanation(&b, &r);
 	buffer_char(&b, 0);
-	assert_non_null(strstr(b.data, "; it had been idle for 1m00s; the source sent 12 segments with 18446744073709551615 "
-				       "bytes, 2 of them retransmitted; the destination sent 1 segment with 0 bytes"));
+	assert_non_null(strstr(b.data,
+			       "; it had been idle for 1m00s; the source sent 12 segments with 18446744073709551615 "
+			       "bytes, 2 of them retransmitted; the destination sent 1 segment with 0 bytes"));
 	buffer_free(&b);
 }
 
@@ -759,14 +786,32 @@ static void sample_sockets(struct record *r)
 	r->reset.by = SOURCE;
 	r->reset.reason = "TCP_ABORT_ON_CLOSE";
 	r->socket[SOURCE] = (struct record_socket){
-		.known = true, .how = HOW_CLOSE, .pid = 1234, .uid = 33, .cgroup = 18446744073709551, .name = "a\x1b\"b",
-		.netns = 4026531840, .unread_bytes = 300, .unsent_bytes = 0, .close_to_fin = 17000,
-		.peer_fin_to_close = 20000000, .srtt = 71000, .retransmits = 4, .reset_received = TIMING_UNSEEN,
-		.steps = {{-5, STATE_LAST_ACK}, {7, STATE_CLOSED}}, .step_count = 2,
+		.known = true,
+		.how = HOW_CLOSE,
+		.pid = 1234,
+		.uid = 33,
+		.cgroup = 18446744073709551,
+		.name = "a\x1b\"b",
+		.netns = 4026531840,
+		.unread_bytes = 300,
+		.unsent_bytes = 0,
+		.close_to_fin = 17000,
+		.peer_fin_to_close = 20000000,
+		.srtt = 71000,
+		.retransmits = 4,
+		.reset_received = TIMING_UNSEEN,
+		.steps = {{-5, STATE_LAST_ACK}, {7, STATE_CLOSED}},
+		.step_count = 2,
 	};
 	r->socket[DESTINATION] = (struct record_socket){
-		.known = true, .how = HOW_KERNEL, .netns = 1, .unread_bytes = NUMBER_UNSEEN, .unsent_bytes = 9,
-		.close_to_fin = TIMING_UNSEEN, .peer_fin_to_close = TIMING_UNSEEN, .srtt = TIMING_UNSEEN,
+		.known = true,
+		.how = HOW_KERNEL,
+		.netns = 1,
+		.unread_bytes = NUMBER_UNSEEN,
+		.unsent_bytes = 9,
+		.close_to_fin = TIMING_UNSEEN,
+		.peer_fin_to_close = TIMING_UNSEEN,
+		.srtt = TIMING_UNSEEN,
 		.reset_received = 12,
 	};
 }
@@ -813,8 +858,9 @@ static void test_sockets_text(void **state)
 	b.len = 0;
 	format_explanation(&b, &r);
 	buffer_char(&b, 0);
-	assert_non_null(strstr(b.data, "; a\\x1b\"b[1234] closed the source's socket with 300 bytes unread, 20.0ms after "
-				       "the destination's FIN; the kernel's reason for the RST is TCP_ABORT_ON_CLOSE"));
+	assert_non_null(strstr(b.data,
+			       "; a\\x1b\"b[1234] closed the source's socket with 300 bytes unread, 20.0ms after "
+			       "the destination's FIN; the kernel's reason for the RST is TCP_ABORT_ON_CLOSE"));
 	assert_null(strstr(b.data, "destination's socket"));
 	buffer_free(&b);
 }
@@ -850,8 +896,9 @@ static void test_holder(void **state)
 	r.socket[DESTINATION].holders = 3;
 	format_json(&b, &r);
 	buffer_char(&b, 0);
-	assert_non_null(strstr(b.data, "\"how\":\"kernel\"},\"holder\":{\"pid\":77,\"name\":\"k\\u000a\\\"e\",\"uid\":5,"
-				       "\"holders\":3},\"socket\":{"));
+	assert_non_null(strstr(b.data,
+			       "\"how\":\"kernel\"},\"holder\":{\"pid\":77,\"name\":\"k\\u000a\\\"e\",\"uid\":5,"
+			       "\"holders\":3},\"socket\":{"));
 	assert_non_null(strstr(b.data, "\"how\":\"close\"},\"socket\":{"));
 	b.len = 0;
 	format_text(&b, &style, &r);
@@ -892,28 +939,17 @@ static void test_dispatch(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_numbers),
-		cmocka_unit_test(test_growth),
-		cmocka_unit_test(test_pad),
-		cmocka_unit_test(test_hostile_text),
-		cmocka_unit_test(test_flags),
-		cmocka_unit_test(test_names),
-		cmocka_unit_test(test_community_id),
-		cmocka_unit_test(test_json),
-		cmocka_unit_test(test_json_extremes),
-		cmocka_unit_test(test_dates),
-		cmocka_unit_test(test_text),
-		cmocka_unit_test(test_text_outcomes),
-		cmocka_unit_test(test_text_style),
-		cmocka_unit_test(test_text_zone),
-		cmocka_unit_test(test_text_flags),
-		cmocka_unit_test(test_csv),
-		cmocka_unit_test(test_sockets_json),
-		cmocka_unit_test(test_sockets_text),
-		cmocka_unit_test(test_sockets_csv),
-		cmocka_unit_test(test_holder),
-		cmocka_unit_test(test_traffic),
-		cmocka_unit_test(test_dispatch),
+		cmocka_unit_test(test_numbers),       cmocka_unit_test(test_growth),
+		cmocka_unit_test(test_pad),           cmocka_unit_test(test_hostile_text),
+		cmocka_unit_test(test_flags),         cmocka_unit_test(test_names),
+		cmocka_unit_test(test_community_id),  cmocka_unit_test(test_json),
+		cmocka_unit_test(test_json_extremes), cmocka_unit_test(test_dates),
+		cmocka_unit_test(test_text),          cmocka_unit_test(test_text_outcomes),
+		cmocka_unit_test(test_text_style),    cmocka_unit_test(test_text_zone),
+		cmocka_unit_test(test_text_flags),    cmocka_unit_test(test_csv),
+		cmocka_unit_test(test_sockets_json),  cmocka_unit_test(test_sockets_text),
+		cmocka_unit_test(test_sockets_csv),   cmocka_unit_test(test_holder),
+		cmocka_unit_test(test_traffic),       cmocka_unit_test(test_dispatch),
 	};
 
 	setenv("TZ", "UTC", 1);

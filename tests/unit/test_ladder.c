@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+// SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * Drawings, sentences and durations: small ones are compared whole, and for thousands of generated records what must
  * hold for any drawing is checked on its lines.
@@ -13,9 +13,9 @@
 
 #include <cmocka.h>
 
-#include "../../user/duration.h"
-#include "../../user/format.h"
-#include "../../user/processes.h"
+#include "user/format/duration.h"
+#include "user/format/format.h"
+#include "user/sockets/socket_holders.h"
 
 #define US 1000LL
 #define MS 1000000LL
@@ -33,8 +33,12 @@ static void begin(struct record *r)
 	static const uint8_t source[4] = {10, 0, 0, 1}, destination[4] = {10, 0, 1, 9};
 	int i;
 
-	*r = (struct record){.family = 4, .vlan = {-1, -1}, .closer = NOBODY, .time_wait = NOBODY,
-			     .reset = {.by = NOBODY, .mptcp = SEGMENT_NO_MPTCP}, .half_closed_bytes = NUMBER_UNSEEN,
+	*r = (struct record){.family = 4,
+			     .vlan = {-1, -1},
+			     .closer = NOBODY,
+			     .time_wait = NOBODY,
+			     .reset = {.by = NOBODY, .mptcp = SEGMENT_NO_MPTCP},
+			     .half_closed_bytes = NUMBER_UNSEEN,
 			     .outcome = OUTCOME_UNKNOWN};
 	memcpy(r->end[SOURCE].ip, source, sizeof(source));
 	memcpy(r->end[DESTINATION].ip, destination, sizeof(destination));
@@ -56,8 +60,16 @@ static struct record_segment *add(struct record *r, int64_t after, enum role fro
 	uint64_t before = s == r->segments ? 0 : s[-1].t;
 
 	*s = (struct record_segment){
-		.t = before + after, .from = from, .flags = flags, .seq = seq, .ack = ack, .len = len, .count = 1,
-		.win = 501, .raw_seq = seq + isn[from], .raw_ack = flags & A ? ack + isn[!from] : 0,
+		.t = before + after,
+		.from = from,
+		.flags = flags,
+		.seq = seq,
+		.ack = ack,
+		.len = len,
+		.count = 1,
+		.win = 501,
+		.raw_seq = seq + isn[from],
+		.raw_ack = flags & A ? ack + isn[!from] : 0,
 	};
 	return s;
 }
@@ -257,19 +269,19 @@ static void draws_four_way(void **state)
 	r.interface = "eth0";
 	r.vlan[0] = 100;
 	assert_drawing(&r, 80,
-"10.0.0.1:40001 -> 10.0.1.9:443, graceful four-way\n"
-"2026-11-22 06:13:20.001234 on eth0, VLAN 100, lasted 3m16s\n"
-"                 source                                      destination\n"
-"           SYN-SENT |-- S  seq 0 len 0 -------------------------->|\n"
-"44.8ms              |<- S. seq 0 ack 1 len 0 ---------------------| SYN-RECEIVED\n"
-"  92us  ESTABLISHED |-- .  seq 1 ack 1 len 0 -------------------->| ESTABLISHED\n"
-"                    :   3342 bytes >               < 4477 bytes   :\n"
-" 3m16s   FIN-WAIT-1 |-- F. seq 3343 ack 4478 len 0 -------------->|\n"
-"36.0ms   FIN-WAIT-2 |<- .  seq 4478 ack 3344 len 0 ---------------| CLOSE-WAIT\n"
-"1.97ms              |<- F. seq 4478 ack 3344 len 0 ---------------| LAST-ACK\n"
-"  68us    TIME-WAIT |-- .  seq 3344 ack 4479 len 0 -------------->| CLOSED\n"
-"graceful four-way; the source closed first; the close took 38.1ms;\n"
-"  the source holds TIME_WAIT\n\n");
+		       "10.0.0.1:40001 -> 10.0.1.9:443, graceful four-way\n"
+		       "2026-11-22 06:13:20.001234 on eth0, VLAN 100, lasted 3m16s\n"
+		       "                 source                                      destination\n"
+		       "           SYN-SENT |-- S  seq 0 len 0 -------------------------->|\n"
+		       "44.8ms              |<- S. seq 0 ack 1 len 0 ---------------------| SYN-RECEIVED\n"
+		       "  92us  ESTABLISHED |-- .  seq 1 ack 1 len 0 -------------------->| ESTABLISHED\n"
+		       "                    :   3342 bytes >               < 4477 bytes   :\n"
+		       " 3m16s   FIN-WAIT-1 |-- F. seq 3343 ack 4478 len 0 -------------->|\n"
+		       "36.0ms   FIN-WAIT-2 |<- .  seq 4478 ack 3344 len 0 ---------------| CLOSE-WAIT\n"
+		       "1.97ms              |<- F. seq 4478 ack 3344 len 0 ---------------| LAST-ACK\n"
+		       "  68us    TIME-WAIT |-- .  seq 3344 ack 4479 len 0 -------------->| CLOSED\n"
+		       "graceful four-way; the source closed first; the close took 38.1ms;\n"
+		       "  the source holds TIME_WAIT\n\n");
 }
 
 static void draws_reset(void **state)
@@ -279,21 +291,21 @@ static void draws_reset(void **state)
 	(void)state;
 	reset_after_own_fin(&r);
 	assert_drawing(&r, 60,
-"10.0.0.1:40001 -> 10.0.1.9:443, reset by the source\n"
-"2026-11-22 06:13:20.001234\n"
-"                 source                  destination\n"
-"           SYN-SENT |-- S  seq 0 len 0 ------>|\n"
-"44.8ms              |<- S. seq 0 ack 1 len 0 -| SYN-RECEIVED\n"
-"  92us  ESTABLISHED |-- .  seq 1 ack 1 len 0 >| ESTABLISHED\n"
-"5.00ms   FIN-WAIT-1 |-- F. seq 1 ack 1 len 0 >|\n"
-" 200ms              |.. F. seq 1 ack 1 ......>|\n"
-"1.00ms   FIN-WAIT-2 |<- .  seq 1 ack 2 len 0 -| CLOSE-WAIT\n"
-"                    |   P. seq 1 ack 2        |\n"
-"2.00ms              |<- len 100 --------------|\n"
-"                    |   R. seq 70000001       |\n"
-"  10us              |?- ack 2 ignored --------|\n"
-"  90us       CLOSED |-- R  seq 2 len 0 ------X| CLOSED\n"
-"reset by the source\n\n");
+		       "10.0.0.1:40001 -> 10.0.1.9:443, reset by the source\n"
+		       "2026-11-22 06:13:20.001234\n"
+		       "                 source                  destination\n"
+		       "           SYN-SENT |-- S  seq 0 len 0 ------>|\n"
+		       "44.8ms              |<- S. seq 0 ack 1 len 0 -| SYN-RECEIVED\n"
+		       "  92us  ESTABLISHED |-- .  seq 1 ack 1 len 0 >| ESTABLISHED\n"
+		       "5.00ms   FIN-WAIT-1 |-- F. seq 1 ack 1 len 0 >|\n"
+		       " 200ms              |.. F. seq 1 ack 1 ......>|\n"
+		       "1.00ms   FIN-WAIT-2 |<- .  seq 1 ack 2 len 0 -| CLOSE-WAIT\n"
+		       "                    |   P. seq 1 ack 2        |\n"
+		       "2.00ms              |<- len 100 --------------|\n"
+		       "                    |   R. seq 70000001       |\n"
+		       "  10us              |?- ack 2 ignored --------|\n"
+		       "  90us       CLOSED |-- R  seq 2 len 0 ------X| CLOSED\n"
+		       "reset by the source\n\n");
 }
 
 static void draws_refused(void **state)
@@ -303,13 +315,13 @@ static void draws_refused(void **state)
 	(void)state;
 	refused(&r);
 	assert_drawing(&r, 1, /* taken as 60 */
-"10.0.0.1:40001 -> 10.0.1.9:443, refused by the destination\n"
-"2026-11-22 06:13:20.001234\n"
-"                 source                  destination\n"
-"           SYN-SENT |-- S  seq 0 len 0 ------>|\n"
-" 1.00s              |.. S  seq 0 len 0 again >|\n"
-" 106us       CLOSED |X- R. seq 0 ack 1 len 0 -|\n"
-"refused by the destination\n\n");
+		       "10.0.0.1:40001 -> 10.0.1.9:443, refused by the destination\n"
+		       "2026-11-22 06:13:20.001234\n"
+		       "                 source                  destination\n"
+		       "           SYN-SENT |-- S  seq 0 len 0 ------>|\n"
+		       " 1.00s              |.. S  seq 0 len 0 again >|\n"
+		       " 106us       CLOSED |X- R. seq 0 ack 1 len 0 -|\n"
+		       "refused by the destination\n\n");
 }
 
 /* Folded data, losses, a verdict that knows more than the log, and the wide page with its clock. */
@@ -325,16 +337,18 @@ static void draws_folds_and_losses(void **state)
 	r.segments_lost = 1;
 	r.missing = MISSING_DESTINATION_FIN;
 	verdict(&r, OUTCOME_UNFINISHED, SOURCE, STATE_FIN_WAIT_2, STATE_CLOSE_WAIT);
-	assert_drawing(&r, 100,
-"10.0.0.1:40001 -> 10.0.1.9:443, unfinished\n"
-"2026-11-22 06:13:20.001234\n"
-"                                 source                                          destination\n"
-"                                    :   handshake not seen                            :\n"
-"06:13:20.001234                     |== P. x12 seq 1 ack 1 len 16000 win 501 ========>|\n"
-"06:13:20.002234 1.00ms   FIN-WAIT-1 |-- F. seq 16001 ack 1 len 0 win 501 ------------>|\n"
-"                                    /\\/\\/\\/\\/\\/\\/\\/ 1 segment not kept \\/\\/\\/\\/\\/\\/\\/\\/\n"
-"                         FIN-WAIT-2 |                                                 | CLOSE-WAIT\n"
-"unfinished; the source closed first; missing: the destination's FIN\n\n");
+	assert_drawing(
+		&r, 100,
+		"10.0.0.1:40001 -> 10.0.1.9:443, unfinished\n"
+		"2026-11-22 06:13:20.001234\n"
+		"                                 source                                          destination\n"
+		"                                    :   handshake not seen                            :\n"
+		"06:13:20.001234                     |== P. x12 seq 1 ack 1 len 16000 win 501 ========>|\n"
+		"06:13:20.002234 1.00ms   FIN-WAIT-1 |-- F. seq 16001 ack 1 len 0 win 501 ------------>|\n"
+		"                                    /\\/\\/\\/\\/\\/\\/\\/ 1 segment not kept "
+		"\\/\\/\\/\\/\\/\\/\\/\\/\n"
+		"                         FIN-WAIT-2 |                                                 | CLOSE-WAIT\n"
+		"unfinished; the source closed first; missing: the destination's FIN\n\n");
 }
 
 static void draws_unicode(void **state)
@@ -346,18 +360,17 @@ static void draws_unicode(void **state)
 	three_way(&r);
 	r.end[DESTINATION].bytes = 1;
 	text = draw(&r, 80, true, false);
-	assert_string_equal(text,
-"10.0.0.1:40001 → 10.0.1.9:443, graceful three-way\n"
-"2026-11-22 06:13:20.001234\n"
-"                 source                                      destination\n"
-"           SYN-SENT │── S  seq 0 len 0 ──────────────────────────▶│\n"
-"44.8ms              │◀─ S. seq 0 ack 1 len 0 ─────────────────────│ SYN-RECEIVED\n"
-"  92us  ESTABLISHED │── .  seq 1 ack 1 len 0 ────────────────────▶│ ESTABLISHED\n"
-" 250us              │◀─ F. seq 1 ack 1 len 0 ─────────────────────│ FIN-WAIT-1\n"
-" 106us     LAST-ACK │── F. seq 1 ack 2 len 0 ────────────────────▶│ FIN-WAIT-2\n"
-" 125ms       CLOSED │◀─ .  seq 2 ack 2 len 0 ─────────────────────│ TIME-WAIT\n"
-"graceful three-way; the destination closed first;\n"
-"  the destination holds TIME_WAIT\n\n");
+	assert_string_equal(text, "10.0.0.1:40001 → 10.0.1.9:443, graceful three-way\n"
+				  "2026-11-22 06:13:20.001234\n"
+				  "                 source                                      destination\n"
+				  "           SYN-SENT │── S  seq 0 len 0 ──────────────────────────▶│\n"
+				  "44.8ms              │◀─ S. seq 0 ack 1 len 0 ─────────────────────│ SYN-RECEIVED\n"
+				  "  92us  ESTABLISHED │── .  seq 1 ack 1 len 0 ────────────────────▶│ ESTABLISHED\n"
+				  " 250us              │◀─ F. seq 1 ack 1 len 0 ─────────────────────│ FIN-WAIT-1\n"
+				  " 106us     LAST-ACK │── F. seq 1 ack 2 len 0 ────────────────────▶│ FIN-WAIT-2\n"
+				  " 125ms       CLOSED │◀─ .  seq 2 ack 2 len 0 ─────────────────────│ TIME-WAIT\n"
+				  "graceful three-way; the destination closed first;\n"
+				  "  the destination holds TIME_WAIT\n\n");
 	free(text);
 }
 
@@ -370,14 +383,14 @@ static void draws_sockets(void **state)
 
 	(void)state;
 	three_way(&r);
-	r.socket[SOURCE] = (struct record_socket){.how = HOW_SHUTDOWN, .pid = 4194304, .name = "curl", .unread_bytes = 300};
+	r.socket[SOURCE] =
+		(struct record_socket){.how = HOW_SHUTDOWN, .pid = 4194304, .name = "curl", .unread_bytes = 300};
 	r.socket[DESTINATION] = (struct record_socket){.how = HOW_KERNEL, .holder = &keeper, .holders = 2};
 	r.reset.reason = "TCP_ABORT_ON_CLOSE";
 	text = draw(&r, 80, false, false);
-	assert_non_null(strstr(text,
-"graceful three-way; the destination closed first;\n"
-"  the destination holds TIME_WAIT; source: curl[4194304] shutdown, 300 unread;\n"
-"  destination: a??keeper?of?so[77]+1 held; RST: TCP_ABORT_ON_CLOSE\n\n"));
+	assert_non_null(strstr(text, "graceful three-way; the destination closed first;\n"
+				     "  the destination holds TIME_WAIT; source: curl[4194304] shutdown, 300 unread;\n"
+				     "  destination: a??keeper?of?so[77]+1 held; RST: TCP_ABORT_ON_CLOSE\n\n"));
 	free(text);
 	r.socket[DESTINATION].holder = NULL;
 	text = draw(&r, 80, false, false);
@@ -478,8 +491,8 @@ static void assert_draws_well(const struct record *r)
 
 static void fits_all_widths(void **state)
 {
-	static void (*const samples[])(struct record *r) = {four_way, three_way, simultaneous, reset_after_own_fin,
-							    refused, crowded, begin};
+	static void (*const samples[])(struct record * r) = {four_way, three_way, simultaneous, reset_after_own_fin,
+							     refused,  crowded,   begin};
 	struct record r;
 	unsigned i;
 
@@ -544,7 +557,8 @@ static void generated_socket(struct record_socket *s)
 
 static void generated_sockets(struct record *r)
 {
-	static const char *const reasons[] = {NULL, "TCP_STATE", "A_REASON_WITH_A_NAME_THAT_IS_LONGER_THAN_ANY_OF_TODAY"};
+	static const char *const reasons[] = {NULL, "TCP_STATE",
+					      "A_REASON_WITH_A_NAME_THAT_IS_LONGER_THAN_ANY_OF_TODAY"};
 
 	generated_socket(&r->socket[SOURCE]);
 	generated_socket(&r->socket[DESTINATION]);
@@ -1109,17 +1123,47 @@ static void prints_durations(void **state)
 	static const struct {
 		int64_t ns;
 		const char *text;
+		/* clang-format off: a row a case */
 	} table[] = {
-		{-1, "-"}, {INT64_MIN, "-"}, {0, "0"}, {1, "1ns"}, {740, "740ns"}, {999, "999ns"},
-		{1000, "1.00us"}, {1500, "1.50us"}, {9994, "9.99us"}, {9995, "10us"}, {9999, "10us"},
-		{10499, "10us"}, {68 * US, "68us"}, {67500, "68us"}, {126 * US, "126us"}, {999499, "999us"},
-		{999500, "1.00ms"}, {1965 * US, "1.97ms"}, {9995 * US, "10.0ms"}, {36020 * US, "36.0ms"},
-		{99949 * US, "99.9ms"}, {99950 * US, "100ms"}, {125346 * US, "125ms"}, {999499999, "999ms"},
-		{999500000, "1.00s"}, {2500 * MS, "2.50s"}, {59949 * MS, "59.9s"}, {59950 * MS, "1m00s"},
-		{60 * SECOND, "1m00s"}, {195980942 * US, "3m16s"}, {3599499 * MS, "59m59s"}, {3599500 * MS, "1h00m"},
-		{7500 * SECOND, "2h05m"}, {86369 * SECOND, "23h59m"}, {86370 * SECOND, "1d00h"},
-		{76 * 3600 * SECOND, "3d04h"}, {INT64_MAX, "106752d00h"},
+		{-1, "-"},
+		{INT64_MIN, "-"},
+		{0, "0"},
+		{1, "1ns"},
+		{740, "740ns"},
+		{999, "999ns"},
+		{1000, "1.00us"},
+		{1500, "1.50us"},
+		{9994, "9.99us"},
+		{9995, "10us"},
+		{9999, "10us"},
+		{10499, "10us"},
+		{68 * US, "68us"},
+		{67500, "68us"},
+		{126 * US, "126us"},
+		{999499, "999us"},
+		{999500, "1.00ms"},
+		{1965 * US, "1.97ms"},
+		{9995 * US, "10.0ms"},
+		{36020 * US, "36.0ms"},
+		{99949 * US, "99.9ms"},
+		{99950 * US, "100ms"},
+		{125346 * US, "125ms"},
+		{999499999, "999ms"},
+		{999500000, "1.00s"},
+		{2500 * MS, "2.50s"},
+		{59949 * MS, "59.9s"},
+		{59950 * MS, "1m00s"},
+		{60 * SECOND, "1m00s"},
+		{195980942 * US, "3m16s"},
+		{3599499 * MS, "59m59s"},
+		{3599500 * MS, "1h00m"},
+		{7500 * SECOND, "2h05m"},
+		{86369 * SECOND, "23h59m"},
+		{86370 * SECOND, "1d00h"},
+		{76 * 3600 * SECOND, "3d04h"},
+		{INT64_MAX, "106752d00h"},
 	};
+	/* clang-format on */
 	unsigned i;
 
 	(void)state;

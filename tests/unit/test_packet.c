@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+// SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * The parser against bytes written by hand. Every packet lies at the end of memory of its exact size, so that a build
  * with the address sanitizer sees a read behind it.
@@ -14,12 +14,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../../bpf/core/packet.h"
-#include "segments.h"
+#include "bpf/core/packet.h"
+#include "tests/unit/segments.h"
 
 static const char *const verdict_names[PACKET_VERDICTS] = {
-	"TCP", "NOT_IP", "NOT_TCP", "FRAGMENT", "TRUNCATED", "BAD_IP", "BAD_LENGTH", "BAD_TCP", "MANY_TAGS",
-	"DEEP_CHAIN",
+	"TCP",    "NOT_IP",     "NOT_TCP", "FRAGMENT",  "TRUNCATED",
+	"BAD_IP", "BAD_LENGTH", "BAD_TCP", "MANY_TAGS", "DEEP_CHAIN",
 };
 
 /* The first `held` bytes of the packet are captured. */
@@ -120,10 +120,10 @@ static void test_not_ours(void **state)
 		uint32_t ethertype, protocol;
 		enum packet_verdict verdict;
 	} table[] = {
-		{"ARP", 0x0806, 6, PACKET_NOT_IP},         {"MPLS", 0x8847, 6, PACKET_NOT_IP},
-		{"802.3 length", 60, 6, PACKET_NOT_IP},    {"UDP", 0x0800, 17, PACKET_NOT_TCP},
-		{"ICMP", 0x0800, 1, PACKET_NOT_TCP},       {"IPv6 in IPv4", 0x0800, 41, PACKET_NOT_TCP},
-		{"GRE", 0x0800, 47, PACKET_NOT_TCP},       {"ESP", 0x0800, 50, PACKET_NOT_TCP},
+		{"ARP", 0x0806, 6, PACKET_NOT_IP},          {"MPLS", 0x8847, 6, PACKET_NOT_IP},
+		{"802.3 length", 60, 6, PACKET_NOT_IP},     {"UDP", 0x0800, 17, PACKET_NOT_TCP},
+		{"ICMP", 0x0800, 1, PACKET_NOT_TCP},        {"IPv6 in IPv4", 0x0800, 41, PACKET_NOT_TCP},
+		{"GRE", 0x0800, 47, PACKET_NOT_TCP},        {"ESP", 0x0800, 50, PACKET_NOT_TCP},
 		{"an IPv6 type", 0x86dd, 6, PACKET_NOT_IP}, {"TCP", 0x0800, 6, PACKET_TCP},
 	};
 	struct tcp_segment s;
@@ -157,7 +157,11 @@ static void test_tags(void **state)
 		{"QinQ by 0x9100", {0x9100, 0x8100}, 2, 0, PACKET_TCP, {100, 101}},
 		{"802.1Q twice", {0x8100, 0x8100}, 2, 0, PACKET_TCP, {100, 101}},
 		{"three", {0x88a8, 0x8100, 0x8100}, 3, 0, PACKET_MANY_TAGS, {0}},
-		{"eight", {0x8100, 0x8100, 0x8100, 0x8100, 0x8100, 0x8100, 0x8100, 0x8100}, 8, 0, PACKET_MANY_TAGS,
+		{"eight",
+		 {0x8100, 0x8100, 0x8100, 0x8100, 0x8100, 0x8100, 0x8100, 0x8100},
+		 8,
+		 0,
+		 PACKET_MANY_TAGS,
 		 {0}},
 		{"metadata", {0}, 0, 1 + 7, PACKET_TCP, {7, PACKET_NO_TAG}},
 		{"metadata with priority", {0}, 0, 1 + (5 << 13 | 7), PACKET_TCP, {7, PACKET_NO_TAG}},
@@ -339,13 +343,19 @@ static void test_ipv4_fragments(void **state)
 		uint32_t word;
 		enum packet_verdict verdict;
 		int partial;
+		/* clang-format off: a row a case */
 	} table[] = {
-		{"whole", 0, PACKET_TCP, 0},                {"do not fragment", 0x4000, PACKET_TCP, 0},
-		{"reserved bit", 0x8000, PACKET_TCP, 0},    {"first", 0x2000, PACKET_TCP, 1},
-		{"second", 0x2001, PACKET_FRAGMENT, 0},     {"last", 0x00b9, PACKET_FRAGMENT, 0},
-		{"half way", 0x1000, PACKET_FRAGMENT, 0},   {"at the end", 0x1fff, PACKET_FRAGMENT, 0},
+		{"whole", 0, PACKET_TCP, 0},
+		{"do not fragment", 0x4000, PACKET_TCP, 0},
+		{"reserved bit", 0x8000, PACKET_TCP, 0},
+		{"first", 0x2000, PACKET_TCP, 1},
+		{"second", 0x2001, PACKET_FRAGMENT, 0},
+		{"last", 0x00b9, PACKET_FRAGMENT, 0},
+		{"half way", 0x1000, PACKET_FRAGMENT, 0},
+		{"at the end", 0x1fff, PACKET_FRAGMENT, 0},
 		{"DF and offset", 0x4001, PACKET_FRAGMENT, 0},
 	};
+	/* clang-format on */
 	struct tcp_segment s;
 
 	(void)state;
@@ -410,18 +420,28 @@ static void test_ipv6_extension_kinds(void **state)
 		const char *name;
 		uint32_t kind, count, bytes; /* count: the second byte */
 		enum packet_verdict verdict;
+		/* clang-format off: a row a case */
 	} table[] = {
-		{"hop-by-hop", 0, 0, 8, PACKET_TCP},       {"hop-by-hop, 16", 0, 1, 16, PACKET_TCP},
-		{"routing", 43, 2, 24, PACKET_TCP},        {"destination", 60, 0, 8, PACKET_TCP},
+		{"hop-by-hop", 0, 0, 8, PACKET_TCP},
+		{"hop-by-hop, 16", 0, 1, 16, PACKET_TCP},
+		{"routing", 43, 2, 24, PACKET_TCP},
+		{"destination", 60, 0, 8, PACKET_TCP},
 		{"destination, longest", 60, 255, 2048, PACKET_TCP},
-		{"mobility", 135, 0, 8, PACKET_TCP},       {"host identity", 139, 4, 40, PACKET_TCP},
-		{"shim6", 140, 0, 8, PACKET_TCP},          {"AH, ICV of 96 bits", 51, 4, 24, PACKET_TCP},
-		{"AH, shortest", 51, 0, 8, PACKET_TCP},    {"AH, longest", 51, 255, 1028, PACKET_TCP},
+		{"mobility", 135, 0, 8, PACKET_TCP},
+		{"host identity", 139, 4, 40, PACKET_TCP},
+		{"shim6", 140, 0, 8, PACKET_TCP},
+		{"AH, ICV of 96 bits", 51, 4, 24, PACKET_TCP},
+		{"AH, shortest", 51, 0, 8, PACKET_TCP},
+		{"AH, longest", 51, 255, 1028, PACKET_TCP},
 		{"AH, no multiple of 8", 51, 3, 20, PACKET_TCP},
-		{"ESP", 50, 0, 8, PACKET_NOT_TCP},         {"no next header", 59, 0, 8, PACKET_NOT_TCP},
-		{"UDP", 17, 0, 8, PACKET_NOT_TCP},         {"ICMPv6", 58, 0, 8, PACKET_NOT_TCP},
-		{"IPv4 inside", 4, 0, 8, PACKET_NOT_TCP},  {"experiment", 253, 0, 8, PACKET_NOT_TCP},
+		{"ESP", 50, 0, 8, PACKET_NOT_TCP},
+		{"no next header", 59, 0, 8, PACKET_NOT_TCP},
+		{"UDP", 17, 0, 8, PACKET_NOT_TCP},
+		{"ICMPv6", 58, 0, 8, PACKET_NOT_TCP},
+		{"IPv4 inside", 4, 0, 8, PACKET_NOT_TCP},
+		{"experiment", 253, 0, 8, PACKET_NOT_TCP},
 	};
+	/* clang-format on */
 	struct tcp_segment s;
 
 	(void)state;
@@ -451,7 +471,7 @@ static void test_ipv6_fragments(void **state)
 		enum packet_verdict verdict;
 		int partial;
 	} table[] = {
-		{"atomic", 0, 0, PACKET_TCP, 0},         {"first", 0, 1, PACKET_TCP, 1},
+		{"atomic", 0, 0, PACKET_TCP, 0},          {"first", 0, 1, PACKET_TCP, 1},
 		{"reserved byte", 255, 1, PACKET_TCP, 1}, {"reserved bits", 0, 6, PACKET_TCP, 0},
 		{"second", 0, 8 | 1, PACKET_FRAGMENT, 0}, {"last", 0, 0xfff8, PACKET_FRAGMENT, 0},
 	};
@@ -486,8 +506,8 @@ static void test_ipv6_payload_length(void **state)
 		enum packet_verdict verdict;
 		uint32_t len;
 	} table[] = {
-		{"exact", 30, 30, 0, PACKET_TCP, 10},       {"padding", 20, 26, 0, PACKET_TCP, 0},
-		{"0: BIG TCP", 0, 30, 0, PACKET_TCP, 10},   {"one too long", 31, 30, 0, PACKET_BAD_LENGTH, 0},
+		{"exact", 30, 30, 0, PACKET_TCP, 10},           {"padding", 20, 26, 0, PACKET_TCP, 0},
+		{"0: BIG TCP", 0, 30, 0, PACKET_TCP, 10},       {"one too long", 31, 30, 0, PACKET_BAD_LENGTH, 0},
 		{"too short", 19, 30, 0, PACKET_BAD_LENGTH, 0}, {"1", 1, 30, 0, PACKET_BAD_LENGTH, 0},
 		{"GRO", 25, 2000, 1, PACKET_TCP, 1980},
 	};
@@ -591,6 +611,7 @@ static void test_tcp_options(void **state)
 		const char *name;
 		uint8_t bytes[PACKET_OPTIONS_MAX];
 		uint32_t len, wscale, mptcp;
+		/* clang-format off: a row a case */
 	} table[] = {
 		{"none", {0}, 0, 0xff, 0xff},
 		{"window scale", {3, 3, 7}, 3, 7, 0xff},
@@ -616,13 +637,26 @@ static void test_tcp_options(void **state)
 		{"MPTCP reset", {30, 4, 0x8f, 2}, 4, 0xff, 8},
 		{"MPTCP without subtype", {30, 2, 3, 3, 6}, 5, 6, 0xff},
 		{"both", {3, 3, 7, 30, 4, 0x80, 1}, 7, 7, 8},
-		{"forty NOPs", {1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1,
-				1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1}, 40, 0xff, 0xff},
-		{"at the end of forty", {1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1,
-					 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 3, 3, 5}, 40, 5, 0xff},
-		{"cut by forty", {1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1,
-				  1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 3, 3}, 40, 0xff, 0xff},
+		{"forty NOPs",
+		 {1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1,
+		  1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1},
+		 40,
+		 0xff,
+		 0xff},
+		{"at the end of forty",
+		 {1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1,
+		  1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 3, 3, 5},
+		 40,
+		 5,
+		 0xff},
+		{"cut by forty",
+		 {1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1,
+		  1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 3, 3},
+		 40,
+		 0xff,
+		 0xff},
 	};
+	/* clang-format on */
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
@@ -717,7 +751,9 @@ static void check_cuts(const struct cut *c)
 {
 	for (uint32_t held = 0; held <= c->bytes.len; held++) {
 		struct packet_meta meta = {
-			.wire_len = c->bytes.len, .link = (uint8_t)c->link, .ethertype = c->ethertype,
+			.wire_len = c->bytes.len,
+			.link = (uint8_t)c->link,
+			.ethertype = c->ethertype,
 		};
 		struct tcp_segment s;
 		enum packet_verdict got = parse_cut(&c->bytes, held, &meta, &s);

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+// SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * The system call filter, from inside: each test enters it in a child, which exits with 0 if what it tried went as it
  * should.
@@ -30,7 +30,7 @@
 
 #include <linux/bpf.h>
 
-#include "../../user/sandbox.h"
+#include "user/base/sandbox.h"
 
 /* Runs it inside, and returns the child's exit code. */
 static int inside(bool live, int (*what)(void))
@@ -89,8 +89,7 @@ static int tell_time(void)
 	struct timespec now;
 	struct tm tm;
 
-	return clock_gettime(CLOCK_REALTIME, &now) || !localtime_r(&now.tv_sec, &tm) ||
-	       nanosleep(&wait, NULL);
+	return clock_gettime(CLOCK_REALTIME, &now) || !localtime_r(&now.tv_sec, &tm) || nanosleep(&wait, NULL);
 }
 
 static int write_descriptors(void)

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * Output to files: whole blocks first, nothing lost or doubled, and whole lines only when a file can take no more.
  */
@@ -14,7 +14,7 @@
 
 #include <cmocka.h>
 
-#include "../../user/sink.h"
+#include "user/base/sink.h"
 
 #define LINE 1000 /* bytes: no block ends with one */
 #define LINES 100 /* more than one block, less than two */

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+// SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * Objects of a slab: none overlaps another, each keeps its bytes until it is put back, and what is put back is used
  * again.
@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../../user/slab.h"
+#include "user/base/slab.h"
 
 #define OBJECTS 20000 /* of 152 bytes: the small blocks and a few of the largest */
 #define SIZE 152

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+// SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * What the kernel's sockets mean, from answers made here: parsing, processes, groups, ages, and the output of what a
  * live kernel would not show on request.
@@ -24,9 +24,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "../../user/known.h"
-#include "../../user/stuck.h"
-#include "../../user/time_wait.h"
+#include "user/sockets/open_at_start.h"
+#include "user/host/stuck.h"
+#include "user/host/time_wait.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 #define MS 1000000LL
@@ -52,8 +52,10 @@ static void *answer_add(uint16_t type, const void *body, size_t len)
 static struct inet_diag_msg message(int family, const char *local, uint16_t port, const char *peer, uint16_t peer_port)
 {
 	struct inet_diag_msg m = {
-		.idiag_family = family, .idiag_state = TCP_CLOSE_WAIT,
-		.id.idiag_sport = htons(port), .id.idiag_dport = htons(peer_port),
+		.idiag_family = family,
+		.idiag_state = TCP_CLOSE_WAIT,
+		.id.idiag_sport = htons(port),
+		.id.idiag_dport = htons(peer_port),
 	};
 
 	assert_int_equal(inet_pton(family, local, m.id.idiag_src), 1);
@@ -89,7 +91,8 @@ static void test_addresses(void **state)
 	};
 
 	(void)state;
-	memset((char *)m[0].id.idiag_src + 4, 0xee, 12); /* the kernel leaves what is behind an IPv4 address as it was */
+	memset((char *)m[0].id.idiag_src + 4, 0xee,
+	       12); /* the kernel leaves what is behind an IPv4 address as it was */
 	for (size_t i = 0; i < COUNT(m); i++)
 		answer_add(SOCK_DIAG_BY_FAMILY, &m[i], sizeof(m[i]));
 	assert_int_equal(parse(), 0);
@@ -114,7 +117,11 @@ static void test_details(void **state)
 	} __attribute__((packed)) body = {
 		.m = message(AF_INET, "10.0.0.1", 443, "10.0.0.2", 40000),
 		.head = {.rta_len = RTA_LENGTH(sizeof(body.info)), .rta_type = INET_DIAG_INFO},
-		.info = {.tcpi_backoff = 3, .tcpi_rto = 1600000, .tcpi_rtt = 77, .tcpi_last_data_sent = 5, .tcpi_last_ack_recv = 9},
+		.info = {.tcpi_backoff = 3,
+			 .tcpi_rto = 1600000,
+			 .tcpi_rtt = 77,
+			 .tcpi_last_data_sent = 5,
+			 .tcpi_last_ack_recv = 9},
 	};
 
 	(void)state;
@@ -245,7 +252,7 @@ static void test_processes(void **state)
 	static const char *const odd[] = {"socket:[", "socket:[x]", "socket:[103", "socket:[99999999999]"};
 	static const char *const gone[] = {"socket:[105]"};
 	static const uint32_t wanted[] = {105, 100, 0, 102, 103, 100, 104, 101, 106};
-	struct processes p = {0};
+	struct socket_holders p = {0};
 	unsigned holders;
 
 	(void)state;
@@ -255,33 +262,33 @@ static void test_processes(void **state)
 	add_process("10", "no descriptors\n", NULL, 0);
 	add_process("self", "no number\n", gone, COUNT(gone));
 	for (size_t i = 0; i < COUNT(wanted); i++)
-		assert_int_equal(processes_want(&p, wanted[i]), 0);
-	assert_int_equal(processes_find(&p, proc), 0);
+		assert_int_equal(socket_holders_want(&p, wanted[i]), 0);
+	assert_int_equal(socket_holders_find(&p, proc), 0);
 	assert_int_equal(p.count, 2);
-	assert_int_equal(processes_holder(&p, 100, &holders)->pid, 7);
+	assert_int_equal(socket_holders_holder(&p, 100, &holders)->pid, 7);
 	assert_int_equal(holders, 1);
-	assert_string_equal(processes_holder(&p, 101, NULL)->name, "a\033[31m\n");
-	assert_int_equal(processes_holder(&p, 105, NULL)->pid, 9);
-	assert_string_equal(processes_holder(&p, 105, NULL)->name, "");
+	assert_string_equal(socket_holders_holder(&p, 101, NULL)->name, "a\033[31m\n");
+	assert_int_equal(socket_holders_holder(&p, 105, NULL)->pid, 9);
+	assert_string_equal(socket_holders_holder(&p, 105, NULL)->name, "");
 	for (uint32_t inode = 102; inode < 105; inode++)
-		assert_null(processes_holder(&p, inode, &holders));
+		assert_null(socket_holders_holder(&p, inode, &holders));
 	assert_int_equal(holders, 0);
-	assert_null(processes_holder(&p, 106, NULL));
-	assert_null(processes_holder(&p, 0, NULL));
-	processes_free(&p);
+	assert_null(socket_holders_holder(&p, 106, NULL));
+	assert_null(socket_holders_holder(&p, 0, NULL));
+	socket_holders_free(&p);
 }
 
 static void test_no_proc(void **state)
 {
-	struct processes p = {0};
+	struct socket_holders p = {0};
 
 	(void)state;
-	assert_int_equal(processes_find(&p, "/nonexistent"), 0); /* nobody asked */
-	assert_int_equal(processes_want(&p, 1), 0);
-	assert_int_equal(processes_find(&p, "/nonexistent"), -ENOENT);
-	assert_int_equal(processes_find(&p, proc), -ENOENT);
-	assert_null(processes_holder(&p, 1, NULL));
-	processes_free(&p);
+	assert_int_equal(socket_holders_find(&p, "/nonexistent"), 0); /* nobody asked */
+	assert_int_equal(socket_holders_want(&p, 1), 0);
+	assert_int_equal(socket_holders_find(&p, "/nonexistent"), -ENOENT);
+	assert_int_equal(socket_holders_find(&p, proc), -ENOENT);
+	assert_null(socket_holders_holder(&p, 1, NULL));
+	socket_holders_free(&p);
 }
 
 /* ---- local ports ---- */
@@ -292,9 +299,9 @@ static void test_local_ports(void **state)
 		const char *range, *reserved;
 		unsigned usable;
 	} good[] = {
-		{"32768\t60999\n", "\n", 28232}, {"100 100\n", "", 1},       {"100 199", "150-159,170\n", 89},
-		{"100 199", "1-65535", 0},       {"100 199", "150,150", 99}, {"100 199", "90-109,199-210", 89},
-		{"100 199", "no list", 100},     {"100 199", "150-", 100},   {"100 199", "159-150", 100},
+		{"32768\t60999\n", "\n", 28232},   {"100 100\n", "", 1},       {"100 199", "150-159,170\n", 89},
+		{"100 199", "1-65535", 0},         {"100 199", "150,150", 99}, {"100 199", "90-109,199-210", 89},
+		{"100 199", "no list", 100},       {"100 199", "150-", 100},   {"100 199", "159-150", 100},
 		{"1 65535", "65535,1-2\n", 65532}, {"100 199", "65536", 100},
 	};
 	static const char *const bad[] = {"", "x", "100", "200 100", "0 100", "1 65536", "-5 9"};
@@ -325,25 +332,43 @@ static void test_ages(void **state)
 	static const struct {
 		struct tcp_socket socket;
 		int64_t age;
+		/* clang-format off: a row a case */
 	} cases[] = {
 		{{.state = TCP_CLOSE_WAIT, .detailed = true, .last_ack_received = 2500}, 2500 * MS},
 		{{.state = TCP_FIN_WAIT2, .detailed = true, .last_ack_received = 4000000000}, 4000000000 * MS},
 		{{.state = TCP_FIN_WAIT2, .timer = TIMER_TIME_WAIT, .expires = 45000}, 15 * SECOND},
 		{{.state = TCP_FIN_WAIT2, .timer = TIMER_TIME_WAIT, .expires = 60001}, AGE_UNKNOWN}, /* TCP_LINGER2 */
 		/* 200 + 400 + 800 ms, and 600 of the fourth 1600 */
-		{{.state = TCP_LAST_ACK, .detailed = true, .timer = TIMER_RETRANSMIT, .backoff = 3, .rto = 1600000,
-		  .expires = 1000}, 2000 * MS},
+		{{.state = TCP_LAST_ACK,
+		  .detailed = true,
+		  .timer = TIMER_RETRANSMIT,
+		  .backoff = 3,
+		  .rto = 1600000,
+		  .expires = 1000},
+		 2000 * MS},
 		/* it is not run out yet */
-		{{.state = TCP_FIN_WAIT1, .detailed = true, .timer = TIMER_RETRANSMIT, .rto = 200000, .expires = 204}, 0},
+		{{.state = TCP_FIN_WAIT1, .detailed = true, .timer = TIMER_RETRANSMIT, .rto = 200000, .expires = 204},
+		 0},
 		/* at its limit: what it began with is that of the round-trip time: 0.2 ... 102.4 s, and 20 of 120 s */
-		{{.state = TCP_FIN_WAIT1, .detailed = true, .timer = TIMER_RETRANSMIT, .backoff = 10, .rto = 120000000,
-		  .expires = 100000}, 224600 * MS},
-		{{.state = TCP_FIN_WAIT1, .detailed = true, .timer = TIMER_RETRANSMIT, .backoff = 255, .rto = 120000000,
-		  .expires = 120000}, (204600 + 245 * 120000LL) * MS},
+		{{.state = TCP_FIN_WAIT1,
+		  .detailed = true,
+		  .timer = TIMER_RETRANSMIT,
+		  .backoff = 10,
+		  .rto = 120000000,
+		  .expires = 100000},
+		 224600 * MS},
+		{{.state = TCP_FIN_WAIT1,
+		  .detailed = true,
+		  .timer = TIMER_RETRANSMIT,
+		  .backoff = 255,
+		  .rto = 120000000,
+		  .expires = 120000},
+		 (204600 + 245 * 120000LL) * MS},
 		{{.state = TCP_FIN_WAIT1, .detailed = true, .timer = TIMER_PROBE, .last_data_sent = 7000}, 7 * SECOND},
 		{{.state = TCP_CLOSING, .detailed = true}, AGE_UNKNOWN},
 		{{.state = TCP_LAST_ACK}, AGE_UNKNOWN},
 	};
+	/* clang-format on */
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(cases); i++)
@@ -365,8 +390,12 @@ static void add_socket(struct tcp_sockets *t, const struct tcp_socket *s)
 static struct tcp_socket socket_of(uint8_t state, uint8_t host, uint16_t local, uint16_t peer)
 {
 	return (struct tcp_socket){
-		.family = 4, .state = state, .detailed = true, .last_ack_received = 5000,
-		.local = {{10, 0, 0, 1}, local}, .peer = {{10, 0, 0, host}, peer},
+		.family = 4,
+		.state = state,
+		.detailed = true,
+		.last_ack_received = 5000,
+		.local = {{10, 0, 0, 1}, local},
+		.peer = {{10, 0, 0, host}, peer},
 	};
 }
 
@@ -402,7 +431,7 @@ static void test_stuck(void **state)
 	s = socket_of(TCP_LAST_ACK, 3, 40000, 443); /* of unknown age, nobody's */
 	s.unacked = 1;
 	add_socket(&r.snapshot.sockets, &s);
-	assert_int_equal(snapshot_sort(&r.snapshot, &all), 0);
+	assert_int_equal(socket_snapshot_sort(&r.snapshot, &all), 0);
 	assert_int_equal(stuck_select(&r, 60000, proc), 0);
 	assert_int_equal(r.count, 3);
 	assert_int_equal(r.closes[0].age, 6 * SECOND);
@@ -437,7 +466,7 @@ static void test_nothing_stuck(void **state)
 	struct buffer out = {0};
 
 	(void)state;
-	assert_int_equal(snapshot_sort(&r.snapshot, &all), 0);
+	assert_int_equal(socket_snapshot_sort(&r.snapshot, &all), 0);
 	assert_int_equal(stuck_select(&r, 60000, "/nonexistent"), 0);
 	stuck_text(&out, &r, 0, false);
 	assert_non_null(strstr(text_of(&out), "  no close has stood still for 2.00s\n"));
@@ -459,7 +488,7 @@ static void test_many_stuck(void **state)
 		s.last_ack_received = i * 7919 % MANY;
 		add_socket(&r.snapshot.sockets, &s);
 	}
-	assert_int_equal(snapshot_sort(&r.snapshot, &all), 0);
+	assert_int_equal(socket_snapshot_sort(&r.snapshot, &all), 0);
 	assert_int_equal(stuck_select(&r, 60000, proc), 0);
 	assert_int_equal(r.count, MANY);
 	assert_int_equal(r.processes.holder_count, MANY / 2);
@@ -487,7 +516,7 @@ static void add_time_wait(struct time_wait_report *r, uint8_t host, uint16_t loc
 static const struct time_wait_group *group_all(struct time_wait_report *r, const char *range)
 {
 	assert_true(local_ports_parse(&r->snapshot.ports, range, ""));
-	assert_int_equal(snapshot_sort(&r->snapshot, &all), 0);
+	assert_int_equal(socket_snapshot_sort(&r->snapshot, &all), 0);
 	assert_int_equal(time_wait_group(r), 0);
 	return r->groups;
 }
@@ -495,7 +524,8 @@ static const struct time_wait_group *group_all(struct time_wait_report *r, const
 static void test_time_wait_groups(void **state)
 {
 	struct time_wait_report r = {0};
-	struct tcp_socket listener = socket_of(TCP_LISTEN, 0, 40080, 0), open = socket_of(TCP_ESTABLISHED, 2, 40005, 443);
+	struct tcp_socket listener = socket_of(TCP_LISTEN, 0, 40080, 0),
+			  open = socket_of(TCP_ESTABLISHED, 2, 40005, 443);
 	const struct time_wait_group *g;
 
 	(void)state;
@@ -506,8 +536,8 @@ static void test_time_wait_groups(void **state)
 	add_time_wait(&r, 2, 40000, 444, 100);
 	add_time_wait(&r, 2, 40080, 50001, 200);
 	add_time_wait(&r, 2, 40080, 50002, 300);
-	add_time_wait(&r, 2, 22, 61000, 400);  /* nobody listens any more, and the port was not chosen by connect() */
-	open.peer.port = 445; /* a group without TIME-WAIT */
+	add_time_wait(&r, 2, 22, 61000, 400); /* nobody listens any more, and the port was not chosen by connect() */
+	open.peer.port = 445;                 /* a group without TIME-WAIT */
 	add_socket(&r.snapshot.sockets, &open);
 	g = group_all(&r, "40000 40099");
 	assert_int_equal(r.count, 4);
@@ -548,10 +578,10 @@ static void test_ports_run_out(void **state)
 	(void)state;
 	assert_int_equal(runs_out(100, 100, 30000, 0), 0);
 	assert_int_equal(runs_out(100, 99, 30000, 0), -1);
-	assert_int_equal(runs_out(100, 0, 0, 50), 10);    /* 5 a second, 50 are left */
+	assert_int_equal(runs_out(100, 0, 0, 50), 10);      /* 5 a second, 50 are left */
 	assert_int_equal(runs_out(100, 40, 30000, 20), 20); /* 2 a second, 40 are left */
 	assert_int_equal(runs_out(100, 40, 15000, 20), 40); /* those of before are back by then */
-	assert_int_equal(runs_out(400, 0, 0, 50), -1);    /* 5 a second: 300 and the first 50 */
+	assert_int_equal(runs_out(400, 0, 0, 50), -1);      /* 5 a second: 300 and the first 50 */
 	assert_int_equal(runs_out(1, 0, 0, 1), 0);
 }
 
@@ -562,11 +592,11 @@ static void test_ports_unknown(void **state)
 
 	(void)state;
 	add_time_wait(&r, 2, 40000, 443, 30000);
-	assert_int_equal(snapshot_sort(&r.snapshot, &all), 0);
+	assert_int_equal(socket_snapshot_sort(&r.snapshot, &all), 0);
 	assert_int_equal(time_wait_group(&r), 0);
 	time_wait_json(&out, &r, 0);
 	assert_non_null(strstr(text_of(&out), "\"local\":\"source\",\"count\":1,\"first_ends\":30000000000,"
-			       "\"last_ends\":30000000000,\"per_second\":0.0,\"ports\":null}}\n"));
+					      "\"last_ends\":30000000000,\"per_second\":0.0,\"ports\":null}}\n"));
 	out.len = 0;
 	time_wait_text(&out, &r, 0, false);
 	assert_null(strstr(text_of(&out), "usable"));
@@ -580,7 +610,11 @@ static void test_ports_unknown(void **state)
 static struct flow_key key_of(uint8_t host, uint16_t port, uint8_t peer, uint16_t peer_port)
 {
 	struct tcp_segment s = {
-		.src.lo = 0x0a000000 + host, .dst.lo = 0x0a000000 + peer, .sport = port, .dport = peer_port, .family = 4,
+		.src.lo = 0x0a000000 + host,
+		.dst.lo = 0x0a000000 + peer,
+		.sport = port,
+		.dport = peer_port,
+		.family = 4,
 	};
 	struct flow_key key;
 
@@ -589,17 +623,17 @@ static struct flow_key key_of(uint8_t host, uint16_t port, uint8_t peer, uint16_
 }
 
 /* The opener's port, or 0. */
-static unsigned opener(const struct known *k, uint8_t host, uint16_t port, uint8_t peer, uint16_t peer_port)
+static unsigned opener(const struct open_at_start *k, uint8_t host, uint16_t port, uint8_t peer, uint16_t peer_port)
 {
 	struct flow_key key = key_of(host, port, peer, peer_port), reverse = key_of(peer, peer_port, host, port);
-	int side = known_source(k, &key);
+	int side = open_at_start_source(k, &key);
 
-	assert_int_equal(known_source(k, &reverse), side);
+	assert_int_equal(open_at_start_source(k, &reverse), side);
 	return side < 0 ? 0 : key.port[side];
 }
 
 /* A socket of this host, 10.0.0.1, and if both are on it, the other end's. */
-static void add_open(struct snapshot *s, uint8_t peer, uint16_t port, uint16_t peer_port)
+static void add_open(struct socket_snapshot *s, uint8_t peer, uint16_t port, uint16_t peer_port)
 {
 	struct tcp_socket ours = socket_of(TCP_ESTABLISHED, peer, port, peer_port), other = ours;
 
@@ -612,9 +646,9 @@ static void add_open(struct snapshot *s, uint8_t peer, uint16_t port, uint16_t p
 
 static void test_openers(void **state)
 {
-	struct snapshot s = {.ports = {.first = 32768, .last = 60999}};
+	struct socket_snapshot s = {.ports = {.first = 32768, .last = 60999}};
 	struct tcp_socket listener = socket_of(TCP_LISTEN, 0, 40080, 0);
-	struct known k = {0};
+	struct open_at_start k = {0};
 
 	(void)state;
 	assert_int_equal(opener(&k, 1, 1, 2, 2), 0); /* nothing was read */
@@ -627,8 +661,8 @@ static void test_openers(void **state)
 	add_open(&s, 1, 33002, 33003); /* neither has: both look like clients */
 	add_open(&s, 1, 33004, 80);    /* neither has, but they agree */
 	add_open(&s, 1, 33005, 33005); /* with itself */
-	assert_int_equal(snapshot_sort(&s, &all), 0);
-	assert_int_equal(known_from(&k, &s), 0);
+	assert_int_equal(socket_snapshot_sort(&s, &all), 0);
+	assert_int_equal(open_at_start_from(&k, &s), 0);
 	assert_int_equal(k.count, 8);
 	assert_int_equal(opener(&k, 1, 40080, 2, 1000), 1000);
 	assert_int_equal(opener(&k, 1, 40080, 0, 1001), 1001);
@@ -640,15 +674,15 @@ static void test_openers(void **state)
 	assert_int_equal(opener(&k, 1, 33005, 1, 33005), 33005);
 	assert_int_equal(opener(&k, 1, 33000, 2, 61001), 0); /* another one */
 	assert_int_equal(opener(&k, 1, 33000, 3, 61000), 0);
-	known_free(&k);
-	snapshot_free(&s);
+	open_at_start_free(&k);
+	socket_snapshot_free(&s);
 }
 
 /* The holder's pid, or 0. */
-static int holder(const struct known *k, const struct flow_key *key, uint16_t port, unsigned wanted_holders)
+static int holder(const struct open_at_start *k, const struct flow_key *key, uint16_t port, unsigned wanted_holders)
 {
 	unsigned holders;
-	const struct process *p = known_holder(k, key, key->port[1] == port, &holders);
+	const struct process *p = open_at_start_holder(k, key, key->port[1] == port, &holders);
 
 	assert_int_equal(holders, wanted_holders);
 	return p ? p->pid : 0;
@@ -665,10 +699,10 @@ static uint32_t inode_of(int fd)
 /* Each end has its own holder; after the connection's end there is none. */
 static void test_holders(void **state)
 {
-	struct snapshot s = {.ports = {.first = 32768, .last = 60999}};
+	struct socket_snapshot s = {.ports = {.first = 32768, .last = 60999}};
 	struct flow_key key = key_of(1, 33001, 1, 40080), orphan = key_of(1, 33000, 2, 61000);
 	int ends[2];
-	struct known k = {0};
+	struct open_at_start k = {0};
 
 	(void)state;
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0); /* whatever sockets have inodes */
@@ -676,21 +710,21 @@ static void test_holders(void **state)
 	add_open(&s, 2, 33000, 61000); /* waits to be accepted */
 	s.sockets.list[0].inode = inode_of(ends[0]);
 	s.sockets.list[1].inode = inode_of(ends[1]);
-	assert_int_equal(snapshot_sort(&s, &all), 0);
-	assert_int_equal(known_from(&k, &s), 0);
+	assert_int_equal(socket_snapshot_sort(&s, &all), 0);
+	assert_int_equal(open_at_start_from(&k, &s), 0);
 	assert_int_equal(holder(&k, &key, 33001, 0), 0); /* not looked for yet */
 	close(ends[1]);
-	assert_int_equal(known_find_holders(&k, "/proc"), 0);
+	assert_int_equal(open_at_start_find_holders(&k, "/proc"), 0);
 	assert_int_equal(holder(&k, &key, 33001, 1), getpid());
 	assert_int_equal(holder(&k, &key, 40080, 0), 0); /* closed before we looked */
 	assert_int_equal(holder(&k, &orphan, 33000, 0), 0);
-	known_ended(&k, &key);
+	open_at_start_ended(&k, &key);
 	assert_int_equal(holder(&k, &key, 33001, 0), 0);
 	assert_int_equal(opener(&k, 1, 33001, 1, 40080), 0);
 	assert_int_equal(opener(&k, 1, 33000, 2, 61000), 33000); /* the other one goes on */
 	close(ends[0]);
-	known_free(&k);
-	snapshot_free(&s);
+	open_at_start_free(&k);
+	socket_snapshot_free(&s);
 }
 
 int main(void)

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+// SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * The join of sockets and packets: which number, which namespace, which one gives way.
  */
@@ -12,7 +12,7 @@
 #include <arpa/inet.h>
 #include <cmocka.h>
 
-#include "../../user/socket_table.h"
+#include "user/sockets/socket_table.h"
 
 #define HERE 4026531840U
 #define ELSEWHERE 4026532000U
@@ -22,14 +22,17 @@
 
 /* Side 0 is 10.0.0.1:40000, the client's; side 1 is 10.0.0.2:80. */
 static const struct flow_key key = {
-	.addr = {{0, 0x0a000001}, {0, 0x0a000002}}, .port = {40000, 80}, .family = 4,
+	.addr = {{0, 0x0a000001}, {0, 0x0a000002}},
+	.port = {40000, 80},
+	.family = 4,
 };
 
 static struct flow handshake(void)
 {
 	return (struct flow){
 		.open = {.isn = {CLIENT_ISN, SERVER_ISN}, .seen = OPEN_SYN | OPEN_SYNACK | OPEN_ACK, .source = 0},
-		.t_first = 10 * SECOND, .t_last = 20 * SECOND,
+		.t_first = 10 * SECOND,
+		.t_last = 20 * SECOND,
 	};
 }
 
@@ -200,7 +203,7 @@ static void test_answer(void **state)
 	take(*state, client(HERE, SERVER_ISN, SOCKET_FIN_WAIT1, 0));
 	answer.kind = SOCKET_RESET_ANSWER;
 	answer.number = 4711;
-	for (int i = 0; i < 9; i++, answer.id.remote_port += i > 1)
+	for (int i = 0; i<9; i++, answer.id.remote_port += i> 1)
 		socket_table_take(*state, &answer, "NO_SOCKET");
 	assert_non_null(find(*state, f).side[0]);
 	answer.id.remote_port = 40000;
@@ -254,12 +257,22 @@ static void test_own_reset(void **state)
 
 int main(void)
 {
+	/* clang-format off: a row a case */
 	const struct CMUnitTest tests[] = {
-		TEST(test_number), TEST(test_number_elsewhere), TEST(test_midstream), TEST(test_midstream_time),
-		TEST(test_own_number), TEST(test_who_closed), TEST(test_steps_are_bounded), TEST(test_oldest_out),
+		TEST(test_number),
+		TEST(test_number_elsewhere),
+		TEST(test_midstream),
+		TEST(test_midstream_time),
+		TEST(test_own_number),
+		TEST(test_who_closed),
+		TEST(test_steps_are_bounded),
+		TEST(test_oldest_out),
 		TEST(test_not_missed),
-		TEST(test_answer), TEST(test_answer_to_syn), TEST(test_own_reset),
+		TEST(test_answer),
+		TEST(test_answer_to_syn),
+		TEST(test_own_reset),
 	};
+	/* clang-format on */
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

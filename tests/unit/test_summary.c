@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+// SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * The summary's percentiles against sorted values, its lines, and the counters' names.
  */
@@ -11,9 +11,9 @@
 
 #include <cmocka.h>
 
-#include "../../user/counters.h"
-#include "../../user/summary.h"
-#include "sample_record.h"
+#include "user/record/counters.h"
+#include "user/format/summary.h"
+#include "tests/unit/sample_record.h"
 
 #define VALUES 20000
 
@@ -220,12 +220,9 @@ static void test_counter_names(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_percentiles),
-		cmocka_unit_test(test_histogram_edges),
-		cmocka_unit_test(test_empty),
-		cmocka_unit_test(test_lines),
-		cmocka_unit_test(test_counters),
-		cmocka_unit_test(test_counter_names),
+		cmocka_unit_test(test_percentiles), cmocka_unit_test(test_histogram_edges),
+		cmocka_unit_test(test_empty),       cmocka_unit_test(test_lines),
+		cmocka_unit_test(test_counters),    cmocka_unit_test(test_counter_names),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

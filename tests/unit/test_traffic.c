@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * What --all-segments adds up, past the point where the packed counts are moved, also where two CPUs count one side.
  */
@@ -10,9 +10,9 @@
 
 #include <cmocka.h>
 
-#include "../../bpf/core/traffic.h"
+#include "bpf/core/traffic.h"
 
-#define SEGMENTS 5000000U /* the counts are moved twice */
+#define SEGMENTS 5000000U  /* the counts are moved twice */
 #define LONGEST (1U << 19) /* BIG TCP */
 
 static uint32_t length_of(uint32_t i)

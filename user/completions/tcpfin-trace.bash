@@ -1,4 +1,4 @@
-# SPDX-License-Identifier: GPL-2.0
+# SPDX-License-Identifier: GPL-2.0-or-later
 # bash completion for tcpfin-trace(8). Needs nothing but bash.
 
 # Sets COMPREPLY to the interfaces of this network namespace that begin with $1.

@@ -1,0 +1,326 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * XDP through links, tc through tcx links where the kernel has them (6.6), clsact filters elsewhere. Links vanish with
+ * the process; clsact filters are taken off on every way out, and after a kill -9 by the next start.
+ */
+#include <errno.h>
+#include <ifaddrs.h>
+#include <net/if_arp.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <linux/ethtool.h>
+#include <linux/if_link.h>
+#include <linux/sockios.h>
+
+#include "user/attach/attach.h"
+
+/* Not in the headers of libbpf 1.1. */
+#define ATTACH_TCX_INGRESS 46
+#define ATTACH_TCX_EGRESS 47
+#define ATTACH_BEFORE (1U << 3) /* without a relative program: at the head of the chain */
+
+#ifndef ARPHRD_RAWIP
+#define ARPHRD_RAWIP 519
+#endif
+#ifndef ARPHRD_IP6GRE
+#define ARPHRD_IP6GRE 823
+#endif
+
+/* The kernel's drivers on which native XDP takes offloads away that the traffic needs. */
+static const char *const no_xdp_drivers[] = {"veth",    "virtio_net", "tun",   "tap",
+					     "bridge",  "bonding",    "team",  "dummy",
+					     "macvlan", "ipvlan",     "vxlan", "802.1Q VLAN Support"};
+
+/* ---- what kind of interface ---- */
+
+static int interface_ioctl(const char *name, unsigned long request, struct ifreq *ifr)
+{
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0), err = 0;
+
+	if (fd < 0)
+		return -errno;
+	snprintf(ifr->ifr_name, sizeof(ifr->ifr_name), "%s", name);
+	if (ioctl(fd, request, ifr))
+		err = -errno;
+	close(fd);
+	return err;
+}
+
+/* The driver's name, and whether it drives a device on a bus. */
+static bool interface_driver(const char *name, char driver[32])
+{
+	struct ethtool_drvinfo info = {.cmd = ETHTOOL_GDRVINFO};
+	struct ifreq ifr = {.ifr_data = (char *)&info};
+
+	driver[0] = 0;
+	if (interface_ioctl(name, SIOCETHTOOL, &ifr))
+		return false;
+	memcpy(driver, info.driver, sizeof(info.driver));
+	driver[31] = 0;
+	return info.bus_info[0] && strcmp(info.bus_info, "N/A") != 0;
+}
+
+/* Reads the link type; -EAFNOSUPPORT for one that we cannot parse. */
+static int interface_link(struct attachment *a, char *error, size_t error_size)
+{
+	struct ifreq ifr = {};
+	int err = interface_ioctl(a->name, SIOCGIFHWADDR, &ifr);
+
+	if (err) {
+		snprintf(error, error_size, "%s: cannot read its link type: %s", a->name, strerror(-err));
+		return err;
+	}
+	switch (ifr.ifr_hwaddr.sa_family) {
+	case ARPHRD_LOOPBACK:
+		a->loopback = true;
+		return 0;
+	case ARPHRD_ETHER:
+		return 0;
+	case ARPHRD_NONE:
+	case ARPHRD_RAWIP:
+	case ARPHRD_PPP:
+	case ARPHRD_TUNNEL:
+	case ARPHRD_TUNNEL6:
+	case ARPHRD_SIT:
+	case ARPHRD_IPGRE:
+	case ARPHRD_IP6GRE:
+		a->l3 = true;
+		return 0;
+	default:
+		snprintf(error, error_size,
+			 "%s: link type %d is neither Ethernet nor plain IP: watch the interface below "
+			 "or above it",
+			 a->name, ifr.ifr_hwaddr.sa_family);
+		return -EAFNOSUPPORT;
+	}
+}
+
+/* ---- which hook ---- */
+
+static uint32_t foreign_xdp(unsigned ifindex)
+{
+	uint32_t id = 0;
+
+	return bpf_xdp_query_id((int)ifindex, 0, &id) ? 0 : id;
+}
+
+/* The rule of --hook=auto: never interrupt or slow what is watched. */
+static void choose_hook(struct attachment *a)
+{
+	char driver[32];
+	bool on_bus = interface_driver(a->name, driver);
+	uint32_t id = foreign_xdp(a->ifindex);
+
+	a->hook = HOOK_TC;
+	if (a->loopback) {
+		snprintf(a->reason, sizeof(a->reason), "loopback: one direction shows every segment");
+		return;
+	}
+	if (a->l3) {
+		snprintf(a->reason, sizeof(a->reason), "no Ethernet header");
+		return;
+	}
+	if (id) {
+		snprintf(a->reason, sizeof(a->reason), "XDP program %u is attached already", id);
+		return;
+	}
+	for (size_t i = 0; i < sizeof(no_xdp_drivers) / sizeof(no_xdp_drivers[0]); i++)
+		if (!strcmp(driver, no_xdp_drivers[i])) {
+			snprintf(a->reason, sizeof(a->reason), "native XDP would take offloads from %s", driver);
+			return;
+		}
+	if (!on_bus) {
+		snprintf(a->reason, sizeof(a->reason), "%s is no physical device", driver[0] ? driver : "this");
+		return;
+	}
+	a->hook = HOOK_XDP;
+	snprintf(a->reason, sizeof(a->reason), "physical device (%s)", driver);
+}
+
+int attach_plan(struct attachment *a, const char *name, enum hook hook, char *error, size_t error_size)
+{
+	int err;
+
+	memset(a, 0, sizeof(*a));
+	a->links[0] = a->links[1] = -1;
+	snprintf(a->name, sizeof(a->name), "%s", name);
+	a->ifindex = if_nametoindex(name);
+	if (!a->ifindex) {
+		snprintf(error, error_size, "%s: no such interface; `ip link` lists them", name);
+		return -ENODEV;
+	}
+	err = interface_link(a, error, error_size);
+	if (err)
+		return err;
+	if (hook == HOOK_AUTO) {
+		choose_hook(a);
+		return 0;
+	}
+	a->hook = hook;
+	snprintf(a->reason, sizeof(a->reason), "as asked");
+	if (hook != HOOK_TC && a->l3) {
+		snprintf(error, error_size, "%s has no Ethernet header, which XDP needs: use --hook=tc", name);
+		return -EOPNOTSUPP;
+	}
+	return 0;
+}
+
+/* ---- attaching ---- */
+
+static int attach_xdp(struct attachment *a, int program, char *error, size_t error_size)
+{
+	bool native = a->hook == HOOK_XDP;
+	LIBBPF_OPTS(bpf_link_create_opts, options, .flags = native ? XDP_FLAGS_DRV_MODE : XDP_FLAGS_SKB_MODE);
+	int fd = bpf_link_create(program, (int)a->ifindex, BPF_XDP, &options), err;
+	uint32_t id;
+
+	if (fd >= 0) {
+		a->links[0] = fd;
+		return 0;
+	}
+	err = fd;
+	id = foreign_xdp(a->ifindex);
+	if (id)
+		snprintf(error, error_size, "%s: XDP program %u is attached already and stays: use --hook=tc", a->name,
+			 id);
+	else if (native && (err == -EOPNOTSUPP || err == -EINVAL))
+		snprintf(error, error_size, "%s: its driver has no native XDP: use --hook=tc or --hook=xdp-generic",
+			 a->name);
+	else
+		snprintf(error, error_size, "%s: cannot attach XDP: %s", a->name, strerror(-err));
+	return err;
+}
+
+/* 0 where the kernel does not tell. */
+static uint32_t link_id(int fd)
+{
+	struct bpf_link_info info = {};
+	uint32_t size = sizeof(info);
+
+	return bpf_obj_get_info_by_fd(fd, &info, &size) ? 0 : info.id;
+}
+
+static int attach_tc(struct attachment *a, int program, int direction, char *error, size_t error_size)
+{
+	LIBBPF_OPTS(bpf_link_create_opts, options, .flags = ATTACH_BEFORE);
+	int type = direction ? ATTACH_TCX_EGRESS : ATTACH_TCX_INGRESS;
+	int fd = bpf_link_create(program, (int)a->ifindex, (enum bpf_attach_type)type, &options), err;
+
+	if (fd >= 0) {
+		a->links[direction] = fd;
+		a->tcx[direction] = link_id(fd);
+		return 0;
+	}
+	err = fd;
+	if (fd == -EINVAL) /* a kernel without tcx */
+		err = clsact_attach(a->ifindex, direction, program);
+	if (!err)
+		a->filters++;
+	else
+		snprintf(error, error_size, "%s: cannot attach to tc %s: %s", a->name, direction ? "egress" : "ingress",
+			 strerror(-err));
+	return err;
+}
+
+int attach_start(struct attachment *a, const struct attach_programs *programs, char *error, size_t error_size)
+{
+	int tc = a->l3 ? programs->tc_l3 : programs->tc, err = 0;
+
+	/* On loopback a packet passes egress, then ingress: one of them is enough. */
+	if (a->hook != HOOK_TC)
+		err = attach_xdp(a, programs->xdp, error, error_size);
+	else if (!a->loopback)
+		err = attach_tc(a, tc, 0, error, error_size);
+	if (!err && !(a->loopback && a->hook != HOOK_TC))
+		err = attach_tc(a, tc, 1, error, error_size);
+	if (err)
+		attach_stop(a);
+	return err;
+}
+
+void attach_stop(struct attachment *a)
+{
+	for (int direction = 0; direction < 2; direction++) {
+		if (a->links[direction] > 0)
+			close(a->links[direction]);
+		a->links[direction] = -1;
+		a->tcx[direction] = 0;
+	}
+	if (a->filters)
+		clsact_detach(a->ifindex);
+	a->filters = 0;
+	memset(a->before_us, 0, sizeof(a->before_us));
+}
+
+bool attach_needs_net_admin(const struct attachment *a)
+{
+	return a->filters;
+}
+
+/*
+ * The interface of the links as its namespace numbers it; 0 once it is gone or one of them is off. Waits for a deletion
+ * under way.
+ */
+static uint32_t links_ifindex(const struct attachment *a)
+{
+	uint32_t ifindex = 0;
+
+	for (int i = 0; i < 2; i++) {
+		struct bpf_link_info info = {};
+		uint32_t size = sizeof(info);
+
+		if (a->links[i] <= 0)
+			continue;
+		/* xdp.ifindex and the (newer) tcx.ifindex stand at the same place. */
+		if (bpf_obj_get_info_by_fd(a->links[i], &info, &size))
+			return a->ifindex; /* no word is better than a wrong one */
+		if (!info.xdp.ifindex)
+			return 0;
+		ifindex = info.xdp.ifindex;
+	}
+	return ifindex;
+}
+
+enum attach_state attach_state(struct attachment *a)
+{
+	bool links = a->links[0] > 0 || a->links[1] > 0;
+	uint32_t before = links ? links_ifindex(a) : a->ifindex;
+	bool filters = !a->filters || clsact_attached(a->ifindex, a->filters, a->before_us);
+
+	/* In this order: what was off before the name was looked up was not deleted if there still is a name. */
+	if (!if_indextoname(a->ifindex, a->name)) {
+		if (errno != ENXIO) /* there is no socket to ask with */
+			return ATTACH_UNKNOWN;
+		return links && links_ifindex(a) ? ATTACH_MOVED : ATTACH_GONE;
+	}
+	if (before && before != a->ifindex)
+		return ATTACH_MOVED;
+	return before && filters ? ATTACH_ON : ATTACH_OFF;
+}
+
+bool attach_is_up(const struct attachment *a)
+{
+	struct ifreq ifr = {};
+
+	return interface_ioctl(a->name, SIOCGIFFLAGS, &ifr) || ifr.ifr_flags & IFF_UP;
+}
+
+bool attach_has_address(const struct attachment *a)
+{
+	struct ifaddrs *list, *i;
+	bool found = false;
+
+	if (getifaddrs(&list))
+		return true; /* no word is better than a wrong one */
+	for (i = list; i && !found; i = i->ifa_next)
+		found = i->ifa_addr && !strcmp(i->ifa_name, a->name) &&
+			(i->ifa_addr->sa_family == AF_INET || i->ifa_addr->sa_family == AF_INET6);
+	freeifaddrs(list);
+	return found;
+}

@@ -1,0 +1,316 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * What happens to an interface happens to it alone: the others go on. Everything is looked up anew each time, since
+ * nothing that a notification would tell could be relied on for being told.
+ */
+#include <errno.h>
+#include <net/if.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "user/attach/interfaces.h"
+#include "user/base/log.h"
+#include "user/base/privileges.h"
+
+int interfaces_plan(struct interfaces *s, const struct options *options)
+{
+	char error[256];
+
+	s->options = options;
+	for (unsigned i = 0; i < options->interface_count; i++) {
+		struct attachment *a = &s->watched[i].attachment;
+		int err = attach_plan(a, options->interfaces[i], options->hook, error, sizeof(error));
+
+		if (err) {
+			log_error("%s", error);
+			return err == -ENODEV ? EXIT_USAGE : privileges_exit_code(err);
+		}
+		for (unsigned j = 0; j < i; j++)
+			if (s->watched[j].attachment.ifindex == a->ifindex) {
+				log_error("%s is named twice", options->interfaces[i]);
+				return EXIT_USAGE;
+			}
+		s->count++;
+	}
+	return EXIT_FINE;
+}
+
+/* ---- starting ---- */
+
+static const char *hook_text(const struct attachment *a)
+{
+	bool links = a->links[0] > 0 || a->links[1] > 0;
+
+	if (a->loopback)
+		return a->hook == HOOK_TC ? (links ? "tc out (tcx)" : "tc out (clsact)")
+					  : (a->hook == HOOK_XDP ? "native XDP in" : "generic XDP in");
+	if (a->hook == HOOK_XDP)
+		return "native XDP in, tc out";
+	if (a->hook == HOOK_XDP_GENERIC)
+		return "generic XDP in, tc out";
+	return links ? "tc in and out (tcx)" : "tc in and out (clsact)";
+}
+
+/* Says what will not be seen for a reason that the user can do something about. */
+static void note_interface(struct watched *w)
+{
+	const struct attachment *a = &w->attachment;
+
+	log_note("%s: %s: %s", a->name, hook_text(a), a->reason);
+	w->down = !attach_is_up(a);
+	if (w->down)
+		log_note("%s is down: nothing will be seen before `ip link set %s up`", a->name, a->name);
+	else if (!attach_has_address(a))
+		log_note("%s has no address: only forwarded, bridged or mirrored traffic will be seen", a->name);
+}
+
+static void note_leftovers(const char *name, int removed)
+{
+	log_note("%s: %d filter%s of a killed instance removed", name, removed, removed == 1 ? "" : "s");
+}
+
+/* 0, or a negative errno with a line in error. */
+static int start(struct interfaces *s, struct watched *w, char *error, size_t error_size)
+{
+	struct attachment *a = &w->attachment;
+	int removed = clsact_clean(a->ifindex), err;
+
+	if (removed > 0)
+		note_leftovers(a->name, removed);
+	err = attach_start(a, &s->programs, error, error_size);
+	if (err && s->options->hook == HOOK_AUTO && a->hook == HOOK_XDP) {
+		snprintf(a->reason, sizeof(a->reason), "no native XDP here (%s)", strerror(-err));
+		a->hook = HOOK_TC;
+		err = attach_start(a, &s->programs, error, error_size);
+	}
+	if (!err)
+		note_interface(w);
+	return err;
+}
+
+/* Is there a chain that others may put programs into before ours? */
+static bool in_tcx_chain(const struct interfaces *s)
+{
+	for (unsigned i = 0; i < s->count; i++)
+		if (s->watched[i].attachment.tcx[0] || s->watched[i].attachment.tcx[1])
+			return true;
+	return false;
+}
+
+int interfaces_start(struct interfaces *s, const struct attach_programs *programs)
+{
+	char error[256];
+
+	s->programs = *programs;
+	for (unsigned i = 0; i < s->count; i++) {
+		int err = start(s, &s->watched[i], error, sizeof(error));
+
+		if (err) {
+			log_error("%s", error);
+			return privileges_exit_code(err);
+		}
+	}
+	return EXIT_FINE;
+}
+
+void interfaces_watch_order(struct interfaces *s)
+{
+	if (in_tcx_chain(s))
+		s->tcx_order = tcx_order_start((const int[]){s->programs.tc, s->programs.tc_l3});
+}
+
+void interfaces_stop(struct interfaces *s)
+{
+	for (unsigned i = 0; i < s->count; i++)
+		attach_stop(&s->watched[i].attachment);
+	tcx_order_stop(s->tcx_order);
+	s->tcx_order = NULL;
+}
+
+bool interfaces_need_net_admin(const struct interfaces *s)
+{
+	for (unsigned i = 0; i < s->count; i++)
+		if (attach_needs_net_admin(&s->watched[i].attachment))
+			return true;
+	return false;
+}
+
+/* ---- what becomes of them ---- */
+
+static void lose(struct interfaces *s, struct watched *w, const char *name, const char *what)
+{
+	log_error("%s %s: %s", name, what, s->options->follow ? "waiting for it" : "it is no longer watched");
+	attach_stop(&w->attachment);
+	w->lost = true;
+	w->refused = 0;
+	memset(w->before_us, 0, sizeof(w->before_us));
+}
+
+/* Is there an interface of the name that was asked for again? Then it is watched. */
+static void find_again(struct interfaces *s, struct watched *w, const char *name)
+{
+	unsigned previous = w->attachment.ifindex, ifindex = if_nametoindex(name);
+	char error[256];
+	int err;
+
+	if (!ifindex || ifindex == w->refused)
+		return;
+	err = attach_plan(&w->attachment, name, s->options->hook, error, sizeof(error));
+	err = err ? err : start(s, w, error, sizeof(error));
+	if (err) {
+		log_error("%s is back and cannot be watched: %s", name, error);
+		w->attachment.ifindex = previous;
+		w->refused = ifindex;
+		return;
+	}
+	w->previous = previous;
+	w->lost = false;
+}
+
+static void note_change(struct watched *w, const char *name)
+{
+	const struct attachment *a = &w->attachment;
+	bool down = !attach_is_up(a);
+
+	if (strcmp(name, a->name) != 0)
+		log_note("%s is named %s now", name, a->name);
+	if (down != w->down)
+		log_note("%s is %s", a->name, down ? "down" : "up");
+	w->down = down;
+}
+
+/* The place is not taken back: whoever took it would do the same. */
+static void note_before_us(struct watched *w, int direction)
+{
+	const char *name = w->attachment.name, *who = w->attachment.before_us[direction];
+	const char *where = direction ? "egress" : "ingress";
+
+	if (!strcmp(who, w->before_us[direction]))
+		return;
+	memcpy(w->before_us[direction], who, sizeof(w->before_us[direction]));
+	if (*who)
+		log_warn("%s: another %s comes before ours at tc %s: what it does not pass on is not seen", name, who,
+			 where);
+	else
+		log_warn("%s: ours is the first program at tc %s again", name, where);
+}
+
+static void look_before_us(const struct interfaces *s, struct attachment *a, int direction)
+{
+	const struct tcx_order_record *first = tcx_order_of(s->tcx_order, a->tcx[direction]);
+
+	a->before_us[direction][0] = 0;
+	if (first)
+		snprintf(a->before_us[direction], TCX_ORDER_TEXT, "program (id %u, \"%s\")", first->program,
+			 first->name);
+}
+
+static void check_before_us(struct interfaces *s)
+{
+	bool asked = s->tcx_order && !tcx_order_look(s->tcx_order);
+
+	for (unsigned i = 0; i < s->count; i++)
+		for (int direction = 0; direction < 2; direction++) {
+			struct watched *w = &s->watched[i];
+
+			if (asked && w->attachment.tcx[direction])
+				look_before_us(s, &w->attachment, direction);
+			note_before_us(w, direction);
+		}
+}
+
+static void check(struct interfaces *s, struct watched *w)
+{
+	char name[IF_NAMESIZE];
+
+	memcpy(name, w->attachment.name, sizeof(name));
+	switch (attach_state(&w->attachment)) {
+	case ATTACH_ON:
+		note_change(w, name);
+		return;
+	case ATTACH_OFF:
+		lose(s, w, name, "lost our program, which somebody detached");
+		return;
+	case ATTACH_MOVED:
+		lose(s, w, name, "has moved to another network namespace");
+		return;
+	case ATTACH_GONE:
+		lose(s, w, name, "has vanished");
+		return;
+	case ATTACH_UNKNOWN:
+		return;
+	}
+}
+
+unsigned interfaces_check(struct interfaces *s)
+{
+	unsigned left = 0;
+
+	for (unsigned i = 0; i < s->count; i++) {
+		struct watched *w = &s->watched[i];
+
+		if (!w->lost)
+			check(s, w);
+		else if (s->options->follow)
+			find_again(s, w, s->options->interfaces[i]);
+		left += !w->lost || s->options->follow;
+	}
+	check_before_us(s);
+	return left;
+}
+
+const char *interfaces_name(const struct interfaces *s, unsigned ifindex)
+{
+	for (unsigned i = 0; i < s->count; i++)
+		if (s->watched[i].attachment.ifindex == ifindex || s->watched[i].previous == ifindex)
+			return s->watched[i].attachment.name;
+	return NULL;
+}
+
+/* ---- --cleanup ---- */
+
+static int clean_up(const char *name, unsigned ifindex)
+{
+	int removed = clsact_clean(ifindex);
+
+	if (removed < 0) {
+		log_error("%s: cannot remove filters: %s", name, strerror(-removed));
+		return privileges_exit_code(removed);
+	}
+	note_leftovers(name, removed);
+	return EXIT_FINE;
+}
+
+static int clean_up_all(void)
+{
+	struct if_nameindex *list = if_nameindex();
+	int code = EXIT_FINE;
+
+	if (!list) {
+		log_error("cannot list the interfaces: %s", strerror(errno));
+		return EXIT_RUNTIME;
+	}
+	for (struct if_nameindex *i = list; i->if_index && !code; i++)
+		code = clean_up(i->if_name, i->if_index);
+	if_freenameindex(list);
+	return code;
+}
+
+int interfaces_cleanup(const struct options *options)
+{
+	int code = EXIT_FINE;
+
+	if (!options->interface_count)
+		return clean_up_all();
+	for (unsigned i = 0; i < options->interface_count && !code; i++) {
+		unsigned ifindex = if_nametoindex(options->interfaces[i]);
+
+		if (ifindex) {
+			code = clean_up(options->interfaces[i], ifindex);
+		} else {
+			log_error("%s: no such interface; `ip link` lists them", options->interfaces[i]);
+			code = EXIT_USAGE;
+		}
+	}
+	return code;
+}

@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * The iterator is loaded and attached at the start. Each look opens it anew: it cannot be rewound.
+ */
+#include "user/attach/tcx_order.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+
+#include "tcx_order.skel.h"
+#include "user/base/log.h"
+#include "user/cli/options.h"
+#include "user/base/privileges.h"
+
+#define MOST_LINKS (2 * OPTIONS_MAX_INTERFACES)
+
+struct tcx_order {
+	struct tcx_order_bpf *skeleton;
+	struct bpf_link *iterator;
+	struct tcx_order_record found[MOST_LINKS];
+	unsigned count;
+};
+
+static uint32_t program_id(int fd)
+{
+	struct bpf_prog_info info = {};
+	uint32_t size = sizeof(info);
+
+	return fd < 0 || bpf_obj_get_info_by_fd(fd, &info, &size) ? 0 : info.id;
+}
+
+static int load(struct tcx_order *a, const int programs[2])
+{
+	int err;
+
+	a->skeleton = tcx_order_bpf__open();
+	if (!a->skeleton)
+		return -errno;
+	for (int i = 0; i < 2; i++)
+		a->skeleton->rodata->ours[i] = program_id(programs[i]);
+	err = tcx_order_bpf__load(a->skeleton);
+	if (err)
+		return err;
+	a->iterator = bpf_program__attach_iter(a->skeleton->progs.tcpfin_tcx_order, NULL);
+	return a->iterator ? 0 : -errno;
+}
+
+struct tcx_order *tcx_order_start(const int programs[2])
+{
+	struct tcx_order *a = calloc(1, sizeof(*a));
+	int err = a ? load(a, programs) : -ENOMEM;
+
+	if (!err)
+		return a;
+	log_note("programs that others put before ours at tc will not be noticed: %s", privileges_tracing_error(err));
+	tcx_order_stop(a);
+	return NULL;
+}
+
+void tcx_order_stop(struct tcx_order *a)
+{
+	if (!a)
+		return;
+	bpf_link__destroy(a->iterator);
+	tcx_order_bpf__destroy(a->skeleton);
+	free(a);
+}
+
+int tcx_order_look(struct tcx_order *a)
+{
+	int fd = bpf_iter_create(bpf_link__fd(a->iterator));
+	size_t size = 0;
+	ssize_t n;
+	int err;
+
+	if (fd < 0)
+		return -errno;
+	do {
+		n = read(fd, (char *)a->found + size, sizeof(a->found) - size);
+		size += n > 0 ? (size_t)n : 0;
+	} while (n > 0);
+	err = n < 0 ? -errno : 0;
+	close(fd);
+	a->count = size / sizeof(a->found[0]);
+	return err;
+}
+
+const struct tcx_order_record *tcx_order_of(const struct tcx_order *a, uint32_t link)
+{
+	for (unsigned i = 0; i < a->count; i++)
+		if (a->found[i].link == link)
+			return &a->found[i];
+	return NULL;
+}

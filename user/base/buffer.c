@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * The byte buffer behind every format. Integers are printed by hand, two digits a step, because records are mostly
+ * integers; text from outside goes through one UTF-8 decoder, whatever it is escaped for.
+ */
+#include "user/base/buffer.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define FIRST_CAPACITY 4096
+
+static _Noreturn void buffer_out_of_memory(void)
+{
+	fputs("tcpfin-trace: out of memory\n", stderr);
+	exit(EXIT_FAILURE);
+}
+
+void buffer_grow(struct buffer *b, size_t more)
+{
+	size_t cap = b->cap ? b->cap : FIRST_CAPACITY;
+	char *data;
+
+	while (cap - b->len <= more) {
+		if (cap > SIZE_MAX / 2)
+			buffer_out_of_memory();
+		cap *= 2;
+	}
+	data = realloc(b->data, cap);
+	if (!data)
+		buffer_out_of_memory();
+	b->data = data;
+	b->cap = cap;
+}
+
+void buffer_free(struct buffer *b)
+{
+	free(b->data);
+	*b = (struct buffer){0};
+}
+
+void buffer_text(struct buffer *b, const char *text)
+{
+	buffer_bytes(b, text, strlen(text));
+}
+
+/* So many bits make so many digits, or one more: 1233 / 4096 is log10(2), closely enough for 64 bits. */
+static unsigned decimal_digits(uint64_t n)
+{
+	/* clang-format off: a row a case */
+	static const uint64_t powers[] = {
+		0,
+		10,
+		100,
+		1000,
+		10000,
+		100000,
+		1000000,
+		10000000,
+		100000000,
+		1000000000,
+		10000000000,
+		100000000000,
+		1000000000000,
+		10000000000000,
+		100000000000000,
+		1000000000000000,
+		10000000000000000,
+		100000000000000000,
+		1000000000000000000,
+		10000000000000000000U,
+	};
+	/* clang-format on */
+	unsigned bits = 64 - (unsigned)__builtin_clzll(n | 1), digits = bits * 1233 / 4096;
+
+	return digits + (n >= powers[digits]);
+}
+
+void buffer_long(struct buffer *b, uint64_t n)
+{
+	static const char pairs[] = "00010203040506070809101112131415161718192021222324"
+				    "25262728293031323334353637383940414243444546474849"
+				    "50515253545556575859606162636465666768697071727374"
+				    "75767778798081828384858687888990919293949596979899";
+	unsigned digits = decimal_digits(n);
+	char *p = buffer_room(b, digits) + digits;
+
+	b->len += digits;
+	while (n >= 10) {
+		p -= 2;
+		memcpy(p, pairs + n % 100 * 2, 2);
+		n /= 100;
+	}
+	if (digits & 1)
+		*--p = '0' + n;
+}
+
+void buffer_digits(struct buffer *b, uint64_t n, unsigned digits)
+{
+	char *first = buffer_room(b, digits), *p = first + digits;
+
+	b->len += digits;
+	for (; p > first; n /= 10)
+		*--p = '0' + n % 10;
+}
+
+void buffer_signed(struct buffer *b, int64_t n)
+{
+	if (n < 0)
+		buffer_char(b, '-');
+	buffer_unsigned(b, n < 0 ? 0 - (uint64_t)n : (uint64_t)n);
+}
+
+void buffer_printf(struct buffer *b, const char *format, ...)
+{
+	char *end = buffer_room(b, 0);
+	va_list first, again;
+	int len;
+
+	va_start(first, format);
+	va_copy(again, first);
+	len = vsnprintf(end, b->cap - b->len, format, first);
+	if (len < 0)
+		buffer_out_of_memory();
+	if ((size_t)len >= b->cap - b->len)
+		vsnprintf(buffer_room(b, len), (size_t)len + 1, format, again);
+	b->len += len;
+	va_end(again);
+	va_end(first);
+}
+
+void buffer_pad(struct buffer *b, size_t start, size_t column)
+{
+	size_t at = b->len - start, spaces = at < column ? column - at : 1;
+
+	memset(buffer_room(b, spaces), ' ', spaces);
+	b->len += spaces;
+}
+
+/*
+ * Steps over one character of UTF-8 (RFC 3629) in NUL-terminated text. Returns its code point, or -1 for a malformed
+ * one: then *p moves over the longest part that could have begun a character (Unicode section 3.9), at least a byte.
+ */
+static int32_t utf8_next(const unsigned char **p)
+{
+	unsigned char lead = *(*p)++, low = lead == 0xe0 ? 0xa0 : lead == 0xf0 ? 0x90 : 0x80;
+	unsigned char high = lead == 0xed ? 0x9f : lead == 0xf4 ? 0x8f : 0xbf;
+	int more = lead < 0xe0 ? 1 : lead < 0xf0 ? 2 : 3;
+	int32_t c = lead & (0x3f >> more);
+
+	if (lead < 0x80)
+		return lead;
+	if (lead < 0xc2 || lead > 0xf4)
+		return -1;
+	for (; more; more--) {
+		if (**p < low || **p > high)
+			return -1;
+		c = c << 6 | (*(*p)++ & 0x3f);
+		low = 0x80;
+		high = 0xbf;
+	}
+	return c;
+}
+
+/* C0, DEL and C1: terminals act on all of them. */
+static bool is_control(int32_t c)
+{
+	return (c >= 0 && c < 0x20) || (c >= 0x7f && c < 0xa0);
+}
+
+void buffer_printable(struct buffer *b, const char *text)
+{
+	const unsigned char *p = (const unsigned char *)text, *from;
+	int32_t c;
+
+	while (*p) {
+		from = p;
+		c = utf8_next(&p);
+		if (c >= 0 && !is_control(c)) {
+			buffer_bytes(b, from, p - from);
+			continue;
+		}
+		for (; from < p; from++)
+			buffer_printf(b, "\\x%02x", *from);
+	}
+}
+
+/* Controls beyond those that RFC 8259 forbids are escaped too: the reader of a JSON line may be a terminal. */
+void buffer_json_string(struct buffer *b, const char *text)
+{
+	const unsigned char *p = (const unsigned char *)text, *from;
+	int32_t c;
+
+	buffer_char(b, '"');
+	while (*p) {
+		from = p;
+		c = utf8_next(&p);
+		if (c < 0) {
+			buffer_text(b, "\xef\xbf\xbd"); /* U+FFFD */
+		} else if (is_control(c)) {
+			buffer_printf(b, "\\u%04x", (unsigned)c);
+		} else {
+			if (c == '"' || c == '\\')
+				buffer_char(b, '\\');
+			buffer_bytes(b, from, p - from);
+		}
+	}
+	buffer_char(b, '"');
+}

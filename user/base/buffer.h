@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A growing byte buffer and the few append operations that formats need. Allocation failure ends the program with a
+ * message: a record must never be cut silently.
+ */
+#ifndef TCPFIN_BUFFER_H
+#define TCPFIN_BUFFER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+struct buffer {
+	char *data; /* owned; not NUL-terminated */
+	size_t len, cap;
+	size_t begun; /* of its first line, what is written already (sink_write_blocks) */
+};
+
+void buffer_free(struct buffer *b);
+/* Makes room for at least `more` bytes. */
+void buffer_grow(struct buffer *b, size_t more);
+
+/* Where the next `more` bytes go; the caller raises len. Here, with what follows, because formats do little else. */
+static inline char *buffer_room(struct buffer *b, size_t more)
+{
+	if (b->cap - b->len <= more)
+		buffer_grow(b, more);
+	return b->data + b->len;
+}
+
+static inline void buffer_bytes(struct buffer *b, const void *data, size_t len)
+{
+	memcpy(buffer_room(b, len), data, len);
+	b->len += len;
+}
+
+static inline void buffer_char(struct buffer *b, char c)
+{
+	*buffer_room(b, 1) = c;
+	b->len++;
+}
+
+void buffer_text(struct buffer *b, const char *text);
+/* What buffer_unsigned does with numbers that have more than one digit. */
+void buffer_long(struct buffer *b, uint64_t n);
+
+static inline void buffer_unsigned(struct buffer *b, uint64_t n)
+{
+	if (n < 10) /* most are */
+		buffer_char(b, (char)('0' + n));
+	else
+		buffer_long(b, n);
+}
+
+/* The last `digits` digits of n, zeroes in front. */
+void buffer_digits(struct buffer *b, uint64_t n, unsigned digits);
+void buffer_signed(struct buffer *b, int64_t n);
+void buffer_printf(struct buffer *b, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* Spaces until the buffer is `column` bytes behind `start`; at least one. */
+void buffer_pad(struct buffer *b, size_t start, size_t column);
+/* Text from outside (names): control bytes and invalid UTF-8 as \xNN, so that none reaches a terminal. */
+void buffer_printable(struct buffer *b, const char *text);
+/* A quoted JSON string (RFC 8259); invalid UTF-8 becomes U+FFFD. */
+void buffer_json_string(struct buffer *b, const char *text);
+
+#endif

@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * CAP_BPF and CAP_NET_ADMIN load and attach what sees packets. CAP_PERFMON is for programs that read the kernel's structures:
+ * what sockets tell, and who comes before us at tcx. CAP_SYS_ADMIN stands in for CAP_BPF and CAP_PERFMON. None is needed to
+ * read maps, to run the sweep or to detach links.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include <cap-ng.h>
+
+#include "user/base/buffer.h"
+#include "user/base/exit_code.h"
+#include "user/base/log.h"
+#include "user/base/privileges.h"
+#include "user/base/sandbox.h"
+
+#define NOBODY 65534 /* who owns nothing: the kernel's overflow id */
+
+static bool capable(unsigned capability)
+{
+	return capng_have_capability(CAPNG_EFFECTIVE, capability);
+}
+
+int privileges_check(void)
+{
+	static const struct {
+		unsigned capability;
+		const char *name;
+		bool admin; /* CAP_SYS_ADMIN implies it */
+	} needed[] = {{CAP_BPF, "CAP_BPF", true}, {CAP_NET_ADMIN, "CAP_NET_ADMIN", false}};
+	struct buffer missing = {};
+
+	capng_get_caps_process();
+	for (size_t i = 0; i < sizeof(needed) / sizeof(needed[0]); i++) {
+		if (capable(needed[i].capability) || (needed[i].admin && capable(CAP_SYS_ADMIN)))
+			continue;
+		buffer_text(&missing, missing.len ? ", " : "");
+		buffer_text(&missing, needed[i].name);
+	}
+	if (!missing.len)
+		return EXIT_FINE;
+	buffer_char(&missing, 0);
+	log_error("live watching needs %s: run it with sudo, or read a capture with -r", missing.data);
+	buffer_free(&missing);
+	return EXIT_PERMISSION;
+}
+
+const char *privileges_tracing_error(int err)
+{
+	return err == -EPERM || err == -EACCES ? "that takes CAP_PERFMON" : strerror(-err);
+}
+
+int privileges_exit_code(int err)
+{
+	return err == -EPERM || err == -EACCES ? EXIT_PERMISSION : EXIT_RUNTIME;
+}
+
+static void select_capabilities(bool net_admin)
+{
+	capng_clear(CAPNG_SELECT_CAPS);
+	if (net_admin)
+		capng_update(CAPNG_ADD, CAPNG_EFFECTIVE | CAPNG_PERMITTED, CAP_NET_ADMIN);
+}
+
+/* 0, or what libcap-ng says; *refused: the kernel changed no id. */
+static int become_nobody(bool *refused)
+{
+	capng_flags_t flags = CAPNG_DROP_SUPP_GRP | CAPNG_CLEAR_AMBIENT;
+	int err;
+
+	if (capable(CAP_SETPCAP))
+		flags |= CAPNG_CLEAR_BOUNDING;
+	err = capng_change_id(NOBODY, NOBODY, flags);
+	*refused = err <= -4 && err >= -6; /* group, supplementary groups, user */
+	return err;
+}
+
+/*
+ * Root becomes nobody where it may; in some containers it may not, and a user namespace may have no such id. 0, or what
+ * libcap-ng says.
+ */
+static int drop_capabilities(bool net_admin)
+{
+	bool refused = true;
+	int err;
+
+	if (geteuid() == 0 && capable(CAP_SETUID) && capable(CAP_SETGID)) {
+		select_capabilities(net_admin);
+		err = become_nobody(&refused);
+		if (!refused)
+			return err;
+	}
+	select_capabilities(net_admin);
+	return capng_apply(CAPNG_SELECT_CAPS);
+}
+
+static int drop(bool live, bool net_admin)
+{
+	int parent_death = 0, err;
+
+	prctl(PR_GET_PDEATHSIG, &parent_death);
+	capng_get_caps_process();
+	err = drop_capabilities(net_admin);
+	if (err) {
+		log_error("cannot give up privileges (libcap-ng: %d): %s", err, strerror(errno));
+		return EXIT_RUNTIME;
+	}
+	/* A change of ids clears what a supervisor has asked for. */
+	prctl(PR_SET_PDEATHSIG, parent_death);
+	err = sandbox_enter(live);
+	if (err)
+		log_warn("runs without a system call filter: %s", strerror(-err));
+	return EXIT_FINE;
+}
+
+int privileges_drop(bool net_admin)
+{
+	return drop(true, net_admin);
+}
+
+int privileges_drop_all(void)
+{
+	return drop(false, false);
+}

@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * The system call filter is two tables: a row allows a call, or a call with one argument of a certain value. Nothing in
+ * them writes a file, starts a program, loads BPF code or reaches another host. Records and notes go to descriptors
+ * that were open before.
+ */
+#define _GNU_SOURCE 1 /* O_TMPFILE */
+#include <errno.h>
+#include <fcntl.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+
+#include <linux/bpf.h>
+#include <linux/sockios.h>
+#include <seccomp.h>
+
+#include "user/base/sandbox.h"
+
+struct rule {
+	int call;
+	unsigned argument;    /* which one is looked at, if mask is not 0 */
+	uint64_t mask, value; /* (argument & mask) must be value */
+};
+
+#define ALLOW(name)                    \
+	{                              \
+		.call = SCMP_SYS(name) \
+	}
+#define ALLOW_BITS(name, n, bits, wanted)       \
+	{                                       \
+		SCMP_SYS(name), n, bits, wanted \
+	}
+#define ALLOW_IF(name, n, wanted) ALLOW_BITS(name, n, 0xffffffff, wanted)
+
+/* What would make opening a file change it, or something beside it. */
+#define OPEN_CHANGES (O_ACCMODE | O_CREAT | O_TRUNC | (O_TMPFILE & ~O_DIRECTORY))
+
+/* What any watching does, of a file, too. */
+static const struct rule common_rules[] = {
+	/* output */
+	ALLOW(write),
+	ALLOW(writev),
+	ALLOW(poll),
+	ALLOW(ppoll),
+	ALLOW(ftruncate), /* half a line, on a full disk */
+
+	/* input: read only */
+	ALLOW_BITS(openat, 2, OPEN_CHANGES, O_RDONLY),
+	ALLOW(read),
+	ALLOW(pread64),
+	ALLOW(readv),
+	ALLOW(readlink),
+	ALLOW(readlinkat),
+	ALLOW(getdents64),
+	ALLOW(lseek),
+	ALLOW(fstat),
+	ALLOW(newfstatat),
+	ALLOW(statx),
+	ALLOW(access),
+	ALLOW(faccessat),
+	ALLOW(faccessat2),
+	ALLOW(close),
+	ALLOW_IF(fcntl, 1, F_DUPFD_CLOEXEC),
+	ALLOW_IF(fcntl, 1, F_GETFD),
+	ALLOW_IF(fcntl, 1, F_GETFL),
+
+	/* the terminal: is it one, how wide */
+	ALLOW_IF(ioctl, 1, TCGETS),
+	ALLOW_IF(ioctl, 1, TIOCGWINSZ),
+
+	/* memory: none that can be run */
+	ALLOW(brk),
+	ALLOW_BITS(mmap, 2, PROT_EXEC, 0),
+	ALLOW_BITS(mprotect, 2, PROT_EXEC, 0),
+	ALLOW(munmap),
+	ALLOW(mremap),
+	ALLOW(madvise),
+
+	/* time, signals, the end */
+	ALLOW(clock_gettime),
+	ALLOW(gettimeofday),
+	ALLOW(nanosleep),
+	ALLOW(clock_nanosleep),
+	ALLOW(rt_sigprocmask),
+	ALLOW(rt_sigaction),
+	ALLOW(rt_sigreturn),
+	ALLOW(restart_syscall),
+	ALLOW(futex),
+	ALLOW(getpid),
+	ALLOW(gettid),
+	ALLOW(getrandom),
+	ALLOW(sched_getaffinity),
+	ALLOW(exit),
+	ALLOW(exit_group),
+};
+
+static const struct rule live_rules[] = {
+	/* maps, and the sweep */
+	ALLOW_IF(bpf, 0, BPF_MAP_LOOKUP_ELEM),
+	ALLOW_IF(bpf, 0, BPF_PROG_TEST_RUN),
+	ALLOW_IF(bpf, 0, BPF_OBJ_GET_INFO_BY_FD),
+	ALLOW_IF(bpf, 0, BPF_ITER_CREATE), /* who comes before us */
+	ALLOW_IF(bpf, 0, BPF_LINK_CREATE), /* --follow: the interface is back */
+
+	/* interfaces: index, name, state, link type, driver, addresses; taking clsact filters off */
+	ALLOW_IF(socket, 0, AF_UNIX),
+	ALLOW_IF(socket, 0, AF_INET),
+	ALLOW_IF(socket, 0, AF_NETLINK),
+	ALLOW(bind),
+	ALLOW(getsockname),
+	ALLOW(setsockopt),
+	ALLOW(sendto),
+	ALLOW(sendmsg),
+	ALLOW(recvfrom),
+	ALLOW(recvmsg),
+	ALLOW_IF(ioctl, 1, SIOCGIFINDEX),
+	ALLOW_IF(ioctl, 1, SIOCGIFNAME),
+	ALLOW_IF(ioctl, 1, SIOCGIFFLAGS),
+	ALLOW_IF(ioctl, 1, SIOCGIFHWADDR),
+	ALLOW_IF(ioctl, 1, SIOCETHTOOL),
+};
+
+static int add_rule(scmp_filter_ctx filter, const struct rule *rule)
+{
+	struct scmp_arg_cmp compare = SCMP_CMP64(rule->argument, SCMP_CMP_MASKED_EQ, rule->mask, rule->value);
+
+	/* The exact form is not asked for: a call that an architecture lacks is no error. */
+	return seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, rule->call, rule->mask ? 1 : 0, &compare);
+}
+
+static int add_rules(scmp_filter_ctx filter, const struct rule *rules, size_t n)
+{
+	int err = 0;
+
+	for (size_t i = 0; i < n && !err; i++)
+		err = add_rule(filter, &rules[i]);
+	return err;
+}
+
+int sandbox_enter(bool live)
+{
+	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ERRNO(EPERM));
+	int err;
+
+	if (!filter)
+		return -ENOMEM;
+	err = add_rules(filter, common_rules, sizeof(common_rules) / sizeof(common_rules[0]));
+	if (live && !err)
+		err = add_rules(filter, live_rules, sizeof(live_rules) / sizeof(live_rules[0]));
+	err = err ? err : seccomp_load(filter);
+	seccomp_release(filter);
+	return err;
+}

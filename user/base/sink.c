@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Partial writes, interruptions and non-blocking pipes, dealt with once.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "user/base/sink.h"
+#include "user/base/stop.h"
+
+/* Bytes of a line that the buffer's first `done` bytes end with, those written before included. */
+static size_t half_line(const struct buffer *b, size_t done)
+{
+	size_t whole = done;
+
+	while (whole && b->data[whole - 1] != '\n')
+		whole--;
+	return whole ? done - whole : b->begun + done;
+}
+
+/* A full disk takes half a line: off with it. What is no file is left alone. */
+static void take_back(int fd, size_t half)
+{
+	off_t end = lseek(fd, 0, SEEK_CUR);
+
+	if (end >= 0 && half && ftruncate(fd, end - (off_t)half))
+		return; /* the error at hand is the one to tell */
+}
+
+/* Writes the first `len` bytes. */
+static int write_first(int fd, struct buffer *b, size_t len)
+{
+	size_t done = 0;
+	int err = 0;
+
+	while (done < len && !err) {
+		ssize_t n = write(fd, b->data + done, len - done);
+
+		if (n >= 0)
+			done += (size_t)n;
+		else if (errno == EAGAIN)
+			poll(&(struct pollfd){.fd = fd, .events = POLLOUT}, 1, -1);
+		else if (errno != EINTR)
+			err = -errno;
+		if (done < len &&
+		    !err) /* a signal ends a write early, with what it has written, or the wait for room */
+			stop_interrupted();
+	}
+	b->begun = half_line(b, done);
+	if (err)
+		take_back(fd, b->begun);
+	b->len -= len;
+	if (b->len)
+		memmove(b->data, b->data + len, b->len);
+	return err;
+}
+
+int sink_write(int fd, struct buffer *b)
+{
+	return write_first(fd, b, b->len);
+}
+
+int sink_write_blocks(int fd, struct buffer *b)
+{
+	off_t at = lseek(fd, 0, SEEK_CUR);
+	size_t over = ((at > 0 ? (size_t)at : 0) + b->len) % SINK_BLOCK;
+
+	return over < b->len ? write_first(fd, b, b->len - over) : 0;
+}

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The flows of a capture file: twin of bpf/maps.bpf.h and bpf/track.bpf.h, around the same flow_step. Packet time
+ * drives every time-out.
+ */
+#ifndef TCPFIN_FLOW_TABLE_H
+#define TCPFIN_FLOW_TABLE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "bpf/core/flow_event.h"
+#include "bpf/core/traffic.h"
+
+struct flow_table;
+
+/*
+ * Called for every flow that is to be reported; log holds f->log_len segments, traffic is NULL where it was not counted.
+ * All is valid during the call only.
+ */
+typedef void (*flow_report)(void *context, const struct flow_key *key, const struct flow *f,
+			    const struct flow_segment *log, const struct traffic *traffic);
+
+struct flow_table_config {
+	struct flow_timeouts timeouts;
+	uint64_t idle; /* ns without a sign of life after which an established flow is forgotten */
+	/*
+	 * Of the keys' hash, which chooses the cells of filter and evidence. Where two flows share a cell one loses its
+	 * evidence, so the same seed is what gives the same records.
+	 */
+	uint64_t hash_seed;
+	uint64_t bucket_seed; /* of the table's own places: random, or a file could be made to fill one bucket */
+	bool all_segments;    /* count the traffic of every connection whose handshake was seen */
+	flow_report report;
+	void *context;
+	uint64_t *counters; /* COUNTERS of them, owned by the caller */
+};
+
+/* What one packet of the capture means to the table. */
+struct flow_input {
+	struct tcp_segment segment; /* of no TCP segment, its time */
+	uint32_t ifindex;
+	bool tcp;
+};
+
+#define FLOW_BATCH 64 /* packets whose memory is fetched together: enough to hide a miss, few enough to stay in L1 */
+
+/* NULL when memory is short. */
+struct flow_table *flow_table_new(const struct flow_table_config *config);
+void flow_table_free(struct flow_table *t);
+/* Takes n packets, at most FLOW_BATCH, in their order. Reports whatever their time has made due. */
+void flow_table_batch(struct flow_table *t, const struct flow_input *in, unsigned n);
+/* Takes one segment; its time must be set. */
+void flow_table_segment(struct flow_table *t, const struct tcp_segment *s, uint32_t ifindex);
+/* Time has come to `now` (ns) without a segment of interest: reports what is due. */
+void flow_table_expire(struct flow_table *t, uint64_t now);
+/* The end: reports every flow that has begun to open or close, and with `open` the established ones too. */
+void flow_table_finish(struct flow_table *t, bool open);
+
+#endif

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The command line. One typed table in options.c gives parsing, ranges, errors and --help.
+ */
+#ifndef TCPFIN_OPTIONS_H
+#define TCPFIN_OPTIONS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "user/base/exit_code.h"
+#include "user/base/filter.h"
+#include "user/format/format.h"
+
+enum hook { HOOK_AUTO, HOOK_XDP, HOOK_XDP_GENERIC, HOOK_TC };
+
+#define OPTIONS_MAX_INTERFACES 64
+
+struct options {
+	const char *interfaces[OPTIONS_MAX_INTERFACES]; /* none with stuck and time_wait; with cleanup that is all */
+	unsigned interface_count;
+	const char *read_file; /* -r; "-" is stdin; NULL: live */
+	enum hook hook;
+	bool follow;    /* --follow: an interface that vanished is watched again once it is back */
+	bool cleanup;   /* --cleanup: only that */
+	uint64_t stuck; /* --stuck: only that; ns that a close has stood still; 0: not asked for */
+	bool time_wait; /* --time-wait: only that */
+	enum format format;
+	bool quiet;                                                /* -q: no notes and no summary on stderr */
+	bool verbose;                                              /* -v */
+	bool stats;                                                /* --stats: counters each second */
+	bool strict;                                               /* --strict: exit 4 when data was lost */
+	bool show_open;                                            /* --show-open */
+	bool all_segments;                                         /* --all-segments */
+	bool no_sockets;                                           /* --no-sockets: packets only */
+	uint64_t count;                                            /* -c: stop after that many records; 0: no limit */
+	uint64_t duration;                                         /* -d, ns; 0: no limit */
+	uint64_t settle, syn_timeout, close_timeout, idle_timeout; /* ns */
+	uint32_t max_flows, max_closing, max_unproven;             /* table entries */
+	uint32_t ring_bytes;                                       /* power of two */
+	struct filter filter;
+};
+
+/*
+ * Fills *o from the command line. Returns -1 to go on, or the exit code to leave with: --help and --version have
+ * printed to stdout (0), an error is one line on stderr that says what to do (2).
+ */
+int options_parse(struct options *o, int argc, char **argv);
+
+#endif

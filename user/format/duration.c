@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * One rule for every duration printed for people: round first, then choose the unit, so that no carry shows
+ * ("1.00ms", never "1000us").
+ */
+#include "user/format/duration.h"
+
+#define SECOND 1000000000ULL
+#define MINUTE (60 * SECOND)
+#define HOUR (60 * MINUTE)
+
+static uint64_t in_units(uint64_t ns, uint64_t unit)
+{
+	return ns / unit + (ns % unit >= unit - unit / 2);
+}
+
+/* A number with one or two decimals, given in units of the last one. */
+static void decimal(struct buffer *b, unsigned number, unsigned decimals, const char *name)
+{
+	buffer_unsigned(b, number / (decimals == 1 ? 10 : 100));
+	buffer_char(b, '.');
+	buffer_digits(b, number, decimals);
+	buffer_text(b, name);
+}
+
+/* Three significant digits of `unit`, when the rounded value stays below `limit` units. */
+static bool scaled(struct buffer *b, uint64_t ns, uint64_t unit, unsigned limit, const char *name)
+{
+	unsigned hundredths, tenths, whole;
+
+	if (ns >= limit * unit)
+		return false;
+	hundredths = in_units(ns, unit / 100);
+	tenths = in_units(ns, unit / 10);
+	whole = in_units(ns, unit);
+	if (hundredths < 1000) {
+		decimal(b, hundredths, 2, name);
+		return true;
+	}
+	/* Tenths of microseconds are below what capture clocks can tell. */
+	if (tenths < 1000 && tenths < limit * 10 && unit != SECOND / 1000000) {
+		decimal(b, tenths, 1, name);
+		return true;
+	}
+	if (whole >= limit)
+		return false;
+	buffer_unsigned(b, whole);
+	buffer_text(b, name);
+	return true;
+}
+
+/* Two neighbouring units, rounded to the smaller one. */
+static void paired(struct buffer *b, uint64_t small_units, unsigned per_large, char large, char small)
+{
+	buffer_unsigned(b, small_units / per_large);
+	buffer_char(b, large);
+	buffer_digits(b, small_units % per_large, 2);
+	buffer_char(b, small);
+}
+
+void buffer_duration(struct buffer *b, int64_t duration)
+{
+	uint64_t ns = duration;
+
+	if (duration < 0) {
+		buffer_char(b, '-');
+	} else if (duration == 0) {
+		buffer_char(b, '0');
+	} else if (ns < 1000) {
+		buffer_unsigned(b, ns);
+		buffer_text(b, "ns");
+	} else if (scaled(b, ns, SECOND / 1000000, 1000, "us") || scaled(b, ns, SECOND / 1000, 1000, "ms") ||
+		   scaled(b, ns, SECOND, 60, "s")) {
+		return;
+	} else if (in_units(ns, SECOND) < 60 * 60) {
+		paired(b, in_units(ns, SECOND), 60, 'm', 's');
+	} else if (in_units(ns, MINUTE) < 24 * 60) {
+		paired(b, in_units(ns, MINUTE), 60, 'h', 'm');
+	} else {
+		paired(b, in_units(ns, HOUR), 24, 'd', 'h');
+	}
+}

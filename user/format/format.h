@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Records to bytes. Formats are pure: they append to a buffer and know of no file, terminal or clock.
+ */
+#ifndef TCPFIN_FORMAT_H
+#define TCPFIN_FORMAT_H
+
+#include <time.h>
+
+#include "user/base/buffer.h"
+#include "user/record/record.h"
+
+enum format { FORMAT_TEXT, FORMAT_JSON, FORMAT_CSV, FORMAT_LADDER };
+
+struct format_style {
+	bool color;       /* only doubles what the text says */
+	bool unicode;     /* the locale's character set is UTF-8 */
+	bool verbose;     /* text and ladder: the sentence that explains the verdict */
+	unsigned columns; /* ladder: width to fit, at least 60 */
+};
+
+/* The header line of text and CSV; nothing for JSON and ladder. */
+void format_header(struct buffer *out, enum format format, const struct format_style *style);
+/* One record, its last newline included. */
+void format_record(struct buffer *out, enum format format, const struct format_style *style, const struct record *r);
+
+void format_text_header(struct buffer *out);
+void format_text(struct buffer *out, const struct format_style *style, const struct record *r);
+void format_json(struct buffer *out, const struct record *r);
+void format_csv_header(struct buffer *out);
+void format_csv(struct buffer *out, const struct record *r);
+void format_ladder(struct buffer *out, const struct format_style *style, const struct record *r);
+/* One sentence (no newline) that explains the verdict from its numbers. */
+void format_explanation(struct buffer *out, const struct record *r);
+
+/*
+ * Parts that formats share. RFC 3339 in UTC with nine digits; HH:MM:SS; an address alone; the FLAGS column of text and CSV.
+ */
+void format_time(struct buffer *out, uint64_t ns);
+void format_clock(struct buffer *out, const struct tm *tm);
+void format_address(struct buffer *out, int family, const uint8_t *ip);
+void format_flags(struct buffer *out, const struct record *r);
+
+#endif

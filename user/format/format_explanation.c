@@ -1,0 +1,672 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * The verdict as a sentence: what was seen, in the order in which it happened, with its numbers.
+ *
+ * A clause is written only from what the record holds, so no number is told that was not seen: where a time or a
+ * segment is missing the clause does without, and the sentence stays whole. Clauses begin with their separator.
+ */
+#include <inttypes.h>
+
+#include "user/format/duration.h"
+#include "user/format/format.h"
+#include "user/sockets/socket_holders.h"
+
+#define COPIES_SATURATED 255 /* of the core's counters: at least that many */
+
+static const char *the(enum role role)
+{
+	return role == SOURCE ? "the source" : "the destination";
+}
+
+static enum role other(enum role role)
+{
+	return role == SOURCE ? DESTINATION : SOURCE;
+}
+
+static bool is_side(enum role role)
+{
+	return role == SOURCE || role == DESTINATION;
+}
+
+/* The segment that shows a step of the close, or NULL. */
+static const struct record_segment *evidence(const struct record *r, enum evidence_step step)
+{
+	int i = r->evidence[step];
+
+	return i >= 0 && (unsigned)i < r->segment_count ? &r->segments[i] : NULL;
+}
+
+/* ---- small words ---- */
+
+/* " 106us later"; nothing where it was not seen. */
+static void put_later(struct buffer *out, int64_t ns, const char *later)
+{
+	if (ns == 0)
+		buffer_text(out, " at once");
+	if (ns <= 0)
+		return;
+	buffer_char(out, ' ');
+	buffer_duration(out, ns);
+	buffer_printf(out, " %s", later);
+}
+
+/* From one segment to a later one, TIMING_UNSEEN where their times contradict that. */
+static int64_t between(const struct record_segment *from, const struct record_segment *to)
+{
+	return to->t >= from->t ? (int64_t)(to->t - from->t) : TIMING_UNSEEN;
+}
+
+static void put_times(struct buffer *out, unsigned n)
+{
+	if (n == 1)
+		buffer_text(out, " once");
+	else if (n == 2)
+		buffer_text(out, " twice");
+	else
+		buffer_printf(out, " %s%u times", n >= COPIES_SATURATED ? "at least " : "", n);
+}
+
+static void put_bytes(struct buffer *out, int64_t bytes)
+{
+	buffer_signed(out, bytes);
+	buffer_text(out, bytes == 1 ? " byte" : " bytes");
+}
+
+static void put_seq(struct buffer *out, const struct record_segment *s)
+{
+	if (s)
+		buffer_printf(out, " (seq %u)", s->seq);
+}
+
+/* ---- when a segment came ---- */
+
+static uint32_t segment_next(const struct record_segment *s)
+{
+	return s->raw_seq + s->len + !!(s->flags & TCP_SYN) + !!(s->flags & TCP_FIN);
+}
+
+/* Is `number` where the listed segments of `from` before index i have ended? */
+static bool follows(const struct record *r, unsigned i, enum role from, uint32_t number)
+{
+	while (i--) {
+		const struct record_segment *s = &r->segments[i];
+
+		if (s->from == from && !(s->mark & SEGMENT_IGNORED))
+			return segment_next(s) == number;
+	}
+	return false;
+}
+
+/* The segment right before s, if the numbers show that nothing was left out between them; else NULL. */
+static const struct record_segment *heard_last(const struct record *r, const struct record_segment *s)
+{
+	unsigned i = s - r->segments;
+	const struct record_segment *last = s - 1;
+
+	if (!i || last->count > 1 || (last->mark & SEGMENT_IGNORED) || last->t > s->t || !(s->flags & TCP_ACK))
+		return NULL;
+	if (!follows(r, i, s->from, s->raw_seq) || !follows(r, i, other(s->from), s->raw_ack))
+		return NULL;
+	return last;
+}
+
+static void put_came_after(struct buffer *out, int64_t ns)
+{
+	buffer_text(out, " came ");
+	if (ns)
+		buffer_duration(out, ns);
+	else
+		buffer_text(out, "right");
+	buffer_text(out, " after ");
+}
+
+/* " came 126us after the source's last segment", or how far into the connection. False: neither is known. */
+static bool put_came(struct buffer *out, const struct record *r, const struct record_segment *s)
+{
+	const struct record_segment *last = heard_last(r, s);
+
+	if (last) {
+		put_came_after(out, between(last, s));
+		buffer_printf(out, "%s's last segment", the(last->from));
+		return true;
+	}
+	if (r->midstream || s->t == 0)
+		return false;
+	buffer_text(out, " came ");
+	buffer_duration(out, s->t);
+	buffer_text(out, " into the connection");
+	return true;
+}
+
+/* ---- graceful ---- */
+
+/* "closed by the source: its FIN (seq 3343) came 3m16s into the connection" */
+static void put_first_fin(struct buffer *out, const struct record *r)
+{
+	const struct record_segment *fin = evidence(r, EVIDENCE_FIN);
+	size_t clause;
+
+	buffer_printf(out, "closed by %s", the(r->closer));
+	if (!fin)
+		return;
+	clause = out->len;
+	buffer_text(out, ": its FIN");
+	put_seq(out, fin);
+	if (put_came(out, r, fin))
+		return;
+	out->len = clause;
+	buffer_text(out, " with its FIN");
+	put_seq(out, fin);
+}
+
+/* What the other side did about the first FIN, to the last ACK. */
+static void put_second_half(struct buffer *out, const struct record *r)
+{
+	buffer_printf(out, "; %s ", the(other(r->closer)));
+	if (r->pattern == PATTERN_THREE_WAY) {
+		buffer_text(out, "answered with its own FIN in the same segment");
+		put_later(out, r->timing[T_FIN_TO_ACK], "later");
+	} else {
+		buffer_printf(out, "acknowledged %s", evidence(r, EVIDENCE_FIN) ? "it" : "the FIN");
+		put_later(out, r->timing[T_FIN_TO_ACK], "later");
+		buffer_text(out, ", closed its own side");
+		put_later(out, r->timing[T_HALF_CLOSED], "after that");
+	}
+	if (r->timing[T_PEER_FIN_TO_ACK] > 0) {
+		buffer_text(out, ", and the last ACK took ");
+		buffer_duration(out, r->timing[T_PEER_FIN_TO_ACK]);
+	} else {
+		buffer_text(out, ", and the last ACK came");
+		put_later(out, r->timing[T_PEER_FIN_TO_ACK], "later");
+	}
+}
+
+static void put_simultaneous(struct buffer *out, const struct record *r)
+{
+	int64_t first = r->timing[T_FIN_TO_ACK], second = r->timing[T_PEER_FIN_TO_ACK];
+
+	buffer_text(out, "closed by both: both sides sent their FIN before they had the other's");
+	if (first <= 0 || second <= 0)
+		return;
+	buffer_text(out, "; the ACKs took ");
+	buffer_duration(out, first);
+	buffer_text(out, " and ");
+	buffer_duration(out, second);
+}
+
+static void put_graceful(struct buffer *out, const struct record *r)
+{
+	if (r->pattern == PATTERN_SIMULTANEOUS || r->closer == BOTH) {
+		put_simultaneous(out, r);
+	} else if (!is_side(r->closer)) {
+		buffer_text(out, "closed: both FINs were acknowledged, but whose was the first was not seen");
+	} else {
+		put_first_fin(out, r);
+		if (r->pattern == PATTERN_NONE)
+			buffer_text(out, "; both FINs were acknowledged");
+		else
+			put_second_half(out, r);
+	}
+}
+
+/* ---- resets ---- */
+
+/* The last first copy of a segment with these control flags before s, or NULL. */
+static const struct record_segment *last_before(const struct record *r, const struct record_segment *s, uint8_t flags)
+{
+	while (s-- > r->segments) {
+		if ((s->flags & flags) == flags && !(s->mark & (SEGMENT_COPY | SEGMENT_IGNORED)))
+			return s;
+	}
+	return NULL;
+}
+
+/* " came 3.00ms after the source's FIN": the step of the close or opening that the RST followed. */
+static bool put_came_behind(struct buffer *out, const struct record_segment *rst, const struct record_segment *step,
+			    const char *name)
+{
+	if (!step || step->t > rst->t)
+		return false;
+	put_came_after(out, between(step, rst));
+	if (step->from == rst->from)
+		buffer_printf(out, "its own %s", name);
+	else
+		buffer_printf(out, "%s's %s", the(step->from), name);
+	return true;
+}
+
+/* Payload of `from` before the RST that the other side never acknowledged, where the listed segments show it. */
+struct unacknowledged {
+	int64_t bytes;
+	bool exact; /* no folded segments in the sum: those may hold one byte twice */
+};
+
+static struct unacknowledged unacknowledged(const struct record *r, const struct record_segment *rst, enum role from)
+{
+	struct unacknowledged sum = {.exact = true};
+	const struct record_segment *s;
+	bool known = false;
+	uint32_t ack = 0;
+
+	for (s = r->segments; s <= rst; s++) {
+		if (s->from == from || !(s->flags & TCP_ACK) || (s->mark & SEGMENT_IGNORED))
+			continue;
+		ack = known ? seq_max(ack, s->raw_ack) : s->raw_ack;
+		known = true;
+	}
+	for (s = r->segments; s < rst && known; s++) {
+		int64_t beyond = seq_diff(s->raw_seq + s->len, ack);
+
+		if (s->from != from || !s->len || beyond <= 0 || (s->mark & (SEGMENT_COPY | SEGMENT_IGNORED)))
+			continue;
+		sum.bytes += beyond < s->len ? beyond : s->len;
+		sum.exact &= s->count == 1;
+	}
+	return sum;
+}
+
+static void put_unacknowledged(struct buffer *out, const struct record *r, const struct record_segment *rst)
+{
+	enum role from = other(rst->from);
+	struct unacknowledged u = unacknowledged(r, rst, from);
+
+	if (!u.bytes)
+		return;
+	buffer_text(out, "; ");
+	if (u.exact)
+		put_bytes(out, u.bytes);
+	else
+		buffer_text(out, "data");
+	buffer_printf(out, " from %s %s never acknowledged", the(from), u.exact && u.bytes != 1 ? "were" : "was");
+}
+
+static const char *phase_words(enum phase phase)
+{
+	static const char *const words[] = {
+		[PHASE_NONE] = "",
+		[PHASE_HANDSHAKE] = " during the handshake",
+		[PHASE_ESTABLISHED] = " while the connection was established",
+		[PHASE_HALF_CLOSED] = " while one side had closed",
+		[PHASE_CLOSING] = " while both sides were closing",
+		[PHASE_CLOSED] = " after the close",
+	};
+
+	return words[phase];
+}
+
+static const char *validity_words(enum reset_validity validity)
+{
+	static const char *const words[] = {
+		[RESET_UNKNOWN] = "could not be checked against its receiver's numbers",
+		[RESET_EXACT] = "had exactly the number that its receiver expected",
+		[RESET_IN_WINDOW] = "had a number inside its receiver's window, but not the one expected",
+		[RESET_OUT_OF_WINDOW] = "had a number outside its receiver's window",
+	};
+
+	return words[validity];
+}
+
+static void put_reset(struct buffer *out, const struct record *r)
+{
+	const struct record_segment *rst = evidence(r, EVIDENCE_RESET);
+
+	if (!is_side(r->reset.by)) {
+		buffer_printf(out, "reset%s, but by whom was not seen", phase_words(r->reset.phase));
+		return;
+	}
+	buffer_printf(out, "reset by %s%s: its RST", the(r->reset.by), phase_words(r->reset.phase));
+	put_seq(out, rst);
+	if (rst && (put_came_behind(out, rst, last_before(r, rst, TCP_FIN), "FIN") || put_came(out, r, rst)))
+		buffer_text(out, " and");
+	buffer_printf(out, " %s", validity_words(r->reset.validity));
+	if (rst)
+		put_unacknowledged(out, r, rst);
+}
+
+static void put_syn_copies(struct buffer *out, const struct record *r)
+{
+	if (!r->syn_retransmits)
+		return;
+	buffer_text(out, "; the SYN had been retransmitted");
+	put_times(out, r->syn_retransmits);
+}
+
+/* The time counts from the copy of the SYN that was sent last: only that can have been answered. */
+static void put_refused(struct buffer *out, const struct record *r)
+{
+	const struct record_segment *rst = evidence(r, EVIDENCE_RESET), *syn = rst;
+
+	buffer_text(out, "refused: the destination answered the source's SYN with an RST");
+	while (syn && syn-- > r->segments) {
+		if ((syn->flags & TCP_SYN) && syn->from != rst->from) {
+			put_later(out, syn->count == 1 ? between(syn, rst) : TIMING_UNSEEN, "later");
+			break;
+		}
+	}
+	put_syn_copies(out, r);
+}
+
+static void put_handshake_reset(struct buffer *out, const struct record *r)
+{
+	const struct record_segment *rst = evidence(r, EVIDENCE_RESET);
+	size_t clause;
+
+	buffer_text(out, "reset");
+	if (is_side(r->reset.by))
+		buffer_printf(out, " by %s", the(r->reset.by));
+	buffer_text(out, " before the handshake was complete");
+	if (!rst)
+		return;
+	clause = out->len;
+	buffer_text(out, ": its RST");
+	put_seq(out, rst);
+	if (!put_came_behind(out, rst, last_before(r, rst, TCP_SYN | TCP_ACK), "SYN-ACK"))
+		out->len = clause;
+}
+
+/* ---- what was not answered or not finished ---- */
+
+/* The time from the first to the last segment with these control flags of a side, if all `sent` are listed. */
+static int64_t span_of(const struct record *r, enum role from, uint8_t flags, unsigned sent)
+{
+	const struct record_segment *first = NULL, *last = NULL;
+	unsigned listed = 0, i;
+
+	for (i = 0; i < r->segment_count; i++) {
+		const struct record_segment *s = &r->segments[i];
+
+		if ((s->flags & (TCP_CONTROL | TCP_ACK)) != flags || s->from != from || (s->mark & SEGMENT_IGNORED))
+			continue;
+		first = first ? first : s;
+		listed += s->count;
+		last = s;
+	}
+	return last && listed == sent && last->count == 1 ? between(first, last) : TIMING_UNSEEN;
+}
+
+/* The SYN, or where that was answered and the handshake stopped then, the SYN-ACK. */
+static void put_unanswered(struct buffer *out, const struct record *r)
+{
+	bool answered = r->missing == MISSING_SOURCE_ACK;
+	unsigned sent = 1 + (answered ? r->synack_retransmits : r->syn_retransmits);
+	int64_t span = span_of(r, answered ? DESTINATION : SOURCE, answered ? TCP_SYN | TCP_ACK : TCP_SYN, sent);
+	const char *name = answered ? "SYN-ACK" : "SYN";
+
+	buffer_printf(out, "unanswered: %s", the(answered ? DESTINATION : SOURCE));
+	if (sent == 1) {
+		buffer_printf(out, "'s %s got no answer", name);
+		return;
+	}
+	buffer_printf(out, " sent its %s", name);
+	put_times(out, sent);
+	if (span > 0) {
+		buffer_text(out, " in ");
+		buffer_duration(out, span);
+	}
+	buffer_text(out, " and got no answer");
+}
+
+/* The FIN of a side, if it is listed. */
+static const struct record_segment *fin_of(const struct record *r, enum role side)
+{
+	const struct record_segment *first = evidence(r, EVIDENCE_FIN), *second = evidence(r, EVIDENCE_PEER_FIN);
+
+	if (first && first->from == side)
+		return first;
+	return second && second->from == side ? second : NULL;
+}
+
+static void put_missing_ack(struct buffer *out, const struct record *r, enum role silent)
+{
+	const struct record_segment *fin = fin_of(r, other(silent));
+
+	buffer_printf(out, "unfinished: %s never acknowledged %s's FIN", the(silent), the(other(silent)));
+	put_seq(out, fin);
+	if (r->closer == silent)
+		buffer_printf(out, "; %s had closed first", the(silent));
+}
+
+static void put_missing_fin(struct buffer *out, const struct record *r, enum role silent)
+{
+	buffer_printf(out, "unfinished: %s acknowledged %s's FIN", the(silent), the(other(silent)));
+	put_seq(out, fin_of(r, other(silent)));
+	put_later(out, r->timing[T_FIN_TO_ACK], "later");
+	buffer_text(out, " but never sent its own");
+}
+
+static void put_states(struct buffer *out, const struct record *r)
+{
+	const char *join = "; ";
+	int side;
+
+	for (side = SOURCE; side <= DESTINATION; side++) {
+		if (r->end[side].state == STATE_UNKNOWN)
+			continue;
+		buffer_printf(out, "%s%s is left in %s", join, the(side), state_name(r->end[side].state));
+		join = ", ";
+	}
+}
+
+static void put_unfinished(struct buffer *out, const struct record *r)
+{
+	switch (r->missing) {
+	case MISSING_SOURCE_ACK:
+	case MISSING_DESTINATION_ACK:
+		put_missing_ack(out, r, r->missing == MISSING_SOURCE_ACK ? SOURCE : DESTINATION);
+		break;
+	case MISSING_SOURCE_FIN:
+	case MISSING_DESTINATION_FIN:
+		put_missing_fin(out, r, r->missing == MISSING_SOURCE_FIN ? SOURCE : DESTINATION);
+		break;
+	case MISSING_NOTHING:
+		buffer_text(out, "unfinished: the close began and did not end in time");
+		break;
+	}
+}
+
+static void put_open(struct buffer *out, const struct record *r)
+{
+	buffer_text(out, "still open when it was reported");
+	if (r->timing[T_LIFETIME] <= 0)
+		return;
+	buffer_text(out, ", ");
+	buffer_duration(out, r->timing[T_LIFETIME]);
+	buffer_text(out, " after its first segment");
+}
+
+static void put_unknown(struct buffer *out, const struct record *r)
+{
+	static const char *const steps[EVIDENCES] = {
+		[EVIDENCE_FIN] = "the first FIN",
+		[EVIDENCE_FIN_ACK] = "the first FIN's ACK",
+		[EVIDENCE_PEER_FIN] = "the second FIN",
+		[EVIDENCE_PEER_FIN_ACK] = "the second FIN's ACK",
+		[EVIDENCE_RESET] = "an RST",
+	};
+	unsigned seen = 0, told = 0;
+	int step;
+
+	for (step = 0; step < EVIDENCES; step++)
+		seen += evidence(r, step) != NULL;
+	buffer_text(out, "unknown: what decides the close was not seen");
+	for (step = 0; step < EVIDENCES; step++) {
+		if (!evidence(r, step))
+			continue;
+		buffer_text(out, !told ? "; only " : told + 1 < seen ? ", " : " and ");
+		buffer_text(out, steps[step]);
+		told++;
+	}
+	if (seen)
+		buffer_text(out, seen == 1 ? " was" : " were");
+}
+
+/* ---- what goes with any verdict ---- */
+
+static void put_half_closed(struct buffer *out, const struct record *r)
+{
+	if (r->half_closed_bytes <= 0 || !is_side(r->closer))
+		return;
+	buffer_printf(out, "; %s sent ", the(other(r->closer)));
+	put_bytes(out, r->half_closed_bytes);
+	buffer_text(out, " more after it had acknowledged the FIN");
+}
+
+static void put_fin_copies(struct buffer *out, const struct record *r)
+{
+	int side;
+
+	for (side = SOURCE; side <= DESTINATION; side++) {
+		if (!r->end[side].fin_retransmits)
+			continue;
+		buffer_printf(out, "; %s retransmitted its FIN", the(side));
+		put_times(out, r->end[side].fin_retransmits);
+	}
+}
+
+static void put_late_reset(struct buffer *out, const struct record *r)
+{
+	const struct record_segment *rst = evidence(r, EVIDENCE_RESET), *ack = evidence(r, EVIDENCE_PEER_FIN_ACK);
+
+	if (!r->late_reset)
+		return;
+	if (is_side(r->reset.by))
+		buffer_printf(out, "; %s sent an RST", the(r->reset.by));
+	else
+		buffer_text(out, "; an RST came");
+	if (rst && ack && between(ack, rst) > 0) {
+		put_later(out, between(ack, rst), "after the last ACK");
+		return;
+	}
+	buffer_text(out, " after the close");
+}
+
+static void put_reset_details(struct buffer *out, const struct record *r)
+{
+	if (r->reset.ttl_differs)
+		buffer_text(out, "; the RST's TTL is not that of the same side's handshake");
+	if (r->reset.by != NOBODY && (r->reset.mptcp == 7 || r->reset.mptcp == 8)) /* RFC 8684 sections 3.5, 3.6 */
+		buffer_printf(out, "; the RST carried an MPTCP %s", r->reset.mptcp == 7 ? "fast close" : "reset");
+	if (r->reset.ignored == 1)
+		buffer_text(out, "; an RST was ignored by its receiver");
+	else if (r->reset.ignored)
+		buffer_printf(out, "; %s%u RSTs were ignored by their receivers",
+			      r->reset.ignored >= COPIES_SATURATED ? "at least " : "", r->reset.ignored);
+}
+
+/* ---- this host's sockets ---- */
+
+/* "; nginx[1234] closed the destination's socket with 300 bytes unread" */
+static void put_closed(struct buffer *out, const struct record_socket *s, enum role role)
+{
+	static const char *const verbs[] = {
+		[HOW_CLOSE] = "closed",
+		[HOW_SHUTDOWN] = "shut down",
+		[HOW_EXIT] = "ended and so closed",
+		[HOW_ABORT] = "aborted",
+	};
+
+	buffer_text(out, "; ");
+	buffer_printable(out, s->name);
+	buffer_printf(out, "[%u] %s %s's socket", s->pid, verbs[s->how], the(role));
+	if (s->unread_bytes > 0) {
+		buffer_text(out, " with ");
+		put_bytes(out, s->unread_bytes);
+		buffer_text(out, " unread");
+	}
+	if (s->peer_fin_to_close >= 0) {
+		buffer_text(out, ", ");
+		buffer_duration(out, s->peer_fin_to_close);
+		buffer_printf(out, " after %s's FIN", the(other(role)));
+	}
+}
+
+/* "; nginx[1234] and 1 more held the destination's socket when the watch began" */
+static void put_held(struct buffer *out, const struct record_socket *s, enum role role)
+{
+	buffer_text(out, "; ");
+	buffer_printable(out, s->holder->name);
+	buffer_printf(out, "[%d] ", s->holder->pid);
+	if (s->holders > 1)
+		buffer_printf(out, "and %u more ", s->holders - 1);
+	buffer_printf(out, "held %s's socket when the watch began", the(role));
+}
+
+static void put_sockets(struct buffer *out, const struct record *r)
+{
+	enum role role;
+
+	for (role = SOURCE; role <= DESTINATION; role++) {
+		const struct record_socket *s = &r->socket[role];
+
+		if (s->holder)
+			put_held(out, s, role);
+		else if (closed_by_process(s))
+			put_closed(out, s, role);
+	}
+	if (r->reset.reason)
+		buffer_printf(out, "; the kernel's reason for the RST is %s", r->reset.reason);
+}
+
+static void put_gaps(struct buffer *out, const struct record *r)
+{
+	if (r->midstream)
+		buffer_text(out, "; the handshake was not seen");
+	if (r->segments_lost)
+		buffer_printf(out, "; %u segment%s not kept", r->segments_lost,
+			      r->segments_lost == 1 ? " was" : "s were");
+}
+
+static void put_time_wait(struct buffer *out, const struct record *r)
+{
+	if (r->time_wait == BOTH)
+		buffer_text(out, "; both sides hold TIME_WAIT");
+	else if (is_side(r->time_wait))
+		buffer_printf(out, "; %s holds TIME_WAIT", the(r->time_wait));
+}
+
+/* With --all-segments. */
+static void put_traffic(struct buffer *out, const struct record *r)
+{
+	int side;
+
+	if (!r->counted)
+		return;
+	if (r->idle > 0) {
+		buffer_text(out, "; it had been idle for ");
+		buffer_duration(out, r->idle);
+	}
+	for (side = SOURCE; side <= DESTINATION; side++) {
+		const struct record_traffic *t = &r->traffic[side];
+
+		buffer_printf(out, "; %s sent %" PRIu64 " segment%s with %" PRIu64 " byte%s", the(side), t->packets,
+			      t->packets == 1 ? "" : "s", t->bytes, t->bytes == 1 ? "" : "s");
+		if (t->retransmits)
+			buffer_printf(out, ", %" PRIu64 " of them retransmitted", t->retransmits);
+	}
+}
+
+void format_explanation(struct buffer *out, const struct record *r)
+{
+	static void (*const verdicts[OUTCOMES])(struct buffer * out, const struct record *r) = {
+		[OUTCOME_GRACEFUL] = put_graceful,
+		[OUTCOME_RESET] = put_reset,
+		[OUTCOME_REFUSED] = put_refused,
+		[OUTCOME_HANDSHAKE_RESET] = put_handshake_reset,
+		[OUTCOME_UNANSWERED] = put_unanswered,
+		[OUTCOME_UNFINISHED] = put_unfinished,
+		[OUTCOME_OPEN] = put_open,
+		[OUTCOME_UNKNOWN] = put_unknown,
+	};
+
+	verdicts[r->outcome](out, r);
+	put_half_closed(out, r);
+	put_fin_copies(out, r);
+	put_late_reset(out, r);
+	put_reset_details(out, r);
+	put_sockets(out, r);
+	if (r->outcome == OUTCOME_UNFINISHED)
+		put_states(out, r);
+	put_traffic(out, r);
+	put_gaps(out, r);
+	put_time_wait(out, r);
+}

@@ -1,0 +1,495 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * One record as one line of JSON, shaped after the Elastic Common Schema. The order of the fields is fixed.
+ *
+ * What was not seen is null; members that say something special ("copy", "ttl_differs", ...) are there only when they
+ * do. Text that can hold anything is escaped, the contract's own words need no escape.
+ */
+#include "user/format/format.h"
+
+#include <arpa/inet.h>
+#include <string.h>
+
+#include "user/base/clock.h"
+#include "user/record/community_id.h"
+#include "user/sockets/socket_holders.h"
+
+#define SECONDS_PER_DAY 86400U
+
+/* Appends a string constant. */
+#define LITERAL(out, text) buffer_bytes(out, "" text "", sizeof(text) - 1)
+
+/* `width` digits of n, at p. */
+static void put_digits(char *p, int width, uint32_t n)
+{
+	while (width--) {
+		p[width] = '0' + n % 10;
+		n /= 10;
+	}
+}
+
+/*
+ * The date of a day since 1970 as YYYY-MM-DD, at p. Years are counted from March on, so that the leap day is a year's
+ * last day; the lengths of the months repeat every 153 days = 5 months.
+ */
+static void put_date(char *p, uint32_t days)
+{
+	uint32_t day = days + 719468; /* since 0000-03-01 */
+	uint32_t century = (4 * day + 3) / 146097, year, month;
+
+	day -= 146097 * century / 4;
+	year = (4 * day + 3) / 1461;
+	day -= 1461 * year / 4;
+	month = (5 * day + 2) / 153; /* 0 is March */
+	day -= (153 * month + 2) / 5;
+	put_digits(p, 4, 100 * century + year + (month >= 10));
+	put_digits(p + 5, 2, month < 10 ? month + 3 : month - 9);
+	put_digits(p + 8, 2, day + 1);
+}
+
+/* ns since 1970 as RFC 3339 has it, in UTC, to the nanosecond. The times of a record are mostly of one second. */
+void format_time(struct buffer *out, uint64_t ns)
+{
+	static char text[] = "1970-01-01T00:00:00.nnnnnnnnnZ";
+	static uint64_t second;
+
+	if (ns / SECOND_NS != second) {
+		uint32_t of_day;
+
+		second = ns / SECOND_NS;
+		of_day = second % SECONDS_PER_DAY;
+		put_date(text, second / SECONDS_PER_DAY);
+		put_digits(text + 11, 2, of_day / 3600);
+		put_digits(text + 14, 2, of_day / 60 % 60);
+		put_digits(text + 17, 2, of_day % 60);
+	}
+	put_digits(text + 20, 9, ns % SECOND_NS);
+	buffer_bytes(out, text, sizeof(text) - 1);
+}
+
+/* family: 4 or 6; ip: network byte order. */
+void format_address(struct buffer *out, int family, const uint8_t *ip)
+{
+	char text[INET6_ADDRSTRLEN];
+	int i;
+
+	if (family == 6) {
+		buffer_text(out, inet_ntop(AF_INET6, ip, text, sizeof(text)));
+		return;
+	}
+	for (i = 0; i < 4; i++) {
+		if (i)
+			buffer_char(out, '.');
+		buffer_unsigned(out, ip[i]);
+	}
+}
+
+/* One of the contract's words. */
+static void json_word(struct buffer *out, const char *word)
+{
+	size_t len;
+	char *p;
+
+	if (!word) {
+		LITERAL(out, "null");
+		return;
+	}
+	len = strlen(word);
+	p = buffer_room(out, len + 2);
+	p[0] = '"';
+	memcpy(p + 1, word, len);
+	p[len + 1] = '"';
+	out->len += len + 2;
+}
+
+/* A number that is not negative, but for "unseen". */
+static void json_number(struct buffer *out, int64_t n)
+{
+	if (n < 0)
+		LITERAL(out, "null");
+	else
+		buffer_unsigned(out, n);
+}
+
+static void json_bool(struct buffer *out, bool b)
+{
+	if (b)
+		LITERAL(out, "true");
+	else
+		LITERAL(out, "false");
+}
+
+/* What stands at `from` in the buffer, once more. */
+static void json_again(struct buffer *out, size_t from, size_t len)
+{
+	char *p = buffer_room(out, len);
+
+	memcpy(p, out->data + from, len);
+	out->len += len;
+}
+
+static void json_event(struct buffer *out, const struct record *r)
+{
+	size_t finish, len;
+
+	LITERAL(out, "{\"@timestamp\":\"");
+	finish = out->len;
+	format_time(out, r->finish);
+	len = out->len - finish;
+	LITERAL(out, "\",\"event\":{\"dataset\":\"tcpfin.close\",\"start\":\"");
+	format_time(out, r->start);
+	LITERAL(out, "\",\"end\":\"");
+	json_again(out, finish, len);
+	LITERAL(out, "\",\"duration\":");
+	/* Captures exist whose packets are not in order of time. */
+	buffer_unsigned(out, r->finish > r->start ? r->finish - r->start : 0);
+	if (r->interface) {
+		LITERAL(out, "},\"observer\":{\"interface\":");
+		buffer_json_string(out, r->interface);
+	}
+	buffer_char(out, '}');
+}
+
+static void json_network(struct buffer *out, const struct record *r)
+{
+	char id[COMMUNITY_ID_SIZE];
+
+	LITERAL(out, ",\"network\":{\"transport\":\"tcp\",\"type\":\"ipv");
+	buffer_unsigned(out, r->family);
+	if (r->vlan[0] >= 0) {
+		LITERAL(out, "\",\"vlan\":[");
+		buffer_unsigned(out, r->vlan[0]);
+		if (r->vlan[1] >= 0) {
+			buffer_char(out, ',');
+			buffer_unsigned(out, r->vlan[1]);
+		}
+		LITERAL(out, "],\"community_id\":\"");
+	} else {
+		LITERAL(out, "\",\"community_id\":\"");
+	}
+	community_id(id, r->family, r->end);
+	buffer_text(out, id);
+	LITERAL(out, "\"}");
+}
+
+/* Who closed; null where the kernel did, and nothing at all where nobody has. */
+static void json_process(struct buffer *out, const struct record_socket *s)
+{
+	bool call = closed_by_process(s);
+
+	if (s->how == HOW_UNKNOWN)
+		return;
+	LITERAL(out, ",\"process\":{\"pid\":");
+	json_number(out, call ? (int64_t)s->pid : NUMBER_UNSEEN);
+	LITERAL(out, ",\"name\":");
+	if (call)
+		buffer_json_string(out, s->name);
+	else
+		LITERAL(out, "null");
+	LITERAL(out, ",\"uid\":");
+	json_number(out, call ? (int64_t)s->uid : NUMBER_UNSEEN);
+	LITERAL(out, ",\"cgroup\":");
+	json_number(out, call ? (int64_t)s->cgroup : NUMBER_UNSEEN);
+	LITERAL(out, ",\"netns\":");
+	buffer_unsigned(out, s->netns);
+	LITERAL(out, ",\"how\":");
+	json_word(out, how_name(s->how));
+	buffer_char(out, '}');
+}
+
+/* Who held it at the start. */
+static void json_holder(struct buffer *out, const struct record_socket *s)
+{
+	if (!s->holder)
+		return;
+	LITERAL(out, ",\"holder\":{\"pid\":");
+	buffer_unsigned(out, s->holder->pid);
+	LITERAL(out, ",\"name\":");
+	buffer_json_string(out, s->holder->name);
+	LITERAL(out, ",\"uid\":");
+	buffer_unsigned(out, s->holder->uid);
+	LITERAL(out, ",\"holders\":");
+	buffer_unsigned(out, s->holders);
+	buffer_char(out, '}');
+}
+
+static void json_socket(struct buffer *out, const struct record_socket *s)
+{
+	if (!s->known)
+		return;
+	LITERAL(out, ",\"socket\":{\"unread_bytes\":");
+	json_number(out, s->unread_bytes);
+	LITERAL(out, ",\"unsent_bytes\":");
+	json_number(out, s->unsent_bytes);
+	LITERAL(out, ",\"close_to_fin\":");
+	json_number(out, s->close_to_fin);
+	LITERAL(out, ",\"peer_fin_to_close\":");
+	json_number(out, s->peer_fin_to_close);
+	LITERAL(out, ",\"srtt\":");
+	json_number(out, s->srtt);
+	LITERAL(out, ",\"retransmits\":");
+	buffer_unsigned(out, s->retransmits);
+	LITERAL(out, ",\"reset_received\":");
+	json_number(out, s->reset_received);
+	LITERAL(out, ",\"states\":[");
+	for (unsigned i = 0; i < s->step_count; i++) {
+		buffer_text(out, i ? ",{\"t\":" : "{\"t\":");
+		buffer_signed(out, s->steps[i].t);
+		LITERAL(out, ",\"state\":");
+		json_word(out, state_name(s->steps[i].state));
+		buffer_char(out, '}');
+	}
+	LITERAL(out, "]}");
+}
+
+static void json_end(struct buffer *out, const struct record *r, enum role role)
+{
+	const struct record_end *end = &r->end[role];
+
+	LITERAL(out, ",\"");
+	buffer_text(out, role_name(role));
+	LITERAL(out, "\":{\"ip\":\"");
+	format_address(out, r->family, end->ip);
+	LITERAL(out, "\",\"port\":");
+	buffer_unsigned(out, end->port);
+	LITERAL(out, ",\"bytes\":");
+	json_number(out, end->bytes);
+	json_process(out, &r->socket[role]);
+	json_holder(out, &r->socket[role]);
+	json_socket(out, &r->socket[role]);
+	buffer_char(out, '}');
+}
+
+static void json_verdict(struct buffer *out, const struct record *r)
+{
+	const char *closer = role_name(r->closer);
+
+	LITERAL(out, ",\"tcp\":{\"outcome\":");
+	json_word(out, outcome_name(r->outcome));
+	LITERAL(out, ",\"pattern\":");
+	json_word(out, pattern_name(r->pattern));
+	LITERAL(out, ",\"closer\":");
+	json_word(out, closer ? closer : "unknown");
+	LITERAL(out, ",\"time_wait\":");
+	json_word(out, role_name(r->time_wait));
+	LITERAL(out, ",\"state\":{\"source\":");
+	json_word(out, state_name(r->end[SOURCE].state));
+	LITERAL(out, ",\"destination\":");
+	json_word(out, state_name(r->end[DESTINATION].state));
+	LITERAL(out, "},\"missing\":");
+	json_word(out, missing_name(r->missing));
+}
+
+static void json_reset(struct buffer *out, const struct record *r)
+{
+	bool seen = r->reset.by != NOBODY;
+
+	LITERAL(out, ",\"reset\":{\"by\":");
+	json_word(out, role_name(r->reset.by));
+	LITERAL(out, ",\"phase\":");
+	json_word(out, seen ? phase_name(r->reset.phase) : NULL);
+	LITERAL(out, ",\"validity\":");
+	json_word(out, seen ? validity_name(r->reset.validity) : NULL);
+	if (r->reset.reason) {
+		LITERAL(out, ",\"reason\":");
+		buffer_json_string(out, r->reset.reason);
+	}
+	if (seen && mptcp_name(r->reset.mptcp)) {
+		LITERAL(out, ",\"mptcp\":");
+		json_word(out, mptcp_name(r->reset.mptcp));
+	}
+	if (seen && r->reset.ttl_differs)
+		LITERAL(out, ",\"ttl_differs\":true");
+	LITERAL(out, "},\"late_reset\":");
+	json_bool(out, r->late_reset);
+}
+
+static void json_timing(struct buffer *out, const struct record *r)
+{
+	int t;
+
+	LITERAL(out, ",\"timing\":{");
+	for (t = 0; t < TIMINGS; t++) {
+		if (t)
+			buffer_char(out, ',');
+		json_word(out, timing_name(t));
+		buffer_char(out, ':');
+		json_number(out, r->timing[t]);
+	}
+	buffer_char(out, '}');
+}
+
+static void json_counts(struct buffer *out, const struct record *r)
+{
+	LITERAL(out, ",\"retransmits\":{\"syn\":");
+	buffer_unsigned(out, r->syn_retransmits);
+	LITERAL(out, ",\"syn_ack\":");
+	buffer_unsigned(out, r->synack_retransmits);
+	LITERAL(out, ",\"fin_source\":");
+	buffer_unsigned(out, r->end[SOURCE].fin_retransmits);
+	LITERAL(out, ",\"fin_destination\":");
+	buffer_unsigned(out, r->end[DESTINATION].fin_retransmits);
+	LITERAL(out, "},\"half_closed_bytes\":");
+	json_number(out, r->half_closed_bytes);
+	LITERAL(out, ",\"window_scale\":{\"source\":");
+	json_number(out, r->end[SOURCE].wscale);
+	LITERAL(out, ",\"destination\":");
+	json_number(out, r->end[DESTINATION].wscale);
+	LITERAL(out, "},\"completeness\":");
+	buffer_unsigned(out, r->completeness);
+	LITERAL(out, ",\"conn_state\":");
+	json_word(out, r->conn_state);
+	LITERAL(out, ",\"history\":");
+	json_word(out, r->history);
+	LITERAL(out, ",\"midstream\":");
+	json_bool(out, r->midstream);
+}
+
+/* How far the verdict can be trusted. */
+static void json_evidence(struct buffer *out, const struct record *r)
+{
+	LITERAL(out, ",\"evidence\":{\"fin\":");
+	json_number(out, r->evidence[EVIDENCE_FIN]);
+	LITERAL(out, ",\"fin_ack\":");
+	json_number(out, r->evidence[EVIDENCE_FIN_ACK]);
+	LITERAL(out, ",\"peer_fin\":");
+	json_number(out, r->evidence[EVIDENCE_PEER_FIN]);
+	LITERAL(out, ",\"peer_fin_ack\":");
+	json_number(out, r->evidence[EVIDENCE_PEER_FIN_ACK]);
+	LITERAL(out, ",\"reset\":");
+	json_number(out, r->evidence[EVIDENCE_RESET]);
+	LITERAL(out, "},\"fin_original\":{\"source\":");
+	json_bool(out, r->fin_original[SOURCE]);
+	LITERAL(out, ",\"destination\":");
+	json_bool(out, r->fin_original[DESTINATION]);
+	LITERAL(out, "},\"resets_ignored\":");
+	buffer_unsigned(out, r->reset.ignored);
+	if (r->bytes_approximate)
+		LITERAL(out, ",\"bytes_approximate\":true");
+}
+
+static void json_runs(struct buffer *out, const struct record_traffic *t)
+{
+	char flags[10];
+	unsigned i;
+
+	LITERAL(out, ",\"flags\":[");
+	for (i = 0; i < t->run_count; i++) {
+		if (i)
+			buffer_char(out, ',');
+		buffer_char(out, '[');
+		json_word(out, flags_text(t->run[i].flags, flags));
+		buffer_char(out, ',');
+		buffer_unsigned(out, t->run[i].count);
+		buffer_char(out, ']');
+	}
+	LITERAL(out, "],\"flags_lost\":");
+	buffer_unsigned(out, t->runs_lost);
+}
+
+static void json_traffic_end(struct buffer *out, const struct record_traffic *t)
+{
+	LITERAL(out, "{\"packets\":");
+	buffer_unsigned(out, t->packets);
+	LITERAL(out, ",\"bytes\":");
+	buffer_unsigned(out, t->bytes);
+	LITERAL(out, ",\"retransmits\":");
+	buffer_unsigned(out, t->retransmits);
+	LITERAL(out, ",\"retransmitted_bytes\":");
+	buffer_unsigned(out, t->retransmitted_bytes);
+	LITERAL(out, ",\"last_data\":");
+	json_number(out, t->last_data);
+	json_runs(out, t);
+	buffer_char(out, '}');
+}
+
+/* --all-segments. */
+static void json_traffic(struct buffer *out, const struct record *r)
+{
+	if (!r->counted)
+		return;
+	LITERAL(out, ",\"traffic\":{\"source\":");
+	json_traffic_end(out, &r->traffic[SOURCE]);
+	LITERAL(out, ",\"destination\":");
+	json_traffic_end(out, &r->traffic[DESTINATION]);
+	LITERAL(out, ",\"idle\":");
+	json_number(out, r->idle);
+	buffer_char(out, '}');
+}
+
+/* Where a RST came, what tells one box from another: does it have what its alleged sender's segments have? */
+static void json_ip_header(struct buffer *out, const struct record *r, const struct record_segment *s)
+{
+	if (r->reset.by == NOBODY)
+		return;
+	LITERAL(out, ",\"ttl\":");
+	buffer_unsigned(out, s->ttl);
+	if (r->family == 6 || s->mark & SEGMENT_RECALLED)
+		return;
+	LITERAL(out, ",\"ip_id\":");
+	buffer_unsigned(out, s->ip_id);
+}
+
+static void json_segment(struct buffer *out, const struct record *r, const struct record_segment *s)
+{
+	char flags[10];
+
+	LITERAL(out, "{\"t\":");
+	buffer_unsigned(out, s->t);
+	LITERAL(out, ",\"from\":");
+	json_word(out, role_name(s->from));
+	LITERAL(out, ",\"flags\":");
+	json_word(out, flags_text(s->flags, flags));
+	LITERAL(out, ",\"seq\":");
+	buffer_unsigned(out, s->seq);
+	LITERAL(out, ",\"ack\":");
+	buffer_unsigned(out, s->ack);
+	LITERAL(out, ",\"raw_seq\":");
+	buffer_unsigned(out, s->raw_seq);
+	LITERAL(out, ",\"raw_ack\":");
+	buffer_unsigned(out, s->raw_ack);
+	LITERAL(out, ",\"len\":");
+	buffer_unsigned(out, s->len);
+	LITERAL(out, ",\"win\":");
+	buffer_unsigned(out, s->win);
+	json_ip_header(out, r, s);
+	if (s->count > 1) {
+		LITERAL(out, ",\"count\":");
+		buffer_unsigned(out, s->count);
+	}
+	if (s->mark & SEGMENT_COPY)
+		LITERAL(out, ",\"copy\":true");
+	if (s->mark & SEGMENT_IGNORED)
+		LITERAL(out, ",\"ignored\":true");
+	buffer_char(out, '}');
+}
+
+static void json_segments(struct buffer *out, const struct record *r)
+{
+	unsigned i;
+
+	LITERAL(out, ",\"segments\":[");
+	for (i = 0; i < r->segment_count; i++) {
+		if (i)
+			buffer_char(out, ',');
+		json_segment(out, r, &r->segments[i]);
+	}
+	LITERAL(out, "],\"segments_lost\":");
+	buffer_unsigned(out, r->segments_lost);
+}
+
+void format_json(struct buffer *out, const struct record *r)
+{
+	json_event(out, r);
+	json_network(out, r);
+	json_end(out, r, SOURCE);
+	json_end(out, r, DESTINATION);
+	json_verdict(out, r);
+	json_reset(out, r);
+	json_timing(out, r);
+	json_counts(out, r);
+	json_evidence(out, r);
+	json_traffic(out, r);
+	json_segments(out, r);
+	LITERAL(out, "}}\n");
+}

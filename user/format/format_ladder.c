@@ -1,0 +1,839 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * The close as two lifelines, an arrow a segment, and beside each lifeline the RFC 9293 state that side enters.
+ *
+ *	-->	a segment			==>	several plain ones, folded: len is their sum
+ *	..>	a retransmission		--X	an RST
+ *	--?	one its receiver does not act on
+ *
+ * Whoever reads the drawing aloud needs no colour. All widths are display columns; every glyph takes one.
+ */
+#include <arpa/inet.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "user/format/duration.h"
+#include "user/format/format.h"
+#include "user/sockets/socket_holders.h"
+
+/* ---- which state a side is in ---- */
+
+struct walk_side {
+	enum tcp_state opening; /* while no FIN went either way; or what is left after an RST */
+	bool fin, fin_acked;    /* it sent a FIN; the other side acknowledged it */
+	bool heard;             /* it acknowledged the other side's FIN: only that proves on the wire that it has it */
+	bool passive;           /* ... before it sent its own */
+	uint32_t fin_end;       /* sequence number behind its FIN */
+};
+
+struct walk {
+	struct walk_side side[2];
+	bool over; /* an RST ended it */
+};
+
+/* RFC 9293 section 3.3.2, from facts */
+static enum tcp_state walk_state(const struct walk_side *me)
+{
+	if (!me->fin)
+		return me->heard ? STATE_CLOSE_WAIT : me->opening;
+	if (!me->heard)
+		return me->fin_acked ? STATE_FIN_WAIT_2 : STATE_FIN_WAIT_1;
+	if (!me->fin_acked)
+		return me->passive ? STATE_LAST_ACK : STATE_CLOSING;
+	return me->passive ? STATE_CLOSED : STATE_TIME_WAIT;
+}
+
+/* Did the segment's receiver act on it? A RST that the connection survived is known only by the verdict. */
+static bool acted_on(const struct record *r, unsigned i)
+{
+	int reset = r->evidence[EVIDENCE_RESET];
+
+	if (r->segments[i].mark & SEGMENT_IGNORED)
+		return false;
+	if (r->segments[i].flags & TCP_RST)
+		return r->reset.by != NOBODY && (reset < 0 || i >= (unsigned)reset);
+	return true;
+}
+
+static void walk_begin(struct walk *w, const struct record *r)
+{
+	bool opens = r->segment_count && (r->segments[0].flags & TCP_SYN);
+	enum tcp_state state = opens ? STATE_CLOSED : STATE_ESTABLISHED;
+
+	*w = (struct walk){.side = {{.opening = state}, {.opening = state}}};
+}
+
+/* As with FINs, a side is taken to have got a SYN-ACK only once it answers it: a port scan never does. */
+static void walk_opening(struct walk_side *me, struct walk_side *peer, uint8_t flags)
+{
+	bool answers = peer->opening == STATE_SYN_RECEIVED;
+
+	if ((flags & (TCP_SYN | TCP_ACK)) == TCP_SYN) {
+		if (me->opening == STATE_CLOSED)
+			me->opening = STATE_SYN_SENT;
+	} else if (flags & TCP_SYN) {
+		if (me->opening != STATE_ESTABLISHED)
+			me->opening = STATE_SYN_RECEIVED;
+	} else if ((flags & TCP_ACK) && (me->opening == STATE_SYN_SENT || (me->opening == STATE_CLOSED && answers))) {
+		me->opening = STATE_ESTABLISHED;
+	}
+	if ((flags & TCP_ACK) && answers)
+		peer->opening = STATE_ESTABLISHED;
+}
+
+static void walk_close(struct walk_side *me, struct walk_side *peer, const struct record_segment *s)
+{
+	/* Nothing can be acknowledged beyond a FIN, so only its very end is its acknowledgment. */
+	if ((s->flags & TCP_ACK) && peer->fin && s->raw_ack == peer->fin_end) {
+		me->heard = true;
+		/* This one follows its sender's own FIN: whoever takes the acknowledgment from it has that FIN too. */
+		if (!peer->fin_acked && me->fin && s->raw_seq == me->fin_end)
+			peer->heard = true;
+		peer->fin_acked = true;
+	}
+	if ((s->flags & TCP_FIN) && !me->fin) {
+		me->fin = true;
+		me->passive = me->heard;
+		me->fin_end = s->raw_seq + s->len + 1;
+	}
+}
+
+static void walk_reset(struct walk *w, const struct record *r)
+{
+	int side;
+
+	for (side = SOURCE; side <= DESTINATION; side++) {
+		enum tcp_state left = r->end[side].state;
+
+		w->side[side] = (struct walk_side){.opening = left == STATE_UNKNOWN ? STATE_CLOSED : left};
+	}
+	w->over = true;
+}
+
+static void walk_step(struct walk *w, const struct record *r, unsigned i)
+{
+	const struct record_segment *s = &r->segments[i];
+	struct walk_side *me = &w->side[s->from == DESTINATION], *peer = &w->side[s->from != DESTINATION];
+
+	if (w->over || !acted_on(r, i))
+		return;
+	if (s->flags & TCP_RST) {
+		walk_reset(w, r);
+		return;
+	}
+	walk_opening(me, peer, s->flags);
+	walk_close(me, peer, s);
+}
+
+/* ---- glyphs ---- */
+
+struct glyphs {
+	const char *life, *life_folded; /* a side's line; and where time is left out */
+	const char *stroke, *stroke_copy, *stroke_many;
+	const char *right, *left, *reset, *ignored;
+	const char *torn[2];
+	const char *to, *times, *about;
+};
+
+static const struct glyphs glyphs_unicode = {
+	.life = "│",
+	.life_folded = "┊",
+	.stroke = "─",
+	.stroke_copy = "┄",
+	.stroke_many = "═",
+	.right = "▶",
+	.left = "◀",
+	.reset = "✗",
+	.ignored = "?",
+	.torn = {"╱", "╲"},
+	.to = "→",
+	.times = "×",
+	.about = "≈",
+};
+
+static const struct glyphs glyphs_ascii = {
+	.life = "|",
+	.life_folded = ":",
+	.stroke = "-",
+	.stroke_copy = ".",
+	.stroke_many = "=",
+	.right = ">",
+	.left = "<",
+	.reset = "X",
+	.ignored = "?",
+	.torn = {"/", "\\"},
+	.to = "->",
+	.times = "x",
+	.about = "~",
+};
+
+#define COLOR_NONE ""
+#define COLOR_TITLE "\033[1m"
+#define COLOR_SYN "\033[32m"
+#define COLOR_FIN "\033[33m"
+#define COLOR_RST "\033[31m"
+#define COLOR_DIM "\033[2m"
+#define COLOR_END "\033[0m"
+
+/* ---- the page ---- */
+
+enum {
+	NARROWEST = 60,
+	WIDEST = 120, /* longer arrows are only harder to follow */
+	WIDE = 100,   /* from here on: the time of day, and the window */
+	WIDTH_CLOCK = 16,
+	WIDTH_SINCE = 6,
+	WIDTH_STATE = 12,  /* SYN-RECEIVED */
+	LONGEST_NAME = 15, /* of an interface (IFNAMSIZ), of a process (TASK_COMM_LEN) */
+	LONGEST_REASON = 40,
+	LABEL_AT = 3,  /* columns from the lifeline to the text on an arrow */
+	ARROW_END = 2, /* a space and the arrow's head behind the longest text */
+};
+
+struct ladder {
+	struct buffer *out;
+	const struct record *r;
+	const struct glyphs *g;
+	bool color, wide;
+	unsigned columns;
+	unsigned left;  /* column of the source's lifeline */
+	unsigned inner; /* columns between the lifelines */
+};
+
+static void ladder_begin(struct ladder *l, struct buffer *out, const struct format_style *style, const struct record *r)
+{
+	unsigned columns = style->columns < NARROWEST ? NARROWEST : style->columns;
+
+	l->out = out;
+	l->r = r;
+	l->g = style->unicode ? &glyphs_unicode : &glyphs_ascii;
+	l->color = style->color;
+	l->columns = columns > WIDEST ? WIDEST : columns;
+	l->wide = columns >= WIDE;
+	l->left = (l->wide ? WIDTH_CLOCK : 0) + WIDTH_SINCE + 1 + WIDTH_STATE + 1;
+	l->inner = l->columns - l->left - 2 - 1 - WIDTH_STATE;
+}
+
+/* Display columns of text made here: ASCII and glyphs, one column a character. */
+static unsigned text_columns(const char *text, size_t len)
+{
+	unsigned columns = 0;
+	size_t i;
+
+	for (i = 0; i < len; i++)
+		columns += ((unsigned char)text[i] & 0xc0) != 0x80;
+	return columns;
+}
+
+static void put_repeated(struct buffer *out, const char *glyph, unsigned n)
+{
+	while (n--)
+		buffer_text(out, glyph);
+}
+
+static void put_color(const struct ladder *l, const char *color)
+{
+	if (l->color)
+		buffer_text(l->out, color);
+}
+
+/*
+ * Fills lines with the parts of text, which are apart by '\n', and ends the last one; follow-up lines are indented. A part
+ * that no line can hold, such as a name of escapes, is broken: it is ASCII.
+ */
+static void put_paragraph(const struct ladder *l, const struct buffer *text, const char *color)
+{
+	const unsigned indent = 2, most = l->columns - indent;
+	unsigned column = 0;
+	size_t at = 0;
+
+	put_color(l, color);
+	while (at < text->len) {
+		size_t end = at, next;
+		unsigned width;
+
+		while (end < text->len && text->data[end] != '\n')
+			end++;
+		next = end + 1;
+		if (end == at) { /* two separators: a name may have more than one space */
+			at = next;
+			continue;
+		}
+		width = text_columns(text->data + at, end - at);
+		if (width > most) {
+			width = most;
+			next = end = at + most;
+		}
+		if (column && column + 1 + width > l->columns) {
+			buffer_char(l->out, '\n');
+			put_repeated(l->out, " ", indent);
+			column = indent;
+		} else if (column) {
+			buffer_char(l->out, ' ');
+			column++;
+		}
+		buffer_bytes(l->out, text->data + at, end - at);
+		column += width;
+		at = next;
+	}
+	put_color(l, *color ? COLOR_END : COLOR_NONE);
+	buffer_char(l->out, '\n');
+}
+
+/* ---- words ---- */
+
+static void put_words(struct buffer *out, const char *name, char instead)
+{
+	for (; *name; name++)
+		buffer_char(out, *name == '_' ? instead : *name);
+}
+
+static void put_endpoint(struct buffer *out, const struct record *r, enum role role)
+{
+	char ip[INET6_ADDRSTRLEN] = "";
+
+	inet_ntop(r->family == 6 ? AF_INET6 : AF_INET, r->end[role].ip, ip, sizeof(ip));
+	buffer_printf(out, r->family == 6 ? "[%s]:%u" : "%s:%u", ip, r->end[role].port);
+}
+
+static void put_time(struct buffer *out, uint64_t ns, const char *format)
+{
+	time_t seconds = ns / 1000000000;
+	char text[32];
+	struct tm tm;
+
+	localtime_r(&seconds, &tm);
+	strftime(text, sizeof(text), format, &tm);
+	buffer_printf(out, "%s.%06u", text, (unsigned)(ns % 1000000000 / 1000));
+}
+
+static bool is_reset(enum outcome outcome)
+{
+	return outcome == OUTCOME_RESET || outcome == OUTCOME_REFUSED || outcome == OUTCOME_HANDSHAKE_RESET;
+}
+
+static void put_outcome(struct buffer *out, const struct record *r)
+{
+	put_words(out, outcome_name(r->outcome), ' ');
+	if (r->outcome == OUTCOME_GRACEFUL && r->pattern != PATTERN_NONE) {
+		buffer_char(out, ' ');
+		put_words(out, pattern_name(r->pattern), '-');
+	}
+	if (is_reset(r->outcome) && r->reset.by != NOBODY)
+		buffer_printf(out, " by the %s", role_name(r->reset.by));
+}
+
+/* The step that was waited for. Without a FIN that is the end of the handshake. */
+static void put_missing(struct buffer *out, const struct record *r)
+{
+	static const char *const steps[] = {
+		[MISSING_SOURCE_ACK] = "the source's ACK of the",
+		[MISSING_DESTINATION_ACK] = "the destination's ACK of the",
+		[MISSING_SOURCE_FIN] = "the source's",
+		[MISSING_DESTINATION_FIN] = "the destination's",
+	};
+
+	if (r->missing != MISSING_NOTHING)
+		buffer_printf(out, ";\n%s: %s %s", r->outcome == OUTCOME_UNKNOWN ? "not seen" : "missing",
+			      steps[r->missing], r->outcome == OUTCOME_UNANSWERED ? "SYN-ACK" : "FIN");
+}
+
+static void put_title(const struct ladder *l)
+{
+	struct buffer text = {0};
+
+	put_endpoint(&text, l->r, SOURCE);
+	buffer_printf(&text, " %s\n", l->g->to);
+	put_endpoint(&text, l->r, DESTINATION);
+	buffer_text(&text, ",\n");
+	put_outcome(&text, l->r);
+	put_paragraph(l, &text, COLOR_TITLE);
+	buffer_free(&text);
+}
+
+/* A name from the system may hold any byte and be of any length; here each byte takes one column. */
+static void put_name(struct buffer *out, const char *name, unsigned longest)
+{
+	unsigned i;
+
+	for (i = 0; name[i] && i < longest; i++)
+		buffer_char(out, name[i] > ' ' && name[i] <= '~' ? name[i] : '?');
+}
+
+static void put_circumstances(const struct ladder *l)
+{
+	const struct record *r = l->r;
+	struct buffer text = {0};
+	int i;
+
+	put_time(&text, r->start, "%Y-%m-%d %H:%M:%S");
+	if (r->interface) {
+		buffer_text(&text, "\non ");
+		put_name(&text, r->interface, LONGEST_NAME);
+	}
+	for (i = 0; i < PACKET_MAX_TAGS; i++) {
+		if (r->vlan[i] >= 0)
+			buffer_printf(&text, ",\nVLAN %d", r->vlan[i]);
+	}
+	if (r->timing[T_LIFETIME] >= 0) {
+		buffer_text(&text, ",\nlasted ");
+		buffer_duration(&text, r->timing[T_LIFETIME]);
+	}
+	put_paragraph(l, &text, COLOR_DIM);
+	buffer_free(&text);
+}
+
+/* Who closed that end, on this host, or else who held its socket at the start; in the words of the text format. */
+static void put_process(struct buffer *text, const struct record_socket *s, enum role role)
+{
+	const char *name = s->holder ? s->holder->name : s->name;
+	unsigned pid = s->holder ? (unsigned)s->holder->pid : s->pid;
+
+	if (!s->holder && !closed_by_process(s))
+		return;
+	buffer_printf(text, ";\n%s: ", role_name(role));
+	put_name(text, name, LONGEST_NAME);
+	buffer_printf(text, "[%u]", pid);
+	if (s->holder && s->holders > 1)
+		buffer_printf(text, "+%u", s->holders - 1);
+	buffer_printf(text, " %s", s->holder ? "held" : how_name(s->how));
+	if (s->unread_bytes > 0)
+		buffer_printf(text, ",\n%lld unread", (long long)s->unread_bytes);
+}
+
+static void put_sockets(struct buffer *text, const struct record *r)
+{
+	put_process(text, &r->socket[SOURCE], SOURCE);
+	put_process(text, &r->socket[DESTINATION], DESTINATION);
+	if (r->reset.reason) {
+		buffer_text(text, ";\nRST: ");
+		put_name(text, r->reset.reason, LONGEST_REASON);
+	}
+}
+
+static void put_verdict(const struct ladder *l)
+{
+	const struct record *r = l->r;
+	struct buffer text = {0};
+
+	put_outcome(&text, r);
+	if (r->closer == BOTH)
+		buffer_text(&text, ";\nboth sides closed at once");
+	else if (r->closer != NOBODY && !(is_reset(r->outcome) && r->closer == r->reset.by))
+		buffer_printf(&text, ";\nthe %s closed first", role_name(r->closer));
+	if (r->timing[T_CLOSE] >= 0) {
+		buffer_text(&text, ";\nthe close took ");
+		buffer_duration(&text, r->timing[T_CLOSE]);
+	}
+	put_missing(&text, r);
+	if (r->late_reset)
+		buffer_text(&text, ";\nlate RST");
+	if (r->time_wait == BOTH)
+		buffer_text(&text, ";\nboth hold TIME_WAIT");
+	else if (r->time_wait != NOBODY)
+		buffer_printf(&text, ";\nthe %s holds TIME_WAIT", role_name(r->time_wait));
+	put_sockets(&text, r);
+	put_paragraph(l, &text, COLOR_TITLE);
+	buffer_free(&text);
+}
+
+/* The sentence of the text format, which may be broken between any two words. Of names, ASCII is drawn, here as above. */
+static void put_explanation(const struct ladder *l)
+{
+	struct buffer text = {0};
+	size_t i;
+
+	format_explanation(&text, l->r);
+	for (i = 0; i < text.len; i++) {
+		if (text.data[i] == ' ')
+			text.data[i] = '\n';
+		else if (text.data[i] & 0x80)
+			text.data[i] = '?';
+	}
+	put_paragraph(l, &text, COLOR_DIM);
+	buffer_free(&text);
+}
+
+/* ---- rows: margin, lifeline, what is between, lifeline, margin ---- */
+
+static void put_heads(const struct ladder *l)
+{
+	const char *const source = "source", *const destination = "destination";
+	unsigned at = l->left - 3, next = l->left + 1 + l->inner - 5; /* centred on the lifelines */
+
+	put_repeated(l->out, " ", at);
+	buffer_text(l->out, source);
+	put_repeated(l->out, " ", next - at - 6);
+	buffer_text(l->out, destination);
+	buffer_char(l->out, '\n');
+}
+
+/* What stands left of the source's lifeline. i: the segment whose time is told; negative: none. */
+static void put_margin(const struct ladder *l, int i, const char *state)
+{
+	const struct record_segment *s = l->r->segments;
+	struct buffer text = {0};
+
+	if (l->wide && i >= 0)
+		put_time(&text, l->r->start + s[i].t, "%H:%M:%S");
+	if (l->wide)
+		buffer_printf(l->out, "%-*.*s", WIDTH_CLOCK, (int)text.len, text.len ? text.data : "");
+	text.len = 0;
+	if (i > 0 && s[i].t < s[i - 1].t)
+		buffer_text(&text, "early"); /* its time stamp is before that of the segment drawn above */
+	else if (i > 0)
+		buffer_duration(&text, s[i].t - s[i - 1].t);
+	if (text.len > WIDTH_SINCE) {
+		text.len = 0;
+		buffer_text(&text, ">99d");
+	}
+	buffer_printf(l->out, "%*.*s %*s ", WIDTH_SINCE, (int)text.len, text.len ? text.data : "", WIDTH_STATE, state);
+	buffer_free(&text);
+}
+
+static void end_row(const struct ladder *l, const char *state)
+{
+	if (*state)
+		buffer_printf(l->out, " %s", state);
+	buffer_char(l->out, '\n');
+}
+
+/* Text between the lifelines, as far from them as the text on arrows. */
+static void put_row(const struct ladder *l, const char *life, const struct buffer *text)
+{
+	put_margin(l, -1, "");
+	buffer_text(l->out, life);
+	put_repeated(l->out, " ", LABEL_AT);
+	buffer_bytes(l->out, text->data, text->len);
+	put_repeated(l->out, " ", l->inner - LABEL_AT - text_columns(text->data, text->len));
+	buffer_text(l->out, life);
+	end_row(l, "");
+}
+
+static void put_states_row(const struct ladder *l, const char *const entered[2])
+{
+	put_margin(l, -1, entered[SOURCE]);
+	buffer_text(l->out, l->g->life);
+	put_repeated(l->out, " ", l->inner);
+	buffer_text(l->out, l->g->life);
+	end_row(l, entered[DESTINATION]);
+}
+
+/* ---- labels ---- */
+
+/* The text on an arrow in pieces, so that it can be broken between them. Each fits the narrowest page. */
+struct label {
+	char piece[8][24];
+	unsigned count;
+};
+
+static void __attribute__((format(printf, 2, 3))) label_add(struct label *label, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(label->piece[label->count++], sizeof(label->piece[0]), format, args);
+	va_end(args);
+}
+
+/* brief: without what is worth a place only where there is one. */
+static void label_make(const struct ladder *l, struct label *label, unsigned i, bool brief)
+{
+	const struct record_segment *s = &l->r->segments[i];
+	char flags[10];
+
+	label->count = 0;
+	label_add(label, "%-2s", flags_text(s->flags, flags));
+	if (s->count > 1)
+		label_add(label, "%s%u", l->g->times, s->count);
+	label_add(label, "seq %u", s->seq);
+	if (s->flags & TCP_ACK)
+		label_add(label, "ack %u", s->ack);
+	if (s->len || !brief)
+		label_add(label, "len %u", s->len);
+	if (l->wide && !brief)
+		label_add(label, "win %u", s->win);
+	if (!acted_on(l->r, i))
+		label_add(label, "ignored");
+	else if ((s->mark & SEGMENT_COPY) && !brief)
+		label_add(label, "again");
+}
+
+/* Appends as many pieces as fit into room columns, from piece `from` on; returns the next one. */
+static unsigned label_take(const struct label *label, unsigned from, unsigned room, struct buffer *text)
+{
+	unsigned used = 0, i;
+
+	for (i = from; i < label->count; i++) {
+		unsigned width = text_columns(label->piece[i], strlen(label->piece[i]));
+
+		if (i > from && used + 1 + width > room)
+			break;
+		if (i > from)
+			buffer_char(text, ' ');
+		buffer_text(text, label->piece[i]);
+		used += (i > from) + width;
+	}
+	return i;
+}
+
+/* ---- arrows ---- */
+
+static const char *arrow_color(const struct record_segment *s, bool ignored)
+{
+	if (ignored || (s->mark & SEGMENT_COPY))
+		return COLOR_DIM;
+	if (s->flags & TCP_RST)
+		return COLOR_RST;
+	if (s->flags & TCP_FIN)
+		return COLOR_FIN;
+	return s->flags & TCP_SYN ? COLOR_SYN : COLOR_NONE;
+}
+
+static void put_arrow(const struct ladder *l, unsigned i, const struct buffer *text)
+{
+	const struct record_segment *s = &l->r->segments[i];
+	const struct glyphs *g = l->g;
+	bool rightward = s->from == SOURCE, ignored = !acted_on(l->r, i);
+	const char *stroke = s->mark & SEGMENT_COPY ? g->stroke_copy : s->count > 1 ? g->stroke_many : g->stroke;
+	const char *head = ignored ? g->ignored : s->flags & TCP_RST ? g->reset : rightward ? g->right : g->left;
+	const char *color = arrow_color(s, ignored);
+	unsigned rest = l->inner - LABEL_AT - text_columns(text->data, text->len) - ARROW_END;
+
+	put_color(l, color);
+	buffer_text(l->out, rightward ? stroke : head);
+	buffer_text(l->out, stroke);
+	buffer_char(l->out, ' ');
+	buffer_bytes(l->out, text->data, text->len);
+	buffer_char(l->out, ' ');
+	put_repeated(l->out, stroke, rest);
+	buffer_text(l->out, rightward ? head : stroke);
+	put_color(l, *color ? COLOR_END : COLOR_NONE);
+}
+
+/* Where the text needs more than one line, the last one is on the arrow. */
+static void put_segment(const struct ladder *l, unsigned i, const char *const entered[2])
+{
+	const unsigned room = l->inner - LABEL_AT - ARROW_END;
+	struct buffer text = {0};
+	struct label label;
+	unsigned next;
+
+	label_make(l, &label, i, false);
+	if (label_take(&label, 0, room, &text) < label.count) {
+		label_make(l, &label, i, true);
+		text.len = 0;
+		next = label_take(&label, 0, room, &text);
+		while (next < label.count) {
+			put_row(l, l->g->life, &text);
+			text.len = 0;
+			next = label_take(&label, next, room, &text);
+		}
+	}
+	put_margin(l, i, entered[SOURCE]);
+	buffer_text(l->out, l->g->life);
+	put_arrow(l, i, &text);
+	buffer_text(l->out, l->g->life);
+	end_row(l, entered[DESTINATION]);
+	buffer_free(&text);
+}
+
+/* ---- what the log does not list ---- */
+
+/* Sequence numbers that the opening takes, relative: the SYN, and its payload (RFC 7413). */
+static uint32_t opening_end(const struct record *r, enum role from)
+{
+	unsigned i;
+
+	for (i = 0; i < r->segment_count; i++) {
+		if (r->segments[i].from == from && (r->segments[i].flags & TCP_SYN))
+			return 1 + r->segments[i].len;
+	}
+	return 1;
+}
+
+/* How many of the listed segments belong to the opening. */
+static unsigned opening_count(const struct record *r)
+{
+	const uint32_t end[2] = {opening_end(r, SOURCE), opening_end(r, DESTINATION)};
+	unsigned i;
+
+	for (i = 0; i < r->segment_count; i++) {
+		const struct record_segment *s = &r->segments[i];
+		bool from = s->from == DESTINATION;
+
+		if (s->flags & TCP_SYN)
+			continue;
+		if (s->flags & TCP_CONTROL || s->len || s->seq > end[from] || s->ack > end[!from])
+			break;
+	}
+	return i;
+}
+
+/*
+ * Payload of a side that was sent before the close and is not listed. From there on every segment is, so the first one
+ * says by its number what came before; a side that is silent in the close sent all its bytes before.
+ */
+static int64_t unlisted_bytes(const struct record *r, enum role from, unsigned opening)
+{
+	uint32_t begin = opening_end(r, from);
+	int64_t bytes = r->end[from].bytes, before = bytes - (begin - 1);
+	unsigned i;
+
+	if (bytes < 0 || r->midstream)
+		return 0;
+	for (i = opening; i < r->segment_count; i++) {
+		const struct record_segment *s = &r->segments[i];
+
+		if (s->from != from || !acted_on(r, i) || s->mark & SEGMENT_COPY)
+			continue;
+		if (s->seq >= begin && (int64_t)(s->seq - begin) < before)
+			before = s->seq - begin;
+		break;
+	}
+	return before > 0 ? before : 0;
+}
+
+static void put_bytes(struct buffer *text, const struct ladder *l, int64_t bytes, const char *unit_end)
+{
+	buffer_text(text, l->r->bytes_approximate ? l->g->about : "");
+	buffer_signed(text, bytes);
+	buffer_printf(text, " byte%s%s", bytes == 1 ? "" : "s", unit_end);
+}
+
+/* What was carried between handshake and close, each way, on one row where it fits. */
+static void put_unlisted(const struct ladder *l, unsigned opening)
+{
+	int64_t right = unlisted_bytes(l->r, SOURCE, opening), left = unlisted_bytes(l->r, DESTINATION, opening);
+	const unsigned room = l->inner - 2 * LABEL_AT;
+	struct buffer text = {0}, back = {0};
+	unsigned used, back_columns;
+
+	if (right) {
+		put_bytes(&text, l, right, " ");
+		buffer_text(&text, l->g->right);
+	}
+	if (left) {
+		buffer_printf(&back, "%s ", l->g->left);
+		put_bytes(&back, l, left, "");
+	}
+	used = text_columns(text.data, text.len);
+	back_columns = text_columns(back.data, back.len);
+	if (right && left && used + 2 + back_columns > room) {
+		put_row(l, l->g->life_folded, &text);
+		text.len = used = 0;
+	}
+	if (left) {
+		put_repeated(&text, " ", room - used - back_columns);
+		buffer_bytes(&text, back.data, back.len);
+	}
+	if (text.len)
+		put_row(l, l->g->life_folded, &text);
+	buffer_free(&text);
+	buffer_free(&back);
+}
+
+static void put_unseen_opening(const struct ladder *l)
+{
+	struct buffer text = {0};
+
+	buffer_text(&text, "handshake not seen");
+	put_row(l, l->g->life_folded, &text);
+	buffer_free(&text);
+}
+
+/* The log holds the first segments, so what found no place in it came after them. */
+static void put_torn(const struct ladder *l)
+{
+	const unsigned width = l->inner + 2, shortest = 4; /* tears */
+	struct buffer text = {0};
+	unsigned tears, i;
+
+	buffer_printf(&text, " %u segment%s not kept ", l->r->segments_lost, l->r->segments_lost == 1 ? "" : "s");
+	if (text.len + shortest > width) {
+		text.len = 0;
+		buffer_printf(&text, " %u not kept ", l->r->segments_lost);
+	}
+	tears = width - text.len;
+	put_margin(l, -1, "");
+	put_color(l, COLOR_RST);
+	for (i = 0; i < tears; i++) {
+		if (i == tears / 2)
+			buffer_bytes(l->out, text.data, text.len);
+		buffer_text(l->out, l->g->torn[i % 2]);
+	}
+	put_color(l, COLOR_END);
+	buffer_char(l->out, '\n');
+	buffer_free(&text);
+}
+
+/* ---- the drawing ---- */
+
+/* Names the states that differ from those told last, and remembers them as told. */
+static bool states_entered(const enum tcp_state now[2], enum tcp_state told[2], const char *entered[2])
+{
+	int side;
+
+	for (side = SOURCE; side <= DESTINATION; side++) {
+		entered[side] = now[side] == told[side] ? "" : state_name(now[side]);
+		told[side] = now[side];
+	}
+	return *entered[SOURCE] || *entered[DESTINATION];
+}
+
+/* The verdict may know more than the listed segments show: its states have the last word. */
+static void put_last_states(const struct ladder *l, enum tcp_state told[2])
+{
+	const char *entered[2];
+	enum tcp_state last[2];
+	int side;
+
+	for (side = SOURCE; side <= DESTINATION; side++)
+		last[side] = l->r->end[side].state == STATE_UNKNOWN ? told[side] : l->r->end[side].state;
+	if (states_entered(last, told, entered))
+		put_states_row(l, entered);
+}
+
+static void put_segments(const struct ladder *l)
+{
+	unsigned opening = opening_count(l->r), i;
+	enum tcp_state told[2], now[2];
+	const char *entered[2];
+	struct walk w;
+
+	if (l->r->midstream)
+		put_unseen_opening(l);
+	walk_begin(&w, l->r);
+	told[SOURCE] = told[DESTINATION] = w.side[SOURCE].opening;
+	for (i = 0; i <= l->r->segment_count; i++) {
+		if (i == opening)
+			put_unlisted(l, opening);
+		if (i == l->r->segment_count)
+			break;
+		walk_step(&w, l->r, i);
+		now[SOURCE] = walk_state(&w.side[SOURCE]);
+		now[DESTINATION] = walk_state(&w.side[DESTINATION]);
+		states_entered(now, told, entered);
+		put_segment(l, i, entered);
+	}
+	if (l->r->segments_lost)
+		put_torn(l);
+	put_last_states(l, told);
+}
+
+void format_ladder(struct buffer *out, const struct format_style *style, const struct record *r)
+{
+	struct ladder l;
+
+	ladder_begin(&l, out, style, r);
+	put_title(&l);
+	put_circumstances(&l);
+	put_heads(&l);
+	put_segments(&l);
+	put_verdict(&l);
+	if (style->verbose)
+		put_explanation(&l);
+	buffer_char(out, '\n');
+}

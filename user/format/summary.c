@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Counts and percentiles of all records, in constant memory.
+ */
+#include "user/format/summary.h"
+
+#include <inttypes.h>
+
+#include "user/format/duration.h"
+
+static const enum timing summary_timings[SUMMARY_TIMINGS] = {
+	T_INITIAL_RTT, T_FIN_TO_ACK, T_HALF_CLOSED, T_CLOSE, T_LIFETIME,
+};
+
+/* ---- the histogram ---- */
+
+/* How far a value is shifted right to leave a number below 2 * HISTOGRAM_STEPS. */
+static unsigned histogram_shift(uint64_t value)
+{
+	return value < 2 * HISTOGRAM_STEPS ? 0 : 59 - __builtin_clzll(value);
+}
+
+/* The middle of a bucket's values. */
+static uint64_t histogram_middle(unsigned bucket)
+{
+	unsigned shift = bucket < 2 * HISTOGRAM_STEPS ? 0 : bucket / HISTOGRAM_STEPS - 1;
+	uint64_t first = (uint64_t)(bucket - HISTOGRAM_STEPS * shift) << shift;
+
+	return first + (1ULL << shift) / 2;
+}
+
+void histogram_add(struct histogram *h, uint64_t value)
+{
+	unsigned shift = histogram_shift(value);
+
+	h->bucket[HISTOGRAM_STEPS * shift + (value >> shift)]++;
+	if (!h->values || value < h->min)
+		h->min = value;
+	if (value > h->max)
+		h->max = value;
+	h->values++;
+}
+
+uint64_t histogram_percentile(const struct histogram *h, unsigned percent)
+{
+	uint64_t rank = (h->values * percent + 99) / 100, below = 0, middle;
+	unsigned i;
+
+	if (!h->values)
+		return 0;
+	for (i = 0; below + h->bucket[i] < rank; i++)
+		below += h->bucket[i];
+	middle = histogram_middle(i);
+	if (middle < h->min)
+		return h->min;
+	return middle < h->max ? middle : h->max;
+}
+
+/* ---- the summary ---- */
+
+void summary_add(struct summary *s, const struct record *r)
+{
+	int64_t ns;
+	int i;
+
+	s->records++;
+	s->outcome[r->outcome]++;
+	if (r->outcome == OUTCOME_GRACEFUL) {
+		s->pattern[r->pattern]++;
+		s->closer[r->closer]++;
+	} else if (r->outcome == OUTCOME_RESET) {
+		s->reset_by[r->reset.by]++;
+	}
+	for (i = 0; i < SUMMARY_TIMINGS; i++) {
+		ns = r->timing[summary_timings[i]];
+		if (ns != TIMING_UNSEEN)
+			histogram_add(&s->timing[i], ns);
+	}
+}
+
+/* "word count" behind what is there already; nothing for a count of 0. */
+static void summary_part(struct buffer *out, const char **separator, const char *word, uint64_t count)
+{
+	if (!count)
+		return;
+	buffer_printf(out, "%s%s %" PRIu64, *separator, word, count);
+	*separator = ", ";
+}
+
+static void summary_roles(struct buffer *out, const char *separator, const uint64_t count[NOBODY + 1])
+{
+	int i;
+
+	for (i = 0; i <= NOBODY; i++)
+		summary_part(out, &separator, role_name(i) ? role_name(i) : "unknown", count[i]);
+}
+
+static void summary_graceful(struct buffer *out, const struct summary *s)
+{
+	const char *separator = "  ";
+	int i;
+
+	for (i = PATTERN_FOUR_WAY; i <= PATTERN_SIMULTANEOUS; i++)
+		summary_part(out, &separator, pattern_name(i), s->pattern[i]);
+	summary_roles(out, "; closer ", s->closer);
+}
+
+static void summary_outcomes(struct buffer *out, const struct summary *s)
+{
+	int i;
+
+	for (i = 0; i < OUTCOMES; i++) {
+		if (!s->outcome[i])
+			continue;
+		buffer_printf(out, "  %-15s  %10" PRIu64, outcome_name(i), s->outcome[i]);
+		if (i == OUTCOME_GRACEFUL)
+			summary_graceful(out, s);
+		else if (i == OUTCOME_RESET)
+			summary_roles(out, "  by ", s->reset_by);
+		buffer_char(out, '\n');
+	}
+}
+
+static void summary_duration(struct buffer *out, uint64_t ns)
+{
+	struct buffer text = {0};
+
+	buffer_duration(&text, ns);
+	buffer_printf(out, "  %8.*s", (int)text.len, text.data);
+	buffer_free(&text);
+}
+
+static void summary_timing(struct buffer *out, enum timing timing, const struct histogram *h)
+{
+	static const unsigned percents[] = {50, 90, 99};
+	unsigned i;
+
+	buffer_printf(out, "  %-15s  %10" PRIu64, timing_name(timing), h->values);
+	for (i = 0; i < sizeof(percents) / sizeof(percents[0]); i++)
+		summary_duration(out, histogram_percentile(h, percents[i]));
+	summary_duration(out, h->max);
+	buffer_char(out, '\n');
+}
+
+void summary_print(struct buffer *out, const struct summary *s)
+{
+	const char *header = "timing                   seen       p50       p90       p99       max\n";
+	int i;
+
+	buffer_printf(out, "%" PRIu64 " connection%s\n", s->records, s->records == 1 ? "" : "s");
+	summary_outcomes(out, s);
+	for (i = 0; i < SUMMARY_TIMINGS; i++) {
+		if (!s->timing[i].values)
+			continue;
+		buffer_text(out, header);
+		header = "";
+		summary_timing(out, summary_timings[i], &s->timing[i]);
+	}
+}
+
+void summary_print_counters(struct buffer *out, const uint64_t counters[COUNTERS], const char *const names[COUNTERS])
+{
+	int i;
+
+	for (i = 0; i < COUNTERS; i++) {
+		if (counters[i])
+			buffer_printf(out, "  %-26s  %10" PRIu64 "\n", names[i], counters[i]);
+	}
+}

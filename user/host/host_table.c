@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Ask, print, wait. Nothing is kept between two tables.
+ */
+#include <errno.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "user/base/clock.h"
+#include "user/host/host_table.h"
+#include "user/base/log.h"
+#include "user/base/sink.h"
+#include "user/base/stop.h"
+
+#define INTERVAL_NS (5 * SECOND_NS)
+#define NAP_NS 100000000ULL
+
+void host_table_time(struct buffer *out, uint64_t now)
+{
+	time_t second = (time_t)(now / SECOND_NS);
+	struct tm tm;
+
+	localtime_r(&second, &tm);
+	format_clock(out, &tm);
+}
+
+void host_table_json_head(struct buffer *out, const char *dataset, uint64_t now)
+{
+	buffer_text(out, "{\"@timestamp\":\"");
+	format_time(out, now);
+	buffer_text(out, "\",\"event\":{\"dataset\":\"");
+	buffer_text(out, dataset);
+	buffer_text(out, "\"}");
+}
+
+static int print_table(const struct options *options, host_table_print *table, struct buffer *out)
+{
+	int err = table(out, options, clock_ns(CLOCK_REALTIME));
+
+	if (err) {
+		log_error("cannot read the kernel's TCP sockets: %s", strerror(-err));
+		return EXIT_RUNTIME;
+	}
+	err = sink_write(STDOUT_FILENO, out);
+	if (err && err != -EPIPE)
+		log_error("cannot write to standard output: %s", strerror(-err));
+	if (err)
+		stop_ask();
+	return err && err != -EPIPE ? EXIT_RUNTIME : EXIT_FINE;
+}
+
+static void wait_until(uint64_t due)
+{
+	const struct timespec nap = {.tv_nsec = NAP_NS};
+
+	while (!stop_asked() && clock_ns(CLOCK_MONOTONIC) < due)
+		nanosleep(&nap, NULL);
+}
+
+int host_table_run(const struct options *options, host_table_print *table)
+{
+	uint64_t due = clock_ns(CLOCK_MONOTONIC), end = options->duration ? due + options->duration : UINT64_MAX;
+	struct buffer out = {0};
+	int code;
+
+	stop_catch_signals(NULL);
+	for (uint64_t n = 1;; n++) {
+		code = print_table(options, table, &out);
+		due += INTERVAL_NS;
+		if (code || n == options->count)
+			break;
+		wait_until(due < end ? due : end);
+		if (stop_asked() || due >= end)
+			break;
+		if (options->format == FORMAT_TEXT)
+			buffer_char(&out, '\n');
+	}
+	buffer_free(&out);
+	return code;
+}

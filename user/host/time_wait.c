@@ -1,0 +1,247 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * One look tells the rate, too: a socket stays in TIME-WAIT for a minute, so what still has more than fifty seconds to
+ * go began in the last ten.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "user/base/clock.h"
+#include "user/format/duration.h"
+#include "user/host/time_wait.h"
+
+#define MS_NS 1000000LL
+#define LINES 20 /* of the table, unless all are asked for */
+
+/* Everything that takes a local port. */
+#define PORT_HOLDERS                                                                          \
+	(SOCKETS_IN(TCP_ESTABLISHED) | SOCKETS_IN(TCP_SYN_SENT) | SOCKETS_IN(TCP_FIN_WAIT1) | \
+	 SOCKETS_IN(TCP_FIN_WAIT2) | SOCKETS_IN(TCP_TIME_WAIT) | SOCKETS_IN(TCP_CLOSE_WAIT) | \
+	 SOCKETS_IN(TCP_LAST_ACK) | SOCKETS_IN(TCP_CLOSING))
+
+/* ---- grouping ---- */
+
+static int by_service(const void *a, const void *b)
+{
+	const struct member *x = a, *y = b;
+
+	return memcmp(&x->service, &y->service, sizeof(x->service));
+}
+
+static int largest_first(const void *a, const void *b)
+{
+	const struct time_wait_group *x = a, *y = b;
+
+	if (x->count != y->count)
+		return x->count < y->count ? 1 : -1;
+	return memcmp(x->service, y->service, sizeof(*x->service));
+}
+
+static void add_socket(struct time_wait_group *g, const struct tcp_socket *s)
+{
+	if (!g->count || s->expires < g->first_ends)
+		g->first_ends = s->expires;
+	if (s->expires > g->last_ends)
+		g->last_ends = s->expires;
+	g->count++;
+	g->recent += s->expires > (TIME_WAIT_SECONDS - TIME_WAIT_RATE_SECONDS) * 1000;
+}
+
+/*
+ * Ports are taken at the present rate, and given back as sockets end; after a minute both are as fast, and no more of
+ * them get lost. members: the group's, n of them.
+ */
+static int runs_out(const struct time_wait_group *g, const struct member *members, size_t n, unsigned usable)
+{
+	size_t ending[TIME_WAIT_SECONDS + 1] = {0}, given_back = 0;
+
+	for (size_t i = 0; i < n; i++)
+		if (members[i].socket->state == TCP_TIME_WAIT && members[i].socket->expires < TIME_WAIT_SECONDS * 1000)
+			ending[members[i].socket->expires / 1000 + 1]++;
+	for (int second = 0; second <= TIME_WAIT_SECONDS; second++) {
+		given_back += ending[second];
+		if (g->ports_in_use + g->recent * (unsigned)second / TIME_WAIT_RATE_SECONDS >= usable + given_back)
+			return second;
+	}
+	return -1;
+}
+
+static void take_group(struct time_wait_group *g, const struct local_ports *ports, const struct member *members,
+		       size_t n)
+{
+	*g = (struct time_wait_group){.service = &members[0].service, .runs_out = -1};
+	for (size_t i = 0; i < n; i++) {
+		if (members[i].socket->state == TCP_TIME_WAIT)
+			add_socket(g, members[i].socket);
+		g->ports_in_use += local_ports_usable(ports, members[i].socket->local.port);
+	}
+	if (g->service->local_is_source && g->ports_in_use)
+		g->runs_out = runs_out(g, members, n, ports->usable);
+}
+
+int time_wait_group(struct time_wait_report *r)
+{
+	struct socket_snapshot *s = &r->snapshot;
+	size_t n;
+
+	r->groups = calloc(s->count + 1, sizeof(*r->groups));
+	if (!r->groups)
+		return -ENOMEM;
+	for (size_t i = 0; i < s->listeners.count; i++)
+		local_ports_take(&s->ports, s->listeners.list[i].local.port);
+	qsort(s->members, s->count, sizeof(*s->members), by_service);
+	for (size_t i = 0; i < s->count; i += n) {
+		for (n = 1; i + n < s->count && !by_service(&s->members[i], &s->members[i + n]); n++)
+			;
+		take_group(&r->groups[r->count], &s->ports, &s->members[i], n);
+		r->sockets += r->groups[r->count].count;
+		r->count += r->groups[r->count].count > 0;
+	}
+	qsort(r->groups, r->count, sizeof(*r->groups), largest_first);
+	return 0;
+}
+
+void time_wait_free(struct time_wait_report *r)
+{
+	socket_snapshot_free(&r->snapshot);
+	free(r->groups);
+}
+
+/* ---- text ---- */
+
+static void text_ports(struct buffer *out, const struct time_wait_group *g, const struct local_ports *ports)
+{
+	size_t start = out->len;
+
+	if (!g->service->local_is_source || !ports->usable) {
+		buffer_text(out, "-                     -");
+		return;
+	}
+	buffer_printf(out, "%u of %u (%llu%%)", g->ports_in_use, ports->usable,
+		      100ULL * g->ports_in_use / ports->usable);
+	buffer_pad(out, start, 22);
+	if (g->runs_out < 0)
+		buffer_text(out, "never");
+	else if (g->runs_out == 0)
+		buffer_text(out, "now");
+	else
+		buffer_printf(out, "in %ds", g->runs_out);
+}
+
+static void text_group(struct buffer *out, const struct time_wait_group *g, const struct local_ports *ports)
+{
+	const struct service *service = g->service;
+	size_t start = out->len;
+
+	format_address(out, service->family, service->source);
+	buffer_pad(out, start, 23);
+	buffer_text(out, service->family == 6 ? "[" : "");
+	format_address(out, service->family, service->destination);
+	buffer_printf(out, service->family == 6 ? "]:%u" : ":%u", service->port);
+	buffer_pad(out, start, 46);
+	buffer_text(out, service->local_is_source ? "source" : "destination");
+	buffer_pad(out, start, 59);
+	buffer_unsigned(out, g->count);
+	buffer_pad(out, start, 70);
+	buffer_duration(out, g->first_ends * MS_NS);
+	buffer_pad(out, start, 82);
+	buffer_duration(out, g->last_ends * MS_NS);
+	buffer_pad(out, start, 93);
+	buffer_printf(out, "%zu.%zu", g->recent / TIME_WAIT_RATE_SECONDS, g->recent % TIME_WAIT_RATE_SECONDS);
+	buffer_pad(out, start, 105);
+	text_ports(out, g, ports);
+	buffer_char(out, '\n');
+}
+_Static_assert(TIME_WAIT_RATE_SECONDS == 10, "one digit behind the point");
+
+static void text_head(struct buffer *out, const struct time_wait_report *r, uint64_t now)
+{
+	const struct local_ports *ports = &r->snapshot.ports;
+	long most = local_setting("tcp_max_tw_buckets"), reuse = local_setting("tcp_tw_reuse");
+
+	host_table_time(out, now);
+	buffer_printf(out, "  %zu in TIME-WAIT", r->sockets);
+	if (most >= 0)
+		buffer_printf(out, " of at most %ld (tcp_max_tw_buckets)", most);
+	if (ports->last)
+		buffer_printf(out, "; local ports %u-%u, %u of them usable", ports->first, ports->last, ports->usable);
+	if (reuse == 1)
+		buffer_text(out, "; connect() may take those in TIME-WAIT again after 1 s (tcp_tw_reuse)");
+	buffer_char(out, '\n');
+}
+
+void time_wait_text(struct buffer *out, const struct time_wait_report *r, uint64_t now, bool all)
+{
+	size_t shown = all ? SIZE_MAX : LINES;
+
+	text_head(out, r, now);
+	if (r->count)
+		buffer_text(out, "\nSOURCE                 DESTINATION            THIS HOST    TIME-WAIT  FIRST ENDS  "
+				 "LAST ENDS  "
+				 "PER SECOND  LOCAL PORTS IN USE    RUN OUT\n");
+	for (size_t i = 0; i < r->count && i < shown; i++)
+		text_group(out, &r->groups[i], &r->snapshot.ports);
+	if (r->count > shown)
+		buffer_printf(out, "... and %zu more; -v shows all\n", r->count - shown);
+}
+
+/* ---- JSON ---- */
+
+static void json_ports(struct buffer *out, const struct time_wait_group *g, const struct local_ports *ports)
+{
+	if (!g->service->local_is_source || !ports->usable) {
+		buffer_text(out, "null");
+		return;
+	}
+	buffer_printf(out, "{\"first\":%u,\"last\":%u,\"usable\":%u,\"in_use\":%u,\"run_out\":", ports->first,
+		      ports->last, ports->usable, g->ports_in_use);
+	if (g->runs_out < 0)
+		buffer_text(out, "null");
+	else
+		buffer_unsigned(out, (uint64_t)g->runs_out * SECOND_NS);
+	buffer_char(out, '}');
+}
+
+static void json_group(struct buffer *out, const struct time_wait_group *g, const struct local_ports *ports,
+		       uint64_t now)
+{
+	const struct service *service = g->service;
+
+	host_table_json_head(out, "tcpfin.time_wait", now);
+	buffer_printf(out, ",\"network\":{\"transport\":\"tcp\",\"type\":\"%s\"},\"source\":{\"ip\":\"",
+		      service_type(service));
+	format_address(out, service->family, service->source);
+	buffer_text(out, "\"},\"destination\":{\"ip\":\"");
+	format_address(out, service->family, service->destination);
+	buffer_printf(out,
+		      "\",\"port\":%u},\"time_wait\":{\"local\":\"%s\",\"count\":%zu,\"first_ends\":%lld,"
+		      "\"last_ends\":%lld,\"per_second\":%zu.%zu,\"ports\":",
+		      service->port, service->local_is_source ? "source" : "destination", g->count,
+		      g->first_ends * MS_NS, g->last_ends * MS_NS, g->recent / TIME_WAIT_RATE_SECONDS,
+		      g->recent % TIME_WAIT_RATE_SECONDS);
+	json_ports(out, g, ports);
+	buffer_text(out, "}}\n");
+}
+
+void time_wait_json(struct buffer *out, const struct time_wait_report *r, uint64_t now)
+{
+	for (size_t i = 0; i < r->count; i++)
+		json_group(out, &r->groups[i], &r->snapshot.ports, now);
+}
+
+/* ---- all of it ---- */
+
+int time_wait_print(struct buffer *out, const struct options *options, uint64_t now)
+{
+	struct time_wait_report r = {0};
+	int err = socket_snapshot_take(&r.snapshot, PORT_HOLDERS, &options->filter);
+
+	err = err ? err : time_wait_group(&r);
+	if (!err && options->format == FORMAT_JSON)
+		time_wait_json(out, &r, now);
+	else if (!err)
+		time_wait_text(out, &r, now, options->verbose);
+	time_wait_free(&r);
+	return err;
+}

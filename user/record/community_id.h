@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Community ID, version 1, seed 0: the flow identifier that Zeek, Suricata and others agree on, so that records of
+ * different tools can be joined. The same for both directions.
+ */
+#ifndef TCPFIN_COMMUNITY_ID_H
+#define TCPFIN_COMMUNITY_ID_H
+
+#include "user/record/record.h"
+
+#define COMMUNITY_ID_SIZE sizeof("1:LQU9qZlK+B5F3KDmev6m5PMibrg=")
+
+/* Of the TCP connection between two ends; family 4 or 6. id: NUL-terminated. */
+void community_id(char id[COMMUNITY_ID_SIZE], int family, const struct record_end end[2]);
+
+#endif

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * The counters' names, one for each.
+ */
+#include "user/record/counters.h"
+
+_Static_assert(COUNT_VERDICT == 2 && PACKET_VERDICTS == 10 && COUNTERS - COUNT_ESTABLISHED == 16,
+	       "a counter came or went: give it a name, then change these numbers");
+
+const char *const counter_names[COUNTERS] = {
+	[COUNT_PACKETS] = "packets",
+	[COUNT_LOOKED_UP] = "looked_up",
+	[COUNT_VERDICT + PACKET_TCP] = "tcp_segments",
+	[COUNT_VERDICT + PACKET_NOT_IP] = "not_ip",
+	[COUNT_VERDICT + PACKET_NOT_TCP] = "not_tcp",
+	[COUNT_VERDICT + PACKET_FRAGMENT] = "later_fragment",
+	[COUNT_VERDICT + PACKET_TRUNCATED] = "truncated",
+	[COUNT_VERDICT + PACKET_BAD_IP] = "bad_ip_header",
+	[COUNT_VERDICT + PACKET_BAD_LENGTH] = "bad_length",
+	[COUNT_VERDICT + PACKET_BAD_TCP] = "bad_tcp_header",
+	[COUNT_VERDICT + PACKET_MANY_TAGS] = "too_many_vlan_tags",
+	[COUNT_VERDICT + PACKET_DEEP_CHAIN] = "too_many_extension_headers",
+	[COUNT_ESTABLISHED] = "established",
+	[COUNT_CLOSES] = "closes_begun",
+	[COUNT_CLOSED] = "established_closed",
+	[COUNT_STRAY_RST] = "stray_rst",
+	[COUNT_STRAY] = "stray",
+	[COUNT_LATE] = "late_segments",
+	[COUNT_CONTRADICTORY] = "contradictory",
+	[COUNT_RING_FULL] = "ring_full",
+	[COUNT_UNPROVEN_EVICTED] = "unproven_evicted",
+	[COUNT_RECORDS_LOST] = "records_lost",
+	[COUNT_ESTABLISHED_FULL] = "established_full",
+	[COUNT_CLOSING_FULL] = "closing_full",
+	[COUNT_MIDSTREAM_FULL] = "midstream_full",
+	[COUNT_IDLE_FORGOTTEN] = "idle_forgotten",
+	[COUNT_TRAFFIC_FULL] = "traffic_full",
+	[COUNT_CONTENDED] = "contended",
+};
+
+uint64_t counters_lost(const uint64_t counters[COUNTERS])
+{
+	return counters[COUNT_RECORDS_LOST] + counters[COUNT_CLOSING_FULL] + counters[COUNT_MIDSTREAM_FULL] +
+	       counters[COUNT_ESTABLISHED_FULL] + counters[COUNT_CONTENDED];
+}

@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The record of one connection, as it is reported: verdict.c makes it from a flow, filters and formats read it.
+ * Nothing below here knows of packets, maps or files.
+ */
+#ifndef TCPFIN_RECORD_H
+#define TCPFIN_RECORD_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "bpf/core/flow_event.h"
+#include "bpf/core/traffic.h"
+
+enum role { SOURCE, DESTINATION, BOTH, NOBODY }; /* NOBODY prints as null or "unknown" */
+
+enum outcome {
+	OUTCOME_GRACEFUL,
+	OUTCOME_RESET,
+	OUTCOME_REFUSED,
+	OUTCOME_HANDSHAKE_RESET,
+	OUTCOME_UNANSWERED,
+	OUTCOME_UNFINISHED,
+	OUTCOME_OPEN,
+	OUTCOME_UNKNOWN,
+	OUTCOMES
+};
+
+enum pattern { PATTERN_NONE, PATTERN_FOUR_WAY, PATTERN_THREE_WAY, PATTERN_SIMULTANEOUS };
+
+enum tcp_state {
+	STATE_UNKNOWN,
+	STATE_CLOSED,
+	STATE_SYN_SENT,
+	STATE_SYN_RECEIVED,
+	STATE_ESTABLISHED,
+	STATE_FIN_WAIT_1,
+	STATE_FIN_WAIT_2,
+	STATE_CLOSE_WAIT,
+	STATE_CLOSING,
+	STATE_LAST_ACK,
+	STATE_TIME_WAIT,
+	TCP_STATES
+};
+
+/* The step that an unfinished close waits for, and who must take it. */
+enum missing {
+	MISSING_NOTHING,
+	MISSING_SOURCE_ACK,
+	MISSING_DESTINATION_ACK,
+	MISSING_SOURCE_FIN,
+	MISSING_DESTINATION_FIN
+};
+
+/* Where the connection was when the RST came. */
+enum phase { PHASE_NONE, PHASE_HANDSHAKE, PHASE_ESTABLISHED, PHASE_HALF_CLOSED, PHASE_CLOSING, PHASE_CLOSED };
+
+enum timing {
+	T_SYN_TO_SYNACK,
+	T_SYNACK_TO_ACK,
+	T_INITIAL_RTT,
+	T_FIN_TO_ACK,
+	T_HALF_CLOSED,
+	T_PEER_FIN_TO_ACK,
+	T_CLOSE,
+	T_LIFETIME,
+	TIMINGS
+};
+
+/* Steps of the close and the segments they were read from. */
+enum evidence_step {
+	EVIDENCE_FIN,
+	EVIDENCE_FIN_ACK,
+	EVIDENCE_PEER_FIN,
+	EVIDENCE_PEER_FIN_ACK,
+	EVIDENCE_RESET,
+	EVIDENCES
+};
+
+#define RECORD_SEGMENTS (FLOW_LOG_HANDSHAKE + FLOW_LOG_CLOSING)
+#define TIMING_UNSEEN (-1) /* of timings: the step was not seen; prints as null */
+#define NUMBER_UNSEEN (-1) /* of other numbers */
+
+struct record_end {
+	uint8_t ip[16]; /* network byte order; IPv4 uses the first four */
+	uint16_t port;  /* host byte order */
+	int64_t bytes;  /* payload sent, by sequence numbers modulo 2^32; NUMBER_UNSEEN */
+	enum tcp_state state;
+	int wscale; /* shift count, NUMBER_UNSEEN where not offered or not seen */
+	unsigned fin_retransmits;
+};
+
+/* How an end was closed; HOW_UNKNOWN: it is not closed, or is on another host. */
+enum how { HOW_UNKNOWN, HOW_CLOSE, HOW_SHUTDOWN, HOW_EXIT, HOW_ABORT, HOW_KERNEL };
+
+#define RECORD_STEPS 5
+
+struct process;
+
+/* The socket of an end that is on this host. */
+struct record_socket {
+	bool known; /* its changes of state were seen */
+	enum how how;
+	uint32_t pid, uid; /* who closed, not with HOW_UNKNOWN and HOW_KERNEL */
+	uint64_t cgroup;   /* likewise */
+	char name[16];     /* likewise; bytes from outside */
+	const struct process
+		*holder;  /* who held it at the start, where nobody is known to have closed; the source owns it */
+	unsigned holders; /* likewise: how many processes did */
+	uint32_t netns;   /* inode number */
+	int64_t unread_bytes, unsent_bytes; /* at the close; NUMBER_UNSEEN before it */
+	int64_t close_to_fin;               /* ns from the call to the FIN here on the wire, TIMING_UNSEEN */
+	int64_t peer_fin_to_close; /* ns from the other end's FIN here on the wire to the call, TIMING_UNSEEN */
+	int64_t srtt;              /* ns, TIMING_UNSEEN */
+	uint32_t retransmits;      /* of the whole connection */
+	int64_t reset_received;    /* ns since the connection's first segment: it acted on an RST; TIMING_UNSEEN */
+	struct {
+		int64_t t; /* ns since the connection's first segment; a call may come before it */
+		enum tcp_state state;
+	} steps[RECORD_STEPS]; /* states that it entered, from the close on */
+	unsigned step_count;
+};
+
+/* Is it known which process closed? */
+static inline bool closed_by_process(const struct record_socket *s)
+{
+	return s->how != HOW_UNKNOWN && s->how != HOW_KERNEL;
+}
+
+struct record_segment {
+	uint64_t t; /* ns since the connection's first segment */
+	enum role from;
+	uint8_t flags;
+	uint8_t mark; /* SEGMENT_ bits */
+	uint32_t raw_seq, raw_ack;
+	uint32_t seq, ack; /* relative as Wireshark shows them */
+	uint32_t len, count;
+	uint16_t win; /* as in the header */
+	uint8_t ttl;
+	uint16_t ip_id;
+};
+
+/* With --all-segments: what a side sent. */
+struct record_traffic {
+	uint64_t packets;
+	uint64_t bytes;       /* payload, retransmissions included */
+	uint64_t retransmits; /* segments with payload that had been sent before, or was overtaken */
+	uint64_t retransmitted_bytes;
+	int64_t last_data; /* ns since the connection's first segment, NUMBER_UNSEEN without payload */
+	struct {
+		uint32_t count;
+		uint8_t flags;
+	} run[TRAFFIC_RUNS]; /* segments with the same flags, in order */
+	unsigned run_count;
+	uint32_t runs_lost; /* segments behind the last run */
+};
+
+struct record {
+	const char *interface;     /* NULL for a capture file; owned by the source */
+	int family;                /* 4 or 6 */
+	int vlan[PACKET_MAX_TAGS]; /* outer first; -1 where none */
+	struct record_end end[2];  /* by role: SOURCE, DESTINATION */
+	uint64_t start, finish;    /* wall clock, ns since 1970: first segment, last step of the verdict */
+
+	enum outcome outcome;
+	enum pattern pattern;
+	enum role closer;    /* NOBODY: unknown */
+	enum role time_wait; /* NOBODY: nobody holds it, or unknown */
+	enum missing missing;
+	struct {
+		enum role by; /* NOBODY without an RST */
+		enum phase phase;
+		enum reset_validity validity;
+		uint8_t mptcp;      /* subtype of the MPTCP option, SEGMENT_NO_MPTCP */
+		unsigned ignored;   /* RSTs that their receiver did not act on */
+		const char *reason; /* the sending kernel's word for it; NULL: unknown. Owned by the source */
+		bool ttl_differs;   /* its TTL is not that of the same side's handshake */
+	} reset;
+	bool late_reset;
+	bool midstream;       /* the handshake was not seen: who is source is a guess, or known from this host */
+	bool fin_original[2]; /* by role: the first copy of its FIN was surely the original */
+	bool bytes_approximate;
+	int64_t timing[TIMINGS]; /* ns, TIMING_UNSEEN */
+	unsigned syn_retransmits, synack_retransmits;
+	int64_t half_closed_bytes; /* NUMBER_UNSEEN */
+	int completeness;          /* Wireshark's tcp.completeness */
+	const char *conn_state;    /* Zeek's */
+	char history[24];          /* Zeek's, upper case: source */
+
+	bool counted; /* traffic is known */
+	int64_t idle; /* ns from the last payload, or the handshake, to the first step of the close; TIMING_UNSEEN */
+
+	struct record_socket socket[2]; /* by role */
+
+	int evidence[EVIDENCES]; /* index into segments, -1 where not seen or not in the log */
+	struct record_segment segments[RECORD_SEGMENTS];
+	unsigned segment_count;
+	uint32_t segments_lost;
+	struct record_traffic traffic[2]; /* by role; only if `counted` */
+};
+
+/*
+ * Names as the contract has them ("four_way", "TIME-WAIT", "source" ...). Never NULL, but for values that print as
+ * null: PATTERN_NONE, MISSING_NOTHING, PHASE_NONE, NOBODY, STATE_UNKNOWN.
+ */
+const char *outcome_name(enum outcome outcome);
+const char *pattern_name(enum pattern pattern);
+const char *role_name(enum role role);
+const char *state_name(enum tcp_state state);
+const char *missing_name(enum missing missing);
+/* NULL for HOW_UNKNOWN. */
+const char *how_name(enum how how);
+const char *phase_name(enum phase phase);
+const char *validity_name(enum reset_validity validity);
+const char *timing_name(enum timing timing);
+/* "fastclose" or "reset"; NULL for other MPTCP subtypes. */
+const char *mptcp_name(uint8_t subtype);
+
+/* tcpdump's letters for TCP flags: "S", "S.", "F.", "P.", ".", "R" ...; "none" without any. buf: at least 10 bytes. */
+const char *flags_text(uint8_t flags, char buf[10]);
+
+#endif

@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * The words of the contract, each spelled in this one place. Users and tests rely on them: they never change.
+ */
+#include "user/record/record.h"
+
+#include <stddef.h>
+
+const char *outcome_name(enum outcome outcome)
+{
+	static const char *const names[OUTCOMES] = {
+		[OUTCOME_GRACEFUL] = "graceful",
+		[OUTCOME_RESET] = "reset",
+		[OUTCOME_REFUSED] = "refused",
+		[OUTCOME_HANDSHAKE_RESET] = "handshake_reset",
+		[OUTCOME_UNANSWERED] = "unanswered",
+		[OUTCOME_UNFINISHED] = "unfinished",
+		[OUTCOME_OPEN] = "open",
+		[OUTCOME_UNKNOWN] = "unknown",
+	};
+
+	return names[outcome];
+}
+
+const char *pattern_name(enum pattern pattern)
+{
+	static const char *const names[] = {
+		[PATTERN_NONE] = NULL,
+		[PATTERN_FOUR_WAY] = "four_way",
+		[PATTERN_THREE_WAY] = "three_way",
+		[PATTERN_SIMULTANEOUS] = "simultaneous",
+	};
+
+	return names[pattern];
+}
+
+const char *role_name(enum role role)
+{
+	static const char *const names[] = {
+		[SOURCE] = "source",
+		[DESTINATION] = "destination",
+		[BOTH] = "both",
+		[NOBODY] = NULL,
+	};
+
+	return names[role];
+}
+
+/* RFC 9293 section 3.3.2 */
+const char *state_name(enum tcp_state state)
+{
+	static const char *const names[TCP_STATES] = {
+		[STATE_UNKNOWN] = NULL,
+		[STATE_CLOSED] = "CLOSED",
+		[STATE_SYN_SENT] = "SYN-SENT",
+		[STATE_SYN_RECEIVED] = "SYN-RECEIVED",
+		[STATE_ESTABLISHED] = "ESTABLISHED",
+		[STATE_FIN_WAIT_1] = "FIN-WAIT-1",
+		[STATE_FIN_WAIT_2] = "FIN-WAIT-2",
+		[STATE_CLOSE_WAIT] = "CLOSE-WAIT",
+		[STATE_CLOSING] = "CLOSING",
+		[STATE_LAST_ACK] = "LAST-ACK",
+		[STATE_TIME_WAIT] = "TIME-WAIT",
+	};
+
+	return names[state];
+}
+
+const char *missing_name(enum missing missing)
+{
+	static const char *const names[] = {
+		[MISSING_NOTHING] = NULL,
+		[MISSING_SOURCE_ACK] = "source_ack",
+		[MISSING_DESTINATION_ACK] = "destination_ack",
+		[MISSING_SOURCE_FIN] = "source_fin",
+		[MISSING_DESTINATION_FIN] = "destination_fin",
+	};
+
+	return names[missing];
+}
+
+const char *how_name(enum how how)
+{
+	static const char *const names[] = {
+		[HOW_UNKNOWN] = NULL, [HOW_CLOSE] = "close", [HOW_SHUTDOWN] = "shutdown",
+		[HOW_EXIT] = "exit",  [HOW_ABORT] = "abort", [HOW_KERNEL] = "kernel",
+	};
+
+	return names[how];
+}
+
+const char *phase_name(enum phase phase)
+{
+	static const char *const names[] = {
+		[PHASE_NONE] = NULL,
+		[PHASE_HANDSHAKE] = "handshake",
+		[PHASE_ESTABLISHED] = "established",
+		[PHASE_HALF_CLOSED] = "half_closed",
+		[PHASE_CLOSING] = "closing",
+		[PHASE_CLOSED] = "closed",
+	};
+
+	return names[phase];
+}
+
+const char *validity_name(enum reset_validity validity)
+{
+	static const char *const names[] = {
+		[RESET_UNKNOWN] = "unknown",
+		[RESET_EXACT] = "exact",
+		[RESET_IN_WINDOW] = "in_window",
+		[RESET_OUT_OF_WINDOW] = "out_of_window",
+	};
+
+	return names[validity];
+}
+
+const char *timing_name(enum timing timing)
+{
+	static const char *const names[TIMINGS] = {
+		[T_SYN_TO_SYNACK] = "syn_to_synack",
+		[T_SYNACK_TO_ACK] = "synack_to_ack",
+		[T_INITIAL_RTT] = "initial_rtt",
+		[T_FIN_TO_ACK] = "fin_to_ack",
+		[T_HALF_CLOSED] = "half_closed",
+		[T_PEER_FIN_TO_ACK] = "peer_fin_to_ack",
+		[T_CLOSE] = "close",
+		[T_LIFETIME] = "lifetime",
+	};
+
+	return names[timing];
+}
+
+/* What the MPTCP option of an RST says (RFC 8684 sections 3.5 and 3.6); NULL for subtypes that end nothing. */
+const char *mptcp_name(uint8_t subtype)
+{
+	return subtype == 7 ? "fastclose" : subtype == 8 ? "reset" : NULL;
+}
+
+const char *flags_text(uint8_t flags, char buf[10])
+{
+	static const char letters[] = "FSRP.UEW"; /* from bit 0 on, which is tcpdump's order too */
+	char *p = buf;
+
+	if (!flags)
+		return "none";
+	for (unsigned left = flags; left; left &= left - 1)
+		*p++ = letters[__builtin_ctz(left)];
+	*p = '\0';
+	return buf;
+}

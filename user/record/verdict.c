@@ -1,0 +1,822 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * The decision table: each function answers one question about a connection from its facts.
+ */
+#include <stddef.h>
+#include <string.h>
+
+#include "user/base/address.h"
+#include "user/record/verdict.h"
+
+/* The flow with its sides by role: role R's facts are at side[R == SOURCE ? source : !source]. */
+struct facts {
+	const struct flow_key *key;
+	const struct flow *flow;
+	unsigned source; /* side that is the source */
+};
+
+static const struct flow_side *side_of(const struct facts *c, enum role role)
+{
+	return &c->flow->side[role == SOURCE ? c->source : !c->source];
+}
+
+static enum role role_of(const struct facts *c, unsigned side)
+{
+	return side == c->source ? SOURCE : DESTINATION;
+}
+
+static enum role other(enum role role)
+{
+	return role == SOURCE ? DESTINATION : SOURCE;
+}
+
+static bool has(const struct facts *c, enum role role, unsigned bits)
+{
+	return (side_of(c, role)->seen & bits) == bits;
+}
+
+static bool in_state(const struct facts *c, unsigned bits)
+{
+	return c->flow->state & bits;
+}
+
+/* Was the connection open? A source that acknowledges what we never saw has had its answer. */
+static bool was_open(const struct facts *c)
+{
+	return in_state(c, FLOW_PROVEN | FLOW_MIDSTREAM) ||
+	       (!(c->flow->open.seen & OPEN_SYNACK) && has(c, SOURCE, SIDE_ACK));
+}
+
+/* ---- who is who ---- */
+
+/*
+ * Without a handshake, and where no socket of this host tells either, the side with the lower port is taken for the
+ * server; between equal ports, the one that closes.
+ */
+static unsigned find_source(const struct flow_key *key, const struct flow *f, unsigned opener)
+{
+	if (f->open.seen)
+		return f->open.source & 1;
+	if (opener)
+		return opener - 1;
+	if (key->port[0] != key->port[1])
+		return key->port[0] < key->port[1];
+	return f->side[1].seen & SIDE_FIN && (!(f->side[0].seen & SIDE_FIN) || f->side[1].t_fin < f->side[0].t_fin);
+}
+
+/* ---- who closed, and how ---- */
+
+/* Did the first copy of `role`'s FIN acknowledge the other's FIN? Then it was sent after that one had arrived. */
+static bool fin_answers(const struct facts *c, enum role role)
+{
+	return side_of(c, role)->fin_ack == side_of(c, other(role))->fin_end;
+}
+
+static enum role first_fin(const struct facts *c)
+{
+	bool source = has(c, SOURCE, SIDE_FIN), destination = has(c, DESTINATION, SIDE_FIN);
+
+	if (!source || !destination)
+		return source ? SOURCE : destination ? DESTINATION : NOBODY;
+	if (fin_answers(c, SOURCE) != fin_answers(c, DESTINATION))
+		return fin_answers(c, SOURCE) ? DESTINATION : SOURCE;
+	if (!fin_answers(c, SOURCE))
+		return BOTH;
+	return side_of(c, SOURCE)->t_fin <= side_of(c, DESTINATION)->t_fin ? SOURCE : DESTINATION;
+}
+
+static enum role closer(const struct facts *c)
+{
+	enum role fin = first_fin(c);
+
+	if (fin != NOBODY || !in_state(c, FLOW_RESET))
+		return fin;
+	return role_of(c, c->flow->reset.side);
+}
+
+static enum pattern pattern(const struct facts *c, enum role first)
+{
+	if (first == BOTH)
+		return PATTERN_SIMULTANEOUS;
+	return has(c, other(first), SIDE_FIN_ANSWERS) ? PATTERN_THREE_WAY : PATTERN_FOUR_WAY;
+}
+
+/* A FIN was sent again and nobody answered: the silence is not only ours. */
+static bool waits_in_vain(const struct facts *c)
+{
+	for (enum role role = SOURCE; role <= DESTINATION; role++)
+		if (has(c, role, SIDE_FIN) && !has(c, role, SIDE_FIN_ACKED) && side_of(c, role)->fin_copies)
+			return true;
+	return false;
+}
+
+static enum outcome outcome(const struct facts *c, enum report_reason reason)
+{
+	const struct flow *f = c->flow;
+	bool answered = f->open.seen & OPEN_SYNACK;
+
+	if (in_state(c, FLOW_GRACEFUL))
+		return OUTCOME_GRACEFUL;
+	if (in_state(c, FLOW_RESET)) {
+		if (was_open(c))
+			return OUTCOME_RESET;
+		return answered || role_of(c, f->reset.side) == SOURCE ? OUTCOME_HANDSHAKE_RESET : OUTCOME_REFUSED;
+	}
+	if (in_state(c, FLOW_REPLACED) && !in_state(c, FLOW_BEGUN))
+		return OUTCOME_UNKNOWN;
+	if (in_state(c, FLOW_BEGUN)) {
+		if (!in_state(c, FLOW_PROVEN))
+			return OUTCOME_UNKNOWN; /* one direction only was seen */
+		return reason == REPORT_ENDED || waits_in_vain(c) ? OUTCOME_UNFINISHED : OUTCOME_UNKNOWN;
+	}
+	if (in_state(c, FLOW_PROVEN))
+		return OUTCOME_OPEN;
+	return was_open(c) ? OUTCOME_UNKNOWN : OUTCOME_UNANSWERED;
+}
+
+/* The first step that the close still waits for. */
+static enum missing missing(const struct facts *c)
+{
+	enum role first = first_fin(c), second;
+
+	if (in_state(c, FLOW_DONE))
+		return MISSING_NOTHING;
+	if (first == NOBODY) {
+		if (!in_state(c, FLOW_PROVEN | FLOW_MIDSTREAM) && c->flow->open.seen & OPEN_SYNACK)
+			return MISSING_SOURCE_ACK; /* of the SYN-ACK */
+		return MISSING_NOTHING;
+	}
+	if (first == BOTH)
+		first = has(c, SOURCE, SIDE_FIN_ACKED) ? DESTINATION : SOURCE;
+	second = other(first);
+	if (!has(c, first, SIDE_FIN_ACKED))
+		return first == SOURCE ? MISSING_DESTINATION_ACK : MISSING_SOURCE_ACK;
+	if (!has(c, second, SIDE_FIN))
+		return first == SOURCE ? MISSING_DESTINATION_FIN : MISSING_SOURCE_FIN;
+	return first == SOURCE ? MISSING_SOURCE_ACK : MISSING_DESTINATION_ACK;
+}
+
+/* RFC 9293 section 3.3.2, as far as the wire shows it. */
+static enum tcp_state state_before_close(const struct facts *c, enum role role)
+{
+	const struct flow_open *o = &c->flow->open;
+
+	if (in_state(c, FLOW_PROVEN | FLOW_MIDSTREAM))
+		return STATE_ESTABLISHED;
+	if (role == SOURCE)
+		return has(c, SOURCE, SIDE_ACK) ? STATE_ESTABLISHED : STATE_SYN_SENT;
+	return o->seen & OPEN_SYNACK ? STATE_SYN_RECEIVED : STATE_UNKNOWN;
+}
+
+static enum tcp_state state(const struct facts *c, enum role role)
+{
+	bool sent = has(c, role, SIDE_FIN), acked = has(c, role, SIDE_FIN_ACKED);
+	bool got = has(c, other(role), SIDE_FIN_ACKED); /* it acknowledged the other's FIN, so it had it */
+
+	if (in_state(c, FLOW_RESET | FLOW_LATE_RESET))
+		return STATE_CLOSED;
+	if (!sent)
+		return got ? STATE_CLOSE_WAIT : state_before_close(c, role);
+	if (!got)
+		return acked ? STATE_FIN_WAIT_2 : STATE_FIN_WAIT_1;
+	if (fin_answers(c, role) && !(fin_answers(c, other(role)) && first_fin(c) == role))
+		return acked ? STATE_CLOSED : STATE_LAST_ACK;
+	return acked ? STATE_TIME_WAIT : STATE_CLOSING;
+}
+
+/* A reset afterwards leaves no TIME-WAIT: its holder sent it, having none, or was killed by it (RFC 1337). */
+static enum role time_wait(const struct facts *c)
+{
+	return in_state(c, FLOW_GRACEFUL) && !in_state(c, FLOW_LATE_RESET) ? first_fin(c) : NOBODY;
+}
+
+static enum phase reset_phase(const struct facts *c)
+{
+	unsigned fins = has(c, SOURCE, SIDE_FIN) + has(c, DESTINATION, SIDE_FIN);
+
+	if (in_state(c, FLOW_LATE_RESET))
+		return PHASE_CLOSED;
+	if (!was_open(c))
+		return PHASE_HANDSHAKE;
+	return fins == 0 ? PHASE_ESTABLISHED : fins == 1 ? PHASE_HALF_CLOSED : PHASE_CLOSING;
+}
+
+/* It was judged by the handshake's numbers, as far as that was seen: they say little where the connection was open. */
+static enum reset_validity reset_validity(const struct facts *c)
+{
+	const struct flow_reset *reset = &c->flow->reset;
+	const struct flow_side *by = &c->flow->side[reset->side & 1];
+
+	if (in_state(c, FLOW_PROVEN | FLOW_MIDSTREAM) || !was_open(c))
+		return reset->validity;
+	return by->seen & SIDE_END && by->end == reset->seq ? RESET_EXACT : RESET_UNKNOWN;
+}
+
+static void judge_reset(struct record *r, const struct facts *c)
+{
+	const struct flow_reset *reset = &c->flow->reset;
+	uint8_t ttl = c->flow->open.ttl[reset->side & 1];
+
+	r->reset.by = NOBODY;
+	r->reset.mptcp = SEGMENT_NO_MPTCP;
+	r->reset.ignored = c->flow->open.resets_ignored;
+	r->late_reset = in_state(c, FLOW_LATE_RESET);
+	if (!in_state(c, FLOW_RESET | FLOW_LATE_RESET))
+		return;
+	r->reset.by = role_of(c, reset->side);
+	r->reset.phase = reset_phase(c);
+	r->reset.validity = reset_validity(c);
+	r->reset.mptcp = reset->mptcp;
+	r->reset.ttl_differs = ttl && ttl != reset->ttl;
+}
+
+/* ---- times ---- */
+
+/* From a to b; never negative: a capture may hold packets out of time order. */
+static int64_t span(uint64_t a, uint64_t b)
+{
+	return b > a ? (int64_t)(b - a) : 0;
+}
+
+static void time_opening(struct record *r, const struct flow_open *o)
+{
+	bool syn = o->seen & OPEN_SYN, synack = o->seen & OPEN_SYNACK, ack = o->seen & OPEN_ACK;
+
+	if (syn && synack)
+		r->timing[T_SYN_TO_SYNACK] = span(o->t_syn, o->t_synack);
+	if (synack && ack)
+		r->timing[T_SYNACK_TO_ACK] = span(o->t_synack, o->t_ack);
+	if (syn && ack)
+		r->timing[T_INITIAL_RTT] = span(o->t_syn, o->t_ack);
+}
+
+static uint64_t last_step(const struct facts *c)
+{
+	return in_state(c, FLOW_DONE) ? flow_end_time(c->flow) : c->flow->t_last;
+}
+
+static void time_close(struct record *r, const struct facts *c, uint64_t end)
+{
+	enum role first = r->closer == BOTH ? SOURCE : first_fin(c);
+	const struct flow_side *active, *passive;
+	uint64_t begin;
+
+	if (first == NOBODY)
+		return;
+	active = side_of(c, first);
+	passive = side_of(c, other(first));
+	if (active->seen & SIDE_FIN_ACKED)
+		r->timing[T_FIN_TO_ACK] = span(active->t_fin, active->t_fin_acked);
+	if (active->seen & SIDE_FIN_ACKED && passive->seen & SIDE_FIN && r->closer != BOTH)
+		r->timing[T_HALF_CLOSED] = span(active->t_fin_acked, passive->t_fin);
+	if (passive->seen & SIDE_FIN_ACKED)
+		r->timing[T_PEER_FIN_TO_ACK] = span(passive->t_fin, passive->t_fin_acked);
+	begin = passive->seen & SIDE_FIN && passive->t_fin < active->t_fin ? passive->t_fin : active->t_fin;
+	if (in_state(c, FLOW_DONE))
+		r->timing[T_CLOSE] = span(begin, end);
+}
+
+/* ---- numbers ---- */
+
+static bool isn_known(const struct facts *c, enum role role)
+{
+	return c->flow->open.seen & OPEN_SYNACK || (role == SOURCE && c->flow->open.seen & OPEN_SYN);
+}
+
+static uint32_t isn(const struct facts *c, enum role role)
+{
+	return c->flow->open.isn[role == SOURCE ? c->source : !c->source];
+}
+
+/* Sequence number behind the last payload byte of the side; false where nothing tells. */
+static bool last_byte(const struct facts *c, enum role role, uint32_t *end)
+{
+	const struct flow_side *me = side_of(c, role), *peer = side_of(c, other(role));
+	const struct flow_reset *reset = &c->flow->reset;
+
+	if (me->seen & SIDE_FIN)
+		*end = me->fin_end - 1;
+	else if (in_state(c, FLOW_RESET) && in_state(c, FLOW_PROVEN) && role_of(c, reset->side) == role &&
+		 reset->validity != RESET_IN_WINDOW) /* that is a guess of somebody's */
+		*end = me->seen & SIDE_END ? seq_max(me->end, reset->seq) : reset->seq;
+	else if (me->seen & SIDE_END)
+		*end = me->end;
+	else if (peer->seen & SIDE_ACK)
+		*end = peer->ack;
+	else
+		return false;
+	return true;
+}
+
+static int64_t bytes_sent(const struct facts *c, enum role role)
+{
+	uint32_t end;
+
+	if (!isn_known(c, role) || !last_byte(c, role, &end))
+		return NUMBER_UNSEEN;
+	return end - (isn(c, role) + 1);
+}
+
+/*
+ * Sequence numbers tell bytes modulo 2^32. More cannot be excluded where the lifetime has room for that many of the
+ * largest windows that the two could have offered.
+ */
+static bool may_have_wrapped(const struct record *r)
+{
+	double rtt = r->timing[T_INITIAL_RTT] > 0 ? (double)r->timing[T_INITIAL_RTT] : 1;
+	double window = 0;
+
+	if (r->timing[T_INITIAL_RTT] == TIMING_UNSEEN || r->timing[T_LIFETIME] <= 0)
+		return false;
+	for (int i = 0; i < 2; i++) {
+		double w = (double)(65535ULL << (r->end[i].wscale > 0 ? r->end[i].wscale : 0));
+
+		window = w > window ? w : window;
+	}
+	return (double)r->timing[T_LIFETIME] / rtt * window > 4294967296.0;
+}
+
+static int64_t bytes_half_closed(const struct facts *c, enum role first)
+{
+	const struct flow_side *passive;
+	uint32_t end;
+
+	if (first == NOBODY || first == BOTH || !has(c, first, SIDE_FIN_ACKED))
+		return NUMBER_UNSEEN;
+	passive = side_of(c, other(first));
+	if (!last_byte(c, other(first), &end))
+		return NUMBER_UNSEEN;
+	return seq_after(end, passive->end_at_ack) ? (int64_t)(end - passive->end_at_ack) : 0;
+}
+
+static bool carried_data(const struct record *r)
+{
+	if (r->end[SOURCE].bytes > 0 || r->end[DESTINATION].bytes > 0)
+		return true;
+	for (unsigned i = 0; i < r->segment_count; i++)
+		if (r->segments[i].len > 0)
+			return true;
+	return false;
+}
+
+/* The value of Wireshark's tcp.completeness: 1 SYN, 2 SYN-ACK, 4 ACK, 8 data, 16 FIN, 32 RST. */
+static int completeness(const struct record *r, const struct facts *c)
+{
+	const struct flow_open *o = &c->flow->open;
+	int value = 0;
+
+	if (o->seen & OPEN_SYN)
+		value |= 1;
+	if (o->seen & OPEN_SYNACK)
+		value |= 2;
+	if (o->seen & OPEN_ACK)
+		value |= 4;
+	if (carried_data(r))
+		value |= 8;
+	if ((c->flow->side[0].seen | c->flow->side[1].seen) & SIDE_FIN)
+		value |= 16;
+	if (in_state(c, FLOW_RESET | FLOW_LATE_RESET) || o->resets_ignored)
+		value |= 32;
+	for (unsigned i = 0; i < r->segment_count; i++) {
+		const struct record_segment *s = &r->segments[i];
+
+		if ((s->flags & (TCP_SYN | TCP_ACK)) == TCP_ACK)
+			value |= 4;
+		if (s->flags & TCP_RST)
+			value |= 32;
+		if ((s->flags & (TCP_FIN | TCP_ACK)) == (TCP_FIN | TCP_ACK))
+			value |= 16;
+	}
+	return value;
+}
+
+/* Zeek's conn_state (base/protocols/conn). */
+static const char *conn_state(const struct facts *c)
+{
+	unsigned seen = c->flow->open.seen;
+	bool fin[2] = {has(c, SOURCE, SIDE_FIN), has(c, DESTINATION, SIDE_FIN)};
+	bool reset = in_state(c, FLOW_RESET), by_source = reset && role_of(c, c->flow->reset.side) == SOURCE;
+
+	if (!(seen & OPEN_SYN)) {
+		if (seen & OPEN_SYNACK && !in_state(c, FLOW_PROVEN))
+			return reset && !by_source ? "RSTRH" : fin[DESTINATION] ? "SHR" : "OTH";
+		return "OTH";
+	}
+	if (!(seen & OPEN_SYNACK)) {
+		if (reset)
+			return by_source ? "RSTOS0" : "REJ";
+		return fin[SOURCE] ? "SH" : "S0";
+	}
+	if (reset)
+		return by_source ? "RSTO" : "RSTR";
+	if (fin[SOURCE] && fin[DESTINATION])
+		return "SF";
+	return fin[SOURCE] ? "S2" : fin[DESTINATION] ? "S3" : "S1";
+}
+
+/* ---- the segments ---- */
+
+/*
+ * What relative numbers count from: the ISN, or one below the lowest number seen. (Wireshark takes the first one seen, but
+ * of folded ACKs the list has the last.)
+ */
+static uint32_t relative_base(const struct facts *c, enum role role, const struct flow_segment *log, unsigned n)
+{
+	unsigned side = role == SOURCE ? c->source : !c->source;
+	bool found = false;
+	uint32_t lowest = 1;
+
+	if (isn_known(c, role))
+		return isn(c, role);
+	for (unsigned i = 0; i < n; i++) {
+		uint32_t number = log[i].side == side ? log[i].seq : log[i].ack;
+
+		if (log[i].side != side && !(log[i].flags & TCP_ACK))
+			continue;
+		if (!found || seq_after(lowest, number))
+			lowest = number;
+		found = true;
+	}
+	return lowest - 1;
+}
+
+/* Was it believed when it came, until a later segment showed that its receiver had not acted on it? */
+static bool disproved(const struct facts *c, const struct flow_segment *e)
+{
+	const struct flow_side *side = &c->flow->side[e->side & 1];
+
+	if (e->flags & TCP_RST)
+		return !in_state(c, FLOW_RESET | FLOW_LATE_RESET) || e->time < c->flow->reset.time;
+	return e->flags & TCP_FIN && (side->seen & (SIDE_FIN | SIDE_FIN_PARTIAL)) == SIDE_FIN &&
+	       e->seq + e->len + 1 != side->fin_end;
+}
+
+static void copy_segments(struct record *r, const struct facts *c, const struct flow_segment *log, unsigned n)
+{
+	uint32_t base[2];
+
+	base[SOURCE] = relative_base(c, SOURCE, log, n);
+	base[DESTINATION] = relative_base(c, DESTINATION, log, n);
+	for (unsigned i = 0; i < n; i++) {
+		struct record_segment *s = &r->segments[i];
+		const struct flow_segment *e = &log[i];
+
+		s->t = span(c->flow->t_first, e->time);
+		s->from = role_of(c, e->side);
+		s->flags = e->flags;
+		s->mark = disproved(c, e) ? e->mark | SEGMENT_IGNORED : e->mark;
+		s->raw_seq = e->seq;
+		s->raw_ack = e->ack;
+		s->seq = e->seq - base[s->from];
+		s->ack = e->flags & TCP_ACK ? e->ack - base[other(s->from)] : 0;
+		s->len = e->len;
+		s->count = e->count;
+		s->win = e->win;
+		s->ttl = e->ttl;
+		s->ip_id = e->ip_id;
+	}
+	r->segment_count = n;
+	r->segments_lost = c->flow->lost;
+}
+
+static void sort_by_time(struct flow_segment *log, unsigned n)
+{
+	for (unsigned i = 1; i < n; i++)
+		for (unsigned j = i; j > 0 && log[j].time < log[j - 1].time; j--) {
+			struct flow_segment swap = log[j];
+
+			log[j] = log[j - 1];
+			log[j - 1] = swap;
+		}
+}
+
+/* Index of the segment of `role` at this time with these flags (and this acknowledgment, if it has one), or -1. */
+static int find_segment(const struct record *r, const struct facts *c, enum role role, uint8_t flags, uint64_t time,
+			const uint32_t *ack)
+{
+	uint64_t t = (uint64_t)span(c->flow->t_first, time);
+
+	for (unsigned i = 0; i < r->segment_count; i++) {
+		const struct record_segment *s = &r->segments[i];
+
+		if (s->from == role && (s->flags & flags) == flags && s->t == t && !(s->mark & SEGMENT_IGNORED) &&
+		    (!ack || s->raw_ack == *ack))
+			return (int)i;
+	}
+	return -1;
+}
+
+static void find_evidence(struct record *r, const struct facts *c)
+{
+	enum role first = r->closer == BOTH ? SOURCE : first_fin(c);
+
+	for (int i = 0; i < EVIDENCES; i++)
+		r->evidence[i] = -1;
+	if (in_state(c, FLOW_RESET | FLOW_LATE_RESET))
+		r->evidence[EVIDENCE_RESET] =
+			find_segment(r, c, role_of(c, c->flow->reset.side), TCP_RST, c->flow->reset.time, NULL);
+	if (first == NOBODY)
+		return;
+	for (int turn = 0; turn < 2; turn++) {
+		enum role role = turn ? other(first) : first;
+		const struct flow_side *side = side_of(c, role);
+
+		if (side->seen & SIDE_FIN)
+			r->evidence[turn ? EVIDENCE_PEER_FIN : EVIDENCE_FIN] =
+				find_segment(r, c, role, TCP_FIN, side->t_fin, NULL);
+		if (side->seen & SIDE_FIN_ACKED)
+			r->evidence[turn ? EVIDENCE_PEER_FIN_ACK : EVIDENCE_FIN_ACK] =
+				find_segment(r, c, other(role), TCP_ACK, side->t_fin_acked, &side->fin_end);
+	}
+}
+
+/* ---- Zeek's history ---- */
+
+static void history_add(struct record *r, char letter, enum role from)
+{
+	char c = from == SOURCE ? letter : (char)(letter | 0x20), *end = r->history;
+
+	while (*end && *end != c)
+		end++;
+	if (*end || end + 1 == r->history + sizeof(r->history))
+		return;
+	end[0] = c;
+	end[1] = 0;
+}
+
+/* Payload that passed unlisted between handshake and close: known from the numbers, not from segments. */
+static void history_unlisted_data(struct record *r)
+{
+	for (enum role role = SOURCE; role <= DESTINATION; role++) {
+		int64_t listed = 0;
+
+		for (unsigned i = 0; i < r->segment_count; i++)
+			if (r->segments[i].from == role && !(r->segments[i].mark & (SEGMENT_COPY | SEGMENT_IGNORED)))
+				listed += r->segments[i].len;
+		if (r->end[role].bytes > listed)
+			history_add(r, 'D', role);
+	}
+}
+
+/* Each letter once a direction, upper case for the source. */
+static void history(struct record *r, const struct facts *c)
+{
+	bool opened = !(c->flow->open.seen & OPEN_ACK);
+
+	r->history[0] = 0;
+	for (unsigned i = 0; i < r->segment_count; i++) {
+		const struct record_segment *s = &r->segments[i];
+		uint8_t flags = s->flags;
+
+		if (!opened && !(flags & TCP_SYN) && s->t > (uint64_t)span(c->flow->t_first, c->flow->open.t_ack)) {
+			history_unlisted_data(r);
+			opened = true;
+		}
+		if (flags & TCP_SYN)
+			history_add(r, flags & TCP_ACK ? 'H' : 'S', s->from);
+		else if (s->len)
+			history_add(r, 'D', s->from);
+		else if (!(flags & TCP_CONTROL) && flags & TCP_ACK)
+			history_add(r, 'A', s->from);
+		if (flags & TCP_FIN)
+			history_add(r, 'F', s->from);
+		if (flags & TCP_RST)
+			history_add(r, 'R', s->from);
+	}
+}
+
+/* ---- the traffic, with --all-segments ---- */
+
+static void copy_traffic(struct record_traffic *to, const struct traffic_side *from, uint64_t start)
+{
+	to->packets = traffic_packets(from);
+	to->bytes = traffic_bytes(from);
+	to->retransmits = from->retransmits;
+	to->retransmitted_bytes = from->retransmitted_bytes;
+	to->last_data = to->bytes ? span(start, from->t_data) : NUMBER_UNSEEN;
+	to->runs_lost = from->runs_lost;
+	to->run_count = from->runs;
+	for (unsigned i = 0; i < to->run_count; i++) {
+		to->run[i].count = from->run[i].count;
+		to->run[i].flags = from->run[i].flags;
+	}
+}
+
+/* When the first FIN or the RST that ended it came; 0 without either. */
+static uint64_t close_begins(const struct facts *c)
+{
+	uint64_t begins = 0;
+
+	for (enum role role = SOURCE; role <= DESTINATION; role++)
+		if (has(c, role, SIDE_FIN) && (!begins || side_of(c, role)->t_fin < begins))
+			begins = side_of(c, role)->t_fin;
+	return begins ? begins : in_state(c, FLOW_RESET) ? c->flow->reset.time : 0;
+}
+
+static void traffic(struct record *r, const struct facts *c, const struct traffic *t)
+{
+	uint64_t active = c->flow->open.t_ack, begins = close_begins(c);
+
+	r->idle = TIMING_UNSEEN;
+	r->counted = t;
+	if (!t)
+		return;
+	for (enum role role = SOURCE; role <= DESTINATION; role++) {
+		const struct traffic_side *side = &t->side[role == SOURCE ? c->source : !c->source];
+
+		copy_traffic(&r->traffic[role], side, c->flow->t_first);
+		if (traffic_bytes(side) && side->t_data > active)
+			active = side->t_data;
+	}
+	if (begins) /* data may go on behind the first FIN */
+		r->idle = begins > active ? (int64_t)(begins - active) : 0;
+}
+
+/* ---- this host's sockets ---- */
+
+/* The kernel's number of a state (include/net/tcp_states.h). */
+static enum tcp_state kernel_state(unsigned number)
+{
+	/* clang-format off: a row a case */
+	static const enum tcp_state states[SOCKET_STATES] = {
+		[SOCKET_ESTABLISHED] = STATE_ESTABLISHED,
+		[SOCKET_SYN_SENT] = STATE_SYN_SENT,
+		[SOCKET_SYN_RECV] = STATE_SYN_RECEIVED,
+		[SOCKET_FIN_WAIT1] = STATE_FIN_WAIT_1,
+		[SOCKET_FIN_WAIT2] = STATE_FIN_WAIT_2,
+		[SOCKET_TIME_WAIT] = STATE_TIME_WAIT,
+		[SOCKET_CLOSE] = STATE_CLOSED,
+		[SOCKET_CLOSE_WAIT] = STATE_CLOSE_WAIT,
+		[SOCKET_LAST_ACK] = STATE_LAST_ACK,
+		[SOCKET_CLOSING] = STATE_CLOSING,
+	};
+	/* clang-format on */
+
+	return number < SOCKET_STATES ? states[number] : STATE_UNKNOWN;
+}
+
+/* A process that ends asks for nothing; a file that others hold can only be shut down, or its socket destroyed. */
+static enum how how_closed(const struct socket_close *close)
+{
+	bool last = close->flags & SOCKET_LAST_HOLDER, aborted = close->to == SOCKET_CLOSE;
+
+	if (!close->to)
+		return HOW_UNKNOWN;
+	if (!(close->flags & SOCKET_PROCESS))
+		return HOW_KERNEL;
+	if (last && close->flags & SOCKET_EXITING)
+		return HOW_EXIT;
+	if (aborted && (!last || close->flags & SOCKET_LINGER_0) && close->from != SOCKET_SYN_SENT)
+		return HOW_ABORT;
+	return last ? HOW_CLOSE : HOW_SHUTDOWN;
+}
+
+static void socket_closed(struct record_socket *to, const struct facts *c, enum role role,
+			  const struct socket_close *close)
+{
+	const struct flow_side *own = side_of(c, role), *peer = side_of(c, other(role));
+
+	to->unread_bytes = close->unread;
+	to->unsent_bytes = close->unsent;
+	if (to->how == HOW_KERNEL)
+		return;
+	to->pid = close->pid;
+	to->uid = close->uid;
+	to->cgroup = close->cgroup;
+	memcpy(to->name, close->name, sizeof(to->name));
+	if (close->to != SOCKET_CLOSE && own->seen & SIDE_FIN && own->t_fin >= close->time)
+		to->close_to_fin = span(close->time, own->t_fin);
+	if (peer->seen & SIDE_FIN && close->time >= peer->t_fin)
+		to->peer_fin_to_close = span(peer->t_fin, close->time);
+}
+
+static void socket_of(struct record_socket *to, const struct facts *c, enum role role, const struct socket_story *s)
+{
+	if (!s)
+		return;
+	to->known = true;
+	to->how = how_closed(&s->close);
+	to->netns = s->netns;
+	to->unread_bytes = to->unsent_bytes = NUMBER_UNSEEN;
+	to->close_to_fin = to->peer_fin_to_close = TIMING_UNSEEN;
+	if (to->how != HOW_UNKNOWN)
+		socket_closed(to, c, role, &s->close);
+	to->srtt = s->srtt ? s->srtt * 1000LL : TIMING_UNSEEN;
+	to->retransmits = s->retransmits;
+	to->reset_received = s->reset_received ? (int64_t)(s->reset_received - c->flow->t_first) : TIMING_UNSEEN;
+	_Static_assert(SOCKET_STEPS <= RECORD_STEPS, "each has a place");
+	to->step_count = s->step_count;
+	for (unsigned i = 0; i < s->step_count; i++) {
+		to->steps[i].t = (int64_t)(s->entered[i] - c->flow->t_first);
+		to->steps[i].state = kernel_state(s->states[i]);
+	}
+}
+
+/* Who closed is better than who held it. */
+static void holder_of(struct record_socket *to, const struct verdict_holder *holder)
+{
+	if (closed_by_process(to))
+		return;
+	to->holder = holder->process;
+	to->holders = holder->holders;
+}
+
+static void sockets(struct record *r, const struct facts *c, const struct verdict_context *context)
+{
+	for (enum role role = SOURCE; role <= DESTINATION; role++) {
+		unsigned side = role == SOURCE ? c->source : !c->source;
+
+		socket_of(&r->socket[role], c, role, context->sockets.side[side]);
+		holder_of(&r->socket[role], &context->holder[side]);
+	}
+	if (r->reset.by != NOBODY)
+		r->reset.reason = context->sockets.reset_reason;
+}
+
+/* ---- all of it ---- */
+
+static void ends(struct record *r, const struct facts *c)
+{
+	const struct flow_open *o = &c->flow->open;
+
+	for (enum role role = SOURCE; role <= DESTINATION; role++) {
+		unsigned side = role == SOURCE ? c->source : !c->source;
+		struct record_end *end = &r->end[role];
+
+		address_to_bytes(end->ip, &c->key->addr[side], c->key->family);
+		end->port = c->key->port[side];
+		end->state = state(c, role);
+		end->wscale = o->wscale[side] == SEGMENT_NO_WSCALE ? NUMBER_UNSEEN : o->wscale[side];
+		end->fin_retransmits = side_of(c, role)->fin_copies;
+		end->bytes = bytes_sent(c, role);
+		r->fin_original[role] = has(c, role, SIDE_FIN | SIDE_FIN_NEXT);
+	}
+}
+
+/* What was still on its way when an RST ended the connection came too late to be part of its close. */
+static void drop_after_reset(struct flow *f)
+{
+	if (!(f->state & FLOW_RESET))
+		return;
+	for (unsigned side = 0; side < 2; side++) {
+		struct flow_side *s = &f->side[side];
+
+		if (s->seen & SIDE_FIN_ACKED && s->t_fin_acked > f->reset.time)
+			s->seen &= ~SIDE_FIN_ACKED;
+		if (!(s->seen & SIDE_FIN) || s->t_fin <= f->reset.time)
+			continue;
+		s->seen &= ~(SIDE_FIN | SIDE_FIN_ACKED | SIDE_FIN_NEXT | SIDE_FIN_ANSWERS);
+		if (s->end == s->fin_end)
+			s->end--;
+	}
+}
+
+void verdict(struct record *r, const struct flow_key *key, const struct flow *whole, const struct flow_segment *log,
+	     const struct verdict_context *context)
+{
+	struct flow decided = *whole, *f = &decided;
+	struct facts c = {.key = key, .flow = f, .source = find_source(key, f, context->opener)};
+	struct flow_segment ordered[RECORD_SEGMENTS];
+	unsigned kept = f->log_len < FLOW_LOG_CLOSING ? f->log_len : FLOW_LOG_CLOSING;
+	unsigned n = f->state & FLOW_REOPENED ? flow_handshake_log(&f->open, ordered) : 0;
+	uint64_t end;
+
+	drop_after_reset(f);
+	end = last_step(&c);
+	memset(r, 0, offsetof(struct record, segments)); /* of those, copy_segments fills as many as there are */
+	memcpy(ordered + n, log, kept * sizeof(*log));
+	n += kept;
+	if (context->order_by_time)
+		sort_by_time(ordered, n);
+	r->interface = context->interface;
+	r->family = key->family;
+	for (int i = 0; i < PACKET_MAX_TAGS; i++)
+		r->vlan[i] = f->open.vlan[i] == PACKET_NO_TAG ? -1 : f->open.vlan[i];
+	r->start = f->t_first + context->wall_offset;
+	r->finish = end + context->wall_offset;
+	r->midstream = in_state(&c, FLOW_MIDSTREAM);
+	r->outcome = outcome(&c, context->reason);
+	r->closer = closer(&c);
+	r->pattern = r->outcome == OUTCOME_GRACEFUL ? pattern(&c, r->closer) : PATTERN_NONE;
+	r->time_wait = time_wait(&c);
+	r->missing = missing(&c);
+	judge_reset(r, &c);
+	for (int i = 0; i < TIMINGS; i++)
+		r->timing[i] = TIMING_UNSEEN;
+	time_opening(r, &f->open);
+	time_close(r, &c, end);
+	if (f->open.seen & OPEN_SYN)
+		r->timing[T_LIFETIME] = span(f->open.t_syn, end);
+	ends(r, &c);
+	r->bytes_approximate = may_have_wrapped(r);
+	r->half_closed_bytes = bytes_half_closed(&c, r->closer);
+	traffic(r, &c, context->traffic);
+	sockets(r, &c, context);
+	r->syn_retransmits = f->open.syn_copies;
+	r->synack_retransmits = f->open.synack_copies;
+	copy_segments(r, &c, ordered, n);
+	find_evidence(r, &c);
+	r->completeness = completeness(r, &c);
+	r->conn_state = conn_state(&c);
+	history(r, &c);
+}

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Facts to verdict: what a flow's numbers and times mean, by the rules of RFC 9293, 5961, 6191 and 7323.
+ */
+#ifndef TCPFIN_VERDICT_H
+#define TCPFIN_VERDICT_H
+
+#include "bpf/core/traffic.h"
+#include "user/sockets/socket_holders.h"
+#include "user/record/record.h"
+#include "user/sockets/socket_table.h"
+
+/* Why a flow is reported now. */
+enum report_reason {
+	REPORT_ENDED, /* it is done, or its time is over */
+	REPORT_STOP,  /* the watch or the file ends while it goes on */
+};
+
+/* What the verdict needs to know beside the flow. */
+struct verdict_context {
+	const char *interface; /* NULL for a capture file; must outlive the record */
+	int64_t wall_offset;   /* ns to add to flow times for the wall clock */
+	enum report_reason reason;
+	const struct traffic *traffic; /* with --all-segments; NULL where it was not counted */
+	struct socket_join sockets;    /* this host's ends; empty where nothing is known */
+	struct verdict_holder {
+		const struct process *process; /* NULL: not known */
+		unsigned holders;
+	} holder[2];        /* by side: who held the sockets at the start; must outlive the record */
+	unsigned opener;    /* whom this host knows to have opened it, a side + 1: for want of a handshake; 0: nobody */
+	bool order_by_time; /* live: two CPUs may log in another order than the packets came; a file's order stands */
+};
+
+/* Fills *r completely. log: whole->log_len segments. */
+void verdict(struct record *r, const struct flow_key *key, const struct flow *whole, const struct flow_segment *log,
+	     const struct verdict_context *context);
+
+#endif

@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * A local port with a listener is the server's. Without one, a local port that connect() may choose is the client's,
+ * and where that tells nothing the lower port is the server's, as where no handshake was seen.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "user/sockets/socket_snapshot.h"
+
+static int by_port(const void *a, const void *b)
+{
+	const struct tcp_socket *x = a, *y = b;
+
+	return (int)x->local.port - (int)y->local.port;
+}
+
+static bool any_address(const struct socket_end *end)
+{
+	static const uint8_t any[16];
+
+	return !memcmp(end->ip, any, sizeof(any));
+}
+
+/* A listener on :: also takes IPv4, so the unspecified address of either family will do. */
+static bool listens_for(const struct tcp_socket *listener, const struct tcp_socket *s)
+{
+	if (any_address(&listener->local))
+		return listener->family == s->family || listener->family == 6;
+	return listener->family == s->family && !memcmp(listener->local.ip, s->local.ip, sizeof(s->local.ip));
+}
+
+static const struct tcp_socket *find_listener(const struct tcp_sockets *listeners, const struct tcp_socket *s)
+{
+	size_t low = 0, high = listeners->count;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (listeners->list[middle].local.port < s->local.port)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	for (; low < listeners->count && listeners->list[low].local.port == s->local.port; low++)
+		if (listens_for(&listeners->list[low], s))
+			return &listeners->list[low];
+	return NULL;
+}
+
+static bool local_is_source(const struct socket_snapshot *snapshot, const struct member *m)
+{
+	if (m->listener)
+		return false;
+	if (local_ports_inside(&snapshot->ports, m->socket->local.port))
+		return true;
+	return m->socket->local.port >= m->socket->peer.port;
+}
+
+static void describe(const struct socket_snapshot *snapshot, struct member *m)
+{
+	const struct socket_end *source, *destination;
+
+	m->listener = find_listener(&snapshot->listeners, m->socket);
+	m->service.family = m->socket->family;
+	m->service.local_is_source = local_is_source(snapshot, m);
+	source = m->service.local_is_source ? &m->socket->local : &m->socket->peer;
+	destination = m->service.local_is_source ? &m->socket->peer : &m->socket->local;
+	m->service.port = destination->port;
+	memcpy(m->service.source, source->ip, sizeof(source->ip));
+	memcpy(m->service.destination, destination->ip, sizeof(destination->ip));
+}
+
+static bool passes(const struct filter *filter, const struct tcp_socket *s)
+{
+	const struct filter_end ends[2] = {{s->local.ip, s->local.port}, {s->peer.ip, s->peer.port}};
+
+	return filter_passes_ends(filter, s->family, ends);
+}
+
+int socket_snapshot_sort(struct socket_snapshot *s, const struct filter *filter)
+{
+	if (s->listeners.count)
+		qsort(s->listeners.list, s->listeners.count, sizeof(*s->listeners.list), by_port);
+	s->members = calloc(s->sockets.count + 1, sizeof(*s->members));
+	if (!s->members)
+		return -ENOMEM;
+	for (size_t i = 0; i < s->sockets.count; i++) {
+		if (!passes(filter, &s->sockets.list[i]))
+			continue;
+		s->members[s->count].socket = &s->sockets.list[i];
+		describe(s, &s->members[s->count++]);
+	}
+	return 0;
+}
+
+int socket_snapshot_take(struct socket_snapshot *s, uint32_t states, const struct filter *filter)
+{
+	int err;
+
+	*s = (struct socket_snapshot){0};
+	local_ports_read(&s->ports);
+	err = sock_diag_read(&s->sockets, states);
+	err = err ? err : sock_diag_read(&s->listeners, SOCKETS_IN(TCP_LISTEN));
+	return err ? err : socket_snapshot_sort(s, filter);
+}
+
+void socket_snapshot_free(struct socket_snapshot *s)
+{
+	sock_diag_free(&s->sockets);
+	sock_diag_free(&s->listeners);
+	free(s->members);
+	s->members = NULL;
+	s->count = 0;
+}
+
+const char *service_type(const struct service *service)
+{
+	return service->family == 4 ? "ipv4" : "ipv6";
+}
