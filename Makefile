@@ -158,7 +158,7 @@ $(B)/tests/diff: $(wildcard tests/diff/*.[ch]) $(LIB_OBJ) $(B)/tcpfin_trace.skel
 	$(CC) $(CPPFLAGS) $(filter-out -MMD -MP,$(CFLAGS)) $(filter %.c,$^) \
 		$(filter-out $(B)/user/capture/flow_table.o,$(LIB_OBJ)) $(LIBS) -o $@
 
-$(B)/tests/budget: tests/bench/budget.c $(B)/tcpfin_trace.skel.h $(B)/tcx_order.skel.h Makefile
+$(B)/tests/budget: tests/budget/budget.c $(B)/tcpfin_trace.skel.h $(B)/tcx_order.skel.h Makefile
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(filter-out -MMD -MP,$(CFLAGS)) $< $(LIBS) -o $@
 

@@ -16,9 +16,9 @@ import sys
 import threading
 import time
 
-from closes import Path, abort, close_in_turn, talk
-from harness import PROGRAM, Suite
-from netlab import Process, Skip, Tracer, check, equal, ipv4, mac, until
+from lab.closes import Path, abort, close_in_turn, talk
+from lab.harness import PROGRAM, Suite
+from lab.netlab import Process, Skip, Tracer, check, equal, ipv4, mac, until
 
 BUILD = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../build")
 CONNS, FLOOD = os.path.join(BUILD, "bench/conns"), os.path.join(BUILD, "tests/flood")

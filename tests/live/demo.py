@@ -12,8 +12,8 @@ import subprocess
 import sys
 import time
 
-from closes import SCENARIOS, Path
-from netlab import Failure, Lab, Skip, Tracer, ipv4, ipv6
+from lab.closes import SCENARIOS, Path
+from lab.netlab import Failure, Lab, Skip, Tracer, ipv4, ipv6
 
 SETTLE_MS, CLOSE_TIMEOUT = 100, 2
 REPORTED = 0.35  # s, until a close is reported

@@ -17,12 +17,12 @@ import subprocess
 import sys
 import time
 
-import frames
-import harness
-from closes import Path, abort, scenario_named
-from harness import (GRACEFUL, NOBODY, PROGRAM, Suite, as_nobody, close_some, expect, foreign_object, key_of,
+from lab import frames
+from lab import harness
+from lab.closes import Path, abort, scenario_named
+from lab.harness import (GRACEFUL, NOBODY, PROGRAM, Suite, as_nobody, close_some, expect, foreign_object, key_of,
                      one_close_seen, one_each, paths, raw_socket, refuses, with_error, without, without_tcx)
-from netlab import Process, Skip, check, equal, first_in_chain, ipv4, ipv6, mac, need, until
+from lab.netlab import Process, Skip, check, equal, first_in_chain, ipv4, ipv6, mac, need, until
 
 CAP_NET_ADMIN = 12
 SMALL = ("--max-flows=1024", "--max-closing=1024", "--max-unproven=1024", "--ring=64K")  # tables that are made quickly

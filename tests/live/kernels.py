@@ -12,12 +12,12 @@ import socket
 import sys
 import time
 
-from closes import LATE, REPLY, REQUEST, abort, close_in_turn, heard_the_end, receive, talk
-from harness import PROGRAM, Suite
-from netlab import ACK, FIN, RST, SYN, Failure, Skip, check, equal, until
-from relay import KEPT, Rule, realtime
-from scene import ROLES, TCP_RECV_QUEUE, TCP_SEND_QUEUE, Scenario, error_is, perform, queue_number
-from witness import TOLERANCE, Close
+from lab.closes import LATE, REPLY, REQUEST, abort, close_in_turn, heard_the_end, receive, talk
+from lab.harness import PROGRAM, Suite
+from lab.netlab import ACK, FIN, RST, SYN, Failure, Skip, check, equal, until
+from lab.relay import KEPT, Rule, realtime
+from lab.scene import ROLES, TCP_RECV_QUEUE, TCP_SEND_QUEUE, Scenario, error_is, perform, queue_number
+from lab.witness import TOLERANCE, Close
 
 MS = 0.001
 BOTH_VERSIONS = (4, 6)

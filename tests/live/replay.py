@@ -20,7 +20,7 @@ import sys
 import time
 from typing import NamedTuple
 
-from netlab import Failure, Lab, Process, check, equal, until
+from lab.netlab import Failure, Lab, Process, check, equal, until
 
 LONGEST = 3.0   # s from the first to the last frame
 STAGGER = 0.03  # s between the beginnings of two captures

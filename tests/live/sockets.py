@@ -19,11 +19,11 @@ import sys
 import threading
 import time
 
-import frames
-from closes import Connection, Path, abort, heard_the_end, receive, scenario_named, talk
-from harness import (PROGRAM, Suite, about, as_nobody, expect, field, key_of, one_each, paths, raw_socket, watch,
+from lab import frames
+from lab.closes import Connection, Path, abort, heard_the_end, receive, scenario_named, talk
+from lab.harness import (PROGRAM, Suite, about, as_nobody, expect, field, key_of, one_each, paths, raw_socket, watch,
                      with_error)
-from netlab import SYN, Process, Skip, Tracer, check, equal, ipv4, libc, mac, need, until
+from lab.netlab import SYN, Process, Skip, Tracer, check, equal, ipv4, libc, mac, need, until
 
 PR_SET_NAME = 15
 TCP_LINGER2 = 8

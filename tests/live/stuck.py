@@ -15,8 +15,8 @@ import sys
 import time
 
 import accounting
-from harness import PROGRAM, Suite, about, as_nobody, field
-from netlab import Process, check, equal, ipv4, ipv6, need, until
+from lab.harness import PROGRAM, Suite, about, as_nobody, field
+from lab.netlab import Process, check, equal, ipv4, ipv6, need, until
 
 PORT = 8080
 MANY = int(os.environ.get("STUCK_COUNT", 100_000))

@@ -16,14 +16,14 @@ import subprocess
 import sys
 import time
 
-import frames
-from closes import SCENARIOS, Connection, Path, abort, close_in_turn, heard_the_reset, scenario_named, talk
-from harness import (GRACEFUL, PROGRAM, Suite, about, as_nobody, close_some, expect, field,
+from lab import frames
+from lab.closes import SCENARIOS, Connection, Path, abort, close_in_turn, heard_the_reset, scenario_named, talk
+from lab.harness import (GRACEFUL, PROGRAM, Suite, about, as_nobody, close_some, expect, field,
                      foreign_object, key_of, one_close_seen, one_each,
                      paths, raw_socket, refuses, watch)
-from netlab import Tracer, Tun, check, equal, ipv4, ipv6, mac, need, until
-from scene import TCP_QUEUE_SEQ, TCP_RECV_QUEUE, TCP_REPAIR, TCP_REPAIR_QUEUE, TCP_SEND_QUEUE
-from witness import Capture, Close, of_connection, retransmissions
+from lab.netlab import Tracer, Tun, check, equal, ipv4, ipv6, mac, need, until
+from lab.scene import TCP_QUEUE_SEQ, TCP_RECV_QUEUE, TCP_REPAIR, TCP_REPAIR_QUEUE, TCP_SEND_QUEUE
+from lab.witness import Capture, Close, of_connection, retransmissions
 
 suite = Suite()
 test = suite.test

@@ -6,7 +6,7 @@ import socket
 import struct
 import time
 
-from netlab import ACK, FIN, PSH, SYN
+from lab.netlab import ACK, FIN, PSH, SYN
 
 GAP = 0.002  # s between two packets
 UP, DOWN = b"u" * 10, b"d" * 20

@@ -11,7 +11,8 @@ import os
 import struct
 import sys
 
-from netlab import BPF_LINK_CREATE, BPF_MAP_LOOKUP_ELEM, BPF_PROG_TEST_RUN, BPF_SYSCALL, libc, succeed
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+from lab.netlab import BPF_LINK_CREATE, BPF_MAP_LOOKUP_ELEM, BPF_PROG_TEST_RUN, BPF_SYSCALL, libc, succeed  # noqa: E402 (its place is known only now)
 
 PR_SET_SECCOMP, SECCOMP_MODE_FILTER = 22, 2
 LOAD, JUMP_IF_EQUAL, RETURN = 0x20, 0x15, 0x06  # classic BPF

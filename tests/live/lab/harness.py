@@ -17,8 +17,8 @@ import socket
 import subprocess
 import sys
 
-from closes import Path, scenario_named
-from netlab import PR_SET_PDEATHSIG, Failure, Lab, Process, Skip, Tracer, check, equal, ipv4, ipv6, leave, libc, need
+from lab.closes import Path, scenario_named
+from lab.netlab import PR_SET_PDEATHSIG, Failure, Lab, Process, Skip, Tracer, check, equal, ipv4, ipv6, leave, libc, need
 
 NOBODY = 65534
 PROGRAM = []  # the command of the program under test

@@ -17,7 +17,7 @@ import struct
 import time
 from typing import Callable, NamedTuple
 
-from netlab import ACK, FIN, PR_SET_PDEATHSIG, RST, SYN, Tun, libc
+from lab.netlab import ACK, FIN, PR_SET_PDEATHSIG, RST, SYN, Tun, libc
 
 DEVICE = "tun0"
 LOST, KEPT = -1, -2  # what Rule.hold can be instead of a time

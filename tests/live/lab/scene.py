@@ -11,12 +11,12 @@ import socket
 import struct
 from typing import Callable, NamedTuple
 
-import frames
-from closes import Connection, Path, talk
-from harness import about, expect, key_of, raw_socket
-from netlab import RST, SYN, Tracer, check, equal, ipv4, ipv6, mac, need, until
-from relay import DEVICE, Relay
-from witness import TOLERANCE, Capture, Close, one_after_another, retransmissions
+from lab import frames
+from lab.closes import Connection, Path, talk
+from lab.harness import about, expect, key_of, raw_socket
+from lab.netlab import RST, SYN, Tracer, check, equal, ipv4, ipv6, mac, need, until
+from lab.relay import DEVICE, Relay
+from lab.witness import TOLERANCE, Capture, Close, one_after_another, retransmissions
 
 ROLES = ("source", "destination")  # the client, the server
 

@@ -6,7 +6,7 @@ import subprocess
 import time
 from typing import NamedTuple
 
-from netlab import ACK, FIN, RST, SYN, Process, check, equal, need, until
+from lab.netlab import ACK, FIN, RST, SYN, Process, check, equal, need, until
 
 TOLERANCE = 0.002  # s between a packet's two time stamps
 
