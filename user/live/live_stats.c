@@ -2,8 +2,25 @@
 /*
  * Figures a second, not totals: what stands in the summary at the end is not repeated here.
  */
-#include "user/record/counters.h"
+#include <string.h>
+
+#include <bpf/bpf.h>
+
 #include "user/live/live_stats.h"
+#include "user/record/counters.h"
+
+void live_stats_read_program(struct live_stats *s, int program)
+{
+	struct bpf_prog_info info = {};
+	uint32_t size = sizeof(info);
+
+	if (program < 0 || bpf_obj_get_info_by_fd(program, &info, &size))
+		return;
+	memcpy(s->programs[s->program_count].name, info.name, sizeof(info.name));
+	s->programs[s->program_count].runs = info.run_cnt;
+	s->programs[s->program_count].ns = info.run_time_ns;
+	s->program_count++;
+}
 
 static void print_rate(struct buffer *out, const char *name, uint64_t now, uint64_t before, double seconds)
 {

@@ -16,11 +16,14 @@ struct live_stats {
 	uint64_t settling; /* finished connections that settle */
 	uint64_t records;  /* reported */
 	struct {
-		const char *name;
+		char name[16];
 		uint64_t runs, ns; /* from the kernel's BPF statistics, 0 while they are off */
 	} programs[4];
 	unsigned program_count;
 };
+
+/* Adds what the kernel counts of the program. program: a descriptor; of -1 nothing is added. */
+void live_stats_read_program(struct live_stats *s, int program);
 
 /*
  * Appends the line: rates since `before` over `seconds` (counts alone when that is 0). watch: the filter as it is.

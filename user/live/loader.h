@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The BPF object: which of its programs this watch needs, how large its tables are, and loading it.
+ */
+#ifndef TCPFIN_LOADER_H
+#define TCPFIN_LOADER_H
+
+#include "user/attach/interfaces.h"
+
+struct tcpfin_trace_bpf;
+
+/* Loads what the planned interfaces need. *skeleton is to be destroyed either way. An exit code; errors have been said. */
+int loader_load(struct tcpfin_trace_bpf **skeleton, const struct options *options, const struct interfaces *interfaces);
+/* The programs that the hooks take; -1 for those that were not loaded. */
+struct attach_programs loader_programs(const struct tcpfin_trace_bpf *skeleton, const struct options *options);
+/* Bytes of kernel memory that the tables take. */
+uint64_t loader_table_bytes(const struct options *options);
+
+#endif
