@@ -12,7 +12,7 @@
 
 struct sweep {
 	struct sweep_request request;
-	/* Whole words, and no padding between them: see core.h. Without CAP_PERFMON nothing is passed on that was not written. */
+	/* Whole words, and no padding between them: see core/verifier.h. Without CAP_PERFMON nothing is passed on that was not written. */
 	__u64 now;
 	__u64 emitted;
 	__u64 slots; /* used */

@@ -10,6 +10,8 @@
 
 #include <linux/types.h>
 
+#include "bpf/core/verifier.h"
+
 #ifndef __always_inline
 #define __always_inline inline __attribute__((always_inline))
 #endif
@@ -17,80 +19,6 @@
 #define CORE_ASSERT_SIZE(type, bytes) _Static_assert(sizeof(type) == (bytes), #type " changed its size")
 
 typedef _Bool flag_t; /* for locals and results only: never part of a shared struct */
-
-/*
- * Hides a value's origin from the compiler, where an optimisation of its own would not pass the verifier. On the host
- * it costs nothing.
- */
-#define opaque(value) asm volatile("" : "+r"(value))
-
-/*
- * Reads memory again rather than a register that has the value. The verifier knows nothing of a value in memory, so
- * paths that differ in it alone are one path to it; a register would keep them apart.
- */
-#define reload(place) (*(volatile __typeof__(place) *)&(place))
-
-/*
- * The same for everything: what stands in memory is read again behind it. Set where paths meet, so that they are one to
- * the verifier from there on.
- */
-#define paths_meet() asm volatile("" ::: "memory")
-
-/*
- * The BPF programs load without CAP_PERFMON. Then the verifier also follows each branch that it knows the outcome of as a
- * mispredicting processor would (Spectre v1), and wants a pointer's every addition to be of the same kind on every path. What
- * follows is for that, as are: no look-up's result is handed on where it may be NULL (see closing_segment), and what clang
- * may have to put on the stack is as wide as a register (Linux 6.1).
- */
-
-/* Before each loop: it would be followed past the end of what it walks through. */
-#ifdef __bpf__
-#define unrolled _Pragma("clang loop unroll(full)")
-#else
-#define unrolled
-#endif
-
-/* One of two members of a struct. Loaded before it is chosen, or clang would work out its address from the condition. */
-#define either(condition, one, other)                           \
-	({                                                      \
-		__u64 one_ = (one), other_ = (other);           \
-		opaque(one_);                                   \
-		opaque(other_);                                 \
-		(__typeof__(one))((condition) ? one_ : other_); \
-	})
-
-/* The array's element of one side or the other. Likewise: a constant is added, in one branch only. */
-#ifdef __bpf__
-#define of_side(array, side)                               \
-	(*({                                               \
-		__typeof__(&(array)[0]) at_ = &(array)[0]; \
-		if (side) {                                \
-			at_ = &(array)[1];                 \
-			opaque(at_);                       \
-		}                                          \
-		at_;                                       \
-	}))
-#else
-#define of_side(array, side) ((array)[!!(side)])
-#endif
-
-/*
- * The array's element at a variable index, which the caller has found to be within it. Counted from the array's start: the
- * pointer must never be where nothing may be read, as at a lock in front of it.
- */
-#ifdef __bpf__
-#define element(array, index)                          \
-	(*({                                           \
-		__typeof__(&(array)[0]) at_ = (array); \
-		opaque(at_);                           \
-		at_ + (index);                         \
-	}))
-#else
-#define element(array, index) ((array)[index])
-#endif
-
-/* Of a function that is large, rare, and called in several places: one copy of it in the program. */
-#define shared_code __attribute__((noinline)) __attribute__((unused))
 
 /*
  * Loads of network byte order from any alignment. BPF loads need none, but clang would split a load from a byte pointer
