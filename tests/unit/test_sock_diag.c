@@ -24,13 +24,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "user/base/clock.h"
 #include "user/sockets/open_at_start.h"
 #include "user/host/stuck.h"
 #include "user/host/time_wait.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
-#define MS 1000000LL
-#define SECOND (1000 * MS)
 #define MANY 100000
 
 /* ---- answers of the kernel ---- */
@@ -334,9 +333,9 @@ static void test_ages(void **state)
 		int64_t age;
 		/* clang-format off: a row a case */
 	} cases[] = {
-		{{.state = TCP_CLOSE_WAIT, .detailed = true, .last_ack_received = 2500}, 2500 * MS},
-		{{.state = TCP_FIN_WAIT2, .detailed = true, .last_ack_received = 4000000000}, 4000000000 * MS},
-		{{.state = TCP_FIN_WAIT2, .timer = TIMER_TIME_WAIT, .expires = 45000}, 15 * SECOND},
+		{{.state = TCP_CLOSE_WAIT, .detailed = true, .last_ack_received = 2500}, 2500 * MS_NS},
+		{{.state = TCP_FIN_WAIT2, .detailed = true, .last_ack_received = 4000000000}, 4000000000 * MS_NS},
+		{{.state = TCP_FIN_WAIT2, .timer = TIMER_TIME_WAIT, .expires = 45000}, 15 * SECOND_NS},
 		{{.state = TCP_FIN_WAIT2, .timer = TIMER_TIME_WAIT, .expires = 60001}, AGE_UNKNOWN}, /* TCP_LINGER2 */
 		/* 200 + 400 + 800 ms, and 600 of the fourth 1600 */
 		{{.state = TCP_LAST_ACK,
@@ -345,7 +344,7 @@ static void test_ages(void **state)
 		  .backoff = 3,
 		  .rto = 1600000,
 		  .expires = 1000},
-		 2000 * MS},
+		 2000 * MS_NS},
 		/* it is not run out yet */
 		{{.state = TCP_FIN_WAIT1, .detailed = true, .timer = TIMER_RETRANSMIT, .rto = 200000, .expires = 204},
 		 0},
@@ -356,15 +355,15 @@ static void test_ages(void **state)
 		  .backoff = 10,
 		  .rto = 120000000,
 		  .expires = 100000},
-		 224600 * MS},
+		 224600 * MS_NS},
 		{{.state = TCP_FIN_WAIT1,
 		  .detailed = true,
 		  .timer = TIMER_RETRANSMIT,
 		  .backoff = 255,
 		  .rto = 120000000,
 		  .expires = 120000},
-		 (204600 + 245 * 120000LL) * MS},
-		{{.state = TCP_FIN_WAIT1, .detailed = true, .timer = TIMER_PROBE, .last_data_sent = 7000}, 7 * SECOND},
+		 (204600 + 245 * 120000LL) * MS_NS},
+		{{.state = TCP_FIN_WAIT1, .detailed = true, .timer = TIMER_PROBE, .last_data_sent = 7000}, 7 * SECOND_NS},
 		{{.state = TCP_CLOSING, .detailed = true}, AGE_UNKNOWN},
 		{{.state = TCP_LAST_ACK}, AGE_UNKNOWN},
 	};
@@ -410,7 +409,7 @@ static char *text_of(struct buffer *b)
 static void test_stuck(void **state)
 {
 	static const char *const links[] = {"socket:[300]", "socket:[400]"};
-	struct stuck_report r = {.least = 1000 * MS, .snapshot.ports = {.first = 32768, .last = 60999}};
+	struct stuck_report r = {.least = 1000 * MS_NS, .snapshot.ports = {.first = 32768, .last = 60999}};
 	struct tcp_socket s = socket_of(TCP_CLOSE_WAIT, 2, 80, 50000), listener = socket_of(TCP_LISTEN, 0, 80, 0);
 	struct buffer out = {0};
 
@@ -434,8 +433,8 @@ static void test_stuck(void **state)
 	assert_int_equal(socket_snapshot_sort(&r.snapshot, &all), 0);
 	assert_int_equal(stuck_select(&r, 60000, proc), 0);
 	assert_int_equal(r.count, 3);
-	assert_int_equal(r.closes[0].age, 6 * SECOND);
-	assert_int_equal(r.closes[1].age, 5 * SECOND);
+	assert_int_equal(r.closes[0].age, 6 * SECOND_NS);
+	assert_int_equal(r.closes[1].age, 5 * SECOND_NS);
 	assert_int_equal(r.closes[2].age, AGE_UNKNOWN);
 	assert_int_equal(r.closes[0].process->pid, 31);
 	assert_int_equal(r.closes[1].process->pid, 31);
@@ -462,7 +461,7 @@ static void test_stuck(void **state)
 
 static void test_nothing_stuck(void **state)
 {
-	struct stuck_report r = {.least = 2000 * MS};
+	struct stuck_report r = {.least = 2000 * MS_NS};
 	struct buffer out = {0};
 
 	(void)state;

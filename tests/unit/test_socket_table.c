@@ -12,11 +12,11 @@
 #include <arpa/inet.h>
 #include <cmocka.h>
 
+#include "user/base/clock.h"
 #include "user/sockets/socket_table.h"
 
 #define HERE 4026531840U
 #define ELSEWHERE 4026532000U
-#define SECOND 1000000000ULL
 #define CLIENT_ISN 1000
 #define SERVER_ISN 2000
 
@@ -31,8 +31,8 @@ static struct flow handshake(void)
 {
 	return (struct flow){
 		.open = {.isn = {CLIENT_ISN, SERVER_ISN}, .seen = OPEN_SYN | OPEN_SYNACK | OPEN_ACK, .source = 0},
-		.t_first = 10 * SECOND,
-		.t_last = 20 * SECOND,
+		.t_first = 10 * SECOND_NS,
+		.t_last = 20 * SECOND_NS,
 	};
 }
 
@@ -52,7 +52,7 @@ static struct socket_event event(unsigned side, uint32_t netns, uint32_t isn, ui
 /* The client's socket of the connection whose server began with that number. */
 static struct socket_event client(uint32_t netns, uint32_t server_isn, uint8_t to, uint8_t flags)
 {
-	struct socket_event e = event(0, netns, server_isn, 15 * SECOND);
+	struct socket_event e = event(0, netns, server_isn, 15 * SECOND_NS);
 
 	e.to = to;
 	e.flags = flags;
@@ -71,7 +71,7 @@ static struct socket_join find(struct socket_table *t, struct flow f)
 
 static int make_table(void **state)
 {
-	*state = socket_table_new(HERE, SECOND, 4, 4);
+	*state = socket_table_new(HERE, SECOND_NS, 4, 4);
 	return !*state;
 }
 
@@ -117,9 +117,9 @@ static void test_midstream_time(void **state)
 	struct flow f = handshake();
 
 	f.open.seen = 0;
-	take(*state, event(0, HERE, 1, 5 * SECOND));
+	take(*state, event(0, HERE, 1, 5 * SECOND_NS));
 	assert_null(find(*state, f).side[0]);
-	take(*state, event(1, HERE, 1, 25 * SECOND));
+	take(*state, event(1, HERE, 1, 25 * SECOND_NS));
 	assert_null(find(*state, f).side[1]);
 }
 
@@ -176,7 +176,7 @@ static void test_oldest_out(void **state)
 /* What no connection is waited for any more is no loss. */
 static void test_not_missed(void **state)
 {
-	struct socket_event late = event(0, HERE, SERVER_ISN + 9, 16 * SECOND - 1);
+	struct socket_event late = event(0, HERE, SERVER_ISN + 9, 16 * SECOND_NS - 1);
 
 	for (uint32_t i = 0; i < 3; i++)
 		take(*state, client(HERE, SERVER_ISN + i, SOCKET_CLOSE, 0));
@@ -197,7 +197,7 @@ static void test_not_missed(void **state)
 /* An answer is known by the numbers of the RST, and does not take a story's place. */
 static void test_answer(void **state)
 {
-	struct socket_event answer = event(1, 0, 0, 15 * SECOND);
+	struct socket_event answer = event(1, 0, 0, 15 * SECOND_NS);
 	struct flow f = handshake();
 
 	take(*state, client(HERE, SERVER_ISN, SOCKET_FIN_WAIT1, 0));
@@ -209,21 +209,21 @@ static void test_answer(void **state)
 	answer.id.remote_port = 40000;
 	socket_table_take(*state, &answer, "TCP_ABORT_ON_DATA");
 	f.state = FLOW_RESET;
-	f.reset = (struct flow_reset){.time = 15 * SECOND, .seq = 4711, .side = 1};
+	f.reset = (struct flow_reset){.time = 15 * SECOND_NS, .seq = 4711, .side = 1};
 	assert_string_equal(find(*state, f).reset_reason, "TCP_ABORT_ON_DATA");
 	f.reset.seq++;
 	assert_null(find(*state, f).reset_reason);
 	f.reset.seq--;
-	f.reset.time += SECOND;
+	f.reset.time += SECOND_NS;
 	assert_null(find(*state, f).reset_reason);
-	f.reset.time -= SECOND;
+	f.reset.time -= SECOND_NS;
 	f.reset.side = 0;
 	assert_null(find(*state, f).reset_reason);
 }
 
 static void test_answer_to_syn(void **state)
 {
-	struct socket_event answer = event(1, 0, 0, 15 * SECOND);
+	struct socket_event answer = event(1, 0, 0, 15 * SECOND_NS);
 	struct flow f = handshake();
 
 	answer.kind = SOCKET_RESET_ANSWER;
@@ -231,7 +231,7 @@ static void test_answer_to_syn(void **state)
 	answer.number = CLIENT_ISN + 1;
 	socket_table_take(*state, &answer, "NO_SOCKET");
 	f.open.seen = OPEN_SYN;
-	f.reset = (struct flow_reset){.time = 15 * SECOND, .ack = CLIENT_ISN + 1, .side = 1};
+	f.reset = (struct flow_reset){.time = 15 * SECOND_NS, .ack = CLIENT_ISN + 1, .side = 1};
 	assert_string_equal(find(*state, f).reset_reason, "NO_SOCKET");
 	f.reset.ack++;
 	assert_null(find(*state, f).reset_reason);
@@ -247,7 +247,7 @@ static void test_own_reset(void **state)
 	socket_table_take(*state, &e, "TCP_STATE");
 	assert_null(find(*state, f).reset_reason);
 	f.state = FLOW_RESET;
-	f.reset = (struct flow_reset){.time = 16 * SECOND, .side = 0};
+	f.reset = (struct flow_reset){.time = 16 * SECOND_NS, .side = 0};
 	assert_string_equal(find(*state, f).reset_reason, "TCP_STATE");
 	f.reset.side = 1;
 	assert_null(find(*state, f).reset_reason);

@@ -14,7 +14,7 @@
 #include "user/base/stop.h"
 
 #define INTERVAL_NS (5 * SECOND_NS)
-#define NAP_NS 100000000ULL
+#define NAP_NS (100 * MS_NS)
 
 void host_table_time(struct buffer *out, uint64_t now)
 {

@@ -6,12 +6,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "user/format/duration.h"
+#include "user/base/clock.h"
 #include "user/base/log.h"
+#include "user/format/duration.h"
 #include "user/host/stuck.h"
 
-#define MS_NS 1000000LL
-#define US_NS 1000LL
 #define LINES 20 /* of a table, unless all are asked for */
 
 #define CLOSING_STATES                                                                        \

@@ -11,7 +11,6 @@
 #include "user/format/duration.h"
 #include "user/host/time_wait.h"
 
-#define MS_NS 1000000LL
 #define LINES 20 /* of the table, unless all are asked for */
 
 /* Everything that takes a local port. */

@@ -12,13 +12,14 @@
 #include <bpf/btf.h>
 #include <bpf/libbpf.h>
 
+#include "user/base/clock.h"
 #include "user/base/log.h"
 #include "user/base/privileges.h"
 #include "sockets.skel.h"
 
 #define STORIES 32768 /* half a second of 32,000 closes a second with both ends here */
 #define ANSWERS 4096
-#define BEHIND_NS 1000000000ULL /* what a reader that is late, or a peer that is slow, adds to the settling time */
+#define BEHIND_NS SECOND_NS /* what a reader that is late, or a peer that is slow, adds to the settling time */
 
 enum { STATE_CHANGES, RESET_SENT, RESET_RECEIVED, TRACEPOINTS };
 
