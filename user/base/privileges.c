@@ -18,7 +18,7 @@
 #include "user/base/privileges.h"
 #include "user/base/sandbox.h"
 
-#define NOBODY 65534 /* who owns nothing: the kernel's overflow id */
+#define OVERFLOW_ID 65534 /* "nobody", user and group, who owns nothing: the kernel's overflowuid and overflowgid */
 
 static bool capable(unsigned capability)
 {
@@ -74,7 +74,7 @@ static int become_nobody(bool *refused)
 
 	if (capable(CAP_SETPCAP))
 		flags |= CAPNG_CLEAR_BOUNDING;
-	err = capng_change_id(NOBODY, NOBODY, flags);
+	err = capng_change_id(OVERFLOW_ID, OVERFLOW_ID, flags);
 	*refused = err <= -4 && err >= -6; /* group, supplementary groups, user */
 	return err;
 }
