@@ -13,8 +13,10 @@ import random
 import re
 import signal
 import socket
+import struct
 import subprocess
 import sys
+import termios
 import time
 
 from lab import frames
@@ -598,6 +600,147 @@ def signals_storm(lab):
     check("stats:" in tracer.stderr, "SIGUSR1 was not answered")
     tracer = watch(lab)
     tracer.stop(signal.SIGHUP)
+
+
+PCAPNG_HEAD = struct.pack("<IIIHHqI", 0x0a0d0d0a, 28, 0x1a2b3c4d, 1, 0, -1, 28) + struct.pack("<IIHHII", 1, 20, 1, 0, 0, 20)
+PCAPNG_STATISTICS = struct.pack("<II12sI", 5, 24, bytes(12), 24)  # a block that is no packet
+
+
+@contextlib.contextmanager
+def reading(lab, *options, **outputs):
+    """A reader of a FIFO that holds none of its rights any more, and the FIFO's other end."""
+    os.mkfifo(fifo := lab.file("fifo"))
+    reader = Process(lab, lab.client, [*PROGRAM, "--format=json", *options, "-r", fifo], **outputs)
+    with open(fifo, "r+b", buffering=0) as pipe:  # does not wait for the reader
+        until(lambda: status_of(reader)["Seccomp"] == "2", "system call filter")
+        yield reader, pipe
+
+
+def capture_of(closes):
+    """A capture file of that many whole connections, IP without a link header."""
+    file = struct.pack("<IHHiIII", 0xa1b2c3d4, 2, 4, 0, 0, 65535, 101)
+    for second in range(closes):
+        talk = frames.conversation("192.0.2.1", "192.0.2.2", (4000 + second, 443))
+        for number, (_, packet) in enumerate(talk):
+            file += struct.pack("<IIII", second, number, len(packet), len(packet)) + packet
+    return file
+
+
+def catches(program, number):
+    """Waits until a handler is there for the signal."""
+    until(lambda: int(status_of(program)["SigCgt"], 16) >> (number - 1) & 1, "signal handler")
+
+
+def figures(program, pattern):
+    """Sends SIGUSR1 and waits for one more line of statistics, which matches."""
+    lines = program.stderr.count("stats:")
+    program.signal(signal.SIGUSR1)
+    until(lambda: program.stderr.count("stats:") > lines, "line of statistics", 2)
+    check(re.search(rf"^stats: {pattern}$", program.stderr, re.MULTILINE), f"no {pattern!r} in {program.stderr}")
+
+
+@test
+def signals_of_a_reader(lab):
+    """A reader whose capture stands still: SIGUSR1 is answered at once, as often as asked; SIGINT ends it with a summary."""
+    with open(SEED, "rb") as file:
+        capture = file.read()
+    with reading(lab) as (reader, pipe):
+        figures(reader, "packets 0 segments 0 records 0")
+        pipe.write(capture)
+        until(lambda: in_pipe(pipe) == 0, "empty pipe")
+        for _ in range(2):
+            figures(reader, "packets 22 segments 22 records 0")
+        reader.signal(signal.SIGINT)
+        equal("exit code", reader.wait(1), 0)
+    equal("records", reader.stdout.count("\n"), 1)
+    check("1 connection" in reader.stderr, f"no summary in {reader.stderr}")
+
+
+def in_pipe(pipe):
+    """Bytes that nobody has read so far."""
+    return struct.unpack("i", fcntl.ioctl(pipe, termios.FIONREAD, bytes(4)))[0]
+
+
+@test
+def signals_before_a_capture(lab):
+    """While nobody has opened the FIFO's other end, too: SIGUSR1 is answered, SIGTERM ends it."""
+    os.mkfifo(fifo := lab.file("fifo"))
+    reader = Process(lab, lab.client, [*PROGRAM, "-r", fifo])
+    catches(reader, signal.SIGUSR1)
+    figures(reader, "packets 0 segments 0 records 0")
+    reader.signal(signal.SIGTERM)
+    equal("exit code", reader.wait(1), 0)
+
+
+@test
+def signals_between_packets(lab):
+    """A capture that brings only blocks that are no packets, and never ends: SIGUSR1 is answered, SIGINT ends it."""
+    with reading(lab) as (reader, pipe):
+        os.set_blocking(pipe.fileno(), False)
+        pipe.write(PCAPNG_HEAD)
+
+        def write_on(condition):
+            with contextlib.suppress(BlockingIOError):
+                pipe.write(PCAPNG_STATISTICS * (4096 // len(PCAPNG_STATISTICS) - 1))
+            return condition()
+        for number, done in ((signal.SIGUSR1, lambda: "stats: packets 0" in reader.stderr),
+                             (signal.SIGINT, lambda: reader.code is not None)):
+            reader.signal(number)
+            until(lambda: write_on(done), f"answer to {number}", 2, pause=0)  # pylint: disable=cell-var-from-loop
+        equal("exit code", reader.code, 0)
+
+
+@test
+def signal_twice_of_a_reader(lab):
+    """A reader whose own output is not read: the first signal cannot end it, SIGUSR1 is answered, the second signal ends it."""
+    output, writer = os.pipe()
+    fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, 4096)
+    with reading(lab, stdout=writer) as (reader, pipe):
+        os.close(writer)
+        pipe.write(capture_of(10))
+        until(lambda: in_pipe(pipe) == 0, "empty pipe")
+        reader.signal(signal.SIGINT)
+        until(lambda: in_pipe(output) == 4096, "full pipe")
+        figures(reader, "packets [0-9]+ segments [0-9]+ records 10")
+        equal("exit code", reader.code, None)
+        reader.signal(signal.SIGTERM)
+        equal("exit code", reader.wait(1), 128 + signal.SIGTERM)
+    os.close(output)
+
+
+@test
+def signals_of_the_host_tables(lab):
+    """--stuck and --time-wait: SIGUSR1 is answered, and the next table comes; SIGHUP ends them."""
+    for option in ("--stuck", "--time-wait"):
+        program = Process(lab, lab.client, [*PROGRAM, option, "--format=text"])
+        until(lambda: program.stdout, "a table")  # pylint: disable=cell-var-from-loop
+        figures(program, "tables 1; sockets 0 in the last")
+        tables = len(program.stdout)
+        until(lambda: len(program.stdout) > tables, "another table", 7)  # pylint: disable=cell-var-from-loop
+        figures(program, "tables 2; sockets 0 in the last")
+        program.signal(signal.SIGHUP)
+        equal("exit code", program.wait(1), 0)
+
+
+@test
+def signal_twice_of_the_host_tables(lab):
+    """--stuck whose output is not read: the first signal cannot end it, SIGUSR1 is answered, the second signal ends it."""
+    output, writer = os.pipe()
+    os.write(writer, bytes(fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, 4096)))
+    program = Process(lab, lab.client, [*PROGRAM, "--stuck"], stdout=writer)
+    os.close(writer)
+
+    def writes():
+        with open(f"/proc/{program.child.pid}/wchan", encoding="ascii") as wait:
+            return "pipe_write" in wait.read()
+    until(writes, "wait for the reader")
+    figures(program, "tables 1; sockets 0 in the last")
+    program.signal(signal.SIGINT)
+    figures(program, "tables 1; sockets 0 in the last")
+    equal("exit code", program.code, None)
+    program.signal(signal.SIGINT)
+    equal("exit code", program.wait(1), 128 + signal.SIGINT)
+    os.close(output)
 
 
 # ---- surroundings ----

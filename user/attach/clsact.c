@@ -16,7 +16,6 @@
 #include <unistd.h>
 
 #include <arpa/inet.h>
-#include <bpf/libbpf.h>
 #include <linux/if_ether.h>
 #include <linux/pkt_cls.h>
 #include <linux/rtnetlink.h>
@@ -284,9 +283,9 @@ static int list(struct filters *f, unsigned ifindex)
 
 /* ---- putting on and taking off ---- */
 
-static void qdisc_request(struct request *r, unsigned ifindex)
+static void qdisc_request(struct request *r, int type, int flags, unsigned ifindex)
 {
-	request_init(r, RTM_NEWQDISC, NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL, ifindex);
+	request_init(r, type, flags, ifindex);
 	r->tc.tcm_parent = TC_H_CLSACT;
 	r->tc.tcm_handle = TC_H_MAKE(TC_H_CLSACT, 0);
 	put(r, TCA_KIND, "clsact", sizeof("clsact"));
@@ -328,7 +327,7 @@ int clsact_attach(unsigned ifindex, int direction, int program)
 	filter_request(&both[1], ifindex, direction, program, owner << 1 | made, priority);
 	if (!ask(&both[1], 1, NULL, NULL))
 		return 0;
-	qdisc_request(&both[0], ifindex);
+	qdisc_request(&both[0], RTM_NEWQDISC, NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL, ifindex);
 	filter_request(&both[1], ifindex, direction, program, owner << 1 | HANDLE_MADE, 0);
 	return ask(both, 2, NULL, NULL);
 }
@@ -352,6 +351,30 @@ bool clsact_attached(unsigned ifindex, int directions, char before_us[2][TCX_ORD
 	return directions <= 0;
 }
 
+/*
+ * By our own requests: those of libbpf need memory, and filters are also taken off when there is none. A negative errno or
+ * 0, as the kernel answers.
+ */
+static int delete_filter(unsigned ifindex, int direction, uint32_t handle, uint32_t priority)
+{
+	struct request r;
+
+	request_init(&r, RTM_DELTFILTER, NLM_F_ACK, ifindex);
+	r.tc.tcm_parent = parent_of(direction);
+	r.tc.tcm_handle = handle;
+	r.tc.tcm_info = TC_H_MAKE(priority << 16, htons(ETH_P_ALL));
+	put(&r, TCA_KIND, "bpf", sizeof("bpf"));
+	return ask(&r, 1, NULL, NULL);
+}
+
+static int delete_qdisc(unsigned ifindex)
+{
+	struct request r;
+
+	qdisc_request(&r, RTM_DELQDISC, NLM_F_ACK, ifindex);
+	return ask(&r, 1, NULL, NULL);
+}
+
 /* Takes off what is ours, or what the dead have left. Returns how many filters, or a negative errno. */
 static int take_off(unsigned ifindex, bool dead)
 {
@@ -361,24 +384,18 @@ static int take_off(unsigned ifindex, bool dead)
 	int err = list(&f, ifindex);
 
 	for (unsigned i = 0; i < f.count && !err; i++) {
-		uint32_t number = owner_of(f.ours[i].handle);
-		LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = (int)ifindex,
-			    .attach_point = f.ours[i].direction ? BPF_TC_EGRESS : BPF_TC_INGRESS);
-		LIBBPF_OPTS(bpf_tc_opts, options, .handle = f.ours[i].handle, .priority = f.ours[i].priority);
+		uint32_t handle = f.ours[i].handle, number = owner_of(handle);
 
 		if (dead ? number == owner || is_alive(number) : number != owner) {
 			kept++;
 			continue;
 		}
-		made |= f.ours[i].handle & HANDLE_MADE;
-		err = bpf_tc_detach(&hook, &options);
+		made |= handle & HANDLE_MADE;
+		err = delete_filter(ifindex, f.ours[i].direction, handle, f.ours[i].priority);
 		removed++;
 	}
-	if (!err && made && !kept && !f.others) {
-		LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = (int)ifindex, .attach_point = BPF_TC_INGRESS | BPF_TC_EGRESS);
-
-		err = bpf_tc_hook_destroy(&hook);
-	}
+	if (!err && made && !kept && !f.others)
+		err = delete_qdisc(ifindex);
 	return err ? err : (int)removed;
 }
 

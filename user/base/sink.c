@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "user/base/sink.h"
@@ -29,7 +30,24 @@ static void take_back(int fd, size_t half)
 		return; /* the error at hand is the one to tell */
 }
 
-/* Writes the first `len` bytes. */
+/* Is it where statistics are printed? A line of them must not come into the middle of another line there. */
+static bool is_stderr(int fd)
+{
+	struct stat ours, stderrs;
+
+	return fstat(fd, &ours) || fstat(STDERR_FILENO, &stderrs) ||
+	       (ours.st_dev == stderrs.st_dev && ours.st_ino == stderrs.st_ino);
+}
+
+/* A signal ends a write early, with what it has written, or the wait for room. */
+static void interrupted(int fd)
+{
+	if (!is_stderr(fd))
+		stats_answer();
+	stop_interrupted();
+}
+
+/* Writes the first `len` bytes, and removes them from the buffer whatever becomes of them. */
 static int write_first(int fd, struct buffer *b, size_t len)
 {
 	size_t done = 0;
@@ -44,9 +62,8 @@ static int write_first(int fd, struct buffer *b, size_t len)
 			poll(&(struct pollfd){.fd = fd, .events = POLLOUT}, 1, -1);
 		else if (errno != EINTR)
 			err = -errno;
-		if (done < len &&
-		    !err) /* a signal ends a write early, with what it has written, or the wait for room */
-			stop_interrupted();
+		if (done < len && !err)
+			interrupted(fd);
 	}
 	b->begun = half_line(b, done);
 	if (err)

@@ -1,18 +1,23 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Signal handlers that ask to stop.
+ * A handler only counts or notes; what it asks for is done by whoever calls from the program's own course. The one
+ * exception is the second request to stop, which ends the process from the handler where nothing is held.
  */
 #include "user/base/stop.h"
 
 #include <unistd.h>
 
-/* How often, and by which signal last. */
+/* How often a stop was asked for, and by which signal last. */
 static volatile sig_atomic_t asked, asked_by;
 
-/* Of what is held: it stays so until it has been released. */
+/* Something is held that would outlive the process: true until it has been released. */
 static volatile sig_atomic_t held;
 static void (*held_release)(void *context);
 static void *held_context;
+
+static volatile sig_atomic_t stats_asked;
+static bool (*stats_print)(void *context);
+static void *stats_context;
 
 static void on_stop(int number)
 {
@@ -21,6 +26,32 @@ static void on_stop(int number)
 		_exit(128 + number);
 	asked = asked + 1;
 }
+
+static void on_stats(int number)
+{
+	(void)number;
+	stats_asked = 1;
+}
+
+/* Without SA_RESTART: a wait ends, and whoever waits looks at what the signal asks for. */
+static void catch (int number, void (*handler)(int), sigset_t *signals)
+{
+	sigaction(number, &(struct sigaction){.sa_handler = handler}, NULL);
+	if (signals)
+		sigaddset(signals, number);
+}
+
+void stop_catch_signals(sigset_t *signals)
+{
+	static const int stop[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT};
+
+	for (size_t i = 0; i < sizeof(stop) / sizeof(stop[0]); i++)
+		catch (stop[i], on_stop, signals);
+	catch (SIGUSR1, on_stats, signals);
+	signal(SIGPIPE, SIG_IGN);
+}
+
+/* ---- stopping ---- */
 
 void stop_hold(void (*release)(void *context), void *context)
 {
@@ -33,7 +64,7 @@ void stop_release(void)
 {
 	void (*release)(void *context) = held_release;
 
-	held_release = NULL; /* it may wait for something, too */
+	held_release = NULL; /* release() may wait for something and so come here again */
 	if (!release)
 		return;
 	release(held_context);
@@ -48,18 +79,6 @@ void stop_interrupted(void)
 		stop_release();
 }
 
-void stop_catch_signals(sigset_t *signals)
-{
-	static const int stop[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT};
-
-	for (size_t i = 0; i < sizeof(stop) / sizeof(stop[0]); i++) {
-		sigaction(stop[i], &(struct sigaction){.sa_handler = on_stop}, NULL);
-		if (signals)
-			sigaddset(signals, stop[i]);
-	}
-	signal(SIGPIPE, SIG_IGN);
-}
-
 void stop_ask(void)
 {
 	asked = 1;
@@ -68,4 +87,32 @@ void stop_ask(void)
 bool stop_asked(void)
 {
 	return asked;
+}
+
+bool stop_go_on(void)
+{
+	stats_answer();
+	stop_interrupted();
+	return !asked;
+}
+
+/* ---- statistics ---- */
+
+void stats_on_signal(bool (*print)(void *context), void *context)
+{
+	stats_print = print;
+	stats_context = context;
+}
+
+void stats_answer(void)
+{
+	static bool printing; /* to a reader that does not read, while more signals come */
+
+	if (!stats_asked || !stats_print || printing)
+		return;
+	printing = true;
+	stats_asked = 0;
+	if (!stats_print(stats_context))
+		stats_asked = 1;
+	printing = false;
 }

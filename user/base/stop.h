@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Being asked to stop: by SIGINT, SIGTERM, SIGHUP or SIGQUIT, or by a reader that has gone.
+ * What signals ask of the program, in every mode: SIGINT, SIGTERM, SIGHUP and SIGQUIT to stop, SIGUSR1 to print
+ * statistics. A reader that has gone asks to stop as well.
  */
 #ifndef TCPFIN_STOP_H
 #define TCPFIN_STOP_H
@@ -9,19 +10,36 @@
 #include <stdbool.h>
 
 /*
- * From here on those signals only ask; the second one ends the process at once, whatever it waits for (a reader of our
- * output that does not read, say), but for what is held. SIGPIPE is ignored: writes tell. Adds the signals to `signals`,
- * unless it is NULL.
+ * From here on the first signal only asks to stop. The second one ends the process at once with 128 + its number,
+ * whatever the process waits for (a reader of our output that does not read, say); but what is held is released before.
+ * SIGPIPE is ignored: write() reports it. Adds the caught signals to `signals`, unless that is NULL.
  */
 void stop_catch_signals(sigset_t *signals);
-/* What would outlive the process: release(context) is called before it ends, once, and not by a signal's handler. */
+/*
+ * Registers what would outlive the process, once in its life: release(context) is called once before the process ends,
+ * whether by stop_release, a second signal or exit(), and never from a signal handler. It must not need memory: exit()
+ * may have been called because there is none.
+ */
 void stop_hold(void (*release)(void *context), void *context);
-/* Releases what is held. Ends the process if it was asked for that more than once meanwhile. */
+/* Releases what is held. Ends the process if more than one signal has asked it to stop meanwhile. */
 void stop_release(void);
-/* Whoever waits for something says so when a signal has interrupted it. Releases what is held if the process is to end. */
+/* To be called after a signal may have interrupted a wait. Releases what is held if the process is to stop. */
 void stop_interrupted(void);
-/* As a signal would. */
+/* Asks to stop, as a signal would. */
 void stop_ask(void);
 bool stop_asked(void);
+/*
+ * To be called before and after each wait for input: does what signals have asked for meanwhile. False: the process is to
+ * stop and must not wait again.
+ */
+bool stop_go_on(void);
+
+/*
+ * print(context) answers SIGUSR1 with a line on stderr; it returns false to be called again later. NULL: SIGUSR1 waits
+ * until there is one.
+ */
+void stats_on_signal(bool (*print)(void *context), void *context);
+/* Prints statistics if SIGUSR1 has asked for them since the last time. */
+void stats_answer(void);
 
 #endif

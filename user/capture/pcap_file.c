@@ -18,6 +18,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "user/base/stop.h"
 #include "user/capture/pcap_file.h"
 
 /* At most what libpcap takes for the largest sane packet: then a larger one is never whole in the buffer. */
@@ -137,7 +138,9 @@ static int open_fd(struct pcap_file *s, const char *path, char *error, size_t er
 		s->fd = fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 0);
 	} else {
 		s->name = path;
-		s->fd = open(path, O_RDONLY | O_CLOEXEC);
+		do
+			s->fd = open(path, O_RDONLY | O_CLOEXEC); /* of a FIFO: waits for a writer */
+		while (s->fd < 0 && errno == EINTR && stop_go_on());
 	}
 	if (s->fd < 0 || fstat(s->fd, &st)) {
 		err = -errno;
@@ -155,14 +158,25 @@ static int open_fd(struct pcap_file *s, const char *path, char *error, size_t er
 	return 0;
 }
 
-/* Reads on, behind what is not taken yet. As read(). */
+/* As read(), but a signal ends it only if it asks to stop: EINTR. */
+static ssize_t read_on(int fd, void *to, size_t size)
+{
+	ssize_t n = -1;
+
+	errno = EINTR;
+	while (n < 0 && errno == EINTR && stop_go_on())
+		n = read(fd, to, size);
+	return n;
+}
+
+/* Reads on, behind what is not taken yet. As read_on(). */
 static ssize_t fill(struct pcap_file *s)
 {
 	ssize_t n;
 
 	if (s->pos == s->end)
 		s->pos = s->end = s->buffer;
-	n = read(s->fd, s->buffer + (s->end - s->buffer), (size_t)(s->buffer + sizeof(s->buffer) - s->end));
+	n = read_on(s->fd, s->buffer + (s->end - s->buffer), (size_t)(s->buffer + sizeof(s->buffer) - s->end));
 	if (n > 0)
 		s->end += n;
 	return n;

@@ -1,34 +1,28 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * packet -> parse -> flow, for a file. Packet time is the only clock. Not a byte of the file is looked at with more
- * rights than that takes: they are given up once it is open.
+ * packet -> parse -> flow, for a file. Packet time is the only clock. All rights are given up once the file is open,
+ * before its first byte is read.
  */
-#include <errno.h>
-#include <signal.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "user/capture/flow_table.h"
 #include "user/base/log.h"
 #include "user/base/privileges.h"
-#include "user/capture/replay.h"
+#include "user/base/sink.h"
+#include "user/base/stop.h"
+#include "user/capture/flow_table.h"
 #include "user/capture/pcap_file.h"
+#include "user/capture/replay.h"
 
 struct replay {
 	struct reporter *reporter;
+	const struct options *options;
+	uint64_t *counters;
 	enum report_reason reason;
 	struct flow_table *table;
 	struct flow_input batch[FLOW_BATCH];
 	unsigned batched;
 };
-
-static volatile sig_atomic_t interrupted;
-
-static void interrupt(int signal_number)
-{
-	(void)signal_number;
-	interrupted = 1;
-}
 
 static void report(void *context, const struct flow_key *key, const struct flow *f, const struct flow_segment *log,
 		   const struct traffic *traffic)
@@ -39,14 +33,19 @@ static void report(void *context, const struct flow_key *key, const struct flow 
 	reporter_flow(replay->reporter, key, f, log, &verdict);
 }
 
-static void handle_signals(void)
+/* Answers SIGUSR1: totals, where live watching prints rates. */
+static bool print_stats(void *context)
 {
-	struct sigaction action = {.sa_handler = interrupt}; /* no SA_RESTART: a read from a pipe ends */
+	const struct replay *replay = context;
+	const uint64_t *n = replay->counters;
+	struct buffer line = {0};
 
-	sigaction(SIGINT, &action, NULL);
-	sigaction(SIGTERM, &action, NULL);
-	sigaction(SIGHUP, &action, NULL);
-	signal(SIGPIPE, SIG_IGN);
+	buffer_printf(&line, "stats: packets %llu segments %llu records %llu\n", (unsigned long long)n[COUNT_PACKETS],
+		      (unsigned long long)n[COUNT_VERDICT + PACKET_TCP],
+		      (unsigned long long)replay->reporter->summary.records);
+	sink_write(STDERR_FILENO, &line);
+	buffer_free(&line);
+	return true;
 }
 
 /* Options are parsed only where they matter and only where the capture holds them whole, as in the kernel. */
@@ -68,15 +67,15 @@ static void take_batch(struct replay *replay)
 	replay->batched = 0;
 }
 
-static void take_packet(struct replay *replay, struct captured_packet *p, uint64_t *counters)
+static void take_packet(struct replay *replay, struct captured_packet *p)
 {
 	struct flow_input *in = &replay->batch[replay->batched++];
 	const uint8_t *start = p->bytes.pos;
 	enum packet_verdict verdict;
 
 	verdict = packet_parse(&in->segment, &p->bytes, &p->meta);
-	counters[COUNT_PACKETS]++;
-	counters[COUNT_VERDICT + verdict]++;
+	replay->counters[COUNT_PACKETS]++;
+	replay->counters[COUNT_VERDICT + verdict]++;
 	in->tcp = verdict == PACKET_TCP;
 	in->ifindex = p->ifindex;
 	in->segment.time = p->time;
@@ -86,76 +85,91 @@ static void take_packet(struct replay *replay, struct captured_packet *p, uint64
 		take_batch(replay);
 }
 
-static int read_packets(struct pcap_file *pcap, struct replay *replay, const struct options *options,
-			uint64_t *counters)
+/* Logs why reading failed and returns the exit code. A wait for input that a signal has ended is no failure. */
+static int read_failed(const char *error)
 {
+	if (stop_asked())
+		return EXIT_FINE;
+	log_error("%s", error);
+	return EXIT_RUNTIME;
+}
+
+/* Returns an exit code. */
+static int read_packets(struct replay *replay, struct pcap_file *pcap)
+{
+	uint64_t start = 0, duration = replay->options->duration;
 	struct captured_packet p;
-	uint64_t start = 0;
 	char error[512];
 	int more = 0;
 
-	while (!interrupted && !reporter_full(replay->reporter)) {
+	while (!reporter_full(replay->reporter) && (replay->batched || stop_go_on())) {
 		more = pcap_file_next(pcap, &p, error, sizeof(error));
 		if (more <= 0)
 			break;
 		if (!start)
 			start = p.time;
-		if (options->duration && p.time > start && p.time - start > options->duration)
+		if (duration && p.time > start && p.time - start > duration)
 			break;
-		take_packet(replay, &p, counters);
+		take_packet(replay, &p);
 	}
 	take_batch(replay);
-	return more < 0 && !interrupted ? (log_error("%s", error), more) : 0;
+	return more < 0 ? read_failed(error) : EXIT_FINE;
 }
 
-static int replay_file(struct pcap_file *pcap, struct reporter *reporter, const struct options *options,
-		       uint64_t *counters)
+static struct flow_table *make_table(struct replay *replay)
 {
-	struct replay replay = {.reporter = reporter, .reason = REPORT_ENDED};
+	const struct options *options = replay->options;
 	struct flow_table_config config = {
 		/* hash_seed 0: the same file gives the same records */
 		.timeouts = {options->settle, options->syn_timeout, options->close_timeout},
 		.idle = options->idle_timeout,
 		.report = report,
-		.context = &replay,
-		.counters = counters,
+		.context = replay,
+		.counters = replay->counters,
 		.all_segments = options->all_segments,
 	};
-	char error[512];
-	int err = pcap_file_start(pcap, error, sizeof(error));
 
-	if (err) {
-		log_error("%s", error);
-		return EXIT_RUNTIME;
-	}
 	if (getentropy(&config.bucket_seed, sizeof(config.bucket_seed)))
 		config.bucket_seed = (uint64_t)getpid();
-	replay.table = flow_table_new(&config);
-	if (!replay.table) {
+	return flow_table_new(&config);
+}
+
+static int replay_file(struct replay *replay, struct pcap_file *pcap)
+{
+	char error[512];
+	int code;
+
+	if (pcap_file_start(pcap, error, sizeof(error)))
+		return read_failed(error);
+	replay->table = make_table(replay);
+	if (!replay->table) {
 		log_error("out of memory for flows");
 		return EXIT_RUNTIME;
 	}
-	handle_signals();
-	err = read_packets(pcap, &replay, options, counters);
-	replay.reason = REPORT_STOP;
-	flow_table_finish(replay.table, options->show_open);
-	reporter_flush(reporter);
-	flow_table_free(replay.table);
-	return err ? EXIT_RUNTIME : EXIT_FINE;
+	code = read_packets(replay, pcap);
+	replay->reason = REPORT_STOP;
+	flow_table_finish(replay->table, replay->options->show_open);
+	reporter_flush(replay->reporter);
+	flow_table_free(replay->table);
+	return code;
 }
 
 int replay_run(struct reporter *reporter, const struct options *options, uint64_t *counters)
 {
+	struct replay replay = {.reporter = reporter, .options = options, .counters = counters, .reason = REPORT_ENDED};
 	struct pcap_file *pcap;
 	char error[512];
 	int code;
 
+	stop_catch_signals(NULL);
+	stats_on_signal(print_stats, &replay);
 	if (pcap_file_open(&pcap, options->read_file, error, sizeof(error))) {
-		log_error("%s", error);
-		return EXIT_RUNTIME;
+		code = read_failed(error);
+	} else {
+		code = privileges_drop_all();
+		code = code ? code : replay_file(&replay, pcap);
+		pcap_file_close(pcap);
 	}
-	code = privileges_drop_all();
-	code = code ? code : replay_file(pcap, reporter, options, counters);
-	pcap_file_close(pcap);
+	stats_on_signal(NULL, NULL);
 	return code;
 }

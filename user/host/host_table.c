@@ -34,14 +34,31 @@ void host_table_json_head(struct buffer *out, const char *dataset, uint64_t now)
 	buffer_text(out, "\"}");
 }
 
-static int print_table(const struct options *options, host_table_print *table, struct buffer *out)
+struct progress {
+	unsigned long long tables;
+	size_t sockets; /* in the last table */
+};
+
+static bool print_stats(void *context)
 {
-	int err = table(out, options, clock_ns(CLOCK_REALTIME));
+	const struct progress *p = context;
+	struct buffer line = {0};
+
+	buffer_printf(&line, "stats: tables %llu; sockets %zu in the last\n", p->tables, p->sockets);
+	sink_write(STDERR_FILENO, &line);
+	buffer_free(&line);
+	return true;
+}
+
+static int print_table(const struct options *options, host_table_print *table, struct buffer *out, struct progress *p)
+{
+	int err = table(out, options, clock_ns(CLOCK_REALTIME), &p->sockets);
 
 	if (err) {
 		log_error("cannot read the kernel's TCP sockets: %s", strerror(-err));
 		return EXIT_RUNTIME;
 	}
+	p->tables++;
 	err = sink_write(STDOUT_FILENO, out);
 	if (err && err != -EPIPE)
 		log_error("cannot write to standard output: %s", strerror(-err));
@@ -54,19 +71,21 @@ static void wait_until(uint64_t due)
 {
 	const struct timespec nap = {.tv_nsec = NAP_NS};
 
-	while (!stop_asked() && clock_ns(CLOCK_MONOTONIC) < due)
+	while (stop_go_on() && clock_ns(CLOCK_MONOTONIC) < due)
 		nanosleep(&nap, NULL);
 }
 
 int host_table_run(const struct options *options, host_table_print *table)
 {
 	uint64_t due = clock_ns(CLOCK_MONOTONIC), end = options->duration ? due + options->duration : UINT64_MAX;
+	struct progress progress = {0};
 	struct buffer out = {0};
 	int code;
 
 	stop_catch_signals(NULL);
+	stats_on_signal(print_stats, &progress);
 	for (uint64_t n = 1;; n++) {
-		code = print_table(options, table, &out);
+		code = print_table(options, table, &out, &progress);
 		due += INTERVAL_NS;
 		if (code || n == options->count)
 			break;
@@ -76,6 +95,7 @@ int host_table_run(const struct options *options, host_table_print *table)
 		if (options->format == FORMAT_TEXT)
 			buffer_char(&out, '\n');
 	}
+	stats_on_signal(NULL, NULL);
 	buffer_free(&out);
 	return code;
 }

@@ -7,8 +7,11 @@
 
 #include "user/cli/options.h"
 
-/* Asks this host and prints what it says, in the format asked for. now: wall clock, ns since 1970. 0 or a negative errno. */
-typedef int host_table_print(struct buffer *out, const struct options *options, uint64_t now);
+/*
+ * Asks this host and prints what it says, in the format asked for. now: wall clock, ns since 1970. sockets: set to how
+ * many were looked at. 0 or a negative errno.
+ */
+typedef int host_table_print(struct buffer *out, const struct options *options, uint64_t now, size_t *sockets);
 
 /* Prints the table every few seconds until a signal, -c tables or --duration. Returns an exit code; errors have been said. */
 int host_table_run(const struct options *options, host_table_print *table);

@@ -487,7 +487,7 @@ void stuck_json(struct buffer *out, const struct stuck_report *r, uint64_t now)
 
 /* ---- all of it ---- */
 
-int stuck_print(struct buffer *out, const struct options *options, uint64_t now)
+int stuck_print(struct buffer *out, const struct options *options, uint64_t now, size_t *sockets)
 {
 	struct stuck_report r = {.least = options->stuck};
 	long fin_timeout = local_setting("tcp_fin_timeout"); /* s */
@@ -498,6 +498,7 @@ int stuck_print(struct buffer *out, const struct options *options, uint64_t now)
 		stuck_json(out, &r, now);
 	else if (!err)
 		stuck_text(out, &r, now, options->verbose);
+	*sockets = r.snapshot.count;
 	stuck_free(&r);
 	return err;
 }

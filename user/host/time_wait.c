@@ -231,7 +231,7 @@ void time_wait_json(struct buffer *out, const struct time_wait_report *r, uint64
 
 /* ---- all of it ---- */
 
-int time_wait_print(struct buffer *out, const struct options *options, uint64_t now)
+int time_wait_print(struct buffer *out, const struct options *options, uint64_t now, size_t *sockets)
 {
 	struct time_wait_report r = {0};
 	int err = socket_snapshot_take(&r.snapshot, PORT_HOLDERS, &options->filter);
@@ -241,6 +241,7 @@ int time_wait_print(struct buffer *out, const struct options *options, uint64_t 
 		time_wait_json(out, &r, now);
 	else if (!err)
 		time_wait_text(out, &r, now, options->verbose);
+	*sockets = r.snapshot.count;
 	time_wait_free(&r);
 	return err;
 }

@@ -42,8 +42,6 @@ struct live {
 
 /* ---- what it costs ---- */
 
-static volatile sig_atomic_t stats_asked;
-
 static struct live_stats stats_now(const struct live *l)
 {
 	return (struct live_stats){
@@ -54,7 +52,8 @@ static struct live_stats stats_now(const struct live *l)
 	};
 }
 
-static void print_stats(struct live *l, uint64_t now)
+/* False: the counters cannot be read now. */
+static bool print_stats(struct live *l, uint64_t now)
 {
 	struct attach_programs programs = loader_programs(l->skeleton, l->options);
 	double seconds = l->stats_time ? (double)(now - l->stats_time) / SECOND_NS : 0;
@@ -62,8 +61,7 @@ static void print_stats(struct live *l, uint64_t now)
 	struct buffer line = {};
 
 	if (collector_counters(&l->collector, s.counters))
-		return; /* the next turn tries again */
-	stats_asked = 0;
+		return false;
 	s.established = s.counters[COUNT_ESTABLISHED] - s.counters[COUNT_CLOSED] - s.counters[COUNT_IDLE_FORGOTTEN];
 	s.closing = s.counters[COUNT_CLOSES] - l->collector.collected;
 	live_stats_read_program(&s, programs.xdp);
@@ -74,6 +72,12 @@ static void print_stats(struct live *l, uint64_t now)
 	buffer_free(&line);
 	l->stats = s;
 	l->stats_time = now;
+	return true;
+}
+
+static bool answer_stats(void *context)
+{
+	return print_stats(context, clock_ns(CLOCK_MONOTONIC));
 }
 
 /* ---- starting ---- */
@@ -117,17 +121,10 @@ static void start_with_types(struct live *l)
 
 /* ---- running ---- */
 
-static void on_stats(int number)
-{
-	stats_asked = number;
-}
-
 static void block_signals(sigset_t *signals)
 {
 	sigemptyset(signals);
 	stop_catch_signals(signals);
-	sigaction(SIGUSR1, &(struct sigaction){.sa_handler = on_stats}, NULL);
-	sigaddset(signals, SIGUSR1);
 	sigprocmask(SIG_BLOCK, signals, NULL);
 }
 
@@ -142,7 +139,8 @@ static int watch_loop(struct live *l)
 			return EXIT_FINE;
 		now = clock_ns(CLOCK_MONOTONIC);
 		collector_poll(&l->collector, now);
-		if (stats_asked || (l->options->stats && now - l->stats_time >= SECOND_NS))
+		stats_answer();
+		if (l->options->stats && now - l->stats_time >= SECOND_NS)
 			print_stats(l, now);
 		if (now >= next_check) {
 			next_check = now + CHECK_NS;
@@ -179,6 +177,7 @@ static void detach(void *context)
 static void cleanup(struct live *l)
 {
 	stop_release();
+	stats_on_signal(NULL, NULL);
 	collector_free(&l->collector);
 	tcpfin_trace_bpf__destroy(l->skeleton);
 	free(l);
@@ -236,6 +235,7 @@ int live_run(struct reporter *reporter, const struct options *options, uint64_t 
 	code = start(l);
 	if (!code) {
 		reporter_flush(reporter);
+		stats_on_signal(answer_stats, l);
 		sigprocmask(SIG_UNBLOCK, &signals, NULL);
 		code = watch_loop(l);
 		stop_release();
