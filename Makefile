@@ -150,7 +150,7 @@ soak: deps
 	@$(MAKE) --no-print-directory all test-programs
 	@$(PYTHON) tests/live/accounting.py $(B)/tcpfin-trace soak
 
-test-programs: $(UNIT_BIN) $(B)/tests/diff $(B)/tests/budget $(B)/tests/flood $(B)/tests/step_clock.so $(B)/bench/conns
+test-programs: $(UNIT_BIN) $(addprefix $(B)/tests/,diff budget flood step_clock.so fail_realloc.so) $(B)/bench/conns
 
 # The twin of the kernel's tables is compiled into the differential test, which looks inside it.
 $(B)/tests/diff: $(wildcard tests/diff/*.[ch]) $(LIB_OBJ) $(B)/tcpfin_trace.skel.h Makefile
@@ -170,7 +170,7 @@ $(B)/tests/flood: tests/live/flood.c Makefile
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(filter-out -MMD -MP,$(CFLAGS)) $< -o $@
 
-$(B)/tests/step_clock.so: tests/live/step_clock.c Makefile
+$(B)/tests/%.so: tests/live/%.c Makefile
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(filter-out -MMD -MP,$(CFLAGS)) -fPIC -shared $< -o $@
 

@@ -33,6 +33,12 @@ suite = Suite(workers=3)
 test, long_test = suite.test, suite.long_test
 
 
+def preloaded(library, variable, *command):
+    """The command with one of our libraries before the C library, and the variable that tells that library when."""
+    path = os.path.join(os.path.dirname(os.path.abspath(PROGRAM[0])), "tests", library)
+    return ["env", f"LD_PRELOAD={path}", variable, *command]
+
+
 def watch(lab, *options, **settings):
     return harness.watch(lab, *SMALL, *options, **settings)
 
@@ -844,6 +850,22 @@ def no_sockets_for_a_while(lab):
 
 
 @test
+def no_memory_for_output(lab):
+    """Memory runs out in a growing buffer: a line, exit code 1, and nothing stays attached, without tcx neither."""
+    os.chmod(lab.directory, 0o755)  # the program looks as nobody
+    for program in (PROGRAM, without_tcx()):
+        now = lab.file("now")
+        tracer = watch(lab, program=preloaded("fail_realloc.so", f"FAIL_REALLOC={now}", *program))
+        with open(now, "wb"):
+            pass
+        close_some(paths(lab)[0], 1)
+        equal("exit code", tracer.wait(), 1)
+        check("out of memory\n" in tracer.stderr, f"not said: {tracer.stderr}")
+        tracer.left_nothing()
+    equal("clsact", clsact_of(lab), (False, set()))
+
+
+@test
 def two_xdp(lab):
     """XDP twice: the second one is refused and names the first; both may be had through tc."""
     first = watch(lab, "--hook=xdp")
@@ -1084,9 +1106,8 @@ def wall_time(text):
 @test
 def clock_stepped(lab):
     """The wall clock is set back an hour while a connection is open: wall times follow it, no duration does."""
-    stepper = os.path.join(os.path.dirname(os.path.abspath(PROGRAM[0])), "tests/step_clock.so")
     started = time.time()
-    tracer = watch(lab, program=["env", f"LD_PRELOAD={stepper}", f"STEP_AFTER={STEP_AFTER}", *PROGRAM])
+    tracer = watch(lab, program=preloaded("step_clock.so", f"STEP_AFTER={STEP_AFTER}", *PROGRAM))
     before = close_some(paths(lab)[0], 1)
     tracer.wait_for(1)
     listener = lab.server.socket(socket.AF_INET)

@@ -10,12 +10,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "user/base/exit_code.h"
+
 #define FIRST_CAPACITY 4096
 
 static _Noreturn void buffer_out_of_memory(void)
 {
 	fputs("tcpfin-trace: out of memory\n", stderr);
-	exit(EXIT_FAILURE);
+	exit(EXIT_RUNTIME);
 }
 
 void buffer_grow(struct buffer *b, size_t more)

@@ -5,6 +5,7 @@
  */
 #include "user/base/stop.h"
 
+#include <stdlib.h>
 #include <unistd.h>
 
 /* How often a stop was asked for, and by which signal last. */
@@ -58,6 +59,7 @@ void stop_hold(void (*release)(void *context), void *context)
 	held_release = release;
 	held_context = context;
 	held = 1;
+	atexit(stop_release);
 }
 
 void stop_release(void)
