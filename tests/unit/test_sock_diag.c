@@ -546,14 +546,14 @@ static void test_time_wait_groups(void **state)
 	assert_int_equal(g[0].ports_in_use, 6);
 	assert_int_equal(g[0].first_ends, 49000);
 	assert_int_equal(g[0].last_ends, 51000);
-	assert_int_equal(g[0].service->port, 443);
-	assert_true(g[0].service->local_is_source);
+	assert_int_equal(g[0].pair->port, 443);
+	assert_true(g[0].pair->local_is_source);
 	assert_int_equal(r.snapshot.ports.usable, 99);
 	assert_int_equal(g[1].count, 2);
-	assert_false(g[1].service->local_is_source);
-	assert_int_equal(g[1].service->port, 40080);
+	assert_false(g[1].pair->local_is_source);
+	assert_int_equal(g[1].pair->port, 40080);
 	for (int i = 2; i < 4; i++)
-		assert_int_equal(g[i].service->port, g[i].service->local_is_source ? 444 : 22);
+		assert_int_equal(g[i].pair->port, g[i].pair->local_is_source ? 444 : 22);
 	time_wait_free(&r);
 }
 

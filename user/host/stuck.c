@@ -66,16 +66,16 @@ static enum waits_for waits_for(const struct tcp_socket *s)
 }
 
 /* In CLOSE-WAIT a socket without an inode waits to be accepted: what it needs is its listener's to do. */
-static uint32_t responsible_inode(const struct member *m)
+static uint32_t responsible_inode(const struct snapshot_entry *e)
 {
-	if (!m->socket->inode && m->socket->state == TCP_CLOSE_WAIT && m->listener)
-		return m->listener->inode;
-	return m->socket->inode;
+	if (!e->socket->inode && e->socket->state == TCP_CLOSE_WAIT && e->listener)
+		return e->listener->inode;
+	return e->socket->inode;
 }
 
 static bool unaccepted(const struct stuck_close *c)
 {
-	return c->member->socket->state == TCP_CLOSE_WAIT && !c->member->socket->inode;
+	return c->entry->socket->state == TCP_CLOSE_WAIT && !c->entry->socket->inode;
 }
 
 /* ---- which ---- */
@@ -118,7 +118,7 @@ static void find_processes(struct stuck_report *r, const char *proc)
 
 	for (size_t i = 0; i < r->count; i++) {
 		struct stuck_close *c = &r->closes[i];
-		uint32_t inode = responsible_inode(c->member);
+		uint32_t inode = responsible_inode(c->entry);
 
 		c->process = socket_holders_holder(&r->processes, inode, &c->holders);
 		unnamed += inode && !c->process;
@@ -134,13 +134,13 @@ int stuck_select(struct stuck_report *r, uint32_t fin_timeout, const char *proc)
 	if (!r->closes)
 		return -ENOMEM;
 	for (size_t i = 0; i < r->snapshot.count && !err; i++) {
-		const struct member *m = &r->snapshot.members[i];
-		int64_t age = stuck_age(m->socket, fin_timeout);
+		const struct snapshot_entry *e = &r->snapshot.entries[i];
+		int64_t age = stuck_age(e->socket, fin_timeout);
 
-		if (!is_closing(m->socket) || (age != AGE_UNKNOWN && (uint64_t)age < r->least))
+		if (!is_closing(e->socket) || (age != AGE_UNKNOWN && (uint64_t)age < r->least))
 			continue;
-		r->closes[r->count++] = (struct stuck_close){m, age, waits_for(m->socket), NULL, 0};
-		err = socket_holders_want(&r->processes, responsible_inode(m));
+		r->closes[r->count++] = (struct stuck_close){e, age, waits_for(e->socket), NULL, 0};
+		err = socket_holders_want(&r->processes, responsible_inode(e));
 	}
 	if (err)
 		return err;
@@ -173,11 +173,11 @@ static int by_process(const void *a, const void *b)
 	return (p > q) - (p < q);
 }
 
-static int by_service(const void *a, const void *b)
+static int by_pair(const void *a, const void *b)
 {
 	const struct stuck_close *x = a, *y = b;
 
-	return memcmp(&x->member->service, &y->member->service, sizeof(x->member->service));
+	return memcmp(&x->entry->pair, &y->entry->pair, sizeof(x->entry->pair));
 }
 
 static int largest_first(const void *a, const void *b)
@@ -194,10 +194,10 @@ static void group_add(struct group *g, const struct stuck_close *c)
 	if (!g->count || c->age > g->oldest->age)
 		g->oldest = c;
 	g->count++;
-	g->states[c->member->socket->state]++;
+	g->states[c->entry->socket->state]++;
 }
 
-/* Those that compare as equal, each group's members counted; NULL when memory is short. closes: is sorted. */
+/* Those that compare as equal, each group's closes counted; NULL when memory is short. closes: is sorted. */
 static struct group *make_groups(struct stuck_close *closes, size_t count, compare order, size_t *groups)
 {
 	struct group *list = calloc(count + 1, sizeof(*list));
@@ -256,7 +256,7 @@ static uint32_t bytes_before_fin(uint32_t numbers)
 
 static void text_due_here(struct buffer *out, const struct stuck_close *c)
 {
-	uint32_t unread = c->member->socket->unread, bytes = bytes_before_fin(unread);
+	uint32_t unread = c->entry->socket->unread, bytes = bytes_before_fin(unread);
 
 	if (unaccepted(c))
 		buffer_text(out, "this application: accept it, and close it");
@@ -269,7 +269,7 @@ static void text_due_here(struct buffer *out, const struct stuck_close *c)
 
 static void text_due(struct buffer *out, const struct stuck_close *c)
 {
-	const struct tcp_socket *s = c->member->socket;
+	const struct tcp_socket *s = c->entry->socket;
 	uint32_t bytes = bytes_before_fin(s->unacked);
 
 	if (c->waits_for == WAITS_FOR_APPLICATION) {
@@ -292,7 +292,7 @@ static void text_due(struct buffer *out, const struct stuck_close *c)
 
 static void text_close(struct buffer *out, const struct stuck_close *c)
 {
-	const struct tcp_socket *s = c->member->socket;
+	const struct tcp_socket *s = c->entry->socket;
 	size_t start = out->len;
 
 	buffer_duration(out, c->age);
@@ -338,16 +338,16 @@ static void text_by_process(struct buffer *out, const struct group *list, size_t
 	text_more(out, count, shown);
 }
 
-static void text_by_service(struct buffer *out, const struct group *list, size_t count, size_t shown)
+static void text_by_pair(struct buffer *out, const struct group *list, size_t count, size_t shown)
 {
 	buffer_text(out, "\nSOURCE                 DESTINATION            CLOSES  OLDEST   STATES\n");
 	for (size_t i = 0; i < count && i < shown; i++) {
-		const struct member *m = list[i].oldest->member;
+		const struct snapshot_entry *e = list[i].oldest->entry;
 		size_t start = out->len;
 
-		format_address(out, m->service.family, m->service.source);
+		format_address(out, e->pair.family, e->pair.source);
 		buffer_pad(out, start, 23);
-		text_end(out, m->socket, m->service.local_is_source ? &m->socket->peer : &m->socket->local);
+		text_end(out, e->socket, e->pair.local_is_source ? &e->socket->peer : &e->socket->local);
 		text_group_tail(out, start, &list[i]);
 	}
 	text_more(out, count, shown);
@@ -384,9 +384,9 @@ static void text_groups(struct buffer *out, const struct stuck_report *r, size_t
 	if (list)
 		text_by_process(out, list, count, shown);
 	free(list);
-	list = make_groups(copy, r->count, by_service, &count);
+	list = make_groups(copy, r->count, by_pair, &count);
 	if (list)
-		text_by_service(out, list, count, shown);
+		text_by_pair(out, list, count, shown);
 	free(list);
 	free(copy);
 }
@@ -435,8 +435,8 @@ static void json_process(struct buffer *out, const struct stuck_close *c)
 
 static void json_end(struct buffer *out, const struct stuck_close *c, bool source)
 {
-	const struct tcp_socket *s = c->member->socket;
-	bool local = source == c->member->service.local_is_source;
+	const struct tcp_socket *s = c->entry->socket;
+	bool local = source == c->entry->pair.local_is_source;
 	const struct socket_end *end = local ? &s->local : &s->peer;
 
 	buffer_text(out, source ? ",\"source\":{\"ip\":\"" : ",\"destination\":{\"ip\":\"");
@@ -451,14 +451,14 @@ static void json_end(struct buffer *out, const struct stuck_close *c, bool sourc
 
 static void json_close(struct buffer *out, const struct stuck_close *c, uint64_t now)
 {
-	const struct tcp_socket *s = c->member->socket;
+	const struct tcp_socket *s = c->entry->socket;
 
 	host_table_json_head(out, "tcpfin.stuck", now);
-	buffer_printf(out, ",\"network\":{\"transport\":\"tcp\",\"type\":\"%s\"}", service_type(&c->member->service));
+	buffer_printf(out, ",\"network\":{\"transport\":\"tcp\",\"type\":\"%s\"}", host_pair_type(&c->entry->pair));
 	json_end(out, c, true);
 	json_end(out, c, false);
 	buffer_printf(out, ",\"tcp\":{\"local\":\"%s\",\"state\":\"%s\",\"waits_for\":\"%s\",\"age\":",
-		      c->member->service.local_is_source ? "source" : "destination", state_names[s->state],
+		      c->entry->pair.local_is_source ? "source" : "destination", state_names[s->state],
 		      waits_for_name(c->waits_for));
 	if (c->age == AGE_UNKNOWN)
 		buffer_text(out, "null");

@@ -15,7 +15,7 @@ enum waits_for { WAITS_FOR_APPLICATION, WAITS_FOR_PEER_APPLICATION, WAITS_FOR_PE
 #define AGE_UNKNOWN (-1)
 
 struct stuck_close {
-	const struct member *member;
+	const struct snapshot_entry *entry;
 	int64_t age; /* ns, AGE_UNKNOWN */
 	enum waits_for waits_for;
 	const struct process *process; /* that holds the socket, or has not accepted it; NULL: none, or not known */

@@ -21,11 +21,11 @@
 
 /* ---- grouping ---- */
 
-static int by_service(const void *a, const void *b)
+static int by_pair(const void *a, const void *b)
 {
-	const struct member *x = a, *y = b;
+	const struct snapshot_entry *x = a, *y = b;
 
-	return memcmp(&x->service, &y->service, sizeof(x->service));
+	return memcmp(&x->pair, &y->pair, sizeof(x->pair));
 }
 
 static int largest_first(const void *a, const void *b)
@@ -34,7 +34,7 @@ static int largest_first(const void *a, const void *b)
 
 	if (x->count != y->count)
 		return x->count < y->count ? 1 : -1;
-	return memcmp(x->service, y->service, sizeof(*x->service));
+	return memcmp(x->pair, y->pair, sizeof(*x->pair));
 }
 
 static void add_socket(struct time_wait_group *g, const struct tcp_socket *s)
@@ -49,15 +49,15 @@ static void add_socket(struct time_wait_group *g, const struct tcp_socket *s)
 
 /*
  * Ports are taken at the present rate, and given back as sockets end; after a minute both are as fast, and no more of
- * them get lost. members: the group's, n of them.
+ * them get lost. entries: the group's, n of them.
  */
-static int runs_out(const struct time_wait_group *g, const struct member *members, size_t n, unsigned usable)
+static int runs_out(const struct time_wait_group *g, const struct snapshot_entry *entries, size_t n, unsigned usable)
 {
 	size_t ending[TIME_WAIT_SECONDS + 1] = {0}, given_back = 0;
 
 	for (size_t i = 0; i < n; i++)
-		if (members[i].socket->state == TCP_TIME_WAIT && members[i].socket->expires < TIME_WAIT_SECONDS * 1000)
-			ending[members[i].socket->expires / 1000 + 1]++;
+		if (entries[i].socket->state == TCP_TIME_WAIT && entries[i].socket->expires < TIME_WAIT_SECONDS * 1000)
+			ending[entries[i].socket->expires / 1000 + 1]++;
 	for (int second = 0; second <= TIME_WAIT_SECONDS; second++) {
 		given_back += ending[second];
 		if (g->ports_in_use + g->recent * (unsigned)second / TIME_WAIT_RATE_SECONDS >= usable + given_back)
@@ -66,17 +66,17 @@ static int runs_out(const struct time_wait_group *g, const struct member *member
 	return -1;
 }
 
-static void take_group(struct time_wait_group *g, const struct local_ports *ports, const struct member *members,
+static void take_group(struct time_wait_group *g, const struct local_ports *ports, const struct snapshot_entry *entries,
 		       size_t n)
 {
-	*g = (struct time_wait_group){.service = &members[0].service, .runs_out = -1};
+	*g = (struct time_wait_group){.pair = &entries[0].pair, .runs_out = -1};
 	for (size_t i = 0; i < n; i++) {
-		if (members[i].socket->state == TCP_TIME_WAIT)
-			add_socket(g, members[i].socket);
-		g->ports_in_use += local_ports_usable(ports, members[i].socket->local.port);
+		if (entries[i].socket->state == TCP_TIME_WAIT)
+			add_socket(g, entries[i].socket);
+		g->ports_in_use += local_ports_usable(ports, entries[i].socket->local.port);
 	}
-	if (g->service->local_is_source && g->ports_in_use)
-		g->runs_out = runs_out(g, members, n, ports->usable);
+	if (g->pair->local_is_source && g->ports_in_use)
+		g->runs_out = runs_out(g, entries, n, ports->usable);
 }
 
 int time_wait_group(struct time_wait_report *r)
@@ -89,11 +89,11 @@ int time_wait_group(struct time_wait_report *r)
 		return -ENOMEM;
 	for (size_t i = 0; i < s->listeners.count; i++)
 		local_ports_take(&s->ports, s->listeners.list[i].local.port);
-	qsort(s->members, s->count, sizeof(*s->members), by_service);
+	qsort(s->entries, s->count, sizeof(*s->entries), by_pair);
 	for (size_t i = 0; i < s->count; i += n) {
-		for (n = 1; i + n < s->count && !by_service(&s->members[i], &s->members[i + n]); n++)
+		for (n = 1; i + n < s->count && !by_pair(&s->entries[i], &s->entries[i + n]); n++)
 			;
-		take_group(&r->groups[r->count], &s->ports, &s->members[i], n);
+		take_group(&r->groups[r->count], &s->ports, &s->entries[i], n);
 		r->sockets += r->groups[r->count].count;
 		r->count += r->groups[r->count].count > 0;
 	}
@@ -113,7 +113,7 @@ static void text_ports(struct buffer *out, const struct time_wait_group *g, cons
 {
 	size_t start = out->len;
 
-	if (!g->service->local_is_source || !ports->usable) {
+	if (!g->pair->local_is_source || !ports->usable) {
 		buffer_text(out, "-                     -");
 		return;
 	}
@@ -130,16 +130,16 @@ static void text_ports(struct buffer *out, const struct time_wait_group *g, cons
 
 static void text_group(struct buffer *out, const struct time_wait_group *g, const struct local_ports *ports)
 {
-	const struct service *service = g->service;
+	const struct host_pair *pair = g->pair;
 	size_t start = out->len;
 
-	format_address(out, service->family, service->source);
+	format_address(out, pair->family, pair->source);
 	buffer_pad(out, start, 23);
-	buffer_text(out, service->family == 6 ? "[" : "");
-	format_address(out, service->family, service->destination);
-	buffer_printf(out, service->family == 6 ? "]:%u" : ":%u", service->port);
+	buffer_text(out, pair->family == 6 ? "[" : "");
+	format_address(out, pair->family, pair->destination);
+	buffer_printf(out, pair->family == 6 ? "]:%u" : ":%u", pair->port);
 	buffer_pad(out, start, 46);
-	buffer_text(out, service->local_is_source ? "source" : "destination");
+	buffer_text(out, pair->local_is_source ? "source" : "destination");
 	buffer_pad(out, start, 59);
 	buffer_unsigned(out, g->count);
 	buffer_pad(out, start, 70);
@@ -189,7 +189,7 @@ void time_wait_text(struct buffer *out, const struct time_wait_report *r, uint64
 
 static void json_ports(struct buffer *out, const struct time_wait_group *g, const struct local_ports *ports)
 {
-	if (!g->service->local_is_source || !ports->usable) {
+	if (!g->pair->local_is_source || !ports->usable) {
 		buffer_text(out, "null");
 		return;
 	}
@@ -205,20 +205,19 @@ static void json_ports(struct buffer *out, const struct time_wait_group *g, cons
 static void json_group(struct buffer *out, const struct time_wait_group *g, const struct local_ports *ports,
 		       uint64_t now)
 {
-	const struct service *service = g->service;
+	const struct host_pair *pair = g->pair;
 
 	host_table_json_head(out, "tcpfin.time_wait", now);
 	buffer_printf(out, ",\"network\":{\"transport\":\"tcp\",\"type\":\"%s\"},\"source\":{\"ip\":\"",
-		      service_type(service));
-	format_address(out, service->family, service->source);
+		      host_pair_type(pair));
+	format_address(out, pair->family, pair->source);
 	buffer_text(out, "\"},\"destination\":{\"ip\":\"");
-	format_address(out, service->family, service->destination);
+	format_address(out, pair->family, pair->destination);
 	buffer_printf(out,
 		      "\",\"port\":%u},\"time_wait\":{\"local\":\"%s\",\"count\":%zu,\"first_ends\":%lld,"
 		      "\"last_ends\":%lld,\"per_second\":%zu.%zu,\"ports\":",
-		      service->port, service->local_is_source ? "source" : "destination", g->count,
-		      g->first_ends * MS_NS, g->last_ends * MS_NS, g->recent / TIME_WAIT_RATE_SECONDS,
-		      g->recent % TIME_WAIT_RATE_SECONDS);
+		      pair->port, pair->local_is_source ? "source" : "destination", g->count, g->first_ends * MS_NS,
+		      g->last_ends * MS_NS, g->recent / TIME_WAIT_RATE_SECONDS, g->recent % TIME_WAIT_RATE_SECONDS);
 	json_ports(out, g, ports);
 	buffer_text(out, "}}\n");
 }

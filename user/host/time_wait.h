@@ -13,7 +13,7 @@
 
 /* Sockets with the same client, server and service port. */
 struct time_wait_group {
-	const struct service *service;
+	const struct host_pair *pair;
 	size_t count;                   /* in TIME-WAIT */
 	uint32_t first_ends, last_ends; /* ms from now */
 	size_t recent;                  /* of them, those that began in the last TIME_WAIT_RATE_SECONDS */

@@ -44,9 +44,9 @@ static int by_key(const void *a, const void *b)
 	return order;
 }
 
-static struct open_connection connection_of(const struct member *m)
+static struct open_connection connection_of(const struct snapshot_entry *e)
 {
-	const struct tcp_socket *s = m->socket;
+	const struct tcp_socket *s = e->socket;
 	struct tcp_segment sent = {
 		.src = address_from_bytes(s->local.ip, s->family),
 		.dst = address_from_bytes(s->peer.ip, s->family),
@@ -58,8 +58,8 @@ static struct open_connection connection_of(const struct member *m)
 		.addr = {side ? sent.dst : sent.src, side ? sent.src : sent.dst},
 		.port = {side ? sent.dport : sent.sport, side ? sent.sport : sent.dport},
 		.family = s->family,
-		.certain = m->listener,
-		.source = (int)(m->service.local_is_source ? side : !side),
+		.certain = e->listener,
+		.source = (int)(e->pair.local_is_source ? side : !side),
 	};
 
 	c.inode[side] = s->inode;
@@ -87,7 +87,7 @@ int open_at_start_from(struct open_at_start *k, const struct socket_snapshot *sn
 	if (!k->list)
 		return -ENOMEM;
 	for (size_t i = 0; i < snapshot->count; i++)
-		k->list[i] = connection_of(&snapshot->members[i]);
+		k->list[i] = connection_of(&snapshot->entries[i]);
 	qsort(k->list, snapshot->count, sizeof(*k->list), by_key);
 	for (size_t i = 0; i < snapshot->count; i++) {
 		if (kept && !by_key(&k->list[kept - 1], &k->list[i]))

@@ -49,27 +49,27 @@ static const struct tcp_socket *find_listener(const struct tcp_sockets *listener
 	return NULL;
 }
 
-static bool local_is_source(const struct socket_snapshot *snapshot, const struct member *m)
+static bool local_is_source(const struct socket_snapshot *snapshot, const struct snapshot_entry *e)
 {
-	if (m->listener)
+	if (e->listener)
 		return false;
-	if (local_ports_inside(&snapshot->ports, m->socket->local.port))
+	if (local_ports_inside(&snapshot->ports, e->socket->local.port))
 		return true;
-	return m->socket->local.port >= m->socket->peer.port;
+	return e->socket->local.port >= e->socket->peer.port;
 }
 
-static void describe(const struct socket_snapshot *snapshot, struct member *m)
+static void describe(const struct socket_snapshot *snapshot, struct snapshot_entry *e)
 {
 	const struct socket_end *source, *destination;
 
-	m->listener = find_listener(&snapshot->listeners, m->socket);
-	m->service.family = m->socket->family;
-	m->service.local_is_source = local_is_source(snapshot, m);
-	source = m->service.local_is_source ? &m->socket->local : &m->socket->peer;
-	destination = m->service.local_is_source ? &m->socket->peer : &m->socket->local;
-	m->service.port = destination->port;
-	memcpy(m->service.source, source->ip, sizeof(source->ip));
-	memcpy(m->service.destination, destination->ip, sizeof(destination->ip));
+	e->listener = find_listener(&snapshot->listeners, e->socket);
+	e->pair.family = e->socket->family;
+	e->pair.local_is_source = local_is_source(snapshot, e);
+	source = e->pair.local_is_source ? &e->socket->local : &e->socket->peer;
+	destination = e->pair.local_is_source ? &e->socket->peer : &e->socket->local;
+	e->pair.port = destination->port;
+	memcpy(e->pair.source, source->ip, sizeof(source->ip));
+	memcpy(e->pair.destination, destination->ip, sizeof(destination->ip));
 }
 
 static bool passes(const struct filter *filter, const struct tcp_socket *s)
@@ -83,14 +83,14 @@ int socket_snapshot_sort(struct socket_snapshot *s, const struct filter *filter)
 {
 	if (s->listeners.count)
 		qsort(s->listeners.list, s->listeners.count, sizeof(*s->listeners.list), by_port);
-	s->members = calloc(s->sockets.count + 1, sizeof(*s->members));
-	if (!s->members)
+	s->entries = calloc(s->sockets.count + 1, sizeof(*s->entries));
+	if (!s->entries)
 		return -ENOMEM;
 	for (size_t i = 0; i < s->sockets.count; i++) {
 		if (!passes(filter, &s->sockets.list[i]))
 			continue;
-		s->members[s->count].socket = &s->sockets.list[i];
-		describe(s, &s->members[s->count++]);
+		s->entries[s->count].socket = &s->sockets.list[i];
+		describe(s, &s->entries[s->count++]);
 	}
 	return 0;
 }
@@ -110,12 +110,12 @@ void socket_snapshot_free(struct socket_snapshot *s)
 {
 	sock_diag_free(&s->sockets);
 	sock_diag_free(&s->listeners);
-	free(s->members);
-	s->members = NULL;
+	free(s->entries);
+	s->entries = NULL;
 	s->count = 0;
 }
 
-const char *service_type(const struct service *service)
+const char *host_pair_type(const struct host_pair *pair)
 {
-	return service->family == 4 ? "ipv4" : "ipv6";
+	return pair->family == 4 ? "ipv4" : "ipv6";
 }

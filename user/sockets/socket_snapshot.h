@@ -10,7 +10,7 @@
 #include "user/sockets/sock_diag.h"
 
 /* Bytes without padding: compared as they are. As in records, the source is the client. */
-struct service {
+struct host_pair {
 	uint8_t family; /* 4 or 6 */
 	uint8_t local_is_source;
 	uint16_t port; /* the destination's */
@@ -18,8 +18,8 @@ struct service {
 };
 
 /* A socket with what is known of it. */
-struct member {
-	struct service service;
+struct snapshot_entry {
+	struct host_pair pair;
 	const struct tcp_socket *socket;
 	const struct tcp_socket *listener; /* of the local port; NULL: nobody listens there */
 };
@@ -27,7 +27,7 @@ struct member {
 /* What this host tells of its sockets at a time. */
 struct socket_snapshot {
 	struct tcp_sockets sockets, listeners; /* the second by port */
-	struct member *members;                /* of all sockets that the filter lets pass; owned */
+	struct snapshot_entry *entries;        /* of all sockets that the filter lets pass; owned */
 	size_t count;
 	struct local_ports ports;
 };
@@ -39,6 +39,6 @@ int socket_snapshot_sort(struct socket_snapshot *s, const struct filter *filter)
 void socket_snapshot_free(struct socket_snapshot *s);
 
 /* "ipv4" or "ipv6"; for JSON's network.type */
-const char *service_type(const struct service *service);
+const char *host_pair_type(const struct host_pair *pair);
 
 #endif
