@@ -262,18 +262,18 @@ static void test_processes(void **state)
 	add_process("self", "no number\n", gone, COUNT(gone));
 	for (size_t i = 0; i < COUNT(wanted); i++)
 		assert_int_equal(socket_holders_want(&p, wanted[i]), 0);
-	assert_int_equal(socket_holders_find(&p, proc), 0);
-	assert_int_equal(p.count, 2);
-	assert_int_equal(socket_holders_holder(&p, 100, &holders)->pid, 7);
+	assert_int_equal(socket_holders_search(&p, proc), 0);
+	assert_int_equal(p.process_count, 2);
+	assert_int_equal(socket_holders_of(&p, 100, &holders)->pid, 7);
 	assert_int_equal(holders, 1);
-	assert_string_equal(socket_holders_holder(&p, 101, NULL)->name, "a\033[31m\n");
-	assert_int_equal(socket_holders_holder(&p, 105, NULL)->pid, 9);
-	assert_string_equal(socket_holders_holder(&p, 105, NULL)->name, "");
+	assert_string_equal(socket_holders_of(&p, 101, NULL)->name, "a\033[31m\n");
+	assert_int_equal(socket_holders_of(&p, 105, NULL)->pid, 9);
+	assert_string_equal(socket_holders_of(&p, 105, NULL)->name, "");
 	for (uint32_t inode = 102; inode < 105; inode++)
-		assert_null(socket_holders_holder(&p, inode, &holders));
+		assert_null(socket_holders_of(&p, inode, &holders));
 	assert_int_equal(holders, 0);
-	assert_null(socket_holders_holder(&p, 106, NULL));
-	assert_null(socket_holders_holder(&p, 0, NULL));
+	assert_null(socket_holders_of(&p, 106, NULL));
+	assert_null(socket_holders_of(&p, 0, NULL));
 	socket_holders_free(&p);
 }
 
@@ -282,11 +282,11 @@ static void test_no_proc(void **state)
 	struct socket_holders p = {0};
 
 	(void)state;
-	assert_int_equal(socket_holders_find(&p, "/nonexistent"), 0); /* nobody asked */
+	assert_int_equal(socket_holders_search(&p, "/nonexistent"), 0); /* nobody asked */
 	assert_int_equal(socket_holders_want(&p, 1), 0);
-	assert_int_equal(socket_holders_find(&p, "/nonexistent"), -ENOENT);
-	assert_int_equal(socket_holders_find(&p, proc), -ENOENT);
-	assert_null(socket_holders_holder(&p, 1, NULL));
+	assert_int_equal(socket_holders_search(&p, "/nonexistent"), -ENOENT);
+	assert_int_equal(socket_holders_search(&p, proc), -ENOENT);
+	assert_null(socket_holders_of(&p, 1, NULL));
 	socket_holders_free(&p);
 }
 
@@ -490,7 +490,7 @@ static void test_many_stuck(void **state)
 	assert_int_equal(socket_snapshot_sort(&r.snapshot, &all), 0);
 	assert_int_equal(stuck_select(&r, 60000, proc), 0);
 	assert_int_equal(r.count, MANY);
-	assert_int_equal(r.processes.holder_count, MANY / 2);
+	assert_int_equal(r.holders.wanted_count, MANY / 2);
 	for (unsigned i = 1; i < MANY; i++)
 		assert_true(r.closes[i - 1].age >= r.closes[i].age);
 	stuck_text(&out, &r, 0, false);

@@ -113,17 +113,17 @@ static void say_unnamed(const struct socket_holders *p, const char *proc, int er
 /* Fills in who holds the sockets. */
 static void find_processes(struct stuck_report *r, const char *proc)
 {
-	int err = socket_holders_find(&r->processes, proc);
+	int err = socket_holders_search(&r->holders, proc);
 	size_t unnamed = 0;
 
 	for (size_t i = 0; i < r->count; i++) {
 		struct stuck_close *c = &r->closes[i];
 		uint32_t inode = responsible_inode(c->entry);
 
-		c->process = socket_holders_holder(&r->processes, inode, &c->holders);
+		c->process = socket_holders_of(&r->holders, inode, &c->holders);
 		unnamed += inode && !c->process;
 	}
-	say_unnamed(&r->processes, proc, err, unnamed);
+	say_unnamed(&r->holders, proc, err, unnamed);
 }
 
 int stuck_select(struct stuck_report *r, uint32_t fin_timeout, const char *proc)
@@ -140,7 +140,7 @@ int stuck_select(struct stuck_report *r, uint32_t fin_timeout, const char *proc)
 		if (!is_closing(e->socket) || (age != AGE_UNKNOWN && (uint64_t)age < r->least))
 			continue;
 		r->closes[r->count++] = (struct stuck_close){e, age, waits_for(e->socket), NULL, 0};
-		err = socket_holders_want(&r->processes, responsible_inode(e));
+		err = socket_holders_want(&r->holders, responsible_inode(e));
 	}
 	if (err)
 		return err;
@@ -152,7 +152,7 @@ int stuck_select(struct stuck_report *r, uint32_t fin_timeout, const char *proc)
 void stuck_free(struct stuck_report *r)
 {
 	socket_snapshot_free(&r->snapshot);
-	socket_holders_free(&r->processes);
+	socket_holders_free(&r->holders);
 	free(r->closes);
 }
 

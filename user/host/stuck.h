@@ -24,7 +24,7 @@ struct stuck_close {
 
 struct stuck_report {
 	struct socket_snapshot snapshot;
-	struct socket_holders processes;
+	struct socket_holders holders;
 	struct stuck_close *closes; /* oldest first, unknown ages last; owned */
 	size_t count;
 	uint64_t least; /* ns: what counts as stuck */

@@ -318,10 +318,10 @@ void collector_find_holders(struct collector *c)
 {
 	int err;
 
-	c->open_at_start.processes.meanwhile = meanwhile;
-	c->open_at_start.processes.context = c;
+	c->open_at_start.holders.meanwhile = meanwhile;
+	c->open_at_start.holders.context = c;
 	err = open_at_start_find_holders(&c->open_at_start, "/proc");
-	if (c->open_at_start.processes.denied && !err)
+	if (c->open_at_start.holders.denied && !err)
 		err = -EACCES;
 	if (err && c->options->verbose)
 		log_note("who holds the sockets of connections that are open now is not all known: %s", strerror(-err));

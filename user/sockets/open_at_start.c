@@ -115,9 +115,9 @@ int open_at_start_find_holders(struct open_at_start *k, const char *proc)
 {
 	for (size_t i = 0; i < k->count; i++)
 		for (int side = 0; side < 2; side++)
-			if (socket_holders_want(&k->processes, k->list[i].inode[side]))
+			if (socket_holders_want(&k->holders, k->list[i].inode[side]))
 				return -ENOMEM;
-	return socket_holders_find(&k->processes, proc);
+	return socket_holders_search(&k->holders, proc);
 }
 
 static struct open_connection *find_known(const struct open_at_start *k, const struct flow_key *key)
@@ -146,7 +146,7 @@ const struct process *open_at_start_holder(const struct open_at_start *k, const 
 {
 	const struct open_connection *found = find_known(k, key);
 
-	return socket_holders_holder(&k->processes, found ? found->inode[side] : 0, holders);
+	return socket_holders_of(&k->holders, found ? found->inode[side] : 0, holders);
 }
 
 void open_at_start_ended(struct open_at_start *k, const struct flow_key *key)
@@ -160,6 +160,6 @@ void open_at_start_ended(struct open_at_start *k, const struct flow_key *key)
 void open_at_start_free(struct open_at_start *k)
 {
 	free(k->list);
-	socket_holders_free(&k->processes);
+	socket_holders_free(&k->holders);
 	*k = (struct open_at_start){0};
 }

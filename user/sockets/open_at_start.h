@@ -15,7 +15,7 @@ struct open_connection;
 struct open_at_start {
 	struct open_connection *list; /* by key, each once; owned */
 	size_t count;
-	struct socket_holders processes; /* the sockets' holders, once they were looked for */
+	struct socket_holders holders; /* the sockets' holders, once they were looked for */
 };
 
 /* From the sockets of this network namespace. 0 or a negative errno; then nothing is known. */

@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Links like "socket:[12345]" say which process holds which socket. There may be many more of them than we ask for, so
- * each is looked up in the sorted list of wanted inodes, and only processes that hold one are read any further.
+ * A link like "socket:[12345]" in /proc/PID/fd names a socket that the process holds. A host may have many more links
+ * than sockets are asked for, so each is looked up in the sorted list of wanted inodes, and only of processes that hold a
+ * wanted socket are name and user read.
  *
- * Processes come and go meanwhile: whatever is not there any more is passed over.
+ * A process may end during the search: what is not there any more is passed over.
  */
+#include "user/sockets/socket_holders.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -14,57 +17,55 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "user/sockets/socket_holders.h"
-
 #define FIRST_ROOM 64
-#define LINKS_AT_A_TIME 1024 /* some milliseconds */
+#define LINKS_AT_A_TIME 1024 /* read in some milliseconds */
 
-int socket_holders_want(struct socket_holders *p, uint32_t inode)
+int socket_holders_want(struct socket_holders *s, uint32_t inode)
 {
 	if (!inode)
 		return 0;
-	if (!(p->holder_count & (p->holder_count - 1))) { /* full: it grows by powers of two */
-		size_t room = p->holder_count ? 2 * p->holder_count : 1;
-		struct socket_holder *list = reallocarray(p->holder, room, sizeof(*list));
+	if (!(s->wanted_count & (s->wanted_count - 1))) { /* full: grows by powers of two */
+		size_t room = s->wanted_count ? 2 * s->wanted_count : 1;
+		struct wanted_socket *list = reallocarray(s->wanted, room, sizeof(*list));
 
 		if (!list)
 			return -ENOMEM;
-		p->holder = list;
+		s->wanted = list;
 	}
-	p->holder[p->holder_count++] = (struct socket_holder){.inode = inode};
+	s->wanted[s->wanted_count++] = (struct wanted_socket){.inode = inode};
 	return 0;
 }
 
 static int by_inode(const void *a, const void *b)
 {
-	const struct socket_holder *x = a, *y = b;
+	const struct wanted_socket *x = a, *y = b;
 
 	return (x->inode > y->inode) - (x->inode < y->inode);
 }
 
-static void sort_wanted(struct socket_holders *p)
+static void sort_wanted(struct socket_holders *s)
 {
 	size_t kept = 0;
 
-	if (!p->holder_count)
+	if (!s->wanted_count)
 		return;
-	qsort(p->holder, p->holder_count, sizeof(*p->holder), by_inode);
-	for (size_t i = 0; i < p->holder_count; i++)
-		if (!kept || p->holder[kept - 1].inode != p->holder[i].inode)
-			p->holder[kept++] = p->holder[i];
-	p->holder_count = kept;
+	qsort(s->wanted, s->wanted_count, sizeof(*s->wanted), by_inode);
+	for (size_t i = 0; i < s->wanted_count; i++)
+		if (!kept || s->wanted[kept - 1].inode != s->wanted[i].inode)
+			s->wanted[kept++] = s->wanted[i];
+	s->wanted_count = kept;
 }
 
-static struct socket_holder *find_wanted(const struct socket_holders *p, uint32_t inode)
+static struct wanted_socket *find_wanted(const struct socket_holders *s, uint32_t inode)
 {
-	const struct socket_holder key = {.inode = inode};
+	const struct wanted_socket key = {.inode = inode};
 
-	if (!p->holder_count)
+	if (!s->wanted_count)
 		return NULL;
-	return bsearch(&key, p->holder, p->holder_count, sizeof(key), by_inode);
+	return bsearch(&key, s->wanted, s->wanted_count, sizeof(key), by_inode);
 }
 
-/* Decimal digits and then `end`. False for anything else, and for what does not fit. */
+/* Parses decimal digits that `end` follows. False for any other text, and for a number beyond 32 bits. */
 static bool read_decimal(const char *text, char end, uint32_t *value)
 {
 	const char *p = text;
@@ -77,7 +78,7 @@ static bool read_decimal(const char *text, char end, uint32_t *value)
 	return p > text && *p == end;
 }
 
-/* The inode behind a link of /proc/PID/fd, or 0 where it is no socket. denied: raised where we may not know. */
+/* The inode of the socket that a link of /proc/PID/fd names, 0 for any other link. Sets *denied where reading it is refused. */
 static uint32_t linked_socket(int directory, const char *name, bool *denied)
 {
 	static const char prefix[] = "socket:[";
@@ -103,63 +104,67 @@ static void read_name(int directory, struct process *process)
 		return;
 	len = read(fd, process->name, sizeof(process->name) - 1);
 	close(fd);
-	if (len > 0 && process->name[len - 1] == '\n') /* the kernel's; another one in front of it is the name's */
+	if (len > 0 && process->name[len - 1] == '\n') /* the kernel adds one; another before it belongs to the name */
 		len--;
 	process->name[len > 0 ? len : 0] = '\0';
 }
 
-/* directory: /proc/PID. The index of the process, or -ENOMEM. */
-static int add_process(struct socket_holders *p, int directory, int pid)
+/* directory: a descriptor of /proc/PID. Returns the index of the new process, or -ENOMEM. */
+static int add_process(struct socket_holders *s, int directory, int pid)
 {
 	struct process *process;
 	struct stat status;
 
-	if (p->count == p->room) {
-		size_t room = p->room ? 2 * p->room : FIRST_ROOM;
-		struct process *list = reallocarray(p->list, room, sizeof(*list));
+	if (s->process_count == s->process_room) {
+		size_t room = s->process_room ? 2 * s->process_room : FIRST_ROOM;
+		struct process *list = reallocarray(s->processes, room, sizeof(*list));
 
 		if (!list)
 			return -ENOMEM;
-		p->list = list;
-		p->room = room;
+		s->processes = list;
+		s->process_room = room;
 	}
-	process = &p->list[p->count];
+	process = &s->processes[s->process_count];
 	*process = (struct process){.pid = pid};
 	if (!fstat(directory, &status))
 		process->uid = status.st_uid;
 	read_name(directory, process);
-	return (int)p->count++;
+	return (int)s->process_count++;
 }
 
-/* Two descriptors of one process for one socket count once. */
-static int take_links(struct socket_holders *p, int directory, DIR *links, int pid)
+/*
+ * Counts the process as a holder of each wanted socket among its links; two descriptors of one socket count once.
+ * 0 or -ENOMEM.
+ */
+static int take_links(struct socket_holders *s, int directory, DIR *links, int pid)
 {
 	const struct dirent *entry;
 	bool denied = false;
 	int index = -1;
 
 	while ((entry = readdir(links))) {
-		struct socket_holder *h = find_wanted(p, linked_socket(dirfd(links), entry->d_name, &denied));
+		struct wanted_socket *h = find_wanted(s, linked_socket(dirfd(links), entry->d_name, &denied));
 
-		if (++p->links % LINKS_AT_A_TIME == 0 && p->meanwhile)
-			p->meanwhile(p->context);
+		if (++s->links % LINKS_AT_A_TIME == 0 && s->meanwhile)
+			s->meanwhile(s->context);
 		if (!h)
 			continue;
 		if (index < 0)
-			index = add_process(p, directory, pid);
+			index = add_process(s, directory, pid);
 		if (index < 0)
 			return index;
-		if (h->last == pid)
+		if (h->last_pid == pid)
 			continue;
-		h->last = pid;
+		h->last_pid = pid;
 		if (!h->holders++)
-			h->process = (unsigned)index;
+			h->first = (unsigned)index;
 	}
-	p->denied += denied;
+	s->denied += denied;
 	return 0;
 }
 
-static int look_into(struct socket_holders *p, int proc, const char *name, int pid)
+/* Searches one process. name: its folder in the folder `proc`. 0 or -ENOMEM. */
+static int look_into(struct socket_holders *s, int proc, const char *name, int pid)
 {
 	int directory = openat(proc, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC), fd, err;
 	DIR *links;
@@ -167,9 +172,9 @@ static int look_into(struct socket_holders *p, int proc, const char *name, int p
 	if (directory < 0)
 		return 0;
 	fd = openat(directory, "fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	p->denied += fd < 0 && errno == EACCES;
+	s->denied += fd < 0 && errno == EACCES;
 	links = fd < 0 ? NULL : fdopendir(fd);
-	err = links ? take_links(p, directory, links, pid) : 0;
+	err = links ? take_links(s, directory, links, pid) : 0;
 	if (links)
 		closedir(links);
 	else if (fd >= 0)
@@ -178,7 +183,7 @@ static int look_into(struct socket_holders *p, int proc, const char *name, int p
 	return err;
 }
 
-int socket_holders_find(struct socket_holders *p, const char *proc)
+int socket_holders_search(struct socket_holders *s, const char *proc)
 {
 	const struct dirent *entry;
 	bool any = false;
@@ -186,8 +191,8 @@ int socket_holders_find(struct socket_holders *p, const char *proc)
 	int err = 0;
 	DIR *all;
 
-	sort_wanted(p);
-	if (!p->holder_count)
+	sort_wanted(s);
+	if (!s->wanted_count)
 		return 0;
 	all = opendir(proc);
 	if (!all)
@@ -196,24 +201,24 @@ int socket_holders_find(struct socket_holders *p, const char *proc)
 		if (!read_decimal(entry->d_name, '\0', &pid))
 			continue;
 		any = true;
-		err = look_into(p, dirfd(all), entry->d_name, (int)pid);
+		err = look_into(s, dirfd(all), entry->d_name, (int)pid);
 	}
 	closedir(all);
-	return err ? err : any ? 0 : -ENOENT; /* an empty folder is no /proc: we are in it */
+	return err ? err : any ? 0 : -ENOENT; /* /proc has at least this process: an empty folder is none */
 }
 
-const struct process *socket_holders_holder(const struct socket_holders *p, uint32_t inode, unsigned *holders)
+const struct process *socket_holders_of(const struct socket_holders *s, uint32_t inode, unsigned *holders)
 {
-	const struct socket_holder *h = inode ? find_wanted(p, inode) : NULL;
+	const struct wanted_socket *h = inode ? find_wanted(s, inode) : NULL;
 
 	if (holders)
 		*holders = h ? h->holders : 0;
-	return h && h->holders ? &p->list[h->process] : NULL;
+	return h && h->holders ? &s->processes[h->first] : NULL;
 }
 
-void socket_holders_free(struct socket_holders *p)
+void socket_holders_free(struct socket_holders *s)
 {
-	free(p->holder);
-	free(p->list);
-	*p = (struct socket_holders){0};
+	free(s->wanted);
+	free(s->processes);
+	*s = (struct socket_holders){0};
 }

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Who holds a socket: inode numbers to processes, through /proc/PID/fd, once for a whole snapshot.
+ * Which processes hold which sockets: inode numbers are looked up in /proc/PID/fd, once for many sockets.
+ *
+ * Order of use: zeroes, socket_holders_want for each socket, socket_holders_search, socket_holders_of, and
+ * socket_holders_free.
  */
 #ifndef TCPFIN_SOCKET_HOLDERS_H
 #define TCPFIN_SOCKET_HOLDERS_H
@@ -13,33 +16,37 @@ struct process {
 	int pid;
 	uint32_t uid;
 	char name
-		[64]; /* as the process calls itself: any bytes, for printers to escape; "" if it went before we read it */
+		[64]; /* /proc/PID/comm: any bytes, for printers to escape; "" if the process ended before it was read */
 };
 
-struct socket_holder {
+struct wanted_socket {
 	uint32_t inode;
-	unsigned holders; /* how many processes hold it; 0: none was found */
-	unsigned process; /* index of the one that was found first; only with holders */
-	int last;         /* pid of the one that was found last */
+	unsigned holders; /* how many processes hold it */
+	unsigned first;   /* index of the first one found; meaningless without holders */
+	int last_pid;     /* of the last one found */
 };
 
 struct socket_holders {
-	struct socket_holder *holder; /* by inode; owned */
-	size_t holder_count;
-	struct process *list; /* owned */
-	size_t count, room;
-	unsigned denied;                  /* processes that we may not look into */
-	size_t links;                     /* looked at */
-	void (*meanwhile)(void *context); /* called every so many links, since there may be very many; or NULL */
+	struct wanted_socket *wanted; /* sorted by inode once searched; owned */
+	size_t wanted_count;
+	struct process *processes; /* those that hold a wanted socket; owned */
+	size_t process_count, process_room;
+	unsigned denied; /* processes whose descriptors we may not read */
+	size_t links;    /* read so far */
+	/*
+	 * Called every 1,024 links: a search may take seconds, and whoever reads rings must not stay away that long. NULL:
+	 * not called.
+	 */
+	void (*meanwhile)(void *context);
 	void *context;
 };
 
-/* Asks for a socket's holder; an inode of 0 is nobody's. 0 or -ENOMEM. */
-int socket_holders_want(struct socket_holders *p, uint32_t inode);
-/* Looks up all that was asked for. proc: "/proc". 0, or a negative errno where that cannot be read. */
-int socket_holders_find(struct socket_holders *p, const char *proc);
-/* NULL where nobody was found. holders, if not NULL: how many there are. */
-const struct process *socket_holders_holder(const struct socket_holders *p, uint32_t inode, unsigned *holders);
-void socket_holders_free(struct socket_holders *p);
+/* Adds a socket to those to be searched; inode 0 is nobody's and not added. 0 or -ENOMEM. */
+int socket_holders_want(struct socket_holders *s, uint32_t inode);
+/* Searches all processes for the wanted sockets. proc: "/proc". 0, or a negative errno where that cannot be read. */
+int socket_holders_search(struct socket_holders *s, const char *proc);
+/* The first process found to hold the socket, NULL if none was. holders, if not NULL: set to how many there are. */
+const struct process *socket_holders_of(const struct socket_holders *s, uint32_t inode, unsigned *holders);
+void socket_holders_free(struct socket_holders *s);
 
 #endif
