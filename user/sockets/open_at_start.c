@@ -10,7 +10,7 @@
 #include "user/base/address.h"
 #include "user/sockets/open_at_start.h"
 
-#define NOT_TOLD (-1)
+#define SOURCE_UNKNOWN (-1)
 
 #define OPEN_STATES                                                                            \
 	(SOCKETS_IN(TCP_ESTABLISHED) | SOCKETS_IN(TCP_FIN_WAIT1) | SOCKETS_IN(TCP_FIN_WAIT2) | \
@@ -22,7 +22,7 @@ struct open_connection {
 	uint8_t family;
 	bool certain; /* a listener told */
 	bool ended;
-	int source;        /* side, NOT_TOLD */
+	int source;        /* side, SOURCE_UNKNOWN */
 	uint32_t inode[2]; /* of the socket at each side; 0: it has none, or is not ours */
 };
 
@@ -69,7 +69,7 @@ static struct open_connection connection_of(const struct snapshot_entry *e)
 static void merge(struct open_connection *a, const struct open_connection *b)
 {
 	if (a->certain == b->certain && a->source != b->source)
-		a->source = NOT_TOLD;
+		a->source = SOURCE_UNKNOWN;
 	else if (b->certain && !a->certain)
 		a->source = b->source;
 	a->certain |= b->certain;
@@ -78,49 +78,49 @@ static void merge(struct open_connection *a, const struct open_connection *b)
 			a->inode[side] = b->inode[side];
 }
 
-int open_at_start_from(struct open_at_start *k, const struct socket_snapshot *snapshot)
+int open_at_start_from(struct open_at_start *o, const struct socket_snapshot *snapshot)
 {
 	size_t kept = 0;
 
-	k->count = 0;
-	k->list = calloc(snapshot->count + 1, sizeof(*k->list));
-	if (!k->list)
+	o->count = 0;
+	o->list = calloc(snapshot->count + 1, sizeof(*o->list));
+	if (!o->list)
 		return -ENOMEM;
 	for (size_t i = 0; i < snapshot->count; i++)
-		k->list[i] = connection_of(&snapshot->entries[i]);
-	qsort(k->list, snapshot->count, sizeof(*k->list), by_key);
+		o->list[i] = connection_of(&snapshot->entries[i]);
+	qsort(o->list, snapshot->count, sizeof(*o->list), by_key);
 	for (size_t i = 0; i < snapshot->count; i++) {
-		if (kept && !by_key(&k->list[kept - 1], &k->list[i]))
-			merge(&k->list[kept - 1], &k->list[i]);
+		if (kept && !by_key(&o->list[kept - 1], &o->list[i]))
+			merge(&o->list[kept - 1], &o->list[i]);
 		else
-			k->list[kept++] = k->list[i];
+			o->list[kept++] = o->list[i];
 	}
-	k->count = kept;
+	o->count = kept;
 	return 0;
 }
 
-int open_at_start_read(struct open_at_start *k)
+int open_at_start_read(struct open_at_start *o)
 {
 	const struct filter all = {0};
 	struct socket_snapshot snapshot;
 	int err = socket_snapshot_take(&snapshot, OPEN_STATES, &all);
 
-	*k = (struct open_at_start){0};
-	err = err ? err : open_at_start_from(k, &snapshot);
+	*o = (struct open_at_start){0};
+	err = err ? err : open_at_start_from(o, &snapshot);
 	socket_snapshot_free(&snapshot);
 	return err;
 }
 
-int open_at_start_find_holders(struct open_at_start *k, const char *proc)
+int open_at_start_find_holders(struct open_at_start *o, const char *proc)
 {
-	for (size_t i = 0; i < k->count; i++)
+	for (size_t i = 0; i < o->count; i++)
 		for (int side = 0; side < 2; side++)
-			if (socket_holders_want(&k->holders, k->list[i].inode[side]))
+			if (socket_holders_want(&o->holders, o->list[i].inode[side]))
 				return -ENOMEM;
-	return socket_holders_search(&k->holders, proc);
+	return socket_holders_search(&o->holders, proc);
 }
 
-static struct open_connection *find_known(const struct open_at_start *k, const struct flow_key *key)
+static struct open_connection *find_open(const struct open_at_start *o, const struct flow_key *key)
 {
 	const struct open_connection wanted = {
 		.addr = {key->addr[0], key->addr[1]},
@@ -129,37 +129,37 @@ static struct open_connection *find_known(const struct open_at_start *k, const s
 	};
 	struct open_connection *found = NULL;
 
-	if (k->count)
-		found = bsearch(&wanted, k->list, k->count, sizeof(wanted), by_key);
+	if (o->count)
+		found = bsearch(&wanted, o->list, o->count, sizeof(wanted), by_key);
 	return found && !found->ended ? found : NULL;
 }
 
-int open_at_start_source(const struct open_at_start *k, const struct flow_key *key)
+int open_at_start_source(const struct open_at_start *o, const struct flow_key *key)
 {
-	const struct open_connection *found = find_known(k, key);
+	const struct open_connection *found = find_open(o, key);
 
-	return found ? found->source : NOT_TOLD;
+	return found ? found->source : SOURCE_UNKNOWN;
 }
 
-const struct process *open_at_start_holder(const struct open_at_start *k, const struct flow_key *key, unsigned side,
+const struct process *open_at_start_holder(const struct open_at_start *o, const struct flow_key *key, unsigned side,
 					   unsigned *holders)
 {
-	const struct open_connection *found = find_known(k, key);
+	const struct open_connection *found = find_open(o, key);
 
-	return socket_holders_of(&k->holders, found ? found->inode[side] : 0, holders);
+	return socket_holders_of(&o->holders, found ? found->inode[side] : 0, holders);
 }
 
-void open_at_start_ended(struct open_at_start *k, const struct flow_key *key)
+void open_at_start_ended(struct open_at_start *o, const struct flow_key *key)
 {
-	struct open_connection *found = find_known(k, key);
+	struct open_connection *found = find_open(o, key);
 
 	if (found)
 		found->ended = true;
 }
 
-void open_at_start_free(struct open_at_start *k)
+void open_at_start_free(struct open_at_start *o)
 {
-	free(k->list);
-	socket_holders_free(&k->holders);
-	*k = (struct open_at_start){0};
+	free(o->list);
+	socket_holders_free(&o->holders);
+	*o = (struct open_at_start){0};
 }
