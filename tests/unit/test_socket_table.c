@@ -138,7 +138,7 @@ static void test_own_number(void **state)
 /* The first call closed it, whatever came before and comes after; the kernel did only where none came. */
 static void test_who_closed(void **state)
 {
-	const struct socket_story *s;
+	const struct closing_socket *s;
 
 	take(*state, client(HERE, SERVER_ISN, SOCKET_CLOSE_WAIT, 0));
 	s = find(*state, handshake()).side[0];
@@ -163,11 +163,11 @@ static void test_oldest_out(void **state)
 	for (uint32_t i = 1; i < 4; i++)
 		take(*state, client(HERE, SERVER_ISN + i, SOCKET_FIN_WAIT1, 0));
 	assert_non_null(find(*state, handshake()).side[0]);
-	assert_int_equal(socket_table_given_way(*state), 0);
+	assert_int_equal(socket_table_evicted(*state), 0);
 	for (uint32_t i = 4; i < 100; i++) {
 		take(*state, client(HERE, SERVER_ISN + i, SOCKET_FIN_WAIT1, 0));
 		assert_null(find(*state, handshake()).side[0]);
-		assert_int_equal(socket_table_given_way(*state), i - 4); /* the first one had been joined */
+		assert_int_equal(socket_table_evicted(*state), i - 4); /* the first one had been joined */
 	}
 	take(*state, client(HERE, SERVER_ISN, SOCKET_FIN_WAIT1, 0));
 	assert_non_null(find(*state, handshake()).side[0]);
@@ -182,16 +182,16 @@ static void test_not_missed(void **state)
 		take(*state, client(HERE, SERVER_ISN + i, SOCKET_CLOSE, 0));
 	take(*state, client(HERE, SERVER_ISN + 3, SOCKET_CLOSE_WAIT, 0)); /* not closed: it may take long */
 	take(*state, late);
-	assert_int_equal(socket_table_given_way(*state), 1);
+	assert_int_equal(socket_table_evicted(*state), 1);
 	late.time++;
 	for (uint32_t i = 0; i < 2; i++) {
 		late.isn++;
 		take(*state, late);
 	}
-	assert_int_equal(socket_table_given_way(*state), 1);
+	assert_int_equal(socket_table_evicted(*state), 1);
 	late.isn++;
 	take(*state, late);
-	assert_int_equal(socket_table_given_way(*state), 2);
+	assert_int_equal(socket_table_evicted(*state), 2);
 }
 
 /* An answer is known by the numbers of the RST, and does not take a story's place. */

@@ -690,7 +690,7 @@ static void socket_closed(struct record_socket *to, const struct facts *c, enum 
 		to->peer_fin_to_close = span(peer->t_fin, close->time);
 }
 
-static void socket_of(struct record_socket *to, const struct facts *c, enum role role, const struct socket_story *s)
+static void socket_of(struct record_socket *to, const struct facts *c, enum role role, const struct closing_socket *s)
 {
 	if (!s)
 		return;

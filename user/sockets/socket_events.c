@@ -17,7 +17,7 @@
 #include "user/base/privileges.h"
 #include "sockets.skel.h"
 
-#define STORIES 32768 /* half a second of 32,000 closes a second with both ends here */
+#define CLOSING_SOCKETS 32768 /* half a second of 32,000 closes a second with both ends here */
 #define ANSWERS 4096
 #define BEHIND_NS SECOND_NS /* what a reader that is late, or a peer that is slow, adds to the settling time */
 
@@ -204,7 +204,7 @@ static int prepare(struct socket_events *s, uint64_t settle)
 
 	if (stat("/proc/self/ns/net", &netns))
 		return -errno;
-	s->table = socket_table_new((uint32_t)netns.st_ino, settle + BEHIND_NS, STORIES, ANSWERS);
+	s->table = socket_table_new((uint32_t)netns.st_ino, settle + BEHIND_NS, CLOSING_SOCKETS, ANSWERS);
 	if (!s->table)
 		return -ENOMEM;
 	s->ring = ring_buffer__new(bpf_map__fd(s->skeleton->maps.socket_ring), take_event, s, NULL);
@@ -244,7 +244,7 @@ void socket_events_stop(struct socket_events *s)
 void socket_events_note_losses(const struct socket_events *s)
 {
 	uint64_t lost = s->skeleton->bss->events_lost, answers = s->skeleton->bss->answers_lost;
-	uint64_t old = socket_table_given_way(s->table);
+	uint64_t old = socket_table_evicted(s->table);
 
 	if (lost)
 		log_note("sockets: %llu changes of state were lost, the ring was full", (unsigned long long)lost);

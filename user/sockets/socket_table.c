@@ -21,7 +21,7 @@ struct slot {
 };
 
 /* Which slots have a tuple, and which one is the oldest. Slots and what they hold are arrays of the same length. */
-struct index {
+struct tuple_index {
 	struct slot *slots;
 	uint32_t *heads;
 	uint32_t size; /* of both; a power of two */
@@ -29,7 +29,7 @@ struct index {
 	uint64_t seed; /* random: who chooses addresses and ports shall not choose chains */
 };
 
-struct answer {
+struct reset_answer {
 	struct socket_id id;
 	uint32_t number;
 	bool by_ack;
@@ -40,15 +40,15 @@ struct answer {
 struct socket_table {
 	uint32_t netns;
 	uint64_t wait;
-	struct index story_index, answer_index;
-	struct socket_story *stories;
-	struct answer *answers;
-	uint64_t given_way;
+	struct tuple_index socket_index, answer_index;
+	struct closing_socket *sockets;
+	struct reset_answer *answers;
+	uint64_t evicted;
 };
 
 /* ---- the index ---- */
 
-static uint32_t hash_of(const struct index *x, const struct socket_id *id)
+static uint32_t hash_of(const struct tuple_index *x, const struct socket_id *id)
 {
 	uint64_t words[5] = {}, h = x->seed;
 
@@ -59,32 +59,32 @@ static uint32_t hash_of(const struct index *x, const struct socket_id *id)
 	return h * FLOW_HASH_PRIME >> 32;
 }
 
-static uint32_t *chain_of(const struct index *x, uint32_t hash)
+static uint32_t *chain_of(const struct tuple_index *x, uint32_t hash)
 {
 	return &x->heads[hash & (x->size - 1)];
 }
 
 /* The first slot with that hash from slot i on; NOWHERE behind the last. */
-static uint32_t with_hash(const struct index *x, uint32_t i, uint32_t hash)
+static uint32_t with_hash(const struct tuple_index *x, uint32_t i, uint32_t hash)
 {
 	while (i != NOWHERE && x->slots[i].hash != hash)
 		i = x->slots[i].next;
 	return i;
 }
 
-static uint32_t first_slot(const struct index *x, const struct socket_id *id)
+static uint32_t first_slot(const struct tuple_index *x, const struct socket_id *id)
 {
 	uint32_t hash = hash_of(x, id);
 
 	return with_hash(x, *chain_of(x, hash), hash);
 }
 
-static uint32_t next_slot(const struct index *x, uint32_t i)
+static uint32_t next_slot(const struct tuple_index *x, uint32_t i)
 {
 	return with_hash(x, x->slots[i].next, x->slots[i].hash);
 }
 
-static int index_init(struct index *x, uint32_t size)
+static int tuple_index_init(struct tuple_index *x, uint32_t size)
 {
 	x->size = size;
 	x->slots = calloc(size, sizeof(*x->slots));
@@ -95,24 +95,24 @@ static int index_init(struct index *x, uint32_t size)
 	return getentropy(&x->seed, sizeof(x->seed)) ? -errno : 0;
 }
 
-static void index_free(struct index *x)
+static void tuple_index_free(struct tuple_index *x)
 {
 	free(x->slots);
 	free(x->heads);
 }
 
 /* The slot for one that begins now; if it is in use, that is the oldest one. */
-static uint32_t oldest_slot(const struct index *x)
+static uint32_t oldest_slot(const struct tuple_index *x)
 {
 	return x->made & (x->size - 1);
 }
 
-static bool in_use(const struct index *x, uint32_t slot)
+static bool in_use(const struct tuple_index *x, uint32_t slot)
 {
 	return x->made > slot;
 }
 
-static void unlink_slot(struct index *x, uint32_t slot)
+static void unlink_slot(struct tuple_index *x, uint32_t slot)
 {
 	uint32_t *at = chain_of(x, x->slots[slot].hash);
 
@@ -121,7 +121,7 @@ static void unlink_slot(struct index *x, uint32_t slot)
 	*at = x->slots[slot].next;
 }
 
-static void link_slot(struct index *x, uint32_t slot, const struct socket_id *id)
+static void link_slot(struct tuple_index *x, uint32_t slot, const struct socket_id *id)
 {
 	uint32_t hash = hash_of(x, id), *chain = chain_of(x, hash);
 
@@ -137,53 +137,53 @@ static bool same_id(const struct socket_id *a, const struct socket_id *b)
 
 /* ---- events ---- */
 
-static struct socket_story *find_story(const struct socket_table *t, const struct socket_event *e)
+static struct closing_socket *find_socket(const struct socket_table *t, const struct socket_event *e)
 {
-	const struct index *x = &t->story_index;
+	const struct tuple_index *x = &t->socket_index;
 
 	for (uint32_t i = first_slot(x, &e->id); i != NOWHERE; i = next_slot(x, i)) {
-		struct socket_story *story = &t->stories[i];
+		struct closing_socket *socket = &t->sockets[i];
 
-		if (same_id(&story->id, &e->id) && story->netns == e->netns && story->isn == e->isn &&
-		    story->own_isn == !!(e->flags & SOCKET_OWN_ISN))
-			return story;
+		if (same_id(&socket->id, &e->id) && socket->netns == e->netns && socket->isn == e->isn &&
+		    socket->own_isn == !!(e->flags & SOCKET_OWN_ISN))
+			return socket;
 	}
 	return NULL;
 }
 
 /* Might a connection still be reported with it? */
-static bool is_wanted(const struct socket_table *t, const struct socket_story *story, uint64_t now)
+static bool is_wanted(const struct socket_table *t, const struct closing_socket *socket, uint64_t now)
 {
-	bool closed = story->step_count && story->states[story->step_count - 1] == SOCKET_CLOSE;
+	bool closed = socket->step_count && socket->states[socket->step_count - 1] == SOCKET_CLOSE;
 
-	return !story->joined && (!closed || story->time + t->wait > now);
+	return !socket->joined && (!closed || socket->time + t->wait > now);
 }
 
-static struct socket_story *begin_story(struct socket_table *t, const struct socket_event *e)
+static struct closing_socket *add_socket(struct socket_table *t, const struct socket_event *e)
 {
-	uint32_t slot = oldest_slot(&t->story_index);
-	struct socket_story *story = &t->stories[slot];
+	uint32_t slot = oldest_slot(&t->socket_index);
+	struct closing_socket *socket = &t->sockets[slot];
 
-	if (in_use(&t->story_index, slot)) {
-		unlink_slot(&t->story_index, slot);
-		t->given_way += is_wanted(t, story, e->time);
+	if (in_use(&t->socket_index, slot)) {
+		unlink_slot(&t->socket_index, slot);
+		t->evicted += is_wanted(t, socket, e->time);
 	}
-	*story = (struct socket_story){
+	*socket = (struct closing_socket){
 		.id = e->id,
 		.netns = e->netns,
 		.isn = e->isn,
 		.own_isn = e->flags & SOCKET_OWN_ISN,
 	};
-	link_slot(&t->story_index, slot, &e->id);
-	return story;
+	link_slot(&t->socket_index, slot, &e->id);
+	return socket;
 }
 
-static void add_step(struct socket_story *story, uint64_t time, uint8_t state)
+static void add_step(struct closing_socket *socket, uint64_t time, uint8_t state)
 {
-	if (story->step_count == SOCKET_STEPS)
+	if (socket->step_count == SOCKET_STEPS)
 		return;
-	story->entered[story->step_count] = time;
-	story->states[story->step_count++] = state;
+	socket->entered[socket->step_count] = time;
+	socket->states[socket->step_count++] = state;
 }
 
 static void set_close(struct socket_close *close, const struct socket_event *e)
@@ -203,31 +203,31 @@ static void set_close(struct socket_close *close, const struct socket_event *e)
 }
 
 /* The first call closed it; without one, the kernel did when it came to CLOSE. */
-static bool closes(const struct socket_story *story, const struct socket_event *e)
+static bool closes(const struct closing_socket *socket, const struct socket_event *e)
 {
-	return !story->close.to && (e->flags & SOCKET_PROCESS || e->to == SOCKET_CLOSE);
+	return !socket->close.to && (e->flags & SOCKET_PROCESS || e->to == SOCKET_CLOSE);
 }
 
-static void take_story(struct socket_table *t, const struct socket_event *e, const char *reason)
+static void take_change(struct socket_table *t, const struct socket_event *e, const char *reason)
 {
-	struct socket_story *story = find_story(t, e);
+	struct closing_socket *socket = find_socket(t, e);
 
-	if (!story)
-		story = begin_story(t, e);
-	story->time = e->time;
-	story->srtt = e->srtt;
-	story->retransmits = e->retransmits;
+	if (!socket)
+		socket = add_socket(t, e);
+	socket->time = e->time;
+	socket->srtt = e->srtt;
+	socket->retransmits = e->retransmits;
 	switch (e->kind) {
 	case SOCKET_STATE:
-		add_step(story, e->time, e->to);
-		if (closes(story, e))
-			set_close(&story->close, e);
+		add_step(socket, e->time, e->to);
+		if (closes(socket, e))
+			set_close(&socket->close, e);
 		break;
 	case SOCKET_RESET_SENT:
-		story->reset_reason = reason;
+		socket->reset_reason = reason;
 		break;
 	case SOCKET_RESET_RECEIVED:
-		story->reset_received = e->time;
+		socket->reset_received = e->time;
 		break;
 	}
 }
@@ -235,11 +235,11 @@ static void take_story(struct socket_table *t, const struct socket_event *e, con
 static void take_answer(struct socket_table *t, const struct socket_event *e, const char *reason)
 {
 	uint32_t slot = oldest_slot(&t->answer_index);
-	struct answer *a = &t->answers[slot];
+	struct reset_answer *a = &t->answers[slot];
 
 	if (in_use(&t->answer_index, slot))
 		unlink_slot(&t->answer_index, slot);
-	*a = (struct answer){e->id, e->number, e->flags & SOCKET_BY_ACK, e->time, reason};
+	*a = (struct reset_answer){e->id, e->number, e->flags & SOCKET_BY_ACK, e->time, reason};
 	link_slot(&t->answer_index, slot, &a->id);
 }
 
@@ -248,7 +248,7 @@ void socket_table_take(struct socket_table *t, const struct socket_event *e, con
 	if (e->kind == SOCKET_RESET_ANSWER)
 		take_answer(t, e, reason);
 	else
-		take_story(t, e, reason);
+		take_change(t, e, reason);
 }
 
 /* ---- joining ---- */
@@ -272,31 +272,32 @@ static bool knows_isn(const struct flow_open *open, unsigned side)
 }
 
 /* Is the story that of this side of the flow? Taken up midstream, a flow has no number to tell by. */
-static bool is_of(const struct socket_table *t, const struct socket_story *story, const struct flow *f, unsigned side)
+static bool is_of(const struct socket_table *t, const struct closing_socket *socket, const struct flow *f,
+		  unsigned side)
 {
-	unsigned whose = story->own_isn ? side : !side;
+	unsigned whose = socket->own_isn ? side : !side;
 
 	if (knows_isn(&f->open, whose))
-		return story->isn == f->open.isn[whose];
-	return !f->open.seen && story->netns == t->netns && story->time + SECOND_NS > f->t_first &&
-	       story->time < f->t_last + SECOND_NS;
+		return socket->isn == f->open.isn[whose];
+	return !f->open.seen && socket->netns == t->netns && socket->time + SECOND_NS > f->t_first &&
+	       socket->time < f->t_last + SECOND_NS;
 }
 
-static const struct socket_story *find_side(struct socket_table *t, const struct flow_key *key, const struct flow *f,
-					    unsigned side)
+static const struct closing_socket *find_side(struct socket_table *t, const struct flow_key *key, const struct flow *f,
+					      unsigned side)
 {
-	const struct index *x = &t->story_index;
-	struct socket_story *found = NULL;
+	const struct tuple_index *x = &t->socket_index;
+	struct closing_socket *found = NULL;
 	struct socket_id id = id_of(key, side);
 
 	for (uint32_t i = first_slot(x, &id); i != NOWHERE; i = next_slot(x, i)) {
-		struct socket_story *story = &t->stories[i];
+		struct closing_socket *socket = &t->sockets[i];
 
-		if (!same_id(&story->id, &id) || !is_of(t, story, f, side))
+		if (!same_id(&socket->id, &id) || !is_of(t, socket, f, side))
 			continue;
 		if (found)
 			return NULL; /* which of them it is cannot be told */
-		found = story;
+		found = socket;
 	}
 	if (found)
 		found->joined = true;
@@ -307,11 +308,11 @@ static const struct socket_story *find_side(struct socket_table *t, const struct
 static const char *answer_reason(const struct socket_table *t, const struct flow_key *key,
 				 const struct flow_reset *reset)
 {
-	const struct index *x = &t->answer_index;
+	const struct tuple_index *x = &t->answer_index;
 	struct socket_id id = id_of(key, reset->side);
 
 	for (uint32_t i = first_slot(x, &id); i != NOWHERE; i = next_slot(x, i)) {
-		const struct answer *a = &t->answers[i];
+		const struct reset_answer *a = &t->answers[i];
 
 		if (same_id(&a->id, &id) && a->time < reset->time + SECOND_NS && reset->time < a->time + SECOND_NS &&
 		    a->number == (a->by_ack ? reset->ack : reset->seq))
@@ -323,7 +324,7 @@ static const char *answer_reason(const struct socket_table *t, const struct flow
 struct socket_join socket_table_find(struct socket_table *t, const struct flow_key *key, const struct flow *f)
 {
 	struct socket_join join = {.side = {find_side(t, key, f, 0), find_side(t, key, f, 1)}};
-	const struct socket_story *sender = join.side[f->reset.side & 1];
+	const struct closing_socket *sender = join.side[f->reset.side & 1];
 
 	if (!(f->state & (FLOW_RESET | FLOW_LATE_RESET)) && !f->reset.time)
 		return join;
@@ -335,7 +336,7 @@ struct socket_join socket_table_find(struct socket_table *t, const struct flow_k
 
 /* ---- the table ---- */
 
-struct socket_table *socket_table_new(uint32_t netns, uint64_t wait, uint32_t stories, uint32_t answers)
+struct socket_table *socket_table_new(uint32_t netns, uint64_t wait, uint32_t sockets, uint32_t answers)
 {
 	struct socket_table *t = calloc(1, sizeof(*t));
 
@@ -343,9 +344,10 @@ struct socket_table *socket_table_new(uint32_t netns, uint64_t wait, uint32_t st
 		return NULL;
 	t->netns = netns;
 	t->wait = wait;
-	t->stories = calloc(stories, sizeof(*t->stories));
+	t->sockets = calloc(sockets, sizeof(*t->sockets));
 	t->answers = calloc(answers, sizeof(*t->answers));
-	if (t->stories && t->answers && !index_init(&t->story_index, stories) && !index_init(&t->answer_index, answers))
+	if (t->sockets && t->answers && !tuple_index_init(&t->socket_index, sockets) &&
+	    !tuple_index_init(&t->answer_index, answers))
 		return t;
 	socket_table_free(t);
 	return NULL;
@@ -355,14 +357,14 @@ void socket_table_free(struct socket_table *t)
 {
 	if (!t)
 		return;
-	index_free(&t->story_index);
-	index_free(&t->answer_index);
-	free(t->stories);
+	tuple_index_free(&t->socket_index);
+	tuple_index_free(&t->answer_index);
+	free(t->sockets);
 	free(t->answers);
 	free(t);
 }
 
-uint64_t socket_table_given_way(const struct socket_table *t)
+uint64_t socket_table_evicted(const struct socket_table *t)
 {
-	return t->given_way;
+	return t->evicted;
 }

@@ -35,7 +35,7 @@ struct socket_close {
  * One socket's close. There are many, so it is small: what every event looks at comes first, and takes a cache line's
  * length.
  */
-struct socket_story {
+struct closing_socket {
 	struct socket_id id;
 	uint32_t netns, isn;
 	uint64_t time; /* of the latest event, as are: */
@@ -52,7 +52,7 @@ struct socket_story {
 
 /* What is known of a flow's two ends, by side. Pointers live until the next event. */
 struct socket_join {
-	const struct socket_story *side[2];
+	const struct closing_socket *side[2];
 	const char *reset_reason; /* why this host sent the reset; NULL: not known */
 };
 
@@ -62,7 +62,7 @@ struct socket_table;
  * netns: of the watched interfaces, its inode number. wait: ns, how long behind its end a connection may still be
  * reported. Sizes are powers of two. NULL: no memory.
  */
-struct socket_table *socket_table_new(uint32_t netns, uint64_t wait, uint32_t stories, uint32_t answers);
+struct socket_table *socket_table_new(uint32_t netns, uint64_t wait, uint32_t sockets, uint32_t answers);
 void socket_table_free(struct socket_table *t);
 /* reason: the name of e->reason, which must outlive the table; NULL where there is none. */
 void socket_table_take(struct socket_table *t, const struct socket_event *e, const char *reason);
@@ -71,6 +71,6 @@ struct socket_join socket_table_find(struct socket_table *t, const struct flow_k
  * Stories that have given way so far while a connection might still have been reported with them. The others that were
  * never joined are of sockets whose packets pass elsewhere: on other interfaces, in other namespaces.
  */
-uint64_t socket_table_given_way(const struct socket_table *t);
+uint64_t socket_table_evicted(const struct socket_table *t);
 
 #endif
