@@ -204,7 +204,7 @@ static __always_inline void tell_state(const struct sock *sk, int from, int to)
 
 static __always_inline void state_changes(const struct sock *sk, int from, int to)
 {
-	/* What opens has no story yet; listening sockets have none at all. */
+	/* Only closing is reported: not opening, and never a listening socket. */
 	if (to <= SOCKET_SYN_RECV || to == SOCKET_LISTEN || from == SOCKET_LISTEN || from == SOCKET_CLOSE)
 		return;
 	if (from == to) /* a subflow of MPTCP enters FIN-WAIT-2 twice */

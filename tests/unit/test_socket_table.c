@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The join of sockets and packets: which number, which namespace, which one gives way.
+ * The join of sockets and packets: which number, which namespace, which socket is evicted.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -194,7 +194,7 @@ static void test_not_missed(void **state)
 	assert_int_equal(socket_table_evicted(*state), 2);
 }
 
-/* An answer is known by the numbers of the RST, and does not take a story's place. */
+/* An answer is found by the numbers of the RST, and does not evict a closing socket. */
 static void test_answer(void **state)
 {
 	struct socket_event answer = event(1, 0, 0, 15 * SECOND_NS);

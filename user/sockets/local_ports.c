@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * /proc/sys/net shows the network namespace of whoever reads it.
+ * /proc/sys/net shows the settings of the reader's own network namespace.
  */
 #include <fcntl.h>
 #include <stdio.h>
@@ -10,7 +10,7 @@
 
 #include "user/sockets/local_ports.h"
 
-#define LIST_BYTES (64 * 1024) /* of reserved ports: more than thousands of ranges */
+#define LIST_BYTES (64 * 1024) /* of the list of reserved ports: room for thousands of ranges */
 
 static bool read_setting(const char *name, char *text, size_t size)
 {
@@ -56,7 +56,7 @@ bool local_ports_usable(const struct local_ports *p, uint16_t port)
 	return local_ports_inside(p, port) && !(p->taken[port / 64] >> port % 64 & 1);
 }
 
-/* A port at *text, which is moved behind it. False where there is none. */
+/* Parses a port at *text and moves *text behind it. False where there is none. */
 static bool next_port(const char **text, uint16_t *port)
 {
 	char *end;
@@ -69,7 +69,7 @@ static bool next_port(const char **text, uint16_t *port)
 	return true;
 }
 
-/* "8080,9000-9010" */
+/* list: such as "8080,9000-9010" */
 static void take_reserved(struct local_ports *p, const char *list)
 {
 	uint16_t first, last;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Where both ends are on this host, each of them has a socket. One whose port has a listener knows best; if neither
- * has, and they do not agree, nothing is known.
+ * Where both ends are on this host, each of them has a socket. A socket whose port has a listener decides which end
+ * opened the connection; if neither port has one and the sockets disagree, that is unknown.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -20,10 +20,10 @@ struct open_connection {
 	struct ip_address addr[2]; /* as in the flow key */
 	uint16_t port[2];
 	uint8_t family;
-	bool certain; /* a listener told */
+	bool certain; /* a listener shows which side opened it */
 	bool ended;
-	int source;        /* side, SOURCE_UNKNOWN */
-	uint32_t inode[2]; /* of the socket at each side; 0: it has none, or is not ours */
+	int source;        /* the side that opened it, or SOURCE_UNKNOWN */
+	uint32_t inode[2]; /* of each side's socket; 0: it has none, or the side is another host */
 };
 
 static int compare_number(uint64_t a, uint64_t b)
@@ -53,7 +53,7 @@ static struct open_connection connection_of(const struct snapshot_entry *e)
 		.sport = s->local.port,
 		.dport = s->peer.port,
 	};
-	uint32_t side = flow_side_of(&sent); /* ours */
+	uint32_t side = flow_side_of(&sent); /* the local end's */
 	struct open_connection c = {
 		.addr = {side ? sent.dst : sent.src, side ? sent.src : sent.dst},
 		.port = {side ? sent.dport : sent.sport, side ? sent.sport : sent.dport},
@@ -66,6 +66,7 @@ static struct open_connection connection_of(const struct snapshot_entry *e)
 	return c;
 }
 
+/* Merges what the socket of the other end shows of the same connection. */
 static void merge(struct open_connection *a, const struct open_connection *b)
 {
 	if (a->certain == b->certain && a->source != b->source)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * A dump for each address family, read in large pieces: a hundred thousand sockets are some thousand calls.
+ * One dump for each address family, read in large pieces: a hundred thousand sockets take some thousand calls.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -16,7 +16,7 @@
 
 #include "user/sockets/sock_diag.h"
 
-#define ANSWER_BYTES (64 * 1024) /* more than the kernel sends at a time */
+#define ANSWER_BYTES (64 * 1024) /* the kernel sends at most 32 KiB at a time */
 #define FIRST_ROOM 256
 
 static struct tcp_socket *next_place(struct tcp_sockets *t)
@@ -34,7 +34,7 @@ static struct tcp_socket *next_place(struct tcp_sockets *t)
 	return &t->list[t->count++];
 }
 
-/* Is it IPv4 inside IPv6 (RFC 4291 section 2.5.5.2)? */
+/* Is it an IPv4-mapped IPv6 address (RFC 4291, section 2.5.5.2)? */
 static bool is_mapped(const void *ip)
 {
 	static const uint8_t prefix[12] = {[10] = 0xff, [11] = 0xff};
@@ -55,7 +55,7 @@ static void take_ends(struct tcp_socket *s, const struct inet_diag_msg *m)
 	s->peer.port = ntohs(m->id.idiag_dport);
 }
 
-/* Kernels add members at the end of tcp_info; one that sends fewer than we read leaves zeroes. */
+/* Newer kernels append fields to tcp_info; those that an older kernel does not send stay 0. */
 static void take_info(struct tcp_socket *s, const void *data, size_t len)
 {
 	struct tcp_info info = {0};
@@ -95,8 +95,8 @@ static int take_socket(struct tcp_sockets *t, const struct nlmsghdr *head)
 	return 0;
 }
 
-/* The errno behind the header of NLMSG_ERROR and NLMSG_DONE. */
-static int told_error(const struct nlmsghdr *head)
+/* The errno in the payload of NLMSG_ERROR or NLMSG_DONE. */
+static int answer_error(const struct nlmsghdr *head)
 {
 	int err;
 
@@ -113,7 +113,7 @@ int sock_diag_parse(struct tcp_sockets *t, const void *answer, size_t len)
 
 	for (; NLMSG_OK(head, len); head = NLMSG_NEXT(head, len)) {
 		if (head->nlmsg_type == NLMSG_DONE || head->nlmsg_type == NLMSG_ERROR) {
-			err = told_error(head);
+			err = answer_error(head);
 			return err ? err : 1;
 		}
 		if (head->nlmsg_type != SOCK_DIAG_BY_FAMILY)

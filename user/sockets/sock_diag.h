@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The TCP sockets of this network namespace, as the kernel tells them over NETLINK_SOCK_DIAG: one reader for all uses.
- * It takes no privilege.
+ * The kernel's list of the TCP sockets of this network namespace, read over NETLINK_SOCK_DIAG (sock_diag(7)). No
+ * privilege is needed.
  */
 #ifndef TCPFIN_SOCK_DIAG_H
 #define TCPFIN_SOCK_DIAG_H
@@ -16,24 +16,24 @@ struct socket_end {
 	uint16_t port;  /* host byte order */
 };
 
-/* What the timer of a socket is for (idiag_timer). */
+/* What a socket's timer waits for: the kernel's numbers in idiag_timer. */
 enum socket_timer { TIMER_NONE, TIMER_RETRANSMIT, TIMER_KEEPALIVE, TIMER_TIME_WAIT, TIMER_PROBE };
 
 struct tcp_socket {
 	struct socket_end local, peer;
-	uint8_t family;      /* 4 or 6; an IPv4 address inside an IPv6 one is IPv4, as on the wire */
-	uint8_t state;       /* the kernel's number. Of a closed socket's short form: what it stands for */
+	uint8_t family;      /* 4 or 6; an IPv4-mapped IPv6 address counts as IPv4, as on the wire */
+	uint8_t state;       /* TCP_ESTABLISHED ... TCP_CLOSING */
 	uint8_t timer;       /* enum socket_timer */
-	uint8_t retransmits; /* or probes, as the timer says */
-	uint32_t expires;    /* the timer, ms from now */
+	uint8_t retransmits; /* with TIMER_PROBE and TIMER_KEEPALIVE: probes */
+	uint32_t expires;    /* ms until the timer expires */
 	uint32_t uid;
-	uint32_t inode;    /* 0: no process holds it, or none has accepted it yet */
+	uint32_t inode;    /* 0: no process holds the socket, or none has accepted it yet */
 	uint32_t unread;   /* sequence numbers received and not read: bytes, and the FIN */
 	uint32_t unacked;  /* sequence numbers written and not acknowledged: bytes, and the FIN */
-	bool detailed;     /* what follows is known: never of a closed socket's short form */
+	bool detailed;     /* what follows is filled in: never for TIME-WAIT and orphaned FIN-WAIT-2 sockets */
 	uint8_t backoff;   /* how often `rto` was doubled */
 	uint32_t rto, rtt; /* us */
-	uint32_t last_data_sent, last_ack_received; /* ms ago. The second: any segment with an ACK */
+	uint32_t last_data_sent, last_ack_received; /* ms ago; the second: any segment with an ACK */
 };
 
 struct tcp_sockets {
@@ -44,11 +44,13 @@ struct tcp_sockets {
 #define SOCKETS_IN(state) (1u << (state))
 
 /*
- * Adds the sockets in the states of the mask. The kernel walks its tables while connections come and go: what changes
- * meanwhile may be told in either state. 0 or a negative errno.
+ * Adds the sockets in the states of the mask (SOCKETS_IN). The kernel's list is no snapshot: a socket that changes its
+ * state meanwhile may be listed in either state, in both, or not at all. 0 or a negative errno.
  */
 int sock_diag_read(struct tcp_sockets *t, uint32_t states);
-/* Adds those of one answer of the kernel. 0: more will come, 1: it was the last one; or a negative errno. */
+/*
+ * Adds the sockets of one answer of the kernel. 0: more answers follow, 1: this was the last one; or a negative errno.
+ */
 int sock_diag_parse(struct tcp_sockets *t, const void *answer, size_t len);
 void sock_diag_free(struct tcp_sockets *t);
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Everything that needs privileges or the kernel's BTF is done at the start; later only rings are read.
+ * Loading needs privileges and the kernel's BTF, so it is done once at the start; later, only rings are read.
  */
 #include "user/sockets/socket_events.h"
 
@@ -17,9 +17,9 @@
 #include "user/base/privileges.h"
 #include "sockets.skel.h"
 
-#define CLOSING_SOCKETS 32768 /* half a second of 32,000 closes a second with both ends here */
+#define CLOSING_SOCKETS 32768 /* half a second of 32,000 closes a second whose both ends are on this host */
 #define ANSWERS 4096
-#define BEHIND_NS SECOND_NS /* what a reader that is late, or a peer that is slow, adds to the settling time */
+#define BEHIND_NS SECOND_NS /* added to the settling time for a late reader or a slow peer */
 
 enum { STATE_CHANGES, RESET_SENT, RESET_RECEIVED, TRACEPOINTS };
 
@@ -35,7 +35,7 @@ struct socket_events {
 
 /* ---- names of reasons ---- */
 
-/* "SK_RST_REASON_TCP_STATE" -> "TCP_STATE"; the enum is numbered differently from kernel to kernel. */
+/* Reads names such as "TCP_STATE" (SK_RST_REASON_TCP_STATE) from BTF: their numbers differ from kernel to kernel. */
 static void take_reasons(struct socket_events *s, const struct btf *btf)
 {
 	static const char prefix[] = "SK_RST_REASON_";
@@ -57,7 +57,7 @@ static void take_reasons(struct socket_events *s, const struct btf *btf)
 	}
 }
 
-/* NULL for a number without a name, and for one that says that there is none to say. */
+/* NULL for a number without a name, and for 0, SK_RST_REASON_NOT_SPECIFIED. */
 static const char *reason_name(const struct socket_events *s, uint32_t reason)
 {
 	return s->reasons && reason && reason < s->reason_count ? s->reasons[reason] : NULL;
@@ -87,7 +87,10 @@ struct socket_join socket_events_find(const struct socket_events *s, const struc
 
 /* ---- starting and stopping ---- */
 
-/* How many arguments the tracepoint has by the kernel's BTF, a function that takes one more; -1: it is not in there. */
+/*
+ * How many arguments the tracepoint has, -1 if BTF does not have it. In BTF, a tracepoint is a pointer to a function
+ * whose first argument is not the tracepoint's.
+ */
 static int tracepoint_arguments(const struct btf *btf, const char *name)
 {
 	int id = btf__find_by_name_kind(btf, name, BTF_KIND_TYPEDEF);
@@ -99,16 +102,19 @@ static int tracepoint_arguments(const struct btf *btf, const char *name)
 }
 
 static const struct tracepoint {
-	const char *name; /* in BTF */
-	int arguments;    /* that are read */
-	const char *without;
+	const char *name;    /* in BTF */
+	int arguments;       /* how many the program reads */
+	const char *without; /* what is not known without it, for a note */
 } tracepoints[TRACEPOINTS] = {
 	[STATE_CHANGES] = {"btf_trace_inet_sock_set_state", 3, "which process closes"},
 	[RESET_SENT] = {"btf_trace_tcp_send_reset", 3, "why it resets connections"},
 	[RESET_RECEIVED] = {"btf_trace_tcp_receive_reset", 1, "which resets it acted upon"},
 };
 
-/* The program of each tracepoint, by BTF or raw; NULL where the tracepoint says too little. */
+/*
+ * Chooses a program for each tracepoint: one that BTF types, or a raw one; NULL where the tracepoint has too few
+ * arguments.
+ */
 static void choose_programs(struct socket_events *s, const int arguments[TRACEPOINTS], bool raw)
 {
 	const struct sockets_bpf *b = s->skeleton;
@@ -128,8 +134,9 @@ static void choose_programs(struct socket_events *s, const int arguments[TRACEPO
 }
 
 /*
- * A raw one finds out only now whether there is such a tracepoint, with as many arguments; one of them is enough. Where
- * one by BTF is refused, raw ones are to be tried.
+ * Attaches the chosen programs. 0 if at least one could be: for a raw program, attaching finds out whether the
+ * tracepoint exists and has as many arguments. An error of a BTF program is returned at once, so that raw ones are
+ * tried.
  */
 static int attach(struct socket_events *s)
 {
@@ -185,7 +192,7 @@ static int load(struct socket_events *s)
 	for (int i = 0; i < TRACEPOINTS; i++)
 		arguments[i] = tracepoint_arguments(btf, tracepoints[i].name);
 	take_reasons(s, btf);
-	if (!s->reason_count) /* a kernel that has no reasons gives none to the tracepoint */
+	if (!s->reason_count) /* a kernel without reset reasons passes none to the tracepoint */
 		arguments[RESET_SENT] = 0;
 	btf__free(btf);
 	err = load_as(s, arguments, false);

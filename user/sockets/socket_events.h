@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The sockets' programs and their user-space end: loads what this kernel has of them, and fills the table of stories.
+ * The BPF programs at the kernel's socket tracepoints: loads them, and reads their rings into the table of sockets.
  */
 #ifndef TCPFIN_SOCKET_EVENTS_H
 #define TCPFIN_SOCKET_EVENTS_H
@@ -9,13 +9,17 @@
 
 struct socket_events;
 
-/* Loads and attaches all that this kernel has. settle: ns, as in options. NULL: nothing, the reason has been said. */
+/*
+ * Loads and attaches the programs whose tracepoints this kernel has. settle: ns, as in options. NULL: none could be
+ * attached; the reason was logged.
+ */
 struct socket_events *socket_events_start(uint64_t settle);
 void socket_events_stop(struct socket_events *s);
-/* Takes what the kernel has told since the last time. */
+/* Reads all events that the rings hold. */
 void socket_events_poll(struct socket_events *s);
+/* The sockets of the flow's ends, as socket_table_find. */
 struct socket_join socket_events_find(const struct socket_events *s, const struct flow_key *key, const struct flow *f);
-/* Says on stderr what was lost, if anything was. */
+/* Logs how many events were lost, if any were. */
 void socket_events_note_losses(const struct socket_events *s);
 
 #endif

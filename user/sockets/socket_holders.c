@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * A link like "socket:[12345]" in /proc/PID/fd names a socket that the process holds. A host may have many more links
- * than sockets are asked for, so each is looked up in the sorted list of wanted inodes, and only of processes that hold a
- * wanted socket are name and user read.
+ * than sockets are asked for, so each is looked up in the sorted list of wanted inodes, and only of processes that hold
+ * a wanted socket are name and user read.
  *
  * A process may end during the search: what is not there any more is passed over.
  */
@@ -78,7 +78,10 @@ static bool read_decimal(const char *text, char end, uint32_t *value)
 	return p > text && *p == end;
 }
 
-/* The inode of the socket that a link of /proc/PID/fd names, 0 for any other link. Sets *denied where reading it is refused. */
+/*
+ * The inode of the socket that a link of /proc/PID/fd names, 0 for any other link. Sets *denied where reading it is
+ * refused.
+ */
 static uint32_t linked_socket(int directory, const char *name, bool *denied)
 {
 	static const char prefix[] = "socket:[";

@@ -15,8 +15,7 @@
 struct process {
 	int pid;
 	uint32_t uid;
-	char name
-		[64]; /* /proc/PID/comm: any bytes, for printers to escape; "" if the process ended before it was read */
+	char name[64]; /* /proc/PID/comm: any bytes, for printers to escape; "" if the process ended before */
 };
 
 struct wanted_socket {
@@ -34,8 +33,8 @@ struct socket_holders {
 	unsigned denied; /* processes whose descriptors we may not read */
 	size_t links;    /* read so far */
 	/*
-	 * Called every 1,024 links: a search may take seconds, and whoever reads rings must not stay away that long. NULL:
-	 * not called.
+	 * Called every 1,024 links: a search may take seconds, and whoever reads rings must not stay away that long.
+	 * NULL: not called.
 	 */
 	void (*meanwhile)(void *context);
 	void *context;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * A local port with a listener is the server's. Without one, a local port that connect() may choose is the client's,
- * and where that tells nothing the lower port is the server's, as where no handshake was seen.
+ * Which end is the server: the local one if its port has a listener; else the peer, if the local port is one that
+ * connect() may choose; else the end with the lower port, as in records of connections whose handshake was not seen.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -23,7 +23,7 @@ static bool any_address(const struct socket_end *end)
 	return !memcmp(end->ip, any, sizeof(any));
 }
 
-/* A listener on :: also takes IPv4, so the unspecified address of either family will do. */
+/* A listener on :: also accepts IPv4 (unless IPV6_V6ONLY is set, which the kernel's list does not show). */
 static bool listens_for(const struct tcp_socket *listener, const struct tcp_socket *s)
 {
 	if (any_address(&listener->local))

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Which end of a socket's connection is the server, and which sockets have the same client, server and service port.
+ * The kernel's list of this host's sockets, with client and server told apart.
  */
 #ifndef TCPFIN_SOCKET_SNAPSHOT_H
 #define TCPFIN_SOCKET_SNAPSHOT_H
@@ -9,36 +9,39 @@
 #include "user/sockets/local_ports.h"
 #include "user/sockets/sock_diag.h"
 
-/* Bytes without padding: compared as they are. As in records, the source is the client. */
+/*
+ * What connections of one client to one port of one server have in common. Compared with memcmp: no padding. As in
+ * records, the client is the source. IP addresses: network byte order; IPv4 uses the first four bytes, the others are
+ * 0.
+ */
 struct host_pair {
 	uint8_t family; /* 4 or 6 */
 	uint8_t local_is_source;
-	uint16_t port; /* the destination's */
+	uint16_t port; /* the destination's, host byte order */
 	uint8_t source[16], destination[16];
 };
 
-/* A socket with what is known of it. */
+/* A socket, and which end of its connection is which. */
 struct snapshot_entry {
 	struct host_pair pair;
 	const struct tcp_socket *socket;
-	const struct tcp_socket *listener; /* of the local port; NULL: nobody listens there */
+	const struct tcp_socket *listener; /* that listens on the local port; NULL: none */
 };
 
-/* What this host tells of its sockets at a time. */
 struct socket_snapshot {
-	struct tcp_sockets sockets, listeners; /* the second by port */
-	struct snapshot_entry *entries;        /* of all sockets that the filter lets pass; owned */
+	struct tcp_sockets sockets, listeners; /* listeners: sorted by port */
+	struct snapshot_entry *entries;        /* one for each socket that the filter lets pass; owned */
 	size_t count;
 	struct local_ports ports;
 };
 
-/* Sockets in the states of the mask. 0 or a negative errno; to be freed either way. */
+/* Reads the sockets in the states of the mask (SOCKETS_IN). 0 or a negative errno; to be freed either way. */
 int socket_snapshot_take(struct socket_snapshot *s, uint32_t states, const struct filter *filter);
-/* The same, of sockets and listeners that are in it already. */
+/* Makes the entries of a snapshot whose sockets, listeners and ports are filled in. 0 or -ENOMEM. */
 int socket_snapshot_sort(struct socket_snapshot *s, const struct filter *filter);
 void socket_snapshot_free(struct socket_snapshot *s);
 
-/* "ipv4" or "ipv6"; for JSON's network.type */
+/* JSON's network.type: "ipv4" or "ipv6". */
 const char *host_pair_type(const struct host_pair *pair);
 
 #endif

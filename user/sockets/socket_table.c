@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Stories lie in a ring in the order in which they began, and in hash chains by their tuple: the slot that a new story
- * takes is the oldest one's. Answers to stray segments have a ring of their own, since anybody can cause them.
+ * Closing sockets lie in a ring in the order of their first event, so that the slot of a new one is the oldest one's,
+ * and in hash chains by their tuple. RSTs that answered stray segments have a ring of their own: any host can cause
+ * them, and they must not evict sockets.
  */
 #include "user/sockets/socket_table.h"
 
@@ -17,16 +18,16 @@
 
 struct slot {
 	uint32_t next; /* in its chain */
-	uint32_t hash; /* of its tuple: others are passed over without a look at what they hold */
+	uint32_t hash; /* of its tuple; compared first, because the tuple is in another cache line */
 };
 
-/* Which slots have a tuple, and which one is the oldest. Slots and what they hold are arrays of the same length. */
+/* Finds slots by tuple, and the oldest slot. What a slot holds is in an array beside it, at the same index. */
 struct tuple_index {
 	struct slot *slots;
 	uint32_t *heads;
 	uint32_t size; /* of both; a power of two */
 	uint64_t made; /* slots given out so far */
-	uint64_t seed; /* random: who chooses addresses and ports shall not choose chains */
+	uint64_t seed; /* random, so that a peer who chooses addresses and ports cannot fill one chain */
 };
 
 struct reset_answer {
@@ -64,7 +65,7 @@ static uint32_t *chain_of(const struct tuple_index *x, uint32_t hash)
 	return &x->heads[hash & (x->size - 1)];
 }
 
-/* The first slot with that hash from slot i on; NOWHERE behind the last. */
+/* The first slot of the chain with that hash, from slot i on; NOWHERE if there is none. */
 static uint32_t with_hash(const struct tuple_index *x, uint32_t i, uint32_t hash)
 {
 	while (i != NOWHERE && x->slots[i].hash != hash)
@@ -101,7 +102,7 @@ static void tuple_index_free(struct tuple_index *x)
 	free(x->heads);
 }
 
-/* The slot for one that begins now; if it is in use, that is the oldest one. */
+/* The slot that the next entry takes. If it is in use, it holds the oldest entry. */
 static uint32_t oldest_slot(const struct tuple_index *x)
 {
 	return x->made & (x->size - 1);
@@ -151,7 +152,7 @@ static struct closing_socket *find_socket(const struct socket_table *t, const st
 	return NULL;
 }
 
-/* Might a connection still be reported with it? */
+/* May a connection still be reported with this socket? */
 static bool is_wanted(const struct socket_table *t, const struct closing_socket *socket, uint64_t now)
 {
 	bool closed = socket->step_count && socket->states[socket->step_count - 1] == SOCKET_CLOSE;
@@ -202,7 +203,7 @@ static void set_close(struct socket_close *close, const struct socket_event *e)
 	memcpy(close->name, e->name, sizeof(close->name));
 }
 
-/* The first call closed it; without one, the kernel did when it came to CLOSE. */
+/* Does this event close the socket? The first call by a process does; without a call, the change to CLOSE. */
 static bool closes(const struct closing_socket *socket, const struct socket_event *e)
 {
 	return !socket->close.to && (e->flags & SOCKET_PROCESS || e->to == SOCKET_CLOSE);
@@ -271,7 +272,7 @@ static bool knows_isn(const struct flow_open *open, unsigned side)
 	return open->seen & OPEN_SYNACK || (open->seen & OPEN_SYN && side == open->source);
 }
 
-/* Is the story that of this side of the flow? Taken up midstream, a flow has no number to tell by. */
+/* Is this the socket of that side of the flow? A flow taken up midstream has no ISN to compare: its time decides. */
 static bool is_of(const struct socket_table *t, const struct closing_socket *socket, const struct flow *f,
 		  unsigned side)
 {
@@ -296,7 +297,7 @@ static const struct closing_socket *find_side(struct socket_table *t, const stru
 		if (!same_id(&socket->id, &id) || !is_of(t, socket, f, side))
 			continue;
 		if (found)
-			return NULL; /* which of them it is cannot be told */
+			return NULL; /* several fit */
 		found = socket;
 	}
 	if (found)
@@ -304,7 +305,10 @@ static const struct closing_socket *find_side(struct socket_table *t, const stru
 	return found;
 }
 
-/* Why the reset that the flow keeps was sent, where it answered a segment: the numbers are those of the answer. */
+/*
+ * Why the flow's RST was sent, if it answered a segment: RST and answer have the same number (RFC 9293, section
+ * 3.10.7.1: SEQ is SEG.ACK, or else ACK is SEG.SEQ + SEG.LEN). NULL: not known.
+ */
 static const char *answer_reason(const struct socket_table *t, const struct flow_key *key,
 				 const struct flow_reset *reset)
 {
