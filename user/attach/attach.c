@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * XDP through links, tc through tcx links where the kernel has them (6.6), clsact filters elsewhere. Links vanish with
- * the process; clsact filters are taken off on every way out, and after a kill -9 by the next start.
+ * XDP is attached through links; tc through tcx links where the kernel has them (6.6), else through clsact filters. The
+ * kernel removes links when the process ends. It keeps clsact filters: they are removed on every way out, and after
+ * SIGKILL by the next start.
  */
 #include <errno.h>
 #include <ifaddrs.h>
@@ -20,10 +21,10 @@
 
 #include "user/attach/attach.h"
 
-/* Not in the headers of libbpf 1.1. */
+/* Kernel constants that the headers of libbpf 1.1 do not have. */
 #define ATTACH_TCX_INGRESS 46
 #define ATTACH_TCX_EGRESS 47
-#define ATTACH_BEFORE (1U << 3) /* without a relative program: at the head of the chain */
+#define ATTACH_BEFORE (1U << 3) /* BPF_F_BEFORE; without a relative program: at the head of the chain */
 
 #ifndef ARPHRD_RAWIP
 #define ARPHRD_RAWIP 519
@@ -32,7 +33,7 @@
 #define ARPHRD_IP6GRE 823
 #endif
 
-/* The kernel's drivers on which native XDP takes offloads away that the traffic needs. */
+/* Drivers on which native XDP disables offloads that the traffic needs, by their name in ethtool. */
 static const char *const no_xdp_drivers[] = {"veth",    "virtio_net", "tun",   "tap",
 					     "bridge",  "bonding",    "team",  "dummy",
 					     "macvlan", "ipvlan",     "vxlan", "802.1Q VLAN Support"};
@@ -52,7 +53,7 @@ static int interface_ioctl(const char *name, unsigned long request, struct ifreq
 	return err;
 }
 
-/* The driver's name, and whether it drives a device on a bus. */
+/* Sets the driver's name, "" if unknown. True if the device is on a bus: a physical one. */
 static bool interface_driver(const char *name, char driver[32])
 {
 	struct ethtool_drvinfo info = {.cmd = ETHTOOL_GDRVINFO};
@@ -66,7 +67,10 @@ static bool interface_driver(const char *name, char driver[32])
 	return info.bus_info[0] && strcmp(info.bus_info, "N/A") != 0;
 }
 
-/* Reads the link type; -EAFNOSUPPORT for one that we cannot parse. */
+/*
+ * Sets a->l3 and a->loopback by the link type. 0, -EAFNOSUPPORT for one that we cannot parse, or another negative
+ * errno.
+ */
 static int interface_link(struct attachment *a, char *error, size_t error_size)
 {
 	struct ifreq ifr = {};
@@ -103,6 +107,7 @@ static int interface_link(struct attachment *a, char *error, size_t error_size)
 
 /* ---- which hook ---- */
 
+/* The id of an XDP program that is attached already; 0: none. */
 static uint32_t foreign_xdp(unsigned ifindex)
 {
 	uint32_t id = 0;
@@ -110,7 +115,7 @@ static uint32_t foreign_xdp(unsigned ifindex)
 	return bpf_xdp_query_id((int)ifindex, 0, &id) ? 0 : id;
 }
 
-/* The rule of --hook=auto: never interrupt or slow what is watched. */
+/* Chooses the hook for --hook=auto, and the reason: never interrupt or slow the traffic that is watched. */
 static void choose_hook(struct attachment *a)
 {
 	char driver[32];
@@ -197,7 +202,7 @@ static int attach_xdp(struct attachment *a, int program, char *error, size_t err
 	return err;
 }
 
-/* 0 where the kernel does not tell. */
+/* The link's id; 0 where the kernel does not report it. */
 static uint32_t link_id(int fd)
 {
 	struct bpf_link_info info = {};
@@ -218,7 +223,7 @@ static int attach_tc(struct attachment *a, int program, int direction, char *err
 		return 0;
 	}
 	err = fd;
-	if (fd == -EINVAL) /* a kernel without tcx */
+	if (fd == -EINVAL) /* the kernel has no tcx */
 		err = clsact_attach(a->ifindex, direction, program);
 	if (!err)
 		a->filters++;
@@ -264,8 +269,8 @@ bool attach_needs_net_admin(const struct attachment *a)
 }
 
 /*
- * The interface of the links as its namespace numbers it; 0 once it is gone or one of them is off. Waits for a deletion
- * under way.
+ * The index that the links' interface has in the namespace where it is now; 0 if the interface is gone or a link was
+ * detached. Asking takes a lock (RTNL), so a deletion under way is waited for.
  */
 static uint32_t links_ifindex(const struct attachment *a)
 {
@@ -277,9 +282,9 @@ static uint32_t links_ifindex(const struct attachment *a)
 
 		if (a->links[i] <= 0)
 			continue;
-		/* xdp.ifindex and the (newer) tcx.ifindex stand at the same place. */
+		/* xdp.ifindex is at the same place as tcx.ifindex, which the headers do not have. */
 		if (bpf_obj_get_info_by_fd(a->links[i], &info, &size))
-			return a->ifindex; /* no word is better than a wrong one */
+			return a->ifindex; /* unknown: no false alarm */
 		if (!info.xdp.ifindex)
 			return 0;
 		ifindex = info.xdp.ifindex;
@@ -293,9 +298,12 @@ enum attach_state attach_state(struct attachment *a)
 	uint32_t before = links ? links_ifindex(a) : a->ifindex;
 	bool filters = !a->filters || clsact_attached(a->ifindex, a->filters, a->before_us);
 
-	/* In this order: what was off before the name was looked up was not deleted if there still is a name. */
+	/*
+	 * The links were asked before the name: if they were off and the name is still there, somebody detached them;
+	 * a deletion of the interface takes both.
+	 */
 	if (!if_indextoname(a->ifindex, a->name)) {
-		if (errno != ENXIO) /* there is no socket to ask with */
+		if (errno != ENXIO) /* no socket could be made to ask with */
 			return ATTACH_UNKNOWN;
 		return links && links_ifindex(a) ? ATTACH_MOVED : ATTACH_GONE;
 	}
@@ -317,7 +325,7 @@ bool attach_has_address(const struct attachment *a)
 	bool found = false;
 
 	if (getifaddrs(&list))
-		return true; /* no word is better than a wrong one */
+		return true; /* unknown: no false alarm */
 	for (i = list; i && !found; i = i->ifa_next)
 		found = i->ifa_addr && !strcmp(i->ifa_name, a->name) &&
 			(i->ifa_addr->sa_family == AF_INET || i->ifa_addr->sa_family == AF_INET6);

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * A clsact filter outlives its process, so each says in its handle whose it is: a number that the process has drawn,
- * and whether one of ours made the qdisc. The process holds an abstract socket of that number, which lies in the same
- * network namespace and goes with the process however that ends. A filter without its socket is a dead one's.
+ * A clsact filter outlives its process, so its handle contains the owner: a random number of the process, and whether
+ * an instance of ours made the qdisc. The process holds an abstract Unix socket of that number in the same network
+ * namespace, which the kernel closes however the process ends. A filter whose socket does not exist belongs to a dead
+ * process.
  *
- * Qdisc and filter are made by one message, so that no kill finds the one without the other.
+ * Qdisc and filter are made by one message, so that SIGKILL cannot leave one without the other.
  */
 #include <errno.h>
 #include <stddef.h>
@@ -23,10 +24,10 @@
 #include "user/attach/clsact.h"
 
 #define FILTER_NAME "tcpfin_tc"
-#define HANDLE_MADE 1u /* the qdisc is one of ours; above it the owner's number */
+#define HANDLE_MADE 1u /* bit 0 of a handle: an instance of ours made the qdisc; above it the owner's number */
 #define OWNER_MASK 0x3fffffff
 
-/* This process. The descriptor is never closed: the kernel's closing it is the message. */
+/* This process's number, 0: none yet. The descriptor of its socket is left open until the kernel closes it. */
 static uint32_t owner;
 
 static uint32_t owner_of(uint32_t handle)
@@ -34,7 +35,7 @@ static uint32_t owner_of(uint32_t handle)
 	return handle >> 1;
 }
 
-/* Binds the owner's name: a descriptor, or -EADDRINUSE while he lives. */
+/* Binds an owner's socket. A descriptor, -EADDRINUSE while that owner lives, or another negative errno. */
 static int hold_name(uint32_t number)
 {
 	struct sockaddr_un a = {.sun_family = AF_UNIX};
@@ -56,9 +57,10 @@ static bool is_alive(uint32_t number)
 
 	if (fd >= 0)
 		close(fd);
-	return fd < 0; /* where it cannot be told, nothing is removed */
+	return fd < 0; /* also where it is unknown: then nothing is removed */
 }
 
+/* Draws this process's number and holds its socket. 0 or a negative errno. */
 static int become_owner(void)
 {
 	while (!owner) {
@@ -99,7 +101,7 @@ static void request_init(struct request *r, int type, int flags, unsigned ifinde
 	r->tc.tcm_ifindex = (int)ifindex;
 }
 
-/* Appends an attribute, or opens one that others follow in (data NULL, size 0). All of ours fit. */
+/* Appends an attribute, or opens a nested one (data NULL, size 0) that put_end closes. Our attributes all fit. */
 static struct rtattr *put(struct request *r, int type, const void *data, size_t size)
 {
 	struct rtattr *a = (struct rtattr *)((char *)r + NLMSG_ALIGN(r->head.nlmsg_len));
@@ -117,7 +119,7 @@ static void put_end(struct request *r, struct rtattr *nest)
 	nest->rta_len = (uint16_t)((char *)r + r->head.nlmsg_len - (char *)nest);
 }
 
-/* Sends requests in one message. A socket, or a negative errno. */
+/* Sends requests in one message, at most 2. The socket that the answers come to, or a negative errno. */
 static int transmit(struct request *requests, unsigned count)
 {
 	struct sockaddr_nl kernel = {.nl_family = AF_NETLINK};
@@ -139,7 +141,10 @@ static int transmit(struct request *requests, unsigned count)
 	return err;
 }
 
-/* Hands every answer to `take` until the last of `count` acknowledgments or the end of a dump; the last one's errno. */
+/*
+ * Passes every answer to `take` until `count` acknowledgments, or the end of a dump, have come. Returns the last one's
+ * errno, 0 or negative.
+ */
 static int answers(int fd, unsigned count, void (*take)(void *context, struct nlmsghdr *h), void *context)
 {
 	_Alignas(struct nlmsghdr) char buffer[16384];
@@ -164,6 +169,7 @@ static int answers(int fd, unsigned count, void (*take)(void *context, struct nl
 	return err;
 }
 
+/* Sends requests and takes their answers. 0 or a negative errno. */
 static int ask(struct request *requests, unsigned count, void (*take)(void *context, struct nlmsghdr *h), void *context)
 {
 	int fd = transmit(requests, count), err;
@@ -190,11 +196,11 @@ struct filters {
 		uint32_t handle;   /* 0: it is none of ours */
 		char text[TCX_ORDER_TEXT];
 	} first[2];    /* by direction */
-	bool others;   /* somebody else's filters, or more of ours than we can list */
-	int direction; /* the one that is being listed */
+	bool others;   /* there are filters of others, or more of ours than MAX_FILTERS */
+	int direction; /* the direction being listed */
 };
 
-/* The attribute of that type among those in len bytes, or NULL. */
+/* Finds the attribute of that type among those in len bytes; NULL if there is none. */
 static const struct rtattr *find(const struct rtattr *a, size_t len, int type)
 {
 	for (; RTA_OK(a, len); a = RTA_NEXT(a, len))
@@ -203,13 +209,13 @@ static const struct rtattr *find(const struct rtattr *a, size_t len, int type)
 	return NULL;
 }
 
-/* The string of an attribute, "" where it is missing: the kernel ends all that are read here with a 0. */
+/* The string of an attribute, "" for NULL. The kernel ends the strings that are read here with a 0. */
 static const char *text_of(const struct rtattr *a)
 {
 	return a ? RTA_DATA(a) : "";
 }
 
-/* What who made a bpf filter called it; "" for other kinds. */
+/* The name of a bpf filter; "" for other kinds. */
 static const char *bpf_name(const struct rtattr *attributes, size_t len)
 {
 	const struct rtattr *options = find(attributes, len, TCA_OPTIONS);
@@ -219,7 +225,7 @@ static const char *bpf_name(const struct rtattr *attributes, size_t len)
 	return text_of(find(RTA_DATA(options), RTA_PAYLOAD(options), TCA_BPF_NAME));
 }
 
-/* What `tc filter show` finds it by. */
+/* Describes the filter so that `tc filter show` finds it. */
 static void describe(struct first *first, const struct rtattr *attributes, size_t len)
 {
 	const char *kind = text_of(find(attributes, len, TCA_KIND)), *name = bpf_name(attributes, len);
@@ -231,7 +237,7 @@ static void describe(struct first *first, const struct rtattr *attributes, size_
 		snprintf(first->text, sizeof(first->text), "filter (pref %u, %s)", first->priority, kind);
 }
 
-/* Packets meet the filters of chain 0, in the order in which they are listed; those of others only if sent there. */
+/* Is the filter in chain 0? Packets pass that one, in the order of the list, and other chains only if sent there. */
 static bool in_first_chain(const struct rtattr *attributes, size_t len)
 {
 	const struct rtattr *chain = find(attributes, len, TCA_CHAIN);
@@ -249,7 +255,7 @@ static void take_filter(void *context, struct nlmsghdr *h)
 	struct first *first = &f->first[f->direction];
 	bool ours;
 
-	if (h->nlmsg_type != RTM_NEWTFILTER || !tc->tcm_handle) /* handle 0: the head of a list of filters */
+	if (h->nlmsg_type != RTM_NEWTFILTER || !tc->tcm_handle) /* handle 0: not a filter, but the head of their list */
 		return;
 	ours = !strncmp(bpf_name(attributes, len), FILTER_NAME, strlen(FILTER_NAME));
 	if (!first->priority && in_first_chain(attributes, len)) {
@@ -266,6 +272,7 @@ static void take_filter(void *context, struct nlmsghdr *h)
 	f->ours[f->count++].direction = f->direction;
 }
 
+/* Lists the filters of both directions. 0 or a negative errno. */
 static int list(struct filters *f, unsigned ifindex)
 {
 	int err = 0;
@@ -281,7 +288,7 @@ static int list(struct filters *f, unsigned ifindex)
 	return err;
 }
 
-/* ---- putting on and taking off ---- */
+/* ---- attaching and detaching ---- */
 
 static void qdisc_request(struct request *r, int type, int flags, unsigned ifindex)
 {
@@ -291,7 +298,7 @@ static void qdisc_request(struct request *r, int type, int flags, unsigned ifind
 	put(r, TCA_KIND, "clsact", sizeof("clsact"));
 }
 
-/* priority: 0 leaves it to the kernel. */
+/* handle: HANDLE_MADE and owner. priority: 0 lets the kernel choose. */
 static void filter_request(struct request *r, unsigned ifindex, int direction, int program, uint32_t handle,
 			   uint32_t priority)
 {
@@ -322,7 +329,7 @@ int clsact_attach(unsigned ifindex, int direction, int program)
 		return err;
 	for (unsigned i = 0; i < f.count; i++)
 		made |= f.ours[i].handle & HANDLE_MADE;
-	/* Before whoever is first; nothing comes before 1. */
+	/* Before the first filter; no priority is before 1. */
 	priority = f.first[direction].priority ? f.first[direction].priority - 1 : 0;
 	filter_request(&both[1], ifindex, direction, program, owner << 1 | made, priority);
 	if (!ask(&both[1], 1, NULL, NULL))
@@ -337,7 +344,7 @@ bool clsact_attached(unsigned ifindex, int directions, char before_us[2][TCX_ORD
 	struct filters f;
 
 	if (list(&f, ifindex))
-		return true; /* no word is better than a wrong one */
+		return true; /* unknown: no false alarm */
 	memset(before_us, 0, 2 * sizeof(before_us[0]));
 	for (unsigned i = 0; i < f.count; i++) {
 		int direction = f.ours[i].direction;
@@ -352,8 +359,8 @@ bool clsact_attached(unsigned ifindex, int directions, char before_us[2][TCX_ORD
 }
 
 /*
- * By our own requests: those of libbpf need memory, and filters are also taken off when there is none. A negative errno or
- * 0, as the kernel answers.
+ * Requests of our own, because those of libbpf allocate memory, and filters are also removed when there is none.
+ * 0 or a negative errno.
  */
 static int delete_filter(unsigned ifindex, int direction, uint32_t handle, uint32_t priority)
 {
@@ -375,7 +382,7 @@ static int delete_qdisc(unsigned ifindex)
 	return ask(&r, 1, NULL, NULL);
 }
 
-/* Takes off what is ours, or what the dead have left. Returns how many filters, or a negative errno. */
+/* Removes this process's filters, or (dead) those of dead processes. Returns how many, or a negative errno. */
 static int take_off(unsigned ifindex, bool dead)
 {
 	unsigned kept = 0, removed = 0;

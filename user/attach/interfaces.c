@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * What happens to an interface happens to it alone: the others go on. Everything is looked up anew each time, since
- * nothing that a notification would tell could be relied on for being told.
+ * What happens to one interface does not concern the others: they are watched on. The state of each is asked for anew
+ * at every check, because notifications of the kernel can be lost.
  */
 #include <errno.h>
 #include <net/if.h>
@@ -51,7 +51,7 @@ static const char *hook_text(const struct attachment *a)
 	return links ? "tc in and out (tcx)" : "tc in and out (clsact)";
 }
 
-/* Says what will not be seen for a reason that the user can do something about. */
+/* Logs the hook, and what will not be seen for a reason that the user can change. */
 static void note_interface(struct watched *w)
 {
 	const struct attachment *a = &w->attachment;
@@ -69,7 +69,9 @@ static void note_leftovers(const char *name, int removed)
 	log_note("%s: %d filter%s of a killed instance removed", name, removed, removed == 1 ? "" : "s");
 }
 
-/* 0, or a negative errno with a line in error. */
+/*
+ * Attaches to one interface; falls back from XDP to tc with --hook=auto. 0, or a negative errno with a line in error.
+ */
 static int start(struct interfaces *s, struct watched *w, char *error, size_t error_size)
 {
 	struct attachment *a = &w->attachment;
@@ -88,7 +90,7 @@ static int start(struct interfaces *s, struct watched *w, char *error, size_t er
 	return err;
 }
 
-/* Is there a chain that others may put programs into before ours? */
+/* Is any of our programs in a tcx chain, where others may put programs before ours? */
 static bool in_tcx_chain(const struct interfaces *s)
 {
 	for (unsigned i = 0; i < s->count; i++)
@@ -146,7 +148,7 @@ static void lose(struct interfaces *s, struct watched *w, const char *name, cons
 	memset(w->before_us, 0, sizeof(w->before_us));
 }
 
-/* Is there an interface of the name that was asked for again? Then it is watched. */
+/* Watches the interface again if there is one of that name. */
 static void find_again(struct interfaces *s, struct watched *w, const char *name)
 {
 	unsigned previous = w->attachment.ifindex, ifindex = if_nametoindex(name);
@@ -179,7 +181,10 @@ static void note_change(struct watched *w, const char *name)
 	w->down = down;
 }
 
-/* The place is not taken back: whoever took it would do the same. */
+/*
+ * Logs who has come before our program, or that it is first again. It does not move to the head of the chain: the other
+ * program might do the same, without end.
+ */
 static void note_before_us(struct watched *w, int direction)
 {
 	const char *name = w->attachment.name, *who = w->attachment.before_us[direction];

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The interfaces that are watched: setting them up, and following what becomes of them.
+ * The interfaces watched: attaches to them, and follows what becomes of them.
  *
  * Order of use: interfaces_plan, load the programs that the plans need, interfaces_start, interfaces_watch_order,
  * interfaces_check every now and then, interfaces_stop.
@@ -14,32 +14,38 @@
 struct interfaces {
 	const struct options *options;
 	struct attach_programs programs;
-	struct tcx_order *tcx_order; /* NULL: not known, or no tcx */
+	struct tcx_order *tcx_order; /* NULL: no tcx, or the kernel does not let us list its chains */
 	struct watched {
 		struct attachment attachment;
-		unsigned previous; /* the index before it was made anew: late records name it */
-		unsigned refused;  /* --follow: this one could not be watched; said so already */
-		bool lost;         /* it is not watched any more */
+		unsigned previous; /* its index before it was deleted and made anew: late records carry it */
+		unsigned refused;  /* --follow: index that could not be watched, which was logged */
+		bool lost;         /* it is no longer watched */
 		bool down;
-		char before_us[2][TCX_ORDER_TEXT]; /* who was said to come before ours, by direction; "": nobody */
+		char before_us[2][TCX_ORDER_TEXT]; /* by direction: who was last logged as first; "": we are */
 	} watched[OPTIONS_MAX_INTERFACES];
 	unsigned count;
 };
 
-/* An exit code, as the others: errors have been said. Changes nothing in the system. */
+/* Plans a hook for each interface; attaches nothing. Returns an exit code; errors have been logged. */
 int interfaces_plan(struct interfaces *s, const struct options *options);
+/* Attaches the programs to all interfaces. Returns an exit code; errors have been logged. */
 int interfaces_start(struct interfaces *s, const struct attach_programs *programs);
-/* Later ones that others put before ours in a chain will be noticed, where the kernel lets us. */
+/* From now on, programs that others put before ours in a tcx chain are noticed, if the kernel lets us list chains. */
 void interfaces_watch_order(struct interfaces *s);
-/* Says what has changed, and watches what has come back (--follow). How many are watched or waited for. */
+/*
+ * Logs what has changed since the last call, and watches interfaces that are back (--follow). Returns how many are
+ * watched or waited for.
+ */
 unsigned interfaces_check(struct interfaces *s);
+/* Detaches from all. Safe to call twice, and before interfaces_start. */
 void interfaces_stop(struct interfaces *s);
 
+/* Will interfaces_stop need CAP_NET_ADMIN? */
 bool interfaces_need_net_admin(const struct interfaces *s);
-/* NULL for an index that is none of theirs. */
+/* The name of the watched interface with that index, present or previous; NULL if there is none. */
 const char *interfaces_name(const struct interfaces *s, unsigned ifindex);
 
-/* --cleanup: removes what killed instances have left, on the interfaces named or on all. An exit code. */
+/* --cleanup: removes filters of killed instances from the interfaces named, or from all. Returns an exit code. */
 int interfaces_cleanup(const struct options *options);
 
 #endif

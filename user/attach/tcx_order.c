@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The iterator is loaded and attached at the start. Each look opens it anew: it cannot be rewound.
+ * The BPF iterator is loaded and attached at the start. Each look opens it anew, because it cannot be rewound.
  */
 #include "user/attach/tcx_order.h"
 

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Programs of others that have come before ours in a tcx chain, asked for without a capability. */
+/*
+ * Which program is the first in a tcx chain that ours is in. Loading the iterator needs CAP_PERFMON; asking it needs no
+ * capability.
+ */
 #ifndef TCPFIN_TCX_ORDER_H
 #define TCPFIN_TCX_ORDER_H
 
@@ -11,14 +14,14 @@
 
 struct tcx_order;
 
-/* programs: descriptors of ours, -1 for none. NULL, which has been said, where it cannot be had. */
+/* programs: descriptors of ours, -1 for none. NULL if the kernel does not let us; the reason was logged. */
 struct tcx_order *tcx_order_start(const int programs[2]);
 /* Safe on NULL. */
 void tcx_order_stop(struct tcx_order *a);
 
-/* Asks the kernel. 0, or a negative errno: then nothing is known. */
+/* Lists the chains anew. 0, or a negative errno: then tcx_order_of must not be relied on. */
 int tcx_order_look(struct tcx_order *a);
-/* Who is the first of our link's chain, as of the last look; NULL: we are. */
+/* The first program of the chain that the link is in, as of the last tcx_order_look; NULL: it is ours. */
 const struct tcx_order_record *tcx_order_of(const struct tcx_order *a, uint32_t link);
 
 #endif

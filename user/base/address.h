@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Addresses between the core's host-order words and the bytes of the network.
+ * Converts addresses between the core's words in host byte order and bytes in network byte order.
  */
 #ifndef TCPFIN_ADDRESS_H
 #define TCPFIN_ADDRESS_H
@@ -11,7 +11,7 @@
 
 #include "bpf/core/packet.h"
 
-/* ip: network byte order; IPv4 uses the first four bytes, the others are 0. family: 4 or 6. */
+/* ip: set in network byte order; IPv4 uses the first four bytes, the others are 0. family: 4 or 6. */
 static inline void address_to_bytes(uint8_t ip[16], const struct ip_address *a, int family)
 {
 	uint64_t hi = htobe64(a->hi), lo = htobe64(a->lo);
@@ -26,7 +26,7 @@ static inline void address_to_bytes(uint8_t ip[16], const struct ip_address *a, 
 	}
 }
 
-/* The other way round. */
+/* ip: network byte order; of IPv4 only the first four bytes are read. family: 4 or 6. */
 static inline struct ip_address address_from_bytes(const uint8_t ip[16], int family)
 {
 	if (family == 4)

@@ -48,10 +48,10 @@ void buffer_text(struct buffer *b, const char *text)
 	buffer_bytes(b, text, strlen(text));
 }
 
-/* So many bits make so many digits, or one more: 1233 / 4096 is log10(2), closely enough for 64 bits. */
+/* n bits make n * log10(2) digits or one more; 1233 / 4096 is log10(2), exact enough for 64 bits. */
 static unsigned decimal_digits(uint64_t n)
 {
-	/* clang-format off: a row a case */
+	/* clang-format off: powers[n] is the least number of n + 1 digits */
 	static const uint64_t powers[] = {
 		0,
 		10,
@@ -142,8 +142,8 @@ void buffer_pad(struct buffer *b, size_t start, size_t column)
 }
 
 /*
- * Steps over one character of UTF-8 (RFC 3629) in NUL-terminated text. Returns its code point, or -1 for a malformed
- * one: then *p moves over the longest part that could have begun a character (Unicode section 3.9), at least a byte.
+ * Moves *p over one character of UTF-8 (RFC 3629) in NUL-terminated text. Returns its code point, or -1 for a malformed
+ * one: *p then moves over the longest part that could begin a character (Unicode, section 3.9), at least one byte.
  */
 static int32_t utf8_next(const unsigned char **p)
 {
@@ -166,7 +166,7 @@ static int32_t utf8_next(const unsigned char **p)
 	return c;
 }
 
-/* C0, DEL and C1: terminals act on all of them. */
+/* C0, DEL and C1: terminals act on all three. */
 static bool is_control(int32_t c)
 {
 	return (c >= 0 && c < 0x20) || (c >= 0x7f && c < 0xa0);
@@ -189,7 +189,7 @@ void buffer_printable(struct buffer *b, const char *text)
 	}
 }
 
-/* Controls beyond those that RFC 8259 forbids are escaped too: the reader of a JSON line may be a terminal. */
+/* DEL and C1 are escaped as well, though RFC 8259 allows them: the reader of a JSON line may be a terminal. */
 void buffer_json_string(struct buffer *b, const char *text)
 {
 	const unsigned char *p = (const unsigned char *)text, *from;

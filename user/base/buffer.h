@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A growing byte buffer and the few append operations that formats need. Allocation failure ends the program with a
- * message: a record must never be cut silently.
+ * A growing byte buffer and the few append operations that formats need. Where memory is short, exit(EXIT_RUNTIME)
+ * follows a message: a record must never be cut silently.
  */
 #ifndef TCPFIN_BUFFER_H
 #define TCPFIN_BUFFER_H
@@ -14,14 +14,17 @@
 struct buffer {
 	char *data; /* owned; not NUL-terminated */
 	size_t len, cap;
-	size_t begun; /* of its first line, what is written already (sink_write_blocks) */
+	size_t begun; /* bytes of the first line that sink_write_blocks has already written */
 };
 
 void buffer_free(struct buffer *b);
-/* Makes room for at least `more` bytes. */
+/* Makes room for more than `more` bytes behind len. */
 void buffer_grow(struct buffer *b, size_t more);
 
-/* Where the next `more` bytes go; the caller raises len. Here, with what follows, because formats do little else. */
+/*
+ * Returns where the next `more` bytes go; the caller raises len. Inline, as the two functions below, because formats do
+ * little else.
+ */
 static inline char *buffer_room(struct buffer *b, size_t more)
 {
 	if (b->cap - b->len <= more)
@@ -42,7 +45,7 @@ static inline void buffer_char(struct buffer *b, char c)
 }
 
 void buffer_text(struct buffer *b, const char *text);
-/* What buffer_unsigned does with numbers that have more than one digit. */
+/* buffer_unsigned for numbers of any length. */
 void buffer_long(struct buffer *b, uint64_t n);
 
 static inline void buffer_unsigned(struct buffer *b, uint64_t n)
@@ -53,15 +56,15 @@ static inline void buffer_unsigned(struct buffer *b, uint64_t n)
 		buffer_long(b, n);
 }
 
-/* The last `digits` digits of n, zeroes in front. */
+/* Appends the last `digits` decimal digits of n, with leading zeroes. */
 void buffer_digits(struct buffer *b, uint64_t n, unsigned digits);
 void buffer_signed(struct buffer *b, int64_t n);
 void buffer_printf(struct buffer *b, const char *format, ...) __attribute__((format(printf, 2, 3)));
-/* Spaces until the buffer is `column` bytes behind `start`; at least one. */
+/* Appends spaces until the text from `start` on has `column` bytes; at least one space. */
 void buffer_pad(struct buffer *b, size_t start, size_t column);
-/* Text from outside (names): control bytes and invalid UTF-8 as \xNN, so that none reaches a terminal. */
+/* Appends text from outside (names): control bytes and invalid UTF-8 become \xNN, so that none reaches a terminal. */
 void buffer_printable(struct buffer *b, const char *text);
-/* A quoted JSON string (RFC 8259); invalid UTF-8 becomes U+FFFD. */
+/* Appends a quoted JSON string (RFC 8259); invalid UTF-8 becomes U+FFFD. */
 void buffer_json_string(struct buffer *b, const char *text);
 
 #endif

@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include <string.h>
-
+/*
+ * Lists are short (FILTER_MAX), so each is searched from its start.
+ */
 #include "user/base/filter.h"
 
+#include <string.h>
+
+/* Are the first `bits` bits the same? */
 static bool prefix_equal(const uint8_t *a, const uint8_t *b, unsigned bits)
 {
 	unsigned bytes = bits / 8, rest = bits % 8;

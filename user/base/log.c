@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Lines on stderr: format, escape, one write.
+ * A message is formatted, escaped and written with one write.
  */
 #define _GNU_SOURCE 1 /* vasprintf */
 #include <stdarg.h>
@@ -19,7 +19,7 @@ void log_init(const char *name, bool no_notes)
 	quiet = no_notes;
 }
 
-/* stderr is unbuffered, so one fwrite is one write: lines of several processes on one terminal do not mix. */
+/* stderr is unbuffered: one fwrite is one write, so lines of several processes on one terminal do not mix. */
 static void log_line(const char *format, va_list arguments)
 {
 	struct buffer line = {0};

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * CAP_BPF and CAP_NET_ADMIN load and attach what sees packets. CAP_PERFMON is for programs that read the kernel's structures:
- * what sockets tell, and who comes before us at tcx. CAP_SYS_ADMIN stands in for CAP_BPF and CAP_PERFMON. None is needed to
- * read maps, to run the sweep or to detach links.
+ * CAP_BPF and CAP_NET_ADMIN load and attach what sees packets. CAP_PERFMON is for programs that read the kernel's
+ * structures: those at the socket tracepoints, and the one that lists tcx chains. CAP_SYS_ADMIN implies CAP_BPF and
+ * CAP_PERFMON. Reading maps, running the sweep and detaching links need no capability.
  */
 #include <errno.h>
 #include <signal.h>
@@ -66,7 +66,7 @@ static void select_capabilities(bool net_admin)
 		capng_update(CAPNG_ADD, CAPNG_EFFECTIVE | CAPNG_PERMITTED, CAP_NET_ADMIN);
 }
 
-/* 0, or what libcap-ng says; *refused: the kernel changed no id. */
+/* 0, or an error of libcap-ng; *refused: the kernel refused to change the ids. */
 static int become_nobody(bool *refused)
 {
 	capng_flags_t flags = CAPNG_DROP_SUPP_GRP | CAPNG_CLEAR_AMBIENT;
@@ -75,13 +75,13 @@ static int become_nobody(bool *refused)
 	if (capable(CAP_SETPCAP))
 		flags |= CAPNG_CLEAR_BOUNDING;
 	err = capng_change_id(OVERFLOW_ID, OVERFLOW_ID, flags);
-	*refused = err <= -4 && err >= -6; /* group, supplementary groups, user */
+	*refused = err <= -4 && err >= -6; /* of capng_change_id: group, supplementary groups, user */
 	return err;
 }
 
 /*
- * Root becomes nobody where it may; in some containers it may not, and a user namespace may have no such id. 0, or what
- * libcap-ng says.
+ * Root becomes nobody where the kernel allows it: some containers do not, and a user namespace may not have that id.
+ * 0, or an error of libcap-ng.
  */
 static int drop_capabilities(bool net_admin)
 {
@@ -109,7 +109,7 @@ static int drop(bool live, bool net_admin)
 		log_error("cannot give up privileges (libcap-ng: %d): %s", err, strerror(errno));
 		return EXIT_RUNTIME;
 	}
-	/* A change of ids clears what a supervisor has asked for. */
+	/* A change of ids clears the signal that a supervisor has asked for. */
 	prctl(PR_SET_PDEATHSIG, parent_death);
 	err = sandbox_enter(live);
 	if (err)

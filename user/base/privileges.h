@@ -1,25 +1,26 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What live watching needs from the system to start, and giving up what is not needed any more.
+ * The capabilities that live watching needs to start, and giving up all that is not needed later.
  */
 #ifndef TCPFIN_PRIVILEGES_H
 #define TCPFIN_PRIVILEGES_H
 
 #include <stdbool.h>
 
-/* 0, or EXIT_PERMISSION after naming the capability that is missing. */
+/* 0, or EXIT_PERMISSION after logging which capabilities are missing. */
 int privileges_check(void);
-/* The exit code for a negative errno: EXIT_PERMISSION where a permission was missing, else EXIT_RUNTIME. */
+/* The exit code for a negative errno: EXIT_PERMISSION for -EPERM and -EACCES, else EXIT_RUNTIME. */
 int privileges_exit_code(int err);
 
-/* Why a program that reads the kernel's structures could not be loaded, in words. err: a negative errno. */
+/* Text on why a BPF program that reads the kernel's structures could not be loaded. err: a negative errno. */
 const char *privileges_tracing_error(int err);
 /*
- * Once everything is attached: root becomes nobody, every capability goes, the system call filter comes. net_admin:
- * CAP_NET_ADMIN stays, for clsact filters, which have to be taken off. 0, or EXIT_RUNTIME after saying why.
+ * To be called once everything is attached: root becomes nobody, all capabilities are dropped, and the system call
+ * filter (sandbox.h) is set. net_admin: CAP_NET_ADMIN is kept, because removing clsact filters needs it. 0, or
+ * EXIT_RUNTIME after logging why.
  */
 int privileges_drop(bool net_admin);
-/* The same once a file is open to be read: for that, the filter is narrower. */
+/* As privileges_drop(false), once a capture file is open: with the narrower filter that reading a file needs. */
 int privileges_drop_all(void);
 
 #endif

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The system call filter is two tables: a row allows a call, or a call with one argument of a certain value. Nothing in
- * them writes a file, starts a program, loads BPF code or reaches another host. Records and notes go to descriptors
- * that were open before.
+ * The system call filter is two tables. A row allows a call, or a call with a certain value of one argument. No row
+ * creates a file, starts a program, loads BPF code or reaches another host: records and messages go to descriptors that
+ * are already open.
  */
 #define _GNU_SOURCE 1 /* O_TMPFILE */
 #include <errno.h>
@@ -21,8 +21,8 @@
 
 struct rule {
 	int call;
-	unsigned argument;    /* which one is looked at, if mask is not 0 */
-	uint64_t mask, value; /* (argument & mask) must be value */
+	unsigned argument;    /* number of the argument that is compared, if mask is not 0 */
+	uint64_t mask, value; /* (argument & mask) must be equal to value */
 };
 
 #define ALLOW(name)                    \
@@ -35,17 +35,17 @@ struct rule {
 	}
 #define ALLOW_IF(name, n, wanted) ALLOW_BITS(name, n, 0xffffffff, wanted)
 
-/* What would make opening a file change it, or something beside it. */
+/* Flags of open() that let it change a file or create one. */
 #define OPEN_CHANGES (O_ACCMODE | O_CREAT | O_TRUNC | (O_TMPFILE & ~O_DIRECTORY))
 
-/* What any watching does, of a file, too. */
+/* For live watching and for reading a capture file. */
 static const struct rule common_rules[] = {
 	/* output */
 	ALLOW(write),
 	ALLOW(writev),
 	ALLOW(poll),
 	ALLOW(ppoll),
-	ALLOW(ftruncate), /* half a line, on a full disk */
+	ALLOW(ftruncate), /* takes back half a line on a full disk */
 
 	/* input: read only */
 	ALLOW_BITS(openat, 2, OPEN_CHANGES, O_RDONLY),
@@ -71,7 +71,7 @@ static const struct rule common_rules[] = {
 	ALLOW_IF(ioctl, 1, TCGETS),
 	ALLOW_IF(ioctl, 1, TIOCGWINSZ),
 
-	/* memory: none that can be run */
+	/* memory, never executable */
 	ALLOW(brk),
 	ALLOW_BITS(mmap, 2, PROT_EXEC, 0),
 	ALLOW_BITS(mprotect, 2, PROT_EXEC, 0),
@@ -97,15 +97,16 @@ static const struct rule common_rules[] = {
 	ALLOW(exit_group),
 };
 
+/* For live watching only. */
 static const struct rule live_rules[] = {
 	/* maps, and the sweep */
 	ALLOW_IF(bpf, 0, BPF_MAP_LOOKUP_ELEM),
 	ALLOW_IF(bpf, 0, BPF_PROG_TEST_RUN),
 	ALLOW_IF(bpf, 0, BPF_OBJ_GET_INFO_BY_FD),
-	ALLOW_IF(bpf, 0, BPF_ITER_CREATE), /* who comes before us */
-	ALLOW_IF(bpf, 0, BPF_LINK_CREATE), /* --follow: the interface is back */
+	ALLOW_IF(bpf, 0, BPF_ITER_CREATE), /* to list tcx chains */
+	ALLOW_IF(bpf, 0, BPF_LINK_CREATE), /* --follow: to attach to an interface that is back */
 
-	/* interfaces: index, name, state, link type, driver, addresses; taking clsact filters off */
+	/* interfaces: index, name, state, link type, driver, addresses; removing clsact filters */
 	ALLOW_IF(socket, 0, AF_UNIX),
 	ALLOW_IF(socket, 0, AF_INET),
 	ALLOW_IF(socket, 0, AF_NETLINK),
@@ -127,7 +128,7 @@ static int add_rule(scmp_filter_ctx filter, const struct rule *rule)
 {
 	struct scmp_arg_cmp compare = SCMP_CMP64(rule->argument, SCMP_CMP_MASKED_EQ, rule->mask, rule->value);
 
-	/* The exact form is not asked for: a call that an architecture lacks is no error. */
+	/* Not seccomp_rule_add_exact_array(): a call that the architecture lacks is no error. */
 	return seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, rule->call, rule->mask ? 1 : 0, &compare);
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A system call filter: what the program may still ask of the kernel once everything is attached, or a file is open.
+ * A system call filter (seccomp(2)) for the time after everything is attached, or a capture file is open.
  */
 #ifndef TCPFIN_SANDBOX_H
 #define TCPFIN_SANDBOX_H
@@ -8,8 +8,9 @@
 #include <stdbool.h>
 
 /*
- * From now on, for good: what is not in the tables fails with EPERM. live: what watching interfaces takes is in them,
- * sockets and maps. Sets no_new_privs, too. 0, or a negative errno when the kernel has no such filters.
+ * From now on, a system call that is not in the tables of sandbox.c fails with EPERM; that cannot be undone. live:
+ * calls for watching interfaces, on sockets and maps, are allowed as well. Also sets no_new_privs. 0, or a negative
+ * errno if the kernel has no such filters.
  */
 int sandbox_enter(bool live);
 

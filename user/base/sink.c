@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Partial writes, interruptions and non-blocking pipes, dealt with once.
+ * Deals once with partial writes, interruptions and non-blocking pipes.
  */
 #include <errno.h>
 #include <poll.h>
@@ -11,7 +11,10 @@
 #include "user/base/sink.h"
 #include "user/base/stop.h"
 
-/* Bytes of a line that the buffer's first `done` bytes end with, those written before included. */
+/*
+ * How many bytes of an unfinished line have been written once the buffer's first `done` bytes are, with those that
+ * earlier writes wrote of the same line.
+ */
 static size_t half_line(const struct buffer *b, size_t done)
 {
 	size_t whole = done;
@@ -21,13 +24,13 @@ static size_t half_line(const struct buffer *b, size_t done)
 	return whole ? done - whole : b->begun + done;
 }
 
-/* A full disk takes half a line: off with it. What is no file is left alone. */
+/* Removes the last `half` bytes, an unfinished line on a full disk. Does nothing to what is no file. */
 static void take_back(int fd, size_t half)
 {
 	off_t end = lseek(fd, 0, SEEK_CUR);
 
 	if (end >= 0 && half && ftruncate(fd, end - (off_t)half))
-		return; /* the error at hand is the one to tell */
+		return; /* the caller reports the error of the write */
 }
 
 /* Is it where statistics are printed? A line of them must not come into the middle of another line there. */

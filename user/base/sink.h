@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Where records go: standard output. Whatever becomes of it, it ends with a whole line.
+ * Writes records to standard output. Whatever error occurs, a file ends with a whole line.
  */
 #ifndef TCPFIN_SINK_H
 #define TCPFIN_SINK_H
@@ -14,8 +14,9 @@
 int sink_write(int fd, struct buffer *b);
 
 /*
- * Of a large buffer, writes what ends at a multiple of SINK_BLOCK in the file, and keeps the rest: a file takes whole
- * blocks of its cache for less than two thirds of what pieces of them cost. The last line may stand there in part then.
+ * Writes as much of the buffer as ends at a multiple of SINK_BLOCK in the file, and keeps the rest: writing whole
+ * blocks of the page cache costs less than two thirds of writing parts of them. The file may then end with part of a
+ * line, which later writes complete. Errors as sink_write.
  */
 int sink_write_blocks(int fd, struct buffer *b);
 #define SINK_BLOCK 65536 /* a power of two */

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Blocks grow with what is used, up to the size of a huge page: then a look-up in many megabytes of flows need not miss
- * the TLB as well as the cache, and there is one page fault for thousands of flows.
+ * Blocks double in size up to a huge page: a look-up in many megabytes of flows then misses the cache but not the TLB,
+ * and one page fault serves thousands of flows.
  */
-#include <sanitizer/asan_interface.h> /* nothing without -fsanitize=address */
+#include <sanitizer/asan_interface.h> /* its macros are empty without -fsanitize=address */
 #include <stdint.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -34,7 +34,7 @@ void prefer_huge_pages(void *memory, size_t size)
 	size_t page = (size_t)sysconf(_SC_PAGESIZE), skipped = round_up((uintptr_t)memory, page) - (uintptr_t)memory;
 
 	if (size > skipped)
-		madvise((char *)memory + skipped, size - skipped, MADV_HUGEPAGE); /* no matter whether it can */
+		madvise((char *)memory + skipped, size - skipped, MADV_HUGEPAGE); /* a hint: failure changes nothing */
 }
 
 static struct slab_block *slab_grow(struct slab *s)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Objects of one size, cut from large blocks: many of them lie in few pages, and all go at once.
+ * Allocates objects of one size from large blocks, so that many lie in few pages; all are freed at once.
  */
 #ifndef TCPFIN_SLAB_H
 #define TCPFIN_SLAB_H
@@ -10,20 +10,21 @@
 struct slab_block;
 struct slab_object;
 
-/* Set size, at least a pointer's; the rest begins as zeroes. */
+/* size: bytes of an object, at least a pointer's; set by the caller. All other fields begin as zeroes. */
 struct slab {
 	size_t size;
-	struct slab_object *unused; /* put back */
-	char *at, *end;             /* never used so far */
+	struct slab_object *unused; /* list of objects put back */
+	char *at, *end;             /* part of the newest block that was never used */
 	struct slab_block *blocks;
 };
 
-/* At the start of a cache line, with bytes of any value. NULL when memory is short. */
+/* An object at the start of a cache line, its bytes undefined. NULL when memory is short. */
 void *slab_get(struct slab *s);
+/* Puts an object back, for a later slab_get. */
 void slab_put(struct slab *s, void *object);
 /* Frees all objects. */
 void slab_free(struct slab *s);
-/* Large memory that is read here and there: as few pages as the system will give. */
+/* Asks for huge pages for `size` bytes at `memory`, which are read at random places. A hint: it may have no effect. */
 void prefer_huge_pages(void *memory, size_t size);
 
 #endif

@@ -29,8 +29,8 @@ void stop_interrupted(void);
 void stop_ask(void);
 bool stop_asked(void);
 /*
- * To be called before and after each wait for input: does what signals have asked for meanwhile. False: the process is to
- * stop and must not wait again.
+ * To be called before and after each wait for input: does what signals have asked for meanwhile. False: the process is
+ * to stop and must not wait again.
  */
 bool stop_go_on(void);
 
