@@ -21,8 +21,8 @@ import time
 
 from lab import frames
 from lab.closes import Connection, Path, abort, heard_the_end, receive, scenario_named, talk
-from lab.harness import (PROGRAM, Suite, about, as_nobody, expect, field, key_of, one_each, paths, raw_socket, watch,
-                     with_error)
+from lab.harness import (PROGRAM, Suite, about, as_nobody, expect, field, in_namespace, key_of, one_each, paths,
+                     raw_socket, watch, with_error)
 from lab.netlab import SYN, Process, Skip, Tracer, check, equal, ipv4, libc, mac, need, until
 
 PR_SET_NAME = 15
@@ -856,10 +856,9 @@ KERNEL_TYPES = "/sys/kernel/btf/vmlinux"
 
 def with_kernel_types(path):
     """The command that runs the program where the kernel's BTF is that file."""
-    need("unshare")
     copy = f"cp {path} {KERNEL_TYPES} &&" if path else ""
     script = f'mount -t tmpfs none /sys/kernel/btf && {copy} exec "$@"'
-    return ["unshare", "--mount", "sh", "-c", script, "sh", *PROGRAM]
+    return in_namespace("--mount", "sh", "-c", script, "sh", *PROGRAM)
 
 
 def tracepoint_programs(tracer):

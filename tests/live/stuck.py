@@ -15,7 +15,7 @@ import sys
 import time
 
 import accounting
-from lab.harness import PROGRAM, Suite, about, as_nobody, field
+from lab.harness import PROGRAM, Suite, about, as_nobody, field, in_namespace
 from lab.netlab import Process, check, equal, ipv4, ipv6, need, until
 
 PORT = 8080
@@ -337,8 +337,7 @@ def without_proc(lab):
     client, _ = Service(lab).connect()
     client.shutdown(socket.SHUT_WR)
     wait_for_state(lab.server, "close-wait")
-    need("unshare")
-    hidden = ["unshare", "--mount", "sh", "-c", 'mount -t tmpfs none /proc && exec "$0" "$@"', *PROGRAM]
+    hidden = in_namespace("--mount", "sh", "-c", 'mount -t tmpfs none /proc && exec "$0" "$@"', *PROGRAM)
     records, said = ask(lab, lab.server, "--stuck=0.001", program=hidden)
     says(only(records), state="CLOSE-WAIT")
     equal("process", local(only(records))["process"], None)

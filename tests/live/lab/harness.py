@@ -101,6 +101,18 @@ def as_nobody(lab, *capabilities):
             f"--ambient-caps={kept}", f"--bounding-set={kept}", "--pdeathsig=keep", copy]
 
 
+def in_namespace(option, *command, by=()):
+    """
+    The command in a namespace that unshare(1) makes, run by the command `by`. Skips where it cannot: in a chroot, for
+    example, the kernel makes no user namespace, and the root is no mount that could be made private.
+    """
+    need("unshare")
+    tried = subprocess.run([*by, "unshare", option, "true"], capture_output=True, text=True, check=False)
+    if tried.returncode:
+        raise Skip(f"unshare {option}: {tried.stderr.strip()}")
+    return [*by, "unshare", option, *command]
+
+
 def without(what):
     """The command that runs the program where the kernel denies it that."""
     return [sys.executable, os.path.join(os.path.dirname(os.path.abspath(__file__)), "deny.py"), what, *PROGRAM]
