@@ -574,8 +574,12 @@ def unread(lab, program):
 
 
 def signal_twice_behind(lab, program):
-    """The first one cannot end what waits for its reader, but takes its programs off; the second one ends it at once."""
+    """
+    What waits for its reader answers SIGUSR1. The first signal to stop cannot end it, but detaches its programs; the
+    second one ends it at once.
+    """
     tracer, reader = unread(lab, program)
+    figures(tracer, "looked-up .*")
     tracer.signal(signal.SIGTERM)
     until(lambda: not tracer.attached(), "end of the programs")
     time.sleep(0.5)
@@ -626,7 +630,8 @@ def signals_storm(lab):
     tracer.stop(signal.SIGHUP)
 
 
-PCAPNG_HEAD = struct.pack("<IIIHHqI", 0x0a0d0d0a, 28, 0x1a2b3c4d, 1, 0, -1, 28) + struct.pack("<IIHHII", 1, 20, 1, 0, 0, 20)
+PCAPNG_SECTION = struct.pack("<IIIHHqI", 0x0a0d0d0a, 28, 0x1a2b3c4d, 1, 0, -1, 28)
+PCAPNG_INTERFACE = struct.pack("<IIHHII", 1, 20, 1, 0, 0, 20)
 PCAPNG_STATISTICS = struct.pack("<II12sI", 5, 24, bytes(12), 24)  # a block that is no packet
 
 
@@ -655,7 +660,7 @@ def figures(program, pattern):
 
 @test
 def signals_of_a_reader(lab):
-    """A reader whose capture stands still: SIGUSR1 is answered at once, as often as asked; SIGINT ends it with a summary."""
+    """A reader whose capture stands still: SIGUSR1 is answered at once, each time; SIGINT ends it with a summary."""
     with open(SEED, "rb") as file:
         capture = file.read()
     with reading(lab) as (reader, pipe):
@@ -691,7 +696,7 @@ def signals_between_packets(lab):
     """A capture that brings only blocks that are no packets, and never ends: SIGUSR1 is answered, SIGINT ends it."""
     with reading(lab) as (reader, pipe):
         os.set_blocking(pipe.fileno(), False)
-        pipe.write(PCAPNG_HEAD)
+        pipe.write(PCAPNG_SECTION + PCAPNG_INTERFACE)
 
         def write_on(condition):
             with contextlib.suppress(BlockingIOError):
@@ -700,13 +705,13 @@ def signals_between_packets(lab):
         for number, done in ((signal.SIGUSR1, lambda: "stats: packets 0" in reader.stderr),
                              (signal.SIGINT, lambda: reader.code is not None)):
             reader.signal(number)
-            until(lambda: write_on(done), f"answer to {number}", 2, pause=0)  # pylint: disable=cell-var-from-loop
+            until(lambda: write_on(done), f"answer to {number}", 2, pause=0)
         equal("exit code", reader.code, 0)
 
 
 @test
 def signal_twice_of_a_reader(lab):
-    """A reader whose own output is not read: the first signal cannot end it, SIGUSR1 is answered, the second signal ends it."""
+    """A reader whose output is not read: the first signal cannot end it, SIGUSR1 is answered, the second one ends it."""
     output, writer = os.pipe()
     fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, 4096)
     with reading(lab, stdout=writer) as (reader, pipe):
@@ -727,10 +732,10 @@ def signals_of_the_host_tables(lab):
     """--stuck and --time-wait: SIGUSR1 is answered, and the next table comes; SIGHUP ends them."""
     for option in ("--stuck", "--time-wait"):
         program = Process(lab, lab.client, [*PROGRAM, option, "--format=text"])
-        until(lambda: program.stdout, "a table")  # pylint: disable=cell-var-from-loop
+        until(lambda: program.stdout, "a table")
         figures(program, "tables 1; sockets 0 in the last")
         tables = len(program.stdout)
-        until(lambda: len(program.stdout) > tables, "another table", 7)  # pylint: disable=cell-var-from-loop
+        until(lambda: len(program.stdout) > tables, "another table", 7)
         figures(program, "tables 2; sockets 0 in the last")
         program.signal(signal.SIGHUP)
         equal("exit code", program.wait(1), 0)
@@ -738,7 +743,7 @@ def signals_of_the_host_tables(lab):
 
 @test
 def signal_twice_of_the_host_tables(lab):
-    """--stuck whose output is not read: the first signal cannot end it, SIGUSR1 is answered, the second signal ends it."""
+    """--stuck whose output is not read: the first signal cannot end it, SIGUSR1 is answered, the second one ends it."""
     output, writer = os.pipe()
     os.write(writer, bytes(fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, 4096)))
     program = Process(lab, lab.client, [*PROGRAM, "--stuck"], stdout=writer)
