@@ -233,14 +233,20 @@ def last_holder(lab):
 @test
 def states_and_times(lab):
     """The states that ss shows on the way, and how long the application took."""
-    tracer = watch(lab, "--close-timeout=1")
+    tracer = watch(lab)
     c = connect(paths(lab)[0])
+    took = {}
+    begin = time.monotonic_ns()
     c.client.shutdown(socket.SHUT_WR)
     heard_the_end(c.server)
+    took["source"] = time.monotonic_ns() - begin
     check("FIN-WAIT-2" in ss(lab.client, "-a", c.key[1]), "ss does not show FIN-WAIT-2")
     check("CLOSE-WAIT" in ss(lab.server, "-a", c.key[2]), "ss does not show CLOSE-WAIT")
     time.sleep(PAUSE)
+    closed = time.monotonic_ns()
     c.server.close()
+    heard_the_end(c.client)
+    took["destination"] = time.monotonic_ns() - closed
     tracer.wait_for(1)
     record = tracer.stop()[0]
     walk = {end: [step["state"] for step in record[end]["socket"]["states"]] for end in ("source", "destination")}
@@ -249,10 +255,11 @@ def states_and_times(lab):
     for end in ("source", "destination"):
         times = [step["t"] for step in record[end]["socket"]["states"]]
         equal(f"order of the {end}'s states", times, sorted(times))
-        check(0 < record[end]["socket"]["close_to_fin"] < 20e6, "close() to FIN takes too long")
+        check(0 < record[end]["socket"]["close_to_fin"] < took[end], f"close() to FIN takes too long, not {took[end]} ns")
         check(record[end]["socket"]["srtt"] > 0, "no round trip time")
     equal("source's share", record["source"]["socket"]["peer_fin_to_close"], None)
-    check(PAUSE * 1e9 <= record["destination"]["socket"]["peer_fin_to_close"] < 1e9, "the destination's share is wrong")
+    share = record["destination"]["socket"]["peer_fin_to_close"]
+    check(PAUSE * 1e9 <= share < closed + took["destination"] - begin, f"the destination's share is {share} ns")
 
 
 @test
@@ -551,10 +558,13 @@ def a_hundred_thousand(lab):
 
 @test
 def slow_reader(lab):
-    """However long the reader takes from one of its calls to the next, a record has what the sockets told before it."""
+    """
+    However long the reader takes from one of its calls to the next, a record has what the sockets told before it. A busy
+    machine may take some ten milliseconds from a RST to the state of the socket that receives it: settling takes longer.
+    """
     need("strace")
-    tracer, keys = watch(lab, "--settle=20"), []
-    strace = Process(lab, lab.client, ["strace", "-e", "trace=bpf", "-e", "inject=bpf:delay_enter=60000",
+    tracer, keys = watch(lab, "--settle=50"), []
+    strace = Process(lab, lab.client, ["strace", "-e", "trace=bpf", "-e", "inject=bpf:delay_enter=150000",
                                        "-p", str(tracer.child.pid)])
     until(lambda: "attached" in strace.stderr, "strace")
     end = time.monotonic() + 7
@@ -564,7 +574,10 @@ def slow_reader(lab):
     strace.signal(signal.SIGINT)
     strace.wait()
     tracer.wait_for(len(keys))
-    for record in one_each(tracer.stop(), keys).values():
+    records = one_each(tracer.stop(), keys)
+    if "the ring was full" in tracer.stderr:  # the tracepoints see the sockets of the whole host
+        raise Skip("other programs of this host closed more sockets than such a slow reader can take")
+    for record in records.values():
         expect(record, {"source.process.how": "abort", "destination.process.how": "kernel"})
 
 
