@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * What the kernel's sockets mean, from answers made here: parsing, processes, groups, ages, and the output of what a
- * live kernel would not show on request.
+ * The kernel's list of sockets, from answers made here: parsing, holders, groups, ages, and the output of states that a
+ * live kernel does not show on request.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -221,7 +221,7 @@ static int remove_proc(void **state)
 	return system(command);
 }
 
-/* A process that has these descriptors. comm: NULL where it went before that was read. */
+/* Adds a process with these descriptors. comm: NULL if the process ended before its name was read. */
 static void add_process(const char *pid, const char *comm, const char *const *links, unsigned count)
 {
 	char path[128], link[160];
@@ -363,7 +363,8 @@ static void test_ages(void **state)
 		  .rto = 120000000,
 		  .expires = 120000},
 		 (204600 + 245 * 120000LL) * MS_NS},
-		{{.state = TCP_FIN_WAIT1, .detailed = true, .timer = TIMER_PROBE, .last_data_sent = 7000}, 7 * SECOND_NS},
+		{{.state = TCP_FIN_WAIT1, .detailed = true, .timer = TIMER_PROBE, .last_data_sent = 7000},
+		 7 * SECOND_NS},
 		{{.state = TCP_CLOSING, .detailed = true}, AGE_UNKNOWN},
 		{{.state = TCP_LAST_ACK}, AGE_UNKNOWN},
 	};
@@ -557,7 +558,7 @@ static void test_time_wait_groups(void **state)
 	time_wait_free(&r);
 }
 
-/* Of `usable` ports, `old` have `left` ms to go and `recent` were taken just now. When is none left? */
+/* The second in which no port is left: of `usable` ports, `old` end in `left` ms, and `recent` were taken just now. */
 static int runs_out(unsigned usable, unsigned old, uint32_t left, unsigned recent)
 {
 	struct time_wait_report r = {0};
@@ -605,7 +606,7 @@ static void test_ports_unknown(void **state)
 
 /* ---- who opened what is open ---- */
 
-/* As the packet path makes it of a segment from 10.0.0.HOST. */
+/* The key that the packet path makes of a segment from 10.0.0.HOST. */
 static struct flow_key key_of(uint8_t host, uint16_t port, uint8_t peer, uint16_t peer_port)
 {
 	struct tcp_segment s = {
@@ -621,7 +622,7 @@ static struct flow_key key_of(uint8_t host, uint16_t port, uint8_t peer, uint16_
 	return key;
 }
 
-/* The opener's port, or 0. */
+/* The port of the side that opened the connection, 0 if unknown. */
 static unsigned opener(const struct open_at_start *k, uint8_t host, uint16_t port, uint8_t peer, uint16_t peer_port)
 {
 	struct flow_key key = key_of(host, port, peer, peer_port), reverse = key_of(peer, peer_port, host, port);
@@ -631,7 +632,7 @@ static unsigned opener(const struct open_at_start *k, uint8_t host, uint16_t por
 	return side < 0 ? 0 : key.port[side];
 }
 
-/* A socket of this host, 10.0.0.1, and if both are on it, the other end's. */
+/* Adds a socket of this host, 10.0.0.1, and that of the other end if both are on this host. */
 static void add_open(struct socket_snapshot *s, uint8_t peer, uint16_t port, uint16_t peer_port)
 {
 	struct tcp_socket ours = socket_of(TCP_ESTABLISHED, peer, port, peer_port), other = ours;
@@ -677,7 +678,7 @@ static void test_openers(void **state)
 	socket_snapshot_free(&s);
 }
 
-/* The holder's pid, or 0. */
+/* The pid of the process that holds the side's socket, 0 if none. */
 static int holder(const struct open_at_start *k, const struct flow_key *key, uint16_t port, unsigned wanted_holders)
 {
 	unsigned holders;
@@ -695,7 +696,7 @@ static uint32_t inode_of(int fd)
 	return (uint32_t)status.st_ino;
 }
 
-/* Each end has its own holder; after the connection's end there is none. */
+/* Each end has its own holder; after the connection has ended, neither has one. */
 static void test_holders(void **state)
 {
 	struct socket_snapshot s = {.ports = {.first = 32768, .last = 60999}};

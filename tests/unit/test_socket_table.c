@@ -49,7 +49,7 @@ static struct socket_event event(unsigned side, uint32_t netns, uint32_t isn, ui
 	return e;
 }
 
-/* The client's socket of the connection whose server began with that number. */
+/* The client's socket of the connection whose server has that ISN. */
 static struct socket_event client(uint32_t netns, uint32_t server_isn, uint8_t to, uint8_t flags)
 {
 	struct socket_event e = event(0, netns, server_isn, 15 * SECOND_NS);
@@ -90,7 +90,7 @@ static void test_number(void **state)
 	assert_null(find(*state, handshake()).side[1]);
 }
 
-/* The number tells in any namespace, unless it is in two. */
+/* The ISN finds the socket in any namespace, unless sockets of two namespaces have it. */
 static void test_number_elsewhere(void **state)
 {
 	take(*state, client(ELSEWHERE, SERVER_ISN, SOCKET_FIN_WAIT1, 0));
@@ -123,7 +123,7 @@ static void test_midstream_time(void **state)
 	assert_null(find(*state, f).side[1]);
 }
 
-/* A connection that came to nothing has only the own number. */
+/* Without a SYN-ACK, only the client's own ISN is known. */
 static void test_own_number(void **state)
 {
 	struct flow f = handshake();
@@ -135,7 +135,7 @@ static void test_own_number(void **state)
 	assert_int_equal(find(*state, f).side[0]->isn, CLIENT_ISN);
 }
 
-/* The first call closed it, whatever came before and comes after; the kernel did only where none came. */
+/* The first call by a process closes the socket, whatever comes before and after; without a call, the kernel does. */
 static void test_who_closed(void **state)
 {
 	const struct closing_socket *s;
@@ -173,7 +173,7 @@ static void test_oldest_out(void **state)
 	assert_non_null(find(*state, handshake()).side[0]);
 }
 
-/* What no connection is waited for any more is no loss. */
+/* Evicting a socket is no loss once its connection can no longer be reported. */
 static void test_not_missed(void **state)
 {
 	struct socket_event late = event(0, HERE, SERVER_ISN + 9, 16 * SECOND_NS - 1);
@@ -237,7 +237,7 @@ static void test_answer_to_syn(void **state)
 	assert_null(find(*state, f).reset_reason);
 }
 
-/* A socket's own reason is that of the RST from its side only. */
+/* A socket's reason explains only a RST from its own side. */
 static void test_own_reset(void **state)
 {
 	struct socket_event e = client(HERE, SERVER_ISN, 0, 0);
