@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The command line. One typed table in options.c gives parsing, ranges, errors and --help.
+ * The command line, as typed values. The table in options.c gives parsing, ranges, errors and --help.
  */
 #ifndef TCPFIN_OPTIONS_H
 #define TCPFIN_OPTIONS_H
@@ -17,14 +17,14 @@ enum hook { HOOK_AUTO, HOOK_XDP, HOOK_XDP_GENERIC, HOOK_TC };
 #define OPTIONS_MAX_INTERFACES 64
 
 struct options {
-	const char *interfaces[OPTIONS_MAX_INTERFACES]; /* none with stuck and time_wait; with cleanup that is all */
-	unsigned interface_count;
-	const char *read_file; /* -r; "-" is stdin; NULL: live */
+	const char *interfaces[OPTIONS_MAX_INTERFACES]; /* owned by argv; none with stuck and time_wait */
+	unsigned interface_count;                       /* 0 with cleanup: all interfaces */
+	const char *read_file;                          /* -r; "-" is stdin; NULL: live */
 	enum hook hook;
 	bool follow;    /* --follow: an interface that vanished is watched again once it is back */
-	bool cleanup;   /* --cleanup: only that */
-	uint64_t stuck; /* --stuck: only that; ns that a close has stood still; 0: not asked for */
-	bool time_wait; /* --time-wait: only that */
+	bool cleanup;   /* --cleanup, instead of watching */
+	uint64_t stuck; /* --stuck, instead of watching: ns that a close has stood still; 0: not asked for */
+	bool time_wait; /* --time-wait, instead of watching */
 	enum format format;
 	bool quiet;                                                /* -q: no notes and no summary on stderr */
 	bool verbose;                                              /* -v */
@@ -42,8 +42,9 @@ struct options {
 };
 
 /*
- * Fills *o from the command line. Returns -1 to go on, or the exit code to leave with: --help and --version have
- * printed to stdout (0), an error is one line on stderr that says what to do (2).
+ * Fills *o from the command line; its strings are argv's. Returns -1 to go on, or the exit code to leave with: EXIT_FINE
+ * after --help and --version, which have printed to stdout; EXIT_USAGE after one line on stderr that says what to do;
+ * EXIT_RUNTIME where stdout cannot be written.
  */
 int options_parse(struct options *o, int argc, char **argv);
 
