@@ -199,6 +199,9 @@ struct record {
 	struct record_traffic traffic[2]; /* by role; only if `counted` */
 };
 
+/* A state by the kernel's number of it (include/net/tcp_states.h); STATE_UNKNOWN for other numbers. */
+enum tcp_state kernel_state(unsigned number);
+
 /*
  * Names as the contract has them ("four_way", "TIME-WAIT", "source" ...). Never NULL, but for values that print as
  * null: PATTERN_NONE, MISSING_NOTHING, PHASE_NONE, NOBODY, STATE_UNKNOWN.

@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The words of the contract, each spelled in this one place. Users and tests rely on them: they never change.
+ * The words of the contract, each spelled in this one place. Users and tests rely on them: they never change. Last, the
+ * states by their numbers in the kernel.
  */
-#include "user/record/record.h"
-
 #include <stddef.h>
+#include <linux/types.h>
+
+#include "bpf/socket_event.h"
+#include "user/record/record.h"
 
 const char *outcome_name(enum outcome outcome)
 {
@@ -148,4 +151,24 @@ const char *flags_text(uint8_t flags, char buf[10])
 		*p++ = letters[__builtin_ctz(left)];
 	*p = '\0';
 	return buf;
+}
+
+enum tcp_state kernel_state(unsigned number)
+{
+	/* clang-format off: a row a case */
+	static const enum tcp_state states[SOCKET_STATES] = {
+		[SOCKET_ESTABLISHED] = STATE_ESTABLISHED,
+		[SOCKET_SYN_SENT] = STATE_SYN_SENT,
+		[SOCKET_SYN_RECV] = STATE_SYN_RECEIVED,
+		[SOCKET_FIN_WAIT1] = STATE_FIN_WAIT_1,
+		[SOCKET_FIN_WAIT2] = STATE_FIN_WAIT_2,
+		[SOCKET_TIME_WAIT] = STATE_TIME_WAIT,
+		[SOCKET_CLOSE] = STATE_CLOSED,
+		[SOCKET_CLOSE_WAIT] = STATE_CLOSE_WAIT,
+		[SOCKET_LAST_ACK] = STATE_LAST_ACK,
+		[SOCKET_CLOSING] = STATE_CLOSING,
+	};
+	/* clang-format on */
+
+	return number < SOCKET_STATES ? states[number] : STATE_UNKNOWN;
 }

@@ -634,27 +634,6 @@ static void traffic(struct record *r, const struct facts *c, const struct traffi
 
 /* ---- this host's sockets ---- */
 
-/* The kernel's number of a state (include/net/tcp_states.h). */
-static enum tcp_state kernel_state(unsigned number)
-{
-	/* clang-format off: a row a case */
-	static const enum tcp_state states[SOCKET_STATES] = {
-		[SOCKET_ESTABLISHED] = STATE_ESTABLISHED,
-		[SOCKET_SYN_SENT] = STATE_SYN_SENT,
-		[SOCKET_SYN_RECV] = STATE_SYN_RECEIVED,
-		[SOCKET_FIN_WAIT1] = STATE_FIN_WAIT_1,
-		[SOCKET_FIN_WAIT2] = STATE_FIN_WAIT_2,
-		[SOCKET_TIME_WAIT] = STATE_TIME_WAIT,
-		[SOCKET_CLOSE] = STATE_CLOSED,
-		[SOCKET_CLOSE_WAIT] = STATE_CLOSE_WAIT,
-		[SOCKET_LAST_ACK] = STATE_LAST_ACK,
-		[SOCKET_CLOSING] = STATE_CLOSING,
-	};
-	/* clang-format on */
-
-	return number < SOCKET_STATES ? states[number] : STATE_UNKNOWN;
-}
-
 /* A process that ends asks for nothing; a file that others hold can only be shut down, or its socket destroyed. */
 static enum how how_closed(const struct socket_close *close)
 {
