@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Ask, print, wait. Nothing is kept between two tables.
+ * Asks, prints, waits. Nothing is kept between two tables.
  */
 #include <errno.h>
 #include <string.h>
@@ -15,6 +15,7 @@
 
 #define INTERVAL_NS (5 * SECOND_NS)
 #define NAP_NS (100 * MS_NS)
+#define LINES 20 /* of a table, unless all are asked for */
 
 void host_table_time(struct buffer *out, uint64_t now)
 {
@@ -25,15 +26,34 @@ void host_table_time(struct buffer *out, uint64_t now)
 	format_clock(out, &tm);
 }
 
-void host_table_json_head(struct buffer *out, const char *dataset, uint64_t now)
+void host_table_endpoint(struct buffer *out, int family, const uint8_t *ip, uint16_t port)
+{
+	buffer_text(out, family == 6 ? "[" : "");
+	format_address(out, family, ip);
+	buffer_text(out, family == 6 ? "]:" : ":");
+	buffer_unsigned(out, port);
+}
+
+size_t host_table_shown(size_t count, bool all)
+{
+	return all || count < LINES ? count : LINES;
+}
+
+void host_table_more(struct buffer *out, size_t count, size_t shown)
+{
+	if (count > shown)
+		buffer_printf(out, "... and %zu more; -v shows all\n", count - shown);
+}
+
+void host_table_json_head(struct buffer *out, const char *dataset, const char *type, uint64_t now)
 {
 	buffer_text(out, "{\"@timestamp\":\"");
 	format_time(out, now);
-	buffer_text(out, "\",\"event\":{\"dataset\":\"");
-	buffer_text(out, dataset);
-	buffer_text(out, "\"}");
+	buffer_printf(out, "\",\"event\":{\"dataset\":\"%s\"},\"network\":{\"transport\":\"tcp\",\"type\":\"%s\"}",
+		      dataset, type);
 }
 
+/* What SIGUSR1 prints. */
 struct progress {
 	unsigned long long tables;
 	size_t sockets; /* in the last table */
@@ -50,6 +70,7 @@ static bool print_stats(void *context)
 	return true;
 }
 
+/* Returns an exit code. A reader that has gone ends the program without an error. */
 static int print_table(const struct options *options, host_table_print *table, struct buffer *out, struct progress *p)
 {
 	int err = table(out, options, clock_ns(CLOCK_REALTIME), &p->sockets);
@@ -67,6 +88,7 @@ static int print_table(const struct options *options, host_table_print *table, s
 	return err && err != -EPIPE ? EXIT_RUNTIME : EXIT_FINE;
 }
 
+/* Waits until the monotonic clock says due, or a signal asks to stop. */
 static void wait_until(uint64_t due)
 {
 	const struct timespec nap = {.tv_nsec = NAP_NS};

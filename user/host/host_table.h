@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * --stuck and --time-wait: what this host's sockets say, again and again.
+ * --stuck and --time-wait: tables of this host's sockets, printed again and again; and what both tables print alike.
  */
 #ifndef TCPFIN_HOST_TABLE_H
 #define TCPFIN_HOST_TABLE_H
@@ -8,17 +8,26 @@
 #include "user/cli/options.h"
 
 /*
- * Asks this host and prints what it says, in the format asked for. now: wall clock, ns since 1970. sockets: set to how
- * many were looked at. 0 or a negative errno.
+ * Asks this host and appends the table to out, in the format asked for. now: wall clock, ns since 1970. sockets: set to
+ * how many were looked at. 0 or a negative errno.
  */
 typedef int host_table_print(struct buffer *out, const struct options *options, uint64_t now, size_t *sockets);
 
-/* Prints the table every few seconds until a signal, -c tables or --duration. Returns an exit code; errors have been said. */
+/*
+ * Prints the table every few seconds until a signal, options->count tables, or options->duration. Returns an exit code;
+ * errors have been logged.
+ */
 int host_table_run(const struct options *options, host_table_print *table);
 
-/* What both tables print alike. */
+/* The local time of day. */
 void host_table_time(struct buffer *out, uint64_t now);
-/* The beginning of a JSON object: time and kind. */
-void host_table_json_head(struct buffer *out, const char *dataset, uint64_t now);
+/* "ADDRESS:PORT". ip: network byte order. family: 4 or 6. */
+void host_table_endpoint(struct buffer *out, int family, const uint8_t *ip, uint16_t port);
+/* How many of a table's lines are shown: a screenful, unless all are asked for. */
+size_t host_table_shown(size_t count, bool all);
+/* A line about those that are not shown, if any. */
+void host_table_more(struct buffer *out, size_t count, size_t shown);
+/* The beginning of a JSON object: its time, dataset and network. type: "ipv4" or "ipv6". */
+void host_table_json_head(struct buffer *out, const char *dataset, const char *type, uint64_t now);
 
 #endif

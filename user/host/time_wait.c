@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * One look tells the rate, too: a socket stays in TIME-WAIT for a minute, so what still has more than fifty seconds to
- * go began in the last ten.
+ * Sockets in TIME-WAIT, grouped by host pair. One look gives their rate, too: a socket stays in TIME-WAIT for a minute, so
+ * one that has more than fifty seconds to go entered it in the last ten.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -10,10 +10,9 @@
 #include "user/base/clock.h"
 #include "user/format/duration.h"
 #include "user/host/time_wait.h"
+#include "user/record/record.h"
 
-#define LINES 20 /* of the table, unless all are asked for */
-
-/* Everything that takes a local port. */
+/* The states in which a socket occupies its local port. */
 #define PORT_HOLDERS                                                                          \
 	(SOCKETS_IN(TCP_ESTABLISHED) | SOCKETS_IN(TCP_SYN_SENT) | SOCKETS_IN(TCP_FIN_WAIT1) | \
 	 SOCKETS_IN(TCP_FIN_WAIT2) | SOCKETS_IN(TCP_TIME_WAIT) | SOCKETS_IN(TCP_CLOSE_WAIT) | \
@@ -48,8 +47,9 @@ static void add_socket(struct time_wait_group *g, const struct tcp_socket *s)
 }
 
 /*
- * Ports are taken at the present rate, and given back as sockets end; after a minute both are as fast, and no more of
- * them get lost. entries: the group's, n of them.
+ * In how many seconds no usable port is left, -1 for never: ports are taken at the present rate, and given back as the
+ * sockets in TIME-WAIT end. After a minute both happen at the same rate, so what has not run out by then never will.
+ * entries: the group's, n of them.
  */
 static int runs_out(const struct time_wait_group *g, const struct snapshot_entry *entries, size_t n, unsigned usable)
 {
@@ -107,6 +107,12 @@ void time_wait_free(struct time_wait_report *r)
 	free(r->groups);
 }
 
+/* Which end of the group's connections this host is. */
+static const char *local_role(const struct time_wait_group *g)
+{
+	return role_name(g->pair->local_is_source ? SOURCE : DESTINATION);
+}
+
 /* ---- text ---- */
 
 static void text_ports(struct buffer *out, const struct time_wait_group *g, const struct local_ports *ports)
@@ -135,11 +141,9 @@ static void text_group(struct buffer *out, const struct time_wait_group *g, cons
 
 	format_address(out, pair->family, pair->source);
 	buffer_pad(out, start, 23);
-	buffer_text(out, pair->family == 6 ? "[" : "");
-	format_address(out, pair->family, pair->destination);
-	buffer_printf(out, pair->family == 6 ? "]:%u" : ":%u", pair->port);
+	host_table_endpoint(out, pair->family, pair->destination, pair->port);
 	buffer_pad(out, start, 46);
-	buffer_text(out, pair->local_is_source ? "source" : "destination");
+	buffer_text(out, local_role(g));
 	buffer_pad(out, start, 59);
 	buffer_unsigned(out, g->count);
 	buffer_pad(out, start, 70);
@@ -166,23 +170,22 @@ static void text_head(struct buffer *out, const struct time_wait_report *r, uint
 	if (ports->last)
 		buffer_printf(out, "; local ports %u-%u, %u of them usable", ports->first, ports->last, ports->usable);
 	if (reuse == 1)
-		buffer_text(out, "; connect() may take those in TIME-WAIT again after 1 s (tcp_tw_reuse)");
+		buffer_text(out, "; connect() may reuse a port in TIME-WAIT after 1 s (tcp_tw_reuse)");
 	buffer_char(out, '\n');
 }
 
 void time_wait_text(struct buffer *out, const struct time_wait_report *r, uint64_t now, bool all)
 {
-	size_t shown = all ? SIZE_MAX : LINES;
+	size_t shown = host_table_shown(r->count, all);
 
 	text_head(out, r, now);
 	if (r->count)
 		buffer_text(out, "\nSOURCE                 DESTINATION            THIS HOST    TIME-WAIT  FIRST ENDS  "
 				 "LAST ENDS  "
 				 "PER SECOND  LOCAL PORTS IN USE    RUN OUT\n");
-	for (size_t i = 0; i < r->count && i < shown; i++)
+	for (size_t i = 0; i < shown; i++)
 		text_group(out, &r->groups[i], &r->snapshot.ports);
-	if (r->count > shown)
-		buffer_printf(out, "... and %zu more; -v shows all\n", r->count - shown);
+	host_table_more(out, r->count, shown);
 }
 
 /* ---- JSON ---- */
@@ -207,17 +210,16 @@ static void json_group(struct buffer *out, const struct time_wait_group *g, cons
 {
 	const struct host_pair *pair = g->pair;
 
-	host_table_json_head(out, "tcpfin.time_wait", now);
-	buffer_printf(out, ",\"network\":{\"transport\":\"tcp\",\"type\":\"%s\"},\"source\":{\"ip\":\"",
-		      host_pair_type(pair));
+	host_table_json_head(out, "tcpfin.time_wait", host_pair_type(pair), now);
+	buffer_text(out, ",\"source\":{\"ip\":\"");
 	format_address(out, pair->family, pair->source);
 	buffer_text(out, "\"},\"destination\":{\"ip\":\"");
 	format_address(out, pair->family, pair->destination);
 	buffer_printf(out,
 		      "\",\"port\":%u},\"time_wait\":{\"local\":\"%s\",\"count\":%zu,\"first_ends\":%lld,"
 		      "\"last_ends\":%lld,\"per_second\":%zu.%zu,\"ports\":",
-		      pair->port, pair->local_is_source ? "source" : "destination", g->count, g->first_ends * MS_NS,
-		      g->last_ends * MS_NS, g->recent / TIME_WAIT_RATE_SECONDS, g->recent % TIME_WAIT_RATE_SECONDS);
+		      pair->port, local_role(g), g->count, g->first_ends * MS_NS, g->last_ends * MS_NS,
+		      g->recent / TIME_WAIT_RATE_SECONDS, g->recent % TIME_WAIT_RATE_SECONDS);
 	json_ports(out, g, ports);
 	buffer_text(out, "}}\n");
 }
@@ -228,19 +230,19 @@ void time_wait_json(struct buffer *out, const struct time_wait_report *r, uint64
 		json_group(out, &r->groups[i], &r->snapshot.ports, now);
 }
 
-/* ---- all of it ---- */
+/* ---- the whole report ---- */
 
 int time_wait_print(struct buffer *out, const struct options *options, uint64_t now, size_t *sockets)
 {
 	struct time_wait_report r = {0};
 	int err = socket_snapshot_take(&r.snapshot, PORT_HOLDERS, &options->filter);
 
+	*sockets = r.snapshot.count;
 	err = err ? err : time_wait_group(&r);
 	if (!err && options->format == FORMAT_JSON)
 		time_wait_json(out, &r, now);
 	else if (!err)
 		time_wait_text(out, &r, now, options->verbose);
-	*sockets = r.snapshot.count;
 	time_wait_free(&r);
 	return err;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * --time-wait: who holds TIME-WAIT on this host towards whom, when it ends, and what that does to the local ports.
+ * --time-wait: this host's sockets in TIME-WAIT by host pair, when they end, and how many local ports they
+ * leave.
  */
 #ifndef TCPFIN_TIME_WAIT_H
 #define TCPFIN_TIME_WAIT_H
@@ -8,17 +9,18 @@
 #include "user/host/host_table.h"
 #include "user/sockets/socket_snapshot.h"
 
-#define TIME_WAIT_SECONDS 60      /* the kernel's TCP_TIMEWAIT_LEN, no setting */
-#define TIME_WAIT_RATE_SECONDS 10 /* what "at present" means */
+#define TIME_WAIT_SECONDS 60      /* the kernel's TCP_TIMEWAIT_LEN, which no setting changes */
+#define TIME_WAIT_RATE_SECONDS 10 /* of the present rate: sockets that entered TIME-WAIT in so many seconds */
 
-/* Sockets with the same client, server and service port. */
+/* Sockets of one host pair. */
 struct time_wait_group {
 	const struct host_pair *pair;
 	size_t count;                   /* in TIME-WAIT */
 	uint32_t first_ends, last_ends; /* ms from now */
-	size_t recent;                  /* of them, those that began in the last TIME_WAIT_RATE_SECONDS */
-	unsigned ports_in_use; /* usable local ports that any socket of the group has; if this host is the source */
-	int runs_out;          /* in how many seconds there is no usable port left; -1: not at this rate */
+	size_t recent;                  /* of those, that entered it in the last TIME_WAIT_RATE_SECONDS */
+	unsigned
+		ports_in_use; /* usable local ports that its sockets have in any state; of use if this host is the source */
+	int runs_out;         /* seconds until no usable port is left; -1: never at this rate */
 };
 
 struct time_wait_report {
@@ -30,11 +32,12 @@ struct time_wait_report {
 
 /* Fills in the groups from the snapshot. 0 or -ENOMEM. */
 int time_wait_group(struct time_wait_report *r);
+/* Append the report. now: wall clock, ns since 1970. all: the table is not cut. */
 void time_wait_text(struct buffer *out, const struct time_wait_report *r, uint64_t now, bool all);
 void time_wait_json(struct buffer *out, const struct time_wait_report *r, uint64_t now);
 void time_wait_free(struct time_wait_report *r);
 
-/* The table of host_table_run. */
+/* Asks for this host's sockets and prints those in TIME-WAIT: the table of host_table_run. */
 host_table_print time_wait_print;
 
 #endif
