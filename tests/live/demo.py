@@ -3,8 +3,9 @@
 """
 demo.py TCPFIN-TRACE [OPTION...]: shows the program at work, without a network.
 
-Makes a client and a server in namespaces of their own, watches the client's interface, closes a connection in every
-way there is, and leaves nothing behind. Options go to the program, `--format=ladder` for example.
+Two processes, `client` and `server`, each in a network namespace of its own, close a connection in every way there is;
+the program watches the client's interface. Nothing is left behind. Options go to the program, `--format=ladder` for
+example.
 """
 import os
 import signal
@@ -14,10 +15,16 @@ import time
 
 from lab.closes import SCENARIOS, Path
 from lab.netlab import Failure, Lab, Skip, Tracer, ipv4, ipv6
+from lab.peer import Peer
 
 SETTLE_MS, CLOSE_TIMEOUT = 100, 2
-REPORTED = 0.35  # s, until a close is reported
-SOUGHT = 1.4  # s, until one is that has no end of its own, or no beginning: those are looked for each second
+REPORTED = 0.35  # s, in which a close is reported
+SOUGHT = 1.4  # s, in which a refused or unfinished connection is reported: those are looked for once a second
+
+INTRODUCTION = """Two processes, `client` and `server`, close connections in every way there is.
+# tcpfin-trace watches the client's interface and prints a line for each connection.
+# FLAGS shows its segments: > from the client, < from the server; S SYN, F FIN, R RST, P data, . ACK;
+# ~ sent again, ... data in between. Then who closed each end, and the kernel's reason for a reset."""
 
 
 def say(text):
@@ -27,6 +34,7 @@ def say(text):
 
 
 def play_all(paths):
+    """Every scenario, over IPv4 and IPv6 in turn, with time for its record to follow its caption."""
     for number, scenario in enumerate(SCENARIOS):
         path = paths[number % 2]
         say(f"IPv{path.version}: {scenario.caption}")
@@ -41,10 +49,13 @@ def play_all(paths):
 
 def main(program, *options):
     with Lab() as lab:
-        paths = [Path(lab.client, lab.server, address) for address in (ipv4(0, 2), ipv6(0, 2))]
+        client, server = Peer(lab, lab.client, "client"), Peer(lab, lab.server, "server")
+        paths = [Path(client, server, address) for address in (ipv4(0, 2), ipv6(0, 2))]
+        say(INTRODUCTION)
         tracer = Tracer(lab, lab.client, [os.path.abspath(program)], ["eth0"], f"--settle={SETTLE_MS}",
                         f"--close-timeout={CLOSE_TIMEOUT}", *options, stdout=sys.stdout, stderr=sys.stderr)
         try:
+            tracer.wait_for_all()  # else the first connection could close before its process can be seen
             play_all(paths)
         finally:
             tracer.signal(signal.SIGINT)

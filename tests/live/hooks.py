@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0-or-later
 """
-run.py TCPFIN-TRACE [NAME...]: live tests on real interfaces, as root, all of them or those named; harness.py says how
+hooks.py TCPFIN-TRACE [NAME...]: live tests on real interfaces, as root, all of them or those named; harness.py says how
 they are run and what they print.
 """
 import contextlib
@@ -82,9 +82,18 @@ def closes_auto(lab):
     every_scenario_on(lab, "auto", r"\btc\b.*veth")
 
 
+def names_the_ends(record):
+    """Whoever closed is the client's or the server's program; the one who closed first is known."""
+    names = {end: record[end].get("process", {}).get("name") for end in ("source", "destination")}
+    for end, program in (("source", "client"), ("destination", "server")):
+        check(names[end] in (program, None), f"the {end}'s program is {names[end]!r}")
+    if field(record, "tcp.outcome") != "refused":  # nobody closed that one
+        check(names.get(field(record, "tcp.closer"), "both"), "nobody is named who closed")
+
+
 @test
 def demo(lab):
-    """What `make run` shows: every way to close, each told as its caption says, and it ends by itself."""
+    """What `make run` shows: each way to close as its caption says, the process that closed from the first record on."""
     del lab  # it has one of its own
     need("nft")
     script = os.path.join(os.path.dirname(os.path.abspath(__file__)), "demo.py")
@@ -95,6 +104,9 @@ def demo(lab):
         with about(scenario.name):
             expect(record, scenario.expected)
             check(f": {scenario.caption}\n" in shown.stderr, "no caption")
+            names_the_ends(record)
+    equal("programs of the first record", [field(records[0], f"{end}.process.name") for end in ("source", "destination")],
+          ["client", "server"])
     check(f"\n{len(SCENARIOS)} connections\n" in shown.stderr, "no summary")
 
 
