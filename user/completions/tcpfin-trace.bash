@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# bash completion for tcpfin-trace(8). Needs nothing but bash.
+# bash completion for tcpfin-trace(8). It needs bash alone. The suite `drift` holds it against the option table.
 
 # Sets COMPREPLY to the interfaces of this network namespace that begin with $1.
 _tcpfin_trace_interfaces()
@@ -12,7 +12,7 @@ _tcpfin_trace_interfaces()
 	done
 }
 
-# Sets COMPREPLY to the names of $1 that begin with the part of $2 behind its last comma.
+# Sets COMPREPLY to the values that $2, a list with commas, can become with one more of the names $1.
 _tcpfin_trace_list()
 {
 	local before=
@@ -22,7 +22,7 @@ _tcpfin_trace_list()
 	compopt -o nospace
 }
 
-# The value of option $1, begun as $2. Fails where the option takes none.
+# Sets COMPREPLY to the values of option $1 that begin with $2. Fails where the option needs no value.
 _tcpfin_trace_value()
 {
 	case $1 in
@@ -41,14 +41,14 @@ _tcpfin_trace_value()
 		;;
 	-c | --count | -d | --duration | --port | --host | --settle | --syn-timeout | --close-timeout | \
 	--idle-timeout | --max-flows | --max-closing | --max-unproven | --ring)
-		;; # anything
+		;; # a value that only the user knows
 	*)
 		return 1
 		;;
 	esac
 }
 
-# Long options that begin with $1; those with a value end in "=" and are completed on.
+# Sets COMPREPLY to the long options that begin with $1. Those that need a value end in "=", and no blank follows.
 _tcpfin_trace_options()
 {
 	local plain='--ipv4 --ipv6 --show-open --all-segments --no-sockets --numeric --verbose --quiet --stats --strict --follow
@@ -62,16 +62,17 @@ _tcpfin_trace_options()
 
 _tcpfin_trace()
 {
-	local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]}
+	local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]} attached=
 
-	# "--format=js" comes as three words where "=" breaks words, as it does by default.
+	# bash splits "--format=js" into three words, and "--format=" into two.
 	if [[ $word == = ]]; then
-		word=
+		attached=yes word=
 	elif [[ $before == = ]] && ((COMP_CWORD >= 2)); then
-		before=${COMP_WORDS[COMP_CWORD - 2]}
+		attached=yes before=${COMP_WORDS[COMP_CWORD - 2]}
 	fi
 	COMPREPLY=()
 	_tcpfin_trace_value "$before" "$word" && return
+	[[ $attached ]] && return
 	if [[ $word == -* ]]; then
 		_tcpfin_trace_options "$word"
 	else
