@@ -1,20 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Wiring: options, one of the two sources, the reporter, the summary. Or one of the few things that are no watching.
+ * Wiring: reads the options, and starts what they ask for. Connections are watched live or read from a file, and go
+ * through the reporter to the summary; --stuck, --time-wait and --cleanup are modes of their own.
  */
 #include <locale.h>
 #include <unistd.h>
 
-#include "user/record/counters.h"
-#include "user/host/host_table.h"
 #include "user/attach/interfaces.h"
 #include "user/base/log.h"
-#include "user/reporter.h"
 #include "user/base/sink.h"
 #include "user/capture/replay.h"
-#include "user/live/live.h"
 #include "user/host/stuck.h"
 #include "user/host/time_wait.h"
+#include "user/live/live.h"
+#include "user/record/counters.h"
+#include "user/reporter.h"
 
 static void print_summary(const struct reporter *reporter, const uint64_t counters[COUNTERS])
 {
@@ -26,10 +26,30 @@ static void print_summary(const struct reporter *reporter, const uint64_t counte
 	buffer_free(&b);
 }
 
-int main(int argc, char **argv)
+/* Reports connections until their source ends. Returns an exit code. */
+static int report_connections(const struct options *options)
 {
 	uint64_t counters[COUNTERS] = {};
 	struct reporter reporter;
+	int code;
+
+	reporter_init(&reporter, options);
+	if (options->read_file)
+		code = replay_run(&reporter, options, counters);
+	else
+		code = live_run(&reporter, options, counters);
+	if (code == EXIT_FINE)
+		code = reporter_exit_code(&reporter);
+	if (!options->quiet && (code == EXIT_FINE || reporter.summary.records))
+		print_summary(&reporter, counters);
+	if (code == EXIT_FINE && options->strict && counters_lost(counters))
+		code = EXIT_LOSS;
+	reporter_free(&reporter);
+	return code;
+}
+
+int main(int argc, char **argv)
+{
 	struct options options;
 	int code;
 
@@ -40,19 +60,9 @@ int main(int argc, char **argv)
 	log_init("tcpfin-trace", options.quiet);
 	if (options.cleanup)
 		return interfaces_cleanup(&options);
-	if (options.stuck || options.time_wait)
-		return host_table_run(&options, options.stuck ? stuck_print : time_wait_print);
-	reporter_init(&reporter, &options);
-	if (options.read_file)
-		code = replay_run(&reporter, &options, counters);
-	else
-		code = live_run(&reporter, &options, counters);
-	if (code == EXIT_FINE)
-		code = reporter_exit_code(&reporter);
-	if (!options.quiet && (code == EXIT_FINE || reporter.summary.records))
-		print_summary(&reporter, counters);
-	if (code == EXIT_FINE && options.strict && counters_lost(counters))
-		code = EXIT_LOSS;
-	reporter_free(&reporter);
-	return code;
+	if (options.stuck)
+		return host_table_run(&options, stuck_print);
+	if (options.time_wait)
+		return host_table_run(&options, time_wait_print);
+	return report_connections(&options);
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * What is reported, and in which style.
+ * Decides which connections are reported, and in which style the terminal can show them.
  */
 #include <errno.h>
 #include <langinfo.h>
@@ -10,8 +10,8 @@
 #include <unistd.h>
 
 #include "user/base/log.h"
-#include "user/reporter.h"
 #include "user/base/sink.h"
+#include "user/reporter.h"
 
 #define DEFAULT_COLUMNS 80
 
@@ -22,6 +22,7 @@ static bool wants_color(void)
 	return isatty(STDOUT_FILENO) && !(no_color && *no_color) && term && strcmp(term, "dumb") != 0;
 }
 
+/* The width to fit: what the user says, else the terminal's, else a default. */
 static unsigned columns(void)
 {
 	const char *variable = getenv("COLUMNS");

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The end of the line: flow -> verdict -> filter -> summary -> format -> sink. Both sources feed it.
+ * The way of a connection to standard output: flow -> verdict -> filter -> summary -> format -> sink. Both live/ and
+ * capture/ hand their flows to it.
  */
 #ifndef TCPFIN_REPORTER_H
 #define TCPFIN_REPORTER_H
@@ -10,22 +11,24 @@
 #include "user/record/verdict.h"
 
 struct reporter {
-	const struct options *options;
+	const struct options *options; /* not owned */
 	struct format_style style;
 	struct buffer out;
 	struct summary summary;
 	int error; /* negative errno of the first write that failed; nothing is written after it */
 };
 
+/* options must outlive the reporter. The header of the format is its first output. */
 void reporter_init(struct reporter *r, const struct options *options);
 void reporter_free(struct reporter *r);
+/* Reports a flow that has ended, unless options leave it out. log: f->log_len segments. */
 void reporter_flow(struct reporter *r, const struct flow_key *key, const struct flow *f, const struct flow_segment *log,
 		   const struct verdict_context *context);
-/* Hands what is formatted to standard output. */
+/* Writes what has been formatted to standard output. */
 void reporter_flush(struct reporter *r);
-/* No more records are wanted: -c is reached, or nobody can read them. */
+/* Are no more records wanted? -c is reached, or standard output cannot be written. */
 bool reporter_full(const struct reporter *r);
-/* Exit code by what became of the output: a reader that has gone is no failure. Says what failed. */
+/* EXIT_FINE, or EXIT_RUNTIME where writing failed, which is logged then. A reader that has gone is no failure. */
 int reporter_exit_code(const struct reporter *r);
 
 #endif
