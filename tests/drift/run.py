@@ -208,7 +208,7 @@ def files_in_completion():
         for words in (("-r", "a"), ("--read", "a"), ("--read", "=", "a")):
             offered = completed(*words, directory=directory)
             if offered != {"a b.pcap", "a.pcapng"}:
-                yield f"{COMPLETION} offers {sorted(offered)} after {words}, and the files are 'a b.pcap' and 'a.pcapng'"
+                yield f"{COMPLETION} offers {sorted(offered)} after {words}; the files are 'a b.pcap' and 'a.pcapng'"
 
 
 # ---- the tree ----

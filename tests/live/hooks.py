@@ -93,7 +93,7 @@ def names_the_ends(record):
 
 @test
 def demo(lab):
-    """What `make run` shows: each way to close as its caption says, the process that closed from the first record on."""
+    """What `make run` shows: each way to close as its caption says, and who closed, from the first record on."""
     del lab  # it has one of its own
     need("nft")
     script = os.path.join(os.path.dirname(os.path.abspath(__file__)), "demo.py")
@@ -105,8 +105,8 @@ def demo(lab):
             expect(record, scenario.expected)
             check(f": {scenario.caption}\n" in shown.stderr, "no caption")
             names_the_ends(record)
-    equal("programs of the first record", [field(records[0], f"{end}.process.name") for end in ("source", "destination")],
-          ["client", "server"])
+    equal("programs of the first record", [field(records[0], f"{end}.process.name")
+                                           for end in ("source", "destination")], ["client", "server"])
     check(f"\n{len(SCENARIOS)} connections\n" in shown.stderr, "no summary")
 
 

@@ -1,8 +1,8 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0-or-later
 """
-stuck.py TCPFIN-TRACE [NAME...]: --stuck and --time-wait, held against ss(8) and /proc; as root. harness.py says how
-tests are run and what they print.
+stuck.py TCPFIN-TRACE [NAME...]: --stuck and --time-wait, compared with ss(8) and /proc; as root. lab/harness.py says
+how tests are run and what they print.
 """
 import contextlib
 import json
@@ -27,7 +27,7 @@ test = suite.test
 
 
 class Service:
-    """A listener on the server, reached by a client: its connections have a side that everybody knows."""
+    """A listener on the server, and a client that connects to it: it is known which end of a connection is which."""
 
     def __init__(self, lab, family=socket.AF_INET, port=PORT, address=None):
         self.lab, self.family = lab, family
@@ -45,7 +45,7 @@ class Service:
 
 
 def ask(lab, namespace, *options, program=None):
-    """What one look says: the objects printed, and stderr."""
+    """The objects that the program prints once, and its stderr."""
     done = Process(lab, namespace, [*(program or PROGRAM), "-c", "1", "--format=json", *options])
     equal("exit code", done.wait(30), 0)
     return [json.loads(line) for line in done.stdout.splitlines()], done.stderr
@@ -81,7 +81,7 @@ def says(record, **fields):
 
 
 def named(record, pid):
-    """The process is that one, as /proc has it."""
+    """The record names that process as /proc does."""
     with open(f"/proc/{pid}/comm", encoding="utf-8") as comm:
         equal("process", (field(local(record), "process.pid"), field(local(record), "process.name")),
               (pid, comm.read().rstrip("\n")))
@@ -89,7 +89,7 @@ def named(record, pid):
 
 
 def aged(record, since, most=0.5, least=0.05):
-    """The age is that of what happened at `since`, give or take."""
+    """The age is the time since `since`, up to `most` s less and `least` s more."""
     age, real = field(record, "tcp.age") / 1e9, time.monotonic() - since
     check(real - most <= age <= real + least, f"the age is {age:.2f} s, and the step was {real:.2f} s ago")
 
@@ -182,7 +182,7 @@ def window_shut(lab):
     client.setblocking(False)
 
     def is_shut():
-        """Fills the peer, too: what is under way when the socket takes no more arrives later."""
+        """Fills this socket and the peer's; what was under way when this one was full arrives later."""
         with contextlib.suppress(BlockingIOError):
             while True:
                 client.send(b"x" * 65536)
@@ -214,7 +214,7 @@ def last_ack(lab):
 
 @test
 def closing(lab):
-    """CLOSING: both have closed, and ours is not acknowledged. Each host tells of its own end."""
+    """CLOSING: both have closed, and our FIN is not acknowledged. Each host reports its own end."""
     client, server = Service(lab).connect()
     with lab.server.dropping("tcp dport 8080"):
         client.shutdown(socket.SHUT_WR)
@@ -320,7 +320,7 @@ def two_holders(lab):
 
 @test
 def without_rights(lab):
-    """Not root: everything but others' processes, and that is said once, however many tables there are."""
+    """Without root the processes of others are not named, which is reported once, however many tables there are."""
     client, server = Service(lab).connect()
     client.shutdown(socket.SHUT_WR)
     wait_for_state(lab.server, "close-wait")
@@ -334,7 +334,7 @@ def without_rights(lab):
 
 @test
 def without_proc(lab):
-    """No /proc: the same without names, and a line that says so."""
+    """Without /proc no process is named, and a line says so."""
     client, _ = Service(lab).connect()
     client.shutdown(socket.SHUT_WR)
     wait_for_state(lab.server, "close-wait")
@@ -352,7 +352,7 @@ def without_proc(lab):
 
 @test
 def text(lab):
-    """The text form: how many, grouped by process and by peer, and who must act."""
+    """As text: how many closes, grouped by process and by service, and who must act."""
     service = Service(lab)
     pairs = [service.connect() for _ in range(25)]
     for client, _ in pairs:
@@ -378,7 +378,7 @@ def text(lab):
 
 @test
 def again_and_again(lab):
-    """A table every five seconds until a signal, or --duration; a reader that leaves ends it quietly."""
+    """A table every five seconds until a signal or --duration; when its reader leaves it ends without an error."""
     begin = time.monotonic()
     program = Process(lab, lab.server, [*PROGRAM, "--stuck"])
     reader, writer = os.pipe()
@@ -427,7 +427,7 @@ def same_end(looked, ours, asked, theirs):
 
 @test
 def time_wait_like_ss(lab):
-    """Thousands in TIME-WAIT at both ends, by peer and port: what ss counts, and when they end."""
+    """Thousands in TIME-WAIT at both ends, grouped by peer and port: as many as ss counts, ending when ss says."""
     services = [Service(lab, port=8080), Service(lab, port=8081), Service(lab, socket.AF_INET6, port=8082)]
     for service, count in zip(services, (1500, 400, 100)):
         close_many(lab, service, count)
@@ -459,7 +459,7 @@ def time_wait_like_ss(lab):
 
 @test
 def ports_run_out(lab):
-    """How full the local ports are: without the reserved and the listeners', and with those of open connections."""
+    """How full the local ports are. Reserved ports and listeners' are not usable; open connections take theirs."""
     lab.client.run("sysctl -qw net.ipv4.ip_local_port_range='20000 20099' net.ipv4.tcp_tw_reuse=0"
                    " net.ipv4.ip_local_reserved_ports=20010-20019,20050")
     listener = lab.stack.enter_context(lab.client.socket(socket.AF_INET))
@@ -492,7 +492,7 @@ def ports_run_out(lab):
 
 @test
 def slow_enough(lab):
-    """At a rate that the ports can bear, they never run out."""
+    """At a low rate the local ports never run out."""
     lab.client.run("sysctl -qw net.ipv4.ip_local_port_range='20000 20199'")
     close_many(lab, Service(lab), 25)  # in ten seconds: less than 200 in a minute
     equal("end", field(only(time_wait(lab, lab.client)), "time_wait.ports.run_out"), None)
