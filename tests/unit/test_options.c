@@ -1,25 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The command line as a user meets it: what each option stores, and the one line that each mistake gets. Also the two
- * small things that hang on it: the record filter and the log.
+ * The command line as a user meets it: what each option stores, and the one line that each mistake gets. Also the record
+ * filter and the log.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
-
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "tests/unit/assert.h"
 #include "user/base/log.h"
 #include "user/cli/options.h"
+#include "user/record/record.h"
 
-#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 #define MAX_ARGUMENTS 100
 #define GO_ON (-1)
 
@@ -78,10 +72,10 @@ static void assert_goes_on(int code)
 {
 	assert_string_equal(err, "");
 	assert_string_equal(out, "");
-	assert_int_equal(code, GO_ON);
+	expect_int(code, GO_ON);
 }
 
-/* One line, that one, and the exit code of usage errors. */
+/* stderr is that line alone, and the exit code that of usage errors. */
 static void assert_refused(int code, const char *line)
 {
 	char expected[512];
@@ -89,49 +83,47 @@ static void assert_refused(int code, const char *line)
 	snprintf(expected, sizeof(expected), "tcpfin-trace: %s\n", line);
 	assert_string_equal(err, expected);
 	assert_string_equal(out, "");
-	assert_int_equal(code, EXIT_USAGE);
+	expect_int(code, EXIT_USAGE);
 }
 
 /* ---- what is stored ---- */
 
-static void test_defaults(void **state)
+TEST(test_defaults)
 {
-	(void)state;
 	assert_goes_on(PARSE("eth0", "wlan0"));
-	assert_int_equal(o.interface_count, 2);
+	expect_int(o.interface_count, 2);
 	assert_string_equal(o.interfaces[0], "eth0");
 	assert_string_equal(o.interfaces[1], "wlan0");
 	assert_null(o.read_file);
-	assert_int_equal(o.hook, HOOK_AUTO);
-	assert_int_equal(o.format, FORMAT_TEXT);
+	expect_int(o.hook, HOOK_AUTO);
+	expect_int(o.format, FORMAT_TEXT);
 	assert_false(o.quiet || o.verbose || o.stats || o.strict || o.show_open || o.follow || o.cleanup);
-	assert_int_equal(o.count, 0);
-	assert_int_equal(o.duration, 0);
-	assert_int_equal(o.settle, 500000000);
-	assert_int_equal(o.syn_timeout, 10000000000);
-	assert_int_equal(o.close_timeout, 60000000000);
-	assert_int_equal(o.idle_timeout, 7200000000000);
-	assert_int_equal(o.max_flows, 65536);
-	assert_int_equal(o.max_closing, 16384);
-	assert_int_equal(o.max_unproven, 32768);
-	assert_int_equal(o.ring_bytes, 4194304);
-	assert_int_equal(o.filter.family, 0);
-	assert_int_equal(o.filter.port_count, 0);
-	assert_int_equal(o.filter.host_count, 0);
-	assert_int_equal(o.filter.outcomes, 0);
+	expect_int(o.count, 0);
+	expect_int(o.duration, 0);
+	expect_int(o.settle, 500000000);
+	expect_int(o.syn_timeout, 10000000000);
+	expect_int(o.close_timeout, 60000000000);
+	expect_int(o.idle_timeout, 7200000000000);
+	expect_int(o.max_flows, 65536);
+	expect_int(o.max_closing, 16384);
+	expect_int(o.max_unproven, 32768);
+	expect_int(o.ring_bytes, 4194304);
+	expect_int(o.filter.family, 0);
+	expect_int(o.filter.port_count, 0);
+	expect_int(o.filter.host_count, 0);
+	expect_int(o.filter.outcomes, 0);
 }
 
-static void test_nothing_stays_from_the_last_run(void **state)
+TEST(test_nothing_stays_from_the_last_run)
 {
-	(void)state;
 	assert_goes_on(PARSE("-q", "-6", "--port=1", "--host=::1", "--outcome=reset", "-c", "5", "-r", "x"));
-	test_defaults(state);
+	test_defaults();
 }
 
-static void test_flags(void **state)
+TEST(test_flags)
 {
 	static const struct {
-		const char *option;
+		const char *name;
 		size_t where;
 		/* clang-format off: a row a case */
 	} flags[] = {
@@ -145,34 +137,33 @@ static void test_flags(void **state)
 		{"--follow", offsetof(struct options, follow)},
 		{"--cleanup", offsetof(struct options, cleanup)},
 		{"--all-segments", offsetof(struct options, all_segments)},
+		{"--no-sockets", offsetof(struct options, no_sockets)},
 	};
 	/* clang-format on */
 
-	(void)state;
-	for (size_t i = 0; i < COUNT(flags); i++) {
-		assert_goes_on(PARSE(flags[i].option, "eth0"));
-		assert_true(*(bool *)((char *)&o + flags[i].where));
-		assert_int_equal(o.quiet + o.verbose + o.stats + o.strict + o.show_open + o.follow + o.cleanup +
-					 o.all_segments,
-				 1);
+	FOR_EACH_ROW (flags, flag) {
+		assert_goes_on(PARSE(flag->name, "eth0"));
+		expect_int(*(bool *)((char *)&o + flag->where), true);
+		expect_int(o.quiet + o.verbose + o.stats + o.strict + o.show_open + o.follow + o.cleanup +
+				   o.all_segments + o.no_sockets,
+			   1);
 	}
 	assert_goes_on(PARSE("--cleanup")); /* all interfaces */
-	assert_int_equal(o.interface_count, 0);
+	expect_int(o.interface_count, 0);
 	assert_goes_on(PARSE("-n", "--numeric", "eth0"));
 	assert_goes_on(PARSE("-nqv4", "eth0"));
 	assert_true(o.quiet && o.verbose);
-	assert_int_equal(o.filter.family, 4);
+	expect_int(o.filter.family, 4);
 }
 
-static void test_sockets_of_this_host(void **state)
+TEST(test_sockets_of_this_host)
 {
-	(void)state;
 	assert_goes_on(PARSE("eth0"));
 	assert_true(!o.stuck && !o.time_wait);
 	assert_goes_on(PARSE("--stuck"));
-	assert_int_equal(o.stuck, 1000000000);
+	expect_int(o.stuck, 1000000000);
 	assert_goes_on(PARSE("--stuck=2.5", "-c", "1", "--format=json", "-4", "--port=80"));
-	assert_int_equal(o.stuck, 2500000000);
+	expect_int(o.stuck, 2500000000);
 	assert_goes_on(PARSE("--stuck=31536000"));
 	assert_goes_on(PARSE("--time-wait", "-q"));
 	assert_true(o.time_wait && !o.stuck);
@@ -197,34 +188,32 @@ static void test_sockets_of_this_host(void **state)
 	assert_refused(PARSE("--time-wait=1"), "--time-wait takes no value");
 }
 
-static void test_options_after_interfaces(void **state)
+TEST(test_options_after_interfaces)
 {
-	(void)state;
 	assert_goes_on(PARSE("eth0", "-q", "eth1", "--count", "7"));
-	assert_int_equal(o.interface_count, 2);
-	assert_int_equal(o.count, 7);
+	expect_int(o.interface_count, 2);
+	expect_int(o.count, 7);
 	assert_goes_on(PARSE("--", "-q"));
 	assert_string_equal(o.interfaces[0], "-q");
 	assert_false(o.quiet);
 }
 
-static void test_read_file(void **state)
+TEST(test_read_file)
 {
-	(void)state;
 	assert_goes_on(PARSE("-r", "a b.pcap"));
 	assert_string_equal(o.read_file, "a b.pcap");
 	assert_goes_on(PARSE("-r-"));
 	assert_string_equal(o.read_file, "-");
 	assert_goes_on(PARSE("--read=x"));
 	assert_string_equal(o.read_file, "x");
-	assert_int_equal(o.interface_count, 0);
+	expect_int(o.interface_count, 0);
 }
 
 /* ---- numbers ---- */
 
-/* Every number: how its borders are typed and stored, and what is just outside. */
+/* The options that are numbers: how the least and the most are typed and stored, and what is just outside. */
 static const struct number {
-	const char *option;
+	const char *name;
 	size_t where, size;
 	const char *least, *most;
 	uint64_t stored_least, stored_most;
@@ -274,16 +263,13 @@ static int parse_value(const char *option, const char *value)
 	return PARSE(text, value, "eth0");
 }
 
-static void test_numbers(void **state)
+TEST(test_numbers)
 {
-	(void)state;
-	for (size_t i = 0; i < COUNT(numbers); i++) {
-		const struct number *n = &numbers[i];
-
-		assert_goes_on(parse_value(n->option, n->least));
-		assert_int_equal(stored(n), n->stored_least);
-		assert_goes_on(parse_value(n->option, n->most));
-		assert_int_equal(stored(n), n->stored_most);
+	FOR_EACH_ROW (numbers, n) {
+		assert_goes_on(parse_value(n->name, n->least));
+		expect_int(stored(n), n->stored_least);
+		assert_goes_on(parse_value(n->name, n->most));
+		expect_int(stored(n), n->stored_most);
 	}
 }
 
@@ -291,11 +277,11 @@ static void refuse_number(const struct number *n, const char *value)
 {
 	char line[256];
 
-	snprintf(line, sizeof(line), "--%s %s: %s", n->option, *value ? value : "\"\"", n->sentence);
-	assert_refused(parse_value(n->option, value), line);
+	snprintf(line, sizeof(line), "--%s %s: %s", n->name, *value ? value : "\"\"", n->sentence);
+	assert_refused(parse_value(n->name, value), line);
 }
 
-static void test_numbers_refused(void **state)
+TEST(test_numbers_refused)
 {
 	/* clang-format off: a row a case */
 	static const char *const never[] = {
@@ -328,33 +314,31 @@ static void test_numbers_refused(void **state)
 	};
 	/* clang-format on */
 
-	(void)state;
-	for (size_t i = 0; i < COUNT(numbers); i++) {
-		if (numbers[i].below)
-			refuse_number(&numbers[i], numbers[i].below);
-		refuse_number(&numbers[i], numbers[i].above);
-		for (size_t k = 0; k < COUNT(never); k++)
-			refuse_number(&numbers[i], never[k]);
+	FOR_EACH_ROW (numbers, n) {
+		if (n->below)
+			refuse_number(n, n->below);
+		refuse_number(n, n->above);
+		for (size_t i = 0; i < COUNT(never); i++)
+			refuse_number(n, never[i]);
 	}
 }
 
-static void test_fractions(void **state)
+TEST(test_fractions)
 {
-	(void)state;
 	assert_goes_on(PARSE("-d", "2.5", "--syn-timeout=0.25", "--settle", "1.5", "eth0"));
-	assert_int_equal(o.duration, 2500000000);
-	assert_int_equal(o.syn_timeout, 250000000);
-	assert_int_equal(o.settle, 1500000);
+	expect_int(o.duration, 2500000000);
+	expect_int(o.syn_timeout, 250000000);
+	expect_int(o.settle, 1500000);
 	assert_goes_on(PARSE("-d", "1.123456789", "eth0"));
-	assert_int_equal(o.duration, 1123456789);
+	expect_int(o.duration, 1123456789);
 	assert_refused(PARSE("-c", "2.5", "eth0"), "--count 2.5: a count is 1 to 1000000000000");
 	assert_refused(PARSE("--port", "2.5", "eth0"), "--port 2.5: a port is 1 to 65535");
 }
 
-static void test_ring(void **state)
+TEST(test_ring)
 {
 	static const struct {
-		const char *text;
+		const char *name;
 		uint32_t bytes;
 	} good[] = {
 		{"4K", 4096}, {"8192", 8192}, {"64K", 65536}, {"1M", 1048576}, {"1024M", 1u << 30}, {"1G", 1u << 30},
@@ -362,10 +346,9 @@ static void test_ring(void **state)
 	static const char *const bad[] = {"4097", "5K", "3M", "1025M", "4294967296K", "4k", "4KB", "K", "0", "0K"};
 	char line[128];
 
-	(void)state;
-	for (size_t i = 0; i < COUNT(good); i++) {
-		assert_goes_on(PARSE("--ring", good[i].text, "eth0"));
-		assert_int_equal(o.ring_bytes, good[i].bytes);
+	FOR_EACH_ROW (good, size) {
+		assert_goes_on(PARSE("--ring", size->name, "eth0"));
+		expect_int(o.ring_bytes, size->bytes);
 	}
 	for (size_t i = 0; i < COUNT(bad); i++) {
 		snprintf(line, sizeof(line), "--ring %s: a ring buffer is 4K to 1G bytes, a power of two", bad[i]);
@@ -375,17 +358,18 @@ static void test_ring(void **state)
 
 /* ---- names and lists ---- */
 
-static void test_formats(void **state)
+TEST(test_formats)
 {
-	static const char *const names[] = {"text", "json", "csv", "ladder"};
-	static const enum format values[] = {FORMAT_TEXT, FORMAT_JSON, FORMAT_CSV, FORMAT_LADDER};
+	static const struct {
+		const char *name;
+		enum format format;
+	} formats[] = {{"text", FORMAT_TEXT}, {"json", FORMAT_JSON}, {"csv", FORMAT_CSV}, {"ladder", FORMAT_LADDER}};
 	static const char *const bad[] = {"xml", "JSON", "jso", "json,csv", "text "};
 	char line[128];
 
-	(void)state;
-	for (size_t i = 0; i < COUNT(names); i++) {
-		assert_goes_on(PARSE("--format", names[i], "--format", names[i], "eth0"));
-		assert_int_equal(o.format, values[i]);
+	FOR_EACH_ROW (formats, row) {
+		assert_goes_on(PARSE("--format", row->name, "--format", row->name, "eth0"));
+		expect_int(o.format, row->format);
 	}
 	for (size_t i = 0; i < COUNT(bad); i++) {
 		snprintf(line, sizeof(line), "--format %s: a format is text, json, csv or ladder", bad[i]);
@@ -394,22 +378,22 @@ static void test_formats(void **state)
 	assert_refused(PARSE("--format=", "eth0"), "--format \"\": a format is text, json, csv or ladder");
 }
 
-static void test_hooks(void **state)
+TEST(test_hooks)
 {
-	static const char *const names[] = {"auto", "xdp", "xdp-generic", "tc"};
-	static const enum hook values[] = {HOOK_AUTO, HOOK_XDP, HOOK_XDP_GENERIC, HOOK_TC};
+	static const struct {
+		const char *name;
+		enum hook hook;
+	} hooks[] = {{"auto", HOOK_AUTO}, {"xdp", HOOK_XDP}, {"xdp-generic", HOOK_XDP_GENERIC}, {"tc", HOOK_TC}};
 
-	(void)state;
-	for (size_t i = 0; i < COUNT(names); i++) {
-		assert_goes_on(PARSE("--hook", names[i], "eth0"));
-		assert_int_equal(o.hook, values[i]);
+	FOR_EACH_ROW (hooks, row) {
+		assert_goes_on(PARSE("--hook", row->name, "eth0"));
+		expect_int(o.hook, row->hook);
 	}
 	assert_refused(PARSE("--hook=tcx", "eth0"), "--hook tcx: a hook is auto, xdp, xdp-generic or tc");
 }
 
-static void test_contradictions(void **state)
+TEST(test_contradictions)
 {
-	(void)state;
 	assert_refused(PARSE("--format=text", "--format=json", "eth0"), "--format json: two formats given; choose one");
 	assert_refused(PARSE("--hook=tc", "-v", "--hook=xdp", "eth0"), "--hook xdp: two hooks given; choose one");
 	assert_refused(PARSE("-r", "a", "-r", "b"), "--read b: two files given; choose one");
@@ -417,19 +401,18 @@ static void test_contradictions(void **state)
 	assert_refused(PARSE("-64", "eth0"), "--ipv4: two IP versions given; choose one");
 	assert_goes_on(PARSE("-4", "--ipv4", "eth0"));
 	assert_goes_on(PARSE("-c1", "-c2", "eth0")); /* numbers: the last one holds, so aliases can be overridden */
-	assert_int_equal(o.count, 2);
+	expect_int(o.count, 2);
 }
 
-static void test_ports(void **state)
+TEST(test_ports)
 {
 	const char *arguments[2 * FILTER_MAX + 4];
 	size_t n = 0;
 
-	(void)state;
 	assert_goes_on(PARSE("--port", "443", "--port=80", "eth0"));
-	assert_int_equal(o.filter.port_count, 2);
-	assert_int_equal(o.filter.ports[0], 443);
-	assert_int_equal(o.filter.ports[1], 80);
+	expect_int(o.filter.port_count, 2);
+	expect_int(o.filter.ports[0], 443);
+	expect_int(o.filter.ports[1], 80);
 	while (n < 2 * FILTER_MAX) {
 		arguments[n++] = "--port";
 		arguments[n++] = "22";
@@ -437,32 +420,31 @@ static void test_ports(void **state)
 	arguments[n] = "eth0";
 	arguments[n + 1] = NULL;
 	assert_goes_on(parse_list(arguments));
-	assert_int_equal(o.filter.port_count, FILTER_MAX);
+	expect_int(o.filter.port_count, FILTER_MAX);
 	arguments[n] = "--port=23";
 	arguments[n + 1] = "eth0";
 	arguments[n + 2] = NULL;
 	assert_refused(parse_list(arguments), "--port 23: more than 16 ports given; give fewer");
 }
 
-static void test_hosts(void **state)
+TEST(test_hosts)
 {
 	static const uint8_t v4[4] = {10, 1, 2, 3}, v6[16] = {0x20, 0x01, 0x0d, 0xb8, [15] = 1};
 
-	(void)state;
 	assert_goes_on(
 		PARSE("--host=10.1.2.3", "--host", "2001:db8::1/32", "--host=0.0.0.0/0", "--host=::/128", "eth0"));
-	assert_int_equal(o.filter.host_count, 4);
-	assert_int_equal(o.filter.hosts[0].family, 4);
-	assert_int_equal(o.filter.hosts[0].prefix, 32);
+	expect_int(o.filter.host_count, 4);
+	expect_int(o.filter.hosts[0].family, 4);
+	expect_int(o.filter.hosts[0].prefix, 32);
 	assert_memory_equal(o.filter.hosts[0].ip, v4, 4);
-	assert_int_equal(o.filter.hosts[1].family, 6);
-	assert_int_equal(o.filter.hosts[1].prefix, 32);
+	expect_int(o.filter.hosts[1].family, 6);
+	expect_int(o.filter.hosts[1].prefix, 32);
 	assert_memory_equal(o.filter.hosts[1].ip, v6, 16);
-	assert_int_equal(o.filter.hosts[2].prefix, 0);
-	assert_int_equal(o.filter.hosts[3].prefix, 128);
+	expect_int(o.filter.hosts[2].prefix, 0);
+	expect_int(o.filter.hosts[3].prefix, 128);
 }
 
-static void test_hosts_refused(void **state)
+TEST(test_hosts_refused)
 {
 	/* clang-format off: a row a case */
 	static const char *const bad[] = {
@@ -480,7 +462,6 @@ static void test_hosts_refused(void **state)
 	size_t n = 0;
 	char line[256];
 
-	(void)state;
 	for (size_t i = 0; i < COUNT(bad); i++) {
 		snprintf(line, sizeof(line), "--host %s: a host is an IPv4 or IPv6 address, with or without /PREFIX",
 			 bad[i]);
@@ -493,20 +474,19 @@ static void test_hosts_refused(void **state)
 	assert_refused(parse_list(arguments), "--host ::1: more than 16 hosts given; give fewer");
 }
 
-static void test_outcomes(void **state)
+TEST(test_outcomes)
 {
 	static const char sentence[] =
 		"an outcome is graceful, reset, refused, handshake_reset, unanswered, unfinished, open or unknown";
 	static const char *const bad[] = {"foo", "reset,", ",reset", "reset,,refused", "Reset", "reset refused", ","};
 	char line[256];
 
-	(void)state;
 	for (unsigned i = 0; i < OUTCOMES; i++) {
 		assert_goes_on(PARSE("--show-open", "--outcome", outcome_name(i), "eth0"));
-		assert_int_equal(o.filter.outcomes, 1u << i);
+		expect_int(o.filter.outcomes, 1u << i);
 	}
 	assert_goes_on(PARSE("--outcome=reset,unknown", "--outcome=refused", "--outcome=reset", "eth0"));
-	assert_int_equal(o.filter.outcomes, 1u << OUTCOME_RESET | 1u << OUTCOME_UNKNOWN | 1u << OUTCOME_REFUSED);
+	expect_int(o.filter.outcomes, 1u << OUTCOME_RESET | 1u << OUTCOME_UNKNOWN | 1u << OUTCOME_REFUSED);
 	for (size_t i = 0; i < COUNT(bad); i++) {
 		snprintf(line, sizeof(line), "--outcome %s: %s", bad[i], sentence);
 		assert_refused(PARSE("--outcome", bad[i], "eth0"), line);
@@ -517,7 +497,7 @@ static void test_outcomes(void **state)
 
 /* ---- words ---- */
 
-static void test_words_refused(void **state)
+TEST(test_words_refused)
 {
 	static const struct {
 		const char *arguments[3];
@@ -547,7 +527,6 @@ static void test_words_refused(void **state)
 		{{"-q"}, "name an interface, or a capture with -r FILE; see tcpfin-trace --help"},
 	};
 
-	(void)state;
 	for (size_t i = 0; i < COUNT(cases); i++) {
 		const char *const list[] = {cases[i].arguments[0], cases[i].arguments[1], cases[i].arguments[2], NULL};
 
@@ -555,7 +534,7 @@ static void test_words_refused(void **state)
 	}
 }
 
-static void test_interface_names(void **state)
+TEST(test_interface_names)
 {
 	static const struct {
 		const char *name, *line;
@@ -575,19 +554,17 @@ static void test_interface_names(void **state)
 		{"lo", "interface lo: named twice"},
 	};
 
-	(void)state;
 	for (size_t i = 0; i < COUNT(bad); i++)
 		assert_refused(PARSE("lo", bad[i].name), bad[i].line);
 	assert_goes_on(PARSE("fifteen-bytes-x", "a\"b", "münchen0", "anyway"));
-	assert_int_equal(o.interface_count, 4);
+	expect_int(o.interface_count, 4);
 }
 
-static void test_many_interfaces(void **state)
+TEST(test_many_interfaces)
 {
 	char names[OPTIONS_MAX_INTERFACES + 1][8];
 	const char *arguments[OPTIONS_MAX_INTERFACES + 2] = {0};
 
-	(void)state;
 	for (unsigned i = 0; i <= OPTIONS_MAX_INTERFACES; i++) {
 		snprintf(names[i], sizeof(names[i]), "e%u", i);
 		arguments[i] = names[i];
@@ -595,13 +572,13 @@ static void test_many_interfaces(void **state)
 	assert_refused(parse_list(arguments), "interface e64: more than 64 interfaces; name fewer");
 	arguments[OPTIONS_MAX_INTERFACES] = NULL;
 	assert_goes_on(parse_list(arguments));
-	assert_int_equal(o.interface_count, OPTIONS_MAX_INTERFACES);
+	expect_int(o.interface_count, OPTIONS_MAX_INTERFACES);
 	assert_string_equal(o.interfaces[63], "e63");
 }
 
 /* ---- help and version ---- */
 
-static void test_help(void **state)
+TEST(test_help)
 {
 	/* clang-format off: a row a case */
 	static const char *const words[] = {
@@ -649,8 +626,7 @@ static void test_help(void **state)
 	};
 	/* clang-format on */
 
-	(void)state;
-	assert_int_equal(PARSE("--help"), EXIT_FINE);
+	expect_int(PARSE("--help"), EXIT_FINE);
 	assert_string_equal(err, "");
 	for (size_t i = 0; i < COUNT(words); i++)
 		if (!strstr(out, words[i]))
@@ -658,7 +634,7 @@ static void test_help(void **state)
 	for (const char *line = out; *line; line += strcspn(line, "\n") + 1) {
 		size_t len = strcspn(line, "\n");
 
-		assert_int_equal(line[len], '\n');
+		expect_int(line[len], '\n');
 		assert_true(len <= 80);
 		assert_true(!len || line[len - 1] != ' ');
 		for (size_t i = 0; i < len; i++)
@@ -666,24 +642,22 @@ static void test_help(void **state)
 	}
 }
 
-static void test_version(void **state)
+TEST(test_version)
 {
 	int major, minor, patch;
 
-	(void)state;
-	assert_int_equal(PARSE("--version", "--nonsense"), EXIT_FINE);
+	expect_int(PARSE("--version", "--nonsense"), EXIT_FINE);
 	assert_string_equal(err, "");
-	assert_int_equal(sscanf(out, "tcpfin-trace %d.%d.%d", &major, &minor, &patch), 3);
+	expect_int(sscanf(out, "tcpfin-trace %d.%d.%d", &major, &minor, &patch), 3);
 	assert_ptr_equal(strchr(out, '\n'), out + strlen(out) - 1);
 }
 
-static void test_help_to_full_disk(void **state)
+TEST(test_help_to_full_disk)
 {
 	char *argv[] = {"tcpfin-trace", "--help", NULL};
 	int saved, full = open("/dev/full", O_WRONLY), code;
 	struct caught caught;
 
-	(void)state;
 	assert_true(full >= 0);
 	fflush(stdout);
 	saved = dup(STDOUT_FILENO);
@@ -695,7 +669,7 @@ static void test_help_to_full_disk(void **state)
 	clearerr(stdout);
 	close(saved);
 	close(full);
-	assert_int_equal(code, EXIT_RUNTIME);
+	expect_int(code, EXIT_RUNTIME);
 	assert_string_equal(err, "tcpfin-trace: --help: cannot write to standard output\n");
 }
 
@@ -729,10 +703,10 @@ static bool passes(const char *option, const struct record *r)
 	return record_passes(r);
 }
 
-static void test_filter(void **state)
+TEST(test_filter)
 {
 	static const struct {
-		const char *option;
+		const char *name;
 		bool v4, v6;
 	} cases[] = {
 		{"-q", true, true},
@@ -762,18 +736,14 @@ static void test_filter(void **state)
 		{"--host=2001:db9::/32", false, false},
 	};
 
-	(void)state;
-	for (size_t i = 0; i < COUNT(cases); i++) {
-		if (passes(cases[i].option, &v4_record) != cases[i].v4)
-			fail_msg("%s: wrong for IPv4", cases[i].option);
-		if (passes(cases[i].option, &v6_record) != cases[i].v6)
-			fail_msg("%s: wrong for IPv6", cases[i].option);
+	FOR_EACH_ROW (cases, row) {
+		expect_int(passes(row->name, &v4_record), row->v4);
+		expect_int(passes(row->name, &v6_record), row->v6);
 	}
 }
 
-static void test_filter_combines(void **state)
+TEST(test_filter_combines)
 {
-	(void)state;
 	assert_goes_on(PARSE("--port=80", "--port=443", "--host=::1", "--host=10.0.0.0/8", "eth0"));
 	assert_true(record_passes(&v4_record));  /* any of a kind */
 	assert_false(record_passes(&v6_record)); /* ... but all kinds */
@@ -783,11 +753,10 @@ static void test_filter_combines(void **state)
 
 /* ---- log ---- */
 
-static void test_log(void **state)
+TEST(test_log)
 {
 	struct caught caught = catch_fd(STDERR_FILENO);
 
-	(void)state;
 	log_error("%s: %d", "a\nb\x1b", 7);
 	log_note("shown");
 	log_init("tcpfin-trace", true);
@@ -803,37 +772,14 @@ static void test_log(void **state)
 				 "other: shown again\n");
 }
 
+/* getopt_long would end the options at the first interface. */
+static int unset_posixly_correct(void **state)
+{
+	(void)state;
+	return unsetenv("POSIXLY_CORRECT");
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_defaults),
-		cmocka_unit_test(test_nothing_stays_from_the_last_run),
-		cmocka_unit_test(test_flags),
-		cmocka_unit_test(test_sockets_of_this_host),
-		cmocka_unit_test(test_options_after_interfaces),
-		cmocka_unit_test(test_read_file),
-		cmocka_unit_test(test_numbers),
-		cmocka_unit_test(test_numbers_refused),
-		cmocka_unit_test(test_fractions),
-		cmocka_unit_test(test_ring),
-		cmocka_unit_test(test_formats),
-		cmocka_unit_test(test_hooks),
-		cmocka_unit_test(test_contradictions),
-		cmocka_unit_test(test_ports),
-		cmocka_unit_test(test_hosts),
-		cmocka_unit_test(test_hosts_refused),
-		cmocka_unit_test(test_outcomes),
-		cmocka_unit_test(test_words_refused),
-		cmocka_unit_test(test_interface_names),
-		cmocka_unit_test(test_many_interfaces),
-		cmocka_unit_test(test_help),
-		cmocka_unit_test(test_version),
-		cmocka_unit_test(test_help_to_full_disk),
-		cmocka_unit_test(test_filter),
-		cmocka_unit_test(test_filter_combines),
-		cmocka_unit_test(test_log),
-	};
-
-	unsetenv("POSIXLY_CORRECT"); /* would end the options at the first interface */
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return run_unit_tests(unset_posixly_correct, NULL);
 }
