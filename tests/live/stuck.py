@@ -177,7 +177,7 @@ def fin_wait1(lab):
 
 @test
 def window_shut(lab):
-    """FIN-WAIT-1 behind a shut window: the peer's application does not read."""
+    """FIN-WAIT-1 with a shut window: the peer's application does not read."""
     client, _ = Service(lab).connect()
     client.setblocking(False)
 
@@ -324,11 +324,11 @@ def without_rights(lab):
     client, server = Service(lab).connect()
     client.shutdown(socket.SHUT_WR)
     wait_for_state(lab.server, "close-wait")
-    records, said = ask(lab, lab.server, "--stuck=0.001", "-c", "2", program=as_nobody(lab))
+    records, stderr = ask(lab, lab.server, "--stuck=0.001", "-c", "2", program=as_nobody(lab))
     equal("records", len(records), 2)
     equal("processes", [local(record)["process"] for record in records], [None, None])
-    equal("lines on stderr", len(said.splitlines()), 1)
-    check("sudo" in said, said)
+    equal("lines on stderr", len(stderr.splitlines()), 1)
+    check("sudo" in stderr, stderr)
     del server
 
 
@@ -339,13 +339,13 @@ def without_proc(lab):
     client.shutdown(socket.SHUT_WR)
     wait_for_state(lab.server, "close-wait")
     hidden = in_namespace("--mount", "sh", "-c", 'mount -t tmpfs none /proc && exec "$0" "$@"', *PROGRAM)
-    records, said = ask(lab, lab.server, "--stuck=0.001", program=hidden)
+    records, stderr = ask(lab, lab.server, "--stuck=0.001", program=hidden)
     says(only(records), state="CLOSE-WAIT")
     equal("process", local(only(records))["process"], None)
-    equal("lines on stderr", len(said.splitlines()), 1)
-    check("/proc" in said, said)
-    records, said = ask(lab, lab.server, "--time-wait", program=hidden)
-    equal("said of TIME-WAIT", (records, said), ([], ""))
+    equal("lines on stderr", len(stderr.splitlines()), 1)
+    check("/proc" in stderr, stderr)
+    records, stderr = ask(lab, lab.server, "--time-wait", program=hidden)
+    equal("records of --time-wait, and stderr", (records, stderr), ([], ""))
 
 
 # ---- the tables ----

@@ -177,7 +177,7 @@ TEST(test_sockets_of_this_host)
 		assert_refused(PARSE(option), line);
 	}
 	assert_refused(PARSE("--stuck", "--time-wait"), "give --stuck or --time-wait, not both");
-	/* The value of an option that needs none stands behind "=". */
+	/* An optional value follows "=", never a blank. */
 	assert_refused(PARSE("--stuck", "5"),
 		       "--stuck and --time-wait are about this host's sockets, not interfaces or files");
 	assert_refused(PARSE("--time-wait", "-r", "x"),

@@ -38,7 +38,7 @@ struct stuck_report {
 };
 
 /*
- * How long the close has stood where it stands, in ns; AGE_UNKNOWN where the kernel does not tell. fin_timeout:
+ * How long the close has stood where it stands, in ns; AGE_UNKNOWN where it is not known. fin_timeout:
  * tcp_fin_timeout in ms, for sockets that nobody holds.
  *
  * CLOSE-WAIT and FIN-WAIT-2 began with a segment of the peer: they are at least as old as its last one. In the other

@@ -156,7 +156,7 @@ static void text_group(struct buffer *out, const struct time_wait_group *g, cons
 	text_ports(out, g, ports);
 	buffer_char(out, '\n');
 }
-_Static_assert(TIME_WAIT_RATE_SECONDS == 10, "one digit behind the point");
+_Static_assert(TIME_WAIT_RATE_SECONDS == 10, "one digit after the point");
 
 static void text_head(struct buffer *out, const struct time_wait_report *r, uint64_t now)
 {
