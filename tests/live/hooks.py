@@ -1,8 +1,8 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0-or-later
 """
-hooks.py TCPFIN-TRACE [NAME...]: live tests on real interfaces, as root, all of them or those named; harness.py says how
-they are run and what they print.
+hooks.py TCPFIN-TRACE [NAME...]: every hook and kind of interface; when the program starts, stops and stands still; what
+cannot work. As root. lab/harness.py has how tests are run and what they print.
 """
 import contextlib
 import itertools
@@ -93,11 +93,12 @@ def names_the_ends(record):
 
 @test
 def demo(lab):
-    """What `make run` shows: each way to close as its caption says, and who closed, from the first record on."""
-    del lab  # it has one of its own
+    """`make run` shows every way to close, each with the record that its caption announces, and ends by itself."""
+    del lab  # the demo makes one of its own
     need("nft")
     script = os.path.join(os.path.dirname(os.path.abspath(__file__)), "demo.py")
-    shown = subprocess.run([sys.executable, script, *PROGRAM, "--format=json"], capture_output=True, text=True, check=True)
+    shown = subprocess.run([sys.executable, script, *PROGRAM, "--format=json"], capture_output=True, text=True,
+                           check=True)
     records = sorted(map(json.loads, shown.stdout.splitlines()), key=lambda record: record["event"]["start"])
     equal("number of records", len(records), len(SCENARIOS))
     for record, scenario in zip(records, SCENARIOS):
