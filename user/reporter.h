@@ -7,6 +7,7 @@
 #define TCPFIN_REPORTER_H
 
 #include "user/cli/options.h"
+#include "user/format/format.h"
 #include "user/format/summary.h"
 #include "user/record/verdict.h"
 

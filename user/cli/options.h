@@ -10,7 +10,7 @@
 
 #include "user/base/exit_code.h"
 #include "user/base/filter.h"
-#include "user/format/format.h"
+#include "user/format/formats.h"
 
 enum hook { HOOK_AUTO, HOOK_XDP, HOOK_XDP_GENERIC, HOOK_TC };
 

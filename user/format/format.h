@@ -8,9 +8,8 @@
 #include <time.h>
 
 #include "user/base/buffer.h"
+#include "user/format/formats.h"
 #include "user/record/record.h"
-
-enum format { FORMAT_TEXT, FORMAT_JSON, FORMAT_CSV, FORMAT_LADDER };
 
 struct format_style {
 	bool color;       /* only doubles what the text says */

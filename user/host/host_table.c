@@ -8,10 +8,11 @@
 #include <unistd.h>
 
 #include "user/base/clock.h"
-#include "user/host/host_table.h"
 #include "user/base/log.h"
 #include "user/base/sink.h"
 #include "user/base/stop.h"
+#include "user/format/format.h"
+#include "user/host/host_table.h"
 
 #define INTERVAL_NS (5 * SECOND_NS)
 #define NAP_NS (100 * MS_NS)

@@ -5,6 +5,7 @@
 #ifndef TCPFIN_HOST_TABLE_H
 #define TCPFIN_HOST_TABLE_H
 
+#include "user/base/buffer.h"
 #include "user/cli/options.h"
 
 /*

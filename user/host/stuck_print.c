@@ -7,6 +7,7 @@
 
 #include "user/base/clock.h"
 #include "user/format/duration.h"
+#include "user/format/format.h"
 #include "user/host/stuck.h"
 #include "user/record/record.h"
 

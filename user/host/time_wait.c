@@ -9,6 +9,7 @@
 
 #include "user/base/clock.h"
 #include "user/format/duration.h"
+#include "user/format/format.h"
 #include "user/host/time_wait.h"
 #include "user/record/record.h"
 
