@@ -116,6 +116,22 @@ static void find_processes(struct stuck_report *r, const char *proc)
 	report_unnamed(&r->holders, proc, err, unnamed);
 }
 
+/* Adds the entry if it is a close that has stood still for long enough, or for an unknown time. 0 or -ENOMEM. */
+static int select_entry(struct stuck_report *r, const struct snapshot_entry *e, uint32_t fin_timeout)
+{
+	int64_t age = stuck_age(e->socket, fin_timeout);
+
+	if (!is_closing(e->socket) || (age != AGE_UNKNOWN && (uint64_t)age < r->least))
+		return 0;
+	r->closes[r->count++] = (struct stuck_close){
+		.entry = e,
+		.age = age,
+		.waits_for = waits_for(e->socket),
+		.accepted = accepted(e->socket),
+	};
+	return socket_holders_want(&r->holders, responsible_inode(e));
+}
+
 int stuck_select(struct stuck_report *r, uint32_t fin_timeout, const char *proc)
 {
 	int err = 0;
@@ -123,20 +139,8 @@ int stuck_select(struct stuck_report *r, uint32_t fin_timeout, const char *proc)
 	r->closes = calloc(r->snapshot.count + 1, sizeof(*r->closes));
 	if (!r->closes)
 		return -ENOMEM;
-	for (size_t i = 0; i < r->snapshot.count && !err; i++) {
-		const struct snapshot_entry *e = &r->snapshot.entries[i];
-		int64_t age = stuck_age(e->socket, fin_timeout);
-
-		if (!is_closing(e->socket) || (age != AGE_UNKNOWN && (uint64_t)age < r->least))
-			continue;
-		r->closes[r->count++] = (struct stuck_close){
-			.entry = e,
-			.age = age,
-			.waits_for = waits_for(e->socket),
-			.accepted = accepted(e->socket),
-		};
-		err = socket_holders_want(&r->holders, responsible_inode(e));
-	}
+	for (size_t i = 0; i < r->snapshot.count && !err; i++)
+		err = select_entry(r, &r->snapshot.entries[i], fin_timeout);
 	if (err)
 		return err;
 	qsort(r->closes, r->count, sizeof(*r->closes), stuck_oldest_first);
