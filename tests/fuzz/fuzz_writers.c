@@ -7,7 +7,6 @@
  */
 #include <string.h>
 
-#include "user/sockets/socket_holders.h"
 #include "user/format/summary.h"
 #include "tests/fuzz/check.h"
 #include "tests/fuzz/fuzz.h"
@@ -53,16 +52,16 @@ static void take_name(struct input *in, char *name, unsigned size)
 	name[len] = '\0';
 }
 
-static void take_socket(struct input *in, struct record_socket *s, struct process *holder)
+static void take_socket(struct input *in, struct record_socket *s)
 {
 	uint8_t how = take8(in);
 
 	s->known = how & 0x80;
 	s->how = how % (HOW_KERNEL + 1u);
-	s->pid = take32(in);
-	s->uid = take32(in);
+	s->process.pid = take32(in);
+	s->process.uid = take32(in);
 	s->cgroup = take64(in);
-	take_name(in, s->name, sizeof(s->name));
+	take_name(in, s->process.name, sizeof(s->process.name));
 	s->unread_bytes = take_seen(in, 32);
 	s->close_to_fin = take_seen(in, 63);
 	s->reset_received = take_seen(in, 63);
@@ -71,12 +70,8 @@ static void take_socket(struct input *in, struct record_socket *s, struct proces
 		s->steps[i].t = (int64_t)(take64(in) >> 1); /* so that no number of JSON is negative: check.c */
 		s->steps[i].state = take_choice(in, TCP_STATES);
 	}
-	if (!(how & 0x40) || closed_by_process(s))
-		return;
-	holder->pid = (int)(take32(in) >> 1);
-	take_name(in, holder->name, sizeof(holder->name));
-	s->holder = holder;
-	s->holders = take32(in);
+	if (how & 0x40 && !socket_closer(s))
+		s->process.holders = take32(in);
 }
 
 static void take_verdict(struct input *in, struct record *r)
@@ -191,13 +186,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct input in = {data, data + size};
 	uint8_t how = take8(&in), named = take8(&in);
 	struct format_style style = {.color = how & 1, .unicode = how & 2, .verbose = how & 4, .columns = take16(&in)};
-	struct process holders[2] = {0};
 	struct record r = {0};
 	char interface[16] = "";
 
 	take_record(&in, &r);
-	take_socket(&in, &r.socket[SOURCE], &holders[SOURCE]);
-	take_socket(&in, &r.socket[DESTINATION], &holders[DESTINATION]);
+	take_socket(&in, &r.socket[SOURCE]);
+	take_socket(&in, &r.socket[DESTINATION]);
 	for (unsigned i = 0; i < (named & 15u); i++)
 		interface[i] = (char)take8(&in);
 	r.interface = named & 16 ? interface : NULL;

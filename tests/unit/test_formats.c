@@ -16,7 +16,6 @@
 
 #include "user/record/community_id.h"
 #include "user/format/format.h"
-#include "user/sockets/socket_holders.h"
 #include "tests/unit/sample_record.h"
 
 #define DAY_NS 86400000000000ULL
@@ -788,10 +787,8 @@ static void sample_sockets(struct record *r)
 	r->socket[SOURCE] = (struct record_socket){
 		.known = true,
 		.how = HOW_CLOSE,
-		.pid = 1234,
-		.uid = 33,
+		.process = {.pid = 1234, .uid = 33, .name = "a\x1b\"b"},
 		.cgroup = 18446744073709551,
-		.name = "a\x1b\"b",
 		.netns = 4026531840,
 		.unread_bytes = 300,
 		.unsent_bytes = 0,
@@ -885,15 +882,13 @@ static void test_sockets_csv(void **state)
 /* Holding is told apart from closing, and takes its place nowhere. */
 static void test_holder(void **state)
 {
-	const struct process keeper = {.pid = 77, .uid = 5, .name = "k\n\"e"};
 	struct format_style style = {.columns = 80};
 	struct buffer b = {0};
 	struct record r;
 
 	(void)state;
 	sample_sockets(&r);
-	r.socket[DESTINATION].holder = &keeper;
-	r.socket[DESTINATION].holders = 3;
+	r.socket[DESTINATION].process = (struct record_process){.pid = 77, .uid = 5, .name = "k\n\"e", .holders = 3};
 	format_json(&b, &r);
 	buffer_char(&b, 0);
 	assert_non_null(strstr(b.data,
@@ -905,7 +900,7 @@ static void test_holder(void **state)
 	buffer_char(&b, 0);
 	assert_non_null(strstr(b.data, "[1234] close, 300 unread  <k\\x0a\"e[77]+2 held  TCP_ABORT_ON_CLOSE\n"));
 	b.len = 0;
-	r.socket[DESTINATION].holders = 1;
+	r.socket[DESTINATION].process.holders = 1;
 	format_explanation(&b, &r);
 	buffer_char(&b, 0);
 	assert_non_null(strstr(b.data, "; k\\x0a\"e[77] held the destination's socket when the watch began; "));

@@ -15,7 +15,6 @@
 
 #include "user/format/duration.h"
 #include "user/format/format.h"
-#include "user/sockets/socket_holders.h"
 
 #define US 1000LL
 #define MS 1000000LL
@@ -377,22 +376,24 @@ static void draws_unicode(void **state)
 /* Who closed, who held, and why the kernel reset: names with a byte a column. */
 static void draws_sockets(void **state)
 {
-	static const struct process keeper = {.pid = 77, .name = "a\x1b keeper of sockets"};
 	struct record r;
 	char *text;
 
 	(void)state;
 	three_way(&r);
-	r.socket[SOURCE] =
-		(struct record_socket){.how = HOW_SHUTDOWN, .pid = 4194304, .name = "curl", .unread_bytes = 300};
-	r.socket[DESTINATION] = (struct record_socket){.how = HOW_KERNEL, .holder = &keeper, .holders = 2};
+	r.socket[SOURCE] = (struct record_socket){
+		.how = HOW_SHUTDOWN, .process = {.pid = 4194304, .name = "curl"}, .unread_bytes = 300};
+	r.socket[DESTINATION] = (struct record_socket){
+		.how = HOW_KERNEL,
+		.process = {.pid = 77, .name = "a\x1b keeper of sockets", .holders = 2},
+	};
 	r.reset.reason = "TCP_ABORT_ON_CLOSE";
 	text = draw(&r, 80, false, false);
 	assert_non_null(strstr(text, "graceful three-way; the destination closed first;\n"
 				     "  the destination holds TIME_WAIT; source: curl[4194304] shutdown, 300 unread;\n"
 				     "  destination: a??keeper?of?so[77]+1 held; RST: TCP_ABORT_ON_CLOSE\n\n"));
 	free(text);
-	r.socket[DESTINATION].holder = NULL;
+	r.socket[DESTINATION].process.holders = 0;
 	text = draw(&r, 80, false, false);
 	assert_null(strstr(text, "destination:"));
 	free(text);
@@ -540,19 +541,14 @@ static void generated_segment(struct record *r)
 /* Any names: they come from outside. */
 static void generated_socket(struct record_socket *s)
 {
-	static struct process holder;
 	unsigned i;
 
 	s->how = below(HOW_KERNEL + 1);
-	s->pid = random_word() >> 33;
 	s->unread_bytes = (int64_t)some_number() - 1;
-	for (i = 0; i < sizeof(s->name) - 1; i++)
-		s->name[i] = below(8) ? ' ' + below(95) : random_word();
-	for (i = 0; i < sizeof(holder.name) - 1; i++)
-		holder.name[i] = below(8) ? ' ' + below(95) : random_word();
-	holder.pid = random_word() >> 33;
-	s->holder = below(3) || closed_by_process(s) ? NULL : &holder;
-	s->holders = s->holder ? 1 + some_number() : 0;
+	s->process.pid = random_word() >> 33;
+	for (i = 0; i < sizeof(s->process.name) - 1; i++)
+		s->process.name[i] = below(8) ? ' ' + below(95) : random_word();
+	s->process.holders = below(3) || socket_closer(s) ? 0 : 1 + some_number() / 2;
 }
 
 static void generated_sockets(struct record *r)

@@ -10,7 +10,6 @@
 #include "user/format/format.h"
 
 #include "user/record/community_id.h"
-#include "user/sockets/socket_holders.h"
 
 static void csv_word(struct buffer *out, const char *word)
 {
@@ -81,26 +80,26 @@ static void csv_closer(struct buffer *out, const struct record *r)
 	buffer_text(out, closer ? closer : "unknown");
 }
 
-#define HOLDER(s, field) ((s)->holder ? (int64_t)(s)->holder->field : NUMBER_UNSEEN)
+#define HOLDER(s, field) (socket_holder(s) ? (int64_t)(s)->process.field : NUMBER_UNSEEN)
 
 /* Those of one end's socket. */
-#define SOCKET_COLUMNS(COLUMN, end, s)                                                        \
-	COLUMN(end "_process_pid", csv_if(out, closed_by_process(s), (s)->pid))               \
-	COLUMN(end "_process_name", csv_quoted(out, closed_by_process(s) ? (s)->name : NULL)) \
-	COLUMN(end "_process_uid", csv_if(out, closed_by_process(s), (s)->uid))               \
-	COLUMN(end "_process_cgroup", csv_if(out, closed_by_process(s), (s)->cgroup))         \
-	COLUMN(end "_process_netns", csv_if(out, (s)->how != HOW_UNKNOWN, (s)->netns))        \
-	COLUMN(end "_process_how", csv_word(out, how_name((s)->how)))                         \
-	COLUMN(end "_holder_pid", csv_number(out, HOLDER(s, pid)))                            \
-	COLUMN(end "_holder_name", csv_quoted(out, (s)->holder ? (s)->holder->name : NULL))   \
-	COLUMN(end "_holder_uid", csv_number(out, HOLDER(s, uid)))                            \
-	COLUMN(end "_holder_holders", csv_if(out, (s)->holder, (s)->holders))                 \
-	COLUMN(end "_socket_unread_bytes", csv_socket(out, s, (s)->unread_bytes))             \
-	COLUMN(end "_socket_unsent_bytes", csv_socket(out, s, (s)->unsent_bytes))             \
-	COLUMN(end "_socket_close_to_fin", csv_socket(out, s, (s)->close_to_fin))             \
-	COLUMN(end "_socket_peer_fin_to_close", csv_socket(out, s, (s)->peer_fin_to_close))   \
-	COLUMN(end "_socket_srtt", csv_socket(out, s, (s)->srtt))                             \
-	COLUMN(end "_socket_retransmits", csv_socket(out, s, (s)->retransmits))               \
+#define SOCKET_COLUMNS(COLUMN, end, s)                                                            \
+	COLUMN(end "_process_pid", csv_if(out, socket_closer(s), (s)->process.pid))               \
+	COLUMN(end "_process_name", csv_quoted(out, socket_closer(s) ? (s)->process.name : NULL)) \
+	COLUMN(end "_process_uid", csv_if(out, socket_closer(s), (s)->process.uid))               \
+	COLUMN(end "_process_cgroup", csv_if(out, socket_closer(s), (s)->cgroup))                 \
+	COLUMN(end "_process_netns", csv_if(out, (s)->how != HOW_UNKNOWN, (s)->netns))            \
+	COLUMN(end "_process_how", csv_word(out, how_name((s)->how)))                             \
+	COLUMN(end "_holder_pid", csv_number(out, HOLDER(s, pid)))                                \
+	COLUMN(end "_holder_name", csv_quoted(out, socket_holder(s) ? (s)->process.name : NULL))  \
+	COLUMN(end "_holder_uid", csv_number(out, HOLDER(s, uid)))                                \
+	COLUMN(end "_holder_holders", csv_number(out, HOLDER(s, holders)))                        \
+	COLUMN(end "_socket_unread_bytes", csv_socket(out, s, (s)->unread_bytes))                 \
+	COLUMN(end "_socket_unsent_bytes", csv_socket(out, s, (s)->unsent_bytes))                 \
+	COLUMN(end "_socket_close_to_fin", csv_socket(out, s, (s)->close_to_fin))                 \
+	COLUMN(end "_socket_peer_fin_to_close", csv_socket(out, s, (s)->peer_fin_to_close))       \
+	COLUMN(end "_socket_srtt", csv_socket(out, s, (s)->srtt))                                 \
+	COLUMN(end "_socket_retransmits", csv_socket(out, s, (s)->retransmits))                   \
 	COLUMN(end "_socket_reset_received", csv_socket(out, s, (s)->reset_received))
 
 /* Every column: its name, and what appends it to `out` from the record `r`. New ones go to the end. */

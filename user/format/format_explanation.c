@@ -9,7 +9,6 @@
 
 #include "user/format/duration.h"
 #include "user/format/format.h"
-#include "user/sockets/socket_holders.h"
 
 #define COPIES_SATURATED 255 /* of the core's counters: at least that many */
 
@@ -566,8 +565,8 @@ static void put_closed(struct buffer *out, const struct record_socket *s, enum r
 	};
 
 	buffer_text(out, "; ");
-	buffer_printable(out, s->name);
-	buffer_printf(out, "[%u] %s %s's socket", s->pid, verbs[s->how], the(role));
+	buffer_printable(out, s->process.name);
+	buffer_printf(out, "[%u] %s %s's socket", s->process.pid, verbs[s->how], the(role));
 	if (s->unread_bytes > 0) {
 		buffer_text(out, " with ");
 		put_bytes(out, s->unread_bytes);
@@ -584,10 +583,10 @@ static void put_closed(struct buffer *out, const struct record_socket *s, enum r
 static void put_held(struct buffer *out, const struct record_socket *s, enum role role)
 {
 	buffer_text(out, "; ");
-	buffer_printable(out, s->holder->name);
-	buffer_printf(out, "[%d] ", s->holder->pid);
-	if (s->holders > 1)
-		buffer_printf(out, "and %u more ", s->holders - 1);
+	buffer_printable(out, s->process.name);
+	buffer_printf(out, "[%u] ", s->process.pid);
+	if (s->process.holders > 1)
+		buffer_printf(out, "and %u more ", s->process.holders - 1);
 	buffer_printf(out, "held %s's socket when the watch began", the(role));
 }
 
@@ -598,10 +597,10 @@ static void put_sockets(struct buffer *out, const struct record *r)
 	for (role = SOURCE; role <= DESTINATION; role++) {
 		const struct record_socket *s = &r->socket[role];
 
-		if (s->holder)
-			put_held(out, s, role);
-		else if (closed_by_process(s))
+		if (socket_closer(s))
 			put_closed(out, s, role);
+		else if (socket_holder(s))
+			put_held(out, s, role);
 	}
 	if (r->reset.reason)
 		buffer_printf(out, "; the kernel's reason for the RST is %s", r->reset.reason);

@@ -12,7 +12,6 @@
 
 #include "user/base/clock.h"
 #include "user/record/community_id.h"
-#include "user/sockets/socket_holders.h"
 
 #define SECONDS_PER_DAY 86400U
 
@@ -172,24 +171,24 @@ static void json_network(struct buffer *out, const struct record *r)
 	LITERAL(out, "\"}");
 }
 
-/* Who closed; null where the kernel did, and nothing at all where nobody has. */
+/* Who closed: members are null where the kernel did. Without a close there is no such object. */
 static void json_process(struct buffer *out, const struct record_socket *s)
 {
-	bool call = closed_by_process(s);
+	const struct record_process *closer = socket_closer(s);
 
 	if (s->how == HOW_UNKNOWN)
 		return;
 	LITERAL(out, ",\"process\":{\"pid\":");
-	json_number(out, call ? (int64_t)s->pid : NUMBER_UNSEEN);
+	json_number(out, closer ? (int64_t)closer->pid : NUMBER_UNSEEN);
 	LITERAL(out, ",\"name\":");
-	if (call)
-		buffer_json_string(out, s->name);
+	if (closer)
+		buffer_json_string(out, closer->name);
 	else
 		LITERAL(out, "null");
 	LITERAL(out, ",\"uid\":");
-	json_number(out, call ? (int64_t)s->uid : NUMBER_UNSEEN);
+	json_number(out, closer ? (int64_t)closer->uid : NUMBER_UNSEEN);
 	LITERAL(out, ",\"cgroup\":");
-	json_number(out, call ? (int64_t)s->cgroup : NUMBER_UNSEEN);
+	json_number(out, closer ? (int64_t)s->cgroup : NUMBER_UNSEEN);
 	LITERAL(out, ",\"netns\":");
 	buffer_unsigned(out, s->netns);
 	LITERAL(out, ",\"how\":");
@@ -197,19 +196,21 @@ static void json_process(struct buffer *out, const struct record_socket *s)
 	buffer_char(out, '}');
 }
 
-/* Who held it at the start. */
+/* One of those who held the socket when the watch began, and how many they were. */
 static void json_holder(struct buffer *out, const struct record_socket *s)
 {
-	if (!s->holder)
+	const struct record_process *holder = socket_holder(s);
+
+	if (!holder)
 		return;
 	LITERAL(out, ",\"holder\":{\"pid\":");
-	buffer_unsigned(out, s->holder->pid);
+	buffer_unsigned(out, holder->pid);
 	LITERAL(out, ",\"name\":");
-	buffer_json_string(out, s->holder->name);
+	buffer_json_string(out, holder->name);
 	LITERAL(out, ",\"uid\":");
-	buffer_unsigned(out, s->holder->uid);
+	buffer_unsigned(out, holder->uid);
 	LITERAL(out, ",\"holders\":");
-	buffer_unsigned(out, s->holders);
+	buffer_unsigned(out, holder->holders);
 	buffer_char(out, '}');
 }
 

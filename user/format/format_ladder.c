@@ -16,7 +16,6 @@
 
 #include "user/format/duration.h"
 #include "user/format/format.h"
-#include "user/sockets/socket_holders.h"
 
 /* ---- which state a side is in ---- */
 
@@ -388,17 +387,14 @@ static void put_circumstances(const struct ladder *l)
 /* Who closed that end, on this host, or else who held its socket at the start; in the words of the text format. */
 static void put_process(struct buffer *text, const struct record_socket *s, enum role role)
 {
-	const char *name = s->holder ? s->holder->name : s->name;
-	unsigned pid = s->holder ? (unsigned)s->holder->pid : s->pid;
-
-	if (!s->holder && !closed_by_process(s))
+	if (!socket_process(s))
 		return;
 	buffer_printf(text, ";\n%s: ", role_name(role));
-	put_name(text, name, LONGEST_NAME);
-	buffer_printf(text, "[%u]", pid);
-	if (s->holder && s->holders > 1)
-		buffer_printf(text, "+%u", s->holders - 1);
-	buffer_printf(text, " %s", s->holder ? "held" : how_name(s->how));
+	put_name(text, s->process.name, LONGEST_NAME);
+	buffer_printf(text, "[%u]", s->process.pid);
+	if (s->process.holders > 1)
+		buffer_printf(text, "+%u", s->process.holders - 1);
+	buffer_printf(text, " %s", s->process.holders ? "held" : how_name(s->how));
 	if (s->unread_bytes > 0)
 		buffer_printf(text, ",\n%lld unread", (long long)s->unread_bytes);
 }

@@ -18,7 +18,6 @@
 
 #include "user/base/clock.h"
 #include "user/format/duration.h"
-#include "user/sockets/socket_holders.h"
 
 #define NS_PER_US 1000ULL
 
@@ -106,14 +105,16 @@ void format_flags(struct buffer *out, const struct record *r)
 	}
 }
 
-static void text_process(struct buffer *out, enum role role, const char *name, unsigned pid)
+/* "[1234] close" or "[1234]+2 held": what follows a process's name. */
+static void text_deed(struct buffer *out, const struct record_socket *s)
 {
-	buffer_text(out, role == SOURCE ? "  >" : "  <");
-	buffer_printable(out, name);
-	buffer_printf(out, "[%u]", pid);
+	buffer_printf(out, "[%u]", s->process.pid);
+	if (s->process.holders > 1)
+		buffer_printf(out, "+%u", s->process.holders - 1);
+	buffer_printf(out, " %s", s->process.holders ? "held" : how_name(s->how));
 }
 
-/* Who closed, on this host, or else who held the socket at the start; and why it reset. */
+/* The process at each end of this host that closed or held the socket; and the kernel's reason for a reset. */
 static void text_sockets(struct buffer *out, const struct record *r)
 {
 	enum role role;
@@ -121,17 +122,11 @@ static void text_sockets(struct buffer *out, const struct record *r)
 	for (role = SOURCE; role <= DESTINATION; role++) {
 		const struct record_socket *s = &r->socket[role];
 
-		if (s->holder) {
-			text_process(out, role, s->holder->name, (unsigned)s->holder->pid);
-			if (s->holders > 1)
-				buffer_printf(out, "+%u", s->holders - 1);
-			buffer_text(out, " held");
-		} else if (closed_by_process(s)) {
-			text_process(out, role, s->name, s->pid);
-			buffer_printf(out, " %s", how_name(s->how));
-		} else {
+		if (!socket_process(s))
 			continue;
-		}
+		buffer_text(out, role == SOURCE ? "  >" : "  <");
+		buffer_printable(out, s->process.name);
+		text_deed(out, s);
 		if (s->unread_bytes > 0)
 			buffer_printf(out, ", %lld unread", (long long)s->unread_bytes);
 	}

@@ -7,6 +7,7 @@
 #define TCPFIN_RECORD_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "bpf/core/flow_event.h"
@@ -94,20 +95,22 @@ struct record_end {
 enum how { HOW_UNKNOWN, HOW_CLOSE, HOW_SHUTDOWN, HOW_EXIT, HOW_ABORT, HOW_KERNEL };
 
 #define RECORD_STEPS 5
+#define RECORD_NAME 64 /* bytes of a process's name, its NUL included */
 
-struct process;
+/* The process that a record names at an end of this host: who closed the socket or, if nobody is known to have, who held it. */
+struct record_process {
+	uint32_t pid, uid;
+	unsigned holders;       /* 0: it closed the socket; else how many processes held it when the watch began */
+	char name[RECORD_NAME]; /* as the process calls itself: any bytes, for printers to escape; "" if not known */
+};
 
 /* The socket of an end that is on this host. */
 struct record_socket {
 	bool known; /* its changes of state were seen */
 	enum how how;
-	uint32_t pid, uid; /* who closed, not with HOW_UNKNOWN and HOW_KERNEL */
-	uint64_t cgroup;   /* likewise */
-	char name[16];     /* likewise; bytes from outside */
-	const struct process
-		*holder;  /* who held it at the start, where nobody is known to have closed; the source owns it */
-	unsigned holders; /* likewise: how many processes did */
-	uint32_t netns;   /* inode number */
+	struct record_process process;      /* see socket_closer and socket_holder */
+	uint64_t cgroup;                    /* of the process that closed: the inode number of its directory */
+	uint32_t netns;                     /* inode number of the socket's network namespace */
 	int64_t unread_bytes, unsent_bytes; /* at the close; NUMBER_UNSEEN before it */
 	int64_t close_to_fin;               /* ns from the call to the FIN here on the wire, TIMING_UNSEEN */
 	int64_t peer_fin_to_close; /* ns from the other end's FIN here on the wire to the call, TIMING_UNSEEN */
@@ -121,10 +124,22 @@ struct record_socket {
 	unsigned step_count;
 };
 
-/* Is it known which process closed? */
-static inline bool closed_by_process(const struct record_socket *s)
+/* The process that closed the socket; NULL where nobody did, the kernel did, or it is not known. */
+static inline const struct record_process *socket_closer(const struct record_socket *s)
 {
-	return s->how != HOW_UNKNOWN && s->how != HOW_KERNEL;
+	return s->how != HOW_UNKNOWN && s->how != HOW_KERNEL ? &s->process : NULL;
+}
+
+/* One of the processes that held the socket when the watch began; NULL where one closed it, or none is known. */
+static inline const struct record_process *socket_holder(const struct record_socket *s)
+{
+	return s->process.holders ? &s->process : NULL;
+}
+
+/* The process that the record names for this end, whatever it did; NULL without one. */
+static inline const struct record_process *socket_process(const struct record_socket *s)
+{
+	return socket_closer(s) || socket_holder(s) ? &s->process : NULL;
 }
 
 struct record_segment {

@@ -659,10 +659,11 @@ static void socket_closed(struct record_socket *to, const struct facts *c, enum 
 	to->unsent_bytes = close->unsent;
 	if (to->how == HOW_KERNEL)
 		return;
-	to->pid = close->pid;
-	to->uid = close->uid;
+	to->process.pid = close->pid;
+	to->process.uid = close->uid;
 	to->cgroup = close->cgroup;
-	memcpy(to->name, close->name, sizeof(to->name));
+	_Static_assert(sizeof(close->name) <= RECORD_NAME, "names are copied whole");
+	memcpy(to->process.name, close->name, sizeof(close->name));
 	if (close->to != SOCKET_CLOSE && own->seen & SIDE_FIN && own->t_fin >= close->time)
 		to->close_to_fin = span(close->time, own->t_fin);
 	if (peer->seen & SIDE_FIN && close->time >= peer->t_fin)
@@ -691,13 +692,16 @@ static void socket_of(struct record_socket *to, const struct facts *c, enum role
 	}
 }
 
-/* Who closed is better than who held it. */
+/* Copies the holder, unless a process is known to have closed: a record names one process an end. */
 static void holder_of(struct record_socket *to, const struct verdict_holder *holder)
 {
-	if (closed_by_process(to))
+	if (!holder->process || socket_closer(to))
 		return;
-	to->holder = holder->process;
-	to->holders = holder->holders;
+	to->process.pid = (uint32_t)holder->process->pid;
+	to->process.uid = holder->process->uid;
+	to->process.holders = holder->holders;
+	_Static_assert(sizeof(holder->process->name) <= RECORD_NAME, "names are copied whole");
+	memcpy(to->process.name, holder->process->name, sizeof(holder->process->name));
 }
 
 static void sockets(struct record *r, const struct facts *c, const struct verdict_context *context)

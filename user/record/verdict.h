@@ -25,8 +25,8 @@ struct verdict_context {
 	struct socket_join sockets;    /* this host's ends; empty where nothing is known */
 	struct verdict_holder {
 		const struct process *process; /* NULL: not known */
-		unsigned holders;
-	} holder[2];        /* by side: who held the sockets at the start; must outlive the record */
+		unsigned holders;              /* how many processes held the socket, at least 1 with a process */
+	} holder[2];        /* by side: who held the sockets when the watch began; copied into the record */
 	unsigned opener;    /* whom this host knows to have opened it, a side + 1: for want of a handshake; 0: nobody */
 	bool order_by_time; /* live: two CPUs may log in another order than the packets came; a file's order stands */
 };
