@@ -5,8 +5,6 @@
 #ifndef TCPFIN_FORMAT_H
 #define TCPFIN_FORMAT_H
 
-#include <time.h>
-
 #include "user/base/buffer.h"
 #include "user/format/formats.h"
 #include "user/record/record.h"
@@ -31,13 +29,5 @@ void format_csv(struct buffer *out, const struct record *r);
 void format_ladder(struct buffer *out, const struct format_style *style, const struct record *r);
 /* One sentence (no newline) that explains the verdict from its numbers. */
 void format_explanation(struct buffer *out, const struct record *r);
-
-/*
- * Parts that formats share. RFC 3339 in UTC with nine digits; HH:MM:SS; an address alone; the FLAGS column of text and CSV.
- */
-void format_time(struct buffer *out, uint64_t ns);
-void format_clock(struct buffer *out, const struct tm *tm);
-void format_address(struct buffer *out, int family, const uint8_t *ip);
-void format_flags(struct buffer *out, const struct record *r);
 
 #endif

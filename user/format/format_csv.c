@@ -9,6 +9,7 @@
  */
 #include "user/format/format.h"
 
+#include "user/format/format_parts.h"
 #include "user/record/community_id.h"
 
 static void csv_word(struct buffer *out, const char *word)

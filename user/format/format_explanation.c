@@ -17,11 +17,6 @@ static const char *the(enum role role)
 	return role == SOURCE ? "the source" : "the destination";
 }
 
-static enum role other(enum role role)
-{
-	return role == SOURCE ? DESTINATION : SOURCE;
-}
-
 static bool is_side(enum role role)
 {
 	return role == SOURCE || role == DESTINATION;
@@ -104,7 +99,7 @@ static const struct record_segment *heard_last(const struct record *r, const str
 
 	if (!i || last->count > 1 || (last->mark & SEGMENT_IGNORED) || last->t > s->t || !(s->flags & TCP_ACK))
 		return NULL;
-	if (!follows(r, i, s->from, s->raw_seq) || !follows(r, i, other(s->from), s->raw_ack))
+	if (!follows(r, i, s->from, s->raw_seq) || !follows(r, i, other_role(s->from), s->raw_ack))
 		return NULL;
 	return last;
 }
@@ -161,7 +156,7 @@ static void put_first_fin(struct buffer *out, const struct record *r)
 /* What the other side did about the first FIN, to the last ACK. */
 static void put_second_half(struct buffer *out, const struct record *r)
 {
-	buffer_printf(out, "; %s ", the(other(r->closer)));
+	buffer_printf(out, "; %s ", the(other_role(r->closer)));
 	if (r->pattern == PATTERN_THREE_WAY) {
 		buffer_text(out, "answered with its own FIN in the same segment");
 		put_later(out, r->timing[T_FIN_TO_ACK], "later");
@@ -266,7 +261,7 @@ static struct unacknowledged unacknowledged(const struct record *r, const struct
 
 static void put_unacknowledged(struct buffer *out, const struct record *r, const struct record_segment *rst)
 {
-	enum role from = other(rst->from);
+	enum role from = other_role(rst->from);
 	struct unacknowledged u = unacknowledged(r, rst, from);
 
 	if (!u.bytes)
@@ -417,9 +412,9 @@ static const struct record_segment *fin_of(const struct record *r, enum role sid
 
 static void put_missing_ack(struct buffer *out, const struct record *r, enum role silent)
 {
-	const struct record_segment *fin = fin_of(r, other(silent));
+	const struct record_segment *fin = fin_of(r, other_role(silent));
 
-	buffer_printf(out, "unfinished: %s never acknowledged %s's FIN", the(silent), the(other(silent)));
+	buffer_printf(out, "unfinished: %s never acknowledged %s's FIN", the(silent), the(other_role(silent)));
 	put_seq(out, fin);
 	if (r->closer == silent)
 		buffer_printf(out, "; %s had closed first", the(silent));
@@ -427,8 +422,8 @@ static void put_missing_ack(struct buffer *out, const struct record *r, enum rol
 
 static void put_missing_fin(struct buffer *out, const struct record *r, enum role silent)
 {
-	buffer_printf(out, "unfinished: %s acknowledged %s's FIN", the(silent), the(other(silent)));
-	put_seq(out, fin_of(r, other(silent)));
+	buffer_printf(out, "unfinished: %s acknowledged %s's FIN", the(silent), the(other_role(silent)));
+	put_seq(out, fin_of(r, other_role(silent)));
 	put_later(out, r->timing[T_FIN_TO_ACK], "later");
 	buffer_text(out, " but never sent its own");
 }
@@ -505,7 +500,7 @@ static void put_half_closed(struct buffer *out, const struct record *r)
 {
 	if (r->half_closed_bytes <= 0 || !is_side(r->closer))
 		return;
-	buffer_printf(out, "; %s sent ", the(other(r->closer)));
+	buffer_printf(out, "; %s sent ", the(other_role(r->closer)));
 	put_bytes(out, r->half_closed_bytes);
 	buffer_text(out, " more after it had acknowledged the FIN");
 }
@@ -575,7 +570,7 @@ static void put_closed(struct buffer *out, const struct record_socket *s, enum r
 	if (s->peer_fin_to_close >= 0) {
 		buffer_text(out, ", ");
 		buffer_duration(out, s->peer_fin_to_close);
-		buffer_printf(out, " after %s's FIN", the(other(role)));
+		buffer_printf(out, " after %s's FIN", the(other_role(role)));
 	}
 }
 

@@ -7,81 +7,13 @@
  */
 #include "user/format/format.h"
 
-#include <arpa/inet.h>
 #include <string.h>
 
-#include "user/base/clock.h"
+#include "user/format/format_parts.h"
 #include "user/record/community_id.h"
-
-#define SECONDS_PER_DAY 86400U
 
 /* Appends a string constant. */
 #define LITERAL(out, text) buffer_bytes(out, "" text "", sizeof(text) - 1)
-
-/* `width` digits of n, at p. */
-static void put_digits(char *p, int width, uint32_t n)
-{
-	while (width--) {
-		p[width] = '0' + n % 10;
-		n /= 10;
-	}
-}
-
-/*
- * The date of a day since 1970 as YYYY-MM-DD, at p. Years are counted from March on, so that the leap day is a year's
- * last day; the lengths of the months repeat every 153 days = 5 months.
- */
-static void put_date(char *p, uint32_t days)
-{
-	uint32_t day = days + 719468; /* since 0000-03-01 */
-	uint32_t century = (4 * day + 3) / 146097, year, month;
-
-	day -= 146097 * century / 4;
-	year = (4 * day + 3) / 1461;
-	day -= 1461 * year / 4;
-	month = (5 * day + 2) / 153; /* 0 is March */
-	day -= (153 * month + 2) / 5;
-	put_digits(p, 4, 100 * century + year + (month >= 10));
-	put_digits(p + 5, 2, month < 10 ? month + 3 : month - 9);
-	put_digits(p + 8, 2, day + 1);
-}
-
-/* ns since 1970 as RFC 3339 has it, in UTC, to the nanosecond. The times of a record are mostly of one second. */
-void format_time(struct buffer *out, uint64_t ns)
-{
-	static char text[] = "1970-01-01T00:00:00.nnnnnnnnnZ";
-	static uint64_t second;
-
-	if (ns / SECOND_NS != second) {
-		uint32_t of_day;
-
-		second = ns / SECOND_NS;
-		of_day = second % SECONDS_PER_DAY;
-		put_date(text, second / SECONDS_PER_DAY);
-		put_digits(text + 11, 2, of_day / 3600);
-		put_digits(text + 14, 2, of_day / 60 % 60);
-		put_digits(text + 17, 2, of_day % 60);
-	}
-	put_digits(text + 20, 9, ns % SECOND_NS);
-	buffer_bytes(out, text, sizeof(text) - 1);
-}
-
-/* family: 4 or 6; ip: network byte order. */
-void format_address(struct buffer *out, int family, const uint8_t *ip)
-{
-	char text[INET6_ADDRSTRLEN];
-	int i;
-
-	if (family == 6) {
-		buffer_text(out, inet_ntop(AF_INET6, ip, text, sizeof(text)));
-		return;
-	}
-	for (i = 0; i < 4; i++) {
-		if (i)
-			buffer_char(out, '.');
-		buffer_unsigned(out, ip[i]);
-	}
-}
 
 /* One of the contract's words. */
 static void json_word(struct buffer *out, const char *word)

@@ -8,14 +8,15 @@
  *
  * Whoever reads the drawing aloud needs no colour. All widths are display columns; every glyph takes one.
  */
-#include <arpa/inet.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
 
+#include "user/base/clock.h"
 #include "user/format/duration.h"
 #include "user/format/format.h"
+#include "user/format/format_parts.h"
 
 /* ---- which state a side is in ---- */
 
@@ -283,29 +284,16 @@ static void put_paragraph(const struct ladder *l, const struct buffer *text, con
 
 /* ---- words ---- */
 
-static void put_words(struct buffer *out, const char *name, char instead)
+static void put_date_and_time(struct buffer *out, uint64_t ns)
 {
-	for (; *name; name++)
-		buffer_char(out, *name == '_' ? instead : *name);
-}
-
-static void put_endpoint(struct buffer *out, const struct record *r, enum role role)
-{
-	char ip[INET6_ADDRSTRLEN] = "";
-
-	inet_ntop(r->family == 6 ? AF_INET6 : AF_INET, r->end[role].ip, ip, sizeof(ip));
-	buffer_printf(out, r->family == 6 ? "[%s]:%u" : "%s:%u", ip, r->end[role].port);
-}
-
-static void put_time(struct buffer *out, uint64_t ns, const char *format)
-{
-	time_t seconds = ns / 1000000000;
-	char text[32];
+	time_t seconds = ns / SECOND_NS;
+	char date[32];
 	struct tm tm;
 
 	localtime_r(&seconds, &tm);
-	strftime(text, sizeof(text), format, &tm);
-	buffer_printf(out, "%s.%06u", text, (unsigned)(ns % 1000000000 / 1000));
+	strftime(date, sizeof(date), "%Y-%m-%d ", &tm);
+	buffer_text(out, date);
+	format_time_of_day(out, ns);
 }
 
 static bool is_reset(enum outcome outcome)
@@ -315,10 +303,10 @@ static bool is_reset(enum outcome outcome)
 
 static void put_outcome(struct buffer *out, const struct record *r)
 {
-	put_words(out, outcome_name(r->outcome), ' ');
+	format_words(out, outcome_name(r->outcome), ' ');
 	if (r->outcome == OUTCOME_GRACEFUL && r->pattern != PATTERN_NONE) {
 		buffer_char(out, ' ');
-		put_words(out, pattern_name(r->pattern), '-');
+		format_words(out, pattern_name(r->pattern), '-');
 	}
 	if (is_reset(r->outcome) && r->reset.by != NOBODY)
 		buffer_printf(out, " by the %s", role_name(r->reset.by));
@@ -341,11 +329,12 @@ static void put_missing(struct buffer *out, const struct record *r)
 
 static void put_title(const struct ladder *l)
 {
+	const struct record_end *end = l->r->end;
 	struct buffer text = {0};
 
-	put_endpoint(&text, l->r, SOURCE);
+	format_endpoint(&text, l->r->family, end[SOURCE].ip, end[SOURCE].port);
 	buffer_printf(&text, " %s\n", l->g->to);
-	put_endpoint(&text, l->r, DESTINATION);
+	format_endpoint(&text, l->r->family, end[DESTINATION].ip, end[DESTINATION].port);
 	buffer_text(&text, ",\n");
 	put_outcome(&text, l->r);
 	put_paragraph(l, &text, COLOR_TITLE);
@@ -367,7 +356,7 @@ static void put_circumstances(const struct ladder *l)
 	struct buffer text = {0};
 	int i;
 
-	put_time(&text, r->start, "%Y-%m-%d %H:%M:%S");
+	put_date_and_time(&text, r->start);
 	if (r->interface) {
 		buffer_text(&text, "\non ");
 		put_name(&text, r->interface, LONGEST_NAME);
@@ -391,10 +380,7 @@ static void put_process(struct buffer *text, const struct record_socket *s, enum
 		return;
 	buffer_printf(text, ";\n%s: ", role_name(role));
 	put_name(text, s->process.name, LONGEST_NAME);
-	buffer_printf(text, "[%u]", s->process.pid);
-	if (s->process.holders > 1)
-		buffer_printf(text, "+%u", s->process.holders - 1);
-	buffer_printf(text, " %s", s->process.holders ? "held" : how_name(s->how));
+	format_deed(text, s);
 	if (s->unread_bytes > 0)
 		buffer_printf(text, ",\n%lld unread", (long long)s->unread_bytes);
 }
@@ -473,7 +459,7 @@ static void put_margin(const struct ladder *l, int i, const char *state)
 	struct buffer text = {0};
 
 	if (l->wide && i >= 0)
-		put_time(&text, l->r->start + s[i].t, "%H:%M:%S");
+		format_time_of_day(&text, l->r->start + s[i].t);
 	if (l->wide)
 		buffer_printf(l->out, "%-*.*s", WIDTH_CLOCK, (int)text.len, text.len ? text.data : "");
 	text.len = 0;

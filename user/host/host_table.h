@@ -7,6 +7,7 @@
 
 #include "user/base/buffer.h"
 #include "user/cli/options.h"
+#include "user/format/format_parts.h"
 
 /*
  * Asks this host and appends the table to out, in the format asked for. now: wall clock, ns since 1970. sockets: set to

@@ -15,6 +15,12 @@
 
 enum role { SOURCE, DESTINATION, BOTH, NOBODY }; /* NOBODY prints as null or "unknown" */
 
+/* SOURCE for DESTINATION, and DESTINATION for SOURCE. */
+static inline enum role other_role(enum role role)
+{
+	return role == SOURCE ? DESTINATION : SOURCE;
+}
+
 enum outcome {
 	OUTCOME_GRACEFUL,
 	OUTCOME_RESET,
@@ -216,6 +222,12 @@ struct record {
 
 /* A state by the kernel's number of it (include/net/tcp_states.h); STATE_UNKNOWN for other numbers. */
 enum tcp_state kernel_state(unsigned number);
+
+/*
+ * Payload of a side (SOURCE or DESTINATION) that no listed segment carries: it was sent between handshake and close, or in
+ * a segment that found no place in the log. 0 where its bytes are not known.
+ */
+uint64_t record_unlisted_bytes(const struct record *r, enum role role);
 
 /*
  * Names as the contract has them ("four_way", "TIME-WAIT", "source" ...). Never NULL, but for values that print as

@@ -25,11 +25,6 @@ static enum role role_of(const struct facts *c, unsigned side)
 	return side == c->source ? SOURCE : DESTINATION;
 }
 
-static enum role other(enum role role)
-{
-	return role == SOURCE ? DESTINATION : SOURCE;
-}
-
 static bool has(const struct facts *c, enum role role, unsigned bits)
 {
 	return (side_of(c, role)->seen & bits) == bits;
@@ -69,7 +64,7 @@ static unsigned find_source(const struct flow_key *key, const struct flow *f, un
 /* Did the first copy of `role`'s FIN acknowledge the other's FIN? Then it was sent after that one had arrived. */
 static bool fin_answers(const struct facts *c, enum role role)
 {
-	return side_of(c, role)->fin_ack == side_of(c, other(role))->fin_end;
+	return side_of(c, role)->fin_ack == side_of(c, other_role(role))->fin_end;
 }
 
 static enum role first_fin(const struct facts *c)
@@ -98,7 +93,7 @@ static enum pattern pattern(const struct facts *c, enum role first)
 {
 	if (first == BOTH)
 		return PATTERN_SIMULTANEOUS;
-	return has(c, other(first), SIDE_FIN_ANSWERS) ? PATTERN_THREE_WAY : PATTERN_FOUR_WAY;
+	return has(c, other_role(first), SIDE_FIN_ANSWERS) ? PATTERN_THREE_WAY : PATTERN_FOUR_WAY;
 }
 
 /* A FIN was sent again and nobody answered: the silence is not only ours. */
@@ -148,7 +143,7 @@ static enum missing missing(const struct facts *c)
 	}
 	if (first == BOTH)
 		first = has(c, SOURCE, SIDE_FIN_ACKED) ? DESTINATION : SOURCE;
-	second = other(first);
+	second = other_role(first);
 	if (!has(c, first, SIDE_FIN_ACKED))
 		return first == SOURCE ? MISSING_DESTINATION_ACK : MISSING_SOURCE_ACK;
 	if (!has(c, second, SIDE_FIN))
@@ -171,7 +166,7 @@ static enum tcp_state state_before_close(const struct facts *c, enum role role)
 static enum tcp_state state(const struct facts *c, enum role role)
 {
 	bool sent = has(c, role, SIDE_FIN), acked = has(c, role, SIDE_FIN_ACKED);
-	bool got = has(c, other(role), SIDE_FIN_ACKED); /* it acknowledged the other's FIN, so it had it */
+	bool got = has(c, other_role(role), SIDE_FIN_ACKED); /* it acknowledged the other's FIN, so it had it */
 
 	if (in_state(c, FLOW_RESET | FLOW_LATE_RESET))
 		return STATE_CLOSED;
@@ -179,7 +174,7 @@ static enum tcp_state state(const struct facts *c, enum role role)
 		return got ? STATE_CLOSE_WAIT : state_before_close(c, role);
 	if (!got)
 		return acked ? STATE_FIN_WAIT_2 : STATE_FIN_WAIT_1;
-	if (fin_answers(c, role) && !(fin_answers(c, other(role)) && first_fin(c) == role))
+	if (fin_answers(c, role) && !(fin_answers(c, other_role(role)) && first_fin(c) == role))
 		return acked ? STATE_CLOSED : STATE_LAST_ACK;
 	return acked ? STATE_TIME_WAIT : STATE_CLOSING;
 }
@@ -264,7 +259,7 @@ static void time_close(struct record *r, const struct facts *c, uint64_t end)
 	if (first == NOBODY)
 		return;
 	active = side_of(c, first);
-	passive = side_of(c, other(first));
+	passive = side_of(c, other_role(first));
 	if (active->seen & SIDE_FIN_ACKED)
 		r->timing[T_FIN_TO_ACK] = span(active->t_fin, active->t_fin_acked);
 	if (active->seen & SIDE_FIN_ACKED && passive->seen & SIDE_FIN && r->closer != BOTH)
@@ -291,7 +286,7 @@ static uint32_t isn(const struct facts *c, enum role role)
 /* Sequence number behind the last payload byte of the side; false where nothing tells. */
 static bool last_byte(const struct facts *c, enum role role, uint32_t *end)
 {
-	const struct flow_side *me = side_of(c, role), *peer = side_of(c, other(role));
+	const struct flow_side *me = side_of(c, role), *peer = side_of(c, other_role(role));
 	const struct flow_reset *reset = &c->flow->reset;
 
 	if (me->seen & SIDE_FIN)
@@ -343,8 +338,8 @@ static int64_t bytes_half_closed(const struct facts *c, enum role first)
 
 	if (first == NOBODY || first == BOTH || !has(c, first, SIDE_FIN_ACKED))
 		return NUMBER_UNSEEN;
-	passive = side_of(c, other(first));
-	if (!last_byte(c, other(first), &end))
+	passive = side_of(c, other_role(first));
+	if (!last_byte(c, other_role(first), &end))
 		return NUMBER_UNSEEN;
 	return seq_after(end, passive->end_at_ack) ? (int64_t)(end - passive->end_at_ack) : 0;
 }
@@ -468,7 +463,7 @@ static void copy_segments(struct record *r, const struct facts *c, const struct 
 		s->raw_seq = e->seq;
 		s->raw_ack = e->ack;
 		s->seq = e->seq - base[s->from];
-		s->ack = e->flags & TCP_ACK ? e->ack - base[other(s->from)] : 0;
+		s->ack = e->flags & TCP_ACK ? e->ack - base[other_role(s->from)] : 0;
 		s->len = e->len;
 		s->count = e->count;
 		s->win = e->win;
@@ -518,7 +513,7 @@ static void find_evidence(struct record *r, const struct facts *c)
 	if (first == NOBODY)
 		return;
 	for (int turn = 0; turn < 2; turn++) {
-		enum role role = turn ? other(first) : first;
+		enum role role = turn ? other_role(first) : first;
 		const struct flow_side *side = side_of(c, role);
 
 		if (side->seen & SIDE_FIN)
@@ -526,7 +521,7 @@ static void find_evidence(struct record *r, const struct facts *c)
 				find_segment(r, c, role, TCP_FIN, side->t_fin, NULL);
 		if (side->seen & SIDE_FIN_ACKED)
 			r->evidence[turn ? EVIDENCE_PEER_FIN_ACK : EVIDENCE_FIN_ACK] =
-				find_segment(r, c, other(role), TCP_ACK, side->t_fin_acked, &side->fin_end);
+				find_segment(r, c, other_role(role), TCP_ACK, side->t_fin_acked, &side->fin_end);
 	}
 }
 
@@ -544,18 +539,12 @@ static void history_add(struct record *r, char letter, enum role from)
 	end[1] = 0;
 }
 
-/* Payload that passed unlisted between handshake and close: known from the numbers, not from segments. */
+/* Payload that no listed segment carries is known from the numbers. It passed between handshake and close. */
 static void history_unlisted_data(struct record *r)
 {
-	for (enum role role = SOURCE; role <= DESTINATION; role++) {
-		int64_t listed = 0;
-
-		for (unsigned i = 0; i < r->segment_count; i++)
-			if (r->segments[i].from == role && !(r->segments[i].mark & (SEGMENT_COPY | SEGMENT_IGNORED)))
-				listed += r->segments[i].len;
-		if (r->end[role].bytes > listed)
+	for (enum role role = SOURCE; role <= DESTINATION; role++)
+		if (record_unlisted_bytes(r, role))
 			history_add(r, 'D', role);
-	}
 }
 
 /* Each letter once a direction, upper case for the source. */
@@ -653,7 +642,7 @@ static enum how how_closed(const struct socket_close *close)
 static void socket_closed(struct record_socket *to, const struct facts *c, enum role role,
 			  const struct socket_close *close)
 {
-	const struct flow_side *own = side_of(c, role), *peer = side_of(c, other(role));
+	const struct flow_side *own = side_of(c, role), *peer = side_of(c, other_role(role));
 
 	to->unread_bytes = close->unread;
 	to->unsent_bytes = close->unsent;

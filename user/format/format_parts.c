@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * What several formats print alike. Times and addresses are written by hand: a record has up to twenty of them, and the
+ * C library takes several times as long.
+ */
+#include "user/format/format_parts.h"
+
+#include <arpa/inet.h>
+
+#include "user/base/clock.h"
+
+#define SECONDS_PER_DAY 86400U
+
+/* ---- times ---- */
+
+/* `width` digits of n, at p. */
+static void put_digits(char *p, int width, uint32_t n)
+{
+	while (width--) {
+		p[width] = '0' + n % 10;
+		n /= 10;
+	}
+}
+
+/*
+ * The date of a day since 1970 as YYYY-MM-DD, at p. Years are counted from March on, so that the leap day is a year's
+ * last day; the lengths of the months repeat every 153 days = 5 months.
+ */
+static void put_date(char *p, uint32_t days)
+{
+	uint32_t day = days + 719468; /* since 0000-03-01 */
+	uint32_t century = (4 * day + 3) / 146097, year, month;
+
+	day -= 146097 * century / 4;
+	year = (4 * day + 3) / 1461;
+	day -= 1461 * year / 4;
+	month = (5 * day + 2) / 153; /* 0 is March */
+	day -= (153 * month + 2) / 5;
+	put_digits(p, 4, 100 * century + year + (month >= 10));
+	put_digits(p + 5, 2, month < 10 ? month + 3 : month - 9);
+	put_digits(p + 8, 2, day + 1);
+}
+
+/* Most times of a record fall into one second, so the last second's text is kept. */
+void format_time(struct buffer *out, uint64_t ns)
+{
+	static char text[] = "1970-01-01T00:00:00.nnnnnnnnnZ";
+	static uint64_t second;
+
+	if (ns / SECOND_NS != second) {
+		uint32_t of_day;
+
+		second = ns / SECOND_NS;
+		of_day = second % SECONDS_PER_DAY;
+		put_date(text, second / SECONDS_PER_DAY);
+		put_digits(text + 11, 2, of_day / 3600);
+		put_digits(text + 14, 2, of_day / 60 % 60);
+		put_digits(text + 17, 2, of_day % 60);
+	}
+	put_digits(text + 20, 9, ns % SECOND_NS);
+	buffer_bytes(out, text, sizeof(text) - 1);
+}
+
+void format_clock(struct buffer *out, const struct tm *tm)
+{
+	buffer_digits(out, (uint64_t)tm->tm_hour, 2);
+	buffer_char(out, ':');
+	buffer_digits(out, (uint64_t)tm->tm_min, 2);
+	buffer_char(out, ':');
+	buffer_digits(out, (uint64_t)tm->tm_sec, 2);
+}
+
+/* Many records end in one second, so the last second's local time is kept. */
+void format_time_of_day(struct buffer *out, uint64_t ns)
+{
+	static time_t second = -1;
+	static struct tm tm;
+
+	if (second != (time_t)(ns / SECOND_NS)) {
+		second = ns / SECOND_NS;
+		localtime_r(&second, &tm);
+	}
+	format_clock(out, &tm);
+	buffer_char(out, '.');
+	buffer_digits(out, ns % SECOND_NS / US_NS, 6);
+}
+
+/* ---- addresses ---- */
+
+void format_address(struct buffer *out, int family, const uint8_t *ip)
+{
+	char text[INET6_ADDRSTRLEN];
+	int i;
+
+	if (family == 6) {
+		buffer_text(out, inet_ntop(AF_INET6, ip, text, sizeof(text)));
+		return;
+	}
+	for (i = 0; i < 4; i++) {
+		if (i)
+			buffer_char(out, '.');
+		buffer_unsigned(out, ip[i]);
+	}
+}
+
+void format_endpoint(struct buffer *out, int family, const uint8_t *ip, uint16_t port)
+{
+	if (family == 6)
+		buffer_char(out, '[');
+	format_address(out, family, ip);
+	if (family == 6)
+		buffer_char(out, ']');
+	buffer_char(out, ':');
+	buffer_unsigned(out, port);
+}
+
+/* ---- FLAGS ---- */
+
+/* How many of the leading segments are the handshake. All later ones belong to the close. */
+static unsigned handshake_count(const struct record *r)
+{
+	const struct record_segment *s = r->segments, *end = s + r->segment_count;
+
+	while (s < end && (s->flags & TCP_SYN))
+		s++;
+	if (s > r->segments && s < end && s->from == SOURCE && !(s->flags & TCP_CONTROL) && !(s->mark & SEGMENT_FOLDED))
+		s++;
+	return s - r->segments;
+}
+
+/* A space between parts of FLAGS. start: where FLAGS begins in the buffer. */
+static void put_space(struct buffer *out, size_t start)
+{
+	if (out->len > start)
+		buffer_char(out, ' ');
+}
+
+static void put_segment(struct buffer *out, size_t start, const struct record_segment *s)
+{
+	char flags[10];
+
+	put_space(out, start);
+	buffer_char(out, s->from == SOURCE ? '>' : '<');
+	buffer_text(out, flags_text(s->flags, flags));
+	if (s->count > 1) {
+		buffer_char(out, '*');
+		buffer_unsigned(out, s->count);
+	}
+	if (s->mark & SEGMENT_COPY)
+		buffer_char(out, '~');
+	if (s->mark & SEGMENT_IGNORED)
+		buffer_char(out, '!');
+}
+
+void format_flags(struct buffer *out, const struct record *r)
+{
+	unsigned handshake = handshake_count(r), i;
+	size_t start = out->len;
+
+	for (i = 0; i < handshake; i++)
+		put_segment(out, start, &r->segments[i]);
+	if (r->midstream || record_unlisted_bytes(r, SOURCE) || record_unlisted_bytes(r, DESTINATION)) {
+		put_space(out, start);
+		buffer_text(out, "...");
+	}
+	for (; i < r->segment_count; i++)
+		put_segment(out, start, &r->segments[i]);
+	if (r->segments_lost) {
+		put_space(out, start);
+		buffer_printf(out, "(%u lost)", r->segments_lost);
+	}
+}
+
+/* ---- words ---- */
+
+void format_words(struct buffer *out, const char *word, char instead)
+{
+	for (; *word; word++)
+		buffer_char(out, *word == '_' ? instead : *word);
+}
+
+void format_deed(struct buffer *out, const struct record_socket *s)
+{
+	buffer_printf(out, "[%u]", s->process.pid);
+	if (s->process.holders > 1)
+		buffer_printf(out, "+%u", s->process.holders - 1);
+	buffer_printf(out, " %s", s->process.holders ? "held" : how_name(s->how));
+}
