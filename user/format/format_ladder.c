@@ -6,7 +6,7 @@
  *	..>	a retransmission		--X	an RST
  *	--?	one its receiver does not act on
  *
- * Whoever reads the drawing aloud needs no colour. All widths are display columns; every glyph takes one.
+ * Colour only repeats what the glyphs say. All widths are display columns; every glyph takes one.
  */
 #include <stdarg.h>
 #include <stdio.h>
@@ -17,115 +17,7 @@
 #include "user/format/duration.h"
 #include "user/format/format.h"
 #include "user/format/format_parts.h"
-
-/* ---- which state a side is in ---- */
-
-struct walk_side {
-	enum tcp_state opening; /* while no FIN went either way; or what is left after an RST */
-	bool fin, fin_acked;    /* it sent a FIN; the other side acknowledged it */
-	bool heard;             /* it acknowledged the other side's FIN: only that proves on the wire that it has it */
-	bool passive;           /* ... before it sent its own */
-	uint32_t fin_end;       /* sequence number behind its FIN */
-};
-
-struct walk {
-	struct walk_side side[2];
-	bool over; /* an RST ended it */
-};
-
-/* RFC 9293 section 3.3.2, from facts */
-static enum tcp_state walk_state(const struct walk_side *me)
-{
-	if (!me->fin)
-		return me->heard ? STATE_CLOSE_WAIT : me->opening;
-	if (!me->heard)
-		return me->fin_acked ? STATE_FIN_WAIT_2 : STATE_FIN_WAIT_1;
-	if (!me->fin_acked)
-		return me->passive ? STATE_LAST_ACK : STATE_CLOSING;
-	return me->passive ? STATE_CLOSED : STATE_TIME_WAIT;
-}
-
-/* Did the segment's receiver act on it? A RST that the connection survived is known only by the verdict. */
-static bool acted_on(const struct record *r, unsigned i)
-{
-	int reset = r->evidence[EVIDENCE_RESET];
-
-	if (r->segments[i].mark & SEGMENT_IGNORED)
-		return false;
-	if (r->segments[i].flags & TCP_RST)
-		return r->reset.by != NOBODY && (reset < 0 || i >= (unsigned)reset);
-	return true;
-}
-
-static void walk_begin(struct walk *w, const struct record *r)
-{
-	bool opens = r->segment_count && (r->segments[0].flags & TCP_SYN);
-	enum tcp_state state = opens ? STATE_CLOSED : STATE_ESTABLISHED;
-
-	*w = (struct walk){.side = {{.opening = state}, {.opening = state}}};
-}
-
-/* As with FINs, a side is taken to have got a SYN-ACK only once it answers it: a port scan never does. */
-static void walk_opening(struct walk_side *me, struct walk_side *peer, uint8_t flags)
-{
-	bool answers = peer->opening == STATE_SYN_RECEIVED;
-
-	if ((flags & (TCP_SYN | TCP_ACK)) == TCP_SYN) {
-		if (me->opening == STATE_CLOSED)
-			me->opening = STATE_SYN_SENT;
-	} else if (flags & TCP_SYN) {
-		if (me->opening != STATE_ESTABLISHED)
-			me->opening = STATE_SYN_RECEIVED;
-	} else if ((flags & TCP_ACK) && (me->opening == STATE_SYN_SENT || (me->opening == STATE_CLOSED && answers))) {
-		me->opening = STATE_ESTABLISHED;
-	}
-	if ((flags & TCP_ACK) && answers)
-		peer->opening = STATE_ESTABLISHED;
-}
-
-static void walk_close(struct walk_side *me, struct walk_side *peer, const struct record_segment *s)
-{
-	/* Nothing can be acknowledged beyond a FIN, so only its very end is its acknowledgment. */
-	if ((s->flags & TCP_ACK) && peer->fin && s->raw_ack == peer->fin_end) {
-		me->heard = true;
-		/* This one follows its sender's own FIN: whoever takes the acknowledgment from it has that FIN too. */
-		if (!peer->fin_acked && me->fin && s->raw_seq == me->fin_end)
-			peer->heard = true;
-		peer->fin_acked = true;
-	}
-	if ((s->flags & TCP_FIN) && !me->fin) {
-		me->fin = true;
-		me->passive = me->heard;
-		me->fin_end = s->raw_seq + s->len + 1;
-	}
-}
-
-static void walk_reset(struct walk *w, const struct record *r)
-{
-	int side;
-
-	for (side = SOURCE; side <= DESTINATION; side++) {
-		enum tcp_state left = r->end[side].state;
-
-		w->side[side] = (struct walk_side){.opening = left == STATE_UNKNOWN ? STATE_CLOSED : left};
-	}
-	w->over = true;
-}
-
-static void walk_step(struct walk *w, const struct record *r, unsigned i)
-{
-	const struct record_segment *s = &r->segments[i];
-	struct walk_side *me = &w->side[s->from == DESTINATION], *peer = &w->side[s->from != DESTINATION];
-
-	if (w->over || !acted_on(r, i))
-		return;
-	if (s->flags & TCP_RST) {
-		walk_reset(w, r);
-		return;
-	}
-	walk_opening(me, peer, s->flags);
-	walk_close(me, peer, s);
-}
+#include "user/format/ladder_states.h"
 
 /* ---- glyphs ---- */
 
@@ -240,8 +132,8 @@ static void put_color(const struct ladder *l, const char *color)
 }
 
 /*
- * Fills lines with the parts of text, which are apart by '\n', and ends the last one; follow-up lines are indented. A part
- * that no line can hold, such as a name of escapes, is broken: it is ASCII.
+ * Prints the parts of text, which '\n' separates, with as many on a line as fit; further lines are indented. A part longer
+ * than a line, such as a name full of escapes, is cut anywhere: it is ASCII.
  */
 static void put_paragraph(const struct ladder *l, const struct buffer *text, const char *color)
 {
@@ -257,7 +149,7 @@ static void put_paragraph(const struct ladder *l, const struct buffer *text, con
 		while (end < text->len && text->data[end] != '\n')
 			end++;
 		next = end + 1;
-		if (end == at) { /* two separators: a name may have more than one space */
+		if (end == at) { /* two separators, as from a name with two spaces */
 			at = next;
 			continue;
 		}
@@ -341,7 +233,7 @@ static void put_title(const struct ladder *l)
 	buffer_free(&text);
 }
 
-/* A name from the system may hold any byte and be of any length; here each byte takes one column. */
+/* A name from outside may hold any byte and be of any length. Here each byte takes one column. */
 static void put_name(struct buffer *out, const char *name, unsigned longest)
 {
 	unsigned i;
@@ -373,7 +265,7 @@ static void put_circumstances(const struct ladder *l)
 	buffer_free(&text);
 }
 
-/* Who closed that end, on this host, or else who held its socket at the start; in the words of the text format. */
+/* The process that closed or held the socket of an end on this host, in the words of the text format. */
 static void put_process(struct buffer *text, const struct record_socket *s, enum role role)
 {
 	if (!socket_process(s))
@@ -421,7 +313,7 @@ static void put_verdict(const struct ladder *l)
 	buffer_free(&text);
 }
 
-/* The sentence of the text format, which may be broken between any two words. Of names, ASCII is drawn, here as above. */
+/* The sentence of the text format, broken between any two words. Of names, only ASCII is drawn, as in put_name. */
 static void put_explanation(const struct ladder *l)
 {
 	struct buffer text = {0};
@@ -452,7 +344,7 @@ static void put_heads(const struct ladder *l)
 	buffer_char(l->out, '\n');
 }
 
-/* What stands left of the source's lifeline. i: the segment whose time is told; negative: none. */
+/* What stands left of the source's lifeline. i: the segment whose time is shown; negative: none. */
 static void put_margin(const struct ladder *l, int i, const char *state)
 {
 	const struct record_segment *s = l->r->segments;
@@ -505,7 +397,7 @@ static void put_states_row(const struct ladder *l, const char *const entered[2])
 
 /* ---- labels ---- */
 
-/* The text on an arrow in pieces, so that it can be broken between them. Each fits the narrowest page. */
+/* The text on an arrow, in pieces between which it can be broken. Each piece fits the narrowest page. */
 struct label {
 	char piece[8][24];
 	unsigned count;
@@ -520,7 +412,7 @@ static void __attribute__((format(printf, 2, 3))) label_add(struct label *label,
 	va_end(args);
 }
 
-/* brief: without what is worth a place only where there is one. */
+/* brief: without the pieces that are printed only where there is room for them. */
 static void label_make(const struct ladder *l, struct label *label, unsigned i, bool brief)
 {
 	const struct record_segment *s = &l->r->segments[i];
@@ -537,7 +429,7 @@ static void label_make(const struct ladder *l, struct label *label, unsigned i, 
 		label_add(label, "len %u", s->len);
 	if (l->wide && !brief)
 		label_add(label, "win %u", s->win);
-	if (!acted_on(l->r, i))
+	if (!ladder_acted_on(l->r, i))
 		label_add(label, "ignored");
 	else if ((s->mark & SEGMENT_COPY) && !brief)
 		label_add(label, "again");
@@ -578,7 +470,7 @@ static void put_arrow(const struct ladder *l, unsigned i, const struct buffer *t
 {
 	const struct record_segment *s = &l->r->segments[i];
 	const struct glyphs *g = l->g;
-	bool rightward = s->from == SOURCE, ignored = !acted_on(l->r, i);
+	bool rightward = s->from == SOURCE, ignored = !ladder_acted_on(l->r, i);
 	const char *stroke = s->mark & SEGMENT_COPY ? g->stroke_copy : s->count > 1 ? g->stroke_many : g->stroke;
 	const char *head = ignored ? g->ignored : s->flags & TCP_RST ? g->reset : rightward ? g->right : g->left;
 	const char *color = arrow_color(s, ignored);
@@ -595,7 +487,7 @@ static void put_arrow(const struct ladder *l, unsigned i, const struct buffer *t
 	put_color(l, *color ? COLOR_END : COLOR_NONE);
 }
 
-/* Where the text needs more than one line, the last one is on the arrow. */
+/* A text that needs more than one line has its last line on the arrow, and the others above it. */
 static void put_segment(const struct ladder *l, unsigned i, const char *const entered[2])
 {
 	const unsigned room = l->inner - LABEL_AT - ARROW_END;
@@ -655,10 +547,11 @@ static unsigned opening_count(const struct record *r)
 }
 
 /*
- * Payload of a side that was sent before the close and is not listed. From there on every segment is, so the first one
- * says by its number what came before; a side that is silent in the close sent all its bytes before.
+ * Payload of a side that was sent between the opening and the close. Every segment of the close is listed, so its first one
+ * says by its number what came before; a side that is silent in the close sent all its bytes before. Not the same as
+ * record_unlisted_bytes: what was lost from the log, or is folded and holds a byte twice, changes nothing here.
  */
-static int64_t unlisted_bytes(const struct record *r, enum role from, unsigned opening)
+static int64_t bytes_before_close(const struct record *r, enum role from, unsigned opening)
 {
 	uint32_t begin = opening_end(r, from);
 	int64_t bytes = r->end[from].bytes, before = bytes - (begin - 1);
@@ -669,7 +562,7 @@ static int64_t unlisted_bytes(const struct record *r, enum role from, unsigned o
 	for (i = opening; i < r->segment_count; i++) {
 		const struct record_segment *s = &r->segments[i];
 
-		if (s->from != from || !acted_on(r, i) || s->mark & SEGMENT_COPY)
+		if (s->from != from || !ladder_acted_on(r, i) || s->mark & SEGMENT_COPY)
 			continue;
 		if (s->seq >= begin && (int64_t)(s->seq - begin) < before)
 			before = s->seq - begin;
@@ -688,7 +581,8 @@ static void put_bytes(struct buffer *text, const struct ladder *l, int64_t bytes
 /* What was carried between handshake and close, each way, on one row where it fits. */
 static void put_unlisted(const struct ladder *l, unsigned opening)
 {
-	int64_t right = unlisted_bytes(l->r, SOURCE, opening), left = unlisted_bytes(l->r, DESTINATION, opening);
+	int64_t right = bytes_before_close(l->r, SOURCE, opening),
+		left = bytes_before_close(l->r, DESTINATION, opening);
 	const unsigned room = l->inner - 2 * LABEL_AT;
 	struct buffer text = {0}, back = {0};
 	unsigned used, back_columns;
@@ -726,7 +620,7 @@ static void put_unseen_opening(const struct ladder *l)
 	buffer_free(&text);
 }
 
-/* The log holds the first segments, so what found no place in it came after them. */
+/* The log keeps the first segments, so those that found no place came after them: the page is torn here. */
 static void put_torn(const struct ladder *l)
 {
 	const unsigned width = l->inner + 2, shortest = 4; /* tears */
@@ -753,56 +647,56 @@ static void put_torn(const struct ladder *l)
 
 /* ---- the drawing ---- */
 
-/* Names the states that differ from those told last, and remembers them as told. */
-static bool states_entered(const enum tcp_state now[2], enum tcp_state told[2], const char *entered[2])
+/* entered: the names of the states in `now` that are not in `shown`, else "". Makes `shown` a copy of `now`. */
+static bool states_entered(const enum tcp_state now[2], enum tcp_state shown[2], const char *entered[2])
 {
 	int side;
 
 	for (side = SOURCE; side <= DESTINATION; side++) {
-		entered[side] = now[side] == told[side] ? "" : state_name(now[side]);
-		told[side] = now[side];
+		entered[side] = now[side] == shown[side] ? "" : state_name(now[side]);
+		shown[side] = now[side];
 	}
 	return *entered[SOURCE] || *entered[DESTINATION];
 }
 
-/* The verdict may know more than the listed segments show: its states have the last word. */
-static void put_last_states(const struct ladder *l, enum tcp_state told[2])
+/* The verdict may know more than the listed segments show, so the last states are its states. */
+static void put_last_states(const struct ladder *l, enum tcp_state shown[2])
 {
 	const char *entered[2];
 	enum tcp_state last[2];
 	int side;
 
 	for (side = SOURCE; side <= DESTINATION; side++)
-		last[side] = l->r->end[side].state == STATE_UNKNOWN ? told[side] : l->r->end[side].state;
-	if (states_entered(last, told, entered))
+		last[side] = l->r->end[side].state == STATE_UNKNOWN ? shown[side] : l->r->end[side].state;
+	if (states_entered(last, shown, entered))
 		put_states_row(l, entered);
 }
 
 static void put_segments(const struct ladder *l)
 {
 	unsigned opening = opening_count(l->r), i;
-	enum tcp_state told[2], now[2];
+	enum tcp_state shown[2], now[2];
 	const char *entered[2];
-	struct walk w;
+	struct ladder_states states;
 
 	if (l->r->midstream)
 		put_unseen_opening(l);
-	walk_begin(&w, l->r);
-	told[SOURCE] = told[DESTINATION] = w.side[SOURCE].opening;
+	ladder_states_begin(&states, l->r);
+	shown[SOURCE] = shown[DESTINATION] = ladder_state(&states, SOURCE);
 	for (i = 0; i <= l->r->segment_count; i++) {
 		if (i == opening)
 			put_unlisted(l, opening);
 		if (i == l->r->segment_count)
 			break;
-		walk_step(&w, l->r, i);
-		now[SOURCE] = walk_state(&w.side[SOURCE]);
-		now[DESTINATION] = walk_state(&w.side[DESTINATION]);
-		states_entered(now, told, entered);
+		ladder_states_step(&states, l->r, i);
+		now[SOURCE] = ladder_state(&states, SOURCE);
+		now[DESTINATION] = ladder_state(&states, DESTINATION);
+		states_entered(now, shown, entered);
 		put_segment(l, i, entered);
 	}
 	if (l->r->segments_lost)
 		put_torn(l);
-	put_last_states(l, told);
+	put_last_states(l, shown);
 }
 
 void format_ladder(struct buffer *out, const struct format_style *style, const struct record *r)
