@@ -11,6 +11,7 @@
 
 #include "user/format/format_parts.h"
 #include "user/record/community_id.h"
+#include "user/record/record_fields.h"
 
 /* Appends a string constant. */
 #define LITERAL(out, text) buffer_bytes(out, "" text "", sizeof(text) - 1)
@@ -72,8 +73,7 @@ static void json_event(struct buffer *out, const struct record *r)
 	LITERAL(out, "\",\"end\":\"");
 	json_again(out, finish, len);
 	LITERAL(out, "\",\"duration\":");
-	/* Captures exist whose packets are not in order of time. */
-	buffer_unsigned(out, r->finish > r->start ? r->finish - r->start : 0);
+	buffer_unsigned(out, record_duration(r));
 	if (r->interface) {
 		LITERAL(out, "},\"observer\":{\"interface\":");
 		buffer_json_string(out, r->interface);
@@ -195,14 +195,12 @@ static void json_end(struct buffer *out, const struct record *r, enum role role)
 
 static void json_verdict(struct buffer *out, const struct record *r)
 {
-	const char *closer = role_name(r->closer);
-
 	LITERAL(out, ",\"tcp\":{\"outcome\":");
 	json_word(out, outcome_name(r->outcome));
 	LITERAL(out, ",\"pattern\":");
 	json_word(out, pattern_name(r->pattern));
 	LITERAL(out, ",\"closer\":");
-	json_word(out, closer ? closer : "unknown");
+	json_word(out, record_closer_name(r));
 	LITERAL(out, ",\"time_wait\":");
 	json_word(out, role_name(r->time_wait));
 	LITERAL(out, ",\"state\":{\"source\":");
