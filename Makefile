@@ -30,7 +30,8 @@ LIB_OBJ   := $(filter-out $(B)/user/main.o,$(USER_OBJ))
 UNIT_SRC  := $(wildcard tests/unit/test_*.c)
 UNIT_BIN  := $(UNIT_SRC:tests/unit/%.c=$(B)/tests/%)
 
-.PHONY: all deps deps-kernels install clean help run test test-programs test-kernels check-vmlinux soak fuzz bench bench-programs
+.PHONY: all deps deps-kernels install clean help run test test-programs test-kernels check-vmlinux soak fuzz bench bench-programs \
+	man-fields
 
 all: $(B)/tcpfin-trace
 
@@ -43,6 +44,7 @@ help:
 	@echo 'make fuzz        libFuzzer with ASan and UBSan on every target, SECONDS=60 in all'
 	@echo 'make soak        5,000,000 connections through one process, or SOAK=N (root; about 10 minutes)'
 	@echo 'make test-kernels  tests under Debian kernels 6.1 and 6.12, in qemu (root)'
+	@echo 'make man-fields  the list of fields in tcpfin-trace-record(5), from the table in user/record'
 	@echo 'make check-vmlinux  the kernel types in vmlinux/ against the running kernel'
 	@echo 'make bench       what it costs, as a table and as build/bench.json (root; about 10 minutes)'
 	@echo 'make clean'
@@ -87,6 +89,19 @@ $(B)/tcpfin-trace: $(USER_OBJ)
 check-vmlinux: $(B)/sockets.bpf.o $(B)/tcx_order.bpf.o
 	@PATH=$$PATH:/usr/sbin $(PYTHON) vmlinux/check.py $(subst $() ,$(COMMA),$^) vmlinux/README.md
 
+# ---- man pages ----
+
+# The list of fields in tcpfin-trace-record(5) comes from the table in user/record/record_fields.h.
+RECORD_PAGE := user/man/tcpfin-trace-record.5
+
+$(B)/tests/field_list: tests/golden/field_list.c tests/unit/sample_record.h $(LIB_OBJ) Makefile
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(filter-out -MMD -MP,$(CFLAGS)) $< $(LIB_OBJ) $(LIBS) -o $@
+
+man-fields: $(B)/tests/field_list
+	$< > $(B)/tests/fields.mdoc
+	sed -i -e '/^\.\\" fields begin/r $(B)/tests/fields.mdoc' -e '/^\.\\" fields begin/,/^\.\\" fields end/{//!d}' $(RECORD_PAGE)
+
 # ---- install ----
 
 # Debian packages: to build, and to test.
@@ -111,6 +126,7 @@ deps deps-kernels:
 install: all
 	install -D -m 755 $(B)/tcpfin-trace $(DESTDIR)$(PREFIX)/sbin/tcpfin-trace
 	install -D -m 644 user/man/tcpfin-trace.8 $(DESTDIR)$(PREFIX)/share/man/man8/tcpfin-trace.8
+	install -D -m 644 $(RECORD_PAGE) $(DESTDIR)$(PREFIX)/share/man/man5/tcpfin-trace-record.5
 	install -D -m 644 user/completions/tcpfin-trace.bash \
 		$(DESTDIR)$(PREFIX)/share/bash-completion/completions/tcpfin-trace
 	install -d $(DESTDIR)$(PREFIX)/lib/systemd/system
@@ -150,7 +166,7 @@ soak: deps
 	@$(MAKE) --no-print-directory all test-programs
 	@$(PYTHON) tests/live/accounting.py $(B)/tcpfin-trace soak
 
-test-programs: $(UNIT_BIN) $(addprefix $(B)/tests/,diff budget flood step_clock.so fail_realloc.so) $(B)/bench/conns
+test-programs: $(UNIT_BIN) $(addprefix $(B)/tests/,field_list diff budget flood step_clock.so fail_realloc.so) $(B)/bench/conns
 
 # The twin of the kernel's tables is compiled into the differential test, which looks inside it.
 $(B)/tests/diff: $(wildcard tests/diff/*.[ch]) $(LIB_OBJ) $(B)/tcpfin_trace.skel.h Makefile

@@ -725,29 +725,6 @@ static void test_csv(void **state)
 
 /* ---- --all-segments ---- */
 
-static void sample_counted(struct record *r)
-{
-	sample_graceful(r);
-	r->counted = true;
-	r->idle = 60000000000;
-	r->traffic[SOURCE] = (struct record_traffic){
-		.packets = 12,
-		.bytes = 18446744073709551615ULL,
-		.retransmits = 2,
-		.retransmitted_bytes = 7,
-		.last_data = 262300000,
-		.run = {{1, TCP_SYN}, {10, TCP_ACK}, {1, TCP_FIN | TCP_ACK}},
-		.run_count = 3,
-	};
-	r->traffic[DESTINATION] = (struct record_traffic){
-		.packets = 1,
-		.last_data = NUMBER_UNSEEN,
-		.run = {{1, TCP_SYN | TCP_ACK}},
-		.run_count = 1,
-		.runs_lost = 9,
-	};
-}
-
 static void test_traffic(void **state)
 {
 	struct buffer b = {0};
@@ -777,41 +754,6 @@ static void test_traffic(void **state)
 }
 
 /* ---- this host's sockets ---- */
-
-/* The source is closed by a process with an ugly name, the destination by the kernel. */
-static void sample_sockets(struct record *r)
-{
-	sample_graceful(r);
-	r->reset.by = SOURCE;
-	r->reset.reason = "TCP_ABORT_ON_CLOSE";
-	r->socket[SOURCE] = (struct record_socket){
-		.known = true,
-		.how = HOW_CLOSE,
-		.process = {.pid = 1234, .uid = 33, .name = "a\x1b\"b"},
-		.cgroup = 18446744073709551,
-		.netns = 4026531840,
-		.unread_bytes = 300,
-		.unsent_bytes = 0,
-		.close_to_fin = 17000,
-		.peer_fin_to_close = 20000000,
-		.srtt = 71000,
-		.retransmits = 4,
-		.reset_received = TIMING_UNSEEN,
-		.steps = {{-5, STATE_LAST_ACK}, {7, STATE_CLOSED}},
-		.step_count = 2,
-	};
-	r->socket[DESTINATION] = (struct record_socket){
-		.known = true,
-		.how = HOW_KERNEL,
-		.netns = 1,
-		.unread_bytes = NUMBER_UNSEEN,
-		.unsent_bytes = 9,
-		.close_to_fin = TIMING_UNSEEN,
-		.peer_fin_to_close = TIMING_UNSEEN,
-		.srtt = TIMING_UNSEEN,
-		.reset_received = 12,
-	};
-}
 
 static void test_sockets_json(void **state)
 {
@@ -887,8 +829,7 @@ static void test_holder(void **state)
 	struct record r;
 
 	(void)state;
-	sample_sockets(&r);
-	r.socket[DESTINATION].process = (struct record_process){.pid = 77, .uid = 5, .name = "k\n\"e", .holders = 3};
+	sample_held(&r);
 	format_json(&b, &r);
 	buffer_char(&b, 0);
 	assert_non_null(strstr(b.data,

@@ -90,8 +90,6 @@ static inline const char *record_closer_name(const struct record *r)
 #define SOCKET_NUMBER(s, member) number_seen((s)->known ? (int64_t)(s)->member : NUMBER_UNSEEN)
 #define TRAFFIC_NUMBER(r, role, member) number_if((r)->counted, (r)->traffic[role].member)
 
-/* clang-format off: a row a field */
-
 /* The fields of one end's socket. end: "source" or "destination"; s: its struct record_socket. */
 #define RECORD_SOCKET_FIELDS(FIELD, MEMBER, end, s)                                                                    \
 	MEMBER(end ".process", OBJECT, OPTIONAL,                                                                       \
@@ -131,7 +129,7 @@ static inline const char *record_closer_name(const struct record *r)
 	       "What the socket of this end says, if it is on this host and its changes of state were seen.")          \
 	FIELD(end ".socket.unread_bytes", end "_socket_unread_bytes", BYTES, OPTIONAL_NULLABLE,                        \
 	      SOCKET_NUMBER(s, unread_bytes),                                                                          \
-	      "What had come and the application had not read at the close. Closing with unread bytes sends an RST.")   \
+	      "What had come and the application had not read at the close. Closing with unread bytes sends an RST.")  \
 	FIELD(end ".socket.unsent_bytes", end "_socket_unsent_bytes", BYTES, OPTIONAL_NULLABLE,                        \
 	      SOCKET_NUMBER(s, unsent_bytes),                                                                          \
 	      "What the application had written and the kernel had not sent once at the close.")                       \
@@ -147,7 +145,7 @@ static inline const char *record_closer_name(const struct record *r)
 	      "The socket's retransmissions over the whole connection.")                                               \
 	FIELD(end ".socket.reset_received", end "_socket_reset_received", DURATION, OPTIONAL_NULLABLE,                 \
 	      SOCKET_NUMBER(s, reset_received),                                                                        \
-	      "When the socket acted on an RST, from the connection's first segment on.")                               \
+	      "When the socket acted on an RST, from the connection's first segment on.")                              \
 	MEMBER(end ".socket.states[].t", SIGNED, OPTIONAL,                                                             \
 	       "When the socket entered the state, in ns from the connection's first segment on. Negative for a call " \
 	       "before it.")                                                                                           \
@@ -157,13 +155,16 @@ static inline const char *record_closer_name(const struct record *r)
 	       "CLOSED itself.")
 
 /* What --all-segments counts of one side. */
-#define RECORD_TRAFFIC_MEMBERS(MEMBER, side)                                                                          \
-	MEMBER("tcp.traffic." side ".retransmitted_bytes", BYTES, OPTIONAL, "Payload in those retransmissions.")      \
-	MEMBER("tcp.traffic." side ".last_data", DURATION, OPTIONAL_NULLABLE,                                         \
-	       "When the side last sent payload, from the connection's first segment on.")                            \
-	MEMBER("tcp.traffic." side ".flags[]", RUNS, OPTIONAL,                                                        \
-	       "The flags of the segments in order: an array of flags in tcpdump's letters and how many segments in " \
-	       "a row had them.")                                                                                     \
+#define RECORD_TRAFFIC_MEMBERS(MEMBER, side)                                                                           \
+	MEMBER("tcp.traffic." side, OBJECT, OPTIONAL,                                                                  \
+	       "With --all-segments, of connections whose handshake was seen: what was counted of every segment that " \
+	       "the side sent.")                                                                                       \
+	MEMBER("tcp.traffic." side ".retransmitted_bytes", BYTES, OPTIONAL, "Payload in those retransmissions.")       \
+	MEMBER("tcp.traffic." side ".last_data", DURATION, OPTIONAL_NULLABLE,                                          \
+	       "When the side last sent payload, from the connection's first segment on.")                             \
+	MEMBER("tcp.traffic." side ".flags[]", RUNS, OPTIONAL,                                                         \
+	       "The flags of the segments in order: an array of flags in tcpdump's letters and how many segments in "  \
+	       "a row had them.")                                                                                      \
 	MEMBER("tcp.traffic." side ".flags_lost", COUNT, OPTIONAL, "Segments after the last entry of flags.")
 
 /*
@@ -172,14 +173,14 @@ static inline const char *record_closer_name(const struct record *r)
  */
 #define RECORD_FIELDS(FIELD, MEMBER)                                                                                   \
 	FIELD("@timestamp", "timestamp", TIME, ALWAYS, r->finish, "When the last step of the verdict was seen.")       \
-	MEMBER("event.dataset", WORD, ALWAYS, "The kind of object: tcpfin.close.")                                                         \
+	MEMBER("event.dataset", WORD, ALWAYS, "The kind of object: tcpfin.close.")                                     \
 	FIELD("event.start", "event_start", TIME, ALWAYS, r->start, "When the first segment was seen.")                \
 	FIELD("event.end", "event_end", TIME, ALWAYS, r->finish, "The same as @timestamp.")                            \
 	FIELD("event.duration", "event_duration", DURATION, ALWAYS, number_known(record_duration(r)),                  \
 	      "From event.start to event.end. 0 where the packets of a capture are not in order of time.")             \
 	FIELD("observer.interface", "observer_interface", TEXT, OPTIONAL, r->interface,                                \
 	      "The interface. Left out for capture files.")                                                            \
-	MEMBER("network.transport", WORD, ALWAYS, "tcp.")                                                              \
+	MEMBER("network.transport", WORD, ALWAYS, "Always tcp.")                                                       \
 	FIELD("network.type", "network_type", WORD, ALWAYS, r->family == 4 ? "ipv4" : "ipv6", "ipv4 or ipv6.")         \
 	FIELD("network.vlan[]", "network_vlan_outer", NUMBER, OPTIONAL, number_seen(r->vlan[0]),                       \
 	      "Identifier of the outer or only VLAN tag.")                                                             \
@@ -232,7 +233,7 @@ static inline const char *record_closer_name(const struct record *r)
 	      "The TTL of the RST is not that of the same side's handshake: another box may have sent it. In JSON "    \
 	      "only if true.")                                                                                         \
 	FIELD("tcp.late_reset", "tcp_late_reset", BOOL, ALWAYS, r->late_reset,                                         \
-	      "An RST came after a graceful close was complete.")                                                       \
+	      "An RST came after a graceful close was complete.")                                                      \
 	FIELD("tcp.timing.syn_to_synack", "timing_syn_to_synack", DURATION, NULLABLE,                                  \
 	      number_seen(r->timing[T_SYN_TO_SYNACK]), "From the SYN to the SYN-ACK.")                                 \
 	FIELD("tcp.timing.synack_to_ack", "timing_synack_to_ack", DURATION, NULLABLE,                                  \
@@ -255,13 +256,13 @@ static inline const char *record_closer_name(const struct record *r)
 	FIELD("tcp.timing.lifetime", "timing_lifetime", DURATION, NULLABLE, number_seen(r->timing[T_LIFETIME]),        \
 	      "From the SYN to the last step.")                                                                        \
 	FIELD("tcp.retransmits.syn", "retransmits_syn", COUNT, ALWAYS, number_known(r->syn_retransmits),               \
-	      "Copies of the SYN. 255 is at least so many, here and below.")                                           \
+	      "Copies of the SYN. 255 is at least so many, as in the counts below.")                                   \
 	FIELD("tcp.retransmits.syn_ack", "retransmits_syn_ack", COUNT, ALWAYS, number_known(r->synack_retransmits),    \
 	      "Copies of the SYN-ACK.")                                                                                \
 	FIELD("tcp.retransmits.fin_source", "retransmits_fin_source", COUNT, ALWAYS,                                   \
-	      number_known(r->end[SOURCE].fin_retransmits), "Copies of that side's FIN.")                              \
+	      number_known(r->end[SOURCE].fin_retransmits), "Copies of the side's FIN.")                               \
 	FIELD("tcp.retransmits.fin_destination", "retransmits_fin_destination", COUNT, ALWAYS,                         \
-	      number_known(r->end[DESTINATION].fin_retransmits), "Copies of that side's FIN.")                         \
+	      number_known(r->end[DESTINATION].fin_retransmits), "Copies of the side's FIN.")                          \
 	FIELD("tcp.half_closed_bytes", "tcp_half_closed_bytes", BYTES, NULLABLE, number_seen(r->half_closed_bytes),    \
 	      "What the other side sent after it had acknowledged the closer's FIN.")                                  \
 	FIELD("tcp.window_scale.source", "window_scale_source", NUMBER, NULLABLE, number_seen(r->end[SOURCE].wscale),  \
@@ -292,8 +293,6 @@ static inline const char *record_closer_name(const struct record *r)
 	      "The column FLAGS of the text format. In JSON the array segments has more.")                             \
 	FIELD("tcp.segments_lost", "tcp_segments_lost", COUNT, ALWAYS, number_known(r->segments_lost),                 \
 	      "Segments that found no place in the record.")                                                           \
-	MEMBER("tcp.traffic", OBJECT, OPTIONAL,                                                                        \
-	       "With --all-segments, of connections whose handshake was seen: what was counted of every segment.")     \
 	FIELD("tcp.traffic.source.packets", "traffic_source_packets", COUNT, OPTIONAL,                                 \
 	      TRAFFIC_NUMBER(r, SOURCE, packets), "Segments that the side sent.")                                      \
 	FIELD("tcp.traffic.source.bytes", "traffic_source_bytes", BYTES, OPTIONAL, TRAFFIC_NUMBER(r, SOURCE, bytes),   \
@@ -312,7 +311,7 @@ static inline const char *record_closer_name(const struct record *r)
 	RECORD_TRAFFIC_MEMBERS(MEMBER, "destination")                                                                  \
 	FIELD("tcp.traffic.idle", "traffic_idle", DURATION, OPTIONAL_NULLABLE,                                         \
 	      number_seen(r->counted ? r->idle : NUMBER_UNSEEN),                                                       \
-	      "From the last payload, or the handshake, to the first FIN or the RST.")                                 \
+	      "With --all-segments: from the last payload, or the handshake, to the first FIN or the RST.")            \
 	FIELD("tcp.reset.reason", "reset_reason", TEXT, OPTIONAL, r->reset.reason,                                     \
 	      "Why this host sent the RST, in its kernel's words, from Linux 6.10 on: see RESET REASONS. Left out "    \
 	      "where another host "                                                                                    \
@@ -343,15 +342,13 @@ static inline const char *record_closer_name(const struct record *r)
 	MEMBER("tcp.segments[].len", BYTES, OPTIONAL, "Payload. Of folded segments, the sum.")                         \
 	MEMBER("tcp.segments[].win", NUMBER, OPTIONAL, "The window in the header, not scaled.")                        \
 	MEMBER("tcp.segments[].ttl", NUMBER, OPTIONAL,                                                                 \
-	       "TTL or hop limit, in records with an RST: compare it with those of the same side's other segments.")    \
+	       "TTL or hop limit, in records with an RST: compare it with those of the same side's other segments.")   \
 	MEMBER("tcp.segments[].ip_id", NUMBER, OPTIONAL,                                                               \
-	       "IPv4 identification, in records with an RST. Left out where the handshake was recalled from long "      \
+	       "IPv4 identification, in records with an RST. Left out where the handshake was recalled from long "     \
 	       "before the close.")                                                                                    \
 	MEMBER("tcp.segments[].count", COUNT, OPTIONAL,                                                                \
 	       "How many segments are folded into this entry, if more than one.")                                      \
 	MEMBER("tcp.segments[].copy", BOOL, OPTIONAL, "A retransmission. Only if true.")                               \
 	MEMBER("tcp.segments[].ignored", BOOL, OPTIONAL, "Its receiver would not act on it. Only if true.")
-
-/* clang-format on */
 
 #endif
