@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * One rule for every duration printed for people: round first, then choose the unit, so that no carry shows
- * ("1.00ms", never "1000us").
+ * One rule for every duration printed for people: the value is rounded before the unit is chosen, so that it never reads
+ * "1000us" for "1.00ms".
  */
 #include "user/format/duration.h"
 
-#define SECOND 1000000000ULL
-#define MINUTE (60 * SECOND)
-#define HOUR (60 * MINUTE)
+#include "user/base/clock.h"
+
+#define MINUTE_NS (60 * SECOND_NS)
+#define HOUR_NS (60 * MINUTE_NS)
 
 static uint64_t in_units(uint64_t ns, uint64_t unit)
 {
@@ -37,8 +38,8 @@ static bool scaled(struct buffer *b, uint64_t ns, uint64_t unit, unsigned limit,
 		decimal(b, hundredths, 2, name);
 		return true;
 	}
-	/* Tenths of microseconds are below what capture clocks can tell. */
-	if (tenths < 1000 && tenths < limit * 10 && unit != SECOND / 1000000) {
+	/* No tenths of microseconds: capture clocks are not that exact. */
+	if (tenths < 1000 && tenths < limit * 10 && unit != US_NS) {
 		decimal(b, tenths, 1, name);
 		return true;
 	}
@@ -69,14 +70,14 @@ void buffer_duration(struct buffer *b, int64_t duration)
 	} else if (ns < 1000) {
 		buffer_unsigned(b, ns);
 		buffer_text(b, "ns");
-	} else if (scaled(b, ns, SECOND / 1000000, 1000, "us") || scaled(b, ns, SECOND / 1000, 1000, "ms") ||
-		   scaled(b, ns, SECOND, 60, "s")) {
+	} else if (scaled(b, ns, US_NS, 1000, "us") || scaled(b, ns, MS_NS, 1000, "ms") ||
+		   scaled(b, ns, SECOND_NS, 60, "s")) {
 		return;
-	} else if (in_units(ns, SECOND) < 60 * 60) {
-		paired(b, in_units(ns, SECOND), 60, 'm', 's');
-	} else if (in_units(ns, MINUTE) < 24 * 60) {
-		paired(b, in_units(ns, MINUTE), 60, 'h', 'm');
+	} else if (in_units(ns, SECOND_NS) < 60 * 60) {
+		paired(b, in_units(ns, SECOND_NS), 60, 'm', 's');
+	} else if (in_units(ns, MINUTE_NS) < 24 * 60) {
+		paired(b, in_units(ns, MINUTE_NS), 60, 'h', 'm');
 	} else {
-		paired(b, in_units(ns, HOUR), 24, 'd', 'h');
+		paired(b, in_units(ns, HOUR_NS), 24, 'd', 'h');
 	}
 }

@@ -289,8 +289,7 @@ static inline const char *record_closer_name(const struct record *r)
 	      "RSTs that their receiver did not act on. 255 is at least so many.")                                     \
 	FIELD("tcp.bytes_approximate", "tcp_bytes_approximate", BOOL, OPTIONAL, r->bytes_approximate,                  \
 	      "The connection was fast and long enough for 4 GiB more than the numbers say. In JSON only if true.")    \
-	FIELD(NULL, "tcp_flags", FLAGS, ALWAYS, r,                                                                     \
-	      "The column FLAGS of the text format. In JSON the array segments has more.")                             \
+	FIELD(NULL, "tcp_flags", FLAGS, ALWAYS, r, "CSV only: the column FLAGS of the text format.")                   \
 	FIELD("tcp.segments_lost", "tcp_segments_lost", COUNT, ALWAYS, number_known(r->segments_lost),                 \
 	      "Segments that found no place in the record.")                                                           \
 	FIELD("tcp.traffic.source.packets", "traffic_source_packets", COUNT, OPTIONAL,                                 \

@@ -6,23 +6,24 @@
 #include <string.h>
 
 #include "user/base/address.h"
+#include "user/base/clock.h"
 #include "user/record/verdict.h"
 
-/* The flow with its sides by role: role R's facts are at side[R == SOURCE ? source : !source]. */
+/* The flow, and which of its two sides has which role. */
 struct facts {
 	const struct flow_key *key;
 	const struct flow *flow;
-	unsigned source; /* side that is the source */
+	unsigned side[2]; /* by role: SOURCE, DESTINATION */
 };
 
 static const struct flow_side *side_of(const struct facts *c, enum role role)
 {
-	return &c->flow->side[role == SOURCE ? c->source : !c->source];
+	return &c->flow->side[c->side[role]];
 }
 
 static enum role role_of(const struct facts *c, unsigned side)
 {
-	return side == c->source ? SOURCE : DESTINATION;
+	return side == c->side[SOURCE] ? SOURCE : DESTINATION;
 }
 
 static bool has(const struct facts *c, enum role role, unsigned bits)
@@ -45,8 +46,8 @@ static bool was_open(const struct facts *c)
 /* ---- who is who ---- */
 
 /*
- * Without a handshake, and where no socket of this host tells either, the side with the lower port is taken for the
- * server; between equal ports, the one that closes.
+ * The side that is the source: the sender of the SYN; else whom this host knows to have opened the connection; else, as a
+ * guess, the side with the higher port, or between equal ports the one that closed first.
  */
 static unsigned find_source(const struct flow_key *key, const struct flow *f, unsigned opener)
 {
@@ -96,7 +97,7 @@ static enum pattern pattern(const struct facts *c, enum role first)
 	return has(c, other_role(first), SIDE_FIN_ANSWERS) ? PATTERN_THREE_WAY : PATTERN_FOUR_WAY;
 }
 
-/* A FIN was sent again and nobody answered: the silence is not only ours. */
+/* Was a FIN sent again without an answer? Then not only the capture missed the acknowledgment. */
 static bool waits_in_vain(const struct facts *c)
 {
 	for (enum role role = SOURCE; role <= DESTINATION; role++)
@@ -179,7 +180,7 @@ static enum tcp_state state(const struct facts *c, enum role role)
 	return acked ? STATE_TIME_WAIT : STATE_CLOSING;
 }
 
-/* A reset afterwards leaves no TIME-WAIT: its holder sent it, having none, or was killed by it (RFC 1337). */
+/* An RST after the close leaves no TIME-WAIT: its sender had none, or its receiver gave it up for the RST (RFC 1337). */
 static enum role time_wait(const struct facts *c)
 {
 	return in_state(c, FLOW_GRACEFUL) && !in_state(c, FLOW_LATE_RESET) ? first_fin(c) : NOBODY;
@@ -196,7 +197,7 @@ static enum phase reset_phase(const struct facts *c)
 	return fins == 0 ? PHASE_ESTABLISHED : fins == 1 ? PHASE_HALF_CLOSED : PHASE_CLOSING;
 }
 
-/* It was judged by the handshake's numbers, as far as that was seen: they say little where the connection was open. */
+/* The core judged the RST by the handshake's numbers, which say little once a connection was open that it did not see open. */
 static enum reset_validity reset_validity(const struct facts *c)
 {
 	const struct flow_reset *reset = &c->flow->reset;
@@ -280,10 +281,10 @@ static bool isn_known(const struct facts *c, enum role role)
 
 static uint32_t isn(const struct facts *c, enum role role)
 {
-	return c->flow->open.isn[role == SOURCE ? c->source : !c->source];
+	return c->flow->open.isn[c->side[role]];
 }
 
-/* Sequence number behind the last payload byte of the side; false where nothing tells. */
+/* end: the sequence number after the side's last payload byte. False where nothing shows it. */
 static bool last_byte(const struct facts *c, enum role role, uint32_t *end)
 {
 	const struct flow_side *me = side_of(c, role), *peer = side_of(c, other_role(role));
@@ -292,7 +293,7 @@ static bool last_byte(const struct facts *c, enum role role, uint32_t *end)
 	if (me->seen & SIDE_FIN)
 		*end = me->fin_end - 1;
 	else if (in_state(c, FLOW_RESET) && in_state(c, FLOW_PROVEN) && role_of(c, reset->side) == role &&
-		 reset->validity != RESET_IN_WINDOW) /* that is a guess of somebody's */
+		 reset->validity != RESET_IN_WINDOW) /* such a number is a guess of whoever forged the RST */
 		*end = me->seen & SIDE_END ? seq_max(me->end, reset->seq) : reset->seq;
 	else if (me->seen & SIDE_END)
 		*end = me->end;
@@ -313,8 +314,8 @@ static int64_t bytes_sent(const struct facts *c, enum role role)
 }
 
 /*
- * Sequence numbers tell bytes modulo 2^32. More cannot be excluded where the lifetime has room for that many of the
- * largest windows that the two could have offered.
+ * Sequence numbers give bytes modulo 2^32. There may have been 4 GiB more if the lifetime has room for that many round trips
+ * with the largest window that the two sides could have offered.
  */
 static bool may_have_wrapped(const struct record *r)
 {
@@ -412,12 +413,12 @@ static const char *conn_state(const struct facts *c)
 /* ---- the segments ---- */
 
 /*
- * What relative numbers count from: the ISN, or one below the lowest number seen. (Wireshark takes the first one seen, but
- * of folded ACKs the list has the last.)
+ * What relative numbers count from: the ISN, or one below the lowest number seen. (Wireshark takes the first number seen,
+ * but folded ACKs are listed with their last.)
  */
 static uint32_t relative_base(const struct facts *c, enum role role, const struct flow_segment *log, unsigned n)
 {
-	unsigned side = role == SOURCE ? c->source : !c->source;
+	unsigned side = c->side[role];
 	bool found = false;
 	uint32_t lowest = 1;
 
@@ -611,19 +612,22 @@ static void traffic(struct record *r, const struct facts *c, const struct traffi
 	if (!t)
 		return;
 	for (enum role role = SOURCE; role <= DESTINATION; role++) {
-		const struct traffic_side *side = &t->side[role == SOURCE ? c->source : !c->source];
+		const struct traffic_side *side = &t->side[c->side[role]];
 
 		copy_traffic(&r->traffic[role], side, c->flow->t_first);
 		if (traffic_bytes(side) && side->t_data > active)
 			active = side->t_data;
 	}
-	if (begins) /* data may go on behind the first FIN */
+	if (begins) /* data may go on after the first FIN */
 		r->idle = begins > active ? (int64_t)(begins - active) : 0;
 }
 
 /* ---- this host's sockets ---- */
 
-/* A process that ends asks for nothing; a file that others hold can only be shut down, or its socket destroyed. */
+/*
+ * A process that ends makes no call. A socket that others hold as well is not closed by a process's close(): it was shut
+ * down, or destroyed.
+ */
 static enum how how_closed(const struct socket_close *close)
 {
 	bool last = close->flags & SOCKET_LAST_HOLDER, aborted = close->to == SOCKET_CLOSE;
@@ -670,7 +674,7 @@ static void socket_of(struct record_socket *to, const struct facts *c, enum role
 	to->close_to_fin = to->peer_fin_to_close = TIMING_UNSEEN;
 	if (to->how != HOW_UNKNOWN)
 		socket_closed(to, c, role, &s->close);
-	to->srtt = s->srtt ? s->srtt * 1000LL : TIMING_UNSEEN;
+	to->srtt = s->srtt ? s->srtt * US_NS : TIMING_UNSEEN;
 	to->retransmits = s->retransmits;
 	to->reset_received = s->reset_received ? (int64_t)(s->reset_received - c->flow->t_first) : TIMING_UNSEEN;
 	_Static_assert(SOCKET_STEPS <= RECORD_STEPS, "each has a place");
@@ -696,7 +700,7 @@ static void holder_of(struct record_socket *to, const struct verdict_holder *hol
 static void sockets(struct record *r, const struct facts *c, const struct verdict_context *context)
 {
 	for (enum role role = SOURCE; role <= DESTINATION; role++) {
-		unsigned side = role == SOURCE ? c->source : !c->source;
+		unsigned side = c->side[role];
 
 		socket_of(&r->socket[role], c, role, context->sockets.side[side]);
 		holder_of(&r->socket[role], &context->holder[side]);
@@ -712,7 +716,7 @@ static void ends(struct record *r, const struct facts *c)
 	const struct flow_open *o = &c->flow->open;
 
 	for (enum role role = SOURCE; role <= DESTINATION; role++) {
-		unsigned side = role == SOURCE ? c->source : !c->source;
+		unsigned side = c->side[role];
 		struct record_end *end = &r->end[role];
 
 		address_to_bytes(end->ip, &c->key->addr[side], c->key->family);
@@ -725,7 +729,7 @@ static void ends(struct record *r, const struct facts *c)
 	}
 }
 
-/* What was still on its way when an RST ended the connection came too late to be part of its close. */
+/* Forgets FINs and acknowledgments that came after the RST that ended the connection: they are no part of its close. */
 static void drop_after_reset(struct flow *f)
 {
 	if (!(f->state & FLOW_RESET))
@@ -747,7 +751,8 @@ void verdict(struct record *r, const struct flow_key *key, const struct flow *wh
 	     const struct verdict_context *context)
 {
 	struct flow decided = *whole, *f = &decided;
-	struct facts c = {.key = key, .flow = f, .source = find_source(key, f, context->opener)};
+	unsigned source = find_source(key, f, context->opener);
+	struct facts c = {.key = key, .flow = f, .side = {source, !source}};
 	struct flow_segment ordered[RECORD_SEGMENTS];
 	unsigned kept = f->log_len < FLOW_LOG_CLOSING ? f->log_len : FLOW_LOG_CLOSING;
 	unsigned n = f->state & FLOW_REOPENED ? flow_handshake_log(&f->open, ordered) : 0;

@@ -6,8 +6,8 @@
 #define TCPFIN_VERDICT_H
 
 #include "bpf/core/traffic.h"
-#include "user/sockets/socket_holders.h"
 #include "user/record/record.h"
+#include "user/sockets/socket_holders.h"
 #include "user/sockets/socket_table.h"
 
 /* Why a flow is reported now. */
@@ -16,7 +16,7 @@ enum report_reason {
 	REPORT_STOP,  /* the watch or the file ends while it goes on */
 };
 
-/* What the verdict needs to know beside the flow. */
+/* What the verdict needs beside the flow. */
 struct verdict_context {
 	const char *interface; /* NULL for a capture file; must outlive the record */
 	int64_t wall_offset;   /* ns to add to flow times for the wall clock */
@@ -26,9 +26,9 @@ struct verdict_context {
 	struct verdict_holder {
 		const struct process *process; /* NULL: not known */
 		unsigned holders;              /* how many processes held the socket, at least 1 with a process */
-	} holder[2];        /* by side: who held the sockets when the watch began; copied into the record */
-	unsigned opener;    /* whom this host knows to have opened it, a side + 1: for want of a handshake; 0: nobody */
-	bool order_by_time; /* live: two CPUs may log in another order than the packets came; a file's order stands */
+	} holder[2];     /* by side: who held the sockets when the watch began; copied into the record */
+	unsigned opener; /* without a handshake: the side that this host knows to have opened it, plus 1; 0: unknown */
+	bool order_by_time; /* live: two CPUs may log segments out of order. A file's order is taken as it is */
 };
 
 /* Fills *r completely. log: whole->log_len segments. */
