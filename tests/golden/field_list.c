@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * Prints the list of fields in tcpfin-trace-record(5) from the table in record_fields.h, as mdoc: a subsection for each
- * object of the JSON form, an item for each field in it. Fields with the same meaning, such as those of the two ends, are
- * one item. `make man-fields` puts the list into the page.
+ * object of the JSON form, an item for each field in it. Fields with the same meaning, such as those of the two ends,
+ * are one item. `make man-fields` puts the list into the page.
  *
- * field_list json     prints records as JSON that have what no capture file gives: an interface, and this host's sockets
+ * field_list json     prints records as JSON that have what no capture file gives: an interface, and this host's
+ * sockets
  */
 #include <stdbool.h>
 #include <stdio.h>

@@ -30,7 +30,7 @@ ORDERS = {bytes.fromhex("d4c3b2a1"): "<", bytes.fromhex("4d3cb2a1"): "<",
 
 
 def packet_spans(data):
-    """(first byte, byte behind the last) of each packet of a pcap file; none of other files."""
+    """(first byte, byte after the last) of each packet of a pcap file; none of other files."""
     order, at = ORDERS.get(data[:4]), FILE_HEAD
     while order and at + PACKET_HEAD <= len(data):
         captured = struct.unpack_from(order + "I", data, at + 8)[0]

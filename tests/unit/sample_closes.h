@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Records of connections that close in different ways, built segment by segment for unit tests of the ladder and of what
- * it is drawn from. Names are short, since a test has many of them.
+ * Records of connections that close in different ways, built segment by segment for unit tests of the ladder and of
+ * what it is drawn from. Names are short, since a test has many of them.
  */
 #ifndef TCPFIN_SAMPLE_CLOSES_H
 #define TCPFIN_SAMPLE_CLOSES_H

@@ -275,7 +275,7 @@ static void test_community_id(void **state)
 	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		struct record_end end[2], swapped[2];
 
-		memset(end, 0xa5, sizeof(end)); /* bytes behind an IPv4 address do not count */
+		memset(end, 0xa5, sizeof(end)); /* the bytes after an IPv4 address do not count */
 		for (e = 0; e < 2; e++) {
 			int family = cases[i].family == 4 ? AF_INET : AF_INET6;
 
@@ -821,7 +821,7 @@ static void test_sockets_csv(void **state)
 	buffer_free(&b);
 }
 
-/* Holding is told apart from closing, and takes its place nowhere. */
+/* A holder is printed apart from a closer, and never in its place. */
 static void test_holder(void **state)
 {
 	struct format_style style = {.columns = 80};

@@ -280,16 +280,16 @@ static char *without_space(char *text)
 /* With -v the same drawing is followed by the sentence, all of it. */
 static void assert_explains(const struct record *r, unsigned columns, const char *plain)
 {
-	char *told = draw_as(r, &(struct format_style){.columns = columns, .verbose = true});
+	char *explained = draw_as(r, &(struct format_style){.columns = columns, .verbose = true});
 	struct buffer sentence = {0};
 	size_t drawing = strlen(plain) - 1; /* but for the empty line */
 
-	assert_lines_fit(told, columns, false);
-	assert_memory_equal(told, plain, drawing);
+	assert_lines_fit(explained, columns, false);
+	assert_memory_equal(explained, plain, drawing);
 	format_explanation(&sentence, r);
-	assert_string_equal(without_space(told + drawing), without_space(text_of(&sentence)));
+	assert_string_equal(without_space(explained + drawing), without_space(text_of(&sentence)));
 	buffer_free(&sentence);
-	free(told);
+	free(explained);
 }
 
 static void assert_draws_well(const struct record *r)
@@ -413,7 +413,7 @@ static void generated(struct record *r)
 	r->syn_retransmits = below(4) ? 0 : below(256);
 }
 
-/* The state told last beside a lifeline, "" where none was. at: column of the margin on the narrow ASCII page. */
+/* The last state beside a lifeline, "" where there is none. at: column of the margin on the narrow ASCII page. */
 static const char *last_state(const char *text, unsigned at, char state[16])
 {
 	const char *line, *end;
@@ -440,7 +440,7 @@ static void ends_in_the_verdicts_states(const struct record *r)
 	for (side = SOURCE; side <= DESTINATION; side++) {
 		const char *last = last_state(text, margin[side], state), *known = state_name(r->end[side].state);
 
-		/* Without any state told, the side is where it was before the first segment. */
+		/* Without a state in the margin, the side is where it was before the first segment. */
 		if (known && *last)
 			assert_string_equal(last, known);
 		else if (known)
@@ -474,7 +474,7 @@ static bool drawing_has(const struct record *r, const char *part)
 	return has;
 }
 
-static void tells_unlisted_bytes(void **state)
+static void shows_unlisted_bytes(void **state)
 {
 	struct record r;
 
@@ -511,7 +511,7 @@ static void tells_unlisted_bytes(void **state)
 }
 
 /* Time stamps decide the order, but a drawing must not hide it when they contradict. */
-static void tells_times_that_go_back(void **state)
+static void shows_times_that_go_back(void **state)
 {
 	struct record r;
 
@@ -693,7 +693,7 @@ static void explains_unanswered(void **state)
 	assert_sentence(&r, "unanswered: the source sent its SYN 3 times in 3.00s and got no answer");
 	r.syn_retransmits = 255; /* not all are listed: no time */
 	assert_sentence(&r, "unanswered: the source sent its SYN at least 256 times and got no answer");
-	/* a handshake that stopped behind the SYN-ACK */
+	/* a handshake that stopped after the SYN-ACK */
 	add(&r, 1 * MS_NS, DESTINATION, S | A, 0, 1, 0);
 	r.missing = MISSING_SOURCE_ACK;
 	assert_sentence(&r, "unanswered: the destination's SYN-ACK got no answer");
@@ -784,7 +784,7 @@ static void generated_sentences_hold(void **state)
 }
 
 /* All verdicts with nothing seen beside them: no sentence may hold a number. */
-static void tells_no_number_unseen(void **state)
+static void has_no_number_unseen(void **state)
 {
 	unsigned i;
 
@@ -880,8 +880,8 @@ int main(void)
 		cmocka_unit_test(draws_sockets),
 		cmocka_unit_test(fits_all_widths),
 		cmocka_unit_test(generated_drawings_hold),
-		cmocka_unit_test(tells_unlisted_bytes),
-		cmocka_unit_test(tells_times_that_go_back),
+		cmocka_unit_test(shows_unlisted_bytes),
+		cmocka_unit_test(shows_times_that_go_back),
 		cmocka_unit_test(explains_graceful),
 		cmocka_unit_test(explains_graceful_in_part),
 		cmocka_unit_test(explains_late_reset),
@@ -892,11 +892,11 @@ int main(void)
 		cmocka_unit_test(explains_unfinished),
 		cmocka_unit_test(explains_open_and_unknown),
 		cmocka_unit_test(generated_sentences_hold),
-		cmocka_unit_test(tells_no_number_unseen),
+		cmocka_unit_test(has_no_number_unseen),
 		cmocka_unit_test(prints_durations),
 	};
 
-	setenv("TZ", "UTC0", 1); /* the wide page tells the local time of day */
+	setenv("TZ", "UTC0", 1); /* the wide page shows the local time of day */
 	tzset();
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

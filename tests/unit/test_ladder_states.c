@@ -93,7 +93,7 @@ static void walks_states_without_handshake(void **state)
 	(void)state;
 	begin(&r);
 	r.midstream = true;
-	/* a FIN with data: only the number behind both acknowledges it */
+	/* a FIN with data: only the number after both acknowledges it */
 	add(&r, 0, SOURCE, F | A, 1, 1, 10);
 	add(&r, 1 * MS_NS, DESTINATION, A, 1, 11, 0);
 	add(&r, 1 * MS_NS, DESTINATION, A, 1, 12, 0);
@@ -169,7 +169,7 @@ static void copies_and_stragglers_change_nothing(void **state)
 }
 
 /* The ISN of the source wraps soon: its FIN's number is on the other side of 0. */
-static void fin_behind_the_wrap(void **state)
+static void fin_beyond_the_wrap(void **state)
 {
 	struct record r;
 
@@ -184,7 +184,9 @@ static void fin_behind_the_wrap(void **state)
 	assert_states(&r, "SYN-SENT/ /SYN-RECEIVED ESTABLISHED/ESTABLISHED FIN-WAIT-1/ FIN-WAIT-2/CLOSE-WAIT");
 }
 
-/* Without evidence of one, every RST counts if the verdict names who sent it; with evidence, none before that one does. */
+/*
+ * Without evidence of one, every RST counts if the verdict names who sent it; with evidence, none before that one does.
+ */
 static void acts_on_resets_of_the_verdict(void **state)
 {
 	struct record r;
@@ -214,7 +216,7 @@ int main(void)
 		cmocka_unit_test(walks_states_of_crossed_syns),
 		cmocka_unit_test(walks_states_of_resets),
 		cmocka_unit_test(copies_and_stragglers_change_nothing),
-		cmocka_unit_test(fin_behind_the_wrap),
+		cmocka_unit_test(fin_beyond_the_wrap),
 		cmocka_unit_test(acts_on_resets_of_the_verdict),
 	};
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * One rule for every duration printed for people: the value is rounded before the unit is chosen, so that it never reads
- * "1000us" for "1.00ms".
+ * One rule for every duration printed for people: the value is rounded before the unit is chosen, so that it never
+ * reads "1000us" for "1.00ms".
  */
 #include "user/format/duration.h"
 

@@ -10,7 +10,7 @@
 #include "user/record/record.h"
 
 struct format_style {
-	bool color;       /* only doubles what the text says */
+	bool color;       /* colour only repeats what the text says */
 	bool unicode;     /* the locale's character set is UTF-8 */
 	bool verbose;     /* text and ladder: the sentence that explains the verdict */
 	unsigned columns; /* ladder: width to fit, at least 60 */

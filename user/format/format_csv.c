@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * One record as one line of CSV (RFC 4180: a header, lines end in CR LF). The columns, their order and their values come
- * from the table in record_fields.h; here is how a value of each type is written.
+ * One record as one line of CSV (RFC 4180: a header, lines end in CR LF). The columns, their order and their values
+ * come from the table in record_fields.h; here is how a value of each type is written.
  *
  * A column is called as its JSON field, with the name of the innermost object in front: tcp_outcome, timing_fin_to_ack,
  * source_ip; where both ends have such an object, with the end's name, too. Empty means null.

@@ -2,8 +2,8 @@
 /*
  * The verdict as a sentence: what was seen, in the order in which it happened, with its numbers.
  *
- * A clause is written only from what the record holds, so no number is told that was not seen: where a time or a
- * segment is missing the clause does without, and the sentence stays whole. Clauses begin with their separator.
+ * A clause is made only of what the record holds, so it has no number that was not seen: where a time or a segment is
+ * missing, the clause does without it and is still a whole sentence. Clauses begin with their separator.
  */
 #include <inttypes.h>
 
@@ -32,7 +32,7 @@ static const struct record_segment *evidence(const struct record *r, enum eviden
 
 /* ---- small words ---- */
 
-/* " 106us later"; nothing where it was not seen. */
+/* " 106us later"; nothing where the time was not seen. */
 static void put_later(struct buffer *out, int64_t ns, const char *later)
 {
 	if (ns == 0)
@@ -44,7 +44,7 @@ static void put_later(struct buffer *out, int64_t ns, const char *later)
 	buffer_printf(out, " %s", later);
 }
 
-/* From one segment to a later one, TIMING_UNSEEN where their times contradict that. */
+/* ns from one segment to a later one; TIMING_UNSEEN where their time stamps are the other way round. */
 static int64_t between(const struct record_segment *from, const struct record_segment *to)
 {
 	return to->t >= from->t ? (int64_t)(to->t - from->t) : TIMING_UNSEEN;
@@ -79,7 +79,7 @@ static uint32_t segment_next(const struct record_segment *s)
 	return s->raw_seq + s->len + !!(s->flags & TCP_SYN) + !!(s->flags & TCP_FIN);
 }
 
-/* Is `number` where the listed segments of `from` before index i have ended? */
+/* Is `number` the next sequence number of `from` after its listed segments before index i? */
 static bool follows(const struct record *r, unsigned i, enum role from, uint32_t number)
 {
 	while (i--) {
@@ -91,7 +91,7 @@ static bool follows(const struct record *r, unsigned i, enum role from, uint32_t
 	return false;
 }
 
-/* The segment right before s, if the numbers show that nothing was left out between them; else NULL. */
+/* The segment before s, if the numbers show that none between the two was left out; else NULL. */
 static const struct record_segment *heard_last(const struct record *r, const struct record_segment *s)
 {
 	unsigned i = s - r->segments;
@@ -153,7 +153,7 @@ static void put_first_fin(struct buffer *out, const struct record *r)
 	put_seq(out, fin);
 }
 
-/* What the other side did about the first FIN, to the last ACK. */
+/* How the other side answered the first FIN, up to the last ACK. */
 static void put_second_half(struct buffer *out, const struct record *r)
 {
 	buffer_printf(out, "; %s ", the(other_role(r->closer)));
@@ -205,7 +205,7 @@ static void put_graceful(struct buffer *out, const struct record *r)
 
 /* ---- resets ---- */
 
-/* The last first copy of a segment with these control flags before s, or NULL. */
+/* The last segment before s with these control flags that is no copy and was not ignored; or NULL. */
 static const struct record_segment *last_before(const struct record *r, const struct record_segment *s, uint8_t flags)
 {
 	while (s-- > r->segments) {
@@ -216,8 +216,8 @@ static const struct record_segment *last_before(const struct record *r, const st
 }
 
 /* " came 3.00ms after the source's FIN": the step of the close or opening that the RST followed. */
-static bool put_came_behind(struct buffer *out, const struct record_segment *rst, const struct record_segment *step,
-			    const char *name)
+static bool put_came_after_step(struct buffer *out, const struct record_segment *rst, const struct record_segment *step,
+				const char *name)
 {
 	if (!step || step->t > rst->t)
 		return false;
@@ -310,7 +310,7 @@ static void put_reset(struct buffer *out, const struct record *r)
 	}
 	buffer_printf(out, "reset by %s%s: its RST", the(r->reset.by), phase_words(r->reset.phase));
 	put_seq(out, rst);
-	if (rst && (put_came_behind(out, rst, last_before(r, rst, TCP_FIN), "FIN") || put_came(out, r, rst)))
+	if (rst && (put_came_after_step(out, rst, last_before(r, rst, TCP_FIN), "FIN") || put_came(out, r, rst)))
 		buffer_text(out, " and");
 	buffer_printf(out, " %s", validity_words(r->reset.validity));
 	if (rst)
@@ -325,7 +325,7 @@ static void put_syn_copies(struct buffer *out, const struct record *r)
 	put_times(out, r->syn_retransmits);
 }
 
-/* The time counts from the copy of the SYN that was sent last: only that can have been answered. */
+/* Time counts from the last copy of the SYN, the only one that the RST can be an answer to. */
 static void put_refused(struct buffer *out, const struct record *r)
 {
 	const struct record_segment *rst = evidence(r, EVIDENCE_RESET), *syn = rst;
@@ -354,7 +354,7 @@ static void put_handshake_reset(struct buffer *out, const struct record *r)
 	clause = out->len;
 	buffer_text(out, ": its RST");
 	put_seq(out, rst);
-	if (!put_came_behind(out, rst, last_before(r, rst, TCP_SYN | TCP_ACK), "SYN-ACK"))
+	if (!put_came_after_step(out, rst, last_before(r, rst, TCP_SYN | TCP_ACK), "SYN-ACK"))
 		out->len = clause;
 }
 
@@ -378,7 +378,7 @@ static int64_t span_of(const struct record *r, enum role from, uint8_t flags, un
 	return last && listed == sent && last->count == 1 ? between(first, last) : TIMING_UNSEEN;
 }
 
-/* The SYN, or where that was answered and the handshake stopped then, the SYN-ACK. */
+/* What got no answer is the SYN or, where that was answered, the SYN-ACK. */
 static void put_unanswered(struct buffer *out, const struct record *r)
 {
 	bool answered = r->missing == MISSING_SOURCE_ACK;
@@ -477,7 +477,7 @@ static void put_unknown(struct buffer *out, const struct record *r)
 		[EVIDENCE_PEER_FIN_ACK] = "the second FIN's ACK",
 		[EVIDENCE_RESET] = "an RST",
 	};
-	unsigned seen = 0, told = 0;
+	unsigned seen = 0, named = 0;
 	int step;
 
 	for (step = 0; step < EVIDENCES; step++)
@@ -486,9 +486,9 @@ static void put_unknown(struct buffer *out, const struct record *r)
 	for (step = 0; step < EVIDENCES; step++) {
 		if (!evidence(r, step))
 			continue;
-		buffer_text(out, !told ? "; only " : told + 1 < seen ? ", " : " and ");
+		buffer_text(out, !named ? "; only " : named + 1 < seen ? ", " : " and ");
 		buffer_text(out, steps[step]);
-		told++;
+		named++;
 	}
 	if (seen)
 		buffer_text(out, seen == 1 ? " was" : " were");
@@ -618,7 +618,7 @@ static void put_time_wait(struct buffer *out, const struct record *r)
 		buffer_printf(out, "; %s holds TIME_WAIT", the(r->time_wait));
 }
 
-/* With --all-segments. */
+/* What --all-segments counted. */
 static void put_traffic(struct buffer *out, const struct record *r)
 {
 	int side;

@@ -2,8 +2,8 @@
 /*
  * One record as one line of JSON, shaped after the Elastic Common Schema. The order of the fields is fixed.
  *
- * What was not seen is null; members that say something special ("copy", "ttl_differs", ...) are there only when they
- * do. Text that can hold anything is escaped, the contract's own words need no escape.
+ * What was not seen is null; members for rare cases ("copy", "ttl_differs", ...) are there only if true. Text from
+ * outside is escaped; the contract's own words need no escape. tcpfin-trace-record(5) describes every member.
  */
 #include "user/format/format.h"
 
@@ -16,7 +16,7 @@
 /* Appends a string constant. */
 #define LITERAL(out, text) buffer_bytes(out, "" text "", sizeof(text) - 1)
 
-/* One of the contract's words. */
+/* One of the contract's words, or null. */
 static void json_word(struct buffer *out, const char *word)
 {
 	size_t len;
@@ -34,7 +34,7 @@ static void json_word(struct buffer *out, const char *word)
 	out->len += len + 2;
 }
 
-/* A number that is not negative, but for "unseen". */
+/* A number; null for NUMBER_UNSEEN and TIMING_UNSEEN. */
 static void json_number(struct buffer *out, int64_t n)
 {
 	if (n < 0)
@@ -51,7 +51,7 @@ static void json_bool(struct buffer *out, bool b)
 		LITERAL(out, "false");
 }
 
-/* What stands at `from` in the buffer, once more. */
+/* Appends a copy of what stands at `from` in the buffer. */
 static void json_again(struct buffer *out, size_t from, size_t len)
 {
 	char *p = buffer_room(out, len);
@@ -276,7 +276,7 @@ static void json_counts(struct buffer *out, const struct record *r)
 	json_bool(out, r->midstream);
 }
 
-/* How far the verdict can be trusted. */
+/* What the verdict rests on, and how far it can be trusted. */
 static void json_evidence(struct buffer *out, const struct record *r)
 {
 	LITERAL(out, ",\"evidence\":{\"fin\":");
@@ -334,7 +334,7 @@ static void json_traffic_end(struct buffer *out, const struct record_traffic *t)
 	buffer_char(out, '}');
 }
 
-/* --all-segments. */
+/* What --all-segments counted. */
 static void json_traffic(struct buffer *out, const struct record *r)
 {
 	if (!r->counted)
@@ -348,7 +348,7 @@ static void json_traffic(struct buffer *out, const struct record *r)
 	buffer_char(out, '}');
 }
 
-/* Where a RST came, what tells one box from another: does it have what its alleged sender's segments have? */
+/* In records with an RST: what another box in the path would have set otherwise than the alleged sender of the RST. */
 static void json_ip_header(struct buffer *out, const struct record *r, const struct record_segment *s)
 {
 	if (r->reset.by == NOBODY)

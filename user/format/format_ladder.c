@@ -81,7 +81,7 @@ enum {
 	LONGEST_NAME = 15, /* of an interface (IFNAMSIZ), of a process (TASK_COMM_LEN) */
 	LONGEST_REASON = 40,
 	LABEL_AT = 3,  /* columns from the lifeline to the text on an arrow */
-	ARROW_END = 2, /* a space and the arrow's head behind the longest text */
+	ARROW_END = 2, /* columns for a space and the arrow's head after the longest text */
 };
 
 struct ladder {
@@ -132,8 +132,8 @@ static void put_color(const struct ladder *l, const char *color)
 }
 
 /*
- * Prints the parts of text, which '\n' separates, with as many on a line as fit; further lines are indented. A part longer
- * than a line, such as a name full of escapes, is cut anywhere: it is ASCII.
+ * Prints the parts of text, which '\n' separates, with as many on a line as fit; further lines are indented. A part
+ * longer than a line, such as a name full of escapes, is cut anywhere: it is ASCII.
  */
 static void put_paragraph(const struct ladder *l, const struct buffer *text, const char *color)
 {
@@ -547,9 +547,9 @@ static unsigned opening_count(const struct record *r)
 }
 
 /*
- * Payload of a side that was sent between the opening and the close. Every segment of the close is listed, so its first one
- * says by its number what came before; a side that is silent in the close sent all its bytes before. Not the same as
- * record_unlisted_bytes: what was lost from the log, or is folded and holds a byte twice, changes nothing here.
+ * Payload of a side that was sent between the opening and the close. Every segment of the close is listed, so its first
+ * one says by its number what came before; a side that is silent in the close sent all its bytes before. Not the same
+ * as record_unlisted_bytes: what was lost from the log, or is folded and holds a byte twice, changes nothing here.
  */
 static int64_t bytes_before_close(const struct record *r, enum role from, unsigned opening)
 {

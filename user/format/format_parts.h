@@ -23,19 +23,21 @@ void format_address(struct buffer *out, int family, const uint8_t *ip);
 void format_endpoint(struct buffer *out, int family, const uint8_t *ip, uint16_t port);
 
 /*
- * The FLAGS column: the segments in order. ">" is from the source, "<" from the destination, then come tcpdump's letters
- * of the flags, then
+ * The FLAGS column: the segments in order. ">" is from the source, "<" from the destination, then come tcpdump's
+ * letters of the flags, then
  *	*N	N plain data segments or ACKs, or N equal copies
  *	~	a retransmission
  *	!	a segment that its receiver would not act on
- * "..." stands once, between the handshake and the close, for payload that no listed segment carries, or for a handshake
- * that was not seen; "(N lost)" at the end for segments that found no place in the log.
+ * "..." stands once, between the handshake and the close, for payload that no listed segment carries, or for a
+ * handshake that was not seen; "(N lost)" at the end for segments that found no place in the log.
  */
 void format_flags(struct buffer *out, const struct record *r);
 
 /* One of the contract's words with `instead` for each of its underscores. */
 void format_words(struct buffer *out, const char *word, char instead);
-/* What follows the name of the process that a record names at an end (socket_process): "[1234] close", "[77]+2 held". */
+/*
+ * What follows the name of the process that a record names at an end (socket_process): "[1234] close", "[77]+2 held".
+ */
 void format_deed(struct buffer *out, const struct record_socket *s);
 
 #endif

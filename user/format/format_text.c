@@ -2,8 +2,9 @@
 /*
  * One connection a line, in columns; what was not seen is "-".
  *
- * TIME is the local time of day of the last step. FLAGS is what format_flags prints. After it come, for each end on this
- * host, the process that closed or held it (">nginx[1234] close", "<redis[77]+2 held"), and the kernel's reason for a reset.
+ * TIME is the local time of day of the last step. FLAGS is what format_flags prints. After it come, for each end on
+ * this host, the process that closed or held it (">nginx[1234] close", "<redis[77]+2 held"), and the kernel's reason
+ * for a reset.
  */
 #include "user/format/format.h"
 
@@ -79,7 +80,7 @@ static const char *text_color(enum outcome outcome)
 	}
 }
 
-/* Returns how many bytes it appended that take no place on the screen. */
+/* Returns how many of the bytes appended take no column on the screen. */
 static size_t text_colored_outcome(struct buffer *out, const struct record *r)
 {
 	static const char end[] = "\033[0m";

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The states of RFC 9293 section 3.3.2, inferred from segments. A side is taken to have a segment only once it answers it:
- * what is lost behind the place of capture looks as if it had arrived.
+ * The states of RFC 9293 section 3.3.2, inferred from segments. A side is taken to have a segment only once it answers
+ * it: segments that are lost after they were captured look like all others.
  */
 #include "user/format/ladder_states.h"
 
@@ -60,7 +60,10 @@ static void step_close(struct ladder_side *me, struct ladder_side *peer, const s
 	/* Nothing can be acknowledged beyond a FIN, so only its very end is its acknowledgment. */
 	if ((s->flags & TCP_ACK) && peer->fin && s->raw_ack == peer->fin_end) {
 		me->heard = true;
-		/* This segment follows its sender's own FIN: a side that takes the acknowledgment from it has that FIN, too. */
+		/*
+		 * This segment follows its sender's own FIN: a side that takes the acknowledgment from it has that FIN,
+		 * too.
+		 */
 		if (!peer->fin_acked && me->fin && s->raw_seq == me->fin_end)
 			peer->heard = true;
 		peer->fin_acked = true;

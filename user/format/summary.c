@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Counts and percentiles of all records, in constant memory.
+ * Counts and percentiles over all records, in constant memory.
  */
 #include "user/format/summary.h"
 
@@ -78,7 +78,7 @@ void summary_add(struct summary *s, const struct record *r)
 	}
 }
 
-/* "word count" behind what is there already; nothing for a count of 0. */
+/* Appends the separator and "word count", and makes the separator a comma; nothing for a count of 0. */
 static void summary_part(struct buffer *out, const char **separator, const char *word, uint64_t count)
 {
 	if (!count)

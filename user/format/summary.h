@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What is said at the end: how many connections closed how, and how long the steps took. An accumulator of fixed size
+ * The summary at the end: how many connections closed how, and how long the steps took. An accumulator of fixed size
  * that knows of no file and no clock; all zeroes is an empty one.
  */
 #ifndef TCPFIN_SUMMARY_H
@@ -33,7 +33,10 @@ struct summary {
 };
 
 void histogram_add(struct histogram *h, uint64_t value);
-/* By the nearest-rank rule, within 1/32, never outside of the values. percent: 1 to 100. 0 without values. */
+/*
+ * By the nearest-rank rule, within 1/32 of it, and never outside of the values added. percent: 1 to 100. 0 without
+ * values.
+ */
 uint64_t histogram_percentile(const struct histogram *h, unsigned percent);
 
 void summary_add(struct summary *s, const struct record *r);

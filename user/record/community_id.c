@@ -23,8 +23,8 @@ static uint8_t *append_be16(uint8_t *p, uint16_t port)
 }
 
 /*
- * SHA-1 of the first `len` bytes, at most 55, of a block that is zero behind them: with its end (RFC 3174 section 4) it is the
- * only block, and twice as fast as piece by piece.
+ * SHA-1 of the first `len` bytes of a block, at most 55; the rest of the block is zero. With the padding (RFC 3174
+ * section 4) this is the only block, and twice as fast as adding piece by piece.
  */
 static void digest_of_block(uint8_t digest[SHA1_DIGEST_LENGTH], uint8_t block[SHA1_BLOCK_LENGTH], size_t len)
 {
@@ -40,7 +40,7 @@ static void digest_of_block(uint8_t digest[SHA1_DIGEST_LENGTH], uint8_t block[SH
 	}
 }
 
-/* RFC 4648 section 4, of a SHA-1 digest: 20 bytes are 26 2/3 digits, so one '=' ends it. */
+/* Base64 (RFC 4648 section 4) of a SHA-1 digest: 20 bytes are 26 2/3 digits, so one '=' ends it. */
 static void digest_base64(char *text, const uint8_t digest[SHA1_DIGEST_LENGTH])
 {
 	static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";

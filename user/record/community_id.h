@@ -10,7 +10,7 @@
 
 #define COMMUNITY_ID_SIZE sizeof("1:LQU9qZlK+B5F3KDmev6m5PMibrg=")
 
-/* Of the TCP connection between two ends; family 4 or 6. id: NUL-terminated. */
+/* The Community ID of the TCP connection between two ends. family: 4 or 6; id: is NUL-terminated. */
 void community_id(char id[COMMUNITY_ID_SIZE], int family, const struct record_end end[2]);
 
 #endif

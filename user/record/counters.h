@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What enum counter's members are called wherever users meet them.
+ * The names of the counters wherever users meet them: in the summary, in --stats, in the documents.
  */
 #ifndef TCPFIN_COUNTERS_H
 #define TCPFIN_COUNTERS_H
@@ -9,9 +9,9 @@
 
 #include "bpf/core/flow_event.h"
 
-extern const char *const counter_names[COUNTERS];
+extern const char *const counter_names[COUNTERS]; /* by enum counter; none is NULL */
 
-/* What should have been recorded and was not. */
+/* How many connections should have been reported and were not: the sum of the counters of losses. */
 uint64_t counters_lost(const uint64_t counters[COUNTERS]);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The record of one connection, as it is reported: verdict.c makes it from a flow, filters and formats read it.
- * Nothing below here knows of packets, maps or files.
+ * The record of one connection, as it is reported: verdict.c makes it from a flow, filters and formats read it. What
+ * reads a record needs to know nothing of packets, maps or files.
  */
 #ifndef TCPFIN_RECORD_H
 #define TCPFIN_RECORD_H
@@ -74,7 +74,7 @@ enum timing {
 	TIMINGS
 };
 
-/* Steps of the close and the segments they were read from. */
+/* The steps of the close. For each, the record says from which segment it was read. */
 enum evidence_step {
 	EVIDENCE_FIN,
 	EVIDENCE_FIN_ACK,
@@ -103,7 +103,10 @@ enum how { HOW_UNKNOWN, HOW_CLOSE, HOW_SHUTDOWN, HOW_EXIT, HOW_ABORT, HOW_KERNEL
 #define RECORD_STEPS 5
 #define RECORD_NAME 64 /* bytes of a process's name, its NUL included */
 
-/* The process that a record names at an end of this host: who closed the socket or, if nobody is known to have, who held it. */
+/*
+ * The process that a record names at an end of this host: who closed the socket or, if nobody is known to have, who
+ * held it.
+ */
 struct record_process {
 	uint32_t pid, uid;
 	unsigned holders;       /* 0: it closed the socket; else how many processes held it when the watch began */
@@ -156,16 +159,16 @@ struct record_segment {
 	uint32_t raw_seq, raw_ack;
 	uint32_t seq, ack; /* relative as Wireshark shows them */
 	uint32_t len, count;
-	uint16_t win; /* as in the header */
+	uint16_t win; /* as in the header: not scaled */
 	uint8_t ttl;
 	uint16_t ip_id;
 };
 
-/* With --all-segments: what a side sent. */
+/* What a side sent, counted with --all-segments. */
 struct record_traffic {
 	uint64_t packets;
 	uint64_t bytes;       /* payload, retransmissions included */
-	uint64_t retransmits; /* segments with payload that had been sent before, or was overtaken */
+	uint64_t retransmits; /* segments with payload that had been sent before, or that came after later payload */
 	uint64_t retransmitted_bytes;
 	int64_t last_data; /* ns since the connection's first segment, NUMBER_UNSEEN without payload */
 	struct {
@@ -173,7 +176,7 @@ struct record_traffic {
 		uint8_t flags;
 	} run[TRAFFIC_RUNS]; /* segments with the same flags, in order */
 	unsigned run_count;
-	uint32_t runs_lost; /* segments behind the last run */
+	uint32_t runs_lost; /* segments after the last run */
 };
 
 struct record {
@@ -224,26 +227,29 @@ struct record {
 enum tcp_state kernel_state(unsigned number);
 
 /*
- * Payload of a side (SOURCE or DESTINATION) that no listed segment carries: it was sent between handshake and close, or in
- * a segment that found no place in the log. 0 where its bytes are not known.
+ * Payload of a side (SOURCE or DESTINATION) that no listed segment carries: it was sent between handshake and close, or
+ * in a segment that found no place in the log. 0 where its bytes are not known.
  */
 uint64_t record_unlisted_bytes(const struct record *r, enum role role);
 
 /*
- * Names as the contract has them ("four_way", "TIME-WAIT", "source" ...). Never NULL, but for values that print as
- * null: PATTERN_NONE, MISSING_NOTHING, PHASE_NONE, NOBODY, STATE_UNKNOWN.
+ * Names as the contract has them ("four_way", "TIME-WAIT", "source" ...). NULL only for values that print as null:
+ * PATTERN_NONE, MISSING_NOTHING, PHASE_NONE, NOBODY, STATE_UNKNOWN.
  */
 const char *outcome_name(enum outcome outcome);
 const char *pattern_name(enum pattern pattern);
 const char *role_name(enum role role);
 const char *state_name(enum tcp_state state);
 const char *missing_name(enum missing missing);
-/* NULL for HOW_UNKNOWN. */
+/* "close", "shutdown", "exit", "abort" or "kernel"; NULL for HOW_UNKNOWN. */
 const char *how_name(enum how how);
 const char *phase_name(enum phase phase);
 const char *validity_name(enum reset_validity validity);
 const char *timing_name(enum timing timing);
-/* "fastclose" or "reset"; NULL for other MPTCP subtypes. */
+/*
+ * What the MPTCP option of an RST says (RFC 8684 sections 3.5 and 3.6): "fastclose" or "reset"; NULL for other
+ * subtypes.
+ */
 const char *mptcp_name(uint8_t subtype);
 
 /* tcpdump's letters for TCP flags: "S", "S.", "F.", "P.", ".", "R" ...; "none" without any. buf: at least 10 bytes. */

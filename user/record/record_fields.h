@@ -91,263 +91,258 @@ static inline const char *record_closer_name(const struct record *r)
 #define TRAFFIC_NUMBER(r, role, member) number_if((r)->counted, (r)->traffic[role].member)
 
 /* The fields of one end's socket. end: "source" or "destination"; s: its struct record_socket. */
-#define RECORD_SOCKET_FIELDS(FIELD, MEMBER, end, s)                                                                    \
-	MEMBER(end ".process", OBJECT, OPTIONAL,                                                                       \
-	       "Who closed this end, if it is on this host. Left out while nobody has closed it, and for ends "        \
-	       "elsewhere. "                                                                                           \
-	       "The members but netns and how are null where the kernel closed.")                                      \
-	FIELD(end ".process.pid", end "_process_pid", NUMBER, OPTIONAL_NULLABLE, CLOSER_NUMBER(s, process.pid),        \
-	      "Process number, in the PID namespace in which tcpfin-trace was started.")                               \
-	FIELD(end ".process.name", end "_process_name", TEXT, OPTIONAL_NULLABLE,                                       \
-	      socket_closer(s) ? (s)->process.name : NULL,                                                             \
-	      "Name of the process as the kernel has it, at most 15 bytes.")                                           \
-	FIELD(end ".process.uid", end "_process_uid", NUMBER, OPTIONAL_NULLABLE, CLOSER_NUMBER(s, process.uid),        \
-	      "User of the process.")                                                                                  \
-	FIELD(end ".process.cgroup", end "_process_cgroup", NUMBER, OPTIONAL_NULLABLE, CLOSER_NUMBER(s, cgroup),       \
-	      "Cgroup of the process, version 2: the inode number of its directory below /sys/fs/cgroup.")             \
-	FIELD(end ".process.netns", end "_process_netns", NUMBER, OPTIONAL,                                            \
-	      number_if((s)->how != HOW_UNKNOWN, (s)->netns),                                                          \
-	      "Network namespace of the socket: the inode number that /proc/PID/ns/net shows.")                        \
-	FIELD(end ".process.how", end "_process_how", WORD, OPTIONAL, how_name((s)->how),                              \
-	      "How it closed: close; shutdown (others still hold the socket, or the process itself does); exit (the "  \
-	      "process "                                                                                               \
-	      "ended, also by a signal); abort (SO_LINGER with no time, or ss -K); kernel (a reset from the other "    \
-	      "end or a "                                                                                              \
-	      "timeout, no process; also for sockets that the kernel itself holds, such as subflows of MPTCP).")       \
-	MEMBER(end ".holder", OBJECT, OPTIONAL,                                                                        \
-	       "Who held the socket of this end when the watch began. Only for connections older than the watch, at "  \
-	       "ends on "                                                                                              \
-	       "this host that no process is known to have closed. Holding is not closing.")                           \
-	FIELD(end ".holder.pid", end "_holder_pid", NUMBER, OPTIONAL, HOLDER_NUMBER(s, pid),                           \
-	      "Number of one of the processes that held it.")                                                          \
-	FIELD(end ".holder.name", end "_holder_name", TEXT, OPTIONAL, socket_holder(s) ? (s)->process.name : NULL,     \
-	      "Name of that process.")                                                                                 \
-	FIELD(end ".holder.uid", end "_holder_uid", NUMBER, OPTIONAL, HOLDER_NUMBER(s, uid), "User of that process.")  \
-	FIELD(end ".holder.holders", end "_holder_holders", COUNT, OPTIONAL, HOLDER_NUMBER(s, holders),                \
-	      "How many processes held it.")                                                                           \
-	MEMBER(end ".socket", OBJECT, OPTIONAL,                                                                        \
-	       "What the socket of this end says, if it is on this host and its changes of state were seen.")          \
-	FIELD(end ".socket.unread_bytes", end "_socket_unread_bytes", BYTES, OPTIONAL_NULLABLE,                        \
-	      SOCKET_NUMBER(s, unread_bytes),                                                                          \
-	      "What had come and the application had not read at the close. Closing with unread bytes sends an RST.")  \
-	FIELD(end ".socket.unsent_bytes", end "_socket_unsent_bytes", BYTES, OPTIONAL_NULLABLE,                        \
-	      SOCKET_NUMBER(s, unsent_bytes),                                                                          \
-	      "What the application had written and the kernel had not sent once at the close.")                       \
-	FIELD(end ".socket.close_to_fin", end "_socket_close_to_fin", DURATION, OPTIONAL_NULLABLE,                     \
-	      SOCKET_NUMBER(s, close_to_fin), "From the call that closed to its FIN at this interface.")               \
-	FIELD(end ".socket.peer_fin_to_close", end "_socket_peer_fin_to_close", DURATION, OPTIONAL_NULLABLE,           \
-	      SOCKET_NUMBER(s, peer_fin_to_close),                                                                     \
-	      "From the other end's FIN at this interface to the call that closed: the application's share of half "   \
-	      "closed.")                                                                                               \
-	FIELD(end ".socket.srtt", end "_socket_srtt", DURATION, OPTIONAL_NULLABLE, SOCKET_NUMBER(s, srtt),             \
-	      "The socket's smoothed round trip time.")                                                                \
-	FIELD(end ".socket.retransmits", end "_socket_retransmits", COUNT, OPTIONAL, SOCKET_NUMBER(s, retransmits),    \
-	      "The socket's retransmissions over the whole connection.")                                               \
-	FIELD(end ".socket.reset_received", end "_socket_reset_received", DURATION, OPTIONAL_NULLABLE,                 \
-	      SOCKET_NUMBER(s, reset_received),                                                                        \
-	      "When the socket acted on an RST, from the connection's first segment on.")                              \
-	MEMBER(end ".socket.states[].t", SIGNED, OPTIONAL,                                                             \
-	       "When the socket entered the state, in ns from the connection's first segment on. Negative for a call " \
-	       "before it.")                                                                                           \
-	MEMBER(end ".socket.states[].state", WORD, OPTIONAL,                                                           \
-	       "The RFC 9293 state that the socket entered, from the close on. A socket that leaves a TIME-WAIT "      \
-	       "behind enters "                                                                                        \
-	       "CLOSED itself.")
+#define RECORD_SOCKET_FIELDS(FIELD, MEMBER, end, s)                                                                   \
+	MEMBER(end ".process", OBJECT, OPTIONAL,                                                                      \
+	       "Who closed this end, if it is on this host. Left out while nobody has closed it, and for ends "       \
+	       "elsewhere. The members but netns and how are null where the kernel closed.")                          \
+	FIELD(end ".process.pid", end "_process_pid", NUMBER, OPTIONAL_NULLABLE, CLOSER_NUMBER(s, process.pid),       \
+	      "Process number, in the PID namespace in which tcpfin-trace was started.")                              \
+	FIELD(end ".process.name", end "_process_name", TEXT, OPTIONAL_NULLABLE,                                      \
+	      socket_closer(s) ? (s)->process.name : NULL,                                                            \
+	      "Name of the process as the kernel has it, at most 15 bytes.")                                          \
+	FIELD(end ".process.uid", end "_process_uid", NUMBER, OPTIONAL_NULLABLE, CLOSER_NUMBER(s, process.uid),       \
+	      "User of the process.")                                                                                 \
+	FIELD(end ".process.cgroup", end "_process_cgroup", NUMBER, OPTIONAL_NULLABLE, CLOSER_NUMBER(s, cgroup),      \
+	      "Cgroup of the process, version 2: the inode number of its directory below /sys/fs/cgroup.")            \
+	FIELD(end ".process.netns", end "_process_netns", NUMBER, OPTIONAL,                                           \
+	      number_if((s)->how != HOW_UNKNOWN, (s)->netns),                                                         \
+	      "Network namespace of the socket: the inode number that /proc/PID/ns/net shows.")                       \
+	FIELD(end ".process.how", end "_process_how", WORD, OPTIONAL, how_name((s)->how),                             \
+	      "How it closed: close; shutdown (others still hold the socket, or the process itself does); exit "      \
+	      "(the process ended, also by a signal); abort (SO_LINGER with no time, or ss -K); kernel (a reset "     \
+	      "from the other end or a timeout, no process; also for sockets that the kernel itself holds, such "     \
+	      "as subflows of MPTCP).")                                                                               \
+	MEMBER(end ".holder", OBJECT, OPTIONAL,                                                                       \
+	       "Who held the socket of this end when the watch began. Only for connections older than the watch, "    \
+	       "at ends on this host that no process is known to have closed. Holding is not closing.")               \
+	FIELD(end ".holder.pid", end "_holder_pid", NUMBER, OPTIONAL, HOLDER_NUMBER(s, pid),                          \
+	      "Number of one of the processes that held it.")                                                         \
+	FIELD(end ".holder.name", end "_holder_name", TEXT, OPTIONAL, socket_holder(s) ? (s)->process.name : NULL,    \
+	      "Name of that process.")                                                                                \
+	FIELD(end ".holder.uid", end "_holder_uid", NUMBER, OPTIONAL, HOLDER_NUMBER(s, uid), "User of that process.") \
+	FIELD(end ".holder.holders", end "_holder_holders", COUNT, OPTIONAL, HOLDER_NUMBER(s, holders),               \
+	      "How many processes held it.")                                                                          \
+	MEMBER(end ".socket", OBJECT, OPTIONAL,                                                                       \
+	       "What the socket of this end says, if it is on this host and its changes of state were seen.")         \
+	FIELD(end ".socket.unread_bytes", end "_socket_unread_bytes", BYTES, OPTIONAL_NULLABLE,                       \
+	      SOCKET_NUMBER(s, unread_bytes),                                                                         \
+	      "What had come and the application had not read at the close. Closing with unread bytes sends an "      \
+	      "RST.")                                                                                                 \
+	FIELD(end ".socket.unsent_bytes", end "_socket_unsent_bytes", BYTES, OPTIONAL_NULLABLE,                       \
+	      SOCKET_NUMBER(s, unsent_bytes),                                                                         \
+	      "What the application had written and the kernel had not sent once at the close.")                      \
+	FIELD(end ".socket.close_to_fin", end "_socket_close_to_fin", DURATION, OPTIONAL_NULLABLE,                    \
+	      SOCKET_NUMBER(s, close_to_fin), "From the call that closed to its FIN at this interface.")              \
+	FIELD(end ".socket.peer_fin_to_close", end "_socket_peer_fin_to_close", DURATION, OPTIONAL_NULLABLE,          \
+	      SOCKET_NUMBER(s, peer_fin_to_close),                                                                    \
+	      "From the other end's FIN at this interface to the call that closed: the application's share of "       \
+	      "half closed.")                                                                                         \
+	FIELD(end ".socket.srtt", end "_socket_srtt", DURATION, OPTIONAL_NULLABLE, SOCKET_NUMBER(s, srtt),            \
+	      "The socket's smoothed round trip time.")                                                               \
+	FIELD(end ".socket.retransmits", end "_socket_retransmits", COUNT, OPTIONAL, SOCKET_NUMBER(s, retransmits),   \
+	      "The socket's retransmissions over the whole connection.")                                              \
+	FIELD(end ".socket.reset_received", end "_socket_reset_received", DURATION, OPTIONAL_NULLABLE,                \
+	      SOCKET_NUMBER(s, reset_received),                                                                       \
+	      "When the socket acted on an RST, from the connection's first segment on.")                             \
+	MEMBER(end ".socket.states[].t", SIGNED, OPTIONAL,                                                            \
+	       "When the socket entered the state, in ns from the connection's first segment on. Negative for a "     \
+	       "call before it.")                                                                                     \
+	MEMBER(end ".socket.states[].state", WORD, OPTIONAL,                                                          \
+	       "The RFC 9293 state that the socket entered, from the close on. A socket that leaves a TIME-WAIT "     \
+	       "behind enters CLOSED itself.")
 
 /* What --all-segments counts of one side. */
-#define RECORD_TRAFFIC_MEMBERS(MEMBER, side)                                                                           \
-	MEMBER("tcp.traffic." side, OBJECT, OPTIONAL,                                                                  \
-	       "With --all-segments, of connections whose handshake was seen: what was counted of every segment that " \
-	       "the side sent.")                                                                                       \
-	MEMBER("tcp.traffic." side ".retransmitted_bytes", BYTES, OPTIONAL, "Payload in those retransmissions.")       \
-	MEMBER("tcp.traffic." side ".last_data", DURATION, OPTIONAL_NULLABLE,                                          \
-	       "When the side last sent payload, from the connection's first segment on.")                             \
-	MEMBER("tcp.traffic." side ".flags[]", RUNS, OPTIONAL,                                                         \
-	       "The flags of the segments in order: an array of flags in tcpdump's letters and how many segments in "  \
-	       "a row had them.")                                                                                      \
+#define RECORD_TRAFFIC_MEMBERS(MEMBER, side)                                                                       \
+	MEMBER("tcp.traffic." side, OBJECT, OPTIONAL,                                                              \
+	       "With --all-segments, of connections whose handshake was seen: what was counted of every segment "  \
+	       "that the side sent.")                                                                              \
+	MEMBER("tcp.traffic." side ".retransmitted_bytes", BYTES, OPTIONAL, "Payload in those retransmissions.")   \
+	MEMBER("tcp.traffic." side ".last_data", DURATION, OPTIONAL_NULLABLE,                                      \
+	       "When the side last sent payload, from the connection's first segment on.")                         \
+	MEMBER("tcp.traffic." side ".flags[]", RUNS, OPTIONAL,                                                     \
+	       "The flags of the segments in order: an array of flags in tcpdump's letters and how many segments " \
+	       "in a row had them.")                                                                               \
 	MEMBER("tcp.traffic." side ".flags_lost", COUNT, OPTIONAL, "Segments after the last entry of flags.")
 
 /*
  * FIELD(path, column, type, presence, value, meaning): a field with a column; value: an expression of the record `r`.
  * MEMBER(path, type, presence, meaning): a field that only JSON has.
  */
-#define RECORD_FIELDS(FIELD, MEMBER)                                                                                   \
-	FIELD("@timestamp", "timestamp", TIME, ALWAYS, r->finish, "When the last step of the verdict was seen.")       \
-	MEMBER("event.dataset", WORD, ALWAYS, "The kind of object: tcpfin.close.")                                     \
-	FIELD("event.start", "event_start", TIME, ALWAYS, r->start, "When the first segment was seen.")                \
-	FIELD("event.end", "event_end", TIME, ALWAYS, r->finish, "The same as @timestamp.")                            \
-	FIELD("event.duration", "event_duration", DURATION, ALWAYS, number_known(record_duration(r)),                  \
-	      "From event.start to event.end. 0 where the packets of a capture are not in order of time.")             \
-	FIELD("observer.interface", "observer_interface", TEXT, OPTIONAL, r->interface,                                \
-	      "The interface. Left out for capture files.")                                                            \
-	MEMBER("network.transport", WORD, ALWAYS, "Always tcp.")                                                       \
-	FIELD("network.type", "network_type", WORD, ALWAYS, r->family == 4 ? "ipv4" : "ipv6", "ipv4 or ipv6.")         \
-	FIELD("network.vlan[]", "network_vlan_outer", NUMBER, OPTIONAL, number_seen(r->vlan[0]),                       \
-	      "Identifier of the outer or only VLAN tag.")                                                             \
-	FIELD("network.vlan[]", "network_vlan_inner", NUMBER, OPTIONAL, number_seen(r->vlan[1]),                       \
-	      "Identifier of the inner VLAN tag.")                                                                     \
-	FIELD("network.community_id", "network_community_id", ID, ALWAYS, r,                                           \
-	      "Community ID, version 1, seed 0: joins records with those of Zeek, Suricata and others.")               \
-	FIELD("source.ip", "source_ip", ADDRESS, ALWAYS, r->end[SOURCE].ip, "Address of this end.")                    \
-	FIELD("source.port", "source_port", NUMBER, ALWAYS, number_known(r->end[SOURCE].port), "Port of this end.")    \
-	FIELD("source.bytes", "source_bytes", BYTES, NULLABLE, number_seen(r->end[SOURCE].bytes),                      \
-	      "Payload that this end sent, by sequence numbers, modulo 4 GiB.")                                        \
-	FIELD("destination.ip", "destination_ip", ADDRESS, ALWAYS, r->end[DESTINATION].ip, "Address of this end.")     \
-	FIELD("destination.port", "destination_port", NUMBER, ALWAYS, number_known(r->end[DESTINATION].port),          \
-	      "Port of this end.")                                                                                     \
-	FIELD("destination.bytes", "destination_bytes", BYTES, NULLABLE, number_seen(r->end[DESTINATION].bytes),       \
-	      "Payload that this end sent, by sequence numbers, modulo 4 GiB.")                                        \
-	FIELD("tcp.outcome", "tcp_outcome", WORD, ALWAYS, outcome_name(r->outcome),                                    \
-	      "How the connection ended: graceful, reset, refused, handshake_reset, unanswered, unfinished, open or "  \
-	      "unknown.")                                                                                              \
-	FIELD("tcp.pattern", "tcp_pattern", WORD, NULLABLE, pattern_name(r->pattern),                                  \
-	      "Of a graceful close: four_way (FIN, ACK, FIN, ACK), three_way (the answer to the FIN is a FIN) or "     \
-	      "simultaneous "                                                                                          \
-	      "(neither FIN acknowledges the other). Else null.")                                                      \
-	FIELD("tcp.closer", "tcp_closer", WORD, ALWAYS, record_closer_name(r),                                         \
-	      "Who closed first: source, destination, both or unknown. The sender of the first FIN, by sequence "      \
-	      "numbers; "                                                                                              \
-	      "without a FIN, the sender of the RST.")                                                                 \
-	FIELD("tcp.time_wait", "tcp_time_wait", WORD, NULLABLE, role_name(r->time_wait),                               \
-	      "Who is left holding TIME-WAIT: source, destination or both. Null where nobody is, or it is not known.") \
-	FIELD("tcp.state.source", "state_source", WORD, NULLABLE, state_name(r->end[SOURCE].state),                    \
-	      "The RFC 9293 state in which the side is left, as far as the wire shows it.")                            \
-	FIELD("tcp.state.destination", "state_destination", WORD, NULLABLE, state_name(r->end[DESTINATION].state),     \
-	      "The RFC 9293 state in which the side is left, as far as the wire shows it.")                            \
-	FIELD("tcp.missing", "tcp_missing", WORD, NULLABLE, missing_name(r->missing),                                  \
-	      "The step that the close or the handshake still waits for: source_ack, destination_ack, source_fin or "  \
-	      "destination_fin. Null where none is due, or which one is not known.")                                   \
-	FIELD("tcp.reset.by", "reset_by", WORD, NULLABLE, role_name(r->reset.by),                                      \
-	      "Who sent the RST that ended the connection, or came after its end: source or destination.")             \
-	FIELD("tcp.reset.phase", "reset_phase", WORD, NULLABLE, RESET_SEEN(r) ? phase_name(r->reset.phase) : NULL,     \
-	      "Where the connection was when the RST came: handshake, established, half_closed (one FIN), closing "    \
-	      "(both FINs) "                                                                                           \
-	      "or closed.")                                                                                            \
-	FIELD("tcp.reset.validity", "reset_validity", WORD, NULLABLE,                                                  \
-	      RESET_SEEN(r) ? validity_name(r->reset.validity) : NULL,                                                 \
-	      "How the number of the RST fits what its receiver expects (RFC 5961): exact, in_window, out_of_window "  \
-	      "or unknown.")                                                                                           \
-	FIELD("tcp.reset.mptcp", "reset_mptcp", WORD, OPTIONAL, RESET_SEEN(r) ? mptcp_name(r->reset.mptcp) : NULL,     \
-	      "The RST carried an MPTCP option (RFC 8684): fastclose or reset.")                                       \
-	FIELD("tcp.reset.ttl_differs", "reset_ttl_differs", BOOL, OPTIONAL, RESET_SEEN(r) && r->reset.ttl_differs,     \
-	      "The TTL of the RST is not that of the same side's handshake: another box may have sent it. In JSON "    \
-	      "only if true.")                                                                                         \
-	FIELD("tcp.late_reset", "tcp_late_reset", BOOL, ALWAYS, r->late_reset,                                         \
-	      "An RST came after a graceful close was complete.")                                                      \
-	FIELD("tcp.timing.syn_to_synack", "timing_syn_to_synack", DURATION, NULLABLE,                                  \
-	      number_seen(r->timing[T_SYN_TO_SYNACK]), "From the SYN to the SYN-ACK.")                                 \
-	FIELD("tcp.timing.synack_to_ack", "timing_synack_to_ack", DURATION, NULLABLE,                                  \
-	      number_seen(r->timing[T_SYNACK_TO_ACK]), "From the SYN-ACK to the ACK that completes the handshake.")    \
-	FIELD("tcp.timing.initial_rtt", "timing_initial_rtt", DURATION, NULLABLE,                                      \
-	      number_seen(r->timing[T_INITIAL_RTT]),                                                                   \
-	      "From the SYN to the ACK that completes the handshake: the round trip between the ends, wherever it "    \
-	      "was seen.")                                                                                             \
-	FIELD("tcp.timing.fin_to_ack", "timing_fin_to_ack", DURATION, NULLABLE, number_seen(r->timing[T_FIN_TO_ACK]),  \
-	      "From the closer's FIN to its acknowledgment.")                                                          \
-	FIELD("tcp.timing.half_closed", "timing_half_closed", DURATION, NULLABLE,                                      \
-	      number_seen(r->timing[T_HALF_CLOSED]),                                                                   \
-	      "From that acknowledgment to the other side's FIN: how long the other application took to close. Null "  \
-	      "for a "                                                                                                 \
-	      "simultaneous close.")                                                                                   \
-	FIELD("tcp.timing.peer_fin_to_ack", "timing_peer_fin_to_ack", DURATION, NULLABLE,                              \
-	      number_seen(r->timing[T_PEER_FIN_TO_ACK]), "From the other side's FIN to its acknowledgment.")           \
-	FIELD("tcp.timing.close", "timing_close", DURATION, NULLABLE, number_seen(r->timing[T_CLOSE]),                 \
-	      "From the first FIN to the last ACK, or to the RST.")                                                    \
-	FIELD("tcp.timing.lifetime", "timing_lifetime", DURATION, NULLABLE, number_seen(r->timing[T_LIFETIME]),        \
-	      "From the SYN to the last step.")                                                                        \
-	FIELD("tcp.retransmits.syn", "retransmits_syn", COUNT, ALWAYS, number_known(r->syn_retransmits),               \
-	      "Copies of the SYN. 255 is at least so many, as in the counts below.")                                   \
-	FIELD("tcp.retransmits.syn_ack", "retransmits_syn_ack", COUNT, ALWAYS, number_known(r->synack_retransmits),    \
-	      "Copies of the SYN-ACK.")                                                                                \
-	FIELD("tcp.retransmits.fin_source", "retransmits_fin_source", COUNT, ALWAYS,                                   \
-	      number_known(r->end[SOURCE].fin_retransmits), "Copies of the side's FIN.")                               \
-	FIELD("tcp.retransmits.fin_destination", "retransmits_fin_destination", COUNT, ALWAYS,                         \
-	      number_known(r->end[DESTINATION].fin_retransmits), "Copies of the side's FIN.")                          \
-	FIELD("tcp.half_closed_bytes", "tcp_half_closed_bytes", BYTES, NULLABLE, number_seen(r->half_closed_bytes),    \
-	      "What the other side sent after it had acknowledged the closer's FIN.")                                  \
-	FIELD("tcp.window_scale.source", "window_scale_source", NUMBER, NULLABLE, number_seen(r->end[SOURCE].wscale),  \
-	      "The shift count that the side offered (RFC 7323): 7 is a factor of 128.")                               \
-	FIELD("tcp.window_scale.destination", "window_scale_destination", NUMBER, NULLABLE,                            \
-	      number_seen(r->end[DESTINATION].wscale),                                                                 \
-	      "The shift count that the side offered (RFC 7323): 7 is a factor of 128.")                               \
-	FIELD("tcp.completeness", "tcp_completeness", NUMBER, ALWAYS, number_known((unsigned)r->completeness),         \
-	      "Wireshark's tcp.completeness, a sum: 1 SYN, 2 SYN-ACK, 4 ACK, 8 data, 16 FIN, 32 RST.")                 \
-	FIELD("tcp.conn_state", "tcp_conn_state", WORD, ALWAYS, r->conn_state,                                         \
-	      "Zeek's conn_state: S0, S1, SF, REJ, S2, S3, RSTO, RSTR, RSTOS0, RSTRH, SH, SHR or OTH.")                \
-	FIELD("tcp.history", "tcp_history", WORD, ALWAYS, r->history,                                                  \
-	      "Zeek's history: S SYN, H SYN-ACK, A ACK, D data, F FIN, R RST, each once, upper case from the source. " \
-	      "At most 23 letters.")                                                                                   \
-	FIELD("tcp.midstream", "tcp_midstream", BOOL, ALWAYS, r->midstream,                                            \
-	      "The handshake was not seen. Which end is the source is then known from the sockets that this host had " \
-	      "at the start, "                                                                                         \
-	      "or else guessed: the lower port is the destination's.")                                                 \
-	FIELD("tcp.fin_original.source", "fin_original_source", BOOL, ALWAYS, r->fin_original[SOURCE],                 \
-	      "The first FIN seen of that side directly followed its data, so no earlier copy was missed.")            \
-	FIELD("tcp.fin_original.destination", "fin_original_destination", BOOL, ALWAYS, r->fin_original[DESTINATION],  \
-	      "The first FIN seen of that side directly followed its data, so no earlier copy was missed.")            \
-	FIELD("tcp.resets_ignored", "tcp_resets_ignored", COUNT, ALWAYS, number_known(r->reset.ignored),               \
-	      "RSTs that their receiver did not act on. 255 is at least so many.")                                     \
-	FIELD("tcp.bytes_approximate", "tcp_bytes_approximate", BOOL, OPTIONAL, r->bytes_approximate,                  \
-	      "The connection was fast and long enough for 4 GiB more than the numbers say. In JSON only if true.")    \
-	FIELD(NULL, "tcp_flags", FLAGS, ALWAYS, r, "CSV only: the column FLAGS of the text format.")                   \
-	FIELD("tcp.segments_lost", "tcp_segments_lost", COUNT, ALWAYS, number_known(r->segments_lost),                 \
-	      "Segments that found no place in the record.")                                                           \
-	FIELD("tcp.traffic.source.packets", "traffic_source_packets", COUNT, OPTIONAL,                                 \
-	      TRAFFIC_NUMBER(r, SOURCE, packets), "Segments that the side sent.")                                      \
-	FIELD("tcp.traffic.source.bytes", "traffic_source_bytes", BYTES, OPTIONAL, TRAFFIC_NUMBER(r, SOURCE, bytes),   \
-	      "Payload that the side sent, retransmissions included.")                                                 \
-	FIELD("tcp.traffic.source.retransmits", "traffic_source_retransmits", COUNT, OPTIONAL,                         \
-	      TRAFFIC_NUMBER(r, SOURCE, retransmits),                                                                  \
-	      "Segments with payload that had been sent before, or that came later than what follows them.")           \
-	RECORD_TRAFFIC_MEMBERS(MEMBER, "source")                                                                       \
-	FIELD("tcp.traffic.destination.packets", "traffic_destination_packets", COUNT, OPTIONAL,                       \
-	      TRAFFIC_NUMBER(r, DESTINATION, packets), "Segments that the side sent.")                                 \
-	FIELD("tcp.traffic.destination.bytes", "traffic_destination_bytes", BYTES, OPTIONAL,                           \
-	      TRAFFIC_NUMBER(r, DESTINATION, bytes), "Payload that the side sent, retransmissions included.")          \
-	FIELD("tcp.traffic.destination.retransmits", "traffic_destination_retransmits", COUNT, OPTIONAL,               \
-	      TRAFFIC_NUMBER(r, DESTINATION, retransmits),                                                             \
-	      "Segments with payload that had been sent before, or that came later than what follows them.")           \
-	RECORD_TRAFFIC_MEMBERS(MEMBER, "destination")                                                                  \
-	FIELD("tcp.traffic.idle", "traffic_idle", DURATION, OPTIONAL_NULLABLE,                                         \
-	      number_seen(r->counted ? r->idle : NUMBER_UNSEEN),                                                       \
-	      "With --all-segments: from the last payload, or the handshake, to the first FIN or the RST.")            \
-	FIELD("tcp.reset.reason", "reset_reason", TEXT, OPTIONAL, r->reset.reason,                                     \
-	      "Why this host sent the RST, in its kernel's words, from Linux 6.10 on: see RESET REASONS. Left out "    \
-	      "where another host "                                                                                    \
-	      "sent it, or the kernel does not say.")                                                                  \
-	RECORD_SOCKET_FIELDS(FIELD, MEMBER, "source", &r->socket[SOURCE])                                              \
-	RECORD_SOCKET_FIELDS(FIELD, MEMBER, "destination", &r->socket[DESTINATION])                                    \
-	MEMBER("tcp.evidence", OBJECT, ALWAYS,                                                                         \
-	       "The entries of segments from which each step was read, counted from 0. Null where the step was not "   \
-	       "seen, or its "                                                                                         \
-	       "segment found no place.")                                                                              \
-	MEMBER("tcp.evidence.fin", NUMBER, NULLABLE, "The closer's FIN.")                                              \
-	MEMBER("tcp.evidence.fin_ack", NUMBER, NULLABLE, "The acknowledgment of the closer's FIN.")                    \
-	MEMBER("tcp.evidence.peer_fin", NUMBER, NULLABLE, "The other side's FIN.")                                     \
-	MEMBER("tcp.evidence.peer_fin_ack", NUMBER, NULLABLE, "The acknowledgment of the other side's FIN.")           \
-	MEMBER("tcp.evidence.reset", NUMBER, NULLABLE, "The RST.")                                                     \
-	MEMBER("tcp.segments[]", OBJECT, OPTIONAL,                                                                     \
-	       "The segments that opened and closed the connection, in order. Data in between is not listed.")         \
-	MEMBER("tcp.segments[].t", DURATION, OPTIONAL, "When it was seen, from the connection's first segment on.")    \
-	MEMBER("tcp.segments[].from", WORD, OPTIONAL, "source or destination.")                                        \
-	MEMBER("tcp.segments[].flags", WORD, OPTIONAL,                                                                 \
-	       "Its flags in tcpdump's letters: F FIN, S SYN, R RST, P PSH, . ACK, U URG, E ECE, W CWR; none.")        \
-	MEMBER("tcp.segments[].seq", NUMBER, OPTIONAL,                                                                 \
-	       "Relative number, as Wireshark shows it: from the initial number on, or from the lowest number seen.")  \
-	MEMBER("tcp.segments[].ack", NUMBER, OPTIONAL,                                                                 \
-	       "Relative number, as Wireshark shows it: from the initial number on, or from the lowest number seen.")  \
-	MEMBER("tcp.segments[].raw_seq", NUMBER, OPTIONAL, "The number in the header.")                                \
-	MEMBER("tcp.segments[].raw_ack", NUMBER, OPTIONAL, "The number in the header.")                                \
-	MEMBER("tcp.segments[].len", BYTES, OPTIONAL, "Payload. Of folded segments, the sum.")                         \
-	MEMBER("tcp.segments[].win", NUMBER, OPTIONAL, "The window in the header, not scaled.")                        \
-	MEMBER("tcp.segments[].ttl", NUMBER, OPTIONAL,                                                                 \
-	       "TTL or hop limit, in records with an RST: compare it with those of the same side's other segments.")   \
-	MEMBER("tcp.segments[].ip_id", NUMBER, OPTIONAL,                                                               \
-	       "IPv4 identification, in records with an RST. Left out where the handshake was recalled from long "     \
-	       "before the close.")                                                                                    \
-	MEMBER("tcp.segments[].count", COUNT, OPTIONAL,                                                                \
-	       "How many segments are folded into this entry, if more than one.")                                      \
-	MEMBER("tcp.segments[].copy", BOOL, OPTIONAL, "A retransmission. Only if true.")                               \
+#define RECORD_FIELDS(FIELD, MEMBER)                                                                                  \
+	FIELD("@timestamp", "timestamp", TIME, ALWAYS, r->finish, "When the last step of the verdict was seen.")      \
+	MEMBER("event.dataset", WORD, ALWAYS, "The kind of object: tcpfin.close.")                                    \
+	FIELD("event.start", "event_start", TIME, ALWAYS, r->start, "When the first segment was seen.")               \
+	FIELD("event.end", "event_end", TIME, ALWAYS, r->finish, "The same as @timestamp.")                           \
+	FIELD("event.duration", "event_duration", DURATION, ALWAYS, number_known(record_duration(r)),                 \
+	      "From event.start to event.end. 0 where the packets of a capture are not in order of time.")            \
+	FIELD("observer.interface", "observer_interface", TEXT, OPTIONAL, r->interface,                               \
+	      "The interface. Left out for capture files.")                                                           \
+	MEMBER("network.transport", WORD, ALWAYS, "Always tcp.")                                                      \
+	FIELD("network.type", "network_type", WORD, ALWAYS, r->family == 4 ? "ipv4" : "ipv6", "ipv4 or ipv6.")        \
+	FIELD("network.vlan[]", "network_vlan_outer", NUMBER, OPTIONAL, number_seen(r->vlan[0]),                      \
+	      "Identifier of the outer or only VLAN tag.")                                                            \
+	FIELD("network.vlan[]", "network_vlan_inner", NUMBER, OPTIONAL, number_seen(r->vlan[1]),                      \
+	      "Identifier of the inner VLAN tag.")                                                                    \
+	FIELD("network.community_id", "network_community_id", ID, ALWAYS, r,                                          \
+	      "Community ID, version 1, seed 0: joins records with those of Zeek, Suricata and others.")              \
+	FIELD("source.ip", "source_ip", ADDRESS, ALWAYS, r->end[SOURCE].ip, "Address of this end.")                   \
+	FIELD("source.port", "source_port", NUMBER, ALWAYS, number_known(r->end[SOURCE].port), "Port of this end.")   \
+	FIELD("source.bytes", "source_bytes", BYTES, NULLABLE, number_seen(r->end[SOURCE].bytes),                     \
+	      "Payload that this end sent, by sequence numbers, modulo 4 GiB.")                                       \
+	FIELD("destination.ip", "destination_ip", ADDRESS, ALWAYS, r->end[DESTINATION].ip, "Address of this end.")    \
+	FIELD("destination.port", "destination_port", NUMBER, ALWAYS, number_known(r->end[DESTINATION].port),         \
+	      "Port of this end.")                                                                                    \
+	FIELD("destination.bytes", "destination_bytes", BYTES, NULLABLE, number_seen(r->end[DESTINATION].bytes),      \
+	      "Payload that this end sent, by sequence numbers, modulo 4 GiB.")                                       \
+	FIELD("tcp.outcome", "tcp_outcome", WORD, ALWAYS, outcome_name(r->outcome),                                   \
+	      "How the connection ended: graceful, reset, refused, handshake_reset, unanswered, unfinished, "         \
+	      "open or unknown.")                                                                                     \
+	FIELD("tcp.pattern", "tcp_pattern", WORD, NULLABLE, pattern_name(r->pattern),                                 \
+	      "Of a graceful close: four_way (FIN, ACK, FIN, ACK), three_way (the answer to the FIN is a FIN) "       \
+	      "or simultaneous (neither FIN acknowledges the other). Else null.")                                     \
+	FIELD("tcp.closer", "tcp_closer", WORD, ALWAYS, record_closer_name(r),                                        \
+	      "Who closed first: source, destination, both or unknown. The sender of the first FIN, by sequence "     \
+	      "numbers; without a FIN, the sender of the RST.")                                                       \
+	FIELD("tcp.time_wait", "tcp_time_wait", WORD, NULLABLE, role_name(r->time_wait),                              \
+	      "Who is left holding TIME-WAIT: source, destination or both. Null where nobody is, or it is not "       \
+	      "known.")                                                                                               \
+	FIELD("tcp.state.source", "state_source", WORD, NULLABLE, state_name(r->end[SOURCE].state),                   \
+	      "The RFC 9293 state in which the side is left, as far as the wire shows it.")                           \
+	FIELD("tcp.state.destination", "state_destination", WORD, NULLABLE, state_name(r->end[DESTINATION].state),    \
+	      "The RFC 9293 state in which the side is left, as far as the wire shows it.")                           \
+	FIELD("tcp.missing", "tcp_missing", WORD, NULLABLE, missing_name(r->missing),                                 \
+	      "The step that the close or the handshake still waits for: source_ack, destination_ack, "               \
+	      "source_fin or destination_fin. Null where none is due, or which one is not known.")                    \
+	FIELD("tcp.reset.by", "reset_by", WORD, NULLABLE, role_name(r->reset.by),                                     \
+	      "Who sent the RST that ended the connection, or came after its end: source or destination.")            \
+	FIELD("tcp.reset.phase", "reset_phase", WORD, NULLABLE, RESET_SEEN(r) ? phase_name(r->reset.phase) : NULL,    \
+	      "Where the connection was when the RST came: handshake, established, half_closed (one FIN), "           \
+	      "closing (both FINs) or closed.")                                                                       \
+	FIELD("tcp.reset.validity", "reset_validity", WORD, NULLABLE,                                                 \
+	      RESET_SEEN(r) ? validity_name(r->reset.validity) : NULL,                                                \
+	      "How the number of the RST fits what its receiver expects (RFC 5961): exact, in_window, "               \
+	      "out_of_window or unknown.")                                                                            \
+	FIELD("tcp.reset.mptcp", "reset_mptcp", WORD, OPTIONAL, RESET_SEEN(r) ? mptcp_name(r->reset.mptcp) : NULL,    \
+	      "The RST carried an MPTCP option (RFC 8684): fastclose or reset.")                                      \
+	FIELD("tcp.reset.ttl_differs", "reset_ttl_differs", BOOL, OPTIONAL, RESET_SEEN(r) && r->reset.ttl_differs,    \
+	      "The TTL of the RST is not that of the same side's handshake: another box may have sent it. In "        \
+	      "JSON only if true.")                                                                                   \
+	FIELD("tcp.late_reset", "tcp_late_reset", BOOL, ALWAYS, r->late_reset,                                        \
+	      "An RST came after a graceful close was complete.")                                                     \
+	FIELD("tcp.timing.syn_to_synack", "timing_syn_to_synack", DURATION, NULLABLE,                                 \
+	      number_seen(r->timing[T_SYN_TO_SYNACK]), "From the SYN to the SYN-ACK.")                                \
+	FIELD("tcp.timing.synack_to_ack", "timing_synack_to_ack", DURATION, NULLABLE,                                 \
+	      number_seen(r->timing[T_SYNACK_TO_ACK]), "From the SYN-ACK to the ACK that completes the handshake.")   \
+	FIELD("tcp.timing.initial_rtt", "timing_initial_rtt", DURATION, NULLABLE,                                     \
+	      number_seen(r->timing[T_INITIAL_RTT]),                                                                  \
+	      "From the SYN to the ACK that completes the handshake: the round trip between the ends, wherever "      \
+	      "it was seen.")                                                                                         \
+	FIELD("tcp.timing.fin_to_ack", "timing_fin_to_ack", DURATION, NULLABLE, number_seen(r->timing[T_FIN_TO_ACK]), \
+	      "From the closer's FIN to its acknowledgment.")                                                         \
+	FIELD("tcp.timing.half_closed", "timing_half_closed", DURATION, NULLABLE,                                     \
+	      number_seen(r->timing[T_HALF_CLOSED]),                                                                  \
+	      "From that acknowledgment to the other side's FIN: how long the other application took to close. "      \
+	      "Null for a simultaneous close.")                                                                       \
+	FIELD("tcp.timing.peer_fin_to_ack", "timing_peer_fin_to_ack", DURATION, NULLABLE,                             \
+	      number_seen(r->timing[T_PEER_FIN_TO_ACK]), "From the other side's FIN to its acknowledgment.")          \
+	FIELD("tcp.timing.close", "timing_close", DURATION, NULLABLE, number_seen(r->timing[T_CLOSE]),                \
+	      "From the first FIN to the last ACK, or to the RST.")                                                   \
+	FIELD("tcp.timing.lifetime", "timing_lifetime", DURATION, NULLABLE, number_seen(r->timing[T_LIFETIME]),       \
+	      "From the SYN to the last step.")                                                                       \
+	FIELD("tcp.retransmits.syn", "retransmits_syn", COUNT, ALWAYS, number_known(r->syn_retransmits),              \
+	      "Copies of the SYN. 255 is at least so many, as in the counts below.")                                  \
+	FIELD("tcp.retransmits.syn_ack", "retransmits_syn_ack", COUNT, ALWAYS, number_known(r->synack_retransmits),   \
+	      "Copies of the SYN-ACK.")                                                                               \
+	FIELD("tcp.retransmits.fin_source", "retransmits_fin_source", COUNT, ALWAYS,                                  \
+	      number_known(r->end[SOURCE].fin_retransmits), "Copies of the side's FIN.")                              \
+	FIELD("tcp.retransmits.fin_destination", "retransmits_fin_destination", COUNT, ALWAYS,                        \
+	      number_known(r->end[DESTINATION].fin_retransmits), "Copies of the side's FIN.")                         \
+	FIELD("tcp.half_closed_bytes", "tcp_half_closed_bytes", BYTES, NULLABLE, number_seen(r->half_closed_bytes),   \
+	      "What the other side sent after it had acknowledged the closer's FIN.")                                 \
+	FIELD("tcp.window_scale.source", "window_scale_source", NUMBER, NULLABLE, number_seen(r->end[SOURCE].wscale), \
+	      "The shift count that the side offered (RFC 7323): 7 is a factor of 128.")                              \
+	FIELD("tcp.window_scale.destination", "window_scale_destination", NUMBER, NULLABLE,                           \
+	      number_seen(r->end[DESTINATION].wscale),                                                                \
+	      "The shift count that the side offered (RFC 7323): 7 is a factor of 128.")                              \
+	FIELD("tcp.completeness", "tcp_completeness", NUMBER, ALWAYS, number_known((unsigned)r->completeness),        \
+	      "Wireshark's tcp.completeness, a sum: 1 SYN, 2 SYN-ACK, 4 ACK, 8 data, 16 FIN, 32 RST.")                \
+	FIELD("tcp.conn_state", "tcp_conn_state", WORD, ALWAYS, r->conn_state,                                        \
+	      "Zeek's conn_state: S0, S1, SF, REJ, S2, S3, RSTO, RSTR, RSTOS0, RSTRH, SH, SHR or OTH.")               \
+	FIELD("tcp.history", "tcp_history", WORD, ALWAYS, r->history,                                                 \
+	      "Zeek's history: S SYN, H SYN-ACK, A ACK, D data, F FIN, R RST, each once, upper case from the "        \
+	      "source. At most 23 letters.")                                                                          \
+	FIELD("tcp.midstream", "tcp_midstream", BOOL, ALWAYS, r->midstream,                                           \
+	      "The handshake was not seen. Which end is the source is then known from the sockets that this "         \
+	      "host had at the start, or else guessed: the lower port is the destination's.")                         \
+	FIELD("tcp.fin_original.source", "fin_original_source", BOOL, ALWAYS, r->fin_original[SOURCE],                \
+	      "The first FIN seen of that side directly followed its data, so no earlier copy was missed.")           \
+	FIELD("tcp.fin_original.destination", "fin_original_destination", BOOL, ALWAYS, r->fin_original[DESTINATION], \
+	      "The first FIN seen of that side directly followed its data, so no earlier copy was missed.")           \
+	FIELD("tcp.resets_ignored", "tcp_resets_ignored", COUNT, ALWAYS, number_known(r->reset.ignored),              \
+	      "RSTs that their receiver did not act on. 255 is at least so many.")                                    \
+	FIELD("tcp.bytes_approximate", "tcp_bytes_approximate", BOOL, OPTIONAL, r->bytes_approximate,                 \
+	      "The connection was fast and long enough for 4 GiB more than the numbers say. In JSON only if "         \
+	      "true.")                                                                                                \
+	FIELD(NULL, "tcp_flags", FLAGS, ALWAYS, r, "CSV only: the column FLAGS of the text format.")                  \
+	FIELD("tcp.segments_lost", "tcp_segments_lost", COUNT, ALWAYS, number_known(r->segments_lost),                \
+	      "Segments that found no place in the record.")                                                          \
+	FIELD("tcp.traffic.source.packets", "traffic_source_packets", COUNT, OPTIONAL,                                \
+	      TRAFFIC_NUMBER(r, SOURCE, packets), "Segments that the side sent.")                                     \
+	FIELD("tcp.traffic.source.bytes", "traffic_source_bytes", BYTES, OPTIONAL, TRAFFIC_NUMBER(r, SOURCE, bytes),  \
+	      "Payload that the side sent, retransmissions included.")                                                \
+	FIELD("tcp.traffic.source.retransmits", "traffic_source_retransmits", COUNT, OPTIONAL,                        \
+	      TRAFFIC_NUMBER(r, SOURCE, retransmits),                                                                 \
+	      "Segments with payload that had been sent before, or that came later than what follows them.")          \
+	RECORD_TRAFFIC_MEMBERS(MEMBER, "source")                                                                      \
+	FIELD("tcp.traffic.destination.packets", "traffic_destination_packets", COUNT, OPTIONAL,                      \
+	      TRAFFIC_NUMBER(r, DESTINATION, packets), "Segments that the side sent.")                                \
+	FIELD("tcp.traffic.destination.bytes", "traffic_destination_bytes", BYTES, OPTIONAL,                          \
+	      TRAFFIC_NUMBER(r, DESTINATION, bytes), "Payload that the side sent, retransmissions included.")         \
+	FIELD("tcp.traffic.destination.retransmits", "traffic_destination_retransmits", COUNT, OPTIONAL,              \
+	      TRAFFIC_NUMBER(r, DESTINATION, retransmits),                                                            \
+	      "Segments with payload that had been sent before, or that came later than what follows them.")          \
+	RECORD_TRAFFIC_MEMBERS(MEMBER, "destination")                                                                 \
+	FIELD("tcp.traffic.idle", "traffic_idle", DURATION, OPTIONAL_NULLABLE,                                        \
+	      number_seen(r->counted ? r->idle : NUMBER_UNSEEN),                                                      \
+	      "With --all-segments: from the last payload, or the handshake, to the first FIN or the RST.")           \
+	FIELD("tcp.reset.reason", "reset_reason", TEXT, OPTIONAL, r->reset.reason,                                    \
+	      "Why this host sent the RST, in its kernel's words, from Linux 6.10 on: see RESET REASONS. Left "       \
+	      "out where another host sent it, or the kernel does not say.")                                          \
+	RECORD_SOCKET_FIELDS(FIELD, MEMBER, "source", &r->socket[SOURCE])                                             \
+	RECORD_SOCKET_FIELDS(FIELD, MEMBER, "destination", &r->socket[DESTINATION])                                   \
+	MEMBER("tcp.evidence", OBJECT, ALWAYS,                                                                        \
+	       "The entries of segments from which each step was read, counted from 0. Null where the step was "      \
+	       "not seen, or its segment found no place.")                                                            \
+	MEMBER("tcp.evidence.fin", NUMBER, NULLABLE, "The closer's FIN.")                                             \
+	MEMBER("tcp.evidence.fin_ack", NUMBER, NULLABLE, "The acknowledgment of the closer's FIN.")                   \
+	MEMBER("tcp.evidence.peer_fin", NUMBER, NULLABLE, "The other side's FIN.")                                    \
+	MEMBER("tcp.evidence.peer_fin_ack", NUMBER, NULLABLE, "The acknowledgment of the other side's FIN.")          \
+	MEMBER("tcp.evidence.reset", NUMBER, NULLABLE, "The RST.")                                                    \
+	MEMBER("tcp.segments[]", OBJECT, OPTIONAL,                                                                    \
+	       "The segments that opened and closed the connection, in order. Data in between is not listed.")        \
+	MEMBER("tcp.segments[].t", DURATION, OPTIONAL, "When it was seen, from the connection's first segment on.")   \
+	MEMBER("tcp.segments[].from", WORD, OPTIONAL, "source or destination.")                                       \
+	MEMBER("tcp.segments[].flags", WORD, OPTIONAL,                                                                \
+	       "Its flags in tcpdump's letters: F FIN, S SYN, R RST, P PSH, . ACK, U URG, E ECE, W CWR; none.")       \
+	MEMBER("tcp.segments[].seq", NUMBER, OPTIONAL,                                                                \
+	       "Relative number, as Wireshark shows it: from the initial number on, or from the lowest number "       \
+	       "seen.")                                                                                               \
+	MEMBER("tcp.segments[].ack", NUMBER, OPTIONAL,                                                                \
+	       "Relative number, as Wireshark shows it: from the initial number on, or from the lowest number "       \
+	       "seen.")                                                                                               \
+	MEMBER("tcp.segments[].raw_seq", NUMBER, OPTIONAL, "The number in the header.")                               \
+	MEMBER("tcp.segments[].raw_ack", NUMBER, OPTIONAL, "The number in the header.")                               \
+	MEMBER("tcp.segments[].len", BYTES, OPTIONAL, "Payload. Of folded segments, the sum.")                        \
+	MEMBER("tcp.segments[].win", NUMBER, OPTIONAL, "The window in the header, not scaled.")                       \
+	MEMBER("tcp.segments[].ttl", NUMBER, OPTIONAL,                                                                \
+	       "TTL or hop limit, in records with an RST: compare it with those of the same side's other "            \
+	       "segments.")                                                                                           \
+	MEMBER("tcp.segments[].ip_id", NUMBER, OPTIONAL,                                                              \
+	       "IPv4 identification, in records with an RST. Left out where the handshake was recalled from long "    \
+	       "before the close.")                                                                                   \
+	MEMBER("tcp.segments[].count", COUNT, OPTIONAL,                                                               \
+	       "How many segments are folded into this entry, if more than one.")                                     \
+	MEMBER("tcp.segments[].copy", BOOL, OPTIONAL, "A retransmission. Only if true.")                              \
 	MEMBER("tcp.segments[].ignored", BOOL, OPTIONAL, "Its receiver would not act on it. Only if true.")
 
 #endif

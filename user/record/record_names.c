@@ -49,7 +49,7 @@ const char *role_name(enum role role)
 	return names[role];
 }
 
-/* RFC 9293 section 3.3.2 */
+/* The states of RFC 9293 section 3.3.2. */
 const char *state_name(enum tcp_state state)
 {
 	static const char *const names[TCP_STATES] = {
@@ -134,7 +134,6 @@ const char *timing_name(enum timing timing)
 	return names[timing];
 }
 
-/* What the MPTCP option of an RST says (RFC 8684 sections 3.5 and 3.6); NULL for subtypes that end nothing. */
 const char *mptcp_name(uint8_t subtype)
 {
 	return subtype == 7 ? "fastclose" : subtype == 8 ? "reset" : NULL;
@@ -142,7 +141,7 @@ const char *mptcp_name(uint8_t subtype)
 
 const char *flags_text(uint8_t flags, char buf[10])
 {
-	static const char letters[] = "FSRP.UEW"; /* from bit 0 on, which is tcpdump's order too */
+	static const char letters[] = "FSRP.UEW"; /* by bit, from bit 0 on: tcpdump prints them in this order */
 	char *p = buf;
 
 	if (!flags)

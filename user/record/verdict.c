@@ -46,8 +46,8 @@ static bool was_open(const struct facts *c)
 /* ---- who is who ---- */
 
 /*
- * The side that is the source: the sender of the SYN; else whom this host knows to have opened the connection; else, as a
- * guess, the side with the higher port, or between equal ports the one that closed first.
+ * The side that is the source: the sender of the SYN; else whom this host knows to have opened the connection; else, as
+ * a guess, the side with the higher port, or between equal ports the one that closed first.
  */
 static unsigned find_source(const struct flow_key *key, const struct flow *f, unsigned opener)
 {
@@ -180,7 +180,9 @@ static enum tcp_state state(const struct facts *c, enum role role)
 	return acked ? STATE_TIME_WAIT : STATE_CLOSING;
 }
 
-/* An RST after the close leaves no TIME-WAIT: its sender had none, or its receiver gave it up for the RST (RFC 1337). */
+/*
+ * An RST after the close leaves no TIME-WAIT: its sender had none, or its receiver gave it up for the RST (RFC 1337).
+ */
 static enum role time_wait(const struct facts *c)
 {
 	return in_state(c, FLOW_GRACEFUL) && !in_state(c, FLOW_LATE_RESET) ? first_fin(c) : NOBODY;
@@ -197,7 +199,10 @@ static enum phase reset_phase(const struct facts *c)
 	return fins == 0 ? PHASE_ESTABLISHED : fins == 1 ? PHASE_HALF_CLOSED : PHASE_CLOSING;
 }
 
-/* The core judged the RST by the handshake's numbers, which say little once a connection was open that it did not see open. */
+/*
+ * The core judged the RST by the handshake's numbers, which say little once a connection was open that it did not see
+ * open.
+ */
 static enum reset_validity reset_validity(const struct facts *c)
 {
 	const struct flow_reset *reset = &c->flow->reset;
@@ -314,8 +319,8 @@ static int64_t bytes_sent(const struct facts *c, enum role role)
 }
 
 /*
- * Sequence numbers give bytes modulo 2^32. There may have been 4 GiB more if the lifetime has room for that many round trips
- * with the largest window that the two sides could have offered.
+ * Sequence numbers give bytes modulo 2^32. There may have been 4 GiB more if the lifetime has room for that many round
+ * trips with the largest window that the two sides could have offered.
  */
 static bool may_have_wrapped(const struct record *r)
 {
@@ -413,8 +418,8 @@ static const char *conn_state(const struct facts *c)
 /* ---- the segments ---- */
 
 /*
- * What relative numbers count from: the ISN, or one below the lowest number seen. (Wireshark takes the first number seen,
- * but folded ACKs are listed with their last.)
+ * What relative numbers count from: the ISN, or one below the lowest number seen. (Wireshark takes the first number
+ * seen, but folded ACKs are listed with their last.)
  */
 static uint32_t relative_base(const struct facts *c, enum role role, const struct flow_segment *log, unsigned n)
 {
@@ -625,8 +630,8 @@ static void traffic(struct record *r, const struct facts *c, const struct traffi
 /* ---- this host's sockets ---- */
 
 /*
- * A process that ends makes no call. A socket that others hold as well is not closed by a process's close(): it was shut
- * down, or destroyed.
+ * A process that ends makes no call. A socket that others hold as well is not closed by a process's close(): it was
+ * shut down, or destroyed.
  */
 static enum how how_closed(const struct socket_close *close)
 {
