@@ -10,6 +10,7 @@
 
 #include "user/base/clock.h"
 #include "user/record/record.h"
+#include "tests/unit/sample_record.h"
 
 enum { F = TCP_FIN, S = TCP_SYN, R = TCP_RST, P = TCP_PSH, A = TCP_ACK };
 
@@ -20,25 +21,15 @@ static const uint32_t isn[2] = {0xfffffff0, 900};
 static inline void begin(struct record *r)
 {
 	static const uint8_t source[4] = {10, 0, 0, 1}, destination[4] = {10, 0, 1, 9};
-	int i;
 
-	*r = (struct record){.family = 4,
-			     .vlan = {-1, -1},
-			     .closer = NOBODY,
-			     .time_wait = NOBODY,
-			     .reset = {.by = NOBODY, .mptcp = SEGMENT_NO_MPTCP},
-			     .half_closed_bytes = NUMBER_UNSEEN,
-			     .outcome = OUTCOME_UNKNOWN};
+	sample_nothing_seen(r);
+	r->family = 4;
+	r->outcome = OUTCOME_UNKNOWN;
 	memcpy(r->end[SOURCE].ip, source, sizeof(source));
 	memcpy(r->end[DESTINATION].ip, destination, sizeof(destination));
 	r->end[SOURCE].port = 40001;
 	r->end[DESTINATION].port = 443;
-	r->end[SOURCE].bytes = r->end[DESTINATION].bytes = NUMBER_UNSEEN;
 	r->start = 1795328000 * (uint64_t)SECOND_NS + 1234567;
-	for (i = 0; i < TIMINGS; i++)
-		r->timing[i] = TIMING_UNSEEN;
-	for (i = 0; i < EVIDENCES; i++)
-		r->evidence[i] = -1;
 }
 
 /* Appends a segment that comes `after` ns after the one before. seq, ack: relative. */

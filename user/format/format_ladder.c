@@ -131,6 +131,19 @@ static void put_color(const struct ladder *l, const char *color)
 		buffer_text(l->out, color);
 }
 
+/* The part of text that begins at `at`: its end, and the columns it takes, which are at most `most`. */
+static size_t part_end(const struct buffer *text, size_t at, unsigned most, unsigned *width)
+{
+	const char *separator = memchr(text->data + at, '\n', text->len - at);
+	size_t end = separator ? (size_t)(separator - text->data) : text->len;
+
+	*width = text_columns(text->data + at, end - at);
+	if (*width <= most)
+		return end;
+	*width = most;
+	return at + most;
+}
+
 /*
  * Prints the parts of text, which '\n' separates, with as many on a line as fit; further lines are indented. A part
  * longer than a line, such as a name full of escapes, is cut anywhere: it is ASCII.
@@ -138,26 +151,14 @@ static void put_color(const struct ladder *l, const char *color)
 static void put_paragraph(const struct ladder *l, const struct buffer *text, const char *color)
 {
 	const unsigned indent = 2, most = l->columns - indent;
-	unsigned column = 0;
-	size_t at = 0;
+	unsigned column = 0, width;
+	size_t at, end;
 
 	put_color(l, color);
-	while (at < text->len) {
-		size_t end = at, next;
-		unsigned width;
-
-		while (end < text->len && text->data[end] != '\n')
-			end++;
-		next = end + 1;
-		if (end == at) { /* two separators, as from a name with two spaces */
-			at = next;
+	for (at = 0; at < text->len; at = end + (end < text->len && text->data[end] == '\n')) {
+		end = part_end(text, at, most, &width);
+		if (end == at) /* two separators, as from a name with two spaces */
 			continue;
-		}
-		width = text_columns(text->data + at, end - at);
-		if (width > most) {
-			width = most;
-			next = end = at + most;
-		}
 		if (column && column + 1 + width > l->columns) {
 			buffer_char(l->out, '\n');
 			put_repeated(l->out, " ", indent);
@@ -168,7 +169,6 @@ static void put_paragraph(const struct ladder *l, const struct buffer *text, con
 		}
 		buffer_bytes(l->out, text->data + at, end - at);
 		column += width;
-		at = next;
 	}
 	put_color(l, *color ? COLOR_END : COLOR_NONE);
 	buffer_char(l->out, '\n');

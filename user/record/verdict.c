@@ -752,43 +752,70 @@ static void drop_after_reset(struct flow *f)
 	}
 }
 
+/* Where the connection was seen, and when. end: flow time of its last step. */
+static void frame(struct record *r, const struct facts *c, const struct verdict_context *context, uint64_t end)
+{
+	r->interface = context->interface;
+	r->family = c->key->family;
+	for (int i = 0; i < PACKET_MAX_TAGS; i++)
+		r->vlan[i] = c->flow->open.vlan[i] == PACKET_NO_TAG ? -1 : c->flow->open.vlan[i];
+	r->start = c->flow->t_first + context->wall_offset;
+	r->finish = end + context->wall_offset;
+	r->midstream = in_state(c, FLOW_MIDSTREAM);
+}
+
+static void judge(struct record *r, const struct facts *c, enum report_reason reason)
+{
+	r->outcome = outcome(c, reason);
+	r->closer = closer(c);
+	r->pattern = r->outcome == OUTCOME_GRACEFUL ? pattern(c, r->closer) : PATTERN_NONE;
+	r->time_wait = time_wait(c);
+	r->missing = missing(c);
+	judge_reset(r, c);
+}
+
+static void times(struct record *r, const struct facts *c, uint64_t end)
+{
+	const struct flow_open *o = &c->flow->open;
+
+	for (int i = 0; i < TIMINGS; i++)
+		r->timing[i] = TIMING_UNSEEN;
+	time_opening(r, o);
+	time_close(r, c, end);
+	if (o->seen & OPEN_SYN)
+		r->timing[T_LIFETIME] = span(o->t_syn, end);
+}
+
+/* Puts the flow's segments into `all`: of a reopened flow, those of its handshake before the log. Returns how many. */
+static unsigned gather_segments(struct flow_segment all[RECORD_SEGMENTS], const struct flow *f,
+				const struct flow_segment *log, bool order_by_time)
+{
+	unsigned kept = f->log_len < FLOW_LOG_CLOSING ? f->log_len : FLOW_LOG_CLOSING;
+	unsigned n = f->state & FLOW_REOPENED ? flow_handshake_log(&f->open, all) : 0;
+
+	memcpy(all + n, log, kept * sizeof(*log));
+	n += kept;
+	if (order_by_time)
+		sort_by_time(all, n);
+	return n;
+}
+
 void verdict(struct record *r, const struct flow_key *key, const struct flow *whole, const struct flow_segment *log,
 	     const struct verdict_context *context)
 {
-	struct flow decided = *whole, *f = &decided;
-	unsigned source = find_source(key, f, context->opener);
-	struct facts c = {.key = key, .flow = f, .side = {source, !source}};
 	struct flow_segment ordered[RECORD_SEGMENTS];
-	unsigned kept = f->log_len < FLOW_LOG_CLOSING ? f->log_len : FLOW_LOG_CLOSING;
-	unsigned n = f->state & FLOW_REOPENED ? flow_handshake_log(&f->open, ordered) : 0;
+	struct flow decided = *whole, *f = &decided;
+	unsigned n = gather_segments(ordered, f, log, context->order_by_time);
+	unsigned source = find_source(key, f, context->opener);
+	const struct facts c = {.key = key, .flow = f, .side = {source, !source}};
 	uint64_t end;
 
 	drop_after_reset(f);
 	end = last_step(&c);
 	memset(r, 0, offsetof(struct record, segments)); /* of those, copy_segments fills as many as there are */
-	memcpy(ordered + n, log, kept * sizeof(*log));
-	n += kept;
-	if (context->order_by_time)
-		sort_by_time(ordered, n);
-	r->interface = context->interface;
-	r->family = key->family;
-	for (int i = 0; i < PACKET_MAX_TAGS; i++)
-		r->vlan[i] = f->open.vlan[i] == PACKET_NO_TAG ? -1 : f->open.vlan[i];
-	r->start = f->t_first + context->wall_offset;
-	r->finish = end + context->wall_offset;
-	r->midstream = in_state(&c, FLOW_MIDSTREAM);
-	r->outcome = outcome(&c, context->reason);
-	r->closer = closer(&c);
-	r->pattern = r->outcome == OUTCOME_GRACEFUL ? pattern(&c, r->closer) : PATTERN_NONE;
-	r->time_wait = time_wait(&c);
-	r->missing = missing(&c);
-	judge_reset(r, &c);
-	for (int i = 0; i < TIMINGS; i++)
-		r->timing[i] = TIMING_UNSEEN;
-	time_opening(r, &f->open);
-	time_close(r, &c, end);
-	if (f->open.seen & OPEN_SYN)
-		r->timing[T_LIFETIME] = span(f->open.t_syn, end);
+	frame(r, &c, context, end);
+	judge(r, &c, context->reason);
+	times(r, &c, end);
 	ends(r, &c);
 	r->bytes_approximate = may_have_wrapped(r);
 	r->half_closed_bytes = bytes_half_closed(&c, r->closer);
