@@ -143,7 +143,7 @@ static inline struct value_text text_of_int(uint64_t value)
 {
 	struct value_text t;
 
-	if (value > INT64_MAX)
+	if (value > UINT64_MAX - UINT32_MAX) /* a negative number */
 		snprintf(t.text, sizeof(t.text), "%" PRId64 " (%#" PRIx64 ")", (int64_t)value, value);
 	else if (value > 9)
 		snprintf(t.text, sizeof(t.text), "%" PRIu64 " (%#" PRIx64 ")", value, value);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Packets written byte by byte from the RFCs' pictures, so that the parser and what stands on it are tested against
- * something that shares no code with them.
+ * Packets written byte by byte after the RFCs' header diagrams, so that the parser is tested against something that shares
+ * no code with it.
  */
 #ifndef TCPFIN_TEST_SEGMENTS_H
 #define TCPFIN_TEST_SEGMENTS_H
@@ -45,7 +45,7 @@ static inline void put_bytes(struct bytes *b, const void *data, uint32_t len)
 	b->len += len;
 }
 
-/* ---- headers; each says what follows it ---- */
+/* ---- headers ---- */
 
 static inline void put_ethernet(struct bytes *b, uint32_t ethertype)
 {
@@ -53,14 +53,14 @@ static inline void put_ethernet(struct bytes *b, uint32_t ethertype)
 	put16(b, ethertype);
 }
 
-/* Behind an ethertype that announces a tag. */
+/* A VLAN tag, for behind an ethertype that announces it. ethertype: of what follows. */
 static inline void put_tag(struct bytes *b, uint32_t tci, uint32_t ethertype)
 {
 	put16(b, tci);
 	put16(b, ethertype);
 }
 
-/* words: header length in 32-bit words; those above 5 are options. total: what the header says of the whole packet. */
+/* words: header length in 32-bit words; those above 5 are options. total: the packet's length in the header. */
 static inline void put_ipv4_header(struct bytes *b, uint32_t words, uint32_t total, uint32_t fragment,
 				   uint32_t protocol)
 {
@@ -84,7 +84,7 @@ static inline void put_ipv4(struct bytes *b, uint32_t l4)
 	put_ipv4_header(b, 5, 20 + l4, 0x4000, 6);
 }
 
-/* From 2001:db8::1 to 2001:db8::9. payload: what the header says of the bytes behind it. */
+/* From 2001:db8::1 to 2001:db8::9. payload: the payload length in the header. */
 static inline void put_ipv6(struct bytes *b, uint32_t next, uint32_t payload)
 {
 	put32(b, 0x60000000);
@@ -110,7 +110,7 @@ static inline void put_tcp_header(struct bytes *b, uint32_t words, uint32_t flag
 
 /* ---- whole segments, for flows ---- */
 
-/* One segment between 10.0.0.1:40001 (the source) and 10.0.1.9:443, as its sender means it. */
+/* One segment between 10.0.0.1:40001 (the source) and 10.0.1.9:443. */
 struct wire {
 	uint64_t time; /* ns */
 	uint32_t seq, ack, len;
@@ -125,7 +125,7 @@ struct wire {
 	uint8_t mptcp;     /* subtype of an MPTCP option, plus one; 0: none */
 };
 
-/* The packet from its IPv4 header on. The payload's bytes are left out where it is long: lengths say it is there. */
+/* The packet from its IPv4 header on, without the payload: only the header's total length counts it. */
 static inline void put_wire(struct bytes *b, const struct wire *w)
 {
 	uint32_t source = w->port ? w->port : 40001, options = (w->wscale ? 4 : 0) + (w->mptcp ? 4 : 0);

@@ -1,15 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Capture files written byte by byte, so that what is read is checked against the format's text and not against a
- * library: each magic number and link type, cuts at every byte, and what is no capture.
+ * Capture files written byte by byte, so that the reader is checked against the formats' descriptions and not against a
+ * library: each magic number and link type, files cut at every byte, and files that are no captures.
  */
 #define _GNU_SOURCE 1 /* posix_openpt */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
+#include "tests/unit/assert.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -23,10 +18,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "tests/unit/words.h"
 #include "user/base/stop.h"
 #include "user/capture/pcap_file.h"
 
-#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+#define expect_verdict(seen, expected) expect_word(seen, expected, packet_verdicts)
 
 static char directory[] = "/tmp/tcpfin-pcap-XXXXXX";
 static char path[64];   /* of the capture at hand */
@@ -82,6 +78,14 @@ static void begin_pcap(uint32_t magic, bool big, uint32_t link_type)
 	put32(link_type);
 }
 
+/* Overwrites that field of a header without records. */
+static void set_snap_length(uint32_t bytes)
+{
+	file.len -= 8;
+	put32(bytes);
+	file.len += 4;
+}
+
 static void put_record_header(uint32_t sec, uint32_t fraction, uint32_t caplen, uint32_t len)
 {
 	put32(sec);
@@ -101,11 +105,11 @@ static void save(void)
 	FILE *f = fopen(path, "wb");
 
 	assert_non_null(f);
-	assert_int_equal(fwrite(file.data, 1, file.len, f), file.len);
-	assert_int_equal(fclose(f), 0);
+	expect_int(fwrite(file.data, 1, file.len, f), file.len);
+	expect_int(fclose(f), 0);
 }
 
-/* 10.0.0.1:4660 -> 10.0.0.2:22, SYN; and the same in IPv6, where the link or the wire has padding behind it. */
+/* A SYN from 10.0.0.1:4660 to 10.0.0.2:22, and one from fd00::1 to fd00::2 with the same ports. */
 static const uint8_t ipv4_syn[40] = {
 	0x45, 0,    0, 40, 0, 1, 0, 0, 64, 6, 0, 0, 10,   0,    0,    1,    10, 0, 0, 2,
 	0x12, 0x34, 0, 22, 0, 0, 0, 7, 0,  0, 0, 0, 0x50, 0x02, 0xff, 0xff, 0,  0, 0, 0,
@@ -137,7 +141,7 @@ static int open_path(const char *name)
 static void open_saved(void)
 {
 	save();
-	assert_int_equal(open_path(path), 0);
+	expect_int(open_path(path), 0);
 }
 
 static int next(void)
@@ -146,19 +150,27 @@ static int next(void)
 	return pcap_file_next(source, &packet, error, sizeof(error));
 }
 
+/* The next packet, which must be there. */
+static void read_packet(void)
+{
+	int got = next();
+
+	if (got != 1)
+		fail_msg("no packet, but %d: %s", got, error);
+}
+
 static void close_at_end(void)
 {
-	assert_int_equal(next(), 0);
+	expect_int(next(), 0);
 	pcap_file_close(source);
 }
 
-/* An error is one line about that file. */
-static void assert_error(int got, int expected, const char *name, const char *about)
+/* The error is one line that begins with the file's name and holds `about`. */
+static void expect_error(int got, int expected, const char *name, const char *about)
 {
-	assert_int_equal(got, expected);
-	assert_int_equal(strncmp(error, name, strlen(name)), 0);
-	assert_int_equal(strncmp(error + strlen(name), ": ", 2), 0);
-	assert_null(strchr(error, '\n'));
+	expect_int(got, expected);
+	if (strncmp(error, name, strlen(name)) || strncmp(error + strlen(name), ": ", 2) || strchr(error, '\n'))
+		fail_msg("\"%s\" is no line about %s", error, name);
 	if (!strstr(error, about))
 		fail_msg("\"%s\" does not say \"%s\"", error, about);
 }
@@ -170,80 +182,82 @@ static enum packet_verdict parse(struct tcp_segment *s)
 	return packet_parse(s, &c, &packet.meta);
 }
 
-static void assert_is_the_syn(uint8_t family)
+static void expect_the_syn(uint8_t family)
 {
 	struct tcp_segment s;
 
-	assert_int_equal(parse(&s), PACKET_TCP);
-	assert_int_equal(s.family, family);
-	assert_int_equal(s.sport, 0x1234);
-	assert_int_equal(s.dport, 22);
-	assert_int_equal(s.seq, 7);
-	assert_int_equal(s.flags, TCP_SYN);
-	assert_int_equal(s.len, 0);
+	expect_verdict(parse(&s), PACKET_TCP);
+	expect_int(s.family, family);
+	expect_int(s.sport, 0x1234);
+	expect_int(s.dport, 22);
+	expect_int(s.seq, 7);
+	expect_flags(s.flags, TCP_SYN, tcp_flags);
+	expect_int(s.len, 0);
 }
 
 /* ---- pcap ---- */
 
-static void test_magic_numbers(void **state)
+TEST(test_magic_numbers)
 {
-	(void)state;
 	for (int i = 0; i < 4; i++) {
 		bool ns = i & 1;
 
+		enter_row("%s, %s first", ns ? "nanoseconds" : "microseconds", i & 2 ? "highest byte" : "lowest byte");
 		begin_pcap(ns ? MAGIC_NS : MAGIC_US, i & 2, 101);
 		put_record_header(1700000000, 123456, 40, 40);
 		put(ipv4_syn, 40);
 		put_record_header(1700000001, ns ? 999999999 : 999999, 40, 1540);
 		put(ipv4_syn, 40);
 		open_saved();
-		assert_int_equal(next(), 1);
-		assert_int_equal(packet.time, 1700000000000000000 + (ns ? 123456 : 123456000));
-		assert_int_equal(packet.meta.wire_len, 40);
+		read_packet();
+		expect_ns(packet.time, 1700000000000000000 + (ns ? 123456 : 123456000));
+		expect_int(packet.meta.wire_len, 40);
 		assert_memory_equal(packet.bytes.pos, ipv4_syn, 40);
-		assert_is_the_syn(4);
-		assert_int_equal(next(), 1);
-		assert_int_equal(packet.time, 1700000001000000000 + (ns ? 999999999 : 999999000));
-		assert_int_equal(packet.meta.wire_len, 1540);
-		assert_int_equal(packet.bytes.end - packet.bytes.pos, 40);
+		expect_the_syn(4);
+		read_packet();
+		expect_ns(packet.time, 1700000001000000000 + (ns ? 999999999 : 999999000));
+		expect_int(packet.meta.wire_len, 1540);
+		expect_int(packet.bytes.end - packet.bytes.pos, 40);
 		close_at_end();
 	}
 }
 
-/* Seconds are unsigned; what no clock shows must not become another time far off. */
-static void test_times(void **state)
+/* Seconds are unsigned. Microseconds beyond the second are held at its end: they must not become a time far off. */
+TEST(test_times)
 {
 	static const struct {
+		const char *name;
 		uint32_t sec, usec;
 		uint64_t time;
 	} times[] = {
-		{0, 0, 0},
-		{0x7fffffff, 1, 2147483647000001000},
-		{0x80000000, 0, 2147483648000000000},
-		{4102444800, 5, 4102444800000005000}, /* year 2100 */
-		{0xffffffff, 999999, 4294967295999999000},
-		{1700000000, 1000000, 1700000000999999999},
-		{1700000000, 4000000000, 1700000000999999999},
-		{1700000000, 0xffffffff, 1700000000999999999},
+		{"1970", 0, 0, 0},
+		{"last second of 31 bits", 0x7fffffff, 1, 2147483647000001000},
+		{"first second of 32 bits", 0x80000000, 0, 2147483648000000000},
+		{"2100", 4102444800, 5, 4102444800000005000},
+		{"last microsecond", 0xffffffff, 999999, 4294967295999999000},
+		{"a million microseconds", 1700000000, 1000000, 1700000000999999999},
+		{"4,000 million microseconds", 1700000000, 4000000000, 1700000000999999999},
+		{"microseconds of 32 bits", 1700000000, 0xffffffff, 1700000000999999999},
 	};
 
-	(void)state;
 	for (int big = 0; big < 2; big++) {
 		begin_pcap(MAGIC_US, big, 101);
-		for (size_t i = 0; i < COUNT(times); i++) {
-			put_record_header(times[i].sec, times[i].usec, 40, 40);
+		FOR_EACH_ROW(times, row) {
+			put_record_header(row->sec, row->usec, 40, 40);
 			put(ipv4_syn, 40);
 		}
 		open_saved();
-		for (size_t i = 0; i < COUNT(times); i++) {
-			assert_int_equal(next(), 1);
-			assert_int_equal(packet.time, times[i].time);
+		FOR_EACH_ROW(times, row) {
+			read_packet();
+			expect_ns(packet.time, row->time);
 		}
 		close_at_end();
 	}
 }
 
+/* clang-format off: a row a case */
 static const struct link_case {
+	const char *name;
 	uint32_t link_type;
 	uint8_t header[20];
 	uint32_t header_len;
@@ -251,34 +265,35 @@ static const struct link_case {
 	uint8_t family;
 	uint32_t ifindex;
 } link_cases[] = {
-	{1, {[12] = 0x08, 0x00}, 14, 0, 4, 0}, /* EN10MB */
-	{1, {[12] = 0x86, 0xdd}, 14, 0, 6, 0},
-	{1, {[12] = 0x81, 0x00, 0, 100, 0x08, 0x00}, 18, 0, 4, 0}, /* ... with a VLAN tag */
-	{12, {0}, 0, 0, 4, 0},                                     /* RAW, its three numbers */
-	{14, {0}, 0, 0, 6, 0},
-	{101, {0}, 0, 0, 4, 0},
-	{101, {0}, 0, 0, 6, 0},
-	{228, {0}, 0, 0, 4, 0},                   /* IPV4 */
-	{229, {0}, 0, 0, 6, 0},                   /* IPV6 */
-	{113, {[14] = 0x08, 0x00}, 16, 16, 4, 0}, /* LINUX_SLL */
-	{113, {[14] = 0x86, 0xdd}, 16, 16, 6, 0},
-	{113, {[14] = 0x81, 0x00, 0, 100, 0x08, 0x00}, 20, 16, 4, 0},      /* ... with a VLAN tag behind it */
-	{276, {[0] = 0x08, 0x00, 0, 0, 0, 0, 0x01, 0x02}, 20, 20, 4, 258}, /* LINUX_SLL2 */
-	{276, {[0] = 0x86, 0xdd, 0, 0, 0, 0, 0, 3}, 20, 20, 6, 3},
-	{0, {0, 0, 0, 2}, 4, 4, 4, 0}, /* NULL, of either byte order */
-	{0, {2, 0, 0, 0}, 4, 4, 4, 0},
-	{0, {0, 0, 0, 24}, 4, 4, 6, 0},
-	{0, {24, 0, 0, 0}, 4, 4, 6, 0},
-	{0, {28, 0, 0, 0}, 4, 4, 6, 0},
-	{0, {30, 0, 0, 0}, 4, 4, 6, 0},
-	{0, {23, 0, 0, 0}, 4, 4, 6, 0},
-	{0, {0, 0, 0, 10}, 4, 4, 6, 0},
-	{0, {10, 0, 0, 0}, 4, 4, 6, 0},
-	{108, {0, 0, 0, 2}, 4, 4, 4, 0}, /* LOOP */
-	{108, {0, 0, 0, 24}, 4, 4, 6, 0},
-	{108, {0, 0, 0, 28}, 4, 4, 6, 0},
-	{108, {0, 0, 0, 30}, 4, 4, 6, 0},
+	{"EN10MB, IPv4", 1, {[12] = 0x08, 0x00}, 14, 0, 4, 0},
+	{"EN10MB, IPv6", 1, {[12] = 0x86, 0xdd}, 14, 0, 6, 0},
+	{"EN10MB, VLAN", 1, {[12] = 0x81, 0x00, 0, 100, 0x08, 0x00}, 18, 0, 4, 0},
+	{"RAW as 12", 12, {0}, 0, 0, 4, 0},
+	{"RAW as 14", 14, {0}, 0, 0, 6, 0},
+	{"RAW, IPv4", 101, {0}, 0, 0, 4, 0},
+	{"RAW, IPv6", 101, {0}, 0, 0, 6, 0},
+	{"IPV4", 228, {0}, 0, 0, 4, 0},
+	{"IPV6", 229, {0}, 0, 0, 6, 0},
+	{"LINUX_SLL, IPv4", 113, {[14] = 0x08, 0x00}, 16, 16, 4, 0},
+	{"LINUX_SLL, IPv6", 113, {[14] = 0x86, 0xdd}, 16, 16, 6, 0},
+	{"LINUX_SLL, VLAN", 113, {[14] = 0x81, 0x00, 0, 100, 0x08, 0x00}, 20, 16, 4, 0},
+	{"LINUX_SLL2, IPv4", 276, {[0] = 0x08, 0x00, 0, 0, 0, 0, 0x01, 0x02}, 20, 20, 4, 258},
+	{"LINUX_SLL2, IPv6", 276, {[0] = 0x86, 0xdd, 0, 0, 0, 0, 0, 3}, 20, 20, 6, 3},
+	{"NULL, IPv4, highest byte first", 0, {0, 0, 0, 2}, 4, 4, 4, 0},
+	{"NULL, IPv4, lowest byte first", 0, {2, 0, 0, 0}, 4, 4, 4, 0},
+	{"NULL, IPv6 as 24, highest byte first", 0, {0, 0, 0, 24}, 4, 4, 6, 0},
+	{"NULL, IPv6 as 24", 0, {24, 0, 0, 0}, 4, 4, 6, 0},
+	{"NULL, IPv6 as 28", 0, {28, 0, 0, 0}, 4, 4, 6, 0},
+	{"NULL, IPv6 as 30", 0, {30, 0, 0, 0}, 4, 4, 6, 0},
+	{"NULL, IPv6 as 23", 0, {23, 0, 0, 0}, 4, 4, 6, 0},
+	{"NULL, IPv6 as 10, highest byte first", 0, {0, 0, 0, 10}, 4, 4, 6, 0},
+	{"NULL, IPv6 as 10", 0, {10, 0, 0, 0}, 4, 4, 6, 0},
+	{"LOOP, IPv4", 108, {0, 0, 0, 2}, 4, 4, 4, 0},
+	{"LOOP, IPv6 as 24", 108, {0, 0, 0, 24}, 4, 4, 6, 0},
+	{"LOOP, IPv6 as 28", 108, {0, 0, 0, 28}, 4, 4, 6, 0},
+	{"LOOP, IPv6 as 30", 108, {0, 0, 0, 30}, 4, 4, 6, 0},
 };
+/* clang-format on */
 
 static uint32_t frame_of(const struct link_case *c, uint8_t frame[128])
 {
@@ -291,113 +306,114 @@ static uint32_t frame_of(const struct link_case *c, uint8_t frame[128])
 	return c->header_len + ip_len;
 }
 
-static void test_link_types(void **state)
+TEST(test_link_types)
 {
 	uint8_t frame[128];
 
-	(void)state;
-	for (size_t i = 0; i < COUNT(link_cases); i++) {
-		const struct link_case *c = &link_cases[i];
-		uint32_t len = frame_of(c, frame), left;
+	FOR_EACH_ROW(link_cases, row) {
+		uint32_t len = frame_of(row, frame), left;
 
-		begin_pcap(MAGIC_US, i & 1, c->link_type);
+		begin_pcap(MAGIC_US, (row - link_cases) & 1, row->link_type);
 		put_record(frame, len + 6); /* padded */
 		put_record_header(1, 0, len, len + 1000);
 		put(frame, len);
 		open_saved();
-		assert_int_equal(next(), 1);
-		assert_is_the_syn(c->family);
-		assert_int_equal(packet.ifindex, c->ifindex);
-		assert_int_equal(packet.meta.vlan_present, 0);
-		assert_int_equal(packet.meta.gso, 0);
+		read_packet();
+		expect_the_syn(row->family);
+		expect_int(packet.ifindex, row->ifindex);
+		expect_int(packet.meta.vlan_present, 0);
+		expect_int(packet.meta.gso, 0);
 		left = (uint32_t)(packet.bytes.end - packet.bytes.pos);
-		assert_int_equal(packet.meta.wire_len, left);
-		assert_int_equal(left, len + 6 - c->taken);
-		assert_int_equal(next(), 1);
-		assert_is_the_syn(c->family);
-		assert_int_equal(packet.meta.wire_len, left - 6 + 1000);
+		expect_int(packet.meta.wire_len, left);
+		expect_int(left, len + 6 - row->taken);
+		read_packet();
+		expect_the_syn(row->family);
+		expect_int(packet.meta.wire_len, left - 6 + 1000);
 		close_at_end();
 	}
 }
 
-static void test_not_ip(void **state)
+TEST(test_not_ip)
 {
+	/* clang-format off: a row a case */
 	static const struct link_case cases[] = {
-		{1, {[12] = 0x08, 0x06}, 14, 0, 4, 0},  {113, {[14] = 0x08, 0x06}, 16, 0, 4, 0},
-		{276, {[0] = 0x00, 0x04}, 20, 0, 4, 0}, {0, {0, 0, 0, 7}, 4, 0, 4, 0},
-		{0, {7, 0, 0, 0}, 4, 0, 4, 0},          {0, {0, 2, 2, 0}, 4, 0, 4, 0},
-		{108, {0, 0, 0, 1}, 4, 0, 4, 0},        {0, {0, 0, 0, 30}, 4, 0, 4, 0}, /* says IPv6, is IPv4 */
+		{"EN10MB, ARP", 1, {[12] = 0x08, 0x06}, 14, 0, 4, 0},
+		{"LINUX_SLL, ARP", 113, {[14] = 0x08, 0x06}, 16, 0, 4, 0},
+		{"LINUX_SLL2, 802.2", 276, {[0] = 0x00, 0x04}, 20, 0, 4, 0},
+		{"NULL, 7, highest byte first", 0, {0, 0, 0, 7}, 4, 0, 4, 0},
+		{"NULL, 7", 0, {7, 0, 0, 0}, 4, 0, 4, 0},
+		{"NULL, two bytes set", 0, {0, 2, 2, 0}, 4, 0, 4, 0},
+		{"LOOP, 1", 108, {0, 0, 0, 1}, 4, 0, 4, 0},
+		{"NULL, IPv6 announced, IPv4 there", 0, {0, 0, 0, 30}, 4, 0, 4, 0},
 	};
+	/* clang-format on */
 	uint8_t frame[128];
 	struct tcp_segment s;
 
-	(void)state;
-	for (size_t i = 0; i < COUNT(cases); i++) {
-		begin_pcap(MAGIC_US, false, cases[i].link_type);
-		put_record(frame, frame_of(&cases[i], frame));
+	FOR_EACH_ROW(cases, row) {
+		begin_pcap(MAGIC_US, false, row->link_type);
+		put_record(frame, frame_of(row, frame));
 		open_saved();
-		assert_int_equal(next(), 1);
-		assert_int_equal(parse(&s), PACKET_NOT_IP);
+		read_packet();
+		expect_verdict(parse(&s), PACKET_NOT_IP);
 		close_at_end();
 	}
 }
 
-/* Frames cut at each byte, by the snap length or on the wire: always truncated, never read past the end. */
-static void test_cut_frames(void **state)
+/* A frame cut at any byte, by the snap length or on the wire, gives no segment and is never read past its end. */
+TEST(test_cut_frames)
 {
 	uint8_t frame[128];
 	struct tcp_segment s;
 
-	(void)state;
-	for (size_t i = 0; i < COUNT(link_cases); i++) {
-		uint32_t len = frame_of(&link_cases[i], frame);
+	FOR_EACH_ROW(link_cases, row) {
+		uint32_t len = frame_of(row, frame);
 
 		for (uint32_t cut = 0; cut < len; cut++) {
-			begin_pcap(MAGIC_US, false, link_cases[i].link_type);
+			enter_row("%s, %u bytes", row->name, cut);
+			begin_pcap(MAGIC_US, false, row->link_type);
 			put_record_header(1, 0, cut, len);
 			put(frame, cut);
 			put_record(frame, cut);
 			put_record(frame, len);
 			open_saved();
-			assert_int_equal(next(), 1);
-			assert_int_equal(parse(&s), PACKET_TRUNCATED);
-			assert_int_equal(next(), 1);
+			read_packet();
+			expect_verdict(parse(&s), PACKET_TRUNCATED);
+			read_packet();
 			assert_true(packet.bytes.pos <= packet.bytes.end);
 			assert_int_not_equal(parse(&s), PACKET_TCP);
-			assert_int_equal(packet.meta.wire_len, packet.bytes.end - packet.bytes.pos);
-			assert_int_equal(next(), 1);
-			assert_is_the_syn(link_cases[i].family);
+			expect_int(packet.meta.wire_len, packet.bytes.end - packet.bytes.pos);
+			read_packet();
+			expect_the_syn(row->family);
 			close_at_end();
 		}
 	}
 }
 
-static void test_captured_more_than_there_was(void **state)
+TEST(test_captured_more_than_there_was)
 {
 	struct tcp_segment s;
 
-	(void)state;
 	begin_pcap(MAGIC_US, false, 101);
 	put_record_header(1, 0, 40, 30);
 	put(ipv4_syn, 40);
 	put_record_header(1, 0, 40, 0);
 	put(ipv4_syn, 40);
 	open_saved();
-	assert_int_equal(next(), 1);
-	assert_int_equal(packet.bytes.end - packet.bytes.pos, 30);
-	assert_int_equal(packet.meta.wire_len, 30);
+	read_packet();
+	expect_int(packet.bytes.end - packet.bytes.pos, 30);
+	expect_int(packet.meta.wire_len, 30);
 	assert_int_not_equal(parse(&s), PACKET_TCP);
-	assert_int_equal(next(), 1);
-	assert_int_equal(packet.bytes.end - packet.bytes.pos, 0);
+	read_packet();
+	expect_int(packet.bytes.end - packet.bytes.pos, 0);
 	close_at_end();
 }
 
-/* Packets lie across the end of what is read at once; each comes whole and in its place. */
-static void test_long_files(void **state)
+/* Packets lie across the end of the read buffer; each comes whole and in its order. */
+TEST(test_long_files)
 {
 	static const uint8_t padding[50];
 
-	(void)state;
 	for (int i = 0; i < 4; i++) {
 		begin_pcap(i & 1 ? MAGIC_NS : MAGIC_US, i & 2, 101);
 		for (uint32_t n = 0; n < 10000; n++) {
@@ -407,73 +423,66 @@ static void test_long_files(void **state)
 		}
 		open_saved();
 		for (uint32_t n = 0; n < 10000; n++) {
-			assert_int_equal(next(), 1);
-			assert_int_equal(packet.time, n * 1000000000ULL + n * (i & 1 ? 1ULL : 1000ULL));
-			assert_int_equal(packet.bytes.end - packet.bytes.pos, 40 + n % 50);
+			read_packet();
+			expect_ns(packet.time, n * 1000000000ULL + n * (i & 1 ? 1ULL : 1000ULL));
+			expect_int(packet.bytes.end - packet.bytes.pos, 40 + n % 50);
 			assert_memory_equal(packet.bytes.pos, ipv4_syn, 40);
 		}
 		close_at_end();
 	}
 }
 
-/* What the file's header says of all its packets does not make longer ones sane. */
-static void test_longest_packets(void **state)
+/* A packet above libpcap's limit is an error, even where the file's header announces longer ones. */
+TEST(test_longest_packets)
 {
 	static const uint8_t rest[262145 - 40];
 
-	(void)state;
 	begin_pcap(MAGIC_US, false, 101);
-	file.len = 16;
-	put32(0x7fffffff);
-	file.len = 24;
+	set_snap_length(0x7fffffff);
 	for (uint32_t len = 262127; len < 262146; len += 9) {
 		put_record_header(1, 0, len, len);
 		put(ipv4_syn, 40);
 		put(rest, len - 40);
 	}
 	open_saved();
-	assert_int_equal(next(), 1);
-	assert_int_equal(packet.bytes.end - packet.bytes.pos, 262127);
-	assert_int_equal(next(), 1);
-	assert_int_equal(packet.bytes.end - packet.bytes.pos, 262136);
-	assert_error(next(), -EBADMSG, path, "262145, bigger than");
+	read_packet();
+	expect_int(packet.bytes.end - packet.bytes.pos, 262127);
+	read_packet();
+	expect_int(packet.bytes.end - packet.bytes.pos, 262136);
+	expect_error(next(), -EBADMSG, path, "262145, bigger than");
 	pcap_file_close(source);
 }
 
-/* A packet longer than the file's header says any is: its rest is passed over. */
-static void test_longer_than_the_snap_length(void **state)
+/* Of a packet longer than the file's snap length the rest is passed over. */
+TEST(test_longer_than_the_snap_length)
 {
-	(void)state;
 	begin_pcap(MAGIC_US, false, 101);
-	file.len = 16;
-	put32(50);
-	file.len = 24;
+	set_snap_length(50);
 	put_record(ipv6_syn, 60);
 	put_record(ipv4_syn, 40);
 	open_saved();
-	assert_int_equal(next(), 1);
-	assert_int_equal(packet.bytes.end - packet.bytes.pos, 50);
-	assert_int_equal(packet.meta.wire_len, 60);
-	assert_int_equal(next(), 1);
-	assert_is_the_syn(4);
+	read_packet();
+	expect_int(packet.bytes.end - packet.bytes.pos, 50);
+	expect_int(packet.meta.wire_len, 60);
+	read_packet();
+	expect_the_syn(4);
 	close_at_end();
 }
 
-/* Other forms than the common one: version 2.3 had lengths in either order, Kuznetsov's has longer packet headers. */
-static void test_old_forms(void **state)
+/* Version 2.3 had the two lengths in either order; Kuznetsov's form has longer packet headers. */
+TEST(test_old_forms)
 {
-	(void)state;
 	begin_pcap(MAGIC_US, false, 101);
 	file.data[6] = 3;
 	put_record_header(1, 0, 60, 40);
 	put(ipv4_syn, 40);
 	put_record(ipv6_syn, 60);
 	open_saved();
-	assert_int_equal(next(), 1);
-	assert_is_the_syn(4);
-	assert_int_equal(packet.meta.wire_len, 60);
-	assert_int_equal(next(), 1);
-	assert_is_the_syn(6);
+	read_packet();
+	expect_the_syn(4);
+	expect_int(packet.meta.wire_len, 60);
+	read_packet();
+	expect_the_syn(6);
 	close_at_end();
 
 	begin_pcap(0xa1b2cd34, false, 101);
@@ -482,19 +491,18 @@ static void test_old_forms(void **state)
 	put32(0);
 	put(ipv4_syn, 40);
 	open_saved();
-	assert_int_equal(next(), 1);
-	assert_is_the_syn(4);
+	read_packet();
+	expect_the_syn(4);
 	close_at_end();
 }
 
 /* ---- broken files ---- */
 
 /* A file of two packets that ends after each number of bytes. */
-static void test_cut_files(void **state)
+TEST(test_cut_files)
 {
 	size_t whole;
 
-	(void)state;
 	begin_pcap(MAGIC_NS, false, 101);
 	put_record(ipv4_syn, 40);
 	put_record(ipv4_syn, 40);
@@ -502,102 +510,99 @@ static void test_cut_files(void **state)
 	for (size_t len = 1; len <= whole; len++) {
 		unsigned packets = len < 24 + 56 ? 0 : len < 24 + 112 ? 1 : 2;
 
+		enter_row("%zu bytes", len);
 		file.len = len;
 		save();
 		if (len < 24) {
-			assert_error(open_path(path), -EBADMSG, path, "no readable capture");
+			expect_error(open_path(path), -EBADMSG, path, "no readable capture");
 			continue;
 		}
-		assert_int_equal(open_path(path), 0);
+		expect_int(open_path(path), 0);
 		for (unsigned i = 0; i < packets; i++) {
-			assert_int_equal(next(), 1);
-			assert_is_the_syn(4);
+			read_packet();
+			expect_the_syn(4);
 		}
 		if (len == 24 + 56 * packets)
-			assert_int_equal(next(), 0);
+			expect_int(next(), 0);
 		else
-			assert_error(next(), -EBADMSG, path, "truncated");
+			expect_error(next(), -EBADMSG, path, "truncated");
 		pcap_file_close(source);
 	}
 }
 
-static void test_absurd_packet_length(void **state)
+TEST(test_absurd_packet_length)
 {
 	static const uint32_t lengths[] = {0x7fffffff, 0x80000000, 0xffffffff, 300000};
 
-	(void)state;
 	for (size_t i = 0; i < COUNT(lengths); i++) {
+		enter_row("%u bytes", lengths[i]);
 		begin_pcap(MAGIC_US, false, 101);
 		put_record(ipv4_syn, 40);
 		put_record_header(1, 0, lengths[i], lengths[i]);
 		put(ipv4_syn, 40);
 		open_saved();
-		assert_int_equal(next(), 1);
-		assert_error(next(), -EBADMSG, path, "");
+		read_packet();
+		expect_error(next(), -EBADMSG, path, "");
 		assert_true(strlen(error) > strlen(path) + 10);
 		pcap_file_close(source);
 	}
 }
 
-static void test_no_captures(void **state)
+TEST(test_no_captures)
 {
 	static const struct {
-		const char *bytes;
+		const char *name, *bytes;
 		size_t len;
 		const char *about;
 	} cases[] = {
-		{"", 0, "is empty"},
-		{"h", 1, "no readable capture"},
-		{"hello, world, this is a text\n", 29, "no readable capture"},
-		{"\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0", 25, "no readable capture"},
-		{"\xd4\xc3\xb2\xa1", 4, "no readable capture"},
-		{"\x0a\x0d\x0d\x0a", 4, "no readable capture"},
-		{"\x1f\x8b\x08\x00\x00\x00", 6, "is compressed with gzip; unpack it: zcat FILE | tcpfin-trace -r -"},
-		{"\x1f\x8b", 2, "zcat FILE | tcpfin-trace -r -"},
-		{"\xfd"
-		 "7zXZ\0",
-		 6, "xzcat FILE | tcpfin-trace -r -"},
-		{"\x28\xb5\x2f\xfd\x04", 5, "zstdcat FILE | tcpfin-trace -r -"},
-		{"BZh91AY", 7, "bzcat FILE | tcpfin-trace -r -"},
-		{"\x04\x22\x4d\x18", 4, "lz4cat FILE | tcpfin-trace -r -"},
+		{"empty", "", 0, "is empty"},
+		{"one byte", "h", 1, "no readable capture"},
+		{"text", "hello, world, this is a text\n", 29, "no readable capture"},
+		{"zeros", "\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0", 25, "no readable capture"},
+		{"pcap's magic number", "\xd4\xc3\xb2\xa1", 4, "no readable capture"},
+		{"pcapng's magic number", "\x0a\x0d\x0d\x0a", 4, "no readable capture"},
+		{"gzip", "\x1f\x8b\x08\x00\x00\x00", 6,
+		 "is compressed with gzip; unpack it: zcat FILE | tcpfin-trace -r -"},
+		{"gzip's magic number", "\x1f\x8b", 2, "zcat FILE | tcpfin-trace -r -"},
+		{"xz", "\xfd\x37zXZ\0", 6, "xzcat FILE | tcpfin-trace -r -"},
+		{"zstd", "\x28\xb5\x2f\xfd\x04", 5, "zstdcat FILE | tcpfin-trace -r -"},
+		{"bzip2", "BZh91AY", 7, "bzcat FILE | tcpfin-trace -r -"},
+		{"lz4", "\x04\x22\x4d\x18", 4, "lz4cat FILE | tcpfin-trace -r -"},
 	};
 
-	(void)state;
-	for (size_t i = 0; i < COUNT(cases); i++) {
+	FOR_EACH_ROW(cases, row) {
 		file.len = 0;
-		put(cases[i].bytes, cases[i].len);
+		put(row->bytes, row->len);
 		save();
-		assert_error(open_path(path), -EBADMSG, path, cases[i].about);
+		expect_error(open_path(path), -EBADMSG, path, row->about);
 	}
 }
 
-static void test_unknown_link_types(void **state)
+TEST(test_unknown_link_types)
 {
-	(void)state;
 	begin_pcap(MAGIC_US, false, 105);
 	save();
-	assert_error(open_path(path), -EPROTONOSUPPORT, path, "link type 105 (IEEE802_11, 802.11)");
+	expect_error(open_path(path), -EPROTONOSUPPORT, path, "link type 105 (IEEE802_11, 802.11)");
 	begin_pcap(MAGIC_US, true, 9999);
 	save();
-	assert_error(open_path(path), -EPROTONOSUPPORT, path, "link type 9999");
+	expect_error(open_path(path), -EPROTONOSUPPORT, path, "link type 9999");
 }
 
-static void test_bad_paths(void **state)
+TEST(test_bad_paths)
 {
 	uid_t user = geteuid();
 
-	(void)state;
-	assert_error(open_path("/nonexistent/x.pcap"), -ENOENT, "/nonexistent/x.pcap", "No such file");
-	assert_error(open_path(directory), -EISDIR, directory, "is a directory");
-	assert_error(open_path("/dev/zero"), -EBADMSG, "/dev/zero", "no readable capture");
-	assert_error(open_path("/proc/self/mem"), -EIO, "/proc/self/mem", "error");
+	expect_error(open_path("/nonexistent/x.pcap"), -ENOENT, "/nonexistent/x.pcap", "No such file");
+	expect_error(open_path(directory), -EISDIR, directory, "is a directory");
+	expect_error(open_path("/dev/zero"), -EBADMSG, "/dev/zero", "no readable capture");
+	expect_error(open_path("/proc/self/mem"), -EIO, "/proc/self/mem", "error");
 	begin_pcap(MAGIC_US, false, 101);
 	save();
-	assert_int_equal(chmod(path, 0), 0);
+	expect_int(chmod(path, 0), 0);
 	assert_true(user || !seteuid(65534)); /* root may read all */
-	assert_error(open_path(path), -EACCES, path, "Permission denied");
-	assert_int_equal(seteuid(user), 0);
-	assert_int_equal(chmod(path, 0600), 0);
+	expect_error(open_path(path), -EACCES, path, "Permission denied");
+	expect_int(seteuid(user), 0);
+	expect_int(chmod(path, 0600), 0);
 }
 
 /* ---- pipes ---- */
@@ -637,36 +642,36 @@ static void restore_stdin(int saved)
 	close(saved);
 }
 
-/* The file, through a pipe to stdin. Returns the old stdin. */
+/* Makes stdin a pipe through which the file comes. Returns the old stdin. */
 static int pipe_to_stdin(size_t piece, unsigned stall, pid_t *child)
 {
 	int ends[2], saved;
 
-	assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+	expect_int(pipe2(ends, O_CLOEXEC), 0);
 	*child = write_in_pieces(ends[1], piece, stall);
 	close(ends[1]);
 	saved = replace_stdin(ends[0]);
 	return saved;
 }
 
-static void test_stdin(void **state)
+TEST(test_stdin)
 {
 	static const size_t pieces[] = {1, 3, 24, 4096};
 	pid_t child;
 
-	(void)state;
 	for (size_t i = 0; i < COUNT(pieces); i++) {
 		int saved;
 
+		enter_row("%zu bytes at a time", pieces[i]);
 		begin_pcap(MAGIC_US, false, 101);
 		put_record(ipv4_syn, 40);
 		put_record(ipv6_syn, 60);
 		saved = pipe_to_stdin(pieces[i], 0, &child);
-		assert_int_equal(open_path("-"), 0);
-		assert_int_equal(next(), 1);
-		assert_is_the_syn(4);
-		assert_int_equal(next(), 1);
-		assert_is_the_syn(6);
+		expect_int(open_path("-"), 0);
+		read_packet();
+		expect_the_syn(4);
+		read_packet();
+		expect_the_syn(6);
 		close_at_end();
 		assert_true(fcntl(STDIN_FILENO, F_GETFD) >= 0); /* stdin is not ours to close */
 		restore_stdin(saved);
@@ -674,86 +679,48 @@ static void test_stdin(void **state)
 	}
 }
 
-static void test_stdin_refused(void **state)
+TEST(test_stdin_refused)
 {
 	pid_t child;
 	int saved, pty = posix_openpt(O_RDWR | O_NOCTTY);
 
-	(void)state;
 	file.len = 0;
 	put("\x1f\x8b\x08\x00", 4);
 	saved = pipe_to_stdin(1, 0, &child);
-	assert_error(open_path("-"), -EBADMSG, "standard input", "zcat FILE | tcpfin-trace -r -");
+	expect_error(open_path("-"), -EBADMSG, "standard input", "zcat FILE | tcpfin-trace -r -");
 	restore_stdin(saved);
 	waitpid(child, NULL, 0);
 
 	assert_true(pty >= 0 && !grantpt(pty) && !unlockpt(pty));
 	saved = replace_stdin(open(ptsname(pty), O_RDWR | O_NOCTTY));
-	assert_error(open_path("-"), -ENOTTY, "standard input", "is a terminal");
+	expect_error(open_path("-"), -ENOTTY, "standard input", "is a terminal");
 	restore_stdin(saved);
 	close(pty);
 
 	saved = replace_stdin(open("/dev/null", O_RDONLY));
-	assert_error(open_path("-"), -EBADMSG, "standard input", "is empty");
+	expect_error(open_path("-"), -EBADMSG, "standard input", "is empty");
 	restore_stdin(saved);
 }
 
-static void test_fifo(void **state)
+TEST(test_fifo)
 {
 	pid_t child;
 	int fd;
 
-	(void)state;
 	begin_pcap(MAGIC_US, false, 101);
 	put_record(ipv4_syn, 40);
 	unlink(path);
-	assert_int_equal(mkfifo(path, 0600), 0);
+	expect_int(mkfifo(path, 0600), 0);
 	fd = open(path, O_RDWR | O_CLOEXEC);
 	assert_true(fd >= 0);
 	child = write_in_pieces(fd, 7, 0);
-	assert_int_equal(open_path(path), 0);
+	expect_int(open_path(path), 0);
 	close(fd);
-	assert_int_equal(next(), 1);
-	assert_is_the_syn(4);
+	read_packet();
+	expect_the_syn(4);
 	close_at_end();
 	waitpid(child, NULL, 0);
 	unlink(path);
-}
-
-static volatile sig_atomic_t alarms;
-
-static void on_alarm(int signal)
-{
-	(void)signal;
-	alarms = alarms + 1;
-	if (alarms == 2)
-		stop_ask();
-}
-
-/* Of two signals during the wait for a silent pipe, the first asks for nothing, and the second one to stop: that ends it. */
-static void test_interrupted(void **state)
-{
-	struct itimerval soon = {.it_value = {.tv_usec = 100000}, .it_interval = {.tv_usec = 100000}}, never = {0};
-	struct sigaction act = {.sa_handler = on_alarm}, old;
-	pid_t child;
-	int saved;
-
-	(void)state;
-	begin_pcap(MAGIC_US, false, 101);
-	put_record(ipv4_syn, 40);
-	saved = pipe_to_stdin(4096, 60, &child);
-	assert_int_equal(open_path("-"), 0);
-	assert_int_equal(next(), 1);
-	assert_int_equal(sigaction(SIGALRM, &act, &old), 0);
-	setitimer(ITIMER_REAL, &soon, NULL);
-	assert_error(next(), -EINTR, "standard input", "Interrupted");
-	assert_int_equal(alarms, 2);
-	setitimer(ITIMER_REAL, &never, NULL);
-	sigaction(SIGALRM, &old, NULL);
-	pcap_file_close(source);
-	restore_stdin(saved);
-	kill(child, SIGKILL);
-	waitpid(child, NULL, 0);
 }
 
 /* ---- pcapng ---- */
@@ -802,59 +769,94 @@ static void put_packet_block(uint32_t interface, uint64_t time, const void *data
 	put32(32 + len);
 }
 
-static void test_pcapng(void **state)
+TEST(test_pcapng)
 {
-	(void)state;
 	for (int big = 0; big < 2; big++) {
 		begin_pcapng(big);
 		put_interface(101, 9);
 		put_packet_block(0, 1700000000123456789, ipv4_syn, 40);
 		put_packet_block(0, 4102444800000000001, ipv6_syn, 60);
 		open_saved();
-		assert_int_equal(next(), 1);
-		assert_int_equal(packet.time, 1700000000123456789);
-		assert_is_the_syn(4);
-		assert_int_equal(next(), 1);
-		assert_int_equal(packet.time, 4102444800000000001);
-		assert_is_the_syn(6);
+		read_packet();
+		expect_ns(packet.time, 1700000000123456789);
+		expect_the_syn(4);
+		read_packet();
+		expect_ns(packet.time, 4102444800000000001);
+		expect_the_syn(6);
 		close_at_end();
 	}
 }
 
-/* With whole seconds, a 64-bit time stamp goes far beyond 64-bit nanoseconds: held at the last full second. */
-static void test_pcapng_far_future(void **state)
+/* A 64-bit time stamp in seconds can exceed 64-bit nanoseconds: it is held at the last full second of these. */
+TEST(test_pcapng_far_future)
 {
 	static const uint64_t seconds[] = {18446744073, 1ULL << 40, 1ULL << 62, ~0ULL};
 
-	(void)state;
 	begin_pcapng(false);
 	put_interface(101, 0);
 	put_packet_block(0, 18446744071, ipv4_syn, 40);
 	for (size_t i = 0; i < COUNT(seconds); i++)
 		put_packet_block(0, seconds[i], ipv4_syn, 40);
 	open_saved();
-	assert_int_equal(next(), 1);
-	assert_int_equal(packet.time, 18446744071000000000ULL);
+	read_packet();
+	expect_int(packet.time, 18446744071000000000ULL);
 	for (size_t i = 0; i < COUNT(seconds); i++) {
-		assert_int_equal(next(), 1);
-		assert_int_equal(packet.time % 1000000000, 0);
-		assert_int_equal(packet.time, seconds[i] == ~0ULL ? 0 : 18446744072000000000ULL); /* -1: before 1970 */
+		enter_row("%" PRIu64 " seconds", seconds[i]);
+		read_packet();
+		expect_int(packet.time % 1000000000, 0);
+		expect_int(packet.time, seconds[i] == ~0ULL ? 0 : 18446744072000000000ULL); /* -1: before 1970 */
 	}
 	close_at_end();
 }
 
-static void test_pcapng_mixed_link_types(void **state)
+TEST(test_pcapng_mixed_link_types)
 {
-	(void)state;
 	begin_pcapng(false);
 	put_interface(101, 6);
 	put_packet_block(0, 1, ipv4_syn, 40);
 	put_interface(113, 6);
 	put_packet_block(1, 2, ipv4_syn, 40);
 	open_saved();
-	assert_int_equal(next(), 1);
-	assert_error(next(), -EBADMSG, path, "type 113 different from the type of the first interface");
+	read_packet();
+	expect_error(next(), -EBADMSG, path, "type 113 different from the type of the first interface");
 	pcap_file_close(source);
+}
+
+/* ---- a signal asks to stop: the last test, for nothing is read after it ---- */
+
+static volatile sig_atomic_t alarms;
+
+static void on_alarm(int signal)
+{
+	(void)signal;
+	alarms = alarms + 1;
+	if (alarms == 2)
+		stop_ask();
+}
+
+/* Of two signals during the wait for a silent pipe, the first asks for nothing, and the second one to stop: that ends it. */
+TEST(test_interrupted)
+{
+	struct itimerval soon = {.it_value = {.tv_usec = 100000}, .it_interval = {.tv_usec = 100000}}, never = {0};
+	struct sigaction act = {.sa_handler = on_alarm}, old;
+	pid_t child;
+	int saved;
+
+	begin_pcap(MAGIC_US, false, 101);
+	put_record(ipv4_syn, 40);
+	saved = pipe_to_stdin(4096, 60, &child);
+	expect_int(open_path("-"), 0);
+	read_packet();
+	expect_int(sigaction(SIGALRM, &act, &old), 0);
+	setitimer(ITIMER_REAL, &soon, NULL);
+	expect_error(next(), -EINTR, "standard input", "Interrupted");
+	expect_int(alarms, 2);
+	setitimer(ITIMER_REAL, &never, NULL);
+	sigaction(SIGALRM, &old, NULL);
+	pcap_file_close(source);
+	restore_stdin(saved);
+	kill(child, SIGKILL);
+	waitpid(child, NULL, 0);
 }
 
 /* ---- */
@@ -877,30 +879,5 @@ static int tear_down(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_magic_numbers),
-		cmocka_unit_test(test_times),
-		cmocka_unit_test(test_link_types),
-		cmocka_unit_test(test_not_ip),
-		cmocka_unit_test(test_cut_frames),
-		cmocka_unit_test(test_captured_more_than_there_was),
-		cmocka_unit_test(test_long_files),
-		cmocka_unit_test(test_longest_packets),
-		cmocka_unit_test(test_longer_than_the_snap_length),
-		cmocka_unit_test(test_old_forms),
-		cmocka_unit_test(test_cut_files),
-		cmocka_unit_test(test_absurd_packet_length),
-		cmocka_unit_test(test_no_captures),
-		cmocka_unit_test(test_unknown_link_types),
-		cmocka_unit_test(test_bad_paths),
-		cmocka_unit_test(test_stdin),
-		cmocka_unit_test(test_stdin_refused),
-		cmocka_unit_test(test_fifo),
-		cmocka_unit_test(test_pcapng),
-		cmocka_unit_test(test_pcapng_far_future),
-		cmocka_unit_test(test_pcapng_mixed_link_types),
-		cmocka_unit_test(test_interrupted), /* the last: after it, nothing is read any more */
-	};
-
-	return cmocka_run_group_tests(tests, set_up, tear_down);
+	return run_unit_tests(set_up, tear_down);
 }

@@ -1,12 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The queue of ended connections: none comes before it is due, none is lost, whatever the ends of the ring do.
+ * The queue of ended connections: none is taken before it is due, and none is lost as the ring wraps and grows.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-
-#include <cmocka.h>
+#include "tests/unit/assert.h"
 
 #include "user/live/settling_queue.h"
 
@@ -27,15 +23,14 @@ static void expect_taken(struct settling_queue *s, uint64_t now, uint32_t number
 	struct flow_key key;
 
 	assert_true(settling_queue_take(s, now, &key));
-	assert_int_equal(key.hash, number);
+	expect_int(key.hash, number);
 }
 
-static void test_none_before_it_is_due(void **state)
+TEST(test_none_before_it_is_due)
 {
 	struct settling_queue s = {0};
 	struct flow_key key;
 
-	(void)state;
 	assert_false(settling_queue_take(&s, UINT64_MAX, &key));
 	append(&s, 1, 100);
 	append(&s, 2, 200);
@@ -47,12 +42,11 @@ static void test_none_before_it_is_due(void **state)
 	settling_queue_free(&s);
 }
 
-static void test_replaced_come_first(void **state)
+TEST(test_replaced_come_first)
 {
 	struct settling_queue s = {0};
 	struct flow_key key = key_of(7);
 
-	(void)state;
 	append(&s, 1, 100);
 	assert_true(settling_queue_prepend(&s, &key));
 	expect_taken(&s, 0, 7);
@@ -60,13 +54,12 @@ static void test_replaced_come_first(void **state)
 	settling_queue_free(&s);
 }
 
-/* Around the end of the ring and through its growth, with both ends moving, none is lost and the order stays. */
-static void test_order_through_growth(void **state)
+/* Both ends of the ring move while it grows: none is lost and the order stays. */
+TEST(test_order_through_growth)
 {
 	struct settling_queue s = {0};
 	uint32_t next = 0, first = 0;
 
-	(void)state;
 	for (uint32_t round = 0; round < 200; round++) {
 		for (uint32_t i = 0; i < 50; i++, next++)
 			append(&s, next, next);
@@ -78,20 +71,14 @@ static void test_order_through_growth(void **state)
 		for (uint32_t i = 0; i < 20; i++, first++)
 			expect_taken(&s, next, first);
 	}
-	assert_int_equal(s.count, next - first);
+	expect_int(s.count, next - first);
 	while (s.count)
 		expect_taken(&s, next, first++);
-	assert_int_equal(first, next);
+	expect_int(first, next);
 	settling_queue_free(&s);
 }
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_none_before_it_is_due),
-		cmocka_unit_test(test_replaced_come_first),
-		cmocka_unit_test(test_order_through_growth),
-	};
-
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return run_unit_tests(NULL, NULL);
 }
