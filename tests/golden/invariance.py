@@ -1,14 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The same close told otherwise must get the same verdict.
+"""A change to a capture that does not change what happened must not change the verdict.
 
-Each case of cases_close.py and cases_attacks.py is changed in ways that do not change what happened: other sequence
-numbers, addresses that sort the other way, IPv6, every packet sighted twice, a FIN before its last data, and crossing
-segments in every order in which some place on the path can have seen them. And the same file must be read alike each
-time, however many connections it has.
+Each case of cases_close.py and cases_attacks.py is changed so: other sequence numbers, addresses in the opposite order,
+IPv6, every packet seen twice, a FIN before its last data, and crossing segments in every order in which some place on
+the path can have seen them. And two runs on the same file must print the same, however many connections it has.
 
 invariance.py [--binary PATH] [NAME...]
 """
-import argparse
 import itertools
 import os
 import struct
@@ -35,7 +33,7 @@ def segments_of(name, conversation=PLAIN):
 
 
 def suits(name):
-    """Cases of plain segments only: what is made by hand cannot be told otherwise."""
+    """Only cases of plain segments are changed: a packet made by hand cannot be."""
     if CASES[name].__module__ not in MODULES:
         return False
     segments = segments_of(name)
@@ -57,7 +55,7 @@ def source_sorts_higher(name):
 
 
 def numbers_wrap(name):
-    """Each number that either side sends in turn becomes 0, so that what is before it is below 2^32."""
+    """Each number that either side sends becomes 0 once, so that the numbers before it lie just below 2^32."""
     sent = [set(), set()]
     for s in segments_of(name):
         first = s.conversation.isn[s.side] + s.seq
@@ -81,7 +79,7 @@ def swapped(segments, n):
 
 
 def crossing(segments):
-    """Where the first two FINs stand that do not know of each other, with what comes then; None without."""
+    """The place of the first two neighbouring FINs that do not acknowledge each other; None without."""
     for n, (one, two) in enumerate(zip(segments, segments[1:])):
         if "F" in one.flags and "F" in two.flags and one.side != two.side and two.ack < one.end and one.ack < two.end:
             return n
@@ -101,7 +99,7 @@ def can_be_seen(order):
 
 
 def crossing_permuted(name):
-    """From two crossing FINs on, every order that a place nearer to the one or the other end can see."""
+    """The segments from two crossing FINs on, in every order that some place on the path can see."""
     segments = segments_of(name)
     begin = crossing(segments)
     tail = segments[begin:] if begin is not None else []
@@ -128,7 +126,7 @@ CHANGES = (ipv6, source_sorts_higher, numbers_wrap, sighted_twice, crossing_perm
 # ---- comparing ----
 
 def verdicts(segments, path):
-    """What must not change, for each record. OSError where the program fails."""
+    """The fields of each record that must not change. OSError where the program fails."""
     with open(path, "wb") as out:
         out.write(Capture(segments).file())
     process = tracer.trace(path)
@@ -145,7 +143,7 @@ def difference(plain, changed):
 
 
 def check(name, change, plain, path):
-    """Whether the change applies to the case, and what went wrong."""
+    """(whether the change applies to the case, faults)."""
     faults, applied = [], False
     for label, segments in change(name):
         applied = True
@@ -178,24 +176,17 @@ def crowd():
 
 
 def read_again(path):
-    """What went wrong."""
+    """What is wrong with two runs on the crowd's capture."""
     with open(path, "wb") as out:
         out.writelines(crowd())
     first, second = (tracer.trace(path) for _ in range(2))
     if len(tracer.records_of(first)) != CROWD:
-        return f"{len(tracer.records_of(first))} records of {CROWD} connections"
-    return "" if first.stdout == second.stdout else "the second run's records differ"
-
-
-def arguments():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--binary", default=tracer.BINARY)
-    parser.add_argument("names", nargs="*", metavar="NAME")
-    return parser.parse_args()
+        return [f"{len(tracer.records_of(first))} records of {CROWD} connections"]
+    return [] if first.stdout == second.stdout else ["the second run's records differ"]
 
 
 def main():
-    options = arguments()
+    options = tracer.command_line(__doc__).parse_args()
     tracer.BINARY = os.path.abspath(options.binary)
     names = options.names or [name for name in CASES if suits(name)]
     results, used = [], set()
@@ -208,14 +199,9 @@ def main():
                 if not applied:
                     continue
                 used.add(change)
-                results.append(not faults)
-                print(f"not ok {name} {change.__name__}" if faults else f"ok {name} {change.__name__}")
-                for fault in faults:
-                    print(f"    {fault}")
+                results.append(tracer.print_result(f"{name} {change.__name__}", faults))
         if not options.names:
-            fault = read_again(path)
-            results.append(not fault)
-            print(f"not ok read_again - {fault}" if fault else "ok read_again")
+            results.append(tracer.print_result("read_again", read_again(path)))
     if not options.names and len(used) < len(CHANGES):
         sys.exit("a change applied to no case")
     print(f"{sum(results)} passed, {len(results) - sum(results)} failed")

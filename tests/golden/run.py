@@ -2,9 +2,11 @@
 """Golden cases: builds every capture, runs tcpfin-trace on it and compares with cases.txt.
 
 run.py [-v] [--binary PATH] [NAME...]   Runs all cases, or those whose names begin so. -v prints the records; the binary
-may also come from TCPFIN_TRACE.
+may also come from TCPFIN_TRACE. A case that fails names its line in cases.txt, and prints the record's line of text.
+
+A new case is a row in cases.txt and, beside it, the builder of its capture: a function marked @case in cases_*.py, or a
+file in captures/.
 """
-import argparse
 import json
 import os
 import subprocess
@@ -13,7 +15,7 @@ import tempfile
 
 import tracer
 from build_captures import build
-from expectations import ANYTHING, COMPUTED, HERE, read_cases
+from expectations import ANYTHING, COMPUTED, FILE, HERE, Duration, in_unit_of, read_cases
 from packets import CASES
 
 
@@ -24,7 +26,7 @@ def committed():
 
 
 def first_fin(record, side):
-    """SEQ/ACK of the first FIN of that side, as expectations write it."""
+    """SEQ/ACK of the first FIN of that side, in the form of cases.txt."""
     for segment in record["tcp"]["segments"]:
         if segment["from"] == side and "F" in segment["flags"]:
             return f"{segment['seq']}/{segment['ack']}"
@@ -32,7 +34,7 @@ def first_fin(record, side):
 
 
 def reset_header(record):
-    """TTL/IP id/window of the RST that the verdict rests on, as expectations write it."""
+    """TTL/IP id/window of the RST that the verdict rests on, in the form of cases.txt."""
     segment = record["tcp"]["segments"][record["tcp"]["evidence"]["reset"]]
     return f"{segment['ttl']}/{segment.get('ip_id')}/{segment['win']}"
 
@@ -46,55 +48,75 @@ def actual(record, path):
     return None if found is tracer.MISSING else found
 
 
+def shown(value, like):
+    """A value as the case would have it: durations in its unit."""
+    if isinstance(like, Duration) and isinstance(value, int):
+        return in_unit_of(value, like)
+    return json.dumps(value)
+
+
 def differences(expected, record):
     found = [(path, wanted, actual(record, path)) for path, wanted in expected.items() if wanted != ANYTHING]
-    return [f"{path}: {json.dumps(got)}, expected {json.dumps(wanted)}" for path, wanted, got in found if wanted != got]
+    return [f"{path.removeprefix('tcp.')} is {shown(got, wanted)}, expected {shown(wanted, wanted)}"
+            for path, wanted, got in found if wanted != got]
 
 
-def record_faults(case, records):
+def at(line, faults):
+    return [f"tests/golden/{FILE}:{line}: {fault}" for fault in faults]
+
+
+def count_faults(case, records):
+    if len(records) == len(case.records):
+        return []
+    summary = ", ".join(f"{r['tcp']['outcome']} {r['source']['ip']}:{r['source']['port']}" for r in records[:5])
+    return [f"{len(records)} records, expected {len(case.records)}: {summary}"]
+
+
+def record_faults(case, placed, text):
+    """placed: as tracer.placed_records has them. text: the lines of text, a record each in the output's order."""
     faults = []
-    if len(records) != len(case.records):
-        summary = ", ".join(f"{r['tcp']['outcome']} {r['source']['ip']}:{r['source']['port']}" for r in records[:5])
-        faults.append(f"{len(records)} records, expected {len(case.records)}: {summary}")
-    for n, (expected, record) in enumerate(zip(case.records, records), 1):
-        faults += [f"record {n}: {fault}" for fault in differences(expected, record) + tracer.record_faults(record)]
+    for n, (expected, (place, record)) in enumerate(zip(case.records, placed), 1):
+        found = differences(expected.fields, record) + tracer.record_faults(record)
+        faults += at(expected.line, [f"record {n}: {fault}" for fault in found])
+        faults += [f"record {n}: {line}" for line in text[place:place + 1] if found]
     return faults
+
+
+def form_faults(case, form, process, count):
+    faults = [f"{form}: {fault}" for fault in tracer.error_faults(process, case.exit)]
+    return faults + tracer.format_faults(form, process, count)
 
 
 def case_faults(case, capture, verbose):
     process = tracer.trace(capture, "json", case.options)
-    faults = tracer.error_faults(process, case.exit)
+    faults = at(case.line, tracer.error_faults(process, case.exit))
     try:
-        records = tracer.records_of(process)
+        placed = tracer.placed_records(process)
     except ValueError as error:
-        return faults + [f"no JSON: {error}"]
+        return faults + at(case.line, [f"no JSON: {error}"])
+    records = [record for _, record in placed]
     if verbose:
         for record in records:
             print(json.dumps(record, indent=2))
-    faults += record_faults(case, records)
-    for form in ("text", "csv", "ladder"):
-        process = tracer.trace(capture, form, case.options)
-        faults += [f"{form}: {fault}" for fault in tracer.error_faults(process, case.exit)]
-        faults += tracer.format_faults(form, process, len(records))
-        if form == "text":
-            text = process.stdout.decode("utf-8", "replace")
-            faults += [f"text: no {words!r}" for words in case.text if words not in text]
-    return faults
+    runs = {form: tracer.trace(capture, form, case.options) for form in ("text", "csv", "ladder")}
+    text = runs["text"].stdout.decode("utf-8", "replace")
+    faults += at(case.line, count_faults(case, records)) + record_faults(case, placed, text.splitlines()[1:])
+    for form, process in runs.items():
+        faults += at(case.line, form_faults(case, form, process, len(records)))
+    return faults + at(case.line, [f"text: no {words!r}" for words in case.text if words not in text])
 
 
-def outcome(case, capture, verbose):
-    """Faults of a case, a program that hangs included."""
+def faults_of(case, capture, verbose):
+    """Faults of a case. A program that hangs is one."""
     try:
         return case_faults(case, capture, verbose)
     except subprocess.TimeoutExpired as error:
-        return [f"no end after {error.timeout} s"]
+        return at(case.line, [f"no end after {error.timeout} s"])
 
 
 def arguments():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = tracer.command_line(__doc__)
     parser.add_argument("-v", "--verbose", action="store_true")
-    parser.add_argument("--binary", default=tracer.BINARY)
-    parser.add_argument("names", nargs="*", metavar="NAME")
     return parser.parse_args()
 
 
@@ -107,22 +129,16 @@ def main():
     known = {**CASES, **committed()}
     unmatched = sorted(known.keys() ^ cases.keys())
     if unmatched:
-        sys.exit(f"a capture without expectation, or the other way round: {' '.join(unmatched)}")
+        sys.exit(f"not both a capture and a case in {FILE}: {' '.join(unmatched)}")
     unknown = [begin for begin in options.names if not any(name.startswith(begin) for name in cases)]
     if unknown:
         sys.exit(f"no such case: {' '.join(unknown)}")
     names = [name for name in cases if name.startswith(tuple(options.names or [""]))]
-    failed = 0
     with tempfile.TemporaryDirectory(prefix="tcpfin-golden-") as directory:
         paths = {**committed(), **build(directory, [n for n in names if n in CASES])}
-        for name in names:
-            faults = outcome(cases[name], paths[name], options.verbose)
-            print(f"not ok {name}" if faults else f"ok {name}")
-            for fault in faults:
-                print(f"    {fault}")
-            failed += bool(faults)
-    print(f"{len(names) - failed} passed, {failed} failed")
-    return failed > 0
+        results = [tracer.print_result(name, faults_of(cases[name], paths[name], options.verbose)) for name in names]
+    print(f"{sum(results)} passed, {len(results) - sum(results)} failed")
+    return not all(results)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Runs tcpfin-trace on a capture, and checks what must hold for every record and every format."""
+import argparse
 import base64
 import csv
 import hashlib
@@ -37,10 +38,14 @@ def trace(capture, form="json", options=()):
                           check=False)
 
 
-def records_of(process):
-    """Records in order of their first segment. ValueError where a line is no JSON."""
+def placed_records(process):
+    """(place in the output, record), in order of the first segment. ValueError where a line is no JSON."""
     records = [json.loads(line) for line in process.stdout.decode("utf-8").splitlines()]
-    return sorted(records, key=lambda r: r["event"]["start"])
+    return sorted(enumerate(records), key=lambda placed: placed[1]["event"]["start"])
+
+
+def records_of(process):
+    return [record for _, record in placed_records(process)]
 
 
 def look_up(record, path):
@@ -67,12 +72,12 @@ def community_id(record):
 
 
 def behind(segment):
-    """The raw sequence number behind the segment."""
+    """The raw sequence number that follows the segment."""
     return (segment["raw_seq"] + segment["len"] + ("S" in segment["flags"]) + ("F" in segment["flags"])) % 2**32
 
 
 def fin_end(record, side, fin):
-    """Behind the FIN; of one in a fragment, which shows less, by the bytes that its side sent."""
+    """The number behind the FIN. A fragment shows less than its segment: there the bytes that its side sent count."""
     opening, sent = record["tcp"]["segments"][0], record[side]["bytes"]
     if sent is None or opening["from"] != side or opening["flags"] != "S":
         return behind(fin)
@@ -80,14 +85,14 @@ def fin_end(record, side, fin):
 
 
 def first_fin_place(segments, side):
-    """Of a side's FINs that count, the earliest: its place; None without."""
+    """The place of the earliest FIN of a side that is not ignored; None without one."""
     fins = [n for n, s in enumerate(segments)
             if s["from"] == side and "F" in s["flags"] and "R" not in s["flags"] and not s.get("ignored")]
     return min(fins, key=lambda n: segments[n]["t"], default=None)
 
 
 def step_faults(record, side, other, fin, ack):
-    """Of the FIN of `side` and its acknowledgment by `other`."""
+    """What is wrong with the evidence of the FIN of `side` and of its acknowledgment by `other`."""
     segments, named = record["tcp"]["segments"], record["tcp"]["evidence"]
     first = first_fin_place(segments, side)
     if named[fin] not in (None, first):
@@ -111,7 +116,7 @@ def reset_faults(tcp):
 
 
 def evidence_faults(record):
-    """Each step that the record tells must be there to read in the segment that it names, and no earlier one."""
+    """Each step of the record must be found in the segment that the evidence names, and in no earlier one."""
     tcp = record["tcp"]
     closer = "source" if tcp["closer"] == "both" else tcp["closer"]
     other = "destination" if closer == "source" else "source"
@@ -145,6 +150,22 @@ def record_faults(record):
 
 
 # ---- what holds for every run ----
+
+def command_line(description):
+    """A parser of the arguments that the suites share; the binary may also come from TCPFIN_TRACE."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--binary", default=BINARY)
+    parser.add_argument("names", nargs="*", metavar="NAME")
+    return parser
+
+
+def print_result(test, faults):
+    """One line a test, and one a fault below it. Returns whether the test passed."""
+    print(f"not ok {test}" if faults else f"ok {test}")
+    for fault in faults:
+        print(f"    {fault}")
+    return not faults
+
 
 def printable(data):
     """In the C locale, text is printable ASCII and newlines."""
