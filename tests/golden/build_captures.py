@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Builds one small capture a case into a directory: build_captures.py DIRECTORY [NAME...]. -l lists the cases."""
+"""Writes a small capture for each case: build_captures.py DIRECTORY [NAME...]. -l lists the cases."""
 import os
 import sys
 

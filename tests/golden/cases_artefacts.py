@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What the place and the way of capturing do to a close: offloads, links, tags, fragments, cut packets, times.
+"""Artefacts of how and where a close is captured: offloads, links, tags, fragments, cut packets, times.
 
-Most show the same four-way close, which must come out the same.
+Most captures show one and the same four-way close, and must give its record.
 """
 from dataclasses import replace
 
@@ -20,7 +20,7 @@ def closed(c):
 
 
 def sack(conversation, side, left, right):
-    """A SACK block of the other side's relative numbers."""
+    """TCP options with a SACK block in the other side's relative numbers."""
     isn = conversation.isn[1 - side]
     return [("NOP", None), ("NOP", None), ("SAck", ((isn + left) % 2**32, (isn + right) % 2**32))]
 
@@ -35,19 +35,19 @@ def half_closed_by_super_packet(c, **super_packet):
 
 @case
 def gro_super_packet(c):
-    """FIN merged into the data before it: its number is behind 20000 bytes."""
+    """GRO merged the FIN into the data before it: its number follows 20000 bytes."""
     return half_closed_by_super_packet(c)
 
 
 @case
 def gro_ip_length_zero(c):
-    """The same with an IPv4 total length of 0: the packet's own length counts."""
+    """A super-packet with an IPv4 total length of 0: the packet's own length counts."""
     return half_closed_by_super_packet(c, ip={"len": 0})
 
 
 @case
 def big_tcp_ipv6_length_zero(c):
-    """70000 bytes and FIN in one IPv6 packet of payload length 0."""
+    """BIG TCP: 70000 bytes and FIN in one IPv6 packet of payload length 0."""
     c = replace(c, ips=IPV6)
     return c.handshake() + [c.dst(100, "FP.", 1, 1, 70000, ip={"plen": 0}), c.src(100.1, ".", 1, 70002),
                             c.src(150, "F.", 1, 70002), c.dst(160, ".", 70002, 2)]
@@ -55,7 +55,7 @@ def big_tcp_ipv6_length_zero(c):
 
 @case
 def big_tcp_jumbo_option(c):
-    """The same with the jumbo payload option in a hop-by-hop header (RFC 2675)."""
+    """70000 bytes and FIN in one IPv6 packet with the jumbo payload option in a hop-by-hop header (RFC 2675)."""
     c = replace(c, ips=IPV6)
     fin = c.dst(100, "FP.", 1, 1, 70000)
     packet = fin.packet()
@@ -82,7 +82,7 @@ def jumbo_frame(c):
 
 @case
 def checksum_bad(c):
-    """Wrong TCP checksums, as transmit offload leaves them: never a reason to drop."""
+    """Wrong TCP checksums, as transmit offload leaves them, are no reason to drop a segment."""
     return [replace(s, tcp={"chksum": 0x1234}) for s in closed(c)]
 
 
@@ -163,25 +163,25 @@ def qinq(c):
 
 @case
 def qinq_old_ethertype(c):
-    """The outer tag as 0x9100, from before 802.1ad."""
+    """The outer tag has ethertype 0x9100, which was used before 802.1ad."""
     return closed(replace(c, tags=((0x9100, 100), (0x8100, 200))))
 
 
 @case
 def vlan_three_tags(c):
-    """Three tags are more than is parsed."""
+    """Three tags: only two are parsed."""
     return closed(replace(c, tags=((0x88A8, 1), (0x8100, 2), (0x8100, 3))))
 
 
 @case
 def vlan_eight_tags(c):
-    """Eight tags."""
+    """Eight tags: only two are parsed."""
     return closed(replace(c, tags=((0x8100, 7),) * 8))
 
 
 @case
 def vlan_one_direction(c):
-    """Hardware stripped the tag of one direction only: still one connection."""
+    """Hardware stripped the tag of one direction only: it is one connection."""
     tagged = replace(c, tags=((0x8100, 100),))
     return [replace(s, conversation=tagged) if s.side else s for s in closed(c)]
 
@@ -215,7 +215,7 @@ def ipv6(c):
 
 @case
 def ipv6_extension_headers(c):
-    """Hop-by-hop, destination options, routing, atomic fragment, and all in a row."""
+    """IPv6 with each extension header: hop-by-hop, destination options, routing, atomic fragment, and all in a row."""
     chain = [options_header(IPv6ExtHdrHopByHop), options_header(size=14), IPv6ExtHdrRouting(segleft=0, addresses=[]),
              IPv6ExtHdrFragment(id=9), options_header()]
     chains = [[], chain[:1], chain[1:2], chain[2:3], chain[3:4], chain]
@@ -224,7 +224,7 @@ def ipv6_extension_headers(c):
 
 @case
 def ipv6_eight_extension_headers(c):
-    """Eight in a row are walked."""
+    """Eight IPv6 extension headers in a row, the most that are walked."""
     return [with_extensions(s, [options_header() for _ in range(8)]) for s in closed(replace(c, ips=IPV6))]
 
 
@@ -243,25 +243,25 @@ def fragments_of(segment, first_bytes):
 
 
 def fragmented(c, fin):
-    """The source's FIN with 2000 bytes as the given frames, then the rest of the close."""
+    """A close whose first FIN, with 2000 bytes, is in the frames `fin`."""
     return c.opened() + fin + [c.dst(110, ".", 501, 2052), c.dst(150, "F.", 501, 2052), c.src(150.2, ".", 2052, 502)]
 
 
 @case
 def fragments(c):
-    """The FIN's number is behind the whole datagram, of which its first fragment holds 1460 bytes."""
+    """A fragmented FIN: its number follows the whole datagram, of which the first fragment holds 1460 bytes."""
     return fragmented(c, fragments_of(c.src(100, "FP.", 51, 501, 2000), 1480))
 
 
 @case
 def fragments_reversed(c):
-    """The second fragment comes first."""
+    """A fragmented FIN whose second fragment comes first."""
     return fragmented(c, fragments_of(c.src(100, "FP.", 51, 501, 2000), 1480)[::-1])
 
 
 @case
 def fragments_first_missing(c):
-    """Only the second fragment is in the file; the whole comes again 200 ms later, unfragmented."""
+    """Of a fragmented FIN only the second fragment is in the file; it is sent again whole 200 ms later."""
     late = [c.src(300, "FP.", 51, 501, 2000), c.dst(310, ".", 501, 2052), c.dst(350, "F.", 501, 2052),
             c.src(350.2, ".", 2052, 502)]
     return c.opened() + fragments_of(c.src(100, "FP.", 51, 501, 2000), 1480)[1:] + late
@@ -297,7 +297,7 @@ def isn_zero(c):
 def five_gigabytes(c):
     """5 * 10^9 bytes in one direction, 10^9 between two captured segments: more than sequence numbers can count.
 
-    The windows, the largest there are, make it possible: 2^30 bytes each 10 ms.
+    The largest window there is allows that: 2^30 bytes in 10 ms.
     """
     far = 5 * 10**9
     data = [s for n in range(1, 6) for s in (c.src(1000 * n, "P.", 1 + n * 10**9 - 100, 1, 100),
@@ -309,7 +309,7 @@ def five_gigabytes(c):
 
 @case
 def fin_sacked_before_acked(c):
-    """The FIN arrives before the 1000 bytes ahead of it and is SACKed: arrived, not acknowledged."""
+    """The FIN arrives before the 1000 bytes ahead of it and is SACKed, which is no acknowledgment."""
     return c.opened() + [c.src(95, "P.", 51, 501, 1000), c.src(100, "F.", 1051, 501),
                          c.dst(110, ".", 501, 51, options=sack(c, 1, 1051, 1052)), c.src(130, "P.", 51, 501, 1000),
                          c.dst(140, ".", 501, 1052), c.dst(150, "F.", 501, 1052), c.src(150.2, ".", 1052, 502)]
@@ -317,7 +317,7 @@ def fin_sacked_before_acked(c):
 
 @case
 def keepalive_after_own_fin(c):
-    """Keepalive probes in FIN-WAIT-2 have the FIN's number and no FIN: no retransmissions of it."""
+    """Keepalive probes in FIN-WAIT-2 have the FIN's number, but are no retransmissions of it."""
     probes = [s for ms in (1000, 2000) for s in (c.src(ms, ".", 51, 501), c.dst(ms + 10, ".", 501, 52))]
     return c.opened() + [c.src(100, "F.", 51, 501), c.dst(110, ".", 501, 52)] + probes + [
         c.dst(2500, "F.", 501, 52), c.src(2500.2, ".", 52, 502)]
@@ -325,7 +325,7 @@ def keepalive_after_own_fin(c):
 
 @case
 def zero_window_probe(c):
-    """The destination's window is shut, probes of one byte and of none; it opens, and the byte comes with the FIN."""
+    """The destination's window is zero and probed with one byte and with none; later the byte comes with the FIN."""
     probes = [c.dst(30, ".", 501, 51, win=0), c.src(230, ".", 50, 501), c.dst(240, ".", 501, 51, win=0),
               c.src(640, ".", 51, 501, 1), c.dst(650, ".", 501, 51, win=0), c.dst(900, ".", 501, 51, win=502)]
     return c.opened() + probes + [c.src(1000, "FP.", 51, 501, 1), c.dst(1010, ".", 501, 53), c.dst(1050, "F.", 501, 53),
@@ -334,19 +334,19 @@ def zero_window_probe(c):
 
 @case
 def window_scale_unknown(c):
-    """Midstream, so no scale is known: 502 could be 502 bytes or 8 MB; a RST 100000 ahead cannot be judged."""
+    """Midstream, no window scale is known: 502 is 502 bytes to 8 MB, so a RST 100000 ahead cannot be judged."""
     return c.opened()[3:] + [c.dst(100, "R.", 100_501, 51)]
 
 
 @case
 def window_scale_unknown_inside(c):
-    """Midstream, a RST 100 ahead of a window of at least 502 bytes: inside under every scale."""
+    """Midstream, a RST 100 ahead: inside the window of at least 502 bytes whatever the scale is."""
     return c.opened()[3:] + [c.dst(100, "R.", 601, 51)]
 
 
 @case
 def window_scale_offered_by_one(c):
-    """Scaling holds only if both SYNs offer it (RFC 7323): 502 is 502 bytes, and a RST 1000 ahead is outside."""
+    """Scaling needs an offer in both SYNs (RFC 7323): 502 is 502 bytes, and a RST 1000 ahead is outside."""
     opened = c.opened()
     opened[1] = replace(opened[1], options=[("MSS", 1460)])
     return opened + [c.dst(50, "R.", 1501, 51)] + c.four_way()
@@ -356,45 +356,45 @@ def window_scale_offered_by_one(c):
 
 @case
 def sighted_twice(c):
-    """Every packet twice within 10 us, the same IP id: two hooks or a mirrored port, no retransmissions."""
+    """Every packet twice within 10 us with the same IP id, by two hooks or a mirrored port: no retransmissions."""
     return [twin for s in closed(c) for twin in (s, s.sighted(10_000))]
 
 
 @case
 def sighted_twice_ipv6(c):
-    """The same on IPv6, which has no IP id."""
+    """Every packet twice within 10 us on IPv6, which has no IP id."""
     return [twin for s in closed(replace(c, ips=IPV6)) for twin in (s, s.sighted(10_000))]
 
 
 @case
 def sighted_twice_routed(c):
-    """The same before and behind a router: the TTL is one less."""
+    """Every packet before and behind a router: the TTL is one less."""
     return [twin for s in closed(c) for twin in (s, s.sighted(30_000, ttl=63))]
 
 
 @case
 def reordered_handshake(c):
-    """Two queues: the SYN-ACK stands before its SYN in the file, the times are right."""
+    """Two capture queues: the SYN-ACK is before its SYN in the file, with the right times."""
     syn, answer, *rest = closed(c)
     return [answer, syn] + rest
 
 
 @case
 def reordered_reset(c):
-    """Two CPUs: the RST stands before the ACK of the FIN that was sent and seen before it."""
+    """Two capturing CPUs: the RST is in the file before the ACK of the FIN, which has the earlier time."""
     return c.opened() + [c.src(100, "F.", 51, 501), c.dst(120, "R.", 501, 52), c.dst(110, ".", 501, 52)]
 
 
 @case
 def nat_two_tuples(c):
-    """The same connection before and behind a NAT, 20 us apart: two tuples, two records."""
+    """One connection before and behind a NAT, 20 us apart: two tuples, two records."""
     translated = replace(c, ips=("192.0.2.7", c.ips[1]), ports=(61001, c.ports[1]))
     return [twin for s in closed(c) for twin in (s, s.sighted(20_000, conversation=translated, ttl=63))]
 
 
 @case
 def two_connections_interleaved(c):
-    """Two closes at the same time keep apart."""
+    """The packets of two connections alternate: two records."""
     segments = closed(c) + closed(c.other(40002, isn=(77, 99), start=c.start + 3_000_000))
     return sorted(segments, key=lambda s: s.time)
 
@@ -409,19 +409,19 @@ def snaplen_96(c):
 
 @case
 def snaplen_54(c):
-    """Exactly Ethernet, IPv4 and TCP header are there; the SYNs' options are cut."""
+    """Packets cut behind the fixed TCP header: the SYNs' options are missing."""
     return Capture(closed(c), snaplen=54)
 
 
 @case
 def snaplen_47(c):
-    """The flags are cut off: no packet can be read."""
+    """Packets cut before the TCP flags: none can be read."""
     return Capture(closed(c), snaplen=47)
 
 
 @case
 def cut_at_every_byte(c):
-    """FINs of the destination cut at every byte before their flags are none; the source closes first."""
+    """FINs of the destination, cut at every byte before their flags, do not count; the source closes first."""
     fin = c.dst(50, "F.", 501, 51).frame()
     cut = [Frame(fin.time + n * 1000, fin.data[:n], len(fin.data)) for n in range(48)]
     return c.opened() + cut + c.four_way()
@@ -431,7 +431,7 @@ def cut_at_every_byte(c):
 
 @case
 def times_microseconds(c):
-    """A file of microseconds."""
+    """A file with time stamps in microseconds."""
     return Capture(closed(c), nano=False)
 
 
@@ -455,20 +455,20 @@ def times_zero(c):
 
 @case
 def times_year_2100(c):
-    """2100-01-01."""
+    """A capture of the year 2100."""
     return closed(replace(c, start=4102444800 * 10**9))
 
 
 @case
 def times_out_of_order(c):
-    """The ACK of the FIN has a time before it (two clocks): the close stands, no duration is negative."""
+    """The ACK of the FIN has an earlier time than the FIN (two clocks): the close counts, no duration is negative."""
     return [replace(s, time=s.time - 20_000_000) if (s.side, s.ack) == (1, 52) and s.flags == "." else s
             for s in closed(c)]
 
 
 @case
 def times_backwards(c):
-    """Every packet is a second before the one ahead of it."""
+    """Every packet has a time one second before the packet ahead of it."""
     return [replace(s, time=EPOCH + (100 - n) * 10**9) for n, s in enumerate(closed(c))]
 
 
@@ -480,6 +480,6 @@ def times_fraction_over_a_second(c):
 
 
 def moved_second(record):
-    """The same time with one second less and a million microseconds more."""
+    """The record with one second less and a million microseconds more: the same time."""
     seconds, fraction = (int.from_bytes(record[at:at + 4], "little") for at in (0, 4))
     return (seconds - 1).to_bytes(4, "little") + (fraction + 1_000_000).to_bytes(4, "little") + record[8:]

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Hostile and malformed traffic: what must leave no record, and what must not disturb the close of a real connection.
+"""Hostile and malformed traffic: it must leave no record, and must not change the record of a real connection.
 
-Where a connection is disturbed the disturbance is before 100 ms and the source closes at 100 ms, as ever.
+Unless a case says otherwise, forged segments come before 100 ms, and the source closes at 100 ms.
 """
 from dataclasses import replace
 
@@ -21,7 +21,7 @@ def disturbed(c, *disturbances):
 
 
 def scan(c, flags, answer=None):
-    """20 ports get a segment each, and perhaps an answer: a function of conversation and time."""
+    """20 ports get a segment each. answer: a function of conversation and time that makes a port's answer, or None."""
     segments = []
     for n in range(20):
         probe = replace(c, ports=(50000 + n, 1 + n), isn=(7_000_000 * n, 9_000_000 * n))
@@ -35,7 +35,7 @@ def scan(c, flags, answer=None):
 
 @case
 def a3_fin_scan(c):
-    """Lone FINs without ACK, unanswered: open ports say nothing."""
+    """A FIN scan of open ports, which do not answer."""
     return scan(c, "F")
 
 
@@ -47,32 +47,32 @@ def a3_fin_scan_answered(c):
 
 @case
 def a3_fin_ack_scan_answered(c):
-    """A FIN with ACK out of the blue, answered by a RST with its acknowledgment's number."""
+    """A scan by FIN+ACK, answered by RSTs with the number that it acknowledges."""
     return scan(c, "F.", lambda p, t: p.dst(t, "R", 1))
 
 
 @case
 def a3_ack_scan_answered(c):
-    """ACKs out of the blue, each answered by a RST."""
+    """A scan by ACKs, each answered by a RST."""
     return scan(c, ".", lambda p, t: p.dst(t, "R", 1))
 
 
 @case
 def a3_xmas_and_null_scan(c):
-    """FIN+PSH+URG, and no flag at all; closed ports answer by RST."""
+    """Scans by FIN+PSH+URG and by no flag at all; closed ports answer by RST."""
     answer = lambda p, t: p.dst(t, "R.", 0, 2, tcp={"seq": 0})
     return scan(c, "FPU", answer) + scan(c.other(start=c.start + 10**9), "", answer)
 
 
 @case
 def a3_rst_backscatter(c):
-    """RSTs answer SYNs that somebody else sent with our addresses."""
+    """Backscatter: RSTs that answer SYNs with forged source addresses."""
     return [replace(s, side=1) for s in scan(c, "R.")]
 
 
 @case
 def a3_syn_ack_backscatter(c):
-    """SYN-ACKs of connections that were never asked for, and the RST that each gets."""
+    """Backscatter: SYN-ACKs that nobody asked for, each answered by a RST."""
     return scan(c, "S.", lambda p, t: p.dst(t, "R", 1))
 
 
@@ -86,7 +86,7 @@ def a3_lone_rst(c):
 
 @case
 def a4_forged_resets(c):
-    """RSTs far ahead, behind, and inside the window and challenged, against both ends."""
+    """Forged RSTs to both ends: far ahead, old, and inside the window, which is challenged."""
     return disturbed(c, c.dst(40, "R.", 900_000_000, 51), c.dst(41, "R", 401), c.src(42, "R.", 2_000_000_000, 501),
                      c.src(43, "R", 5), c.dst(44, "R", 2501), c.src(44.1, ".", 51, 501))
 
@@ -107,13 +107,13 @@ def a4_forged_reset_then_real_one(c):
 
 @case
 def a4_forged_ack_prepares_reset(c):
-    """A forged ACK from far outside, then a RST with its acknowledgment's number: both would be dropped."""
+    """A forged ACK far outside, then a RST with the number that it acknowledges: a receiver drops both."""
     return disturbed(c, c.src(50, ".", 800_000_000, 900_000_000), c.dst(51, "R", 900_000_000))
 
 
 @case
 def a5_challenge_ack_is_no_ack_of_fin(c):
-    """A forged SYN makes the peer send a challenge ACK while our FIN is on its way: it does not cover the FIN."""
+    """A forged SYN causes a challenge ACK while the FIN is on its way: it does not acknowledge the FIN."""
     return c.opened() + [c.src(100, "F.", 51, 501), c.src(101, "S", 900_000_000), c.dst(111, ".", 501, 51),
                          c.dst(140, ".", 501, 52), c.dst(150, "F.", 501, 52), c.src(150.2, ".", 52, 502)]
 
@@ -127,38 +127,38 @@ def a5_syn_in_last_ack(c):
 
 @case
 def a5_ack_beyond_the_fin(c):
-    """An acknowledgment of more than was ever sent covers no FIN."""
+    """An acknowledgment of more than was ever sent acknowledges no FIN."""
     return c.opened() + [c.src(100, "F.", 51, 501), c.dst(105, ".", 501, 5000), c.dst(110, ".", 501, 52),
                          c.dst(150, "F.", 501, 52), c.src(150.2, ".", 52, 502)]
 
 
 @case
 def a6_forged_fin_far(c):
-    """A FIN of the destination five million bytes ahead is none: the source is the first to close."""
+    """A forged FIN of the destination, five million bytes ahead: the source closes first."""
     return disturbed(c, c.dst(50, "F.", 5_000_501, 51))
 
 
 @case
 def a6_forged_fin_gap(c):
-    """A FIN of the destination inside the window, behind a gap that never fills: the real one counts."""
+    """A forged FIN of the destination inside the window, behind a gap that never fills: the real one counts."""
     return disturbed(c, c.dst(50, "F.", 10_501, 51))
 
 
 @case
 def a6_forged_fin_old(c):
-    """A FIN of the destination with a number that was data long ago."""
+    """A forged FIN of the destination with a number that was data long before."""
     return disturbed(c, c.dst(50, "F.", 101, 51))
 
 
 @case
 def a6_forged_fin_wrong_ack(c):
-    """A FIN in sequence that acknowledges what was never sent: dropped by every receiver."""
+    """A forged FIN in sequence that acknowledges numbers never sent: every receiver drops it."""
     return disturbed(c, c.dst(50, "F.", 501, 500_000_000))
 
 
 @case
 def a6_forged_data_before_fin(c):
-    """Data far outside the window right before the real FIN: it must not make the FIN look old."""
+    """Forged data far ahead of the window before the real FIN: the FIN must not look old by it."""
     return disturbed(c, c.src(50, "P.", 800_000_000, 501, 100))
 
 
@@ -170,14 +170,14 @@ def a6_forged_syn_prepares_fin(c):
 
 @case
 def a6_forged_talk_before_a_report(c):
-    """A FIN that nobody answered is reported after a minute. What was forged both ways before is no past of a later RST."""
+    """A FIN without answer is reported after a minute. Segments forged both ways before do not prove a later RST."""
     return [c.src(0, "S"), c.dst(10, "P.", 1, 1, 500), c.dst(100, "F.", 501, 1), c.src(110, ".", 900_000_000, 501),
             c.dst(115, ".", 502, 900_000_000), c.src(70000, "R", 900_000_000), c.dst(70100, "F.", 501, 1)]
 
 
 @case
 def a6_forged_talk_behind_a_report(c):
-    """The same, forged afterwards and one way only: the other side says nothing that would fit it."""
+    """A FIN without answer is reported after a minute. Segments forged one way afterwards do not prove a later RST."""
     return [c.src(0, "S"), c.dst(10, "P.", 1, 1, 500), c.dst(100, "F.", 501, 1), c.src(69000, ".", 900_000_000, 501),
             c.dst(69100, "P.", 1, 1, 500), c.src(69200, ".", 900_000_000, 501), c.src(70000, "R", 900_000_000),
             c.dst(70100, "F.", 501, 1)]
@@ -185,20 +185,20 @@ def a6_forged_talk_behind_a_report(c):
 
 @case
 def a7_low_ttl(c):
-    """A RST with TTL 1 and a bad checksum, out of the window: no end."""
+    """A RST out of the window with TTL 1 and a bad checksum ends nothing."""
     return disturbed(c, c.dst(50, "R.", 900_000_000, 51, ttl=1, tcp={"chksum": 0}))
 
 
-# ---- broken headers: FINs and RSTs that are none ----
+# ---- broken headers ----
 
 def broken(c, *changes, at=50):
-    """FINs in sequence of the destination, each with other fields set wrong."""
+    """FINs of the destination in sequence, each with the header fields of one change."""
     return [c.dst(at + n / 100, "F.", 501, 51, **change) for n, change in enumerate(changes)]
 
 
 @case
 def a8_bad_ipv4_headers(c):
-    """IHL 0 to 4, total lengths beyond the packet or below the headers, version 5."""
+    """FINs with broken IPv4 headers: IHL 0 to 4 and 15, total lengths beyond the packet or too short, other versions."""
     return disturbed(c, *broken(c, *({"ip": {"ihl": n}} for n in range(5)), {"ip": {"len": 1500}}, {"ip": {"len": 39}},
                                 {"ip": {"len": 20}}, {"ip": {"len": 1}}, {"ip": {"version": 5}},
                                 {"ip": {"version": 6}}, {"ip": {"ihl": 15}}))
@@ -213,7 +213,7 @@ def a9_nine_extension_headers(c):
 
 @case
 def a9_no_tcp_behind(c):
-    """ESP and "no next header", the bytes behind them like a FIN; an extension length past the end."""
+    """Bytes like a FIN behind ESP, behind "no next header", and behind an extension header longer than the packet."""
     v6 = replace(c, ips=IPV6)
     fin = v6.dst(50, "F.", 501, 51)
     tcp = bytes(fin.packet().payload)
@@ -228,20 +228,20 @@ def a9_no_tcp_behind(c):
 
 @case
 def a10_later_fragment_like_fin(c):
-    """A later fragment whose payload looks like a FIN in sequence: it has no TCP header."""
+    """A later fragment whose payload looks like a FIN in sequence has no TCP header."""
     fin = c.dst(50, "F.", 501, 51, ip={"frag": 100, "flags": 0})
     return disturbed(c, fin)
 
 
 @case
 def a10_tiny_fragment(c):
-    """The first fragment ends before the flags (RFC 1858): no FIN."""
+    """A FIN whose first fragment ends before the flags (RFC 1858) does not count."""
     return disturbed(c, *fragments_of(c.dst(50, "F.", 501, 51, 100), 8))
 
 
 @case
 def a12_bad_data_offsets(c):
-    """Data offsets 0 to 4, and 15 where the packet ends before."""
+    """FINs with data offsets of 0 to 4, and of 15 where the packet is shorter."""
     return disturbed(c, *broken(c, *({"tcp": {"dataofs": n}} for n in (0, 1, 2, 3, 4, 15))))
 
 
@@ -268,7 +268,7 @@ def a12_bad_options(c):
 
 @case
 def a12_option_past_end(c):
-    """A last option whose length exceeds the header; the scale before it counts."""
+    """The last option is longer than the header; the window scale before it counts."""
     opened = c.opened()
     syn = with_options(opened[0], bytes.fromhex("0303 0701 1eff 0000"))
     return [syn] + opened[1:] + c.four_way()
@@ -292,13 +292,13 @@ def a14_contradicting_flags(c):
 
 @case
 def a14_fin_rst_in_sequence(c):
-    """FIN and RST in one segment in sequence: the RST bit is looked at first (RFC 9293 section 3.10.7.4)."""
+    """FIN and RST in one segment in sequence: the RST is processed first (RFC 9293 section 3.10.7.4)."""
     return c.opened() + [c.src(100, "FR.", 51, 501)]
 
 
 @case
 def a14_syn_fin_alone(c):
-    """SYN+FIN to 20 ports, refused by each: no connection."""
+    """A scan of 20 ports by SYN+FIN: no connection."""
     return scan(c, "SF")
 
 
@@ -315,7 +315,7 @@ def a15_reuse_without_close(c):
 
 @case
 def a15_reuse_replaces(c):
-    """A SYN on a tuple that never closed is answered by a SYN-ACK: the old connection had gone unseen."""
+    """A SYN on a tuple that never closed is answered by a SYN-ACK: the old connection's end was not seen."""
     new = c.again(2000)
     return c.opened() + new.opened() + new.four_way()
 
@@ -329,7 +329,7 @@ def a15_reuse_of_half_closed(c):
 
 @case
 def a15_same_isn(c):
-    """The new connection has the old one's ISN at its source."""
+    """The source of the next connection has the same ISN as before."""
     new = c.again(2000, jump=(0, 70_000_000))
     return c.opened() + c.four_way() + new.opened() + new.four_way()
 
@@ -344,7 +344,7 @@ def a15_from_the_other_side(c):
 
 @case
 def a15_reset_and_again(c):
-    """SO_LINGER 0 and the same port five times in a row."""
+    """Five connections in a row on one tuple, each ended by SO_LINGER 0."""
     rounds = [c] + [c.again(200 * n, jump=(50_000_000 * n, 70_000_000 * n)) for n in range(1, 5)]
     return [s for r in rounds for s in r.opened() + [r.src(100, "R.", 51, 501)]]
 
@@ -353,7 +353,7 @@ def a15_reset_and_again(c):
 
 @case
 def a17_fin_storm(c):
-    """A FIN a thousand times: one record, the count says at least 255."""
+    """A FIN a thousand times: one record, whose count ends at 255."""
     return c.opened() + [c.src(100 + 2 * n, "F.", 51, 501) for n in range(1000)]
 
 
@@ -367,7 +367,7 @@ def a17_rst_storm(c):
 
 @case
 def a19_port_zero(c):
-    """Ports 0 and 65535 are ports."""
+    """Ports 0 and 65535."""
     return closed(replace(c, ports=(65535, 0)))
 
 
@@ -379,7 +379,7 @@ def a19_same_address(c):
 
 @case
 def a19_ipv4_mapped(c):
-    """::ffff:10.0.0.1 on the wire is IPv6 and another connection than that of 10.0.0.1."""
+    """On the wire, ::ffff:10.0.0.1 is an IPv6 address and no end of 10.0.0.1's connection."""
     mapped = replace(c, ips=("::ffff:10.0.0.1", "::ffff:10.0.1.9"), start=c.start + 1_000_000)
     return sorted(closed(c) + closed(mapped), key=lambda s: s.time)
 
@@ -395,7 +395,7 @@ def a19_self_connect(c):
 # ---- tunnels ----
 
 def tunnelled(c, *outer):
-    """The close inside an outer packet: its layers as a function of the inner IP packet."""
+    """The close inside a tunnel: the packets of an outer IPv4 with the layers `outer`."""
     def wrap(segment):
         layers = IP(src="192.0.2.1", dst="192.0.2.2", id=1)
         for layer in outer:
@@ -406,7 +406,7 @@ def tunnelled(c, *outer):
 
 @case
 def a21_gre(c):
-    """TCP in GRE is not this interface's connection."""
+    """TCP in GRE."""
     return tunnelled(c, GRE())
 
 
@@ -437,7 +437,7 @@ def a21_6in4(c):
 
 @case
 def arp_and_noise(c):
-    """Frames that are no IP, and empty ones, between a connection's packets."""
+    """ARP, unknown and empty frames between a connection's packets."""
     noise = [Frame(c.start + 50_000_000 + n, data) for n, data in enumerate((
         b"\xff" * 6 + b"\x02" * 6 + b"\x08\x06" + b"\0" * 28, b"\0" * 14, b"\0" * 13, b"", b"\0" * 6 + b"\x45" * 60))]
     return disturbed(c, *noise)

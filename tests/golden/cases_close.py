@@ -27,68 +27,68 @@ def g1_destination_closes(c):
 
 @case
 def g1_data_then_fin(c):
-    """The last data and the FIN are two segments, one behind the other."""
+    """The last data and the FIN are two segments in a row."""
     return c.opened() + [c.src(99.9, "P.", 51, 501, 30), c.src(100, "F.", 81, 501), c.dst(110, ".", 501, 82),
                          c.dst(149, "P.", 501, 82, 40), c.dst(150, "F.", 541, 82), c.src(150.2, ".", 82, 542)]
 
 
 @case
 def g1_window_update_after_the_ack(c):
-    """The ACK of the FIN comes again with a larger window, as the application reads: no second acknowledgment."""
+    """A window update repeats the ACK of the FIN: the first one counts."""
     return c.opened() + [c.src(100, "F.", 51, 501), c.dst(110, ".", 501, 52), c.dst(130, ".", 501, 52, win=2000),
                          c.dst(150, "F.", 501, 52), c.src(150.2, ".", 52, 502)]
 
 
 @case
 def g2_three_way(c):
-    """The peer's FIN is the first segment that acknowledges ours."""
+    """Three-way: the peer's FIN is the first segment that acknowledges the closer's FIN."""
     return c.opened() + [c.src(100, "F.", 51, 501), c.dst(110, "F.", 501, 52), c.src(110.3, ".", 52, 502)]
 
 
 @case
 def g2_destination_closes(c):
-    """Three-way, begun by the server."""
+    """Three-way, the server closes first."""
     return c.opened() + [c.dst(100, "F.", 501, 51), c.src(100.2, "F.", 51, 502), c.dst(110, ".", 502, 52)]
 
 
 @case
 def g3_simultaneous(c):
-    """Two FINs cross: neither acknowledges the other, both ends go through CLOSING."""
+    """Two FINs cross: neither acknowledges the other, and both ends go through CLOSING."""
     return c.opened() + [c.src(100, "F.", 51, 501), c.dst(102, "F.", 501, 51),
                          c.src(107, ".", 52, 502), c.dst(110, ".", 502, 52)]
 
 
 @case
 def g3_destination_seen_first(c):
-    """The same crossing seen from nearer the destination: capture order is a matter of vantage."""
+    """Two FINs cross, captured near the destination, whose FIN comes first in the file."""
     return c.opened() + [c.dst(100, "F.", 501, 51), c.src(103, "F.", 51, 501),
                          c.dst(104, ".", 502, 52), c.src(109, ".", 52, 502)]
 
 
 @case
 def g3_first_fin_lost(c):
-    """The source's FIN is lost behind us, the destination closes on its own: only the FIN's copy acknowledges."""
+    """The source's FIN is lost behind the capture; the destination closes by itself, and the FIN's copy acknowledges."""
     return c.opened() + [c.src(100, "F.", 51, 501), c.dst(150, "F.", 501, 51), c.src(150.2, ".", 52, 502),
                          c.src(300, "F.", 51, 502), c.dst(310, ".", 502, 52)]
 
 
 @case
 def g4_fin_with_data(c):
-    """The FIN rides on the last 30 bytes: its number is behind them."""
+    """The FIN comes with the last 30 bytes: its number follows them."""
     return c.opened() + [c.src(100, "FP.", 51, 501, 30), c.dst(110, ".", 501, 82),
                          c.dst(150, "F.", 501, 82), c.src(150.2, ".", 82, 502)]
 
 
 @case
 def g4_fin_moved_into_larger_retransmission(c):
-    """10 bytes, then 20 with the FIN; both lost and sent again as one segment of lower number and the same end."""
+    """10 bytes, then 20 with the FIN; both are lost and sent again as one segment with the same end."""
     return c.opened() + [c.src(95, "P.", 51, 501, 10), c.src(100, "FP.", 61, 501, 20), c.src(300, "FP.", 51, 501, 30),
                          c.dst(310, ".", 501, 82), c.dst(350, "F.", 501, 82), c.src(350.2, ".", 82, 502)]
 
 
 @case
 def g4_data_again_then_fin_alone(c):
-    """FIN with data, lost; the data comes again without the FIN and is acknowledged, then the FIN alone."""
+    """FIN with data is lost; the data is sent again without the FIN and acknowledged, then the FIN alone."""
     return c.opened() + [c.src(100, "FP.", 51, 501, 30), c.src(300, "P.", 51, 501, 30), c.dst(310, ".", 501, 81),
                          c.src(500, "F.", 81, 501), c.dst(510, ".", 501, 82),
                          c.dst(550, "F.", 501, 82), c.src(550.2, ".", 82, 502)]
@@ -103,7 +103,7 @@ def g5_half_close_with_data(c):
 
 @case
 def g5_ack_carries_data(c):
-    """The segment that acknowledges the FIN carries data itself: sent after the FIN came, so half-closed."""
+    """The segment that acknowledges the FIN has data: it was sent after the FIN came, so it is half-close data."""
     return c.opened() + [c.src(100, "F.", 51, 501), c.dst(110, "P.", 501, 52, 1000), c.src(110.2, ".", 52, 1501),
                          c.dst(150, "F.", 1501, 52), c.src(150.2, ".", 52, 1502)]
 
@@ -124,7 +124,7 @@ def g6_no_data(c):
 
 @case
 def g7_close_from_syn_received(c):
-    """The server's FIN comes before the handshake's ACK: SYN-RECEIVED to FIN-WAIT-1 (RFC 9293 section 3.10.4)."""
+    """The server sends its FIN before the handshake's ACK: SYN-RECEIVED to FIN-WAIT-1 (RFC 9293 section 3.10.4)."""
     return [c.src(0, "S"), c.dst(10, "S.", 0, 1), c.dst(12, "F.", 1, 1), c.src(22, ".", 1, 2),
             c.src(30, "F.", 1, 2), c.dst(40, ".", 2, 2)]
 
@@ -146,7 +146,7 @@ def g7_tfo(c):
 
 @case
 def g7_tfo_data_not_taken(c):
-    """Fast Open refused: the SYN-ACK covers the SYN only, the 20 bytes come again after the handshake."""
+    """Fast Open refused: the SYN-ACK acknowledges only the SYN; the 20 bytes are sent again after the handshake."""
     return [c.src(0, "S", length=20, options=[("MSS", 1460), ("WScale", 7), (34, b"cookie88")]), c.dst(10, "S.", 0, 1),
             c.src(10.1, "P.", 1, 1, 20), c.dst(20, ".", 1, 21), c.src(100, "F.", 21, 1), c.dst(110, ".", 1, 22),
             c.dst(150, "F.", 1, 22), c.src(150.2, ".", 22, 2)]
@@ -154,7 +154,7 @@ def g7_tfo_data_not_taken(c):
 
 @case
 def g8_fin_retransmitted_in_time_wait(c):
-    """The last ACK is lost behind us: the peer's FIN and the ACK come again 200 ms later."""
+    """The last ACK is lost behind the capture: the peer's FIN and the ACK are sent again 200 ms later."""
     return c.opened() + c.four_way() + [c.dst(350, "F.", 501, 52), c.src(350.2, ".", 52, 502)]
 
 
@@ -195,7 +195,7 @@ def handshake_many_syns(c):
 
 @case
 def handshake_ack_lost(c):
-    """The handshake's ACK is not in the file; the first data says the same."""
+    """The handshake's ACK is not in the file; the first data acknowledges the same number."""
     opened = c.opened()
     return opened[:2] + opened[3:] + c.four_way()
 
@@ -203,33 +203,33 @@ def handshake_ack_lost(c):
 # ---- never finished ----
 
 def a_minute_later(c):
-    """Nothing but the time going on: another connection's ACK."""
+    """An ACK of another connection, so that packet time goes on."""
     return [c.other().src(70_000, ".", 1, 1)]
 
 
 @case
 def u1_fin_never_acked(c):
-    """A FIN and four copies at growing distance, no answer."""
+    """A FIN and four retransmissions, no answer."""
     return c.opened() + [c.src(ms, "F.", 51, 501) for ms in (100, 300, 700, 1500, 3100)]
 
 
 @case
 def u1_fin_moved_into_copies(c):
-    """20 bytes and then a FIN; each copy is both in one segment. The 60 s of vain waiting count from the FIN."""
+    """20 bytes, then a FIN; each copy has both in one segment. The time-out of 60 s counts from the first FIN."""
     return c.opened() + [c.src(95, "P.", 51, 501, 20), c.src(100, "F.", 71, 501)] + [
         c.src(ms, "FP.", 51, 501, 20) for ms in (300, 20_000, 50_000, 70_000)]
 
 
 @case
 def u1_peer_goes_on_sending(c):
-    """The peer sends on and acknowledges all but the FIN: its acknowledgments are none of the FIN."""
+    """The peer goes on sending and acknowledges everything but the FIN."""
     return c.opened() + [c.src(100, "F.", 51, 501), c.dst(110, "P.", 501, 51, 100), c.src(110.1, ".", 52, 601),
                          c.dst(130, "P.", 601, 51, 100), c.src(130.1, ".", 52, 701)] + a_minute_later(c)
 
 
 @case
 def u1_ages_out_in_packet_time(c):
-    """A FIN without answer is given up after 60 s, while other connections go on."""
+    """A FIN without answer is unfinished after 60 s of packet time, while other connections go on."""
     later = c.other(40002, start=c.start + 100_000_000_000)
     return c.opened() + [c.src(100, "F.", 51, 501)] + later.opened() + later.four_way()
 
@@ -255,7 +255,7 @@ def u3_fin_wait_2_expired(c):
 
 @case
 def u3_late_fin_after_report(c):
-    """The same with a FIN after 70 s, when the close was already reported as unfinished: no second connection."""
+    """The peer's FIN comes after 70 s, when the close was reported as unfinished: no second connection."""
     return c.opened() + [c.src(100, "F.", 51, 501), c.dst(110, ".", 501, 52), c.dst(70100, "F.", 501, 52),
                          c.src(70100.1, "R", 52)]
 
@@ -269,20 +269,20 @@ def u4_last_ack_missing(c):
 
 @case
 def u4_three_way_last_ack_missing(c):
-    """FIN, FIN+ACK, and nothing more; the server began."""
+    """The server's FIN and the client's FIN with its ACK, and nothing more."""
     return c.opened() + [c.dst(100, "F.", 501, 51), c.src(100.2, "F.", 51, 502)] + a_minute_later(c)
 
 
 @case
 def u4_simultaneous_one_ack_missing(c):
-    """Two FINs cross, the destination does not acknowledge the source's."""
+    """Two FINs cross, and the destination does not acknowledge the source's."""
     return c.opened() + [c.src(100, "F.", 51, 501), c.dst(102, "F.", 501, 51), c.src(107, ".", 52, 502)
                          ] + a_minute_later(c)
 
 
 @case
 def u5_fin_answered_by_rst(c):
-    """The closer has no TIME-WAIT: it answers the second FIN by a RST."""
+    """The closer has no TIME-WAIT: it answers the peer's FIN by a RST."""
     return c.opened() + [c.src(100, "F.", 51, 501), c.dst(110, ".", 501, 52), c.dst(150, "F.", 501, 52),
                          c.src(150.2, "R", 52)]
 
@@ -295,39 +295,39 @@ def u6_idle_never_closed(c):
 
 @case
 def u6_shown_open(c):
-    """The same, with --show-open."""
+    """A connection that is open until the capture ends, with --show-open."""
     return c.opened()
 
 
 @case
 def u7_hole_never_filled(c):
-    """1000 bytes before the FIN never arrive: the acknowledgments stay below it."""
+    """1000 bytes before the FIN never arrive: no acknowledgment reaches it."""
     return c.opened() + [c.src(100, "F.", 1051, 501), c.dst(110, ".", 501, 51), c.src(300, "F.", 1051, 501),
                          c.dst(310, ".", 501, 51), c.src(700, "F.", 1051, 501), c.dst(710, ".", 501, 51)]
 
 
 @case
 def u7_hole_filled(c):
-    """The FIN overtakes 1000 bytes; once they are there, one ACK covers both."""
+    """The FIN overtakes 1000 bytes; one ACK acknowledges both."""
     return c.opened() + [c.src(100, "F.", 1051, 501), c.dst(110, ".", 501, 51), c.src(115, ".", 51, 501, 1000),
                          c.dst(125, ".", 501, 1052), c.dst(150, "F.", 501, 1052), c.src(150.2, ".", 1052, 502)]
 
 
 @case
 def u8_ends_inside_the_close(c):
-    """The file ends 10 ms after the first FIN: what came then cannot be known."""
+    """The file ends 10 ms after the first FIN: the rest of the close cannot be known."""
     return c.opened() + c.four_way()[:2]
 
 
 @case
 def u8_begins_with_first_fin(c):
-    """The capture starts at the close: the other side's numbers prove that it is one."""
+    """The capture starts with the first FIN: the other side's numbers prove the connection."""
     return c.four_way()
 
 
 @case
 def u8_begins_after_first_fin(c):
-    """The first FIN was before the capture: whether the source has closed cannot be known."""
+    """The first FIN came before the capture began: whether the source has closed cannot be known."""
     return c.four_way()[1:]
 
 
@@ -345,19 +345,19 @@ def u8_peer_fin_not_captured(c):
 
 @case
 def u8_only_one_direction(c):
-    """Asymmetric routing: the source alone is seen, and its acknowledgments say that it was answered."""
+    """Asymmetric routing: only the source is seen, and its acknowledgments prove that it was answered."""
     return [s for s in c.opened() + c.four_way() if s.side == 0]
 
 
 @case
 def u8_only_source_then_reset(c):
-    """Of asymmetric routing the source again: it closes, and resets on what it still gets. The connection was open."""
+    """Asymmetric routing, only the source is seen: it closes, and answers later data by a RST."""
     return [s for s in c.opened() if s.side == 0] + [c.src(100, "F.", 51, 501), c.src(120.1, "R", 52)]
 
 
 @case
 def u8_begins_with_syn_ack(c):
-    """The SYN is not in the file: who opened is known all the same, but no time that needs the SYN."""
+    """The SYN is not in the file: the SYN-ACK shows who opened, but times from the SYN are unknown."""
     return c.opened()[1:] + c.four_way()
 
 
@@ -375,7 +375,7 @@ def unanswered(c):
 
 @case
 def unanswered_in_packet_time(c):
-    """A SYN is given up 10 s after its last copy, while other connections go on."""
+    """A SYN is unanswered 10 s after its last copy, while other connections go on."""
     later = c.other(40002, start=c.start + 12_000_000_000)
     return [c.src(0, "S")] + later.opened() + later.four_way()
 
@@ -384,7 +384,7 @@ def unanswered_in_packet_time(c):
 
 @case
 def r1_refused(c):
-    """SYN answered by RST: sequence 0, the SYN acknowledged."""
+    """The SYN is answered by a RST with sequence 0 that acknowledges it."""
     return [c.src(0, "S"), c.dst(10, "R.", 0, 1, tcp={"seq": 0}, win=0)]
 
 
@@ -409,7 +409,7 @@ def r1_forged_refusal(c):
 
 @case
 def r2_rst_after_syn_ack(c):
-    """The client does not know its own SYN any more, or only scans: RST on the SYN-ACK."""
+    """The client, a scanner or one that forgot its SYN, answers the SYN-ACK by a RST."""
     return c.handshake()[:2] + [c.src(10.1, "R", 1)]
 
 
@@ -427,19 +427,19 @@ def r3_abort(c):
 
 @case
 def r3_abort_by_destination(c):
-    """The same from the server."""
+    """RST+ACK in sequence from the server."""
     return c.opened() + [c.dst(100, "R.", 501, 51)]
 
 
 @case
 def r3_data_in_flight_crosses(c):
-    """Data sent before the RST arrived is no sign that the connection lives; a second RST answers it."""
+    """Data sent before the RST arrived does not show that the connection lives; it is answered by a second RST."""
     return c.opened() + [c.dst(100, "R.", 501, 51), c.src(101, "P.", 51, 501, 200), c.dst(111, "R", 501)]
 
 
 @case
 def r3_old_data_behind_the_rst(c):
-    """A data segment from before the RST is overtaken by it."""
+    """The RST overtakes a data segment that was sent before it."""
     return c.opened() + [c.dst(100, "R.", 501, 51), c.dst(100.5, "P.", 1, 51, 500)]
 
 
@@ -451,7 +451,7 @@ def r4_passive_rst(c):
 
 @case
 def r5_data_after_full_close(c):
-    """The source closed fully, the destination sends 1000 bytes more: RST, the bytes are lost."""
+    """The source closed fully, and the destination sends 1000 bytes more: they are lost, and answered by a RST."""
     return c.opened() + [c.src(100, "F.", 51, 501), c.dst(110, ".", 501, 52), c.dst(120, "P.", 501, 52, 1000),
                          c.src(120.1, "R", 52)]
 
@@ -476,19 +476,19 @@ def r6_rst_for_ack_of_fin(c):
 
 @case
 def r7_late_reset(c):
-    """Both FINs are acknowledged; a RST after that does not change what happened."""
+    """A RST after both FINs were acknowledged: the close was graceful."""
     return c.opened() + c.four_way() + [c.dst(160, "R", 502)]
 
 
 @case
 def r7_very_late_reset(c):
-    """A RST long after the close was reported, as load balancers send: no other connection."""
+    """A RST long after the close was reported, as load balancers send: no second record."""
     return c.opened() + c.four_way() + [c.dst(2160, "R", 502)]
 
 
 @case
 def r7_rst_with_both_fins_open(c):
-    """Both FINs were sent, the second is not acknowledged, then its sender resets."""
+    """Both FINs were sent; the sender of the second resets before it is acknowledged."""
     return c.opened() + [c.src(100, "F.", 51, 501), c.dst(110, "F.", 501, 52), c.dst(150, "R.", 502, 52)]
 
 
@@ -518,19 +518,19 @@ def r9_challenge_unanswered(c):
 
 @case
 def r9_in_window_accepted(c):
-    """A RST in the window, and silence: an old stack took it."""
+    """A RST in the window and then silence: an old stack accepted it."""
     return c.opened() + [c.dst(100, "R.", 601, 51)]
 
 
 @case
 def r9_last_number_of_window(c):
-    """The source offers 502 << 7 bytes from 501 on: a RST for the last of them is inside."""
+    """The source offers 502 << 7 bytes from 501 on: a RST with the last of these numbers is inside."""
     return c.opened() + [c.dst(100, "R.", 501 + 64256 - 1, 51)]
 
 
 @case
 def r10_first_number_behind_window(c):
-    """One further is outside."""
+    """A RST with the first number behind the window is outside."""
     return c.opened() + [c.dst(50, "R.", 501 + 64256, 51)] + c.four_way()
 
 
@@ -560,19 +560,19 @@ def r11_syn_in_open_flow(c):
 
 @case
 def r12_ttl_differs(c):
-    """The RST's TTL, IP id and window are not its alleged sender's."""
+    """The RST differs from its alleged sender's other segments in TTL, IP id and window."""
     return c.opened() + [c.dst(100, "R.", 501, 51, ttl=200, ip_id=0, win=0)]
 
 
 @case
 def r12_ttl_same(c):
-    """The counter-example: nothing to tell the RST from its sender's other segments."""
+    """The RST has the TTL of its sender's other segments."""
     return c.opened() + [c.dst(100, "R.", 501, 51, ip_id=777)]
 
 
 @case
 def r13_icmp_unreachable(c):
-    """An ICMP error that quotes the connection, then silence: soft in an established state (RFC 5461)."""
+    """An ICMP error that quotes the connection, then silence: a soft error once established (RFC 5461)."""
     last = c.src(100, "P.", 51, 501, 20)
     error = IP(src=c.ips[1], dst=c.ips[0], id=7) / ICMP(type=3, code=1) / bytes(last.packet())[:28]
     return c.opened() + [last, frame_of(c.dst(101, "."), bytes(error))]
@@ -586,7 +586,7 @@ def r14_vanished(c):
 
 @case
 def r14_shown_open(c):
-    """The same, with --show-open and --all-segments."""
+    """Retransmissions stop without FIN or RST, with --show-open and --all-segments."""
     return r14_vanished(c)
 
 
@@ -604,7 +604,7 @@ def r16_mptcp_fastclose(c):
 
 @case
 def r16_mptcp_fastclose_of_linux(c):
-    """The same with the reason behind it, MP_TCPRST, as Linux writes it: it is a fast close all the same."""
+    """A RST with MP_FASTCLOSE and MP_TCPRST, as Linux writes it: a fast close."""
     return c.opened() + [c.src(100, "R.", 51, 501, options=[(30, bytes.fromhex("7000") + b"key_of_8"),
                                                             (30, bytes.fromhex("8000"))])]
 
@@ -617,7 +617,7 @@ def r16_mptcp_subflow_reset(c):
 
 @case
 def r17_rst_with_payload(c):
-    """A RST that says why in 20 bytes: they are no data of the connection."""
+    """A RST with 20 bytes of text: they are no data of the connection."""
     return c.opened() + [c.src(100, "R.", 51, 501, 20)]
 
 
@@ -639,7 +639,7 @@ def p1_reuse_after_settling(c):
 
 @case
 def p2_reuse_refused_by_ack(c):
-    """TIME-WAIT answers the new SYN by its old ACK, the client by a RST; a second later the SYN is accepted."""
+    """TIME-WAIT answers a new SYN by its old ACK, the client that by a RST; a second later the SYN is accepted."""
     new = c.again(2000, jump=(3_000_000_000, 70_000_000))
     old = [c.dst(100, "F.", 501, 51), c.src(100.5, ".", 51, 502), c.src(101, "F.", 51, 502), c.dst(111, ".", 502, 52)]
     challenge = [new.src(0, "S"), c.dst(2010, ".", 502, 52), c.src(2010.1, "R", 52)]
@@ -649,13 +649,13 @@ def p2_reuse_refused_by_ack(c):
 
 @case
 def p3_time_wait_assassination(c):
-    """An old duplicate reaches TIME-WAIT, its ACK reaches nobody, and that one's RST kills TIME-WAIT (RFC 1337)."""
+    """An old duplicate reaches TIME-WAIT; its ACK is answered by a RST, which ends TIME-WAIT (RFC 1337)."""
     return c.opened() + c.four_way() + [c.dst(200, "P.", 1, 51, 500), c.src(200.1, ".", 52, 502), c.dst(210, "R", 502)]
 
 
 @case
 def p4_late_data_and_fin(c):
-    """Data and FIN for an end that is fully closed: a RST for each."""
+    """Data and a FIN reach an end that is fully closed, which answers each by a RST."""
     return c.opened() + [c.src(100, "F.", 51, 501), c.dst(110, ".", 501, 52), c.dst(120, "P.", 501, 52, 100),
                          c.src(120.1, "R", 52), c.dst(121, "F.", 601, 52), c.src(121.1, "R", 52)]
 
@@ -675,6 +675,6 @@ def p5_active_side_reuse(c):
 
 @case
 def p6_reuse_without_syn(c):
-    """The tuple lives again with other numbers, its new handshake not in the file."""
+    """The tuple is used again with other numbers, and the new handshake is not in the file."""
     new = c.again(5000, jump=(1_500_000_000, 2_500_000_000))
     return c.opened() + c.four_way() + new.opened()[3:] + new.four_way()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Capture files themselves: cut, empty, of a wrong kind, and pcapng in its dialects."""
+"""The files themselves: cut, empty, no captures, and pcapng in its dialects."""
 import gzip
 import struct
 
@@ -15,7 +15,7 @@ def good(c):
 
 @case
 def file_cut_in_packet(c):
-    """The file ends inside the packet behind a whole connection."""
+    """The file ends inside a packet that follows a whole connection."""
     return good(c) + Capture([c.other().src(2000, "S")]).file()[24:-10]
 
 
@@ -27,19 +27,19 @@ def file_cut_in_record_header(c):
 
 @case
 def file_cut_in_head(_c):
-    """Less than a file header."""
+    """The file ends inside its header."""
     return Capture([]).file()[:10]
 
 
 @case
 def file_empty(_c):
-    """No byte."""
+    """An empty file."""
     return b""
 
 
 @case
 def file_without_packets(_c):
-    """A file header and no packet: nothing is wrong."""
+    """A file header and no packet, which is no error."""
     return Capture([]).file()
 
 
@@ -63,13 +63,13 @@ def file_link_unsupported(_c):
 
 @case
 def file_huge_record(c):
-    """A record that claims 2^31 bytes behind a whole connection."""
+    """A record of 2^31 bytes, by its header, follows a whole connection."""
     return good(c) + struct.pack("<IIII", 1767225602, 0, 2**31, 2**31) + b"x" * 64
 
 
 @case
 def file_huge_record_all_ones(c):
-    """A record that claims 2^32 - 1 bytes."""
+    """A record of 2^32 - 1 bytes, by its header, follows a whole connection."""
     return good(c) + struct.pack("<IIII", 1767225602, 0, 2**32 - 1, 2**32 - 1) + b"x" * 64
 
 
@@ -103,48 +103,48 @@ def packets(segments, per_second=10**6, link=ETHERNET, number=0, order="<"):
 
 @case
 def pcapng_microseconds(c):
-    """Resolution by default, unknown blocks between."""
+    """The default resolution, and a block of an unknown type."""
     return section() + interface() + block(0x80000042, b"unknown") + packets(closed(c))
 
 
 @case
 def pcapng_nanoseconds(c):
-    """Resolution 10^-9."""
+    """Time stamps in units of 10^-9 s."""
     return section() + interface(resolution=9) + packets(closed(c), 10**9)
 
 
 @case
 def pcapng_power_of_two(c):
-    """Resolution 2^-20."""
+    """Time stamps in units of 2^-20 s."""
     return section() + interface(resolution=0x80 | 20) + packets(closed(c), 2**20)
 
 
 @case
 def pcapng_big_endian(c):
-    """Written on a big-endian machine."""
+    """A file written on a big-endian machine."""
     return section(">") + interface(order=">") + packets(closed(c), order=">")
 
 
 @case
 def pcapng_two_interfaces(c):
-    """Two interfaces of one kind in a file: two connections."""
+    """Two interfaces with the same link type, a connection on each."""
     return section() + interface() + interface() + packets(closed(c)) + packets(closed(c.other()), number=1)
 
 
 @case
 def pcapng_mixed_links(c):
-    """A second interface with another link header: what came before is reported, then the error."""
+    """A second interface with another link type: the connection before it is reported, then the error."""
     second = interface(RAW) + packets(closed(c.other()), link=RAW, number=1)
     return section() + interface() + packets(closed(c)) + second
 
 
 @case
 def pcapng_cut(c):
-    """The file ends inside a block behind a whole connection."""
+    """The file ends inside a block that follows a whole connection."""
     return section() + interface() + packets(closed(c)) + packets([c.other().src(2000, "S")])[:-30]
 
 
 @case
 def pcapng_block_length_zero(c):
-    """A block of length 0 behind a whole connection: no endless loop."""
+    """A block of length 0 follows a whole connection: no endless loop."""
     return section() + interface() + packets(closed(c)) + struct.pack("<II", 6, 0) + b"\0" * 32

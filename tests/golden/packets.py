@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Segments in relative numbers, and the capture files they go into.
 
-Nothing here follows a connection: every time, number and flag is said by the case, so that what a capture shows can be
-read from its source. All is fixed (times, ISNs, addresses, IP ids): the same case is the same file on every machine.
+Nothing here keeps the state of a connection: the case gives every time, number and flag, so that its source shows what
+is in the capture. Times, ISNs, addresses and IP ids are fixed: a case gives the same file on every machine.
 """
 import struct
 from dataclasses import dataclass, field, replace
@@ -21,7 +21,7 @@ def ns(milliseconds):
 
 @dataclass(frozen=True)
 class Conversation:
-    """Two ends. src() and dst() make a segment of either; seq and ack count as Wireshark shows them (SYN is 0)."""
+    """Two ends. src() and dst() make a segment of either; seq and ack are relative, as in Wireshark (the SYN is 0)."""
     ips: tuple = ("10.0.0.1", "10.0.1.9")
     ports: tuple = (40001, 443)
     isn: tuple = (0x10000000, 0x90000000)
@@ -38,12 +38,12 @@ class Conversation:
         return [self.src(0, "S"), self.dst(10, "S.", 0, 1), self.src(10.1, ".", 1, 1)]
 
     def opened(self):
-        """Handshake, 50 bytes there and 500 back: the source's next number is 51, the destination's 501."""
+        """Handshake, 50 bytes from the source and 500 back: the next numbers are 51 and 501."""
         return self.handshake() + [self.src(11, "P.", 1, 1, 50), self.dst(21, ".", 1, 51),
                                    self.dst(22, "P.", 1, 51, 500), self.src(22.1, ".", 51, 501)]
 
     def four_way(self, ms=100):
-        """The source closes what opened() left."""
+        """The source closes what opened() opened, the destination 50 ms later."""
         return [self.src(ms, "F.", 51, 501), self.dst(ms + 10, ".", 501, 52),
                 self.dst(ms + 50, "F.", 501, 52), self.src(ms + 50.2, ".", 52, 502)]
 
@@ -74,7 +74,7 @@ class Segment:
     options: list = None
     ttl: int = 64
     ip_id: int = None    # None: from the time, so that no two segments of a case share one
-    ip: dict = field(default_factory=dict)   # IP and TCP header fields set by hand, against scapy's better knowledge
+    ip: dict = field(default_factory=dict)   # IP and TCP header fields that override the usual ones
     tcp: dict = field(default_factory=dict)
 
     @property
@@ -82,7 +82,7 @@ class Segment:
         return self.seq + self.length + ("S" in self.flags) + ("F" in self.flags)
 
     def sighted(self, later, **changes):
-        """The same packet seen once more, that many ns later: the IP id stays."""
+        """The same packet seen again, that many ns later: the IP id stays."""
         return replace(self, time=self.time + later, ip_id=self._ip_id(), **changes)
 
     def _ip_id(self):
