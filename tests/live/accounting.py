@@ -1,8 +1,8 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0-or-later
 """
-accounting.py TCPFIN-TRACE [NAME...]: made = reported + still open + counted as lost, to the connection, however hard it
-gets; as root. harness.py says how tests are run and what they print. Tests that take long run only when named.
+accounting.py TCPFIN-TRACE [NAME...]: made = reported + still open + counted as lost, exactly, under any load. As root.
+lab/harness.py has how tests are run and what they print. Long tests run only by name.
 """
 import collections
 import contextlib
@@ -23,14 +23,14 @@ from lab.netlab import Process, Skip, Tracer, check, equal, ipv4, mac, until
 BUILD = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../build")
 CONNS, FLOOD = os.path.join(BUILD, "bench/conns"), os.path.join(BUILD, "tests/flood")
 SETTLE = 0.8  # s: the default of --settle, and a sweep
-PORTS, SOURCES, FIRST_SOURCE = 8, 16, 100  # enough tuples for TIME-WAIT never to stop the client
+PORTS, SOURCES, FIRST_SOURCE = 8, 16, 100  # enough tuples that TIME-WAIT never stops the client
 
 suite = Suite()
 test, long_test = suite.test, suite.long_test
 
 
 class Maker:
-    """Makes real connections from the client to the server, each of them closed by the client."""
+    """Makes real connections from the client to the server, which the client closes."""
 
     def __init__(self, lab):
         self.lab = lab
@@ -47,7 +47,7 @@ class Maker:
 
     @staticmethod
     def made(maker):
-        """How many connections it has made, once it is done."""
+        """Waits for the maker's end. Returns how many connections it made."""
         equal("exit code of the maker", maker.wait(120), 0)
         return int(maker.stdout.split()[0])
 
@@ -60,13 +60,13 @@ def counters_of(tracer):
 
 class Account:
     """
-    What a run of the program says it did with the connections, all of which were made after its start. One of them is
+    What became of the connections, all made after the program's start, by its records and counters. Each one is
 
     - reported with its opening,
     - still open: in the table of established flows, or
     - counted as lost: the table of established flows was full, or that of closing flows.
 
-    Where the rest of a lost one was seen it is reported nevertheless, as one whose opening nobody saw (midstream).
+    A lost one whose close was seen is also reported as midstream: without its opening.
     """
 
     def __init__(self, tracer, path=None):
@@ -93,8 +93,8 @@ class Account:
         check(made > 0 and made == self.reported + self.open + self.lost, f"{made} made, and {self}")
         equal("segments not recorded", self.counters["contended"], 0)
 
-    def all_told(self, made):
-        """None was lost, and none has a wrong verdict: the client closes, and both sides finish."""
+    def all_reported(self, made):
+        """Checks that none was lost, and that every verdict is graceful, closed by the source."""
         self.holds(made)
         equal("verdicts", dict(self.verdicts), {("graceful", "source"): made})
 
@@ -103,13 +103,13 @@ def watch(lab, *options, **settings):
     return Tracer(lab, lab.client, PROGRAM, ["eth0"], "--format=csv", *options, **settings)
 
 
-# ---- as fast as this machine makes connections ----
+# ---- at the full rate of this machine ----
 
 def at_full_rate(lab, seconds, *options):
     maker, tracer = Maker(lab), watch(lab, *options)
     made = maker.made(maker.start(seconds))
     time.sleep(SETTLE)
-    Account(tracer).all_told(made)
+    Account(tracer).all_reported(made)
 
 
 @test
@@ -126,13 +126,13 @@ def full_rate_10(lab):
 
 @test
 def ring_of_one_page(lab):
-    """A ring of 4,096 bytes holds four closes, and none is lost: they wait in their table."""
+    """A ring of 4,096 bytes holds four closes, and none is lost: the others wait in their table."""
     at_full_rate(lab, 2, "--ring=4096")
 
 
 @test
 def reader_stopped(lab):
-    """SIGSTOP for 5 s with room for what closes meanwhile: nothing is lost."""
+    """SIGSTOP for 5 s with room for all closes meanwhile: nothing is lost."""
     maker, tracer = Maker(lab), watch(lab, "--max-closing=131072", "--ring=64K")
     tracer.signal(signal.SIGSTOP)
     begin = time.monotonic()
@@ -140,7 +140,7 @@ def reader_stopped(lab):
     time.sleep(max(0, begin + 5 - time.monotonic()))
     tracer.signal(signal.SIGCONT)
     time.sleep(SETTLE)
-    Account(tracer).all_told(made)
+    Account(tracer).all_reported(made)
 
 
 @test
@@ -158,14 +158,14 @@ def pipe_full(lab):
     time.sleep(SETTLE)
     tracer.signal(signal.SIGINT)
     copier.join(30)
-    Account(tracer, path).all_told(made)
+    Account(tracer, path).all_reported(made)
 
 
 @test
 def cpu_offline(lab):
-    """CPU 1 goes and comes back while connections close, and is away when it is all added up: the sum is exact."""
+    """CPU 1 goes off and on while connections close, and is offline when counters are read: the sum is exact."""
     if "TCPFIN_GUEST" not in os.environ:
-        raise Skip("it takes a CPU from everything else: only in a guest of tests/guests")
+        raise Skip("it takes a CPU offline: only in a guest of tests/guests")
     if not os.path.exists(SWITCH):
         raise Skip("one CPU only")
     lab.stack.callback(switch, "1")
@@ -177,10 +177,10 @@ def cpu_offline(lab):
             time.sleep(0.2)
         times += 1
     made = maker.made(running)
-    check(times > 3, f"it went {times} times only")
+    check(times > 3, f"CPU 1 went offline only {times} times")
     time.sleep(SETTLE)
     switch("0")
-    Account(tracer).all_told(made)
+    Account(tracer).all_reported(made)
 
 
 SWITCH = "/sys/devices/system/cpu/cpu1/online"
@@ -199,7 +199,7 @@ def copy_all(source, path):
 # ---- floods ----
 
 class Slow:
-    """Real connections that last; each is opened, talked on and closed on its own time."""
+    """Real connections beside a flood, which are opened, used and closed one by one."""
 
     ENDS = ("client_first", "server_first", "linger0")
 
@@ -216,7 +216,7 @@ class Slow:
             talk(connection)
 
     def close(self):
-        """Closes them all, in each of the ways by turns."""
+        """Closes all of them, by turns in each of the ways."""
         for number, connection in enumerate(self.open):
             end = self.ENDS[number % len(self.ENDS)]
             if end == "client_first":
@@ -233,10 +233,10 @@ class Slow:
 
 
 def flood(lab, kind, seconds):
-    """Beside the flood 200 connections are opened before and during it, talk, and close; each must have its verdict."""
+    """200 connections are opened before and during the flood, used and closed; each must have the right verdict."""
     tracer, slow = watch(lab), Slow(lab)
     slow.dial(100)
-    # To the client, whose interface is watched: what a host under attack sees.
+    # Towards the client, whose interface is watched, as a host under attack sees it.
     attack = Process(lab, lab.server, [FLOOD, "eth0", mac(0, 1), kind, ipv4(0, 1), "80", str(seconds)])
     end = time.monotonic() + seconds
     slow.dial(100)
@@ -254,20 +254,21 @@ def flood(lab, kind, seconds):
                 key = int(record["source_port"]), int(record["destination_port"])
                 verdicts[key].append((record["tcp_outcome"], record["tcp_closer"]))
             else:
-                # Half open ones that the table held to the end, or until their time was up.
+                # Half-open ones of the flood that the table held until the end or their time-out.
                 check(kind != "fin" and kind != "rst" and record["tcp_outcome"] in ("unanswered", "unknown"),
-                      f"a record of nothing: {record['tcp_outcome']}")
-    equal("verdicts that differ", {key: told for key, told in verdicts.items() if told != [slow.expected.get(key)]}, {})
+                      f"a record of the flood: {record['tcp_outcome']}")
+    wrong = {key: found for key, found in verdicts.items() if found != [slow.expected.get(key)]}
+    equal("verdicts that differ", wrong, {})
     equal("connections without a record", set(slow.expected) - set(verdicts), set())
     return int(attack.stdout), counters_of(tracer)
 
 
 @test
 def floods(lab):
-    """SYNs, FINs and RSTs of nobody by turns: they evict only their own kind, and are counted."""
+    """A flood of SYNs, FINs and RSTs of no connection evicts only its own kind, and is counted."""
     sent, counters = flood(lab, "mixed", 8)
-    told = counters["unproven_evicted"] + counters["stray"] + counters["stray_rst"]
-    check(sent > 50000 and told > sent / 2, f"{sent} sent, {dict(counters)}")
+    counted = counters["unproven_evicted"] + counters["stray"] + counters["stray_rst"]
+    check(sent > 50000 and counted > sent / 2, f"{sent} sent, {dict(counters)}")
 
 
 @long_test
@@ -281,8 +282,8 @@ def flood_syn(lab):
 def flood_fin(lab):
     """A flood of FINs of no connection makes no record."""
     sent, counters = flood(lab, "fin", 20)
-    told = counters["unproven_evicted"] + counters["stray"]
-    check(sent > 100000 and told > sent / 2, f"{sent} sent, {dict(counters)}")
+    counted = counters["unproven_evicted"] + counters["stray"]
+    check(sent > 100000 and counted > sent / 2, f"{sent} sent, {dict(counters)}")
 
 
 @long_test
@@ -296,18 +297,18 @@ def flood_rst(lab):
 
 @test
 def tables_of_1024(lab):
-    """Tables of 1,024 entries at full rate: what is lost is counted, to the connection."""
+    """Tables of 1,024 entries at full rate: lost connections are counted exactly."""
     maker, tracer = Maker(lab), watch(lab, "--max-flows=1024", "--max-closing=1024", "--max-unproven=1024")
     made = maker.made(maker.start(2))
     time.sleep(SETTLE)
     account = Account(tracer)
     account.holds(made)
-    check(account.lost and account.reported, f"nothing is tested: {account}")
+    check(account.lost and account.reported, f"nothing was lost or nothing reported: {account}")
 
 
 @test
 def reader_stopped_too_long(lab):
-    """SIGSTOP until the table of closing flows overflows: the same, and after it all is well again."""
+    """SIGSTOP until the table of closing flows overflows: lost ones are counted exactly, and after it none is lost."""
     maker, tracer = Maker(lab), watch(lab, "--max-closing=4096", "--ring=64K")
     work = maker.start(4)
     tracer.signal(signal.SIGSTOP)
@@ -322,8 +323,8 @@ def reader_stopped_too_long(lab):
 
 def same_port(lab, times):
     """
-    Connections of one tuple, each aborted at once. Eight of a tuple have room until the reader comes by; of those that
-    have none the RST is lost, and the next one's SYN tells that they were replaced.
+    Connections of one tuple, each aborted at once. Eight of a tuple have room between two polls of the reader; of the
+    others the RST is lost, and the next SYN shows that they were replaced.
     """
     tracer, path = watch(lab), Path(lab.client, lab.server, ipv4(0, 2))
     with path.listen() as listener:
@@ -368,7 +369,7 @@ def held_open(lab):
 # ---- a long run ----
 
 def figures(tracer):
-    """What SIGUSR1 has it say: (established, closing, settling) flows it keeps, once it has come to rest."""
+    """The numbers of established, closing and settling flows, printed at SIGUSR1."""
     lines = tracer.stderr.count("stats:")
     tracer.signal(signal.SIGUSR1)
     until(lambda: tracer.stderr.count("stats:") > lines and tracer.stderr.endswith("\n"), "figures")
@@ -384,7 +385,7 @@ def memory_of(tracer):
 
 @long_test
 def soak(lab):
-    """SOAK (5,000,000) connections through one process: memory stays, the tables empty themselves, all are reported."""
+    """SOAK (5,000,000) connections through one process: memory does not grow, tables become empty, all are reported."""
     wanted, made, memory = int(os.environ.get("SOAK", "5000000")), 0, []  # memory: [(connections so far, KiB)]
     with open(os.devnull, "wb") as nothing:
         maker, tracer = Maker(lab), watch(lab, stdout=nothing)
@@ -396,9 +397,10 @@ def soak(lab):
         print(f"# {made} connections, {memory[-1][1]} KiB", flush=True)
     tracer.signal(signal.SIGINT)
     equal("exit code", tracer.wait(30), 0)
-    told = [int(re.search(pattern, tracer.stderr, re.MULTILINE)[1]) for pattern in (r"^(\d+) conn", r"^  graceful +(\d+)")]
-    equal("connections reported, graceful ones", told, [made, made])
-    # It is that of the busiest moment, and no byte a connection more.
+    patterns = (r"^(\d+) conn", r"^  graceful +(\d+)")
+    reported = [int(re.search(pattern, tracer.stderr, re.MULTILINE)[1]) for pattern in patterns]
+    equal("connections reported, graceful ones", reported, [made, made])
+    # Memory is that of the busiest moment, and does not grow with each connection.
     (half, then), (end, last) = memory[len(memory) // 2 - 1], memory[-1]
     check((last - then) * 1024 <= 2 * (end - half), f"memory grew: {memory}")
 

@@ -32,7 +32,7 @@ test = suite.test
 # ---- every way to close, on every hook ----
 
 def play_every_scenario(all_paths):
-    """{key: scenario} of what was played."""
+    """Plays every scenario on each path. Returns {key: scenario}."""
     played = {}
     for path in all_paths:
         for scenario in SCENARIOS:
@@ -41,7 +41,7 @@ def play_every_scenario(all_paths):
 
 
 def every_scenario_on(lab, hook, reason):
-    """reason: what the line on stderr must say of the choice."""
+    """reason: a pattern for the line on stderr about the hook."""
     need("nft")
     witness = Capture(lab, lab.client, "eth0")
     tracer = watch(lab, f"--hook={hook}", "--close-timeout=1")
@@ -115,7 +115,7 @@ def demo(lab):
 
 @test
 def loopback(lab):
-    """On lo a segment passes both directions; the record has it once."""
+    """On lo a segment passes egress and ingress; the record has it once."""
     witness, tracer = Capture(lab, lab.client, "lo"), watch(lab, interfaces=["lo"])
     played = {}
     for address in ("127.0.0.1", "::1"):
@@ -156,7 +156,7 @@ def two_tracers(lab):
 
 @test
 def bridge(lab):
-    """A bridge and its port: each reports the connection once, the sum is two."""
+    """A bridge and its port report each connection once, which makes two records."""
     lab.client.try_run("ip link add br0 type bridge")
     lab.client.run("ip address flush dev eth0")
     lab.client.run("ip link set eth0 master br0")
@@ -197,7 +197,7 @@ def tun(lab):
 
 
 def vlan_seen(lab, hook, tags):
-    """Plays tagged conversations over the veth; the record must have the tags."""
+    """Plays conversations with these VLAN tags over the veth; the records must have the tags."""
     tracer = watch(lab, f"--hook={hook}")
     talks = built_conversations()
     with raw_socket(lab.client) as client, raw_socket(lab.server) as server:
@@ -267,7 +267,7 @@ def pump(sender, receiver, size):
 
 
 def big_transfer(path):
-    """3 MB up and 1 MB down, then a close in turn. Returns the key and the bytes that the record must tell."""
+    """3 MB up and 1 MB down, then a close in turn. Returns the key and the record's expected bytes."""
     connection, up, down = path.connect(), 3_000_000, 1_000_001
     pump(connection.client, connection.server, up)
     pump(connection.server, connection.client, down)
@@ -294,7 +294,7 @@ def big_transfer_tc(lab):
 
 @test
 def big_transfer_xdp(lab):
-    """The same on XDP."""
+    """Bytes are exact, and the FIN's number is tcpdump's, with TSO and GRO super-packets on XDP."""
     big_transfers_on(lab, "xdp")
 
 
@@ -306,7 +306,7 @@ def runs_of(segments):
 
 
 def counts_of(segments, role):
-    """What the record must tell of one side's segments, as tcpdump saw them."""
+    """The record's expected counts of one side's segments, from tcpdump's."""
     runs, most = runs_of(segments), 16
     return {f"tcp.traffic.{role}.packets": len(segments),
             f"tcp.traffic.{role}.bytes": sum(s.len for s in segments),
@@ -316,7 +316,7 @@ def counts_of(segments, role):
 
 
 def idle_transfer(path):
-    """Data through a path that loses some of it, then 300 ms of nothing, then a close. Returns the key."""
+    """Data through a path that loses some of it, then 300 ms of silence, then a close. Returns the key."""
     connection = path.connect()
     with path.server.dropping(f"tcp dport {connection.key[2]} numgen inc mod 4 == 2"):
         pump(connection.client, connection.server, 300_000)
@@ -342,19 +342,19 @@ def all_segments_on(lab, hook):
 
 @test
 def all_segments_tc(lab):
-    """--all-segments: packets, bytes, retransmissions and flags as tcpdump saw them, and the idle time."""
+    """--all-segments on tc: packets, bytes, retransmissions and flags as tcpdump saw them, and the idle time."""
     all_segments_on(lab, "tc")
 
 
 @test
 def all_segments_xdp(lab):
-    """The same through XDP."""
+    """--all-segments on XDP: packets, bytes, retransmissions and flags as tcpdump saw them, and the idle time."""
     all_segments_on(lab, "xdp")
 
 
 @test
 def midstream(lab):
-    """A connection older than the program: marked so, no invented handshake, and the right end closed first."""
+    """A connection older than the program is marked midstream, has no handshake times, and the right closer."""
     talks = []
     for path in paths(lab):
         for server_closes in (False, True):
@@ -386,16 +386,16 @@ def open_from(namespace, port, address, listener):
 
 @test
 def midstream_opener(lab):
-    """Who opened a connection older than the program is told by this host's sockets, at either end, and on loopback."""
+    """This host's sockets show who opened a connection older than the program, at either end and on loopback."""
     talks, listeners = [], []
     for namespace, address, family in ((lab.server, ipv4(0, 2), socket.AF_INET),
                                        (lab.server, ipv6(0, 2), socket.AF_INET6),
                                        (lab.client, "127.0.0.1", socket.AF_INET)):
         listeners.append(namespace.socket(family))
-        listeners[-1].bind((address, 61000 + len(listeners)))  # above the clients' ports: those look like a server's
+        listeners[-1].bind((address, 61000 + len(listeners)))  # above the clients': these look like a server's
         listeners[-1].listen()
         talks.append(open_from(lab.client, 33000 + len(listeners), address, listeners[-1]))
-    by_server = open_from(lab.client, 1000, ipv4(0, 2), listeners[0])  # only the server can tell
+    by_server = open_from(lab.client, 1000, ipv4(0, 2), listeners[0])  # only the server knows
     tracers = [watch(lab, interfaces=("eth0", "lo")), Tracer(lab, lab.server, PROGRAM, ("eth0",), "--format=json")]
     for client, server, _ in [*talks, by_server]:
         close_in_turn(server, client)
@@ -408,7 +408,7 @@ def midstream_opener(lab):
 
 
 def restored(namespace, own, other, numbers):
-    """An end of an open connection whose next numbers are these, as it is made of a migrated one: nothing is sent."""
+    """An end of an open connection with these next numbers, restored by TCP_REPAIR: nothing is sent."""
     sock = namespace.socket(socket.AF_INET)
     sock.settimeout(5)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -423,7 +423,7 @@ def restored(namespace, own, other, numbers):
 
 @test
 def reuse_without_syn(lab):
-    """On the tuple of a connection that was reset another one lives, which no SYN began: two records."""
+    """After a reset the tuple has another connection, which no SYN began: two records."""
     tracer, ends = watch(lab), ((ipv4(0, 1), 40000), (ipv4(0, 2), 443))
     with lab.server.socket(socket.AF_INET) as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -441,7 +441,7 @@ def reuse_without_syn(lab):
     numbers = (1_500_000_000, 500_000_000)
     two = Connection(restored(lab.client, *ends, numbers), restored(lab.server, *ends[::-1], numbers[::-1]), one.key)
     for sock in two[:2]:
-        sock.setsockopt(socket.IPPROTO_TCP, TCP_REPAIR, 0)  # it asks for the other end's window
+        sock.setsockopt(socket.IPPROTO_TCP, TCP_REPAIR, 0)  # sends a window probe
     talk(two)
     close_in_turn(two.client, two.server)
     tracer.wait_for(2)
@@ -454,7 +454,7 @@ def reuse_without_syn(lab):
 
 @test
 def late_fin(lab):
-    """A close that was reported as unfinished and ends later is not told again as another connection's."""
+    """A close that was reported as unfinished and ends later is not reported again."""
     tracer = watch(lab, "--close-timeout=1")
     path = paths(lab)[0]
     key = scenario_named("never_closes").play(path)
@@ -466,7 +466,7 @@ def late_fin(lab):
 
 @test
 def show_open(lab):
-    """--show-open: a connection that goes idle is told when it is forgotten, one that does not at the end; with its bytes."""
+    """--show-open reports an idle connection when it is forgotten, an active one at the end, each with its bytes."""
     tracer = watch(lab, "--show-open", "--idle-timeout=1")
     path = paths(lab)[0]
     idle = path.connect()
@@ -482,7 +482,7 @@ def show_open(lab):
 
 @test
 def ctrl_c(lab):
-    """SIGINT: a close that has begun is reported, undecided; the summary is on stderr, the exit code is 0."""
+    """SIGINT: a close that has begun is reported as unknown; the summary is on stderr, the exit code is 0."""
     tracer = watch(lab)
     path = paths(lab)[0]
     keys = close_some(path, 2)
@@ -521,12 +521,12 @@ def count(lab):
     equal("exit code", tracer.wait(), 0)
     records = tracer.stop()
     equal("number of records", len(records), 2)
-    check({key_of(record) for record in records} <= set(keys), "a record of nothing made")
+    check({key_of(record) for record in records} <= set(keys), "a record of a connection that was not made")
 
 
 @test
 def stdout_closed(lab):
-    """A reader that leaves (| head -1) ends it quietly."""
+    """A reader that leaves (| head -1) ends the program without a message."""
     reader, writer = os.pipe()
     with os.fdopen(reader, encoding="utf-8") as lines:
         tracer = watch(lab, stdout=writer)
@@ -586,7 +586,7 @@ def kill_9_xdp(lab):
 
 @test
 def interface_vanishes(lab):
-    """The interface is deleted: one line that names it, what was seen is reported, exit code 1, within 2 s."""
+    """The interface is deleted: one line names it, closes seen are reported, and the exit code is 1 within 2 s."""
     tracer = watch(lab)
     before = tracer.stderr
     keys = close_some(paths(lab)[0], 1)
@@ -617,15 +617,15 @@ def no_capabilities(lab):
 
 @test
 def two_capabilities(lab):
-    """CAP_BPF and CAP_NET_ADMIN suffice; it need not be root. What takes CAP_PERFMON is said."""
-    for arguments in (("--hook=tc",), ("--hook=xdp",), ("--hook=tc", "--all-segments"), ("--hook=xdp", "--all-segments")):
-        tracer = one_close_seen(lab, *arguments, program=as_nobody(lab, "bpf", "net_admin"))
+    """CAP_BPF and CAP_NET_ADMIN suffice, without root. A note names what takes CAP_PERFMON."""
+    for hook, more in itertools.product(("tc", "xdp"), ((), ("--all-segments",))):
+        tracer = one_close_seen(lab, f"--hook={hook}", *more, program=as_nobody(lab, "bpf", "net_admin"))
         check("which process closes is not known: that takes CAP_PERFMON" in tracer.stderr, tracer.stderr)
 
 
 @test
 def foreign_xdp(lab):
-    """Another XDP program is there: --hook=xdp refuses, auto takes tc, and the other program stays."""
+    """With another XDP program attached --hook=xdp refuses, auto takes tc, and the other program stays."""
     lab.client.try_run(f"ip link set dev eth0 xdp obj {foreign_object(lab)} sec xdp")
     foreign = lab.client.attached("eth0")
     equal("number of foreign programs", len(foreign), 1)
@@ -633,7 +633,7 @@ def foreign_xdp(lab):
         refuses(lab, [*PROGRAM, f"--hook={hook}", "eth0"], 1, "eth0", "XDP")
         equal("programs attached", lab.client.attached("eth0"), foreign)
     tracer = one_close_seen(lab, "--hook=auto")
-    check(re.search(r"eth0.*\btc\b.*XDP", tracer.stderr), f"the reason is not told: {tracer.stderr}")
+    check(re.search(r"eth0.*\btc\b.*XDP", tracer.stderr), f"no reason for tc: {tracer.stderr}")
     equal("programs attached", lab.client.attached("eth0"), foreign)
 
 

@@ -1,10 +1,10 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0-or-later
 """
-kernels.py TCPFIN-TRACE [NAME...]: every way of a close as real kernels do it, as root, all of them or those named.
+kernels.py TCPFIN-TRACE [NAME...]: every way to close, by real kernels, as root.
 
-scene.py says how a test is judged, harness.py how they are run and what they print; before the sum comes what both ends
-of a path with 50 ms each way tell of the same close.
+lab/scene.py has how a test is judged, lab/harness.py how tests are run and what they print. Before the sum comes a
+table of the times that both ends of a path with 50 ms each way report of the same close.
 """
 import errno
 import functools
@@ -23,42 +23,44 @@ MS = 0.001
 BOTH_VERSIONS = (4, 6)
 TCP_USER_TIMEOUT = 18
 IPPROTO_MPTCP = 262
-ANY = object()  # in a story: is not looked at
+ANY = object()  # an expected value that is not compared
 suite = Suite(workers=6, time_limit=180)
 
 
-def scenario(*tells, server_tells=None, client=None, server=None, kernel_knows=None, sysctl=None, relay=None,
+def scenario(*expected, server_expected=None, client=None, server=None, kernel_knows=None, sysctl=None, relay=None,
              options=(), at_exit=False, versions=(4,)):
-    """Makes a test of a play for each IP version; scene.Scenario explains the rest."""
+    """Makes a test of a play for each IP version; the other arguments are scene.Scenario's."""
     def add(play):
-        told = Scenario(play, tells, server_tells or tells, client or {}, server or {}, kernel_knows or {},
+        made = Scenario(play, expected, server_expected or expected, client or {}, server or {}, kernel_knows or {},
                         sysctl or {}, relay, options, at_exit)
         for version in versions:
-            suite.add(play.__name__ + {4: "", 6: "_ipv6"}[version], functools.partial(perform, told, version, PROGRAM))
+            suite.add(play.__name__ + {4: "", 6: "_ipv6"}[version], functools.partial(perform, made, version, PROGRAM))
         return play
     return add
 
 
-def story(outcome, **fields):
-    """Fields of a record, by default those of an undisturbed close; `__` in a name stands for the dot."""
+def record(outcome, **fields):
+    """Expected fields of a record, by default those of an undisturbed close; `__` in a name stands for the dot."""
     up, down = fields.pop("bytes", (len(REQUEST), len(REPLY)))
-    told = {"outcome": outcome, "pattern": None, "missing": None, "reset.by": None, "reset.phase": None,
+    expected = {"outcome": outcome, "pattern": None, "missing": None, "reset.by": None, "reset.phase": None,
             "reset.validity": None, "late_reset": False, "resets_ignored": 0, "segments_lost": 0, "midstream": False}
-    told |= {name.replace("__", "."): value for name, value in fields.items()}
-    told = {"source.bytes": up, "destination.bytes": down} | {f"tcp.{name}": value for name, value in told.items()}
-    return {name: value for name, value in told.items() if value is not ANY}
+    expected |= {name.replace("__", "."): value for name, value in fields.items()}
+    expected = {f"tcp.{name}": value for name, value in expected.items()}
+    expected |= {"source.bytes": up, "destination.bytes": down}
+    return {name: value for name, value in expected.items() if value is not ANY}
 
 
 def graceful(closer, pattern="four_way", **fields):
-    return story("graceful", **{"closer": closer, "pattern": pattern, "time_wait": closer} | fields)
+    return record("graceful", **{"closer": closer, "pattern": pattern, "time_wait": closer} | fields)
 
 
 def reset(by, phase, **fields):
-    return story("reset", **{"closer": by, "reset__by": by, "reset__phase": phase, "reset__validity": "exact"} | fields)
+    usual = {"closer": by, "reset__by": by, "reset__phase": phase, "reset__validity": "exact"}
+    return record("reset", **usual | fields)
 
 
 def unfinished(missing, **fields):
-    return story("unfinished", **{"closer": "source", "missing": missing} | fields)
+    return record("unfinished", **{"closer": "source", "missing": missing} | fields)
 
 
 # ---- graceful closes ----
@@ -79,7 +81,7 @@ def simultaneous(s):
 @scenario(graceful("source", half_closed_bytes=len(LATE), bytes=(len(REQUEST), len(REPLY) + len(LATE))),
           versions=BOTH_VERSIONS)
 def half_close_with_data(s):
-    """The client ends its request, the server goes on to send."""
+    """The client closes, the server goes on sending."""
     c = s.connect()
     c.client.shutdown(socket.SHUT_WR)
     heard_the_end(c.server)
@@ -93,10 +95,10 @@ def half_close_with_data(s):
     return c.key
 
 
-@scenario(graceful("source"), server_tells=[graceful("source", retransmits__fin_source=0)],
+@scenario(graceful("source"), server_expected=[graceful("source", retransmits__fin_source=0)],
           relay=(10 * MS, Rule(lambda p: p.up and p.flags & FIN)), versions=BOTH_VERSIONS)
 def fin_lost(s):
-    """The FIN is lost on the way and sent again: the server's end sees only the one that arrives."""
+    """The FIN is lost on the path and sent again: the server's end sees only its copy."""
     c = s.connect()
     c.client.shutdown(socket.SHUT_WR)
     s.reach(c.key, "FIN-WAIT-1", "ESTABLISHED")
@@ -112,7 +114,7 @@ def fin_lost(s):
 @scenario(graceful("source"), relay=(10 * MS, Rule(lambda p: p.up and p.pure_ack and p.acks_fin)),
           options=("--settle=5000",), versions=BOTH_VERSIONS)
 def last_ack_lost(s):
-    """The last ACK is lost, more than once: the FIN is repeated into TIME-WAIT."""
+    """The last ACK is lost more than once: the FIN is sent again into TIME-WAIT."""
     c = s.connect()
     c.client.close()
     heard_the_end(c.server)
@@ -128,7 +130,7 @@ def last_ack_lost(s):
 @scenario(graceful("source", bytes=(len(REQUEST) + len(REPLY), len(REPLY))), server={"TCPOFOQueue": 1},
           relay=(10 * MS, Rule(lambda p: p.up and p.len == len(REPLY), KEPT)), versions=BOTH_VERSIONS)
 def fin_overtakes_data(s):
-    """The FIN is faster than the last data, which wait on their way until it has come."""
+    """The FIN arrives before the last data, which are held on the path."""
     c = s.connect()
     c.client.sendall(REPLY)
     c.client.shutdown(socket.SHUT_WR)
@@ -145,7 +147,7 @@ def fin_overtakes_data(s):
 
 @scenario(graceful("source", late_reset=True, time_wait=None, reset__by="source", reset__phase="closed",
                    reset__validity="exact"),
-          server_tells=[reset("source", "closing")], client={"TCPTimeWaitOverflow": 1},
+          server_expected=[reset("source", "closing")], client={"TCPTimeWaitOverflow": 1},
           sysctl={"source": "tcp_max_tw_buckets=0"},
           relay=(10 * MS, Rule(lambda p: p.up and p.pure_ack and p.acks_fin)), options=("--settle=1500",))
 def no_time_wait(s):
@@ -165,7 +167,7 @@ def no_time_wait(s):
 @scenario(unfinished("destination_ack"), client={"TCPAbortOnTimeout": 1}, sysctl={"source": "tcp_orphan_retries=4"},
           options=("--close-timeout=1",), versions=BOTH_VERSIONS)
 def fin_never_acknowledged(s):
-    """The peer is cut off; the client's kernel gives up in silence."""
+    """The peer is cut off; the client's kernel gives up and sends nothing."""
     c = s.connect()
     with s.cut(c):
         c.client.close()
@@ -181,7 +183,7 @@ def fin_never_acknowledged(s):
           client={"TCPAbortOnTimeout": 1}, server={"TCPOFOQueue": 1}, sysctl={"source": "tcp_orphan_retries=4"},
           relay=(10 * MS, Rule(lambda p: p.up and p.len == len(REPLY))), options=("--close-timeout=1",))
 def hole_before_the_fin(s):
-    """The last data never arrives, so the FIN behind it is none yet."""
+    """The last data never arrive, so the FIN behind them is never acknowledged."""
     c = s.connect()
     c.client.sendall(REPLY)
     c.client.close()
@@ -193,11 +195,11 @@ def hole_before_the_fin(s):
     return c.key
 
 
-@scenario(graceful("source"), server_tells=[unfinished("source_ack")], sysctl={"destination": "tcp_orphan_retries=4"},
-          server={"TCPAbortOnTimeout": 1}, options=("--close-timeout=1", "--settle=5000"),
+@scenario(graceful("source"), server_expected=[unfinished("source_ack")],
+          sysctl={"destination": "tcp_orphan_retries=4"}, server={"TCPAbortOnTimeout": 1}, options=("--close-timeout=1", "--settle=5000"),
           relay=(10 * MS, Rule(lambda p: p.up and p.pure_ack and p.acks_fin)))
 def last_ack_never_arrives(s):
-    """The client's end has seen a whole close, the server's end a FIN that nobody answered."""
+    """The client's end sees a whole close, the server's end a FIN that is not acknowledged."""
     c = s.connect()
     c.client.close()
     heard_the_end(c.server)
@@ -211,7 +213,7 @@ def last_ack_never_arrives(s):
 
 @scenario(unfinished("destination_fin"), options=("--close-timeout=1",), sysctl={"source": "tcp_fin_timeout=5"})
 def fin_wait2_stuck(s):
-    """The server never closes. When it does, the client's kernel has forgotten; the reset tells nothing new."""
+    """The server closes only after the client's kernel forgot the connection: the late reset makes no second record."""
     c = s.connect()
     c.client.close()
     heard_the_end(c.server)
@@ -225,7 +227,7 @@ def fin_wait2_stuck(s):
 
 @scenario(reset("source", "closing"), sysctl={"source": "tcp_fin_timeout=2"})
 def fin_wait2_expired(s):
-    """The same, reported as a whole: the server's late FIN is answered by a reset."""
+    """The client's FIN-WAIT-2 expires: the server's late FIN is answered by a reset, and the record has both."""
     c = s.connect()
     c.client.close()
     heard_the_end(c.server)
@@ -263,7 +265,7 @@ def unread_data(s):
 @scenario(reset("destination", "half_closed", closer="source", bytes=(2 * len(REQUEST), len(REPLY))),
           server={"TCPAbortOnClose": 1, "EstabResets": 1})
 def unread_data_in_close_wait(s):
-    """The same after the client's FIN."""
+    """The server closes with data unread after the client's FIN."""
     c = s.connect()
     c.client.sendall(REQUEST)
     c.client.close()
@@ -301,7 +303,7 @@ def linger2_in_fin_wait2(s):
 @scenario(reset("source", "half_closed", bytes=(len(REQUEST), 2 * len(REPLY))), client={"TCPAbortOnData": 1},
           server={"EstabResets": 1}, relay=(60 * MS,), versions=BOTH_VERSIONS)
 def late_data_in_fin_wait1(s):
-    """The client is gone while the answer is on its way: its FIN is not acknowledged yet."""
+    """The client closes while the reply is under way: a reset answers that in FIN-WAIT-1."""
     c = s.connect()
     c.client.close()
     c.server.sendall(REPLY)
@@ -311,7 +313,7 @@ def late_data_in_fin_wait1(s):
 
 @scenario(reset("source", "half_closed", bytes=(len(REQUEST), 2 * len(REPLY))), server={"EstabResets": 1})
 def late_data_in_fin_wait2(s):
-    """The client is gone when the answer comes. Its kernel has a FIN-WAIT-2 without a socket, and counts nothing."""
+    """The client has closed when the reply comes: its kernel has FIN-WAIT-2 without a socket, and counts nothing."""
     c = s.connect()
     c.client.close()
     heard_the_end(c.server)
@@ -337,13 +339,13 @@ def keepalive(s):
     return c.key
 
 
-gave_up = scenario(story("open", closer="unknown", bytes=(len(REQUEST) + len(REPLY), len(REPLY)),
+gave_up = scenario(record("open", closer="unknown", bytes=(len(REQUEST) + len(REPLY), len(REPLY)),
                          state={"source": "ESTABLISHED", "destination": "ESTABLISHED"}),
                    client={"TCPAbortOnTimeout": 1, "EstabResets": 1}, options=("--show-open",), at_exit=True)
 
 
 def give_up(s, error, *rule):
-    """The client's kernel forgets a connection whose data is not acknowledged, and tells its program alone."""
+    """The client's kernel gives up a connection whose data is not acknowledged, and sends nothing."""
     c = s.connect()
     with s.cut(c, *rule):
         c.client.setsockopt(socket.IPPROTO_TCP, TCP_USER_TIMEOUT, 1000)
@@ -356,16 +358,16 @@ def give_up(s, error, *rule):
 
 @gave_up
 def gives_up_in_silence(s):
-    """The peer is cut off: the kernel sends nothing, so for the wire the connection is open."""
+    """The peer is cut off and the kernel gives up without a packet: by the wire the connection is open."""
     return give_up(s, errno.ETIMEDOUT)
 
 
-@scenario(story("handshake_reset", closer="source", reset__by="source", reset__phase="handshake",
+@scenario(record("handshake_reset", closer="source", reset__by="source", reset__phase="handshake",
                 reset__validity="exact", bytes=(0, 0)),
           server={"AttemptFails": 1},
           relay=(10 * MS, Rule(lambda p: not p.up and p.flags & SYN, KEPT)), versions=BOTH_VERSIONS)
 def connect_cancelled(s):
-    """The client closes before the SYN-ACK comes: its kernel knows no such connection any more."""
+    """The client closes before the SYN-ACK comes, which its kernel then answers by a reset."""
     with s.path.listen() as listener:
         client = s.path.client.socket(s.path.family)
         client.setblocking(False)
@@ -378,12 +380,12 @@ def connect_cancelled(s):
     return key
 
 
-# ---- what comes from between the two ----
+# ---- middleboxes and ICMP errors ----
 
 @scenario(reset("destination", "established", reset__ttl_differs=True, bytes=(2 * len(REQUEST), len(REPLY))),
           client={"EstabResets": 1}, kernel_knows={"destination": "ESTABLISHED"})
 def box_resets(s):
-    """A packet filter before the server resets in its name, from as many hops away as it is itself."""
+    """A packet filter before the server sends a reset with the server's address and another TTL."""
     with s.path.listen() as listener:
         listener.setsockopt(socket.IPPROTO_IP, socket.IP_TTL, 57)
         c = s.open(listener)
@@ -401,14 +403,14 @@ def box_resets(s):
 
 @gave_up
 def icmp_unreachable(s):
-    """An open connection outlives ICMP errors (RFC 5461). Its kernel gives up later, for their reason, in silence."""
+    """An open connection survives ICMP errors (RFC 5461); its kernel gives up later and sends nothing."""
     return give_up(s, errno.EHOSTUNREACH, "reject with icmp type host-unreachable")
 
 
-@scenario(story("unanswered", closer="unknown", bytes=(0, None)), client={"AttemptFails": 1},
+@scenario(record("unanswered", closer="unknown", bytes=(0, None)), client={"AttemptFails": 1},
           kernel_knows={"source": "CLOSED", "destination": "CLOSED"}, options=("--syn-timeout=1",))
 def icmp_for_a_syn(s):
-    """An ICMP error ends a connect(), for the wire the SYN was not answered."""
+    """An ICMP error ends a connect(); by the wire the SYN was not answered."""
     with s.path.listen() as listener, s.path.client.socket(s.path.family) as client:
         port = listener.getsockname()[1]
         with s.lab.server.filtering(f"tcp dport {port}", "reject with icmp type port-unreachable"):
@@ -468,7 +470,7 @@ TALKED_TWICE = (2 * len(REQUEST), 2 * len(REPLY))
 
 @scenario(graceful("source", bytes=TALKED_TWICE, resets_ignored=2))
 def rst_outside_the_window(s):
-    """Forged resets far ahead and one number behind what the client expects: no kernel takes them."""
+    """Forged resets far ahead of the expected number and one below it: the client's kernel drops them."""
     c = s.connect()
     s.forge(c, "destination", RST, 1 << 30)
     s.forge(c, "destination", RST, -1)
@@ -479,7 +481,7 @@ def rst_outside_the_window(s):
 @scenario(graceful("source", bytes=TALKED_TWICE, resets_ignored=1), client={"TCPChallengeACK": 1},
           versions=BOTH_VERSIONS)
 def rst_inside_the_window(s):
-    """A forged reset in the window: a challenge ACK."""
+    """A forged reset in the window is answered by a challenge ACK."""
     c = s.connect()
     s.forge(c, "destination", RST, 1000)
     s.count_reaches("source", "TCPChallengeACK", 1)
@@ -489,7 +491,7 @@ def rst_inside_the_window(s):
 
 @scenario(graceful("source", bytes=TALKED_TWICE), client={"TCPChallengeACK": 1, "TCPSYNChallenge": 1})
 def syn_inside(s):
-    """A forged SYN inside the connection: a challenge ACK, and no other connection."""
+    """A forged SYN inside the connection is answered by a challenge ACK and opens no other connection."""
     c = s.connect()
     s.forge(c, "destination", SYN, 1000)
     s.count_reaches("source", "TCPSYNChallenge", 1)
@@ -500,7 +502,7 @@ def syn_inside(s):
 @scenario(reset("destination", "established"), client={"EstabResets": 1},
           kernel_knows={"destination": "ESTABLISHED"}, versions=BOTH_VERSIONS)
 def rst_exact(s):
-    """A forged reset with the very number: the client's kernel ends the connection, the server's knows nothing."""
+    """A forged reset with the expected number: the client's kernel ends the connection, the server's keeps it."""
     c = s.connect()
     s.forge(c, "destination", RST)
     s.reach(c.key, "CLOSED", "ESTABLISHED")
@@ -514,7 +516,7 @@ def rst_exact(s):
 @scenario(reset("destination", "established"), client={"EstabResets": 1},
           kernel_knows={"destination": "ESTABLISHED"}, versions=BOTH_VERSIONS)
 def rst_with_payload(s):
-    """A forged reset that says why in its payload, which is no data of the connection."""
+    """A forged reset with a payload, which is no data of the connection."""
     c = s.connect()
     s.forge(c, "destination", RST, payload=b"over")
     s.reach(c.key, "CLOSED", "ESTABLISHED")
@@ -527,7 +529,7 @@ def rst_with_payload(s):
 
 @scenario(reset("source", "half_closed"), server={"EstabResets": 1}, kernel_knows={"source": "FIN-WAIT-2"})
 def rst_one_less_in_close_wait(s):
-    """A forged reset with the number of the FIN itself, which Linux takes in CLOSE-WAIT."""
+    """A forged reset with the number of the FIN itself, which Linux accepts in CLOSE-WAIT."""
     c = s.connect()
     c.client.shutdown(socket.SHUT_WR)
     heard_the_end(c.server)
@@ -548,7 +550,7 @@ def server_closes_first(s, c):
 
 @scenario(graceful("destination"), graceful("source"), versions=BOTH_VERSIONS)
 def port_reused(s):
-    """The server is in TIME-WAIT and takes the client's new SYN, which is newer."""
+    """The server in TIME-WAIT accepts the client's new SYN, which is newer."""
     with s.path.listen() as listener:
         one = s.open(listener)
         talk(one)
@@ -612,13 +614,13 @@ def port_reuse_refused(s):
 
 
 @scenario(graceful("destination"),
-          story("unanswered", closer="unknown", retransmits__syn=ANY, bytes=(0, None), resets_ignored=ANY,
+          record("unanswered", closer="unknown", retransmits__syn=ANY, bytes=(0, None), resets_ignored=ANY,
                 segments_lost=ANY),
           client={"TCPAbortOnTimeout": 1, "AttemptFails": 1},
           kernel_knows={"source": "CLOSED", "destination": "TIME-WAIT"},
           sysctl={"source": "tcp_timestamps=0", "destination": "tcp_rfc1337=1"}, options=("--syn-timeout=1",))
 def port_reuse_refused_for_good(s):
-    """The same where resets do not end a TIME-WAIT (RFC 1337): no SYN of the client is taken."""
+    """The server ignores resets in TIME-WAIT (tcp_rfc1337), so it never accepts the client's old SYN."""
     with s.path.listen() as listener:
         one, isn = leave_time_wait(s, listener)
         try:
@@ -641,7 +643,7 @@ def every_reset_was_ignored(records, segments):
 @scenario(graceful("destination", late_reset=True, time_wait=None, reset__by="source", reset__phase="closed",
                    reset__validity="exact"), options=("--settle=1500",))
 def time_wait_assassinated(s):
-    """An old duplicate comes into TIME-WAIT; whom that answers knows nothing, and his reset ends it (RFC 1337)."""
+    """An old duplicate reaches TIME-WAIT; the client answers its ACK by a reset, which ends TIME-WAIT (RFC 1337)."""
     c = s.connect()
     old = queue_number(c.client, TCP_SEND_QUEUE) - len(REQUEST)
     server_closes_first(s, c)
@@ -656,7 +658,7 @@ def time_wait_assassinated(s):
           server={"TCPFastOpenPassive": 1, "TCPFastOpenCookieReqd": 1}, sysctl={"destination": "tcp_fastopen=3"},
           versions=BOTH_VERSIONS)
 def fast_open(s):
-    """The first connection gets a cookie, the second one carries its request in the SYN."""
+    """The first connection gets a cookie, the second one has its request in the SYN."""
     keys = []
     with s.path.listen() as listener:
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_FASTOPEN, 5)
@@ -682,12 +684,12 @@ def second_syn_has_data(records, _segments):
 
 # ---- times ----
 
-ROUND_TRIP, THINKING = 100 * MS, 300 * MS  # of the path, of the application that closes last
-ATTEMPTS = 3  # the machine may stand still for a moment, which is not in the plan
+ROUND_TRIP, THINKING = 100 * MS, 300 * MS  # THINKING: of the application that closes last
+ATTEMPTS = 3  # the machine may delay one of them
 
-# What the two ends of that path must say of one close. The time from one's own FIN to its acknowledgment has the round
-# trip in it; the other end of the path sees, for the same FIN, only how fast its kernel answers. The application's time
-# is the same at both.
+# The times that the two ends of that path must report of one close. At the closer's end, the time from the FIN to its
+# acknowledgment contains the round trip; at the other end only that kernel's answering time. The application's time is
+# the same at both ends.
 PLAN = {"closer": {"fin_to_ack": (ROUND_TRIP, "the network"), "half_closed": (THINKING, "the other application"),
                    "peer_fin_to_ack": (0, "this kernel"), "close": (ROUND_TRIP + THINKING, "all of it")},
         "other": {"fin_to_ack": (0, "this kernel"), "half_closed": (THINKING, "this application"),
@@ -696,7 +698,7 @@ LAYOUT = "{:<12} {:<12} {:<16} {:<22} {:>10} {:>10} {:>13}"
 
 
 def long_way(s, closer):
-    """The closer closes; the other application takes its time before it does, too. Played more than once."""
+    """The closer closes, the other application does so after THINKING. Played ATTEMPTS times."""
     keys = []
     with realtime():
         for _ in range(ATTEMPTS):
@@ -714,24 +716,24 @@ def long_way(s, closer):
 
 def times_as_planned(keys, closer, records, segments):
     """
-    Of the attempt that came nearest to the plan, each time at each end is within 5 % of it, or 2 ms where that is more.
-    How near the records are to tcpdump's times has been judged of all attempts. Returns the lines of the table.
+    In the attempt nearest to the plan, each time at each end must be within 5 % of it, or 2 ms where that is more. (All
+    attempts are compared with tcpdump elsewhere.) Returns the lines of the table.
     """
     attempts = [times_of_attempt(number, key, closer, records, segments) for number, key in enumerate(keys)]
-    rows = min(attempts, key=lambda rows: max(abs(told - planned) for *_, planned, _, told in rows))
-    for _, seen_by, name, _, planned, _, told in rows:
-        check(abs(told - planned) <= max(planned * 0.05, TOLERANCE),
-              f"{name} seen by {seen_by} is {told / MS:.3f} ms, planned were {planned / MS:g} ms")
+    rows = min(attempts, key=lambda rows: max(abs(reported - planned) for *_, planned, _, reported in rows))
+    for _, seen_by, name, _, planned, _, reported in rows:
+        check(abs(reported - planned) <= max(planned * 0.05, TOLERANCE),
+              f"{name} seen by {seen_by} is {reported / MS:.3f} ms, expected {planned / MS:g} ms")
     return [LAYOUT.format(*row[:4], *(f"{seconds / MS:.2f} ms" for seconds in row[4:])) for row in rows]
 
 
 def times_of_attempt(number, key, closer, records, segments):
-    """Rows of the table: who closed, who saw it, which time, what is in it, and seconds as planned, seen and told."""
+    """Rows of the table: closer, end, timing, what it contains, and the seconds planned, by tcpdump and reported."""
     names, rows = dict(zip(ROLES, ("the client", "the server"))), []
     for end in ROLES:
-        seen, told = Close(segments[end], key).timings(), records[end][number]["tcp"]["timing"]
+        seen, reported = Close(segments[end], key).timings(), records[end][number]["tcp"]["timing"]
         for name, (planned, what) in PLAN["closer" if end == closer else "other"].items():
-            rows.append((names[closer], names[end], name, what, planned, seen[name], told[name] / 1e9))
+            rows.append((names[closer], names[end], name, what, planned, seen[name], reported[name] / 1e9))
     return rows
 
 
@@ -750,7 +752,7 @@ def times_server_closes(s):
 # ---- the end ----
 
 def print_table(tables):
-    """What both ends tell of the same close; only some tests have lines for it."""
+    """Prints the lines of the tests that have some."""
     lines = [line for table in tables for line in table or []]
     if lines:
         head = LAYOUT.format("CLOSED BY", "SEEN BY", "TIME", "CONTAINS", "PLANNED", "TCPDUMP", "TCPFIN-TRACE")

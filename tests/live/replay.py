@@ -3,11 +3,11 @@
 """
 replay.py TCPFIN-TRACE CAPTURE...: the records of live traffic are those of its capture, whatever the kernel.
 
-Each capture is sent frame by frame, at its own pace, over a veth pair of its own, and what the program on its interface
-says must be what it says of the file with -r, times apart. -r asks no kernel: those that pass agree with each other.
+Each capture is sent frame by frame, at its own pace, over a veth pair of its own. Apart from times, the records of the
+program on that interface must be those of the file with -r, which depends on no kernel.
 
-A capture can be sent if it is Ethernet, whole, no longer than LONGEST, and no two frames have one time. Of the others
-nothing is said.
+A capture can be sent if it is Ethernet, whole, no longer than LONGEST, and no two frames have the same time. Others are
+left out.
 """
 import heapq
 import json
@@ -23,13 +23,13 @@ from typing import NamedTuple
 from lab.netlab import Failure, Lab, Process, check, equal, until
 
 LONGEST = 3.0   # s from the first to the last frame
-STAGGER = 0.03  # s between the beginnings of two captures
-BATCH = 60      # captures at once, each on its interface
+STAGGER = 0.03  # s between the starts of two captures
+BATCH = 60      # captures at a time, each on an interface of its own
 ETHERNET = 1    # LINKTYPE_ETHERNET
 BY_CHANCE = {
-    "a17_rst_storm": "how many of its resets come in the settling time is a matter of milliseconds",
+    "a17_rst_storm": "milliseconds decide how many of its resets come within the settling time",
     **dict.fromkeys(("sighted_twice", "sighted_twice_ipv6", "sighted_twice_routed"),
-                    "two sightings are one packet within a millisecond, and this may be too slow to send them so"),
+                    "two sightings are one packet only within a millisecond, which the sender may miss"),
 }
 MAGIC = {b"\xd4\xc3\xb2\xa1": ("<", 1000), b"\x4d\x3c\xb2\xa1": ("<", 1),  # byte order, ns of a fraction's unit
          b"\xa1\xb2\xc3\xd4": (">", 1000), b"\xa1\xb2\x3c\x4d": (">", 1)}
@@ -67,7 +67,7 @@ def packets_of(data):
 
 
 def frames_of(path):
-    """The capture's frames; none where it cannot be sent."""
+    """The capture's frames; an empty list where it cannot be sent."""
     with open(path, "rb") as file:
         data = file.read()
     try:
@@ -83,7 +83,7 @@ def frames_of(path):
 
 
 def lay_links(lab, names):
-    """A veth pair a name, from the client to the server."""
+    """A veth pair from the client to the server for each name."""
     path = lab.file("batch")
     with open(path, "w", encoding="ascii") as batch:
         for name in names:
@@ -96,7 +96,7 @@ def lay_links(lab, names):
 
 
 def send(lab, captures):
-    """captures: {interface: frames}. Each begins a moment after the one before."""
+    """Sends all captures, {interface: frames}, each from STAGGER seconds after the one before."""
     plan = heapq.merge(*([(number * STAGGER + frame.at, number, frame.up, frame.data, name) for frame in frames]
                          for number, (name, frames) in enumerate(captures.items())), key=lambda item: item[:2])
     with lab.client.socket(socket.AF_PACKET, socket.SOCK_RAW) as client, \
@@ -108,7 +108,7 @@ def send(lab, captures):
 
 
 def without_times(record):
-    """What must be the same: a timing is there or not, whatever it is."""
+    """The fields that must be the same. Of a timing that is whether there is one."""
     del record["@timestamp"]
     record.pop("observer", None)  # a file has none
     for name in ("start", "end", "duration"):
@@ -117,7 +117,7 @@ def without_times(record):
     record["tcp"]["timing"] = {name: timing[name] is not None for name in timing}
     for segment in record["tcp"]["segments"]:
         del segment["t"]
-    record["tcp"].pop("bytes_approximate", None)  # whether it took time enough for the numbers to wrap
+    record["tcp"].pop("bytes_approximate", None)  # depends on how long the replay takes
     return record
 
 
@@ -132,13 +132,13 @@ def in_order(records):
 
 
 def difference(got, expected, path=""):
-    """Where the two differ first, for a person."""
+    """The first difference as text; "" without one."""
     if isinstance(expected, dict) and isinstance(got, dict):
         pairs = [(f"{path}.{key}", got.get(key), expected.get(key)) for key in expected | got]
     elif isinstance(expected, list) and isinstance(got, list) and len(got) == len(expected):
         pairs = [(f"{path}[{number}]", *pair) for number, pair in enumerate(zip(got, expected))]
     else:
-        return "" if got == expected else f"{path or 'records'}: live {brief(got)}, of the file {brief(expected)}"
+        return "" if got == expected else f"{path or 'records'}: live {brief(got)}, in the file {brief(expected)}"
     return next(filter(None, (difference(a, b, name) for name, a, b in pairs)), "")
 
 
@@ -147,7 +147,7 @@ def brief(value):
 
 
 def start(lab, program, interfaces):
-    """The program, once it is on all of them: it takes one after the other."""
+    """Starts the program and waits until it is attached to the last interface."""
     tracer = Process(lab, lab.client, [program, "--format=json", *interfaces])
     until(lambda: tracer.code is not None or len(lab.client.attached(interfaces[-1])) == 2, "attached programs", 60)
     check(tracer.code is None, f"the program ended at once: {tracer.stderr.strip()}")
@@ -155,13 +155,13 @@ def start(lab, program, interfaces):
 
 
 def replay(program, captures):
-    """captures: {name: (path, frames)}. Sends all at once and returns {name: what is wrong, or nothing}."""
+    """captures: {name: (path, frames)}. Sends all of them. Returns {name: the first difference or ""}."""
     with Lab() as lab:
         links = {f"r{number}": name for number, name in enumerate(captures)}
         lay_links(lab, links)
         tracer = start(lab, program, list(links))
         send(lab, {link: captures[name][1] for link, name in links.items()})
-        time.sleep(1)  # the default settling time, and the reader's
+        time.sleep(1)  # the default settling time, and the reader's period
         live = {name: [] for name in captures}
         tracer.signal(signal.SIGINT)
         equal("exit code", tracer.wait(60), 0)
@@ -172,7 +172,7 @@ def replay(program, captures):
 
 
 def judge(program, captures):
-    """Prints a line a capture and returns how many have failed."""
+    """Prints a line for each capture. Returns how many failed."""
     try:
         wrong = replay(program, captures)
     except (Failure, OSError) as error:

@@ -1,8 +1,8 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0-or-later
 """
-sockets.py TCPFIN-TRACE [NAME...]: who closed, how and why, told by the sockets of this host; as root. What is expected
-is what /proc and ss say, and for the reasons of resets what the kernel's code says. harness.py says how tests are run.
+sockets.py TCPFIN-TRACE [NAME...]: who closed, how and why, from the sockets of this host; as root. Expected values come
+from /proc and ss, the reasons of resets from the kernel's code. lab/harness.py has how tests are run.
 """
 import csv
 import ctypes
@@ -36,16 +36,16 @@ test = suite.test
 # ---- processes that hold one end ----
 
 class Holder:
-    """A process with a socket that nobody else holds: it does `action` with it when told to, then waits for its end."""
+    """A process that is the only holder of a socket. At go() it does `action` with it, then waits for kill()."""
 
     def __init__(self, lab, sock, others, action, name=b"holder", uid=0):
-        self.told, tell = os.pipe()
+        self.orders, tell = os.pipe()
         ready, self.ready = os.pipe()
         self.pid = os.fork()
         if self.pid == 0:
             self.be(sock, (*others, tell, ready), action, name, uid)
         lab.stack.callback(self.kill)
-        for fd in (self.told, self.ready):
+        for fd in (self.orders, self.ready):
             os.close(fd)
         self.tell = tell
         sock.close()
@@ -61,9 +61,9 @@ class Holder:
             libc.prctl(PR_SET_NAME, ctypes.c_char_p(name))
             os.setuid(uid)
             os.write(self.ready, b"r")
-            os.read(self.told, 1)
+            os.read(self.orders, 1)
             action(sock)
-            os.read(self.told, 1)
+            os.read(self.orders, 1)
         finally:
             os._exit(0)
 
@@ -71,7 +71,7 @@ class Holder:
         os.write(self.tell, b"g")
 
     def kill(self):
-        """Its end, if it has not come yet."""
+        """Kills the process if it still runs."""
         if self.pid:
             os.kill(self.pid, signal.SIGKILL)
             os.waitpid(self.pid, 0)
@@ -80,7 +80,7 @@ class Holder:
 
 
 def facts_of(pid):
-    """What the record's `process` must say, from /proc."""
+    """The expected `process` of a record, from /proc."""
     with open(f"/proc/{pid}/comm", "rb") as comm:
         name = comm.read()[:-1].decode(errors="replace")
     with open(f"/proc/{pid}/status", encoding="utf-8", errors="replace") as status:
@@ -93,7 +93,7 @@ def inode(namespace):
 
 
 def mapped_path(lab):
-    """Sockets of IPv6 that speak IPv4."""
+    """A path of IPv6 sockets with IPv4-mapped addresses."""
     path = Path(lab.client, lab.server, ipv4(0, 2))
     path.family, path.address = socket.AF_INET6, f"::ffff:{path.address}"
     return path
@@ -110,7 +110,7 @@ def connect(path):
 
 
 def ss(namespace, options, port):
-    """ss's lines of the client's end with that port."""
+    """ss's lines for the sockets with that local port."""
     need("ss")
     return namespace.run(f"ss -Htn {options} sport = :{port}")
 
@@ -124,7 +124,7 @@ def has_reasons(tracer):
 
 
 def reason_is(tracer, record, *reasons):
-    """One of them where the kernel tells, and none where it does not."""
+    """Checks that the record has one of these reasons, or none where the kernel reports none."""
     got = record["tcp"]["reset"].get("reason")
     check(got in reasons if has_reasons(tracer) else got is None, f"reason is {got}, expected {' or '.join(reasons)}")
 
@@ -132,7 +132,7 @@ def reason_is(tracer, record, *reasons):
 # ---- who, and how ----
 
 def close_in_thread(sock):
-    """The thread has a name of its own, which is not the process's."""
+    """Closes in a thread whose name is not the process's."""
     def close():
         libc.prctl(PR_SET_NAME, b"not this one")
         sock.close()
@@ -153,7 +153,7 @@ ACTIONS = [
 
 
 def play(lab, path, name, action):
-    """Both ends are closed, the client's by a process of its own. Returns key and holder."""
+    """Closes both ends, the client's by a process of its own. Returns key and holder."""
     c = connect(path)
     holder = Holder(lab, c.client, [c.server], action, name.encode(), 1000)
     holder.go()
@@ -174,7 +174,7 @@ def reset_has_come(sock):
 
 @test
 def who_closed(lab):
-    """close(), shutdown(), exit(), SIGKILL and SO_LINGER 0, by another process than ours, on three kinds of sockets."""
+    """close(), shutdown(), exit(), SIGKILL and SO_LINGER 0 by another process, on three kinds of sockets."""
     tracer, played = watch(lab), {}
     for version, path in every_path(lab):
         for name, action, how in ACTIONS:
@@ -211,7 +211,7 @@ def cgroup(lab):
 
 @test
 def last_holder(lab):
-    """Where two processes hold a socket, the one who lets go last has closed it."""
+    """Of two processes that hold a socket, the one that closes it last is the closer."""
     tracer = watch(lab)
     c = connect(paths(lab)[0])
     keeper = os.dup(c.client.fileno())
@@ -232,7 +232,7 @@ def last_holder(lab):
 
 @test
 def states_and_times(lab):
-    """The states that ss shows on the way, and how long the application took."""
+    """The record has the states that ss shows on the way, and how long the application took."""
     tracer = watch(lab)
     c = connect(paths(lab)[0])
     took = {}
@@ -264,7 +264,7 @@ def states_and_times(lab):
 
 @test
 def not_closed(lab):
-    """A leaked CLOSE_WAIT: its end has no process yet, and no how."""
+    """The end of a leaked CLOSE-WAIT has no process and no `how`."""
     tracer = watch(lab, "--close-timeout=0.3")
     c = connect(paths(lab)[0])
     c.client.close()
@@ -281,7 +281,7 @@ def not_closed(lab):
 
 @test
 def unread_bytes(lab):
-    """As ss's Recv-Q has them, before and behind the other end's FIN."""
+    """unread_bytes are those of ss's Recv-Q, before and after the other end's FIN."""
     tracer, wanted = watch(lab), {}
     for fin in (False, True):
         c = connect(paths(lab)[0])
@@ -300,7 +300,7 @@ def unread_bytes(lab):
 
 
 def notsent(lab, port):
-    """What ss tells, once the kernel has sent all that the window lets it."""
+    """ss's "notsent", once the kernel has sent all that the window allows."""
     before, now = None, ""
     while before != now:
         time.sleep(PAUSE)
@@ -311,7 +311,7 @@ def notsent(lab, port):
 
 @test
 def unsent_bytes(lab):
-    """As ss's "notsent" has them, while the other end's window is shut."""
+    """unsent_bytes are those of ss's "notsent" while the other end's window is zero."""
     tracer = watch(lab)
     c = connect(paths(lab)[0])
     c.client.setblocking(False)
@@ -338,7 +338,7 @@ def one_record(tracer):
 
 @test
 def linger_0(lab):
-    """close() goes by way of tcp_disconnect(), which resets because of the state."""
+    """With SO_LINGER 0, close() calls tcp_disconnect(), which resets because of the state."""
     tracer = watch(lab)
     scenario_named("linger0").play(paths(lab)[0])
     record = one_record(tracer)
@@ -359,7 +359,7 @@ def no_listener(lab):
 
 @test
 def data_after_close(lab):
-    """To a socket that still is one (a long TCP_LINGER2), and to what is left of one."""
+    """Data to a closed socket that the kernel still has (a long TCP_LINGER2), and to its FIN-WAIT-2 remains."""
     tracer, expected = watch(lab), {}
     for linger2, reason in ((120, "TCP_ABORT_ON_DATA"), (1, "TCP_TIMEWAIT_SOCKET")):
         c = connect(paths(lab)[0])
@@ -393,7 +393,7 @@ def keepalive(lab):
 
 @test
 def destroyed(lab):
-    """ss -K: the one who closes is ss."""
+    """After ss -K the closer is ss."""
     tracer = watch(lab)
     c = connect(paths(lab)[0])
     check(str(c.key[1]) in lab.client.run(f"ss -HtnK sport = :{c.key[1]}"), "ss destroyed nothing")
@@ -408,10 +408,10 @@ def destroyed(lab):
     c.server.close()
 
 
-# ---- connections that were there before ----
+# ---- connections older than the watch ----
 
 def close_by_each_hand(connections, holder):
-    """Its holder, the other end's reset, and nobody."""
+    """The first is closed by its holder, the second by the other end's reset, the third by nobody."""
     held, reset, leaked = connections
     holder.go()
     heard_the_end(held.server)
@@ -422,9 +422,9 @@ def close_by_each_hand(connections, holder):
 
 @test
 def held_at_start(lab):
-    """Where nobody closed, or the kernel did, the record names who held the socket when the watch began."""
+    """Where nobody or the kernel closed, the record names the process that held the socket when the watch began."""
     connections = [connect(paths(lab)[0]) for _ in range(3)]
-    # Not this process: its children have its sockets for as long as they are about to be other programs.
+    # Not this process: its children share its sockets between fork and exec.
     keeper, second, third = (
         Holder(lab, c.client, [c.server for c in connections] + [c.client for c in connections[n + 1:]],
                lambda s: s.close(), b"keeper")
@@ -432,13 +432,13 @@ def held_at_start(lab):
     tracer = watch(lab, "--close-timeout=0.3")
     for c in connections[1:]:
         c.server.sendall(b"and on")
-    time.sleep(0.1)  # the acknowledgments
+    time.sleep(0.1)  # until it is acknowledged
     close_by_each_hand(connections, keeper)
     tracer.wait_for(3)
     records = one_each(tracer.stop(), [c.key for c in connections])
     held, reset, leaked = (records[c.key] for c in connections)
     expect(held, {"source.process.pid": keeper.pid, "source.process.how": "close"})
-    check("holder" not in held["source"], "a holder is told beside the one who closed")
+    check("holder" not in held["source"], "a holder is reported beside the closer")
     expect(reset, {"source.process.how": "kernel", "source.process.pid": None,
                    "source.holder": second.facts | {"holders": 1}})
     expect(leaked, {"tcp.missing": "source_fin", "source.holder": third.facts | {"holders": 1}})
@@ -449,7 +449,7 @@ def held_at_start(lab):
 
 @test
 def held_by_two(lab):
-    """All that held it are counted, also one that has ended since; a later connection has no holder."""
+    """All holders at the start are counted, one that has ended since included; a later connection has no holder."""
     path = paths(lab)[0]
     shared = connect(path)
     heir = Holder(lab, socket.socket(fileno=os.dup(shared.client.fileno())), [], exit_silently, b"heir")
@@ -468,7 +468,7 @@ def held_by_two(lab):
 
 @test
 def holders_forbidden(lab):
-    """Without the right to look into processes there are no holders, and -v says why; the rest is as ever."""
+    """Without the right to look into processes there are no holders, and -v reports why; closers are known."""
     c = connect(paths(lab)[0])
     tracer = watch(lab, "-v", program=as_nobody(lab, "bpf", "perfmon", "net_admin"))
     talk(c)
@@ -487,15 +487,15 @@ def open_on_loopback(namespace, listener):
 
 
 class Many:
-    """A process with both ends of many connections on the client's loopback. Told to, it resets the last of them."""
+    """A process with both ends of many connections on the client's loopback. At a byte on `tell` it resets the last."""
 
     def __init__(self, lab, port, count):
-        (self.told, self.tell), (self.answer, self.ready) = os.pipe(), os.pipe()
+        (self.orders, self.tell), (self.answer, self.ready) = os.pipe(), os.pipe()
         self.pid = os.fork()
         if self.pid == 0:
             self.be(lab, port, count)
         lab.stack.callback(self.kill)
-        os.close(self.told)
+        os.close(self.orders)
         os.close(self.ready)
 
     def be(self, lab, port, count):
@@ -506,7 +506,7 @@ class Many:
             listener.listen()
             held = [open_on_loopback(lab.client, listener) for _ in range(count)]
             os.write(self.ready, struct.pack("H", held[-1].key[1]))
-            os.read(self.told, 1)
+            os.read(self.orders, 1)
             talk(held[-1])
             abort(held[-1].server)
             time.sleep(60)
@@ -524,7 +524,7 @@ CONNS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../build/be
 
 
 def busy_elsewhere(lab):
-    """Connections at full rate in a namespace that is not watched, for a while: their closes are told, too."""
+    """Connections at full rate for 30 s in a namespace that is not watched: the tracepoints see their closes, too."""
     server = Process(lab, lab.server, [CONNS, "serve", "127.0.0.1", "8000", "8"])
     until(lambda: "ready" in server.stdout, "server")
     Process(lab, lab.server, [CONNS, "open", "127.0.0.1", "8000", "8", "127.0.0.1", "8", "30"])
@@ -532,7 +532,7 @@ def busy_elsewhere(lab):
 
 @test
 def a_hundred_thousand(lab):
-    """100,000 sockets at the start, held by six processes: it begins within seconds, and knows who holds each."""
+    """With 100,000 sockets of six processes the program starts within seconds and knows the holder of each."""
     each, hard = 8400, resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     if hard < 2 * each + 100:
         raise Skip(f"a process may have {hard} descriptors only")
@@ -559,8 +559,9 @@ def a_hundred_thousand(lab):
 @test
 def slow_reader(lab):
     """
-    However long the reader takes from one of its calls to the next, a record has what the sockets told before it. A busy
-    machine may take some ten milliseconds from a RST to the state of the socket that receives it: settling takes longer.
+    However long the reader takes from one of its calls to the next, a record has all socket events that came before it.
+    A busy machine may take some ten milliseconds from a RST to the state of the socket that receives it: settling takes
+    longer.
     """
     need("strace")
     tracer, keys = watch(lab, "--settle=50"), []
@@ -581,10 +582,10 @@ def slow_reader(lab):
         expect(record, {"source.process.how": "abort", "destination.process.how": "kernel"})
 
 
-# ---- never a wrong join ----
+# ---- sockets are never joined to another connection ----
 
 def bound_client(path, port, listener):
-    """A connection from that port, which may have been another's a moment ago."""
+    """A connection from that port, which may have been in use just before."""
     client = path.client.socket(path.family)
     client.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     client.bind(("", port))
@@ -594,12 +595,12 @@ def bound_client(path, port, listener):
 
 @test
 def tuple_reused(lab):
-    """One tuple, a connection right behind the other, three times in a row, closed in turn by three hands."""
+    """Thirty connections of one tuple in a row, closed in turn in three ways, have the right closers."""
     tracer, path, expected = watch(lab), paths(lab)[0], []
     with path.listen() as listener:
         for i in range(30):
             if i % 3 == 0:
-                time.sleep(0.3)  # the packets' side keeps no more than four of a tuple apart at a time
+                time.sleep(0.3)  # no more than four closing flows of a tuple are kept
             client, server = bound_client(path, 20000, listener)
             if i % 3 == 0:
                 abort(client)
@@ -641,7 +642,7 @@ def same_tuple(lab, path, twin):
     pairs = []
     for each in (path, twin):
         listener = each.server.socket(each.family)
-        listener.bind((each.address, 30000))  # the lower port is taken for the server's
+        listener.bind((each.address, 30000))  # the lower port is taken as the server's
         listener.listen()
         pairs.append(bound_client(each, 30001, listener))
         listener.close()
@@ -671,7 +672,7 @@ def namespaces(lab):
 
 @test
 def namespaces_midstream(lab):
-    """Without the handshake the namespace decides; the end that is in another one is left out."""
+    """Without the handshake the namespace decides; an end in another namespace has no process."""
     path, twin = paths(lab)[0], twin_of(lab)
     ends = same_tuple(lab, path, twin)
     tracer = watch(lab)
@@ -685,7 +686,7 @@ def namespaces_midstream(lab):
 
 @test
 def forwarded(lab):
-    """With NAT between the ends, each interface shows the end that has its addresses."""
+    """With NAT between the ends, only the end whose addresses the interface shows has a process."""
     need("nft")
     path = paths(lab)[0]
     lab.client.try_run("nft add table ip nat")
@@ -705,11 +706,11 @@ def forwarded(lab):
     equal("pid of the server", record["destination"]["process"]["pid"], os.getpid())
 
 
-# ---- bad input, and doing without ----
+# ---- bad input and missing features ----
 
 @test
 def unaccepted(lab):
-    """A socket that no process has taken yet is nobody's: the kernel resets it when its listener goes."""
+    """A socket that was not accepted has no holder: the kernel resets it when its listener is closed."""
     path = paths(lab)[0]
     before = lab.server.socket(path.family)
     before.bind((path.address, 0))
@@ -720,7 +721,7 @@ def unaccepted(lab):
     tracers = [watch(lab), Tracer(lab, lab.server, PROGRAM, ["eth0"], "--format=json", "--settle=200")]
     tracers[1].wait_for_all()
     client.send(b"x")
-    time.sleep(2 * PAUSE)  # it is acknowledged, later perhaps: numbers to judge the reset by
+    time.sleep(2 * PAUSE)  # until it is acknowledged: the reset is judged by these numbers
     before.close()
     until(lambda: reset_has_come(client), "reset")
     for tracer in tracers:
@@ -736,7 +737,7 @@ IPPROTO_MPTCP = 262
 
 @test
 def kernels_own(lab):
-    """Subflows of MPTCP are sockets of the kernel, closed by its workers or inside a call: no process is named."""
+    """MPTCP subflows are kernel sockets, closed by its workers or within a call: no process is named."""
     try:
         listener = lab.server.socket(socket.AF_INET, protocol=IPPROTO_MPTCP)
         client = lab.client.socket(socket.AF_INET, protocol=IPPROTO_MPTCP)
@@ -760,20 +761,20 @@ def kernels_own(lab):
 
 
 def resets_sent(namespace):
-    """How many the namespace's kernel has sent, as it counts itself."""
+    """The namespace's OutRsts."""
     names, values = [line.split() for line in namespace.run("cat /proc/net/snmp").splitlines() if line[:4] == "Tcp:"]
     return int(values[names.index("OutRsts")])
 
 
 def syn_frame(port):
-    """From an address that is nobody's, to a port without a listener."""
+    """A SYN from an unused address to a port without a listener."""
     segment = frames.tcp_segment(ipv4(0, 3), ipv4(0, 2), (port, 9), SYN, port, 0, b"")
     return frames.ethernet(mac(0, 1), mac(0, 2), (), frames.ip_packet(ipv4(0, 3), ipv4(0, 2), segment))
 
 
 @test
 def answers_flooded(lab):
-    """Resets that anybody can cause, by SYNs to a port without a listener, cost no close its process."""
+    """A flood of SYNs to a port without a listener, and its resets, costs no close its process."""
     tracer, path, wire, played = watch(lab), paths(lab)[0], raw_socket(lab.client), set()
     syns = [syn_frame(port) for port in range(1024, 2048)]
     end = time.monotonic() + 3
@@ -788,7 +789,7 @@ def answers_flooded(lab):
         if key_of(record) in played:
             equal("pid", record["source"]["process"]["pid"], os.getpid())
             check(record["destination"]["process"]["how"] in ("close", "kernel"), "the other end is not known")
-    check("changes of state were lost" not in tracer.stderr, "the flood has crowded out changes of state")
+    check("changes of state were lost" not in tracer.stderr, "the flood displaced changes of state")
 
 
 NAMES = [b"\x1b[31m\n\x07", b'a"b\\c', b"\xff\xfe", b" ", b"0123456789abcdefXX", "é".encode()]
@@ -796,7 +797,7 @@ NAMES = [b"\x1b[31m\n\x07", b'a"b\\c', b"\xff\xfe", b" ", b"0123456789abcdefXX",
 
 @test
 def strange_names(lab):
-    """No byte of a name reaches a terminal or breaks a line, whatever the format; each says who closed."""
+    """Control bytes of a process name reach no format's output, and each format names the closer."""
     for options in (["json"], ["text", "-v"], ["csv"], ["ladder"]):
         program, holders = Tracer(lab, lab.client, PROGRAM, ["eth0"], f"--format={options[0]}", *options[1:]), []
         program.wait_for_all()
@@ -841,7 +842,7 @@ CLOSERS = {"json": json_closers, "csv": csv_closers, "text": text_closers, "ladd
 
 @test
 def three_capabilities(lab):
-    """It takes CAP_PERFMON beside what the packets do, and nothing else."""
+    """Beside CAP_BPF and CAP_NET_ADMIN, CAP_PERFMON suffices to know the process."""
     tracer = watch(lab, program=as_nobody(lab, "bpf", "perfmon", "net_admin"))
     scenario_named("linger0").play(paths(lab)[0])
     record = one_record(tracer)
@@ -851,7 +852,7 @@ def three_capabilities(lab):
 
 @test
 def no_sockets(lab):
-    """--no-sockets asks nothing and says nothing."""
+    """With --no-sockets no tracepoint is attached and no record has a process, socket or reason."""
     tracer = watch(lab, "--no-sockets")
     links = os.listdir(f"/proc/{tracer.child.pid}/fd")
     for fd in links:
@@ -861,7 +862,7 @@ def no_sockets(lab):
     record = one_record(tracer)
     for end in ("source", "destination"):
         check(not {"process", "socket"} & set(record[end]), "a socket was asked")
-    check("reason" not in record["tcp"]["reset"], "a reason is told")
+    check("reason" not in record["tcp"]["reset"], "a reason is reported")
 
 
 KERNEL_TYPES = "/sys/kernel/btf/vmlinux"
@@ -888,8 +889,8 @@ def tracepoint_programs(tracer):
     return found
 
 
-def all_is_told(lab, tracer, *raw):
-    """What the sockets tell, where the tracepoints named are raw ones and the others are not."""
+def all_is_known(lab, tracer, *raw):
+    """Checks processes and reasons where the named tracepoints are raw ones and the others are not."""
     names = ["inet_sock_set_state", "tcp_receive_reset", *(["tcp_send_reset"] if has_reasons(tracer) else [])]
     equal("programs", tracepoint_programs(tracer),
           {name: "raw_tracepoint" if name in raw else "tracing" for name in names})
@@ -907,7 +908,7 @@ TRACEPOINTS = {"inet_sock_set_state", "tcp_send_reset", "tcp_receive_reset"}
 
 @test
 def raw_tracepoints(lab):
-    """Tracepoints that the kernel's BTF does not know are raw ones, each by itself, and tell the same."""
+    """A tracepoint that the kernel's BTF lacks is attached as a raw one, and reports the same."""
     with open(KERNEL_TYPES, "rb") as file:
         types = file.read()
     path = lab.file("btf")
@@ -917,19 +918,19 @@ def raw_tracepoints(lab):
             changed = changed.replace(f"\0btf_trace_{name}\0".encode(), f"\0not_trace_{name}\0".encode())
         with open(path, "wb") as file:
             file.write(changed)
-        all_is_told(lab, watch(lab, program=with_kernel_types(path)), *unknown)
+        all_is_known(lab, watch(lab, program=with_kernel_types(path)), *unknown)
 
 
 @test
 def typed_refused(lab):
-    """Where the kernel refuses programs by BTF, all tracepoints are raw ones, and tell the same."""
+    """Where the kernel refuses programs by BTF, all tracepoints are raw ones, and report the same."""
     refused = with_error(lab, "bpf", "EINVAL", 2, "BPF_PROG_LOAD", "BPF_TRACE_RAW_TP")  # libbpf asks twice, for a log
-    all_is_told(lab, watch(lab, program=refused), *TRACEPOINTS)
+    all_is_known(lab, watch(lab, program=refused), *TRACEPOINTS)
 
 
 @test
 def no_tracepoint(lab):
-    """A tracepoint that the kernel has not got is said, once; the others tell what they know."""
+    """A tracepoint that the kernel lacks causes one note; the others are used."""
     tracer = watch(lab, program=with_error(lab, "bpf", "ENOENT", 1, "BPF_LINK_CREATE", "BPF_TRACE_RAW_TP"))
     scenario_named("linger0").play(paths(lab)[0])
     record = one_record(tracer)
@@ -942,7 +943,7 @@ def no_tracepoint(lab):
 
 @test
 def no_btf(lab):
-    """Where the kernel has no BTF, that is said once, and closes are reported as ever."""
+    """A kernel without BTF causes one note; closes are reported without a process."""
     tracer = watch(lab, program=with_kernel_types(None))
     scenario_named("client_first").play(paths(lab)[0])
     record = one_record(tracer)

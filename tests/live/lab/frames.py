@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """
-Whole TCP conversations built byte by byte, for links on which this kernel has no sockets: VLAN tags, bare IP devices.
+TCP conversations built byte by byte, for links on which this kernel has no sockets: VLAN tags and tun devices.
 """
 import socket
 import struct
@@ -47,8 +47,8 @@ def tcp_segment(source, destination, ports, flags, seq, ack, payload):
 
 
 def conversation(client, server, ports, script=CLIENT_FIRST):
-    """IP packets of the script: [(sender is the client, bytes)]. client, server: addresses; ports: theirs."""
-    next_seq = {True: 0xfffffff8, False: 7000}  # the client's numbers wrap on the way
+    """IP packets of the script: [(sender is the client, bytes)]. client, server: addresses; ports: in that order."""
+    next_seq = {True: 0xfffffff8, False: 7000}  # the client's numbers wrap
     packets = []
     for up, flags, payload in script:
         source, destination = (client, server) if up else (server, client)
@@ -69,7 +69,7 @@ def ethernet(source, destination, tags, packet):
 
 
 def play(packets, send_up, send_down):
-    """Sends each packet with its sender's function."""
+    """Sends the client's packets by send_up and the server's by send_down."""
     for up, packet in packets:
         (send_up if up else send_down)(packet)
         time.sleep(GAP)

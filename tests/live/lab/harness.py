@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """
-What the suites of live tests share: the register of tests and their runner, and reading what the program says.
+What the live suites share: the register of tests, their runner, and reading the program's output.
 
-A test gets a fresh laboratory (netlab.Lab) and prints a line: "ok NAME", "not ok NAME - why", "skip NAME - why"; the
-sum comes last. Exit code 1 if one failed. What this machine cannot do is a skip, never a pass.
+A test gets a laboratory of its own (netlab.Lab) and prints a line: "ok NAME", "not ok NAME - why", "skip NAME - why".
+The sum comes last. The exit code is 1 if a test failed. A test that this machine cannot run is skipped, never passed.
 """
 import concurrent.futures
 import contextlib
@@ -18,7 +18,8 @@ import subprocess
 import sys
 
 from lab.closes import Path, scenario_named
-from lab.netlab import PR_SET_PDEATHSIG, Failure, Lab, Process, Skip, Tracer, check, equal, ipv4, ipv6, leave, libc, need
+from lab.netlab import (PR_SET_PDEATHSIG, Failure, Lab, Process, Skip, Tracer, check, equal, ipv4, ipv6, leave, libc,
+                        need)
 
 NOBODY = 65534
 PROGRAM = []  # the command of the program under test
@@ -27,7 +28,7 @@ PROGRAM = []  # the command of the program under test
 # ---- running and reading the program ----
 
 def watch(lab, *options, interfaces=("eth0",), program=None, **settings):
-    """The program on interfaces of the client, writing JSON, with short waits, once all of it has started."""
+    """The program on interfaces of the client, with JSON and a short settling time, after all of it has started."""
     tracer = Tracer(lab, lab.client, program or PROGRAM, interfaces, "--format=json", "--settle=200", *options,
                     **settings)
     tracer.wait_for_all()
@@ -35,7 +36,7 @@ def watch(lab, *options, interfaces=("eth0",), program=None, **settings):
 
 
 def paths(lab, number=0):
-    """The two ways from client to server, IPv4 and IPv6."""
+    """The paths from client to server over IPv4 and IPv6."""
     return [Path(lab.client, lab.server, address) for address in (ipv4(number, 2), ipv6(number, 2))]
 
 
@@ -55,17 +56,17 @@ def expect(record, fields):
 
 
 def one_each(records, keys):
-    """{key: record}, where every connection made has exactly one record and there is no other."""
+    """{key: record}. Fails unless every connection made has exactly one record and there is no other record."""
     found = {key_of(record): record for record in records}
     check(set(found) == set(keys), f"no record of {sorted(set(keys) - set(found))}, "
-                                   f"records of nothing made {sorted(set(found) - set(keys))}")
+                                   f"records of connections that were not made {sorted(set(found) - set(keys))}")
     equal("number of records", len(records), len(keys))
     return found
 
 
 @contextlib.contextmanager
 def about(what):
-    """Puts the case in front of a failure inside."""
+    """Puts `what` in front of the message of a failure inside `with`."""
     try:
         yield
     except Failure as failure:
@@ -81,7 +82,7 @@ def close_some(path, count):
 
 
 def one_close_seen(lab, *options, **settings):
-    """Whether the program, so started, reports a connection."""
+    """Starts the program, makes a connection and checks its record. Returns the stopped program."""
     tracer = watch(lab, *options, **settings)
     keys = close_some(paths(lab)[0], 1)
     tracer.wait_for(1)
@@ -114,7 +115,7 @@ def in_namespace(option, *command, by=()):
 
 
 def without(what):
-    """The command that runs the program where the kernel denies it that."""
+    """The command that runs the program where the kernel denies `what` (see deny.py)."""
     return [sys.executable, os.path.join(os.path.dirname(os.path.abspath(__file__)), "deny.py"), what, *PROGRAM]
 
 
@@ -124,7 +125,7 @@ def without_tcx():
 
 
 def with_error(lab, call, error, times, *words):
-    """The command that runs the program where so many of these system calls fail, from the first bpf(2) with the words on."""
+    """The command that runs the program where `times` of these calls fail, from the first bpf(2) with the words on."""
     need("strace")
     log = lab.file("strace")
     command = ["strace", "-D", "-e", f"trace=bpf,{call}", "-o", log]
@@ -142,7 +143,7 @@ def raw_socket(namespace):
 
 
 def refuses(lab, argv, code, *words):
-    """The program ends at once with that code and one line that has all the words; nothing on stdout."""
+    """The program ends at once with that code, one line on stderr that has all the words, and nothing on stdout."""
     program = Process(lab, lab.client, argv)
     equal("exit code", program.wait(), code)
     equal("stdout", program.stdout, "")
@@ -160,7 +161,7 @@ IN("license") char _license[] = "GPL";
 
 
 def foreign_object(lab):
-    """The path of an object with programs that are none of ours."""
+    """The path of an object with programs of another author."""
     need("clang")
     source, compiled = lab.file("c"), lab.file("o")
     with open(source, "w", encoding="ascii") as text:
@@ -172,15 +173,15 @@ def foreign_object(lab):
 # ---- the runner ----
 
 class Suite:
-    """Tests by name, in the order of their definition. Those that take long run only when named."""
+    """Tests by name, in the order of their definition. Long tests run only by name."""
 
     def __init__(self, workers=1, time_limit=60):
         self.tests, self.long = {}, set()
-        self.workers = workers  # tests at a time: many mostly wait
-        self.time_limit = time_limit  # s, of one test; those that take long have an hour
+        self.workers = workers  # tests at a time
+        self.time_limit = time_limit  # s, of one test; a long one has 60 times as much
 
     def add(self, name, function):
-        """function: called with a laboratory; what it returns is for the suite's end."""
+        """function: called with a laboratory; its result goes to main's at_end."""
         self.tests[name] = function
 
     def test(self, function):
@@ -192,7 +193,7 @@ class Suite:
         return self.test(function)
 
     def run(self, name):
-        """Runs one test, prints its line and returns its first word, and what the test has returned."""
+        """Runs one test and prints its line. Returns (first word of the line, result of the test)."""
         limit = self.time_limit * (60 if name in self.long else 1)
 
         def give_up(_signal, _frame):
@@ -208,7 +209,7 @@ class Suite:
             verdict, why = "skip", reason
         except Failure as failure:
             verdict, why = "not ok", failure
-        except Exception as error:  # whatever it is, the other tests shall run
+        except Exception as error:  # the other tests run all the same
             verdict, why = "not ok", f"{type(error).__name__}: {error}"
         finally:
             signal.alarm(0)
@@ -216,7 +217,7 @@ class Suite:
         return verdict, result
 
     def run_all(self, names):
-        """What run() returns, of each."""
+        """The results of run() for all names."""
         if self.workers == 1:
             return [self.run(name) for name in names]
         with concurrent.futures.ProcessPoolExecutor(self.workers, multiprocessing.get_context("fork"),
@@ -225,8 +226,8 @@ class Suite:
 
     def main(self, argv, at_end=None):
         """
-        argv: the suite's own name, the program under test, and the names of tests if not all are wanted. at_end: called
-        before the sum with what the tests have returned.
+        argv: the suite's own name, the program under test, and the names of tests, where not all are wanted. at_end:
+        called with the results of the tests before the sum is printed.
         """
         if len(argv) < 2:
             sys.exit(f"usage: {os.path.basename(argv[0])} TCPFIN-TRACE [NAME...]")
@@ -237,7 +238,7 @@ class Suite:
         if os.geteuid() != 0:
             sys.exit(f"{argv[0]}: network namespaces need root")
         PROGRAM[:] = [os.path.abspath(argv[1])]
-        signal.signal(signal.SIGTERM, leave)  # the tests that have begun clean up behind themselves
+        signal.signal(signal.SIGTERM, leave)  # running tests clean up
         verdicts, results = zip(*self.run_all(names))
         if at_end:
             at_end(results)
@@ -246,7 +247,7 @@ class Suite:
         sys.exit(1 if failed else 0)
 
 
-# In a worker: its suite. Not every test can be pickled, so that a worker has them by the fork and is told names.
+# In a worker: its suite. Some tests cannot be pickled, so a worker inherits the suite by fork and gets only names.
 OWN = []
 
 

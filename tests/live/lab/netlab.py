@@ -2,12 +2,12 @@
 """
 A network laboratory: two namespaces joined by veth pairs, with programs and sockets inside them.
 
-Namespaces have no names: a file descriptor of this process holds each of them. Whatever ends this process, SIGKILL
+Namespaces have no names: each is held by a file descriptor of this process. Whatever ends this process, SIGKILL
 included, closes the descriptor, and the kernel removes the namespace with all its interfaces, rules and filters. The
-programs started here die with us, too. So nothing can be left behind, and two runs never meet.
+programs started here are killed, too. So nothing is left behind, and two runs cannot collide.
 
-Linux namespaces belong to a thread, and a socket stays in the namespace it was made in. One thread is therefore enough
-to hold both ends of a connection and to decide what happens first: `with namespace: socket.socket()`.
+A namespace belongs to a thread, and a socket stays in the namespace it was made in. So one thread can hold both ends of
+a connection and decide which acts first: `with namespace: socket.socket()`.
 """
 import contextlib
 import ctypes
@@ -94,7 +94,7 @@ class Namespace:
 
     @property
     def path(self):
-        """What ip(8) takes as the name of this namespace."""
+        """The name of this namespace for ip(8)."""
         return f"/proc/{os.getpid()}/fd/{self.fd}"
 
     def __enter__(self):
@@ -108,7 +108,7 @@ class Namespace:
         os.close(self.fd)
 
     def run(self, command):
-        """Runs a command here and returns its output. Its failure is an error that quotes it."""
+        """Runs a command in the namespace and returns its output. OSError where it fails."""
         with self:
             done = subprocess.run(shlex.split(command), capture_output=True, text=True, check=False)
         if done.returncode:
@@ -116,7 +116,7 @@ class Namespace:
         return done.stdout
 
     def try_run(self, command):
-        """Like run(), where failure means that the kernel or a package lacks the feature."""
+        """Like run(), but skips the test where the command fails: the kernel or a package lacks the feature."""
         need(command.split()[0])
         try:
             return self.run(command)
@@ -140,12 +140,12 @@ class Namespace:
         return found
 
     def dropping(self, match):
-        """Drops what comes in and matches (nftables), silently, inside `with`."""
+        """Drops incoming packets that match (nftables) inside `with`."""
         return self.filtering(match, "drop")
 
     @contextlib.contextmanager
     def filtering(self, match, verdict):
-        """The verdict over what comes in and matches, inside `with`."""
+        """Gives incoming packets that match the verdict (nftables) inside `with`."""
         need("nft")
         self.run("nft add table inet lab")
         try:
@@ -172,7 +172,7 @@ def bpf(command, attributes):
 
 
 def load_tc(name, verdict):
-    """A program for tc that says verdict to every packet: (descriptor, id)."""
+    """Loads a tc program that returns the verdict for every packet: (descriptor, id)."""
     instructions = ctypes.create_string_buffer(struct.pack("=BBhiBBhi", 0xb7, 0, 0, verdict, 0x95, 0, 0, 0))
     license_ = ctypes.create_string_buffer(b"GPL")
     program = bpf(BPF_PROG_LOAD, struct.pack("=IIQQ24x16s", BPF_PROG_TYPE_SCHED_CLS, 2, ctypes.addressof(instructions),
@@ -183,7 +183,7 @@ def load_tc(name, verdict):
 
 @contextlib.contextmanager
 def first_in_chain(namespace, interface, direction, name, verdict):
-    """A program at the head of the interface's tcx chain, inside `with`: its id."""
+    """The id of a program that is at the head of the interface's tcx chain inside `with`."""
     program, number = load_tc(name, verdict)
     kind = next(kind for kind, text in BPF_TCX.items() if text == f"tcx {direction}")
     try:
@@ -202,7 +202,7 @@ def first_in_chain(namespace, interface, direction, name, verdict):
 
 
 class Process:
-    """A program in a namespace. Its output goes to files unless told otherwise, so it never has to wait for us."""
+    """A program in a namespace. Its output goes to files by default, so that it never waits for a reader."""
 
     def __init__(self, lab, namespace, argv, stdout=None, stderr=None):
         self.paths = [lab.file("out"), lab.file("err")]
@@ -210,7 +210,7 @@ class Process:
             outputs = [files.enter_context(open(path, "wb")) if given is None else given
                        for path, given in zip(self.paths, (stdout, stderr))]
             self.child = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=outputs[0], stderr=outputs[1],
-                                          start_new_session=True,  # the terminal's Ctrl-C is for us alone
+                                          start_new_session=True,  # Ctrl-C goes to this process only
                                           preexec_fn=lambda: libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL))
         lab.stack.callback(self.kill)
 
@@ -251,15 +251,15 @@ class Tracer(Process):
         self.namespace, self.interfaces = namespace, interfaces
         before = self.attached()
         super().__init__(lab, namespace, [*program, *options, *interfaces], **outputs)
-        wanted = sum(1 if interface == "lo" else 2 for interface in interfaces)  # one direction of lo shows all
+        wanted = sum(1 if interface == "lo" else 2 for interface in interfaces)  # lo is watched in one direction
         until(lambda: self.code is not None or len(self.attached() - before) >= wanted, "attached programs", 10)
         self.programs = self.attached() - before
         if self.code is not None:
-            said = self.stderr.strip() if outputs.get("stderr") is None else ""
-            raise Failure(f"the tracer ended at once with {self.code}: {said}")
+            error = self.stderr.strip() if outputs.get("stderr") is None else ""
+            raise Failure(f"the tracer ended at once with {self.code}: {error}")
 
     def wait_for_all(self):
-        """Until it has told the kernel to tell of sockets, too: then it gives up its rights."""
+        """Waits until its socket tracepoints are attached, too: after that it gives up its rights."""
         def started():
             with contextlib.suppress(OSError), open(f"/proc/{self.child.pid}/status", encoding="utf-8") as status:
                 return re.search(r"^NoNewPrivs:\s*1$", status.read(), re.MULTILINE)
@@ -279,7 +279,7 @@ class Tracer(Process):
         until(lambda: len(self.records()) >= count or self.code is not None, f"{count} records", timeout)
 
     def stop(self, number=signal.SIGINT):
-        """Stops it as Ctrl-C does, makes sure that it left nothing behind, and returns all records."""
+        """Stops it as Ctrl-C does, checks that nothing is left attached, and returns all records."""
         if self.code is None:
             self.signal(number)
         equal("exit code", self.wait(), 0)
@@ -309,7 +309,7 @@ class Tun:
         self.out = lab.stack.enter_context(namespace.socket(socket.AF_PACKET, socket.SOCK_DGRAM))
 
     def receive(self, packet):
-        """The packet comes in from the other end of the tunnel."""
+        """Makes the packet arrive from the other end of the tunnel."""
         os.write(self.fd, packet)
 
     def send(self, packet):
@@ -347,7 +347,7 @@ class Lab(contextlib.AbstractContextManager):
         return new
 
     def link(self, number):
-        """Joins the namespaces by one more veth pair. Neighbours are static: no ARP, no neighbour discovery."""
+        """Adds a veth pair between the namespaces, with static neighbours: no ARP, no neighbour discovery."""
         name = f"eth{number}"
         self.client.run(f"ip link add {name} address {mac(number, 1)} type veth "
                         f"peer name {name} address {mac(number, 2)} netns {self.server.path}")
@@ -358,7 +358,7 @@ class Lab(contextlib.AbstractContextManager):
             know_neighbours(namespace, number, 3 - own, name)
 
     def neighbours(self, number, name=None):
-        """What the client forgets when its interface goes down; name: what that is called now."""
+        """Sets the client's static neighbours, which are lost when an interface goes down. name: the interface's."""
         know_neighbours(self.client, number, 2, name or f"eth{number}")
 
 

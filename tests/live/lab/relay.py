@@ -3,8 +3,8 @@
 A path with delay, loss and reordering between two namespaces: a relay from one tun device to another.
 
 A packet is held for the path's delay and then written to the other device, unless a rule drops it or holds it longer.
-Rules can be lifted, so that a test decides when a loss ends, rather than a time that the machine may miss. The relay is
-a process of its own, with real-time priority where that is allowed: load on the machine is no delay on the path.
+A test ends a loss by lifting the rules, so that it depends on no timer. The relay is a process of its own, with
+real-time priority where that is allowed, so that load on the machine does not delay packets.
 """
 import contextlib
 import heapq
@@ -20,13 +20,13 @@ from typing import Callable, NamedTuple
 from lab.netlab import ACK, FIN, PR_SET_PDEATHSIG, RST, SYN, Tun, libc
 
 DEVICE = "tun0"
-LOST, KEPT = -1, -2  # what Rule.hold can be instead of a time
-SPACING = 0.005  # s between packets that were kept: copies must not look like one packet seen twice
+LOST, KEPT = -1, -2  # values of Rule.hold beside a time
+SPACING = 0.005  # s between kept packets when they are sent: copies must not look like one packet seen twice
 
 
 @contextlib.contextmanager
 def realtime():
-    """Runs the body ahead of all ordinary processes. Its children are ordinary ones again."""
+    """Runs the body with real-time priority, which its children do not inherit."""
     with contextlib.suppress(OSError):
         os.sched_setscheduler(0, os.SCHED_FIFO | os.SCHED_RESET_ON_FORK, os.sched_param(1))
     try:
@@ -36,7 +36,7 @@ def realtime():
 
 
 class Passing(NamedTuple):
-    """A TCP segment on its way. up: from client to server. acks_fin: it acknowledges a FIN that came the other way."""
+    """A TCP segment in the relay. up: from client to server. acks_fin: it acknowledges a FIN of the other direction."""
 
     up: bool
     flags: int
@@ -49,7 +49,7 @@ class Passing(NamedTuple):
 
 
 class Rule(NamedTuple):
-    """The first `times` segments that match are LOST, KEPT until rules are lifted, or held so many seconds longer."""
+    """The first `times` segments that match are LOST, KEPT until rules are lifted, or held `hold` seconds longer."""
 
     match: Callable
     hold: float = LOST
@@ -64,23 +64,23 @@ class Relay:
 
     def __init__(self, lab, delay, *rules):
         self.delay, self.rules = delay, list(rules)
-        self.fins = {True: set(), False: set()}  # where the FINs end that went that way
+        self.fins = {True: set(), False: set()}  # by direction: the numbers behind the FINs
         self.waiting, self.kept, self.count = [], [], 0
         tuns = [Tun(lab, namespace, DEVICE) for namespace in (lab.client, lab.server)]
         for namespace, own, other in ((lab.client, 1, 2), (lab.server, 2, 1)):
             for prefix in ("10.98.0.", "fd98::"):
                 namespace.run(f"ip address add {prefix}{own} dev {DEVICE}")
                 namespace.run(f"ip route add {prefix}{other} dev {DEVICE} quickack 1")
-        told, self.orders = os.pipe()
+        orders, self.orders = os.pipe()
         lab.stack.callback(os.close, self.orders)
-        child = multiprocessing.get_context("fork").Process(target=self.forward, args=([tun.fd for tun in tuns], told))
+        child = multiprocessing.get_context("fork").Process(target=self.forward, args=([tun.fd for tun in tuns], orders))
         child.start()
-        os.close(told)
+        os.close(orders)
         lab.stack.callback(child.join)
         lab.stack.callback(child.kill)
 
     def lift_rules(self):
-        """From now on nothing is lost, and what was kept goes on."""
+        """Drops all rules and sends the kept packets."""
         os.write(self.orders, b"!")
 
     def forward(self, files, orders):
@@ -113,11 +113,11 @@ class Relay:
             self.send_after(self.delay + hold, file, packet)
 
     def send_after(self, delay, file, packet):
-        self.count += 1  # packets that are due at once keep their order
+        self.count += 1  # packets that are due at the same time keep their order
         heapq.heappush(self.waiting, (time.monotonic() + delay, self.count, file, packet))
 
     def judge(self, packet, up):
-        """How long to hold the packet beyond the path's delay, LOST or KEPT."""
+        """Seconds to hold the packet beyond the path's delay, or LOST or KEPT."""
         segment = self.read(packet, up)
         for index, rule in enumerate(self.rules):
             if segment and rule.times and rule.match(segment):
@@ -126,7 +126,7 @@ class Relay:
         return 0
 
     def read(self, packet, up):
-        """The TCP segment in the packet, None if there is none."""
+        """The TCP segment in the packet; None without one."""
         if packet[0] >> 4 == 4:
             protocol, start, end = packet[9], packet[0] % 16 * 4, struct.unpack_from("!H", packet, 2)[0]
         else:

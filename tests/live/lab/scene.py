@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """
-Closes by real kernels, and the judgment over them.
+Closes by real kernels, and how their records are judged.
 
-A scenario plays connections in a laboratory and says what each record must tell. perform() holds the records against
-that, against the kernels' own word (socket states by ss, counters of the namespaces), and against tcpdump on the same
-interface.
+A scenario plays connections in a laboratory and has the expected fields of each record. perform() compares the records
+with these, with the kernels (socket states by ss, counters of the namespaces), and with tcpdump on the same interface.
 """
 import datetime
 import socket
@@ -20,7 +19,7 @@ from lab.witness import TOLERANCE, Capture, Close, one_after_another, retransmis
 
 ROLES = ("source", "destination")  # the client, the server
 
-# Of /proc/net/netstat and /proc/net/snmp: what tells of a close. A scenario names the ones it moves, the others stay 0.
+# Counters of closes in /proc/net/netstat and /proc/net/snmp. A scenario gives those that it raises; the others stay 0.
 COUNTERS = ("TCPAbortOnData", "TCPAbortOnClose", "TCPAbortOnLinger", "TCPAbortOnTimeout", "TCPAbortOnMemory",
             "TCPAbortFailed", "TCPChallengeACK", "TCPSYNChallenge", "TCPFastOpenActive", "TCPFastOpenPassive",
             "TCPFastOpenCookieReqd", "TCPKeepAlive", "TCPTimeWaitOverflow", "TWRecycled", "TCPOFOQueue", "EstabResets",
@@ -35,15 +34,15 @@ TCP_RECV_QUEUE, TCP_SEND_QUEUE, TCP_REPAIR_OFF_NO_WP = 1, 2, -1
 
 class Scenario(NamedTuple):
     """
-    tells: what the record of each connection must say, in the order in which they began; server_tells: what the
-    server's end of the path says. client, server: the counters that move in their kernels. kernel_knows: states of the
-    last connection that the wire does not show. sysctl: one setting of net.ipv4 a role. relay: the Relay's arguments, a
-    veth pair without. at_exit: the record comes when the program ends.
+    expected: fields of each connection's record, in the order in which they began; server_expected: of the records at
+    the server's end of the path. client, server: the counters that rise in their kernels. kernel_knows: states of the
+    last connection that the wire does not show. sysctl: one setting of net.ipv4 for each role. relay: the Relay's
+    arguments; without them the path is a veth pair. at_exit: the record comes when the program ends.
     """
 
     play: Callable
-    tells: tuple
-    server_tells: tuple
+    expected: tuple
+    server_expected: tuple
     client: dict
     server: dict
     kernel_knows: dict
@@ -55,9 +54,9 @@ class Scenario(NamedTuple):
 
 class Scene:
     """
-    Where a scenario plays: a laboratory, the way from client to server, and at each watched end of it tcpdump, the
-    program, and the kernel to ask. The play may set `ignored`, which tells segments that did nothing to the connection
-    they seem to belong to, and `afterwards`, which is given all records and segments by end.
+    Where a scenario plays: a laboratory, the path from client to server, and tcpdump and the program at each watched
+    end of it. The play may set `ignored`, a function that is true for segments without effect on the connection whose ports
+    they have, and `afterwards`, which is called with all records and segments by end.
     """
 
     def __init__(self, lab, scenario, version, program):
@@ -78,13 +77,13 @@ class Scene:
         self.ignored, self.afterwards = lambda segment: False, lambda records, segments: None
 
     def visible(self, end):
-        """Whose segments all pass that end: nothing is lost on a veth pair before both kernels have counted it."""
+        """The roles whose segments all pass that end. On a veth pair nothing is lost before both kernels counted it."""
         return [end] if self.relay else ROLES
 
     # connections
 
     def connect(self):
-        """A connection on which a question was asked and answered."""
+        """A connection with a request and a reply."""
         c = self.path.connect()
         talk(c)
         return c
@@ -108,13 +107,13 @@ class Scene:
         return Connection(client, server, (self.version, peer[1], server.getsockname()[1]))
 
     def cut(self, connection, verdict="drop"):
-        """Nothing of the connection reaches the server inside `with`."""
+        """Inside `with` no segment of the connection reaches the server: each gets the verdict."""
         return self.lab.server.filtering(f"tcp sport {connection.key[1]} tcp dport {connection.key[2]}", verdict)
 
-    # the kernel's word
+    # what the kernel knows
 
     def state(self, role, key):
-        """The state of that side's socket as ss tells it."""
+        """The state of that side's socket by ss."""
         ports = [str(port) for port in (key[1:] if role == "source" else key[:0:-1])]
         for line in self.namespaces[role].run(f"ss -tanH{self.version}").splitlines():
             state, _, _, *ends = line.split()[:5]
@@ -123,7 +122,7 @@ class Scene:
         return "CLOSED"
 
     def reach(self, key, source, destination):
-        """Waits until ss says these states."""
+        """Waits until ss shows these states."""
         for role, state in zip(ROLES, (source, destination)):
             until(lambda role=role, state=state: self.state(role, key) == state, f"{state} of the {role} in ss", 10,
                   SS_PAUSE)
@@ -136,29 +135,29 @@ class Scene:
         until(lambda: self.counters(role)[name] >= least, f"{name} of {least} in the {role}'s kernel", 10)
 
     def agree(self, key, end, number=1):
-        """Waits for the tuple's record of that number at that end: the kernels are in the states it says, now."""
+        """Waits for the tuple's record of that number at that end, and until the kernels are in the record's states."""
         if (key, end) in self.agreed:
             return
         self.agreed.add((key, end))
-        until(lambda: len(self.told_states(key, end)) >= number, f"record at the {end}", 10)
-        told = self.told_states(key, end)[-1]
+        until(lambda: len(self.reported_states(key, end)) >= number, f"record at the {end}", 10)
+        reported = self.reported_states(key, end)[-1]
         for role in self.visible(end):
-            state = self.scenario.kernel_knows.get(role, told[role])
+            state = self.scenario.kernel_knows.get(role, reported[role])
             until(lambda role=role, state=state: self.state(role, key) == state,
-                  f"{state} in ss for the {role}, of which the {end}'s end says {told[role]},", 2, SS_PAUSE)
+                  f"{state} in ss for the {role}, which is {reported[role]} in the record of the {end},", 2, SS_PAUSE)
 
-    def told_states(self, key, end):
+    def reported_states(self, key, end):
         return [record["tcp"]["state"] for record in self.tracers[end].records() if key_of(record) == key]
 
     # forgeries, on the veth pair only
 
     def forge(self, connection, forger, flags, ahead=0, payload=b""):
-        """As forge_at, with a number that is `ahead` of what the other side's kernel expects next."""
+        """Like forge_at, with a number that is `ahead` of the one that the victim's kernel expects next."""
         victim = connection.server if forger == "source" else connection.client
         self.forge_at(queue_number(victim, TCP_RECV_QUEUE) + ahead, connection.key, forger, flags, payload)
 
     def forge_at(self, seq, key, forger, flags, payload=b""):
-        """Sends a segment in the forger's name, from its namespace."""
+        """Sends a segment with the forger's addresses from the forger's namespace."""
         addresses, ports, macs = list(self.addresses.values()), list(key[1:]), [mac(0, 1), mac(0, 2)]
         if forger == "destination":
             for pair in (addresses, ports, macs):
@@ -174,7 +173,7 @@ class Scene:
 
 
 def queue_number(sock, queue, new=None):
-    """The sequence number at which the kernel goes on in this direction, or is to begin."""
+    """The kernel's next sequence number in this direction, which is set to `new` first if that is given."""
     sock.setsockopt(socket.IPPROTO_TCP, TCP_REPAIR, 1)
     sock.setsockopt(socket.IPPROTO_TCP, TCP_REPAIR_QUEUE, queue)
     if new is not None:
@@ -185,12 +184,12 @@ def queue_number(sock, queue, new=None):
 
 
 def error_is(role, sock, error):
-    """Makes sure of the errno that the kernel keeps for the socket."""
+    """Checks the errno that the kernel keeps for the socket."""
     equal(f"error of the {role}'s socket", sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR), error)
 
 
 def proc_table(file):
-    """Names and numbers of TCP in a file of /proc/net, for this thread's namespace: a line of names, one of numbers."""
+    """(name, number) of each TCP counter in a file of /proc/net, for this thread's namespace."""
     with open(f"/proc/thread-self/net/{file}", encoding="ascii") as lines:
         rows = [line.split() for line in lines]
     for names, numbers in zip(rows[::2], rows[1::2]):
@@ -198,10 +197,10 @@ def proc_table(file):
             yield from zip(names[1:], map(int, numbers[1:]))
 
 
-# ---- the judgment ----
+# ---- judging ----
 
 def perform(scenario, version, program, lab):
-    """Plays the scenario and holds all that was told of it against each other. Returns what `afterwards` does."""
+    """Plays the scenario and compares records, kernels and captures. Returns the result of `afterwards`."""
     need("nft", "ss", "sysctl")
     scene = Scene(lab, scenario, version, program)
     played = scenario.play(scene)
@@ -211,10 +210,10 @@ def perform(scenario, version, program, lab):
             scene.agree(keys[-1], end, keys.count(keys[-1]))
     records = {end: in_order(tracer.stop()) for end, tracer in scene.tracers.items()}
     segments = {end: capture.stop() for end, capture in scene.captures.items()}
-    for end, tells in zip(ROLES, (scenario.tells, scenario.server_tells)):
+    for end, expected in zip(ROLES, (scenario.expected, scenario.server_expected)):
         if end in scene.tracers:
             with about(f"at the {end}"):
-                judge_records(scene, keys, tells, records[end], segments[end])
+                judge_records(scene, keys, expected, records[end], segments[end])
                 for role in scene.visible(end):
                     judge_counts(scene, role, set(keys), segments[end])
     for role, expected in zip(ROLES, (scenario.client, scenario.server)):
@@ -228,20 +227,20 @@ def in_order(records):
     return sorted(records, key=lambda record: record["event"]["start"])
 
 
-def judge_records(scene, keys, tells, records, segments):
-    """One record a connection, each as planned and as tcpdump saw it."""
-    equal("connections told", [key_of(record) for record in records], keys)
+def judge_records(scene, keys, expected, records, segments):
+    """Each connection has one record, with the expected fields, that agrees with tcpdump."""
+    equal("connections reported", [key_of(record) for record in records], keys)
     segments = [s for s in segments if not (scene.is_forged(s) and s.flags & SYN)]
     seen = {key: one_after_another(segments, key) for key in keys}
-    for number, (key, record, told) in enumerate(zip(keys, records, tells), 1):
+    for number, (key, record, fields) in enumerate(zip(keys, records, expected), 1):
         with about(f"connection {number}"):
-            expect(record, told)
+            expect(record, fields)
             Close(of_record(seen[key].pop(0), record, scene.ignored), key).agree(record)
     check(not any(seen.values()), "tcpdump saw more connections than were made")
 
 
 def of_record(segments, record, ignored):
-    """The connection's segments that can be in the record: a reset is the last one, and a report ends waiting."""
+    """The connection's segments that can be in the record: none behind a reset, and none after a time-out."""
     segments = [s for s in segments if not ignored(s)]
     if record["tcp"]["outcome"] == "reset":
         resets = [index for index, s in enumerate(segments) if s.flags & RST]

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """
-The witness: what tcpdump saw on the same interface, read by tshark and judged here by sequence numbers alone.
+An independent witness: tcpdump's capture of the same interface, read by tshark and judged here by sequence numbers.
 """
 import subprocess
 import time
@@ -49,8 +49,8 @@ class Capture(Process):
         until(lambda: "listening on" in self.stderr, "start of tcpdump")
 
     def stop(self):
-        """Ends it and returns all segments, in order of capture."""
-        time.sleep(0.2)  # what tcpdump has not read yet when it is told to end, it leaves
+        """Ends tcpdump and returns all segments in the order of capture."""
+        time.sleep(0.2)  # tcpdump does not read what is left when it is stopped
         self.child.terminate()
         self.wait()
         check("\n0 packets dropped" in self.stderr, "tcpdump lost packets")
@@ -66,7 +66,7 @@ class Capture(Process):
 
 
 class Close:
-    """One connection's end as the segments of a capture tell it. key: (4 or 6, client's port, server's port)."""
+    """One connection's close as tcpdump saw it. key: (4 or 6, client's port, server's port)."""
 
     def __init__(self, segments, key):
         self.key, self.segments = key, of_connection(segments, key)
@@ -84,7 +84,7 @@ class Close:
         return fin and self.first(lambda s: s.sport != fin.sport and s.flags & ACK and s.ack == fin.end)
 
     def first_fins(self):
-        """First copies, the closer's first; the source's first where neither answers the other."""
+        """(first FIN, second FIN, whether they crossed), first copies; the source's is the first where they crossed."""
         one, two = sorted((copies[0] if copies else None for copies in self.fins.values()),
                           key=lambda fin: fin.time if fin else float("inf"))
         crossed = bool(two) and one.ack != two.end and two.ack != one.end
@@ -93,24 +93,24 @@ class Close:
         return one, two, crossed
 
     def reset(self):
-        """The RST that ended it. One that came when both FINs had been acknowledged was too late to end anything."""
+        """The RST that ended the connection. A RST after both FINs were acknowledged ended nothing."""
         if all(copies and self.acknowledgment(copies[0]) for copies in self.fins.values()):
             return None
         return self.first(lambda s: s.flags & RST)
 
     def closer(self):
-        """Whose FIN or RST came first: behind the RST that ended it, a FIN closes nothing. None where none came."""
+        """The role whose FIN, or RST that ended the connection, came first. None without either."""
         ends = [*(copies[0] for copies in self.fins.values() if copies), *filter(None, [self.reset()])]
         return self.role(min(ends, key=lambda s: s.time)) if ends else None
 
     def steps(self):
-        """Pairs of segments, None where one was not seen."""
+        """{timing: (first segment, last segment)}; None for a segment that was not seen."""
         syn, synack = self.first(lambda s: s.flags & SYN), self.first(lambda s: s.flags & (SYN | ACK) == SYN | ACK)
         handshake = synack and self.first(lambda s: s.flags & (SYN | ACK) == ACK and s.ack == synack.end)
         reset = self.reset()
         one, two, crossed = self.first_fins()
         one_ack, two_ack = self.acknowledgment(one), self.acknowledgment(two)
-        if reset:  # what came later came too late
+        if reset:  # later segments did not count
             one, two, one_ack, two_ack = (segment if segment and segment.time < reset.time else None
                                           for segment in (one, two, one_ack, two_ack))
         last = reset or self.segments[-1]
@@ -123,18 +123,18 @@ class Close:
                 "close": (first, last if reset or two_ack else None)}
 
     def timings(self):
-        """Seconds, of every step that was taken."""
+        """{timing: seconds} for the steps that were seen."""
         return {name: max(b.time - a.time, 0) for name, (a, b) in self.steps().items() if a and b}
 
     def agree(self, record):
-        """Makes sure that the record and the capture tell the same story."""
+        """Fails unless the record agrees with the capture."""
         timings = self.timings()
-        equal("steps that took a time", {name for name, took in record["tcp"]["timing"].items() if took is not None},
+        equal("timings", {name for name, took in record["tcp"]["timing"].items() if took is not None},
               set(timings))
         for name, seconds in timings.items():
-            told = record["tcp"]["timing"][name]
-            check(abs(told / 1e9 - seconds) < TOLERANCE,
-                  f"{name} is {told / 1e6:.3f} ms, tcpdump says {seconds * 1e3:.3f} ms")
+            reported = record["tcp"]["timing"][name]
+            check(abs(reported / 1e9 - seconds) < TOLERANCE,
+                  f"{name} is {reported / 1e6:.3f} ms, tcpdump says {seconds * 1e3:.3f} ms")
         closer = self.closer()
         if closer and record["tcp"]["closer"] != "both":
             equal("closer", record["tcp"]["closer"], closer)
@@ -143,10 +143,10 @@ class Close:
             equal(f"retransmits.{name}", record["tcp"]["retransmits"][name], max(len(copies) - 1, 0))
         for role, copies in self.fins.items():
             equal(f"retransmits.fin_{role}", record["tcp"]["retransmits"][f"fin_{role}"], max(len(copies) - 1, 0))
-            told = [s for s in record["tcp"]["segments"] if s["from"] == role and "F" in s["flags"]]
+            reported = [s for s in record["tcp"]["segments"] if s["from"] == role and "F" in s["flags"]]
             if copies:
                 isn = self.first(lambda s, role=role: s.flags & SYN and self.role(s) == role).seq
-                equal(f"end of the {role}'s FIN", (told[0]["seq"] + told[0]["len"]) & 0xffffffff,
+                equal(f"end of the {role}'s FIN", (reported[0]["seq"] + reported[0]["len"]) & 0xffffffff,
                       (copies[0].end - 1 - isn) & 0xffffffff)
 
 
@@ -156,7 +156,7 @@ def of_connection(segments, key):
 
 
 def one_after_another(segments, key):
-    """The segments of a tuple's connections, a list for each; a SYN with another number begins the next."""
+    """A list of segments for each connection of a tuple; a SYN with another number begins the next one."""
     connections, isn = [], None
     for segment in of_connection(segments, key):
         if segment.flags & (SYN | ACK) == SYN and segment.seq != isn:
@@ -167,7 +167,7 @@ def one_after_another(segments, key):
 
 
 def retransmissions(segments):
-    """How many of one side's segments of a connection were sent before, as far as their sequence numbers tell."""
+    """How many of one side's segments of a connection are retransmissions, by their sequence numbers."""
     count, highest = 0, None
     for segment in segments:
         if segment.end == segment.seq:
