@@ -397,6 +397,7 @@ def midstream_opener(lab):
         talks.append(open_from(lab.client, 33000 + len(listeners), address, listeners[-1]))
     by_server = open_from(lab.client, 1000, ipv4(0, 2), listeners[0])  # only the server knows
     tracers = [watch(lab, interfaces=("eth0", "lo")), Tracer(lab, lab.server, PROGRAM, ("eth0",), "--format=json")]
+    tracers[1].wait_for_all()  # it has asked for the sockets that are open at its start
     for client, server, _ in [*talks, by_server]:
         close_in_turn(server, client)
     for tracer, keys in zip(tracers, ([key for _, _, key in talks], [key for _, _, key in [*talks[:2], by_server]])):
