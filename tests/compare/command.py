@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Runs a program on a capture that nobody vouches for: bounded in time and memory, its output read as it comes."""
+"""Runs a program on an untrusted capture, with limits on time and memory; its output is read as it comes."""
 import resource
 import subprocess
 import tempfile
@@ -9,10 +9,10 @@ from dataclasses import dataclass
 
 @dataclass
 class End:
-    """How a program ended. code: as subprocess has it, negative for a signal."""
+    """How a program ended. code: negative for a signal, as in subprocess."""
     code: int = None
     errors: str = ""
-    late: bool = False  # the time was up
+    late: bool = False  # killed after the time limit
 
 
 def confine(megabytes):
@@ -29,7 +29,7 @@ def run_lines(command, seconds, end, environment):
         end.late = True
         process.kill()
 
-    with tempfile.TemporaryFile() as errors:  # a file: a program that floods it cannot block
+    with tempfile.TemporaryFile() as errors:  # not a pipe, which a program could fill
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors,
                                    env=environment)
         timer = threading.Timer(seconds, stop)

@@ -1,11 +1,11 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0-or-later
 """
-Holds tcpfin-trace's records against tshark's view of the same captures, stream by stream and field by field.
+Compares tcpfin-trace's records with tshark's view of the same captures, stream by stream and field by field.
 
 Folders are searched for captures. Prints how many values agree, how many differ, and each difference that no rule of
-contract.py justifies; known.tsv gives the reason of each rule. A file passes if it has no such difference. Exit code 1
-if one failed. The binary is build/tcpfin-trace, or what TCPFIN_TRACE says.
+contract.py justifies; known.tsv has the reason of each rule. A file passes if it has no such difference. The exit code
+is 1 if a file failed. The binary is build/tcpfin-trace, or the one in TCPFIN_TRACE.
 """
 import argparse
 import fnmatch
@@ -31,21 +31,21 @@ from command import confine
 HERE = os.path.dirname(os.path.abspath(__file__))
 GZIP = bytes.fromhex("1f8b")
 UNPACKED_MOST, PIECE = 2**30, 2**16  # bytes
-RUNS = 3  # each with another hash seed: a difference that one of them does not show comes of colliding hashes
+RUNS = 3  # each with another hash seed: a difference that not all of them have comes from colliding hashes
 
-# Where libpcap, our reader, stops and tshark goes on: words of our error line -> kind of difference.
+# Files of which libpcap reads less than tshark: words of our error line -> kind of difference.
 REFUSALS = {"unsupported pcap savefile version": "file-version",
             "is not supported; capture on": "link-type",
             "different from the type of the first interface": "mixed-interfaces",
             "different from the snapshot length of the first interface": "mixed-interfaces",
             "bigger than snaplen of": "snapshot-length"}
-BLOCK_SIZE = re.compile(r"pcapng block size (\d+) > maximum")  # a section of the other byte order, read in the first's
+BLOCK_SIZE = re.compile(r"pcapng block size (\d+) > maximum")  # a section in another byte order than the first one's
 BLOCK_MOST = 2**24
 
 
 @dataclass
 class Result:
-    """Of one file. status: ok, fail or skip."""
+    """The result for one file. status: ok, fail or skip."""
     path: str
     status: str = "ok"
     note: str = ""
@@ -91,7 +91,7 @@ def reason(kind):
 # ---- one file ----
 
 class Fault(Exception):
-    """The file fails, for what the text says."""
+    """The file fails for the reason in the text."""
 
 
 class Skip(Exception):
@@ -103,7 +103,7 @@ def first_line(text):
 
 
 def checked(report, seconds):
-    """Our program must end by itself, with 0 or with 1 and an error of one line, and print nothing but records."""
+    """The program must end by itself, with 0, or with 1 and one line of error, and print only records."""
     end = report.end
     if end.late:
         raise Fault(f"tcpfin-trace did not end in {seconds:g} s")
@@ -117,7 +117,7 @@ def checked(report, seconds):
 
 
 def kind_of_refusal(text):
-    """Why libpcap reads no further where tshark does; None where that is not known."""
+    """The kind of difference because of which libpcap stops and tshark does not; None without one."""
     block = BLOCK_SIZE.search(text)
     if block:
         swapped = int.from_bytes(int(block.group(1)).to_bytes(4, "little"), "big")
@@ -126,7 +126,7 @@ def kind_of_refusal(text):
 
 
 def check_refusal(result, report, view, taken):
-    """Our reader stopped. So must tshark, or libpcap is known to read no further. taken: packets before; 0: unknown."""
+    """The program stopped: tshark must stop, too, or libpcap be known to. taken: packets read; 0: unknown."""
     text = report.end.errors
     result.note = text
     if view.frames <= taken or (not taken and view.end.code):
@@ -155,7 +155,7 @@ def read_both(result, path, options):
 
 
 def settle_collisions(comparison, view, path, options):
-    """Differences that not every run shows: two flows shared a watch cell, and the seed decides which ones do."""
+    """The differences that only some runs have: two flows shared a cell, and the seed decides which ones do."""
     for _ in range(RUNS - 1):
         open_ones = {d for d in comparison.differences if not is_justified(d, path)}
         if not open_ones:
@@ -194,7 +194,7 @@ def compare_capture(result, path, options):
 
 
 def compare_packed(result, path, options):
-    """A gzip file: we must refuse it by name; what is in it is compared like any other."""
+    """Of a gzip file: the program must refuse it; the file inside is compared like any other."""
     if "gzip" not in checked(records.read(path, options.seconds), options.seconds).end.errors:
         raise Fault("tcpfin-trace does not say that the file is compressed")
     with tempfile.NamedTemporaryFile(dir=options.settings) as plain:
@@ -210,7 +210,7 @@ def is_packed(path):
 
 
 def unpacked(path):
-    """What a gzip file holds, in pieces; of a cut one, what can be had."""
+    """The content of a gzip file in pieces; of a cut file, as much as can be unpacked."""
     with gzip.open(path) as packed:
         for _ in range(UNPACKED_MOST // PIECE):
             try:
@@ -248,7 +248,7 @@ def compare_one(path, options):
         result.status, result.note = "skip", f"needs more than {options.megabytes} MB"
     except OSError as error:
         result.status, result.note = "skip", str(error)
-    except Exception:  # a fault of this program must not end the run over all other files
+    except Exception:  # a fault of this script must not end the run over all files
         result.status, result.note = "fail", "compare.py: " + traceback.format_exc(limit=-3)
     return result
 
@@ -259,7 +259,7 @@ def work(sender, path, options):
 
 
 def in_process(path, options):
-    """A process for each file: whatever becomes of it, the others are compared."""
+    """Compares each file in a process of its own, so that one that crashes ends no other."""
     context = multiprocessing.get_context("forkserver")
     receiver, sender = context.Pipe(duplex=False)
     process = context.Process(target=work, args=(sender, path, options), daemon=True)
@@ -289,7 +289,7 @@ def files_of(arguments):
 
 
 def printable(text):
-    """File names and error texts may hold anything."""
+    """The text without control characters, which file names and errors may have."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
 
 

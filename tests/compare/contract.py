@@ -1,26 +1,26 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """
-The rules by which a record may differ from a plain reading of tshark's stream. Each has a name (known.tsv says why) and
-changes the frames, or what is read from them, only where its condition holds for this very stream. A difference is
-justified when the rules that hold lead from tshark's value to ours, and by nothing else.
+The rules by which a record may differ from a plain reading of tshark's stream. Each has a name (known.tsv has the
+reason) and changes the frames, or what is read from them, only where its condition holds for that stream. A difference
+is justified only if the rules that hold lead from tshark's value to ours.
 """
 from facts import BOTH, Facts, tshark_completeness, tshark_initial_rtt, whole_completeness
 from sides import REORDER, Sides, contradicts, walk
 from stream import ACK, CONTROL, FIN, FRAGMENT, RST, SECOND, SYN, distance, end_of
 
-SETTLE = SECOND // 2            # --settle: a finished connection is reported that long after its last step
-CLOSE_TIMEOUT = 60 * SECOND     # without progress, a close that began is reported as it is
-SYN_TIMEOUT = 10 * SECOND       # so is a SYN without answer
-SIGHTED_TWICE = SECOND // 1000  # the same packet that soon is no retransmission
-HANDSHAKE_SLACK = 2**20         # numbers of the ACK that completes a handshake, where the first one was lost
+SETTLE = SECOND // 2            # --settle: time from the last step of a finished connection to its report
+CLOSE_TIMEOUT = 60 * SECOND     # without progress a close that began is reported as unfinished
+SYN_TIMEOUT = 10 * SECOND       # a SYN without answer is reported as unanswered
+SIGHTED_TWICE = SECOND // 1000  # the same packet within that time is no retransmission
+HANDSHAKE_SLACK = 2**20         # how far the ACK that completes a handshake may be ahead, where the first one was lost
 FRAGMENT_MOST = 0xffff
-SATURATED = 255                 # our counts of copies stop there
+SATURATED = 255                 # the record's counts of copies end there
 ENDED = ("graceful", "reset", "refused", "handshake_reset")
 RESET = ("reset", "refused", "handshake_reset")
 
 
 class Reading:
-    """What is read from the frames of one connection. Rules change it step by step."""
+    """The values read from the frames of one connection. Rules change them step by step."""
 
     def __init__(self, pairing, backwards):
         self.pairing = pairing
@@ -32,7 +32,7 @@ class Reading:
         self.initial_rtt = pairing.home.initial_rtt
 
     def narrow(self, frames):
-        """To other frames. What tshark computed itself is computed anew, as far as we know how it does."""
+        """Takes other frames. Values computed by tshark are computed anew where we know how it does that."""
         frames = list(frames)
         if frames == self.frames:
             return
@@ -46,7 +46,7 @@ class Reading:
         self.narrow(frame for frame in self.frames if not is_out(frame))
 
     def read_other(self, frames):
-        """Frames whose flags count less than tshark's completeness makes of them."""
+        """Takes frames of which some flags do not count; tshark's completeness stays."""
         self.frames = list(frames)
 
     def values(self):
@@ -62,22 +62,22 @@ class Reading:
 # ---- which frames are the connection's ----
 
 def other_frames(reading):
-    """tshark counts frames to the stream that are none of ours: broken, in a tunnel, or of another interface."""
+    """tshark's stream has frames that the program does not count: broken, in a tunnel, or of another interface."""
     if reading.pairing.home.partial:
         reading.completeness = tshark_completeness(reading.frames)
         reading.initial_rtt = tshark_initial_rtt(reading.frames)
 
 
 def cut_frames(reading):
-    """Of frames whose TCP options were cut off, tshark gives no times."""
+    """tshark gives no times for frames whose TCP options were cut off."""
     if reading.pairing.home.cut and reading.initial_rtt is None:
         reading.initial_rtt = tshark_initial_rtt(reading.frames)
 
 
 def split_by_tshark(reading):
     """
-    tshark starts a stream with a SYN of a new number. Where that SYN opened nothing, the old connection goes on. So it
-    does where the new stream has no SYN at all: then tshark's completeness is not that of the frames it shows.
+    tshark starts a stream with a SYN of a new number. Where that SYN opened nothing, the old connection goes on. It
+    also goes on where the new stream has no SYN at all: then tshark's completeness is not that of the stream's frames.
     """
     streams = reading.pairing.streams
     if len(streams) < 2:
@@ -89,8 +89,8 @@ def split_by_tshark(reading):
 
 def several_connections(reading):
     """
-    A stream of tshark's that holds several connections, or the rest of one before: each record has the frames from its
-    first to the next's.
+    One stream of tshark's has several connections, or the rest of an older one: each record has the frames from its
+    first one to the next record's.
     """
     me, rivals = reading.pairing, reading.pairing.rivals
     place = rivals.index(me)
@@ -103,7 +103,7 @@ def several_connections(reading):
 
 
 def older_segments(reading):
-    """Until the handshake is complete, segments of an older connection of the tuple may still be on their way."""
+    """Until the handshake is complete, segments of the tuple's older connection may arrive."""
     syn = reading.frames[0]
     if syn.flags & (SYN | ACK | RST) != SYN:
         return
@@ -120,8 +120,8 @@ def older_segments(reading):
 
 def after_report(reading):
     """
-    A finished connection is reported when it has settled, an unfinished one when nothing new came for a time, a SYN
-    when nobody answered. What comes later is no part of the record.
+    A finished connection is reported when it has settled, an unfinished one and a SYN without answer after their
+    time-outs. Later frames are not in the record.
     """
     record, last = reading.record, max(reading.pairing.listed)
     wait, since = SETTLE, record.end
@@ -149,8 +149,8 @@ def last_progress(frames, last):
 
 def clock_runs_back(reading):
     """
-    A time before the connection's first one is shown as that one: no duration is negative. Of a FIN's copies and its
-    acknowledgments the earliest time holds, wherever in the file it stands.
+    A time before the connection's first one is replaced by that one, so that no duration is negative. Of a FIN's copies
+    and of its acknowledgments the earliest time counts, wherever in the file it is.
     """
     if not reading.backwards:
         return
@@ -178,7 +178,7 @@ def acknowledges(frame, fin):
 # ---- which frames count, and as what ----
 
 def forgotten_stray(reading):
-    """A FIN that nothing confirmed is forgotten after a minute: what comes then is another beginning."""
+    """A FIN that nothing confirmed is forgotten after a minute: later frames are another connection's."""
     record = reading.record
     if record.midstream:
         reading.drop(lambda f: f.number < reading.pairing.first and record.start - f.time >= CLOSE_TIMEOUT)
@@ -186,8 +186,8 @@ def forgotten_stray(reading):
 
 def sighted_twice(reading):
     """
-    One packet seen twice, by two hooks or a mirrored port: all the same, IP id included, within a millisecond. Where
-    other packets came between, it may count as a copy: ours is then between both counts.
+    One packet seen twice, by two hooks or a mirrored port: equal in all, IP id included, within a millisecond. Where
+    other packets came between, it may count as a copy: then our count is between the two.
     """
     frames = reading.frames
     twins = {second.number for place, first in enumerate(frames) for second in soon_after(frames, place)
@@ -217,7 +217,7 @@ def contradicting_flags(reading):
 
 
 def reset_beats_fin(reading):
-    """Of a segment with RST nothing else is looked at (RFC 9293 section 3.10.7.4)."""
+    """In a segment with RST the other flags do not count (RFC 9293 section 3.10.7.4)."""
     both = FIN | RST
     reading.read_other(f._replace(flags=f.flags & ~FIN) if f.flags & both == both else f for f in reading.frames)
 
@@ -239,7 +239,7 @@ def forged_fin(reading):
 
 
 def other_fin(reading):
-    """Of two FINs of a side with different ends one is forged: the first, if the other is next in sequence."""
+    """Of two FINs of a side with different ends one is forged: the first one, if the other is next in sequence."""
     chosen, firm, acked = [None, None], [False, False], [False, False]
     for frame, sides in walk(reading.frames):
         me, other = frame.side, 1 - frame.side
@@ -254,7 +254,7 @@ def other_fin(reading):
 
 
 def after_reset(reading):
-    """A RST ended the connection: FINs and acknowledgments that were still on their way are no steps of its close."""
+    """After the RST that ended the connection, FINs and acknowledgments are no steps of its close."""
     record = reading.record
     reset = next((f for f in reading.frames if f.flags & RST and abs(f.time - record.end) <= 1000), None)
     if record.outcome in RESET and reset:
@@ -263,7 +263,7 @@ def after_reset(reading):
                            for f in reading.frames)
 
 
-# ---- what is read from them ----
+# ---- values ----
 
 def saturated(reading):
     """Copies beyond 255 are not counted."""
@@ -290,7 +290,7 @@ def answers(fin, other):
 
 
 def order_by_numbers(reading):
-    """Of two FINs, one that acknowledges the other came second; if neither does, both sides closed first."""
+    """A FIN that acknowledges the other came second; if neither does, both sides closed first."""
     def edit(values, facts):
         a, b = facts.fins
         if not a or not b or answers(a, b) and answers(b, a):
@@ -306,8 +306,8 @@ def order_by_numbers(reading):
 
 def handshake_rtt(reading):
     """
-    From the first SYN to the ACK of its sender that completes the handshake. tshark: from the latest SYN to the next
-    ACK of whoever, be it in a RST; and 0 is no time to it.
+    The time from the first SYN to the ACK of its sender that completes the handshake. tshark has it from the latest SYN
+    to the next ACK of either side, that of a RST included, and has no value for 0.
     """
     time = handshake_time(reading.frames)
 
@@ -317,7 +317,7 @@ def handshake_rtt(reading):
 
 
 def handshake_time(frames):
-    """None where a part is missing, or the SYN stands behind it all in the file; it may stand behind its SYN-ACK."""
+    """None where a part is missing, or the SYN comes last in the file. The SYN may come after its SYN-ACK."""
     syn = next((f for f in frames if f.flags & (SYN | ACK | RST) == SYN), None)
     answer = syn and next((f for f in frames if is_answer(f, syn)), None)
     if not answer:
@@ -344,7 +344,7 @@ def other_synack(reading):
 
 
 def syn_after_answer(reading):
-    """The SYN stands behind its SYN-ACK in the file. tshark counts a SYN only where it begins the stream."""
+    """The SYN comes after its SYN-ACK in the file. tshark counts a SYN only where it begins the stream."""
     syn = any(f.flags & (SYN | ACK) == SYN for f in reading.frames)
 
     def edit(values, _facts):
@@ -353,7 +353,7 @@ def syn_after_answer(reading):
 
 
 def ack_with_data(reading):
-    """An ACK came with data or a FIN; tshark counts pure ones only."""
+    """An ACK came with data or a FIN; tshark counts only pure ACKs."""
     listed = any(s.flags & (SYN | RST | ACK) == ACK for s in reading.record.segments())
     answers = [f for f in reading.frames if f.flags & (SYN | ACK | RST) == SYN | ACK]
     completed = any(completes(f, answer) for answer in answers for f in reading.frames if f.number > answer.number)
@@ -364,7 +364,7 @@ def ack_with_data(reading):
 
 
 def fragmented_data(reading):
-    """Data in the first fragment of a datagram: tshark does not say how much, and counts none."""
+    """Data in the first fragment of a datagram: tshark does not give its length and counts none."""
     held = any(f.flags & FRAGMENT and f.length for f in reading.frames)
 
     def edit(values, _facts):
@@ -373,7 +373,7 @@ def fragmented_data(reading):
 
 
 def data_by_numbers(reading):
-    """The capture has no data segment, but later numbers tell that something was sent."""
+    """The capture has no data segment, but later numbers prove that data was sent."""
     def edit(values, facts):
         starts = [start for f in reading.frames if f.flags & SYN for start in starts_of(f)]
         if any(is_beyond(f, start, facts.fins) for start in starts for f in reading.frames):
@@ -382,13 +382,13 @@ def data_by_numbers(reading):
 
 
 def starts_of(syn):
-    """What a SYN or SYN-ACK tells: (side, number of its first byte)."""
+    """(side, number of its first byte) from a SYN or SYN-ACK."""
     own = [(syn.side, syn.seq + 1)]
     return own + [(1 - syn.side, syn.ack)] if syn.flags & ACK else own
 
 
 def is_beyond(frame, start, fins):
-    """Does the frame tell of more than SYN and FIN in the direction that starts there?"""
+    """Whether the frame proves data in the direction whose first byte has that number."""
     side, first = start
     if frame.flags & SYN or (frame.side != side and not frame.flags & ACK):
         return False
@@ -397,7 +397,7 @@ def is_beyond(frame, start, fins):
 
 
 def unlisted_data(reading):
-    """ACKs and data that the record does not list: without a handshake nothing need tell of them afterwards."""
+    """ACKs and data that the record does not list: without a handshake later numbers need not prove them."""
     def edit(values, _facts):
         record = reading.record
         if not (record.midstream or record.outcome == "unknown"):
@@ -421,7 +421,7 @@ def name_of(rule):
 
 
 def steps(pairing, backwards):
-    """Yields (rule's name, values) from the plain reading, whose name is "", to the last rule's."""
+    """Yields (name, values) from the plain reading, whose name is "", to the last rule."""
     reading = Reading(pairing, backwards)
     yield "", reading.values()
     for rule in RULES:
@@ -432,7 +432,7 @@ def steps(pairing, backwards):
 # ---- streams without a record ----
 
 def why_unreported(stream, pairings):
-    """The name of the rule by which a stream has no record; None where it should have one. pairings: of its ends."""
+    """The name of the rule by which a stream has no record, or None. pairings: those of its ends."""
     control = [f for f in stream.frames() if f.flags & CONTROL]
     if not control:
         return "nothing-opens-or-closes"
@@ -445,13 +445,13 @@ def why_unreported(stream, pairings):
 
 
 def is_inside(stream, pairings):
-    """A SYN that opened nothing while the tuple had a connection: challenged, if anything (RFC 5961 section 4)."""
+    """A SYN that opened nothing while the tuple had a connection: at most challenged (RFC 5961 section 4)."""
     return opened_nothing(stream) and any(p.home and p.home is not stream and p.first < stream.first().number
                                           for p in pairings)
 
 
 def continues(stream, streams):
-    """The stream begins without a SYN, or with a broken one, where another one's numbers have got to."""
+    """The stream begins without a valid SYN, at the numbers that another stream has reached."""
     first = stream.first()
     before = [f for other in streams if other is not stream for f in other.frames() if f.number < first.number]
     heard = Sides()
@@ -473,8 +473,8 @@ def opened_nothing(stream):
 
 def is_confirmed(frames):
     """
-    Both sides took part, with matching numbers: a FIN or RST fits what both had said, or the other side acknowledged a
-    FIN or SYN-ACK.
+    Whether both sides took part with matching numbers: a FIN or RST fits the numbers of both, or the other side
+    acknowledged a FIN or SYN-ACK.
     """
     said, synack, fins, last = Sides(), None, {}, frames[0].time
     for frame, sides in walk(frames):
@@ -500,7 +500,7 @@ def is_confirmed(frames):
 
 
 def completes(frame, synack):
-    """Does the frame complete the handshake of this SYN-ACK?"""
+    """Whether the frame completes the handshake of this SYN-ACK."""
     if frame.side == synack.side or frame.flags & (ACK | RST) != ACK:
         return False
     seq = frame.seq + bool(frame.flags & SYN)
@@ -510,7 +510,7 @@ def completes(frame, synack):
 # ---- records that tshark's streams do not show ----
 
 def is_another(pairing):
-    """Is a further record of a stream another connection? It opens with a SYN, or the one before it had ended."""
+    """Whether a further record of a stream is another connection: it opens with a SYN, or the one before had ended."""
     before = [rival for rival in pairing.rivals if rival.first < pairing.first]
     first = next(f for f in pairing.home.frames() if f.number == pairing.first)
     return bool(first.flags & SYN) or all(first.time >= rival.record.end for rival in before)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What frames say of a close, read as plainly as can be: first FINs, their copies and acknowledgments, the resets."""
+"""A plain reading of a close from its frames: first FINs, their copies and acknowledgments, the resets."""
 from stream import ACK, FIN, RST, SYN, end_of
 
 BOTH = "both"           # first_fin_sender where two FINs crossed
@@ -35,7 +35,7 @@ class Facts:
         return min((fin for fin in self.fins if fin), key=lambda fin: fin.number, default=None)
 
     def values(self):
-        """By (field, side); side is None where the field has one value."""
+        """{(field, side): value}; side is None where the field has one value."""
         first = self.first_fin()
         found = {("first_fin_sender", None): first and first.side, ("first_fin_time", None): first and first.time}
         for side in (0, 1):
@@ -45,10 +45,10 @@ class Facts:
         return found
 
 
-# ---- what tshark makes of frames: to see what one more or less changes. 4.0, two passes ----
+# ---- how tshark 4.0 computes values in two passes: to see what a frame more or less changes ----
 
 def whole_completeness(frames):
-    """Of all frames of a stream. The second pass shows what the first one knew; a lone frame counts there if a SYN."""
+    """tshark's completeness of these frames. Its second pass shows the first one's; a single frame counts if a SYN."""
     lone = len(frames) == 1 and frames[0].flags & (SYN | ACK) != SYN
     return 0 if lone else tshark_completeness(frames)
 
@@ -71,7 +71,7 @@ def tshark_completeness(frames):
 
 
 def tshark_initial_rtt(frames):
-    """From the latest SYN to the first ACK of whoever; a time of 0 is none to tshark."""
+    """The time from the latest SYN to the first ACK of either side; None for 0."""
     syn = None
     for frame in frames:
         if frame.flags & (SYN | ACK) == SYN:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Holds the records of one file against tshark's streams: what is compared, what agrees, what differs and why."""
+"""Compares the records of one file with tshark's streams: which values agree, which differ, and why."""
 import ipaddress
 from collections import Counter
 from dataclasses import dataclass, field
@@ -15,7 +15,7 @@ FIELDS = ["record", "first_fin_sender", "first_fin_time", "fin_copies", "fin_ack
 
 @dataclass(frozen=True)
 class Difference:
-    """Of one value. kinds: the rules that lead from theirs to ours; None if none do."""
+    """A difference of one value. kinds: the rules that lead from tshark's value to ours; None without such rules."""
     where: str
     field: str
     theirs: str
@@ -28,7 +28,7 @@ class Comparison:
     compared: Counter = field(default_factory=Counter)    # by field
     differences: list = field(default_factory=list)
     unreported: Counter = field(default_factory=Counter)  # streams without a record, by rule
-    too_long: int = 0                                     # streams of which not all that counts could be kept
+    too_long: int = 0                                     # streams with more frames than are kept
 
 
 # ---- text ----
@@ -55,7 +55,7 @@ def value_text(name, value, ends):
 # ---- one record ----
 
 def is_beyond_log(record, name, theirs, ours):
-    """The record's log was full: what did not fit cannot be in it."""
+    """The record's log was full: some segments cannot be in it."""
     if not record.lost:
         return False
     if name == "completeness":
@@ -64,7 +64,7 @@ def is_beyond_log(record, name, theirs, ours):
 
 
 def kinds_of(readings, key, ours):
-    """The rules that change the value on its way from theirs to ours; None if the way does not end there."""
+    """The rules that change tshark's value to ours step by step; None if the last step is another value."""
     if readings[-1][1][key] != ours:
         return None
     return tuple(name for (_, before), (name, after) in zip(readings, readings[1:]) if before[key] != after[key])
@@ -110,7 +110,7 @@ def compare_record(comparison, pairing, view):
 
 
 def compare_stream(comparison, stream, pairings, touched):
-    """A stream that is no record's home. touched: streams of which records list frames."""
+    """Judges a stream without a record. touched: streams of which records list frames."""
     if id(stream) in touched:
         streams = next(pairing.streams for pairing in pairings if stream in pairing.streams)
         split = contract.opened_nothing(stream) or contract.continues(stream, streams)
@@ -127,7 +127,7 @@ def compare_stream(comparison, stream, pairings, touched):
 
 
 def compare_group(comparison, streams, pairings, view):
-    """All streams and records between the same ends."""
+    """Judges all streams and records between the same ends."""
     homes = {id(pairing.home) for pairing in pairings}
     touched = {id(stream) for pairing in pairings for stream in pairing.streams}
     for pairing in pairings:

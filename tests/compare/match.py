@@ -7,7 +7,7 @@ from collections import defaultdict
 
 from stream import ACK, CONTROL
 
-TOLERANCE = 1000  # ns between both readings of one time stamp: resolutions that are no powers of ten get rounded
+TOLERANCE = 1000  # ns between both readings of one time stamp: some resolutions are rounded
 
 
 class Pairing:
@@ -28,7 +28,7 @@ def identity(frame):
 
 
 def index_of(streams):
-    """Frames of the streams by what identifies a segment."""
+    """{identity of a segment: its frames} of the streams."""
     index = defaultdict(list)
     for stream in streams:
         for frame in stream.frames():
@@ -38,8 +38,9 @@ def index_of(streams):
 
 def locate(segment, start, index, claimed):
     """
-    The segment's frame as (time, number, stream), or None. No record shows a time before its start, so a segment at its
-    start may be an earlier frame, where a file's times are not in order. claimed: numbers of frames that others list.
+    The segment's frame as (time, number, stream), or None. A record has no time before its start, so where a file's
+    times are not in order, a segment at the start may be an earlier frame. claimed: numbers of frames that other
+    records list.
     """
     entries = [entry for entry in index.get(identity(segment), ()) if entry[1] not in claimed]
     near = [entry for entry in entries if abs(entry[0] - segment.time) <= TOLERANCE]

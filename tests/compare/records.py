@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Runs tcpfin-trace on a capture and keeps of each record what can be held against frames."""
+"""Runs tcpfin-trace on a capture and keeps the part of each record that can be compared with frames."""
 import calendar
 import json
 import os
@@ -21,7 +21,7 @@ COPY, IGNORED = 0x2000, 0x4000  # beside the flags of a listed segment
 
 
 def nanoseconds(stamp):
-    """Of "YYYY-MM-DDTHH:MM:SS.nnnnnnnnnZ"."""
+    """ns since 1970 from "YYYY-MM-DDTHH:MM:SS.nnnnnnnnnZ"."""
     return calendar.timegm(time.strptime(stamp[:19], "%Y-%m-%dT%H:%M:%S")) * SECOND + int(stamp[20:29])
 
 
@@ -66,7 +66,7 @@ class Record:
                            segment["len"], segment["win"], 0, flags, self.side_of(segment["from"]), NO_SCALE)
 
     def _steps(self, evidence, timing):
-        """Of each side: the segment that was its first FIN, and its acknowledgment's time; None where not listed."""
+        """For each side its first FIN, and the time of its acknowledgment; None where not listed."""
         listed = self.segments()
         fins, acks = [None, None], [None, None]
         for fin, ack, after in (("fin", "fin_ack", "fin_to_ack"), ("peer_fin", "peer_fin_ack", "peer_fin_to_ack")):
@@ -84,7 +84,7 @@ class Record:
         return [Frame._make(fields) for fields in LAYOUT.iter_unpack(self._packed)]
 
     def values(self):
-        """Named as facts.Facts.values() names tshark's."""
+        """Values by the names of facts.Facts.values()."""
         found = {("completeness", None): self.completeness, ("initial_rtt", None): self.initial_rtt}
         fins = [fin for fin in self.fins if fin]
         found["first_fin_sender", None] = found["first_fin_time", None] = None
@@ -104,12 +104,12 @@ class Record:
 
 
 class Report:
-    """What tcpfin-trace said of one file."""
+    """tcpfin-trace's output for one file."""
 
     def __init__(self):
         self.records = []
         self.end = End()
-        self.unreadable = None  # a line that is no record
+        self.unreadable = None  # a line of output that is no record
 
 
 def read(path, seconds):
@@ -123,7 +123,7 @@ def read(path, seconds):
 
 
 def packets_read(path, seconds):
-    """How many packets the program took before it stopped, by its own summary."""
+    """How many packets the program read, by its summary."""
     end = End()
     for _ in run_lines(COMMAND + ["-r", path], seconds, end, ENVIRONMENT):
         pass

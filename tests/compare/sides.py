@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What each side had said before a frame, and what its receiver makes of a FIN or RST then (RFC 9293, RFC 5961)."""
+"""The numbers of each side before a frame, and whether its receiver accepts a FIN or RST (RFC 9293, RFC 5961)."""
 from stream import ACK, FIN, NO_SCALE, RST, SYN, distance, end_of
 
 FULL_WINDOW = 0xffff
-REORDER = 16 * 2**20  # bytes: numbers further behind are from another time
-JUMP = 2**30          # nor is any window that wide
+REORDER = 16 * 2**20  # bytes: numbers further behind are no late segments
+JUMP = 2**30          # bytes: no window is wider
 MOST_SCALE = 14       # RFC 7323 section 2.3
 
 
@@ -14,7 +14,7 @@ class Side:
         self.ack = None    # highest acknowledgment number sent
         self.window = 0    # the last one, not scaled
         self.syn = None    # its first SYN or SYN-ACK
-        self.astray = False  # the last frame's numbers were far from those before
+        self.astray = False  # the last frame's numbers were far from the earlier ones
 
     def hear(self, frame, closing):
         if not closing and self._strays(frame):
@@ -31,7 +31,7 @@ class Side:
             self.syn = frame
 
     def _strays(self, frame):
-        """Far from all before, and the first such one: forged, or the first behind a gap of the capture."""
+        """Whether the number is far from all before, for the first time: forged, or behind a gap of the capture."""
         far = self.end is not None and abs(distance(frame.seq, self.end)) > REORDER
         self.astray, strays = far and not self.astray, far and not self.astray
         if far and not strays:
@@ -40,11 +40,11 @@ class Side:
 
 
 class Sides:
-    """Both sides, as far as the frames up to now tell."""
+    """Both sides, from the frames so far."""
 
     def __init__(self):
         self.side = Side(), Side()
-        self.closing = False  # a FIN was heard: no other connection's numbers are taken any more
+        self.closing = False  # a FIN was seen: another connection's numbers are no longer accepted
 
     def hear(self, frame):
         if not frame.flags & RST and not contradicts(frame) and not self._ignores(frame):
@@ -52,7 +52,7 @@ class Sides:
             self.closing |= bool(frame.flags & FIN)
 
     def _ignores(self, frame):
-        """A SYN of other numbers inside a connection; an ACK that is none of the SYN it seems to answer."""
+        """Whether the frame is a SYN with other numbers inside a connection, or an ACK of another SYN."""
         me, peer = self.side[frame.side], self.side[1 - frame.side]
         if frame.flags & SYN:
             return me.end is not None and not (me.syn and me.syn.seq == frame.seq)
@@ -60,7 +60,7 @@ class Sides:
         return unanswered and frame.flags & ACK and (frame.ack - peer.syn.seq - 1) % 2**32 > peer.syn.length + JUMP
 
     def window_of(self, side):
-        """The most that the side may have offered. Scaling holds only if both SYNs offer it."""
+        """The largest window that the side may have offered. Scaling needs an offer in both SYNs."""
         me, peer = self.side[side], self.side[1 - side]
         scale = MOST_SCALE
         if me.syn and peer.syn:
@@ -96,7 +96,7 @@ class Sides:
         return ahead == 2**32 - 1 or frame.seq == me.end or ahead < self.window_of(1 - frame.side) or ahead == 0
 
     def is_evident(self, frame):
-        """Is a FIN or RST of an unknown connection part of a conversation between both sides?"""
+        """Whether a FIN or RST of an unknown connection fits the numbers of both sides."""
         me, peer = self.side[frame.side], self.side[1 - frame.side]
         if me.end is None or peer.end is None:
             return False
@@ -104,7 +104,7 @@ class Sides:
 
 
 def walk(frames):
-    """Yields each frame with what was said before it."""
+    """Yields each frame with the sides before it."""
     sides = Sides()
     for frame in frames:
         yield frame, sides
@@ -112,7 +112,7 @@ def walk(frames):
 
 
 def contradicts(frame):
-    """No receiver acts on these flags (RFC 9293 section 3.10.7)."""
+    """Whether the flags contradict each other, so that no receiver acts on them (RFC 9293 section 3.10.7)."""
     if frame.flags & SYN:
         return bool(frame.flags & (FIN | RST))
     return frame.flags & (FIN | RST | ACK) == FIN

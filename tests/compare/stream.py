@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What is kept of a TCP stream: the frames that its opening and its close consist of, packed, not its data."""
+"""The frames of a TCP stream's opening and close, packed; its data is not kept."""
 import struct
 from collections import namedtuple
 
@@ -14,13 +14,13 @@ SECOND = 10**9
 Frame = namedtuple("Frame", "number time seq ack length window ip_id flags side scale")
 LAYOUT = struct.Struct("<IqIIIHHHBB")
 
-KEPT_AFTER_CONTROL = 64   # frames that are kept whatever they are
+KEPT_AFTER_CONTROL = 64   # frames kept after a SYN, FIN or RST, whatever they are
 KEPT_AT_MOST = 20000      # frames of one stream
-KEPT_EVERY = SECOND       # a frame is kept where the last kept one is that old: time-outs can be seen
+KEPT_EVERY = SECOND       # a frame is kept if the last kept one is older, so that time-outs can be seen
 
 
 def distance(a, b):
-    """From b to a in sequence space (RFC 9293 section 3.4)."""
+    """The distance from b to a in sequence space (RFC 9293 section 3.4)."""
     return (a - b + 2**31) % 2**32 - 2**31
 
 
@@ -30,7 +30,7 @@ def end_of(frame):
 
 
 class Stream:
-    """One of tshark's streams, or what of it passed one interface. Side 0 is the smaller end."""
+    """One of tshark's streams, or the part of it on one interface. Side 0 is the smaller end."""
     __slots__ = ("name", "ends", "full", "partial", "cut", "completeness", "initial_rtt", "community_id", "_packed",
                  "_since", "_last", "_top", "_kinds", "_fins", "_kept_time")
 
@@ -38,8 +38,8 @@ class Stream:
         self.name = name
         self.ends = ends          # of side 0 and 1: (packed address, port)
         self.full = False         # KEPT_AT_MOST was reached
-        self.partial = False      # tshark's stream has more frames: broken, in a tunnel, or of another interface
-        self.cut = False          # the capture does not hold its frames whole
+        self.partial = False      # tshark's stream has other frames, too: broken, in a tunnel, or of another interface
+        self.cut = False          # the capture has only the beginning of its frames
         self.completeness = self.initial_rtt = self.community_id = None  # tshark's
         self._packed = bytearray()
         self._since = 0           # frames since the last control flag

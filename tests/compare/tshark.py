@@ -17,19 +17,19 @@ sll.ifindex tcp.completeness tcp.analysis.initial_rtt communityid
 """.split()
 Row = namedtuple("Row", [field.replace(".", "_") for field in FIELDS])
 
-# Each frame for itself: no datagram or message is put together. Two passes: completeness is the whole stream's then.
+# Each frame by itself: nothing is reassembled. Two passes, so that completeness is that of the whole stream.
 OPTIONS = ["-n", "-2", "--enable-protocol", "communityid", "-o", "ip.defragment:FALSE", "-o", "ipv6.defragment:FALSE",
            "-o", "tcp.desegment_tcp_streams:FALSE", "-o", "ip.tso_support:TRUE", "-o", "ipv6.tso_support:TRUE"]
 
-# The capture formats that both read, by the magic number: tshark would take other files for text or pictures.
+# The capture formats that both read, by magic number. tshark would read other files as text or pictures.
 PCAP, PCAPNG = "Wireshark/tcpdump/... - pcap", "Wireshark/... - pcapng"
 FORMATS = {bytes.fromhex("a1b2c3d4"): PCAP, bytes.fromhex("d4c3b2a1"): PCAP,    # microseconds
            bytes.fromhex("a1b23c4d"): PCAP, bytes.fromhex("4d3cb2a1"): PCAP,    # nanoseconds
            bytes.fromhex("a1b2cd34"): PCAP, bytes.fromhex("34cdb2a1"): PCAP,    # Kuznetzov's
            bytes.fromhex("0a0d0d0a"): PCAPNG}
 
-# What is an interface's own TCP: one IP header behind at most two VLAN tags, and the IPv6 extension headers we walk.
-# Before it stands no link at all where the capture's link type says which IP it is.
+# An interface's own TCP: one IP header behind at most two VLAN tags, with the IPv6 extension headers that are walked.
+# There is no link header where the capture's link type is an IP version.
 PLAIN = re.compile(r"((?P<link>eth:ethertype|sll:ethertype|null|raw)(?P<tags>(:(vlan|ieee8021ad):ethertype){0,2}):)?"
                    r"(ip|ipv6(:(ipv6\.(hopopts|routing|fraghdr|dstopts|shim6)|ah|hip|mipv6)){0,8}):tcp(:|$)")
 LINK_BYTES = {"eth:ethertype": 14, "null": 4, "raw": 0, None: 0}
@@ -42,7 +42,7 @@ class View:
 
     def __init__(self):
         self.streams = {}       # by (tshark's number, interface index)
-        self.skipped = {}       # why -> numbers of the streams that frames were left out of
+        self.skipped = {}       # reason -> numbers of the streams without some frames
         self.frames = 0
         self.backwards = False  # a frame's time is before that of one ahead of it
         self.latest = None      # time of the latest frame
@@ -63,8 +63,8 @@ def ends_of(source, sport, destination, dport):
 
 def nanoseconds(text):
     """
-    Of seconds, exact. More than nine digits: the file says a second or more there, which is no time; it is cut. So are
-    times behind the year 2262, which no 63 bits of nanoseconds can say.
+    ns from seconds as text, exactly. A fraction of more than nine digits is a second or more in the file: it is held
+    below a second. Times after the year 2262, beyond 63 bits of ns, are held there.
     """
     whole, _, fraction = text.partition(".")
     value = min(abs(int(whole)) * SECOND + min(int(fraction.ljust(9, "0")), SECOND - 1), 2**63 - 1)
@@ -73,7 +73,7 @@ def nanoseconds(text):
 
 @functools.lru_cache(maxsize=4096)
 def outlandish(protocols):
-    """Why a frame of these protocols is not the interface's own TCP; None if it is."""
+    """The reason why a frame of these protocols is not the interface's own TCP; None if it is."""
     if PLAIN.match(protocols):
         return None
     before = protocols.split(":tcp")[0].split(":")
@@ -96,7 +96,7 @@ def link_bytes(row):
 
 
 def is_broken(row):
-    """No receiver could read the frame: its lengths contradict each other, or the capture cut its TCP header off."""
+    """Whether the frame cannot be read: its lengths contradict each other, or its TCP header was cut off."""
     if not row.tcp_urgent_pointer or not row.tcp_hdr_len or int(row.tcp_hdr_len) < 20:
         return True
     held = int(row.frame_len) - link_bytes(row)
@@ -113,7 +113,7 @@ def is_fragment(row):
 
 
 def payload_length(row):
-    """tshark gives fragments none; theirs is what the first one holds."""
+    """The payload's length. tshark has none for fragments; there it is that of the first one."""
     if row.tcp_len:
         return int(row.tcp_len)
     if row.ip_len:
@@ -163,15 +163,15 @@ def take(view, row, frames):
 
 
 def format_of(path):
-    """None where the file is no capture."""
+    """tshark's name of the file's format; None where it is no capture."""
     with open(path, "rb") as file:
         return FORMATS.get(file.read(4))
 
 
 def read(path, seconds, settings, frames=0):
     """
-    settings: an empty folder, so that nobody's preferences have a say. frames: how many are taken, 0 for all; one more
-    is counted, to see whether tshark reads on.
+    settings: an empty folder, so that no preferences count. frames: how many are taken, 0 for all; one more is read, to
+    see whether tshark stops there.
     """
     environment = {"PATH": os.environ.get("PATH", "/usr/bin:/bin"), "LC_ALL": "C", "TZ": "UTC", "HOME": settings,
                    "XDG_CONFIG_HOME": settings, "WIRESHARK_CONFIG_DIR": settings}
@@ -186,7 +186,7 @@ def read(path, seconds, settings, frames=0):
         values = line.decode("utf-8", "replace").rstrip("\r\n").split("\t")
         try:
             take(view, Row._make(values), frames)
-        except (TypeError, ValueError):  # a frame of which tshark cannot even say the time, or no line of ours
+        except (TypeError, ValueError):  # no line of fields, or a frame without a time
             skip(view, "odd lines of tshark", -1)
     mark_partial(view)
     return view

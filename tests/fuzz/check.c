@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The checks. Parsers return where they ended, or NULL.
+ * The checks of check.h. Each parser returns the place behind what it parsed, or NULL.
  */
 #include "tests/fuzz/check.h"
 
@@ -100,7 +100,7 @@ static const char *utf8_character(const char *p, const char *end, uint32_t *c)
 	return *c < least[more] || *c > 0x10ffff || (*c >= 0xd800 && *c < 0xe000) ? NULL : p;
 }
 
-/* "ESC [ digits m" behind its ESC: color, and nothing else that a terminal acts on. */
+/* "[ digits m", from behind its ESC: color, the only sequence allowed. */
 static const char *sgr_sequence(const char *p, const char *end)
 {
 	if (p == end || *p++ != '[')
@@ -178,7 +178,7 @@ static const char *json_digits(const char *p, const char *end)
 	return p > begin ? p : NULL;
 }
 
-/* Integers only: nothing else is written, and readers with doubles must not round. */
+/* Integers: the writers write no other numbers. */
 static const char *json_number(const char *p, const char *end)
 {
 	return *p == '0' ? p + 1 : json_digits(p, end);
@@ -301,7 +301,7 @@ unsigned check_csv_lines(const char *text, size_t len)
 
 /* ---- all formats ---- */
 
-/* More than the longest record, so that one without bound is found. */
+/* More than the longest record, so that one without an end is found. */
 #define RECORD_BYTES 65536
 
 static void check_format(const struct record *r, enum format format, const struct format_style *style)

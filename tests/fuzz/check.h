@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What holds for every record and every byte of output, whatever the packets were. Each check ends the program where it
- * does not hold. Shares no code with what writes the output.
+ * Promises about every record and every byte of output, whatever the packets were. A check that fails ends the program.
+ * The checks share no code with the writers.
  */
 #ifndef TCPFIN_FUZZ_CHECK_H
 #define TCPFIN_FUZZ_CHECK_H
@@ -10,7 +10,7 @@
 
 /* The verdict's parts agree with each other. */
 void check_record(const struct record *r);
-/* Text is UTF-8 without control characters; but newlines, CR before them with crlf, and SGR sequences with color. */
+/* UTF-8 without control characters except newlines, with `crlf` CR before them, and with `color` SGR sequences. */
 void check_printable(const char *text, size_t len, bool color, bool crlf);
 /* Lines of JSON (RFC 8259), each one object without a name twice. Returns how many. */
 unsigned check_json_lines(const char *text, size_t len);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What every target needs: a way to say which promise was broken, and the input taken a number at a time.
+ * For every target: ending the program with the promise that was broken, and reading the input number by number.
  */
 #ifndef TCPFIN_FUZZ_H
 #define TCPFIN_FUZZ_H

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * A capture file of any bytes, through all of `-r FILE`: libpcap, link headers, parser, flow table, verdict, format and
- * sink. What comes out on standard output is well-formed, what comes out on stderr is at most one printable line. And
- * the source, which takes most packets without libpcap, finds those that libpcap finds.
+ * sink. Standard output is well-formed, and stderr has at most one printable line. The reader, which takes most packets
+ * without libpcap, finds the same packets as libpcap.
  *
- * Input: the file. Its length chooses the format, so that golden captures are seeds as they are.
+ * Input: the file. Its length chooses the format, so that golden captures are seeds without a change.
  */
 #define _GNU_SOURCE 1 /* memfd_create */
 #include <pcap/pcap.h>
@@ -22,10 +22,10 @@
 
 static int file_fd = -1;
 static char path[32];
-static char *said; /* on stderr */
+static char *said; /* text on stderr */
 static size_t said_len;
 
-/* In the place of the program's: the fuzzer has files to write. */
+/* Replaces the program's: the fuzzer has to write files. */
 int privileges_drop_all(void)
 {
 	return 0;
@@ -44,7 +44,7 @@ static void rewrite(int fd, const void *data, size_t size)
 	expect(write(fd, data, size) == (ssize_t)size);
 }
 
-/* One packet of each; false behind the last. */
+/* Compares the next packet of both; false behind the last one. */
 static bool same_packet(struct pcap_file *source, pcap_t *pcap)
 {
 	struct captured_packet p;

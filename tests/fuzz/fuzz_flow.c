@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * flow_step() on a script of segments: after each step the facts that must never be lost are still there, and at the end
- * the verdict and its four formats agree with themselves. What stands around the flow is the least that an owner does
- * (see user/capture/flow_table.c): a beginning, an established life without a body, a close.
+ * flow_step() on a script of segments: no step loses a fact, and at the end verdict and formats are consistent. The
+ * flow's owner does the least that flow_table.c does: it begins a flow, keeps only the opening while established, and
+ * closes it.
  *
  * Input: 4 bytes (begin), a byte with the length of an interface name, the name, a script.
  */
@@ -89,7 +89,7 @@ static uint32_t step(struct owner *o, const struct tcp_segment *s, uint32_t side
 
 /* ---- the owner ---- */
 
-/* The first FIN or RST of an established flow, or of one that only evidence speaks for. */
+/* The first FIN or RST of an established flow, or of one that is known only from evidence. */
 static void begin_close(struct owner *o, const struct tcp_segment *s, uint32_t side)
 {
 	memset(&o->flow, 0, sizeof(o->flow));
@@ -128,7 +128,7 @@ static void take(struct owner *o, const struct tcp_segment *s, uint32_t side)
 	flow_leave_last_seen(&o->flow, &o->evidence, HASH);
 }
 
-/* Either the first segment makes an unproven flow, or (what & 1) both sides have been heard before the script begins. */
+/* The first segment makes an unproven flow, or, with what & 1, both sides were seen before the script begins. */
 static void begin(struct owner *o, uint8_t what, struct script *script)
 {
 	struct script peek = *script;

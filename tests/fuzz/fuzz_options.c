@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The command line, made of the input's NUL-terminated words: it is taken with every value in its range, or refused in
- * one printable line.
+ * The command line, made of the input's NUL-terminated words: it is accepted with every value in its range, or refused
+ * with one printable line.
  */
 #include <string.h>
 
@@ -79,7 +79,7 @@ static void check_words(int argc, char **argv)
 	free(printed);
 }
 
-/* Each word is a heap block of its size, so that one byte read behind it is a finding. */
+/* Each word is a heap block of its size, so that the sanitizer detects a read behind it. */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	char *words[WORDS + 2] = {strdup("tcpfin-trace")}, *argv[WORDS + 2];
@@ -92,7 +92,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		words[argc++] = strndup((const char *)in.pos, len);
 		in.pos += len < input_left(&in) ? len + 1 : len;
 	}
-	memcpy(argv, words, sizeof(argv)); /* getopt_long moves them about */
+	memcpy(argv, words, sizeof(argv)); /* getopt_long permutes argv */
 	check_words(argc, argv);
 	while (argc)
 		free(words[--argc]);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The packet parser on any bytes with any metadata. The packet is a heap block of exactly its size, so that one byte
- * read beside it is a finding; what the parser calls TCP is compared with the bytes.
+ * The packet parser on any bytes with any metadata. The packet is a heap block of its exact size, so that the sanitizer
+ * detects a read beside it; the fields of a TCP segment are compared with the bytes.
  *
  * Input: 8 bytes of metadata (parse_meta), then the packet.
  */
@@ -21,7 +21,7 @@ static struct packet_meta parse_meta(struct input *in)
 	return m;
 }
 
-/* As user/capture/replay.c and the BPF programs do: only where the packet holds them whole. */
+/* Reads options only where the packet has them whole, as user/capture/replay.c and the BPF programs do. */
 static void check_options(struct tcp_segment *s, const uint8_t *packet, size_t len)
 {
 	struct tcp_options o = {.len = s->options_len};
@@ -78,7 +78,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	enum packet_verdict verdict;
 	struct tcp_segment s;
 
-	memset(&s, 0xaa, sizeof(s)); /* what the parser leaves out is no valid value */
+	memset(&s, 0xaa, sizeof(s)); /* no valid value, for fields that the parser does not set */
 	meta.wire_len += len;
 	if (len)
 		memcpy(packet, in.pos, len);

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The host's flow table on a script of segments of a few tuples, with the clock going both ways: no segment is in two
- * reports, and no copy of a reported FIN makes another connection, so none is reported twice; and when all is over nothing
- * is left, in queues, filter or memory.
+ * The host's flow table on a script of segments of a few tuples, with a clock that also goes backwards: no segment is
+ * in two reports, no copy of a reported FIN makes another connection, and at the end queues, filter and memory are
+ * empty.
  *
  * With the first bit of the input set, the first conversation is an honest one: connections follow each other on its
- * tuple, each is closed as it should be, the clock goes forward, and each must be reported once, as graceful.
+ * tuple, each has a four-way close, the clock goes forward, and each must be reported once, as graceful.
  *
  * Input: 1 byte (bit 0 honest, 1 report open ones), a script.
  */
@@ -15,9 +15,9 @@
 #include "tests/fuzz/script.h"
 
 #define SECOND 1000000000ULL /* ns */
-#define TIMES 1024           /* the low bits of a time say which segment it was */
+#define TIMES 1024           /* the low bits of a time are the segment's number */
 
-/* The FINs of a conversation's last report, where no SYN has come behind them. */
+/* The FINs of a conversation's last report, unless a SYN came after them. */
 struct reported {
 	bool fin[2];
 	uint32_t fin_end[2];
@@ -63,7 +63,7 @@ static void honest_turn(struct run *run, struct tcp_segment *s)
 
 static void honest_report(struct run *run, const struct record *r)
 {
-	if (r->segments[0].raw_seq / HONEST_ISN == run->ended) /* still going on */
+	if (r->segments[0].raw_seq / HONEST_ISN == run->ended) /* not ended yet */
 		return;
 	expect(r->closer == SOURCE && r->pattern == PATTERN_FOUR_WAY && !r->reset.ignored);
 	run->reported++;
@@ -79,7 +79,7 @@ static void note_segments(struct run *run, const struct flow_segment *log, unsig
 	}
 }
 
-/* Without a handshake and with a FIN that was reported: a late copy. */
+/* A report without a handshake must have no FIN that was reported before: it would be a late copy. */
 static void note_fins(struct run *run, unsigned talk, const struct flow *f)
 {
 	struct reported *last = &run->last[talk];

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The writers on any record: every value that a field's type and comment in record.h allow, whether or not a verdict ever
- * gives them together. Each format is well-formed and printable, and so is the summary.
+ * The writers on any record: every value that a field's type and comment in record.h allow, even in combinations that
+ * no verdict gives. Each format and the summary are well-formed and printable.
  *
  * Input: 4 bytes of style, then the record's fields in their order; where it ends, the rest are zeroes.
  */
@@ -18,13 +18,13 @@ static uint64_t take64(struct input *in)
 	return high << 32 | take32(in);
 }
 
-/* A value of an enum that has so many. */
+/* A value of an enum with that many. */
 static unsigned take_choice(struct input *in, unsigned choices)
 {
 	return take8(in) % choices;
 }
 
-/* Of at most so many bits, or -1 for what was not seen. Numbers of any length are as likely. */
+/* A number of at most `bits` bits, or -1 for one that was not seen. All lengths are equally likely. */
 static int64_t take_seen(struct input *in, unsigned bits)
 {
 	uint8_t how = take8(in);
@@ -67,7 +67,7 @@ static void take_socket(struct input *in, struct record_socket *s)
 	s->reset_received = take_seen(in, 63);
 	s->step_count = take_choice(in, RECORD_STEPS + 1);
 	for (unsigned i = 0; i < s->step_count; i++) {
-		s->steps[i].t = (int64_t)(take64(in) >> 1); /* so that no number of JSON is negative: check.c */
+		s->steps[i].t = (int64_t)(take64(in) >> 1); /* not negative: check.c takes no such number */
 		s->steps[i].state = take_choice(in, TCP_STATES);
 	}
 	if (how & 0x40 && !socket_closer(s))

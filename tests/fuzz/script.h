@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Bytes as a script of TCP segments. Random sequence numbers would never meet; so a number is written as an offset from
- * one that the conversation has made interesting (ISN, end, FIN, RST ...), and a byte changed is a neighbouring script.
- * seeds.py writes the same form.
+ * Bytes as a script of TCP segments. Random sequence numbers would never match, so a number is an offset from one that
+ * the conversation has used (ISN, end, FIN, RST ...), and changing a byte gives a similar script. seeds.py writes this
+ * form.
  *
  * Head, 8 bytes: the ISNs of the two sides. Then 12 bytes a segment, big-endian:
  *	0	TCP flags
@@ -26,7 +26,7 @@
 #define SCRIPT_PORT 40000         /* of the first conversation */
 #define SCRIPT_START (1ULL << 60) /* ns */
 
-/* Of the sequence numbers of one side. Offsets from NUMBER_NONE are spread over all 32 bits. */
+/* The numbers of one side that offsets count from. Offsets from NUMBER_NONE are spread over all 32 bits. */
 enum number {
 	NUMBER_NONE,
 	NUMBER_ISN,
@@ -69,7 +69,7 @@ static inline uint32_t script_number(const uint32_t number[NUMBERS], unsigned fr
 	return from == NUMBER_NONE ? (uint32_t)offset * 0x10001 : number[from] + (uint32_t)offset;
 }
 
-/* What the segment adds to the interesting numbers. */
+/* Keeps the segment's numbers for later offsets. */
 static inline void script_note(struct talk *t, const struct tcp_segment *s, unsigned side)
 {
 	uint32_t *mine = t->number[side], *peers = t->number[!side], end = segment_end(s);
@@ -88,7 +88,7 @@ static inline void script_note(struct talk *t, const struct tcp_segment *s, unsi
 	peers[NUMBER_ACKED] = s->ack;
 }
 
-/* Conversations differ in the lower address's port; the last two are IPv6, and one of a socket with itself. */
+/* Conversations differ in the lower end's port; the last but one is IPv6, the last one a socket connected to itself. */
 static inline void script_ends(struct tcp_segment *s, unsigned talk, unsigned side)
 {
 	struct ip_address low = {.lo = 0x0a000001}, high = {.lo = 0x0a000109};

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Seed corpora from the golden captures, and by hand: seeds.py DIRECTORY makes DIRECTORY/TARGET/NAME."""
+"""Seed corpora from the golden captures and written by hand: seeds.py DIRECTORY makes DIRECTORY/TARGET/NAME."""
 import os
 import struct
 import sys
@@ -38,7 +38,7 @@ def write(directory, target, name, data):
 
 
 def packets_of(path):
-    """(time in ns, link, bytes, length on the wire) until the file is at its end, or broken."""
+    """(time in ns, link, bytes, length on the wire) of each packet until the file ends or is broken."""
     try:
         reader = RawPcapReader(path)
         unit = 1 if getattr(reader, "nano", False) else 1000
@@ -71,13 +71,13 @@ def tcp_of(link, data):
 
 
 class Talk:
-    """The sequence numbers of one conversation, as script.h follows them."""
+    """The sequence numbers of one conversation that script.h keeps."""
 
     def __init__(self, number, isn):
         self.number, self.known = number, [{ISN: n, END: n, ACKED: n} for n in isn]
 
     def offset(self, side, value):
-        """(from, offset) that comes nearest to a sequence number of that side."""
+        """The (from, offset) that is nearest to a sequence number of that side."""
         signed = {base: (value - n + 2**31) % 2**32 - 2**31 for base, n in self.known[side].items()}
         base = min(signed, key=lambda b: abs(signed[b]))
         return base, max(-32768, min(32767, signed[base]))
@@ -111,7 +111,7 @@ def segment(talk, side, ip, tcp, since):
 
 
 def script(segments):
-    """From (time, IP, TCP): the bytes that script.h reads."""
+    """The bytes of script.h from [(time, IP, TCP)]."""
     talks, out, before = {}, b"", segments[0][0]
     first = segments[0][2]
     for time, ip, tcp in segments:

@@ -196,7 +196,8 @@ def hole_before_the_fin(s):
 
 
 @scenario(graceful("source"), server_expected=[unfinished("source_ack")],
-          sysctl={"destination": "tcp_orphan_retries=4"}, server={"TCPAbortOnTimeout": 1}, options=("--close-timeout=1", "--settle=5000"),
+          sysctl={"destination": "tcp_orphan_retries=4"}, server={"TCPAbortOnTimeout": 1},
+          options=("--close-timeout=1", "--settle=5000"),
           relay=(10 * MS, Rule(lambda p: p.up and p.pure_ack and p.acks_fin)))
 def last_ack_never_arrives(s):
     """The client's end sees a whole close, the server's end a FIN that is not acknowledged."""

@@ -73,7 +73,8 @@ class Relay:
                 namespace.run(f"ip route add {prefix}{other} dev {DEVICE} quickack 1")
         orders, self.orders = os.pipe()
         lab.stack.callback(os.close, self.orders)
-        child = multiprocessing.get_context("fork").Process(target=self.forward, args=([tun.fd for tun in tuns], orders))
+        arguments = [tun.fd for tun in tuns], orders
+        child = multiprocessing.get_context("fork").Process(target=self.forward, args=arguments)
         child.start()
         os.close(orders)
         lab.stack.callback(child.join)

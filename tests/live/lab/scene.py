@@ -55,8 +55,8 @@ class Scenario(NamedTuple):
 class Scene:
     """
     Where a scenario plays: a laboratory, the path from client to server, and tcpdump and the program at each watched
-    end of it. The play may set `ignored`, a function that is true for segments without effect on the connection whose ports
-    they have, and `afterwards`, which is called with all records and segments by end.
+    end of it. The play may set `ignored`, a function that is true for segments without effect on the connection of
+    their ports, and `afterwards`, which is called with all records and segments by end.
     """
 
     def __init__(self, lab, scenario, version, program):
