@@ -3,7 +3,7 @@
  * The differential test: captured packets, and random changes of them, go through the BPF programs and through the host
  * build of the same core. Verdict, segment, watch cell, flows and counters must be equal, field by field.
  *
- * A conversation that shows a difference is made as small as it can be while it shows it, and is then explained.
+ * A conversation with a difference is reduced while the difference stays, and then explained.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -18,7 +18,7 @@
 
 #define SECOND 1000000000ULL
 #define MOST_EXPLAINED 10
-/* Beyond a page, what a test run takes depends on the kernel. */
+/* Whether a test run takes more than a page depends on the kernel. */
 #define LARGE 3000
 #define ETHERNET_HEADER 14
 #define SWEEP_EVERY 16 /* packets of a timed conversation, even where the host finds nothing due */
@@ -61,15 +61,15 @@ struct touched {
 	size_t count;
 };
 
-/* One conversation on its way through one program and the host. */
+/* One conversation through one program and the host. */
 struct run {
 	struct diff *diff;
 	enum program program;
 	const struct conversation *c;
-	struct tally *tally; /* NULL while a conversation is being made smaller */
+	struct tally *tally; /* NULL while a conversation is being reduced */
 	bool explain;
 	unsigned differences; /* 1 << enum check */
-	bool behind;          /* the reader has not come by since the last packet: replaced flows are still counted */
+	bool behind;          /* the reader has not polled since the last packet: replaced flows are still counted */
 	struct reports by_host, by_kernel;
 	uint64_t at_start[COUNTERS], before[COUNTERS];
 	struct touched touched;
@@ -186,7 +186,7 @@ static void compare_segments(struct run *r, const struct tcp_segment *host, bool
 		segments_explain(host, &kernel, "host", "kernel");
 }
 
-/* What both count alike, and what the kernel must never count here. */
+/* Compares the counters that both have. The kernel's others must be 0 here. */
 static void compare_counters(struct run *r)
 {
 	static const enum counter same[] = {COUNT_ESTABLISHED, COUNT_CLOSES,        COUNT_CLOSED, COUNT_STRAY_RST,
@@ -214,7 +214,7 @@ static void compare_counters(struct run *r)
 
 /* ---- one packet ---- */
 
-/* The packet as the program's hook gets it. */
+/* Makes the packet as the program's hook gets it. */
 static enum skip take_frame(enum program program, const struct frame *f, struct hook_packet *p)
 {
 	uint16_t ethertype;
@@ -239,7 +239,7 @@ static enum skip take_frame(enum program program, const struct frame *f, struct 
 	return SKIP_NONE;
 }
 
-/* Why a test run may refuse the packet. A test run takes the bytes for Ethernet, whatever the program does. */
+/* Why a test run may refuse the packet, or SKIP_NONE. It takes the bytes as Ethernet, whatever the program does. */
 static enum skip refusal(enum program program, const struct hook_packet *p)
 {
 	uint16_t ethertype;
@@ -257,7 +257,7 @@ static enum skip refusal(enum program program, const struct hook_packet *p)
 	return SKIP_NONE;
 }
 
-/* Both hosts come to this time. */
+/* Sets the time of both hosts and ends the flows that are due. */
 static void pass_to(struct run *r, uint64_t now)
 {
 	bool idle_round = host_expire(&r->diff->host, now);
@@ -265,7 +265,7 @@ static void pass_to(struct run *r, uint64_t now)
 	kernel_expire(r->diff->kernel, now, idle_round);
 }
 
-/* Time runs to the packet, and stops wherever something becomes due. */
+/* Moves time to the packet's, in steps to each moment at which something is due. */
 static void pass_time(struct run *r, size_t at)
 {
 	uint64_t now = r->c->frames[at].time, next;
@@ -339,7 +339,7 @@ static void run_packet(struct run *r, size_t at)
 
 /* ---- one conversation ---- */
 
-/* Nothing may be watched once everything has been reported. */
+/* After all flows were reported no cell may be watched. */
 static void compare_drained(struct run *r)
 {
 	uint32_t rest = r->c->saturated;
@@ -406,7 +406,7 @@ static unsigned run_conversation(struct diff *d, enum program program, const str
 	return r.differences;
 }
 
-/* The host alone, with the watch filter or with every segment looked up. */
+/* Runs the host alone, with the watch filter or with every segment looked up. */
 static void run_host(struct diff *d, const struct conversation *c, bool saturated, struct reports *reports)
 {
 	struct touched touched = new_touched(c);
@@ -444,9 +444,9 @@ static bool filter_is_exact(struct diff *d, const struct conversation *c, bool e
 	return equal;
 }
 
-/* ---- making a conversation smaller ---- */
+/* ---- reducing a conversation ---- */
 
-/* program: PROGRAMS for the filter's exactness. */
+/* Whether the difference is there. program: PROGRAMS compares the host with and without the filter. */
 static bool still_fails(struct diff *d, enum program program, const struct conversation *c, unsigned differences)
 {
 	if (program == PROGRAMS)
@@ -454,7 +454,7 @@ static bool still_fails(struct diff *d, enum program program, const struct conve
 	return run_conversation(d, program, c, NULL, false) == differences;
 }
 
-/* Leaves out ever smaller parts while the difference stays. Bytes are shared with c. */
+/* Leaves out smaller and smaller parts while the difference stays. Bytes are shared with c. */
 static void shrink(struct diff *d, enum program program, const struct conversation *c, struct conversation *small,
 		   unsigned differences)
 {
@@ -503,7 +503,7 @@ static void explain(struct diff *d, enum program program, const struct conversat
 	free(small.frames);
 }
 
-/* ---- all of them ---- */
+/* ---- all conversations ---- */
 
 static void test_conversation(struct diff *d, const struct conversation *c)
 {
@@ -530,7 +530,7 @@ static uint64_t fewest_packets(const struct diff *d)
 	return d->tally[XDP].ran < d->tally[TC].ran ? d->tally[XDP].ran : d->tally[TC].ran;
 }
 
-/* Every capture as it is, then changed ones until both programs have had enough packets. */
+/* Runs every capture unchanged, then changed ones until both programs have had enough packets. */
 static void test_all(struct diff *d, const struct pool *pool, uint64_t packets, uint64_t seed)
 {
 	for (int way = 0; way < 4; way++)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Captures become Ethernet frames: link headers of other kinds are replaced by one that says the same.
+ * Captures become Ethernet frames: other link headers are replaced by an Ethernet header with the same type.
  */
 #define _GNU_SOURCE 1 /* asprintf */
 #include <dirent.h>

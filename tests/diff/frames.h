@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Packets as the programs take them, and conversations: packets in the order in which they pass a hook.
+ * Packets as the programs take them, and conversations: packets in the order of a hook.
  */
 #ifndef TCPFIN_TEST_FRAMES_H
 #define TCPFIN_TEST_FRAMES_H
@@ -11,10 +11,11 @@
 
 struct frame {
 	uint64_t time; /* ns */
-	uint8_t *data; /* an Ethernet frame in memory of exactly its length, so that reading behind it is noticed */
+	uint8_t *
+		data; /* an Ethernet frame in memory of its exact length, so that a sanitizer detects reads behind it */
 	uint32_t len;
 	bool gso;  /* tc only: a super-packet */
-	bool late; /* the reader of the ring does not come by after this packet */
+	bool late; /* the reader does not poll the ring after this packet */
 };
 
 struct conversation {
@@ -33,7 +34,7 @@ void conversation_append(struct conversation *c, const struct conversation *from
 void frame_resize(struct frame *f, uint32_t len);
 void conversation_remove(struct conversation *c, size_t at);
 void conversation_free(struct conversation *c);
-/* Time never runs backwards from here on. */
+/* Makes times never go backwards. */
 void conversation_sort_times(struct conversation *c);
 
 /* Conversations by capture. */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The twin is compiled into this file: what is compared with the kernel lies inside of it. It gets as few evidence
- * cells as the kernel has, or flows that share one would differ.
+ * user/capture/flow_table.c is compiled into this file, because its inside is compared with the kernel. It gets as few
+ * evidence cells as the kernel has; otherwise other flows would share one.
  */
 #define FILE_EVIDENCE_CELLS LAST_SEEN_CELLS
 #include "user/capture/flow_table.c"
@@ -39,7 +39,7 @@ void host_begin(struct host *h, const struct flow_timeouts *timeouts, uint64_t i
 	h->table->config.context = reports;
 }
 
-/* Options as in user/capture/replay.c: of SYNs and RSTs, where the packet holds them whole. */
+/* Options of SYNs and RSTs, where the packet has them whole, as in user/capture/replay.c. */
 enum packet_verdict host_parse(const struct hook_packet *p, struct tcp_segment *s)
 {
 	struct cursor c = {p->data, p->data + p->len};

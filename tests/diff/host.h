@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The host build of the core around user/capture/flow_table.c, opened so far that its watch cells can be seen.
+ * The host build of the core: user/capture/flow_table.c, with access to its watch cells.
  */
 #ifndef TCPFIN_TEST_HOST_H
 #define TCPFIN_TEST_HOST_H
@@ -23,7 +23,7 @@ struct host {
 	uint64_t counters[COUNTERS];
 };
 
-/* What the watch filter and the evidence hold of a flow and those that share its cell. */
+/* The watch filter's and the evidence's cell of a flow. */
 struct cell {
 	uint32_t live, settling;
 	struct last_seen evidence;
@@ -36,9 +36,9 @@ void host_begin(struct host *h, const struct flow_timeouts *timeouts, uint64_t i
 enum packet_verdict host_parse(const struct hook_packet *p, struct tcp_segment *s);
 /* Returns whether the segment went to the tables. */
 bool host_take(struct host *h, struct tcp_segment *s, uint32_t ifindex);
-/* When something is to be done that only time brings, at the earliest. */
+/* The earliest time at which a flow is due. */
 uint64_t host_next(const struct host *h);
-/* Returns whether the established flows have become a round older. */
+/* Returns whether a round of ageing of the established flows was done. */
 bool host_expire(struct host *h, uint64_t now);
 /* Reports everything, established flows included. */
 void host_finish(struct host *h);

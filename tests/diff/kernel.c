@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Time is test_now.
+ * The programs' clock is the variable test_now.
  */
 #define _GNU_SOURCE 1 /* sched_setaffinity */
 #include <errno.h>
@@ -19,7 +19,7 @@
 #include "tests/diff/kernel.h"
 #include "tcpfin_trace.skel.h"
 
-/* Enough that no conversation evicts anything; little, because every conversation sweeps and clears them. */
+/* Large enough that no conversation evicts anything, small because each one sweeps and clears the tables. */
 #define UNPROVEN_SETS 256
 #define FLOWS 4096
 #define RING_BYTES (4 << 20)
@@ -39,7 +39,7 @@ struct kernel {
 	struct flow_timeouts timeouts;
 	struct reports *reports;
 	struct settling_queue settling;
-	bool unannounced; /* a sweep has found an ended flow of which no notice had told */
+	bool unannounced; /* a sweep has found an ended flow without a notice */
 };
 
 /* ---- reports ---- */
@@ -128,7 +128,7 @@ static int take_event(void *context, void *data, size_t size)
 void kernel_consume(struct kernel *k)
 {
 	ring_buffer__consume(k->ring);
-	collect_settled(k, 0, false); /* whose tuples are in use again */
+	collect_settled(k, 0, false); /* flows whose tuples are in use again */
 }
 
 void kernel_expire(struct kernel *k, uint64_t now, bool idle_round)

@@ -31,15 +31,15 @@ void kernel_segment(struct kernel *k, struct tcp_segment *s);
 void kernel_cell(const struct kernel *k, uint32_t hash, struct cell *cell);
 void kernel_saturate(struct kernel *k, uint32_t hash);
 
-/* The reader comes by. */
+/* The reader polls once. */
 void kernel_consume(struct kernel *k);
-/* A sweep, and what it finds is reported. idle_round: the established flows are a round older. */
+/* Sweeps and reports what is found. idle_round: with a round of ageing of the established flows. */
 void kernel_expire(struct kernel *k, uint64_t now, bool idle_round);
 /* Reports everything, established flows included. */
 void kernel_finish(struct kernel *k);
 /*
- * Empties the tables for the next conversation. Returns whether they were as they must be after kernel_finish: no flow
- * that is closing, none of a later generation, none that had ended and was found by a sweep alone.
+ * Empties the tables for the next conversation. Returns whether they were as they must be after kernel_finish: no
+ * closing flow, none of a later generation, and none that had ended and was found only by a sweep.
  */
 bool kernel_clear(struct kernel *k);
 void kernel_clear_cell(struct kernel *k, uint32_t hash);

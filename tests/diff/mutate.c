@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Half of the changes are those that a network makes (loss, copies, reordering, reuse of ports), the other half those
- * of an attacker (forged flags and numbers, broken headers). Numbers are drawn around the borders that the code
- * compares with, since random ones never hit them.
+ * Half of the changes are those of a network (loss, copies, reordering, reuse of ports), the other half those of an
+ * attacker (forged flags and numbers, broken headers). Numbers are drawn around the limits that the code compares with,
+ * because random ones never hit them.
  */
 #include <string.h>
 
@@ -10,8 +10,8 @@
 #include "tests/diff/mutate.h"
 
 #define LONGEST 48      /* packets taken from a capture */
-#define MOST 160        /* packets of a conversation: none grows without bound */
-#define LONGEST_CUT 200 /* no chain of headers that counts is longer */
+#define MOST 160        /* packets of a conversation */
+#define LONGEST_CUT 200 /* bytes: no chain of headers that is parsed is longer */
 #define MILLISECOND 1000000ULL
 #define SECOND (1000 * MILLISECOND)
 
@@ -110,7 +110,7 @@ static void lose(const struct change *m)
 		conversation_remove(m->c, random_below(m->r, (uint32_t)m->c->count));
 }
 
-/* A copy of a packet somewhere behind it: another hook's sighting, a retransmission or a replay. */
+/* Inserts a copy of a packet behind it: another hook's sighting, a retransmission or a replay. */
 static void repeat(const struct change *m)
 {
 	struct conversation *c = m->c;
@@ -125,7 +125,7 @@ static void repeat(const struct change *m)
 	c->frames[to] = f;
 }
 
-/* Two packets change places; their times go with them or stay. */
+/* Swaps two packets, with or without their times. */
 static void swap(const struct change *m)
 {
 	struct frame *a = any_frame(m), *b = any_frame(m), old = *a;
@@ -156,7 +156,7 @@ static void set_clock_back(const struct change *m)
 		f->time -= back;
 }
 
-/* Packets of another conversation between those of this one. */
+/* Inserts packets of another conversation. */
 static void interleave(const struct change *m)
 {
 	const struct conversation *other = &m->pool->conversations[random_below(m->r, (uint32_t)m->pool->count)];
@@ -193,7 +193,7 @@ static void shift_numbers(struct conversation *c, size_t first, const uint8_t po
 	}
 }
 
-/* One packet's number comes to lie at a wrap, and all others of its side with it. */
+/* Moves one side's numbers so that one packet's number lies at a wrap. */
 static void wrap_numbers(const struct change *m)
 {
 	static const uint32_t places[] = {0, 0x80000000, 0x7fff0000, 0xffff0000};
@@ -209,7 +209,7 @@ static void wrap_numbers(const struct change *m)
 	shift_numbers(m->c, 0, ports, place - load_be32(f->data + l.tcp + 4));
 }
 
-/* The same ports once more: the conversation's beginning again, at once or later, with other numbers or the same. */
+/* Repeats the conversation's beginning on the same ports, at once or later, with other numbers or the same. */
 static void reuse_ports(const struct change *m)
 {
 	struct conversation *c = m->c;
@@ -247,7 +247,7 @@ static void forge_flags(const struct change *m)
 							      : usual[random_below(m->r, sizeof(usual))];
 }
 
-/* A number of one segment near a number of another one. */
+/* Sets a number of one segment near a number of another one. */
 static void forge_number(const struct change *m)
 {
 	struct layout l, of;
@@ -285,7 +285,7 @@ static void forge_identity(const struct change *m)
 		store_be16(f->data + l.ip + 4, random_below(m->r, 3));
 }
 
-/* A packet that is its own answer, or whose ends differ in nothing but the port. */
+/* Makes a packet whose ends are equal, or differ only in the port. */
 static void mirror(const struct change *m)
 {
 	struct layout l;
@@ -342,7 +342,7 @@ static void break_fragment(const struct change *m)
 		store_be16(f->data + l.ip + 6, words[random_below(m->r, 6)]);
 }
 
-/* Something between the Ethernet header and IP, or the next header's number. */
+/* Inserts a header between Ethernet and IP, or changes the next header's number. */
 static void break_type(const struct change *m)
 {
 	static const uint32_t types[] = {0x0800, 0x86dd, 0x8100, 0x88a8, 0x9100, 0x0806, 0x8847};
@@ -358,7 +358,7 @@ static void break_type(const struct change *m)
 	}
 }
 
-/* An option where there is room for one, right or wrong in itself. */
+/* Writes an option, right or wrong, where there is room for one. */
 static void break_options(const struct change *m)
 {
 	static const uint8_t options[][4] = {
@@ -447,7 +447,7 @@ static uint32_t cell_of(const struct change *m, const struct tcp_segment *s)
 	return flow_hash(s, 1, m->hash_seed) >> 32 & (WATCH_CELLS - 1);
 }
 
-/* A flow of this conversation and one of another come to share a cell of the watch filter: one changes its port. */
+/* Changes a port so that flows of this conversation and of another one share a cell of the watch filter. */
 static void collide(const struct change *m)
 {
 	struct tcp_segment s, other;
@@ -511,7 +511,7 @@ static const mutation mutations[] = {
 };
 /* clang-format on */
 
-/* One packet, cut to every length. */
+/* Inserts one packet cut to every length. */
 static void cut_to_every_length(const struct change *m, const struct conversation *from)
 {
 	size_t at = random_below(m->r, (uint32_t)from->count);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Structs are compared by tables of their fields: padding has no meaning, and a difference has a name.
+ * Structs are compared by tables of their fields, so that padding does not count and a difference has a name.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -160,7 +160,7 @@ void segments_explain(const struct tcp_segment *a, const struct tcp_segment *b, 
 
 /* ---- reports ---- */
 
-/* What is its owner's business only. */
+/* Clears the fields that only a flow's owner uses. */
 static void forget_owner(struct report *r)
 {
 	struct flow *f = &r->body.flow;
@@ -276,7 +276,7 @@ static void explain_pair(const struct report *a, const struct report *b, const c
 	}
 }
 
-/* Pairs what is left by key and time; the rest is missing on one side. */
+/* Pairs the remaining reports by key and time; others are missing on one side. */
 static void explain_unmatched(struct reports *a, struct reports *b, const char *name_a, const char *name_b)
 {
 	for (size_t i = 0; i < a->count; i++) {

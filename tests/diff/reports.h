@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What a host reports of flows, and comparing two hosts' reports field by field.
+ * The flows that a host reports, and comparing two hosts' reports field by field.
  */
 #ifndef TCPFIN_TEST_REPORTS_H
 #define TCPFIN_TEST_REPORTS_H
@@ -31,15 +31,15 @@ void reports_add(struct reports *r, const struct flow_key *key, const struct flo
 void reports_free(struct reports *r);
 
 /*
- * Are they the same, whatever their order? What belongs to a flow's owner does not count: version, generation, age,
- * and state bits that no verdict reads. With explain, the differences go to stdout under the hosts' names.
+ * Whether the reports are the same in any order. Fields of a flow's owner do not count: version, generation, age, and
+ * state bits that no verdict reads. With explain, the differences go to stdout under the hosts' names.
  */
 bool reports_equal(struct reports *a, struct reports *b, bool explain, const char *name_a, const char *name_b);
 
 bool segments_equal(const struct tcp_segment *a, const struct tcp_segment *b);
 void segments_explain(const struct tcp_segment *a, const struct tcp_segment *b, const char *name_a, const char *name_b);
 
-/* Do the tables of fields cover every byte of the structs but padding? Otherwise a new field would go unnoticed. */
+/* Whether the tables of fields cover every byte of the structs except padding, new fields included. */
 bool fields_are_complete(void);
 
 #endif
