@@ -4,12 +4,7 @@
  * should.
  */
 #define _GNU_SOURCE 1 /* unshare */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
+#include "tests/unit/assert.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -44,7 +39,7 @@ static int inside(bool live, int (*what)(void))
 
 		_exit(err ? 100 : what());
 	}
-	assert_int_equal(waitpid(child, &status, 0), child);
+	expect_int(waitpid(child, &status, 0), child);
 	assert_true(WIFEXITED(status));
 	return WEXITSTATUS(status);
 }
@@ -102,16 +97,16 @@ static int ask_about_privileges(void)
 	return prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) != -1 || errno != EPERM;
 }
 
-static void test_allowed(void **state)
+TEST(test_allowed)
 {
-	(void)state;
 	for (int live = 0; live < 2; live++) {
-		assert_int_equal(inside(live, read_file), 0);
-		assert_int_equal(inside(live, use_memory), 0);
-		assert_int_equal(inside(live, tell_time), 0);
-		assert_int_equal(inside(live, write_descriptors), 0);
+		enter_row("%s", live ? "live" : "of a file");
+		expect_int(inside(live, read_file), 0);
+		expect_int(inside(live, use_memory), 0);
+		expect_int(inside(live, tell_time), 0);
+		expect_int(inside(live, write_descriptors), 0);
 	}
-	assert_int_equal(inside(true, look_at_interfaces), 0);
+	expect_int(inside(true, look_at_interfaces), 0);
 }
 
 /* ---- what an intruder would like ---- */
@@ -159,16 +154,16 @@ static int reach_others(void)
 	       refused(setuid(0));
 }
 
-static void test_refused(void **state)
+TEST(test_refused)
 {
-	(void)state;
 	for (int live = 0; live < 2; live++) {
-		assert_int_equal(inside(live, open_to_write), 0);
-		assert_int_equal(inside(live, run_program), 0);
-		assert_int_equal(inside(live, run_memory), 0);
-		assert_int_equal(inside(live, load_bpf), 0);
-		assert_int_equal(inside(live, reach_others), 0);
-		assert_int_equal(inside(live, ask_about_privileges), 0);
+		enter_row("%s", live ? "live" : "of a file");
+		expect_int(inside(live, open_to_write), 0);
+		expect_int(inside(live, run_program), 0);
+		expect_int(inside(live, run_memory), 0);
+		expect_int(inside(live, load_bpf), 0);
+		expect_int(inside(live, reach_others), 0);
+		expect_int(inside(live, ask_about_privileges), 0);
 	}
 }
 
@@ -182,19 +177,12 @@ static int ask_kernel(void)
 	       refused(syscall(SYS_bpf, BPF_ITER_CREATE, &attr, sizeof(attr)));
 }
 
-static void test_refused_with_a_file(void **state)
+TEST(test_refused_with_a_file)
 {
-	(void)state;
-	assert_int_equal(inside(false, ask_kernel), 0);
+	expect_int(inside(false, ask_kernel), 0);
 }
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_allowed),
-		cmocka_unit_test(test_refused),
-		cmocka_unit_test(test_refused_with_a_file),
-	};
-
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return run_unit_tests(NULL, NULL);
 }

@@ -3,12 +3,7 @@
  * Objects of a slab: none overlaps another, each keeps its bytes until it is put back, and what is put back is used
  * again.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
+#include "tests/unit/assert.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -27,19 +22,18 @@ static void fill(uint32_t *object, uint32_t value)
 static void assert_filled(const uint32_t *object, uint32_t value)
 {
 	for (size_t i = 0; i < SIZE / sizeof(*object); i++)
-		assert_int_equal(object[i], value);
+		expect_int(object[i], value);
 }
 
-static void test_objects(void **state)
+TEST(test_objects)
 {
 	static uint32_t *object[OBJECTS];
 	struct slab s = {.size = SIZE};
 
-	(void)state;
 	for (uint32_t i = 0; i < OBJECTS; i++) {
 		object[i] = slab_get(&s);
 		assert_non_null(object[i]);
-		assert_int_equal((uintptr_t)object[i] % 64, 0);
+		expect_int((uintptr_t)object[i] % 64, 0);
 		fill(object[i], i);
 	}
 	for (uint32_t i = 1; i < OBJECTS; i += 2)
@@ -53,12 +47,11 @@ static void test_objects(void **state)
 	slab_free(&s);
 }
 
-static void test_last_put_is_next(void **state)
+TEST(test_last_put_is_next)
 {
 	struct slab s = {.size = SIZE};
 	void *first = slab_get(&s), *second = slab_get(&s);
 
-	(void)state;
 	slab_put(&s, first);
 	slab_put(&s, second);
 	assert_ptr_equal(slab_get(&s), second); /* it is likeliest to be in the cache */
@@ -66,11 +59,10 @@ static void test_last_put_is_next(void **state)
 	slab_free(&s);
 }
 
-static void test_free_and_again(void **state)
+TEST(test_free_and_again)
 {
 	struct slab s = {.size = SIZE};
 
-	(void)state;
 	slab_free(&s);
 	for (int round = 0; round < 2; round++) {
 		fill(slab_get(&s), 1);
@@ -81,11 +73,5 @@ static void test_free_and_again(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_objects),
-		cmocka_unit_test(test_last_put_is_next),
-		cmocka_unit_test(test_free_and_again),
-	};
-
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return run_unit_tests(NULL, NULL);
 }

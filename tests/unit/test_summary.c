@@ -2,14 +2,10 @@
 /*
  * The summary's percentiles against sorted values, its lines, and the counters' names.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "tests/unit/assert.h"
+
 #include <stdlib.h>
 #include <string.h>
-
-#include <cmocka.h>
 
 #include "user/record/counters.h"
 #include "user/format/summary.h"
@@ -49,9 +45,9 @@ static void check_percentiles(uint64_t *values, unsigned n)
 	for (i = 0; i < n; i++)
 		histogram_add(&h, values[i]);
 	qsort(values, n, sizeof(*values), compare);
-	assert_int_equal(h.values, n);
-	assert_true(h.min == values[0]);
-	assert_true(h.max == values[n - 1]);
+	expect_int(h.values, n);
+	expect_int(h.min, values[0]);
+	expect_int(h.max, values[n - 1]);
 	for (percent = 1; percent <= 100; percent++) {
 		uint64_t want = values[(n * percent + 99) / 100 - 1], got = histogram_percentile(&h, percent);
 		uint64_t error = got > want ? got - want : want - got;
@@ -61,13 +57,12 @@ static void check_percentiles(uint64_t *values, unsigned n)
 	}
 }
 
-static void test_percentiles(void **state)
+TEST(test_percentiles)
 {
 	static uint64_t values[VALUES];
 	uint64_t seed = 0x2545f4914f6cdd1dULL;
 	unsigned n, bits, i;
 
-	(void)state;
 	/* log-uniform: all magnitudes alike */
 	for (i = 0; i < VALUES; i++)
 		values[i] = random_next(&seed) >> random_next(&seed) % 64;
@@ -86,20 +81,19 @@ static void test_percentiles(void **state)
 	}
 }
 
-static void test_histogram_edges(void **state)
+TEST(test_histogram_edges)
 {
 	struct histogram h = {0};
 	uint64_t value;
 	int bit;
 
-	(void)state;
-	assert_int_equal(histogram_percentile(&h, 50), 0);
+	expect_int(histogram_percentile(&h, 50), 0);
 	for (value = 0; value < 32; value++) {
 		h = (struct histogram){0};
 		histogram_add(&h, 0);
 		histogram_add(&h, value);
 		histogram_add(&h, 31);
-		assert_int_equal(histogram_percentile(&h, 50), value);
+		expect_int(histogram_percentile(&h, 50), value);
 	}
 	/* around every power of two, among neighbours that do not hide the error by the range */
 	for (bit = 6; bit < 64; bit++) {
@@ -119,28 +113,26 @@ static void test_histogram_edges(void **state)
 	}
 	h = (struct histogram){0};
 	histogram_add(&h, UINT64_MAX);
-	assert_true(histogram_percentile(&h, 1) == UINT64_MAX);
-	assert_true(h.bucket[HISTOGRAM_BUCKETS - 1] == 1);
+	expect_int(histogram_percentile(&h, 1), UINT64_MAX);
+	expect_int(h.bucket[HISTOGRAM_BUCKETS - 1], 1);
 }
 
-static void test_empty(void **state)
+TEST(test_empty)
 {
 	static const struct summary empty;
 	struct buffer b = {0};
 
-	(void)state;
 	summary_print(&b, &empty);
 	expect(&b, "0 connections\n");
 }
 
-static void test_lines(void **state)
+TEST(test_lines)
 {
 	static struct summary s;
 	struct buffer b = {0};
 	struct record r;
 	int i;
 
-	(void)state;
 	sample_graceful(&r);
 	summary_add(&s, &r);
 	summary_print(&b, &s);
@@ -187,13 +179,12 @@ static void test_lines(void **state)
 		   "  lifetime                 14     3m16s    23h49m    23h49m     1d00h\n");
 }
 
-static void test_counters(void **state)
+TEST(test_counters)
 {
 	static const uint64_t none[COUNTERS];
 	uint64_t counters[COUNTERS] = {0};
 	struct buffer b = {0};
 
-	(void)state;
 	summary_print_counters(&b, none, counter_names);
 	expect(&b, "");
 	counters[COUNT_VERDICT + PACKET_TCP] = 7;
@@ -205,11 +196,10 @@ static void test_counters(void **state)
 		   "  closing_full                18446744073709551615\n");
 }
 
-static void test_counter_names(void **state)
+TEST(test_counter_names)
 {
 	int i, j;
 
-	(void)state;
 	for (i = 0; i < COUNTERS; i++) {
 		assert_non_null(counter_names[i]);
 		for (j = 0; j < i; j++)
@@ -219,11 +209,5 @@ static void test_counter_names(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_percentiles), cmocka_unit_test(test_histogram_edges),
-		cmocka_unit_test(test_empty),       cmocka_unit_test(test_lines),
-		cmocka_unit_test(test_counters),    cmocka_unit_test(test_counter_names),
-	};
-
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return run_unit_tests(NULL, NULL);
 }
