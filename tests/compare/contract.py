@@ -137,11 +137,11 @@ def after_report(reading):
 
 def last_progress(frames, last):
     """When something new was sent or acknowledged for the last time, up to that frame."""
-    said, time = Sides(), 0
+    so_far, time = Sides(), 0
     for frame in (f for f in frames if f.number <= last):
-        me = said.side[frame.side]
+        me = so_far.side[frame.side]
         before = me.end, me.ack
-        said.hear(frame)
+        so_far.hear(frame)
         if (me.end, me.ack) != before:
             time = frame.time
     return time
@@ -402,11 +402,11 @@ def unlisted_data(reading):
         record = reading.record
         if not (record.midstream or record.outcome == "unknown"):
             return
-        told = record.completeness
+        listed = record.completeness
         for segment in record.segments():
             if segment.flags & ACK and not segment.flags & SYN:
-                told |= 8 if segment.length else 4
-        values["completeness", None] &= ~12 | told
+                listed |= 8 if segment.length else 4
+        values["completeness", None] &= ~12 | listed
     reading.edits.append(edit)
 
 
@@ -476,14 +476,14 @@ def is_confirmed(frames):
     Whether both sides took part with matching numbers: a FIN or RST fits the numbers of both, or the other side
     acknowledged a FIN or SYN-ACK.
     """
-    said, synack, fins, last = Sides(), None, {}, frames[0].time
+    so_far, synack, fins, last = Sides(), None, {}, frames[0].time
     for frame, sides in walk(frames):
         if contradicts(frame) or (frame.flags & FIN and not sides.fin_is_plausible(frame)):
             continue
         flags = frame.flags & (CONTROL | ACK)
         synack = synack if frame.time - last < SYN_TIMEOUT else None
         last = frame.time
-        if flags & (FIN | RST) and not fins and not synack and said.is_evident(frame):
+        if flags & (FIN | RST) and not fins and not synack and so_far.is_evident(frame):
             return True
         fin = fins.get((1 - frame.side, frame.ack))
         if flags & ACK and not flags & RST and fin is not None and frame.time - fin < CLOSE_TIMEOUT:
@@ -495,7 +495,7 @@ def is_confirmed(frames):
         if flags & (SYN | ACK) == SYN | ACK:
             synack = frame
         if not flags & CONTROL and flags & ACK:
-            said.hear(frame)
+            so_far.hear(frame)
     return False
 
 

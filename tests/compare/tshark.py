@@ -100,8 +100,8 @@ def is_broken(row):
     if not row.tcp_urgent_pointer or not row.tcp_hdr_len or int(row.tcp_hdr_len) < 20:
         return True
     held = int(row.frame_len) - link_bytes(row)
-    said = int(row.ip_len) if row.ip_len else int(row.ipv6_plen or 0) + 40
-    return said > held or (not row.tcp_len and not is_fragment(row))
+    declared = int(row.ip_len) if row.ip_len else int(row.ipv6_plen or 0) + 40
+    return declared > held or (not row.tcp_len and not is_fragment(row))
 
 
 def is_true(text):

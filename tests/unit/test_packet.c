@@ -196,8 +196,8 @@ TEST(test_links)
 		{"typed IPv4", PACKET_LINK_TYPED, 0x0800, 4, PACKET_TCP},
 		{"typed IPv6", PACKET_LINK_TYPED, 0x86dd, 6, PACKET_TCP},
 		{"typed ARP", PACKET_LINK_TYPED, 0x0806, 4, PACKET_NOT_IP},
-		{"IPv4 said, 6 there", PACKET_LINK_TYPED, 0x0800, 6, PACKET_NOT_IP},
-		{"IPv6 said, 4 there", PACKET_LINK_TYPED, 0x86dd, 4, PACKET_NOT_IP},
+		{"IPv4 announced, 6 there", PACKET_LINK_TYPED, 0x0800, 6, PACKET_NOT_IP},
+		{"IPv6 announced, 4 there", PACKET_LINK_TYPED, 0x86dd, 4, PACKET_NOT_IP},
 	};
 	struct tcp_segment s;
 
@@ -469,7 +469,7 @@ TEST(test_ipv6_payload_length)
 {
 	static const struct {
 		const char *name;
-		uint32_t said, held; /* bytes behind the IPv6 header */
+		uint32_t declared, held; /* bytes behind the IPv6 header */
 		int gso;
 		enum packet_verdict verdict;
 		uint32_t len;
@@ -486,7 +486,7 @@ TEST(test_ipv6_payload_length)
 		struct bytes b = {.len = 0};
 
 		put_ethernet(&b, 0x86dd);
-		put_ipv6(&b, 6, row->said);
+		put_ipv6(&b, 6, row->declared);
 		put_tcp_header(&b, 5, TCP_ACK, 1, 1);
 		put_fill(&b, 'x', row->held - 20);
 		expect_verdict(parse_with(&b, meta, &s), row->verdict);
