@@ -23,19 +23,19 @@ static const struct {
 
 static void fail_in_a_row(void)
 {
-	FOR_EACH_ROW (table, row)
+	FOR_EACH_ROW(table, row)
 		expect_int(row->number * 8, row->number == 2 ? 17 : row->number * 8);
 }
 
 static void fail_by_cmocka_in_a_row(void)
 {
-	FOR_EACH_ROW (table, row)
+	FOR_EACH_ROW(table, row)
 		assert_true(row->number < 3);
 }
 
 static void fail_behind_a_table(void)
 {
-	FOR_EACH_ROW (table, row)
+	FOR_EACH_ROW(table, row)
 		if (row->number == 2)
 			break;
 	expect_int(-2, 1);
@@ -55,7 +55,7 @@ static void fail_without_a_name(void)
 		const char *name;
 	} nameless[] = {{"first"}, {NULL}};
 
-	FOR_EACH_ROW (nameless, row)
+	FOR_EACH_ROW(nameless, row)
 		assert_non_null(row->name);
 }
 
@@ -148,7 +148,7 @@ TEST(test_failures_in_words)
 		{"a time where none is expected", fail_a_time_seen, "\n68000: 68.000 us, expected 0.000 us\n"},
 	};
 
-	FOR_EACH_ROW (cases, row) {
+	FOR_EACH_ROW(cases, row) {
 		const char *text = output_of(row->function);
 
 		if (!strstr(text, row->printed))
@@ -171,7 +171,7 @@ TEST(test_failures_name_the_row)
 		{"no table", fail_a_word, NULL},
 	};
 
-	FOR_EACH_ROW (cases, row) {
+	FOR_EACH_ROW(cases, row) {
 		const char *text = output_of(row->function), *found = strstr(text, "row \"");
 
 		if (row->row ? !strstr(text, row->row) : found != NULL)
