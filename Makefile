@@ -7,21 +7,29 @@ BPFTOOL ?= $(shell command -v bpftool || echo /usr/sbin/bpftool)
 PYTHON  := /usr/bin/python3
 
 PREFIX  ?= /usr/local
+UNITDIR ?= $(PREFIX)/lib/systemd/system
 DESTDIR ?=
-VERSION := 0.1.0
 
 B := build
 COMMA := ,
+# The changelog's first line, "tcpfin-trace (VERSION) ...", is the only place of the version.
+DEBIAN    := user/packaging/debian
+CHANGELOG := $(DEBIAN)/changelog
+VERSION   := $(patsubst (%),%,$(word 2,$(file <$(CHANGELOG))))
 CFLAGS   ?= -O2 -g
 WARNINGS := -Wall -Wextra -Wshadow
 # Paths are mapped so that two builds from one tree give the same binary wherever the tree is.
 override CFLAGS += -std=gnu11 $(WARNINGS) -MMD -MP -I. -I$(B) -DTCPFIN_VERSION='"$(VERSION)"' -ffile-prefix-map=$(CURDIR)=.
-# libbpf and what it needs are static: the binary then needs libc and libpcap only.
-LIBS := -Wl,-Bstatic -lbpf -lelf -lz -lcap-ng -lseccomp -lmd -Wl,-Bdynamic -lpcap
+# static: libbpf and the like are in the binary, which then needs libc and libpcap only. dynamic: for a distribution's package.
+LINK ?= static
+LIBS_static  := -Wl,-Bstatic -lbpf -lelf -lz -lcap-ng -lseccomp -lmd -Wl,-Bdynamic -lpcap
+LIBS_dynamic := -Wl,--as-needed -lbpf -lcap-ng -lseccomp -lmd -lpcap
+LIBS := $(LIBS_$(LINK))
 
 # Nothing shares its place on the stack: without CAP_PERFMON the verifier lets no half of a word be written over another.
 BPF_STACK  := -mllvm -no-stack-slot-sharing -mllvm -no-stack-coloring
-BPF_CFLAGS := -O2 -g -target bpf -mcpu=v3 $(BPF_STACK) $(WARNINGS) -Wno-unused-parameter -fdebug-prefix-map=$(CURDIR)=. \
+# Not expanded before it is used: `make deps` runs where there is no compiler.
+BPF_CFLAGS = -O2 -g -target bpf -mcpu=v3 $(BPF_STACK) $(WARNINGS) -Wno-unused-parameter -fdebug-prefix-map=$(CURDIR)=. \
 	      -I. -I/usr/include/$(shell $(CC) -print-multiarch)
 
 USER_SRC  := $(wildcard user/*.c user/*/*.c)
@@ -30,8 +38,8 @@ LIB_OBJ   := $(filter-out $(B)/user/main.o,$(USER_OBJ))
 UNIT_SRC  := $(wildcard tests/unit/test_*.c)
 UNIT_BIN  := $(UNIT_SRC:tests/unit/%.c=$(B)/tests/%)
 
-.PHONY: all deps deps-kernels install clean help run test test-programs test-kernels check-vmlinux soak fuzz bench bench-programs \
-	man-fields
+.PHONY: all tools deps deps-kernels deps-deb install uninstall deb format man-fields clean help run test test-programs \
+	test-kernels check-vmlinux soak fuzz bench bench-programs
 
 all: $(B)/tcpfin-trace
 
@@ -39,6 +47,9 @@ help:
 	@echo 'make             build/tcpfin-trace and build/tcpfin_trace.bpf.o'
 	@echo 'make deps        install missing Debian packages (root)'
 	@echo 'make install     to $$(DESTDIR)$$(PREFIX), default $(PREFIX)'
+	@echo 'make uninstall   remove what make install has put there'
+	@echo 'make deb         a Debian package in build/deb; make deps-deb installs what that takes (root)'
+	@echo 'make format      lay out every C file as .clang-format says'
 	@echo 'make run         watch real connections close; IFACE=eth0 watches that interface (root)'
 	@echo 'make test        every test that needs no other machine (root)'
 	@echo 'make fuzz        libFuzzer with ASan and UBSan on every target, SECONDS=60 in all'
@@ -51,6 +62,22 @@ help:
 
 # ---- build ----
 
+# Every compilation asks this first, so that who lacks a tool or a library reads what to do, not what failed.
+TOOLS   := $(firstword $(CC)) $(firstword $(CLANG)) $(BPFTOOL)
+HEADERS := bpf/libbpf.h cap-ng.h libelf.h md5.h pcap/pcap.h seccomp.h zlib.h
+
+tools:
+	@missing=; \
+	for tool in $(TOOLS); do command -v $$tool >/dev/null || missing="$$missing $$tool"; done; \
+	for header in $(if $(shell command -v $(firstword $(CC))),$(HEADERS)); do \
+		echo "#include <$$header>" | $(CC) $(CPPFLAGS) -E - >/dev/null 2>&1 || missing="$$missing <$$header>"; \
+	done; \
+	[ -z "$$missing" ] || { \
+		echo 'First install what the build needs: `sudo make deps` does so on Debian.' >&2; \
+		echo "Missing:$$missing" >&2; \
+		exit 1; \
+	}
+
 define compile_bpf
 	@mkdir -p $(@D)
 	$(CLANG) $(BPF_CFLAGS) -c $< -o $@.tmp
@@ -62,17 +89,17 @@ $(B)/%.skel.h: $(B)/%.bpf.o
 	$(BPFTOOL) gen skeleton $< name $(notdir $*)_bpf > $@.tmp
 	@mv $@.tmp $@
 
-$(B)/tcpfin_trace.bpf.o: bpf/tcpfin_trace.bpf.c $(wildcard bpf/*.h bpf/core/*.h) Makefile
+$(B)/tcpfin_trace.bpf.o: bpf/tcpfin_trace.bpf.c $(wildcard bpf/*.h bpf/core/*.h) Makefile | tools
 	$(compile_bpf)
 
 # These read kernel structures, and so are objects of their own.
-$(B)/sockets.bpf.o: bpf/sockets.bpf.c bpf/socket_event.h vmlinux/vmlinux.h Makefile
+$(B)/sockets.bpf.o: bpf/sockets.bpf.c bpf/socket_event.h vmlinux/vmlinux.h Makefile | tools
 	$(compile_bpf)
 
-$(B)/tcx_order.bpf.o: bpf/tcx_order.bpf.c bpf/tcx_order_record.h vmlinux/vmlinux.h Makefile
+$(B)/tcx_order.bpf.o: bpf/tcx_order.bpf.c bpf/tcx_order_record.h vmlinux/vmlinux.h Makefile | tools
 	$(compile_bpf)
 
-$(B)/user/%.o: user/%.c Makefile
+$(B)/user/%.o: user/%.c Makefile $(CHANGELOG) | tools
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(CFLAGS) -c $< -o $@
 
@@ -94,7 +121,7 @@ check-vmlinux: $(B)/sockets.bpf.o $(B)/tcx_order.bpf.o
 # The list of fields in tcpfin-trace-record(5) comes from the table in user/record/record_fields.h.
 RECORD_PAGE := user/man/tcpfin-trace-record.5
 
-$(B)/tests/field_list: tests/golden/field_list.c tests/unit/sample_record.h $(LIB_OBJ) Makefile
+$(B)/tests/field_list: tests/golden/field_list.c tests/unit/sample_record.h $(LIB_OBJ) Makefile | tools
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(filter-out -MMD -MP,$(CFLAGS)) $< $(LIB_OBJ) $(LIBS) -o $@
 
@@ -108,13 +135,15 @@ man-fields: $(B)/tests/field_list
 BUILD_PACKAGES := build-essential clang llvm bpftool libbpf-dev libelf-dev zlib1g-dev libpcap0.8-dev libcap-ng-dev \
 		  libseccomp-dev libmd-dev
 TEST_PACKAGES  := libcmocka-dev python3 python3-scapy tshark tcpdump iproute2 nftables ethtool strace procps jq \
-		  libclang-rt-dev valgrind
+		  libclang-rt-dev valgrind clang-format
+DEB_PACKAGES   := debhelper dpkg-dev lintian debootstrap
 GUEST_PACKAGES := qemu-system-x86 busybox-static cpio kmod xz-utils
 
 deps-kernels: TEST_PACKAGES += $(GUEST_PACKAGES)
+deps-deb: TEST_PACKAGES := $(DEB_PACKAGES)
 
 # Asks apt only for what is missing, so that it works offline once everything is there.
-deps deps-kernels:
+deps deps-kernels deps-deb:
 	@missing=; for p in $(BUILD_PACKAGES) $(TEST_PACKAGES); do \
 		dpkg-query -W -f '$${db:Status-Status}' $$p 2>/dev/null | grep -qx installed || missing="$$missing $$p"; \
 	done; \
@@ -123,16 +152,37 @@ deps deps-kernels:
 		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing; \
 	fi
 
+MAN_PAGES := $(wildcard user/man/*.[1-9])
+MAN_DIR   := $(PREFIX)/share/man
+PROGRAM   := $(PREFIX)/sbin/tcpfin-trace
+COMPLETION := $(PREFIX)/share/bash-completion/completions/tcpfin-trace
+UNIT      := $(UNITDIR)/tcpfin-trace@.service
+# PAGE.N lies in man/manN.
+INSTALLED := $(PROGRAM) $(COMPLETION) $(UNIT) $(foreach p,$(MAN_PAGES),$(MAN_DIR)/man$(subst .,,$(suffix $p))/$(notdir $p))
+
 install: all
-	install -D -m 755 $(B)/tcpfin-trace $(DESTDIR)$(PREFIX)/sbin/tcpfin-trace
-	install -D -m 644 user/man/tcpfin-trace.8 $(DESTDIR)$(PREFIX)/share/man/man8/tcpfin-trace.8
-	install -D -m 644 $(RECORD_PAGE) $(DESTDIR)$(PREFIX)/share/man/man5/tcpfin-trace-record.5
-	install -D -m 644 user/completions/tcpfin-trace.bash \
-		$(DESTDIR)$(PREFIX)/share/bash-completion/completions/tcpfin-trace
-	install -d $(DESTDIR)$(PREFIX)/lib/systemd/system
-	sed 's|@SBINDIR@|$(PREFIX)/sbin|' user/systemd/tcpfin-trace@.service.in \
-		> $(DESTDIR)$(PREFIX)/lib/systemd/system/tcpfin-trace@.service
-	chmod 644 $(DESTDIR)$(PREFIX)/lib/systemd/system/tcpfin-trace@.service
+	install -D -m 755 $(B)/tcpfin-trace $(DESTDIR)$(PROGRAM)
+	for page in $(MAN_PAGES); do \
+		install -D -m 644 -t $(DESTDIR)$(MAN_DIR)/man$${page##*.} $$page || exit; \
+	done
+	install -D -m 644 user/completions/tcpfin-trace.bash $(DESTDIR)$(COMPLETION)
+	install -d $(DESTDIR)$(UNITDIR)
+	sed 's|@SBINDIR@|$(PREFIX)/sbin|' user/systemd/tcpfin-trace@.service.in > $(DESTDIR)$(UNIT)
+	chmod 644 $(DESTDIR)$(UNIT)
+
+# Folders stay: others may have put something there, or be about to.
+uninstall:
+	rm -f $(addprefix $(DESTDIR),$(INSTALLED))
+
+# ---- package ----
+
+# Built from a copy of the tree, so that nothing appears beside the sources.
+deb:
+	@command -v dh >/dev/null || { echo 'First: `sudo make deps-deb`' >&2; exit 1; }
+	@rm -rf $(B)/deb && mkdir -p $(B)/deb/tcpfin-trace
+	@cp -a bpf user vmlinux Makefile README.md LICENSE $(B)/deb/tcpfin-trace
+	@cp -a $(DEBIAN) $(B)/deb/tcpfin-trace/debian
+	cd $(B)/deb/tcpfin-trace && MAKEFLAGS= dpkg-buildpackage -b -us -uc
 
 # ---- run ----
 
@@ -178,15 +228,15 @@ $(B)/tests/budget: tests/budget/budget.c $(B)/tcpfin_trace.skel.h $(B)/tcx_order
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(filter-out -MMD -MP,$(CFLAGS)) $< $(LIBS) -o $@
 
-$(B)/tests/%: tests/unit/%.c $(LIB_OBJ) Makefile
+$(B)/tests/%: tests/unit/%.c $(LIB_OBJ) Makefile | tools
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(CFLAGS) $< $(LIB_OBJ) -lcmocka $(LIBS) -o $@
 
-$(B)/tests/flood: tests/live/flood.c Makefile
+$(B)/tests/flood: tests/live/flood.c Makefile | tools
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(filter-out -MMD -MP,$(CFLAGS)) $< -o $@
 
-$(B)/tests/%.so: tests/live/%.c Makefile
+$(B)/tests/%.so: tests/live/%.c Makefile | tools
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(filter-out -MMD -MP,$(CFLAGS)) -fPIC -shared $< -o $@
 
@@ -208,7 +258,7 @@ bench: deps
 bench-programs: $(BENCH_BIN) $(B)/tests/budget
 
 # The product's programs and those they are measured against, in one object.
-$(B)/bench/bench.bpf.o: tests/bench/bench.bpf.c tests/bench/bench.h $(wildcard bpf/*.c bpf/*.h bpf/core/*.h) Makefile
+$(B)/bench/bench.bpf.o: tests/bench/bench.bpf.c tests/bench/bench.h $(wildcard bpf/*.c bpf/*.h bpf/core/*.h) Makefile | tools
 	$(compile_bpf)
 
 $(B)/bench/packet_path: $(B)/bench/bench.skel.h tests/bench/bench.h
@@ -216,6 +266,11 @@ $(B)/bench/packet_path: $(B)/bench/bench.skel.h tests/bench/bench.h
 $(B)/bench/%: tests/bench/%.c $(LIB_OBJ) Makefile
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(filter-out -MMD -MP,$(CFLAGS)) -I$(B)/bench $< $(LIB_OBJ) $(LIBS) -o $@
+
+# ---- style ----
+
+format:
+	find bpf user tests vmlinux -name '*.[ch]' -exec clang-format -i {} +
 
 clean:
 	rm -rf $(B)
