@@ -1,8 +1,9 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0-or-later
 """
-What is printed about packets that nobody wrote: the golden captures with bytes of their packets changed, in each format.
-Every line of JSON is one object to Python and to jq, and holds what every record must; no format prints control bytes.
+What is printed about packets that nobody wrote: the golden captures with bytes of their packets changed, in each
+format. Every line of JSON is one object to Python and to jq, and holds what every record must; no format prints control
+bytes.
 
 output.py [SEED]     another seed changes other bytes; what fails is kept in build/output
 """

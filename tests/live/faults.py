@@ -326,7 +326,7 @@ def restarts(lab, times):
             alive |= {(kind, entry["id"]) for entry in json.loads(shown.stdout)}
         return alive & held
 
-    # Not at once: whoever looks at an array of programs while the kernel empties it makes the kernel keep it (6.18, too).
+    # Not at once: whoever looks at an array of programs while the kernel empties it makes it stay (Linux 6.18).
     time.sleep(1)
     until(lambda: not left(), "end of all programs and maps", pause=1)
     equal("clsact", clsact_of(lab), (False, set()))
@@ -603,7 +603,7 @@ def signal_twice_clsact(lab):
 
 @test
 def signals_at_once(lab):
-    """Two signals while nothing can be written, before either can be dealt with: nothing stays attached then, either."""
+    """Two signals while nothing can be written, before either can be dealt with: nothing stays attached."""
     for program in (None, without_tcx()):
         tracer, reader = unread(lab, program)
         tracer.signal(signal.SIGSTOP)
@@ -803,7 +803,8 @@ def little_memory(lab):
     except OSError as error:
         raise Skip(f"no memory cgroup: {error}") from error
     enter = f"echo 0 > {group}/cgroup.procs; exec \"$@\""
-    refuses(lab, ["sh", "-c", enter, "sh", *PROGRAM, "--max-flows=1000000", "eth0"], 1, "no memory for tables of [0-9]+ M")
+    command = ["sh", "-c", enter, "sh", *PROGRAM, "--max-flows=1000000", "eth0"]
+    refuses(lab, command, 1, "no memory for tables of [0-9]+ M")
 
 
 @test
@@ -1227,8 +1228,8 @@ def hostile_name(lab):
         subprocess.run(["ip", "link", "set", "eth0", "down"], check=True)
         subprocess.run([b"ip", b"link", b"set", b"eth0", b"name", name, b"up"], check=True)
         for address in (ipv4(0, 2), ipv6(0, 2)):
-            subprocess.run([b"ip", b"neighbour", b"replace", address.encode(), b"lladdr", mac(0, 2).encode(), b"dev", name,
-                            b"nud", b"permanent"], check=True)
+            subprocess.run([b"ip", b"neighbour", b"replace", address.encode(), b"lladdr", mac(0, 2).encode(),
+                            b"dev", name, b"nud", b"permanent"], check=True)
     said(tracer, "eth0 is named e")
     keys = close_some(paths(lab)[0], 1)
     tracer.wait_for(1)

@@ -48,7 +48,7 @@ static void expect_lines(FILE *f, off_t start, int lines)
 	for (int i = 0; i < lines; i++) {
 		assert_non_null(fgets(line, sizeof(line), f));
 		assert_int_equal(strlen(line), LINE);
-		assert_int_equal(atoi(line), i % LINES);
+		assert_int_equal(strtol(line, NULL, 10), i % LINES);
 	}
 }
 
