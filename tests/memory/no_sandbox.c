@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Linked into a program that a checker of memory runs, with --wrap=sandbox_enter: the checker itself makes calls that
- * the sandbox refuses, such as for memory that can be run.
+ * Replaces sandbox_enter() by nothing (--wrap=sandbox_enter) in programs that ASan or valgrind runs: the checkers
+ * themselves make system calls that the sandbox refuses, such as mmap with PROT_EXEC.
  */
 #include "user/base/sandbox.h"
 
