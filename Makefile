@@ -64,7 +64,7 @@ help:
 
 # Every compilation asks this first, so that who lacks a tool or a library reads what to do, not what failed.
 TOOLS   := $(firstword $(CC)) $(firstword $(CLANG)) $(BPFTOOL)
-HEADERS := bpf/libbpf.h cap-ng.h libelf.h md5.h pcap/pcap.h seccomp.h zlib.h
+HEADERS := bpf/libbpf.h cap-ng.h libelf.h pcap/pcap.h seccomp.h sha1.h zlib.h
 
 tools:
 	@missing=; \
@@ -152,13 +152,13 @@ deps deps-kernels deps-deb:
 		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing; \
 	fi
 
-MAN_PAGES := $(wildcard user/man/*.[1-9])
-MAN_DIR   := $(PREFIX)/share/man
-PROGRAM   := $(PREFIX)/sbin/tcpfin-trace
+MAN_PAGES  := $(wildcard user/man/*.[1-9])
+MAN_DIR    := $(PREFIX)/share/man
+PROGRAM    := $(PREFIX)/sbin/tcpfin-trace
 COMPLETION := $(PREFIX)/share/bash-completion/completions/tcpfin-trace
-UNIT      := $(UNITDIR)/tcpfin-trace@.service
+UNIT       := $(UNITDIR)/tcpfin-trace@.service
 # PAGE.N lies in man/manN.
-INSTALLED := $(PROGRAM) $(COMPLETION) $(UNIT) $(foreach p,$(MAN_PAGES),$(MAN_DIR)/man$(subst .,,$(suffix $p))/$(notdir $p))
+INSTALLED  := $(PROGRAM) $(COMPLETION) $(UNIT) $(foreach p,$(MAN_PAGES),$(MAN_DIR)/man$(subst .,,$(suffix $p))/$(notdir $p))
 
 install: all
 	install -D -m 755 $(B)/tcpfin-trace $(DESTDIR)$(PROGRAM)
