@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0-or-later
 """
-faults.py TCPFIN-TRACE [NAME...]: attacks and faults, and what good behaviour is; as root. README.md has the table of
+faults.py TCPFIN-TRACE [NAME...]: attacks and faults, and what good behaviour is; as root. tests/README.md has the table of
 faults; harness.py says how tests are run and what they print. Tests that take long run only when named.
 """
 import calendar
