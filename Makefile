@@ -135,7 +135,7 @@ man-fields: $(B)/tests/field_list
 BUILD_PACKAGES := build-essential clang llvm bpftool libbpf-dev libelf-dev zlib1g-dev libpcap0.8-dev libcap-ng-dev \
 		  libseccomp-dev libmd-dev
 TEST_PACKAGES  := libcmocka-dev python3 python3-scapy tshark tcpdump iproute2 nftables ethtool strace procps jq \
-		  libclang-rt-dev valgrind clang-format
+		  libclang-rt-dev valgrind clang-format groff-base
 DEB_PACKAGES   := debhelper dpkg-dev lintian debootstrap
 GUEST_PACKAGES := qemu-system-x86 busybox-static cpio kmod xz-utils
 
