@@ -141,7 +141,7 @@ TEST(test_flags)
 	};
 	/* clang-format on */
 
-	FOR_EACH_ROW (flags, flag) {
+	FOR_EACH_ROW(flags, flag) {
 		assert_goes_on(PARSE(flag->name, "eth0"));
 		expect_int(*(bool *)((char *)&o + flag->where), true);
 		expect_int(o.quiet + o.verbose + o.stats + o.strict + o.show_open + o.follow + o.cleanup +
@@ -265,7 +265,7 @@ static int parse_value(const char *option, const char *value)
 
 TEST(test_numbers)
 {
-	FOR_EACH_ROW (numbers, n) {
+	FOR_EACH_ROW(numbers, n) {
 		assert_goes_on(parse_value(n->name, n->least));
 		expect_int(stored(n), n->stored_least);
 		assert_goes_on(parse_value(n->name, n->most));
@@ -314,7 +314,7 @@ TEST(test_numbers_refused)
 	};
 	/* clang-format on */
 
-	FOR_EACH_ROW (numbers, n) {
+	FOR_EACH_ROW(numbers, n) {
 		if (n->below)
 			refuse_number(n, n->below);
 		refuse_number(n, n->above);
@@ -346,7 +346,7 @@ TEST(test_ring)
 	static const char *const bad[] = {"4097", "5K", "3M", "1025M", "4294967296K", "4k", "4KB", "K", "0", "0K"};
 	char line[128];
 
-	FOR_EACH_ROW (good, size) {
+	FOR_EACH_ROW(good, size) {
 		assert_goes_on(PARSE("--ring", size->name, "eth0"));
 		expect_int(o.ring_bytes, size->bytes);
 	}
@@ -367,7 +367,7 @@ TEST(test_formats)
 	static const char *const bad[] = {"xml", "JSON", "jso", "json,csv", "text "};
 	char line[128];
 
-	FOR_EACH_ROW (formats, row) {
+	FOR_EACH_ROW(formats, row) {
 		assert_goes_on(PARSE("--format", row->name, "--format", row->name, "eth0"));
 		expect_int(o.format, row->format);
 	}
@@ -385,7 +385,7 @@ TEST(test_hooks)
 		enum hook hook;
 	} hooks[] = {{"auto", HOOK_AUTO}, {"xdp", HOOK_XDP}, {"xdp-generic", HOOK_XDP_GENERIC}, {"tc", HOOK_TC}};
 
-	FOR_EACH_ROW (hooks, row) {
+	FOR_EACH_ROW(hooks, row) {
 		assert_goes_on(PARSE("--hook", row->name, "eth0"));
 		expect_int(o.hook, row->hook);
 	}
@@ -736,7 +736,7 @@ TEST(test_filter)
 		{"--host=2001:db9::/32", false, false},
 	};
 
-	FOR_EACH_ROW (cases, row) {
+	FOR_EACH_ROW(cases, row) {
 		expect_int(passes(row->name, &v4_record), row->v4);
 		expect_int(passes(row->name, &v6_record), row->v6);
 	}
