@@ -127,7 +127,8 @@ $(B)/tests/field_list: tests/golden/field_list.c tests/unit/sample_record.h $(LI
 
 man-fields: $(B)/tests/field_list
 	$< > $(B)/tests/fields.mdoc
-	sed -i -e '/^\.\\" fields begin/r $(B)/tests/fields.mdoc' -e '/^\.\\" fields begin/,/^\.\\" fields end/{//!d}' $(RECORD_PAGE)
+	sed -i -e '/^\.\\" fields begin/r $(B)/tests/fields.mdoc' \
+		-e '/^\.\\" fields begin/,/^\.\\" fields end/{//!d}' $(RECORD_PAGE)
 
 # ---- install ----
 

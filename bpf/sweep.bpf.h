@@ -12,7 +12,10 @@
 
 struct sweep {
 	struct sweep_request request;
-	/* Whole words, and no padding between them: see core/verifier.h. Without CAP_PERFMON nothing is passed on that was not written. */
+	/*
+	 * Whole words, and no padding between them: see core/verifier.h. Without CAP_PERFMON nothing is passed on that
+	 * was not written.
+	 */
 	__u64 now;
 	__u64 emitted;
 	__u64 slots; /* used */
@@ -171,8 +174,8 @@ static long sweep_closing(void *map, struct flow_key *key, struct closing *value
 }
 
 /*
- * Takes an established flow out of its table, and reports it if it is to be shown. One that finds the ring full stays for
- * the next round.
+ * Takes an established flow out of its table, and reports it if it is to be shown. One that finds the ring full stays
+ * for the next round.
  */
 static __noinline int established_leave(struct sweep *s, struct established *e, const struct flow_key *key)
 {

@@ -212,7 +212,10 @@ static __always_inline enum packet_verdict observe(void *ctx, enum host host, __
 	return verdict;
 }
 
-/* For --all-segments there are programs of their own, so that without it they are what they would be if there were none. */
+/*
+ * For --all-segments there are programs of their own, so that without it they are what they would be if there were
+ * none.
+ */
 
 SEC("xdp.frags")
 int tcpfin_xdp(struct xdp_md *xdp)

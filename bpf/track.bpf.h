@@ -52,8 +52,8 @@ static __always_inline void closing_ended(const struct flow_key *key, const stru
 }
 
 /*
- * Which of the filter's counts holds the flow: it settles with the step that finishes it, and is live again when a FIN is
- * repeated. (One that was finished when it came into the table stays live.)
+ * Which of the filter's counts holds the flow: it settles with the step that finishes it, and is live again when a FIN
+ * is repeated. (One that was finished when it came into the table stays live.)
  */
 static __always_inline void closing_move(struct work *w, struct flow *f)
 {
@@ -146,8 +146,8 @@ static __noinline int closing_visit(struct work *w, struct closing *c)
 }
 
 /*
- * Goes to the closing flow of the tuple that still is that of the wire, if there is one. No function gives it back: what
- * may be NULL is used just behind the look-up, since elsewhere the verifier goes on with a mispredicted NULL.
+ * Goes to the closing flow of the tuple that still is that of the wire, if there is one. No function gives it back:
+ * what may be NULL is used just behind the look-up, since elsewhere the verifier goes on with a mispredicted NULL.
  */
 static __noinline int closing_segment(struct work *w)
 {
@@ -250,7 +250,8 @@ static __always_inline void unproven_assign(struct unproven_set *set, __u32 way,
 }
 
 /*
- * Is there perhaps an entry with this tag? Without the lock: one made a moment later would not be found under it, either.
+ * Is there perhaps an entry with this tag? Without the lock: one made a moment later would not be found under it,
+ * either.
  */
 static __always_inline flag_t unproven_may_have(const struct unproven_set *set, __u32 tag)
 {
@@ -299,7 +300,9 @@ __noinline int unproven_seek(const struct flow_key *key, __u32 create)
 
 		if (!set->tag[i]) /* without a look at the entry, which is cold */
 			return i | UNPROVEN_VICTIM;
-		/* Time and way in one number, and the least without a branch: each would double the verifier's paths. */
+		/*
+		 * Time and way in one number, and the least without a branch: each would double the verifier's paths.
+		 */
 		live = set->entry[i].flow.state / FLOW_TOMBSTONE % 2 - 1ULL;
 		opaque(live);
 		age = ((set->entry[i].flow.t_last & live) << 3 | i) - best;
@@ -387,7 +390,9 @@ static __always_inline flag_t unproven_take_place(struct work *w, struct unprove
 	return 1;
 }
 
-/* Stores the step if the entry is as it was loaded; a proven flow leaves the table. Else the segment is tracked anew. */
+/*
+ * Stores the step if the entry is as it was loaded; a proven flow leaves the table. Else the segment is tracked anew.
+ */
 static __always_inline void unproven_store(struct work *w, struct unproven_set *set)
 {
 	struct flow *f = &w->value.body.flow;
@@ -414,8 +419,9 @@ static __always_inline void unproven_store(struct work *w, struct unproven_set *
 }
 
 /*
- * Steps the tuple's unproven flow, or makes one if `create`. others: the tuple has an established or closing flow, inside
- * which a new one begins; without `create`: it may have one, so a tombstone does not count. Returns UNPROVEN_ bits.
+ * Steps the tuple's unproven flow, or makes one if `create`. others: the tuple has an established or closing flow,
+ * inside which a new one begins; without `create`: it may have one, so a tombstone does not count. Returns UNPROVEN_
+ * bits.
  */
 __noinline int unproven_step(__u32 create, __u32 others)
 {
@@ -512,8 +518,8 @@ __noinline int unproven_bury_once(const struct flow_key *key, const struct flow 
 }
 
 /*
- * Leaves a tombstone where a closing flow has ended, so that a FIN repeated into TIME-WAIT or the RSTs that follow do not
- * look like another connection once it has been collected. No live flow gives way to one.
+ * Leaves a tombstone where a closing flow has ended, so that a FIN repeated into TIME-WAIT or the RSTs that follow do
+ * not look like another connection once it has been collected. No live flow gives way to one.
  */
 static __always_inline void unproven_bury(const struct flow_key *key, const struct flow *f)
 {
@@ -577,7 +583,9 @@ static __always_inline void track_established(struct work *w)
 	count(err ? COUNT_ESTABLISHED_FULL : COUNT_ESTABLISHED);
 }
 
-/* A FIN that was stray has been confirmed, or came with the end of its handshake: the flow at hand is closing already. */
+/*
+ * A FIN that was stray has been confirmed, or came with the end of its handshake: the flow at hand is closing already.
+ */
 static __always_inline void track_closing(struct work *w)
 {
 	established_replace(w);
@@ -638,7 +646,9 @@ static __always_inline int begin_established(struct work *w, struct established 
 		return BEGIN_RACED;
 	w->key.generation = 0;
 	established_heard(w, e);
-	/* Without room for its close it is forgotten all the same: it would be lost more than once, and stay for hours. */
+	/*
+	 * Without room for its close it is forgotten all the same: it would be lost more than once, and stay for hours.
+	 */
 	if (!bpf_map_delete_elem(&established, &w->key)) {
 		count(COUNT_CLOSED);
 		if (inserted == INSERT_FULL) {
@@ -714,8 +724,8 @@ static __noinline int unknown_segment(struct work *w)
 }
 
 /*
- * The work's segment, which the watch filter did not let pass: SYN, FIN, RST, or anything of a watched cell. What is left
- * to be done with the work is said by w->next.
+ * The work's segment, which the watch filter did not let pass: SYN, FIN, RST, or anything of a watched cell. What is
+ * left to be done with the work is said by w->next.
  */
 static __always_inline void track_segment(struct work *w)
 {

@@ -29,8 +29,8 @@ static __always_inline flag_t traffic_is_at(const struct traffic_key *at, const 
 }
 
 /*
- * Finds where the tuple's current connection has its entry. Returns whether it has one. The entry itself is looked up by
- * who needs it: see closing_segment.
+ * Finds where the tuple's current connection has its entry. Returns whether it has one. The entry itself is looked up
+ * by who needs it: see closing_segment.
  */
 static __noinline int traffic_seek(const struct flow_key *key, struct traffic_key *at)
 {

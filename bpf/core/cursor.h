@@ -26,8 +26,8 @@ static __always_inline flag_t cursor_has(const struct cursor *c, __u32 n)
 }
 
 /*
- * Moves over the next n bytes (a constant), whose start goes to *bytes; no move when there are fewer. Whether there were is
- * the result rather than a NULL pointer: comparing a packet pointer with NULL takes CAP_PERFMON.
+ * Moves over the next n bytes (a constant), whose start goes to *bytes; no move when there are fewer. Whether there
+ * were is the result rather than a NULL pointer: comparing a packet pointer with NULL takes CAP_PERFMON.
  */
 static __always_inline flag_t cursor_pull(struct cursor *c, __u32 n, const __u8 **bytes)
 {

@@ -3,8 +3,8 @@
  * One connection: what was seen of its opening and its close, and flow_step(), which adds one segment.
  *
  * A flow keeps facts (first copies, numbers, times, the ordered log); what they mean is decided once, at report time,
- * from the facts (user/record/verdict.c). Everything here is changed under the lock of the flow's owner, never calls out and
- * never reads a clock: time is the segment's.
+ * from the facts (user/record/verdict.c). Everything here is changed under the lock of the flow's owner, never calls
+ * out and never reads a clock: time is the segment's.
  */
 #ifndef TCPFIN_FLOW_H
 #define TCPFIN_FLOW_H
@@ -737,7 +737,10 @@ static __always_inline void flow_step(struct flow *f, struct flow_turn *t, const
 static __always_inline void flow_turn_begin(struct flow_turn *t, const struct flow *f, const struct flow_segment *log,
 					    const __u32 cap, __u32 side)
 {
-	/* Loaded twice, so that to the verifier they are two numbers: one that follows from the other may become a constant. */
+	/*
+	 * Loaded twice, so that to the verifier they are two numbers: one that follows from the other may become a
+	 * constant.
+	 */
 	__u32 last = reload(f->log_len) - 1, before = reload(f->log_len) - 2;
 
 	opaque(last);
@@ -824,8 +827,8 @@ static __always_inline void flow_leave_last_seen(const struct flow *f, struct la
 }
 
 /*
- * Is a FIN or RST of an unknown connection part of a conversation that was going on? Both sides were heard, each answered
- * the other, and this segment's numbers fit what they said last; a scan or backscatter has no such past.
+ * Is a FIN or RST of an unknown connection part of a conversation that was going on? Both sides were heard, each
+ * answered the other, and this segment's numbers fit what they said last; a scan or backscatter has no such past.
  */
 static __always_inline flag_t flow_evident(const struct last_seen *evidence, const struct tcp_segment *s, __u32 side,
 					   __u64 hash)

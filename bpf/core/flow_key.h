@@ -20,8 +20,8 @@ struct flow_key {
 	__u32 hash;    /* of the fields above, by flow_hash: spreads the key over tables and the watch filter */
 	__u8 family;   /* 4 or 6 */
 	/*
-	 * 0, but for closing flows whose tuple was in use again before the older one was collected: that one keeps its key,
-	 * and the newer one takes the next generation.
+	 * 0, but for closing flows whose tuple was in use again before the older one was collected: that one keeps its
+	 * key, and the newer one takes the next generation.
 	 */
 	__u8 generation;
 	__u16 check; /* more bits of the hash, for who needs to tell flows apart without their keys */
@@ -35,7 +35,8 @@ static __always_inline __u64 flow_side_of(const struct tcp_segment *s)
 {
 	__u64 larger = 1;
 
-	opaque(larger); /* a whole word: without CAP_PERFMON Linux 6.1 lets no half of one on the stack be written twice */
+	/* A whole word: without CAP_PERFMON Linux 6.1 lets no half of one on the stack be written twice. */
+	opaque(larger);
 	if (s->src.hi != s->dst.hi)
 		return s->src.hi > s->dst.hi ? larger : 0;
 	if (s->src.lo != s->dst.lo)
@@ -61,8 +62,9 @@ static __always_inline __u64 flow_hash_end(const struct tcp_segment *s, const st
 }
 
 /*
- * Hash of the flow, the same for both directions: flow_key's hash in bits 32 to 63, its check in bits 16 to 31. The seed
- * is random for each run. A sum is the same whichever end comes first, so nothing here waits for who the sender is.
+ * Hash of the flow, the same for both directions: flow_key's hash in bits 32 to 63, its check in bits 16 to 31. The
+ * seed is random for each run. A sum is the same whichever end comes first, so nothing here waits for who the sender
+ * is.
  */
 static __always_inline __u64 flow_hash(const struct tcp_segment *s, __u32 ifindex, __u64 seed)
 {

@@ -115,8 +115,9 @@ struct tcp_options {
 };
 
 /*
- * Reads the option at o->at into the segment, if it is window scale (RFC 7323) or MPTCP (RFC 8684), and moves behind it.
- * Returns whether there may be another one. Malformed options end the walk, as in every stack; what was read before counts.
+ * Reads the option at o->at into the segment, if it is window scale (RFC 7323) or MPTCP (RFC 8684), and moves behind
+ * it. Returns whether there may be another one. Malformed options end the walk, as in every stack; what was read before
+ * counts.
  */
 static __always_inline flag_t packet_option(struct tcp_segment *s, struct tcp_options *o)
 {
@@ -192,8 +193,8 @@ static const __u8 packet_extension_unit[256] = {
 
 /*
  * Walks the extension headers of the IPv6 packet under the cursor up to the upper layer. *walked: bytes before the next
- * header. The table keeps the kinds from becoming branches: each would multiply the paths that the verifier walks through
- * the rest of the chain.
+ * header. The table keeps the kinds from becoming branches: each would multiply the paths that the verifier walks
+ * through the rest of the chain.
  */
 static __always_inline enum packet_verdict packet_walk_extensions(struct tcp_segment *s, const struct cursor *c,
 								  __u64 next, __u64 *walked)

@@ -138,8 +138,8 @@ static shared_code void traffic_recall(struct traffic *traffic, const struct flo
 }
 
 /*
- * Begins, in zeroed memory, with what the flow's log tells of the time until its handshake was completed. log: of a flow
- * that has just been proven.
+ * Begins, in zeroed memory, with what the flow's log tells of the time until its handshake was completed. log: of a
+ * flow that has just been proven.
  */
 static __always_inline void traffic_begin(struct traffic *traffic, const struct flow *f, const struct flow_segment *log,
 					  const __u32 cap)

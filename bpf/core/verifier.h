@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Every trick that exists for the BPF verifier or for clang's BPF back end: what it does, who needs it, what breaks without
- * it. On the host each costs nothing.
+ * Every trick that exists for the BPF verifier or for clang's BPF back end: what it does, who needs it, what breaks
+ * without it. On the host each costs nothing.
  *
  * The programs load with CAP_BPF and CAP_NET_ADMIN alone. Without CAP_PERFMON the verifier also walks each branch whose
- * outcome it knows, as a processor that mispredicts it would (Spectre v1), and every addition to a pointer must be of the
- * same kind on every path. Four rules follow:
+ * outcome it knows, as a processor that mispredicts it would (Spectre v1), and every addition to a pointer must be of
+ * the same kind on every path. Four rules follow:
  * - loops are unrolled (`unrolled`);
  * - an element of an array, or one of two members, is chosen by `element`, `of_side` or `either`;
  * - the result of a map look-up is used where it was looked up, never returned where it may be NULL;
@@ -24,8 +24,8 @@
 #define reload(place) (*(volatile __typeof__(place) *)&(place))
 
 /*
- * Makes clang forget all that it has read from memory. Set where paths meet: to the verifier they are one path from there
- * on. Without it every branch multiplies the paths behind it.
+ * Makes clang forget all that it has read from memory. Set where paths meet: to the verifier they are one path from
+ * there on. Without it every branch multiplies the paths behind it.
  */
 #define paths_meet() asm volatile("" ::: "memory")
 
@@ -36,7 +36,10 @@
 #define unrolled
 #endif
 
-/* One of two members of a struct. Both are loaded before one is chosen: clang would work out an address from the condition. */
+/*
+ * One of two members of a struct. Both are loaded before one is chosen: clang would work out an address from the
+ * condition.
+ */
 #define either(condition, one, other)                           \
 	({                                                      \
 		__u64 one_ = (one), other_ = (other);           \
@@ -61,8 +64,9 @@
 #endif
 
 /*
- * The array's element at a variable index; the caller has checked that it is within the array. The offset is added to the
- * array's start, never to the struct around it: no intermediate pointer may point at what must not be read, such as a lock.
+ * The array's element at a variable index; the caller has checked that it is within the array. The offset is added to
+ * the array's start, never to the struct around it: no intermediate pointer may point at what must not be read, such as
+ * a lock.
  */
 #ifdef __bpf__
 #define element(array, index)                          \

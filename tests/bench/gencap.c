@@ -24,7 +24,6 @@ struct step {
 };
 
 /* Handshake, a request of 200 bytes, an answer of 5500, and the close. */
-/* clang-format off: a row a case */
 static const struct step script[] = {
 	{0, 0, 0, SYN, 0},
 	{0, 1, 0, SYN | ACK, 1},
@@ -47,7 +46,6 @@ static const struct step script[] = {
 	{5501, 202, 0, FIN | ACK, 1},
 	{202, 5502, 0, ACK, 0},
 };
-/* clang-format on */
 #define STEPS (sizeof(script) / sizeof(script[0]))
 
 struct connection {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * The size of each BPF program as loaded, and the verifier's effort, are kept within a budget: a change that costs is
- * seen here, on whatever kernel this runs. With --all-segments, too, and that nothing of it is there without. One line a
- * figure, in the form that every runner here has.
+ * seen here, on whatever kernel this runs. With --all-segments, too, and that nothing of it is there without. One line
+ * a figure, in the form that every runner here has.
  */
 #include <errno.h>
 #include <stdbool.h>
@@ -23,8 +23,8 @@
 #define MAX_INSTRUCTIONS 4000
 #define MAX_VERIFIED 100000
 /*
- * Without CAP_PERFMON the kernel adds instructions that guard against mispredicted branches, and the verifier walks their
- * paths, too. Half of what it would walk at most, so that another compiler does not bring the programs over that.
+ * Without CAP_PERFMON the kernel adds instructions that guard against mispredicted branches, and the verifier walks
+ * their paths, too. Half of what it would walk at most, so that another compiler does not bring the programs over that.
  */
 #define MAX_INSTRUCTIONS_GUARDED 5000
 #define MAX_VERIFIED_GUARDED 500000

@@ -55,7 +55,6 @@ static struct frame *any_segment(const struct change *m, struct layout *l)
 /* Around 0, around the windows and slacks of the core, and around half of the number space. */
 static uint32_t any_distance(struct random *r)
 {
-	/* clang-format off: a row a case */
 	static const uint32_t borders[] = {
 		0,
 		0,
@@ -72,7 +71,6 @@ static uint32_t any_distance(struct random *r)
 		65535u << 14,
 		0x80000000,
 	};
-	/* clang-format on */
 	uint32_t d = borders[random_below(r, sizeof(borders) / sizeof(borders[0]))] + random_below(r, 5) - 2;
 
 	return random_once_in(r, 2) ? d : -d;
@@ -80,7 +78,6 @@ static uint32_t any_distance(struct random *r)
 
 static uint64_t any_pause(struct random *r)
 {
-	/* clang-format off: a row a case */
 	static const uint64_t pauses[] = {
 		1,
 		MILLISECOND / 2,
@@ -97,7 +94,6 @@ static uint64_t any_pause(struct random *r)
 		65 * SECOND,
 		7200 * SECOND,
 	};
-	/* clang-format on */
 
 	return pauses[random_below(r, sizeof(pauses) / sizeof(pauses[0]))];
 }
@@ -470,7 +466,6 @@ static void collide(const struct change *m)
 
 typedef void (*mutation)(const struct change *m);
 
-/* clang-format off: a row a case */
 static const mutation mutations[] = {
 	/* network */
 	lose,
@@ -509,7 +504,6 @@ static const mutation mutations[] = {
 	cut,
 	pad,
 };
-/* clang-format on */
 
 /* Inserts one packet cut to every length. */
 static void cut_to_every_length(const struct change *m, const struct conversation *from)

@@ -28,7 +28,6 @@ static const struct field segment_fields[] = {
 	S(ttl),    S(wscale), S(mptcp),  S(partial), S(options_len), S(options_off),
 };
 
-/* clang-format off: a row a case */
 static const struct field flow_fields[] = {
 	F(open.t_syn),
 	F(open.t_synack),
@@ -93,7 +92,6 @@ static const struct field flow_fields[] = {
 	F(log_len),
 	F(version),
 };
-/* clang-format on */
 
 static const struct field log_fields[] = {
 	L(time), L(seq), L(ack), L(len), L(count), L(win), L(ip_id), L(flags), L(ttl), L(side), L(mark),

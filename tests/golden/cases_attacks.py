@@ -198,7 +198,7 @@ def broken(c, *changes, at=50):
 
 @case
 def a8_bad_ipv4_headers(c):
-    """FINs with broken IPv4 headers: IHL 0 to 4 and 15, total lengths beyond the packet or too short, other versions."""
+    """FINs with broken IPv4 headers: IHL 0 to 4 and 15, total length beyond the packet or too short, other versions."""
     return disturbed(c, *broken(c, *({"ip": {"ihl": n}} for n in range(5)), {"ip": {"len": 1500}}, {"ip": {"len": 39}},
                                 {"ip": {"len": 20}}, {"ip": {"len": 1}}, {"ip": {"version": 5}},
                                 {"ip": {"version": 6}}, {"ip": {"ihl": 15}}))

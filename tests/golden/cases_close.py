@@ -67,7 +67,7 @@ def g3_destination_seen_first(c):
 
 @case
 def g3_first_fin_lost(c):
-    """The source's FIN is lost behind the capture; the destination closes by itself, and the FIN's copy acknowledges."""
+    """The source's FIN is lost behind the capture; the destination closes by itself, the FIN's copy acknowledges."""
     return c.opened() + [c.src(100, "F.", 51, 501), c.dst(150, "F.", 501, 51), c.src(150.2, ".", 52, 502),
                          c.src(300, "F.", 51, 502), c.dst(310, ".", 502, 52)]
 

@@ -1,10 +1,10 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0-or-later
 """
-The fields that are printed against those that tcpfin-trace-record(5) describes: the golden captures, records with what no
-capture gives (field_list json), and --stuck and --time-wait on sockets of a network namespace. What is printed stands in
-the page with its type, null and left out only where the page says so; what stands in the page is printed by some case.
-The page's list is the one that the table of fields gives; CSV has the columns that the page names.
+The fields that are printed against those that tcpfin-trace-record(5) describes: the golden captures, records with what
+no capture gives (field_list json), and --stuck and --time-wait on sockets of a network namespace. What is printed
+stands in the page with its type, null and left out only where the page says so; what stands in the page is printed by
+some case. The page's list is the one that the table of fields gives; CSV has the columns that the page names.
 
 fields.py [sockets BINARY]     with `sockets`, in a namespace of its own: prints what the two tables say
 """
@@ -140,7 +140,7 @@ def pair(listener):
 
 
 def make_sockets():
-    """Closes that stand still at either end, accepted and not, held and not; and a TIME-WAIT. Returns what stays open."""
+    """Closes that stand still at either end, accepted or not, held or not; and a TIME-WAIT. Returns what stays open."""
     listener = socket.create_server(("127.0.0.1", 0))
     held, orphaned, done = pair(listener), pair(listener), pair(listener)
     held[0].shutdown(socket.SHUT_WR)
@@ -200,7 +200,8 @@ def list_faults(page):
 def column_faults(page):
     process = tracer.trace(os.path.join(SEEDS, "seed-ssh-close.pcap"), "csv")
     printed, known = set(process.stdout.decode().splitlines()[0].split(",")), set(page_columns(page))
-    return [f"{name} is not in the page" for name in printed - known] + [f"{name} is no column" for name in known - printed]
+    return ([f"{name} is not in the page" for name in printed - known] +
+            [f"{name} is no column" for name in known - printed])
 
 
 def dataset_faults(dataset, fields, objects):

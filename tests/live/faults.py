@@ -1,8 +1,8 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0-or-later
 """
-faults.py TCPFIN-TRACE [NAME...]: attacks and faults, and what good behaviour is; as root. tests/README.md has the table of
-faults; harness.py says how tests are run and what they print. Tests that take long run only when named.
+faults.py TCPFIN-TRACE [NAME...]: attacks and faults, and what good behaviour is; as root. tests/README.md has the table
+of faults; harness.py says how tests are run and what they print. Tests that take long run only when named.
 """
 import calendar
 import contextlib
@@ -711,7 +711,7 @@ def signals_between_packets(lab):
 
 @test
 def signal_twice_of_a_reader(lab):
-    """A reader whose output is not read: the first signal cannot end it, SIGUSR1 is answered, the second one ends it."""
+    """Output that is not read: the first signal cannot end the reader, SIGUSR1 is answered, the second signal ends it."""
     output, writer = os.pipe()
     fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, 4096)
     with reading(lab, stdout=writer) as (reader, pipe):
@@ -781,7 +781,8 @@ def few_descriptors(lab):
 @test
 def bare_kernel(lab):
     """Without /proc, the kernel's BTF and the BPF file system it works as well."""
-    hide = "mount -t tmpfs none /sys/kernel/btf; mount -t tmpfs none /sys/fs/bpf; mount -t tmpfs none /proc; exec \"$@\""
+    hidden = ("/sys/kernel/btf", "/sys/fs/bpf", "/proc")
+    hide = "".join(f"mount -t tmpfs none {place}; " for place in hidden) + "exec \"$@\""
     one_close_seen(lab, program=in_namespace("--mount", "sh", "-c", hide, "sh", *PROGRAM))
 
 

@@ -255,7 +255,8 @@ def states_and_times(lab):
     for end in ("source", "destination"):
         times = [step["t"] for step in record[end]["socket"]["states"]]
         equal(f"order of the {end}'s states", times, sorted(times))
-        check(0 < record[end]["socket"]["close_to_fin"] < took[end], f"close() to FIN takes too long, not {took[end]} ns")
+        check(0 < record[end]["socket"]["close_to_fin"] < took[end],
+              f"close() to FIN takes too long, not {took[end]} ns")
         check(record[end]["socket"]["srtt"] > 0, "no round trip time")
     equal("source's share", record["source"]["socket"]["peer_fin_to_close"], None)
     share = record["destination"]["socket"]["peer_fin_to_close"]

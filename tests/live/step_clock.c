@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * To be preloaded: the wall clock is set back by an hour, STEP_AFTER seconds after it was first read. No other clock is.
+ * To be preloaded: the wall clock is set back by an hour, STEP_AFTER seconds after it was first read. No other clock
+ * is.
  */
 #define _GNU_SOURCE 1 /* RTLD_NEXT */
 #include <dlfcn.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Packets written byte by byte after the RFCs' header diagrams, so that the parser is tested against something that shares
- * no code with it.
+ * Packets written byte by byte after the RFCs' header diagrams, so that the parser is tested against something that
+ * shares no code with it.
  */
 #ifndef TCPFIN_TEST_SEGMENTS_H
 #define TCPFIN_TEST_SEGMENTS_H

@@ -484,7 +484,6 @@ TEST(test_reset_validity)
 		const char *name;
 		uint32_t seq;
 		enum reset_validity validity;
-		/* clang-format off: a row a case */
 	} table[] = {
 		{"the next number", 501, RESET_EXACT},
 		{"one behind it", 502, RESET_IN_WINDOW},
@@ -495,7 +494,6 @@ TEST(test_reset_validity)
 		{"2^31 - 1 ahead", 501 + 0x7fffffffu, RESET_OUT_OF_WINDOW},
 		{"2^31 ahead", 501 + 0x80000000, RESET_OUT_OF_WINDOW},
 	};
-	/* clang-format on */
 
 	FOR_EACH_ROW(table, row) {
 		struct subject t = new_subject(1000, 0xfffffe00);
@@ -641,7 +639,6 @@ TEST(test_seen_twice)
 		uint64_t later;
 		uint16_t id;
 		bool duplicate;
-		/* clang-format off: a row a case */
 	} table[] = {
 		{"at once", 0, 7, true},
 		{"1 us later", 1000, 7, true},
@@ -650,7 +647,6 @@ TEST(test_seen_twice)
 		{"too late", FLOW_DUPLICATE_NS, 7, false},
 		{"a retransmission time-out later", 200 * MS, 7, false},
 	};
-	/* clang-format on */
 
 	FOR_EACH_ROW(table, row) {
 		struct subject t = new_subject(1000, 2000);

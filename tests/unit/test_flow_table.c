@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The table of a capture file's flows: what packet time ends, what a new connection on the same ports ends, what is never
- * reported, and that neither many flows nor colliding ones are mixed up.
+ * The table of a capture file's flows: what packet time ends, what a new connection on the same ports ends, what is
+ * never reported, and that neither many flows nor colliding ones are mixed up.
  */
 #include "tests/unit/assert.h"
 

@@ -179,7 +179,6 @@ static void test_flags(void **state)
 	static const struct {
 		uint8_t flags;
 		const char *text;
-		/* clang-format off: a row a case */
 	} cases[] = {
 		{0, "none"},
 		{TCP_SYN, "S"},
@@ -193,7 +192,6 @@ static void test_flags(void **state)
 		{TCP_SYN | TCP_ECE | TCP_CWR, "SEW"},
 		{0xff, "FSRP.UEW"},
 	};
-	/* clang-format on */
 	char text[10];
 	size_t i;
 

@@ -816,7 +816,6 @@ static void prints_durations(void **state)
 	static const struct {
 		int64_t ns;
 		const char *text;
-		/* clang-format off: a row a case */
 	} table[] = {
 		{-1, "-"},
 		{INT64_MIN, "-"},
@@ -856,7 +855,6 @@ static void prints_durations(void **state)
 		{76 * 3600 * SECOND_NS, "3d04h"},
 		{INT64_MAX, "106752d00h"},
 	};
-	/* clang-format on */
 	unsigned i;
 
 	(void)state;

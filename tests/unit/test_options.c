@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The command line as a user meets it: what each option stores, and the one line that each mistake gets. Also the record
- * filter and the log.
+ * The command line as a user meets it: what each option stores, and the one line that each mistake gets. Also the
+ * record filter and the log.
  */
 #include <fcntl.h>
 #include <stdio.h>
@@ -125,7 +125,6 @@ TEST(test_flags)
 	static const struct {
 		const char *name;
 		size_t where;
-		/* clang-format off: a row a case */
 	} flags[] = {
 		{"-q", offsetof(struct options, quiet)},
 		{"--quiet", offsetof(struct options, quiet)},
@@ -139,7 +138,6 @@ TEST(test_flags)
 		{"--all-segments", offsetof(struct options, all_segments)},
 		{"--no-sockets", offsetof(struct options, no_sockets)},
 	};
-	/* clang-format on */
 
 	FOR_EACH_ROW(flags, flag) {
 		assert_goes_on(PARSE(flag->name, "eth0"));
@@ -283,7 +281,6 @@ static void refuse_number(const struct number *n, const char *value)
 
 TEST(test_numbers_refused)
 {
-	/* clang-format off: a row a case */
 	static const char *const never[] = {
 		"",
 		"x",
@@ -312,7 +309,6 @@ TEST(test_numbers_refused)
 		"inf",
 		"nan",
 	};
-	/* clang-format on */
 
 	FOR_EACH_ROW(numbers, n) {
 		if (n->below)
@@ -446,7 +442,6 @@ TEST(test_hosts)
 
 TEST(test_hosts_refused)
 {
-	/* clang-format off: a row a case */
 	static const char *const bad[] = {
 		"10.0.0.0/33", "::/129",
 		"10.0.0.0/",   "10.0.0.0/-1",
@@ -457,7 +452,6 @@ TEST(test_hosts_refused)
 		"::1/1/1",     "1:2:3:4:5:6:7:8:9",
 		"10.0.0.1 ",   "ffff:ffff:ffff:ffff:ffff:ffff:255.255.255.2555",
 	};
-	/* clang-format on */
 	const char *arguments[FILTER_MAX + 3];
 	size_t n = 0;
 	char line[256];
@@ -580,7 +574,6 @@ TEST(test_many_interfaces)
 
 TEST(test_help)
 {
-	/* clang-format off: a row a case */
 	static const char *const words[] = {
 		"Usage: tcpfin-trace [OPTIONS] INTERFACE...",
 		"tcpfin-trace [OPTIONS] -r FILE",
@@ -624,7 +617,6 @@ TEST(test_help)
 		"(default 4M)",
 		"Examples:",
 	};
-	/* clang-format on */
 
 	expect_int(PARSE("--help"), EXIT_FINE);
 	assert_string_equal(err, "");

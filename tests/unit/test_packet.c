@@ -315,7 +315,6 @@ TEST(test_ipv4_fragments)
 		uint32_t word;
 		enum packet_verdict verdict;
 		int partial;
-		/* clang-format off: a row a case */
 	} table[] = {
 		{"whole", 0, PACKET_TCP, 0},
 		{"do not fragment", 0x4000, PACKET_TCP, 0},
@@ -327,7 +326,6 @@ TEST(test_ipv4_fragments)
 		{"at the end", 0x1fff, PACKET_FRAGMENT, 0},
 		{"DF and offset", 0x4001, PACKET_FRAGMENT, 0},
 	};
-	/* clang-format on */
 	struct tcp_segment s;
 
 	FOR_EACH_ROW(table, row) {
@@ -390,7 +388,6 @@ TEST(test_ipv6_extension_kinds)
 		const char *name;
 		uint32_t kind, count, bytes; /* count: the second byte */
 		enum packet_verdict verdict;
-		/* clang-format off: a row a case */
 	} table[] = {
 		{"hop-by-hop", 0, 0, 8, PACKET_TCP},
 		{"hop-by-hop, 16", 0, 1, 16, PACKET_TCP},
@@ -411,7 +408,6 @@ TEST(test_ipv6_extension_kinds)
 		{"IPv4 inside", 4, 0, 8, PACKET_NOT_TCP},
 		{"experiment", 253, 0, 8, PACKET_NOT_TCP},
 	};
-	/* clang-format on */
 	struct tcp_segment s;
 
 	FOR_EACH_ROW(table, row) {
@@ -572,7 +568,6 @@ TEST(test_tcp_options)
 		const char *name;
 		uint8_t bytes[PACKET_OPTIONS_MAX];
 		uint32_t len, wscale, mptcp;
-		/* clang-format off: a row a case */
 	} table[] = {
 		{"none", {0}, 0, 0xff, 0xff},
 		{"window scale", {3, 3, 7}, 3, 7, 0xff},
@@ -602,7 +597,6 @@ TEST(test_tcp_options)
 		{"at the end of forty", {[0 ... 36] = 1, 3, 3, 5}, 40, 5, 0xff},
 		{"cut by forty", {[0 ... 37] = 1, 3, 3}, 40, 0xff, 0xff},
 	};
-	/* clang-format on */
 
 	FOR_EACH_ROW(table, row) {
 		struct tcp_segment s = {.wscale = SEGMENT_NO_WSCALE, .mptcp = SEGMENT_NO_MPTCP};

@@ -255,7 +255,6 @@ TEST(test_times)
 	}
 }
 
-/* clang-format off: a row a case */
 static const struct link_case {
 	const char *name;
 	uint32_t link_type;
@@ -293,7 +292,6 @@ static const struct link_case {
 	{"LOOP, IPv6 as 28", 108, {0, 0, 0, 28}, 4, 4, 6, 0},
 	{"LOOP, IPv6 as 30", 108, {0, 0, 0, 30}, 4, 4, 6, 0},
 };
-/* clang-format on */
 
 static uint32_t frame_of(const struct link_case *c, uint8_t frame[128])
 {
@@ -335,7 +333,6 @@ TEST(test_link_types)
 
 TEST(test_not_ip)
 {
-	/* clang-format off: a row a case */
 	static const struct link_case cases[] = {
 		{"EN10MB, ARP", 1, {[12] = 0x08, 0x06}, 14, 0, 4, 0},
 		{"LINUX_SLL, ARP", 113, {[14] = 0x08, 0x06}, 16, 0, 4, 0},
@@ -346,7 +343,6 @@ TEST(test_not_ip)
 		{"LOOP, 1", 108, {0, 0, 0, 1}, 4, 0, 4, 0},
 		{"NULL, IPv6 announced, IPv4 there", 0, {0, 0, 0, 30}, 4, 0, 4, 0},
 	};
-	/* clang-format on */
 	uint8_t frame[128];
 	struct tcp_segment s;
 
@@ -834,7 +830,10 @@ static void on_alarm(int signal)
 		stop_ask();
 }
 
-/* Of two signals during the wait for a silent pipe, the first asks for nothing, and the second one to stop: that ends it. */
+/*
+ * Of two signals during the wait for a silent pipe, the first asks for nothing, and the second one to stop: that ends
+ * it.
+ */
 TEST(test_interrupted)
 {
 	struct itimerval soon = {.it_value = {.tv_usec = 100000}, .it_interval = {.tv_usec = 100000}}, never = {0};

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Output to files: whole blocks first, nothing lost or doubled, and whole lines only when a file can take no more. Output
- * to pipes that nobody reads for a while.
+ * Output to files: whole blocks first, nothing lost or doubled, and whole lines only when a file can take no more.
+ * Output to pipes that nobody reads for a while.
  */
 #define _GNU_SOURCE 1 /* F_GETPIPE_SZ */
 #include <errno.h>
@@ -189,7 +189,7 @@ static void expect_all_lines(int fd)
 			n += (size_t)more;
 		}
 		line[LINE] = '\0';
-		assert_int_equal(atoi(line), i);
+		assert_int_equal(strtol(line, NULL, 10), i);
 		assert_int_equal(line[LINE - 1], '\n');
 	}
 }

@@ -331,7 +331,6 @@ static void test_ages(void **state)
 	static const struct {
 		struct tcp_socket socket;
 		int64_t age;
-		/* clang-format off: a row a case */
 	} cases[] = {
 		{{.state = TCP_CLOSE_WAIT, .detailed = true, .last_ack_received = 2500}, 2500 * MS_NS},
 		{{.state = TCP_FIN_WAIT2, .detailed = true, .last_ack_received = 4000000000}, 4000000000 * MS_NS},
@@ -368,7 +367,6 @@ static void test_ages(void **state)
 		{{.state = TCP_CLOSING, .detailed = true}, AGE_UNKNOWN},
 		{{.state = TCP_LAST_ACK}, AGE_UNKNOWN},
 	};
-	/* clang-format on */
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(cases); i++)

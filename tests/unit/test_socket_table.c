@@ -257,7 +257,6 @@ static void test_own_reset(void **state)
 
 int main(void)
 {
-	/* clang-format off: a row a case */
 	const struct CMUnitTest tests[] = {
 		TEST(test_number),
 		TEST(test_number_elsewhere),
@@ -272,7 +271,6 @@ int main(void)
 		TEST(test_answer_to_syn),
 		TEST(test_own_reset),
 	};
-	/* clang-format on */
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -51,7 +51,7 @@ void buffer_text(struct buffer *b, const char *text)
 /* n bits make n * log10(2) digits or one more; 1233 / 4096 is log10(2), exact enough for 64 bits. */
 static unsigned decimal_digits(uint64_t n)
 {
-	/* clang-format off: powers[n] is the least number of n + 1 digits */
+	/* powers[n] is the least number of n + 1 digits */
 	static const uint64_t powers[] = {
 		0,
 		10,
@@ -74,7 +74,6 @@ static unsigned decimal_digits(uint64_t n)
 		1000000000000000000,
 		10000000000000000000U,
 	};
-	/* clang-format on */
 	unsigned bits = 64 - (unsigned)__builtin_clzll(n | 1), digits = bits * 1233 / 4096;
 
 	return digits + (n >= powers[digits]);

@@ -15,8 +15,8 @@
 struct flow_table;
 
 /*
- * Called for every flow that is to be reported; log holds f->log_len segments, traffic is NULL where it was not counted.
- * All is valid during the call only.
+ * Called for every flow that is to be reported; log holds f->log_len segments, traffic is NULL where it was not
+ * counted. All is valid during the call only.
  */
 typedef void (*flow_report)(void *context, const struct flow_key *key, const struct flow *f,
 			    const struct flow_segment *log, const struct traffic *traffic);

@@ -27,8 +27,8 @@ int option_version_print(void);
  */
 int option_refuse_value(const struct option_row *row, const char *text, int err);
 /*
- * Logs why getopt_long refused a word. c: what it returned, ':' for a missing value, else '?'. row: the option, NULL for
- * an unknown one. Returns the exit code.
+ * Logs why getopt_long refused a word. c: what it returned, ':' for a missing value, else '?'. row: the option, NULL
+ * for an unknown one. Returns the exit code.
  */
 int option_refuse_word(const struct option_table *table, int c, const struct option_row *row, const char *word);
 

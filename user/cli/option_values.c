@@ -134,28 +134,24 @@ static int parse_port(const struct option_row *row, void *where, const char *tex
 
 static const char *format_name(unsigned i)
 {
-	/* clang-format off: a row a case */
 	static const char *const names[] = {
 		[FORMAT_TEXT] = "text",
 		[FORMAT_JSON] = "json",
 		[FORMAT_CSV] = "csv",
 		[FORMAT_LADDER] = "ladder",
 	};
-	/* clang-format on */
 
 	return names[i];
 }
 
 static const char *hook_name(unsigned i)
 {
-	/* clang-format off: a row a case */
 	static const char *const names[] = {
 		[HOOK_AUTO] = "auto",
 		[HOOK_XDP] = "xdp",
 		[HOOK_XDP_GENERIC] = "xdp-generic",
 		[HOOK_TC] = "tc",
 	};
-	/* clang-format on */
 
 	return names[i];
 }
@@ -216,7 +212,9 @@ static int parse_names(const struct option_row *row, void *where, const char *te
 
 /* ---- other values ---- */
 
-/* Reads an address of `len` characters into ip, in network byte order. Returns its family, 4 or 6, or 0 if it is none. */
+/*
+ * Reads an address of `len` characters into ip, in network byte order. Returns its family, 4 or 6, or 0 if it is none.
+ */
 static int read_address(const char *text, size_t len, uint8_t ip[16])
 {
 	char address[INET6_ADDRSTRLEN];

@@ -31,7 +31,6 @@ static const struct options defaults = {
 
 #define FIELD(member) .where = offsetof(struct options, member), .size = sizeof(((struct options *)0)->member)
 
-/* clang-format off: a row a case */
 static const struct option_row rows[] = {
 	{.group = "Input",
 	 .name = "read",
@@ -229,7 +228,6 @@ static const struct option_row rows[] = {
 	{.group = "Help", .name = "help", .kind = &kind_help, .help = "print this text"},
 	{.name = "version", .kind = &kind_version, .help = "print name and version"},
 };
-/* clang-format on */
 
 #define ROWS (sizeof(rows) / sizeof(rows[0]))
 

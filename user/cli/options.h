@@ -42,9 +42,9 @@ struct options {
 };
 
 /*
- * Fills *o from the command line; its strings are argv's. Returns -1 to go on, or the exit code to leave with: EXIT_FINE
- * after --help and --version, which have printed to stdout; EXIT_USAGE after one line on stderr that says what to do;
- * EXIT_RUNTIME where stdout cannot be written.
+ * Fills *o from the command line; its strings are argv's. Returns -1 to go on, or the exit code to leave with:
+ * EXIT_FINE after --help and --version, which have printed to stdout; EXIT_USAGE after one line on stderr that says
+ * what to do; EXIT_RUNTIME where stdout cannot be written.
  */
 int options_parse(struct options *o, int argc, char **argv);
 

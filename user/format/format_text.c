@@ -103,7 +103,6 @@ void format_text_header(struct buffer *out)
 	static const struct {
 		size_t column;
 		const char *title;
-		/* clang-format off: a row a case */
 	} titles[] = {
 		{COLUMN_SOURCE, "SOURCE"},
 		{COLUMN_DESTINATION, "DESTINATION"},
@@ -115,7 +114,6 @@ void format_text_header(struct buffer *out)
 		{COLUMN_LIFETIME, "LIFETIME"},
 		{COLUMN_FLAGS, "FLAGS"},
 	};
-	/* clang-format on */
 	size_t start = out->len, i;
 
 	buffer_text(out, "TIME");

@@ -59,8 +59,8 @@ static void group_add(struct group *g, const struct stuck_close *c)
 }
 
 /*
- * One group for all closes that compare as equal, the largest group first. Sorts closes. Returns an allocated list, NULL
- * when memory is short.
+ * One group for all closes that compare as equal, the largest group first. Sorts closes. Returns an allocated list,
+ * NULL when memory is short.
  */
 static struct group *make_groups(struct stuck_close *closes, size_t count, compare order, size_t *groups)
 {

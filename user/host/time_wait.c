@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Sockets in TIME-WAIT, grouped by host pair. One look gives their rate, too: a socket stays in TIME-WAIT for a minute, so
- * one that has more than fifty seconds to go entered it in the last ten.
+ * Sockets in TIME-WAIT, grouped by host pair. One look gives their rate, too: a socket stays in TIME-WAIT for a minute,
+ * so one that has more than fifty seconds to go entered it in the last ten.
  */
 #include <errno.h>
 #include <stdlib.h>

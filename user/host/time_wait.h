@@ -18,9 +18,9 @@ struct time_wait_group {
 	size_t count;                   /* in TIME-WAIT */
 	uint32_t first_ends, last_ends; /* ms from now */
 	size_t recent;                  /* of those, that entered it in the last TIME_WAIT_RATE_SECONDS */
-	unsigned
-		ports_in_use; /* usable local ports that its sockets have in any state; of use if this host is the source */
-	int runs_out;         /* seconds until no usable port is left; -1: never at this rate */
+	/* Usable local ports that the pair's sockets have in any state; of use if this host is the source. */
+	unsigned ports_in_use;
+	int runs_out; /* seconds until no usable port is left; -1: never at this rate */
 };
 
 struct time_wait_report {

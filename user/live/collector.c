@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The kernel gives a flow out in one of two ways: a closing flow announces its end by a notice and is fetched once it has
- * settled; a flow that never came to closing arrives whole in the ring. Sweeps find what announces nothing.
+ * The kernel gives a flow out in one of two ways: a closing flow announces its end by a notice and is fetched once it
+ * has settled; a flow that never came to closing arrives whole in the ring. Sweeps find what announces nothing.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -69,7 +69,9 @@ static void report_slot(struct collector *c, const struct collect_slot *slot)
 	       c->stopping && !(e->body.flow.state & FLOW_DONE) ? REPORT_STOP : REPORT_ENDED);
 }
 
-/* Call after the kernel has given out flows and before their report: all that their sockets did before is known then. */
+/*
+ * Call after the kernel has given out flows and before their report: all that their sockets did before is known then.
+ */
 static void poll_sockets(struct collector *c)
 {
 	if (c->sockets)
@@ -230,8 +232,8 @@ static void make_good(struct collector *c, uint64_t now)
 /* ---- in turn ---- */
 
 /*
- * ns between two sweeps of all closing flows, which find closes that nobody finishes. Finished closes send a notice. The
- * sweep reads the whole table, which may be cold.
+ * ns between two sweeps of all closing flows, which find closes that nobody finishes. Finished closes send a notice.
+ * The sweep reads the whole table, which may be cold.
  */
 static uint64_t closing_round(const struct options *o)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * From the kernel's tables to the reporter: reads the ring, collects what has ended and settled, asks the kernel for what
- * only time brings to an end, and joins what this host's sockets know.
+ * From the kernel's tables to the reporter: reads the ring, collects what has ended and settled, asks the kernel for
+ * what only time brings to an end, and joins what this host's sockets know.
  *
  * User space polls every 20 ms; events never wake it.
  */
@@ -39,7 +39,10 @@ struct collector {
 	bool stopping;
 };
 
-/* Maps the tables of the loaded skeleton. An exit code; errors have been said. To be freed by collector_free either way. */
+/*
+ * Maps the tables of the loaded skeleton. An exit code; errors have been said. To be freed by collector_free either
+ * way.
+ */
 int collector_start(struct collector *c, struct tcpfin_trace_bpf *skeleton, uint64_t now);
 /* Safe on one that was not started. */
 void collector_free(struct collector *c);
@@ -52,8 +55,8 @@ void collector_find_holders(struct collector *c);
 /* One poll: takes what the kernel has for us and reports what is due. now: CLOCK_MONOTONIC, ns. */
 void collector_poll(struct collector *c, uint64_t now);
 /*
- * The watch has ended and the interfaces are free: reports everything that is still there. An exit code; what is lost has
- * been said.
+ * The watch has ended and the interfaces are free: reports everything that is still there. An exit code; what is lost
+ * has been said.
  */
 int collector_drain(struct collector *c);
 

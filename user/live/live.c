@@ -96,9 +96,9 @@ static int attach_all(struct live *l)
 }
 
 /*
- * libbpf reads the kernel's types, which are megabytes, for each object. It is to find the memory of the first time still
- * mapped: in virtual machines the page faults of fresh memory take longer than all the rest. The setting stays, because what
- * waits to be reported grows and shrinks by megabytes, too.
+ * libbpf reads the kernel's types, which are megabytes, for each object. It is to find the memory of the first time
+ * still mapped: in virtual machines the page faults of fresh memory take longer than all the rest. The setting stays,
+ * because what waits to be reported grows and shrinks by megabytes, too.
  */
 static void keep_memory(void)
 {
@@ -107,8 +107,8 @@ static void keep_memory(void)
 }
 
 /*
- * Starts what reads the kernel's types, which takes longest: call after attaching. The sockets' programs come last, because
- * what they keep would stand between the memory that the next object finds.
+ * Starts what reads the kernel's types, which takes longest: call after attaching. The sockets' programs come last,
+ * because what they keep would stand between the memory that the next object finds.
  */
 static void start_with_types(struct live *l)
 {

@@ -9,7 +9,9 @@
 
 struct tcpfin_trace_bpf;
 
-/* Loads what the planned interfaces need. *skeleton is to be destroyed either way. An exit code; errors have been said. */
+/*
+ * Loads what the planned interfaces need. *skeleton is to be destroyed either way. An exit code; errors have been said.
+ */
 int loader_load(struct tcpfin_trace_bpf **skeleton, const struct options *options, const struct interfaces *interfaces);
 /* The programs that the hooks take; -1 for those that were not loaded. */
 struct attach_programs loader_programs(const struct tcpfin_trace_bpf *skeleton, const struct options *options);

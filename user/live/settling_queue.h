@@ -22,7 +22,9 @@ struct settling_queue {
 };
 
 void settling_queue_free(struct settling_queue *s);
-/* Behind all others, or before them: whose tuple is in use again. False without memory: a sweep of the table finds it. */
+/*
+ * Behind all others, or before them: whose tuple is in use again. False without memory: a sweep of the table finds it.
+ */
 bool settling_queue_append(struct settling_queue *s, const struct flow_key *key, uint64_t due);
 bool settling_queue_prepend(struct settling_queue *s, const struct flow_key *key);
 /* Takes the first one out, if it is due. */

@@ -154,7 +154,6 @@ const char *flags_text(uint8_t flags, char buf[10])
 
 enum tcp_state kernel_state(unsigned number)
 {
-	/* clang-format off: a row a case */
 	static const enum tcp_state states[SOCKET_STATES] = {
 		[SOCKET_ESTABLISHED] = STATE_ESTABLISHED,
 		[SOCKET_SYN_SENT] = STATE_SYN_SENT,
@@ -167,7 +166,6 @@ enum tcp_state kernel_state(unsigned number)
 		[SOCKET_LAST_ACK] = STATE_LAST_ACK,
 		[SOCKET_CLOSING] = STATE_CLOSING,
 	};
-	/* clang-format on */
 
 	return number < SOCKET_STATES ? states[number] : STATE_UNKNOWN;
 }
