@@ -44,21 +44,21 @@ UNIT_BIN  := $(UNIT_SRC:tests/unit/%.c=$(B)/tests/%)
 all: $(B)/tcpfin-trace
 
 help:
-	@echo 'make             build/tcpfin-trace and build/tcpfin_trace.bpf.o'
-	@echo 'make deps        install missing Debian packages (root)'
-	@echo 'make install     to $$(DESTDIR)$$(PREFIX), default $(PREFIX)'
-	@echo 'make uninstall   remove what make install has put there'
-	@echo 'make deb         a Debian package in build/deb; make deps-deb installs what that takes (root)'
-	@echo 'make format      lay out every C file as .clang-format says'
-	@echo 'make run         watch real connections close; IFACE=eth0 watches that interface (root)'
-	@echo 'make test        every test that needs no other machine (root)'
-	@echo 'make fuzz        libFuzzer with ASan and UBSan on every target, SECONDS=60 in all'
-	@echo 'make soak        5,000,000 connections through one process, or SOAK=N (root; about 10 minutes)'
-	@echo 'make test-kernels  tests under Debian kernels 6.1 and 6.12, in qemu (root)'
-	@echo 'make man-fields  the list of fields in tcpfin-trace-record(5), from the table in user/record'
+	@echo 'make                build/tcpfin-trace and build/tcpfin_trace.bpf.o'
+	@echo 'make deps           install missing Debian packages (root)'
+	@echo 'make install        to $$(DESTDIR)$$(PREFIX), default $(PREFIX)'
+	@echo 'make uninstall      remove what make install has put there'
+	@echo 'make deb            a Debian package in build/deb; make deps-deb installs what that takes (root)'
+	@echo 'make format         lay out every C file as .clang-format says'
+	@echo 'make run            watch real connections close; IFACE=eth0 watches that interface (root)'
+	@echo 'make test           every test that needs no other machine (root)'
+	@echo 'make fuzz           libFuzzer with ASan and UBSan on every target, SECONDS=60 in all'
+	@echo 'make soak           5,000,000 connections through one process, or SOAK=N (root; about 10 minutes)'
+	@echo 'make test-kernels   tests under Debian kernels 6.1 and 6.12, in qemu (root)'
+	@echo 'make man-fields     the list of fields in tcpfin-trace-record(5), from the table in user/record'
 	@echo 'make check-vmlinux  the kernel types in vmlinux/ against the running kernel'
-	@echo 'make bench       what it costs, as a table and as build/bench.json (root; about 10 minutes)'
-	@echo 'make clean'
+	@echo 'make bench          what it costs, as a table and as build/bench.json (root; about 10 minutes)'
+	@echo 'make clean          remove build/'
 
 # ---- build ----
 
@@ -189,7 +189,7 @@ deb:
 
 # Set-up first, in a make of its own: what `deps` installs decides how the rest is built.
 run: deps
-	@$(MAKE) --no-print-directory all
+	@$(MAKE) -s --no-print-directory all
 ifdef IFACE
 	$(B)/tcpfin-trace $(IFACE)
 else

@@ -711,7 +711,7 @@ def signals_between_packets(lab):
 
 @test
 def signal_twice_of_a_reader(lab):
-    """Output that is not read: the first signal cannot end the reader, SIGUSR1 is answered, the second signal ends it."""
+    """Output that nobody reads: one signal cannot end the program, SIGUSR1 is answered, a second signal ends it."""
     output, writer = os.pipe()
     fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, 4096)
     with reading(lab, stdout=writer) as (reader, pipe):

@@ -11,7 +11,7 @@
 #include "user/base/log.h"
 #include "user/base/sink.h"
 #include "user/base/stop.h"
-#include "user/format/format.h"
+#include "user/format/format_parts.h"
 #include "user/host/host_table.h"
 
 #define INTERVAL_NS (5 * SECOND_NS)
@@ -25,14 +25,6 @@ void host_table_time(struct buffer *out, uint64_t now)
 
 	localtime_r(&second, &tm);
 	format_clock(out, &tm);
-}
-
-void host_table_endpoint(struct buffer *out, int family, const uint8_t *ip, uint16_t port)
-{
-	buffer_text(out, family == 6 ? "[" : "");
-	format_address(out, family, ip);
-	buffer_text(out, family == 6 ? "]:" : ":");
-	buffer_unsigned(out, port);
 }
 
 size_t host_table_shown(size_t count, bool all)

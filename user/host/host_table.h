@@ -7,7 +7,6 @@
 
 #include "user/base/buffer.h"
 #include "user/cli/options.h"
-#include "user/format/format_parts.h"
 
 /*
  * Asks this host and appends the table to out, in the format asked for. now: wall clock, ns since 1970. sockets: set to
@@ -23,8 +22,6 @@ int host_table_run(const struct options *options, host_table_print *table);
 
 /* The local time of day. */
 void host_table_time(struct buffer *out, uint64_t now);
-/* "ADDRESS:PORT". ip: network byte order. family: 4 or 6. */
-void host_table_endpoint(struct buffer *out, int family, const uint8_t *ip, uint16_t port);
 /* How many of a table's lines are shown: a screenful, unless all are asked for. */
 size_t host_table_shown(size_t count, bool all);
 /* A line about those that are not shown, if any. */

@@ -7,7 +7,7 @@
 
 #include "user/base/clock.h"
 #include "user/format/duration.h"
-#include "user/format/format.h"
+#include "user/format/format_parts.h"
 #include "user/host/stuck.h"
 #include "user/record/record.h"
 
@@ -155,9 +155,9 @@ static void text_close(struct buffer *out, const struct stuck_close *c)
 	buffer_pad(out, start, 9);
 	buffer_text(out, state_name(state_of(c)));
 	buffer_pad(out, start, 21);
-	host_table_endpoint(out, s->family, s->local.ip, s->local.port);
+	format_endpoint(out, s->family, s->local.ip, s->local.port);
 	buffer_pad(out, start, 44);
-	host_table_endpoint(out, s->family, s->peer.ip, s->peer.port);
+	format_endpoint(out, s->family, s->peer.ip, s->peer.port);
 	buffer_pad(out, start, 67);
 	text_process(out, c);
 	buffer_pad(out, start, 90);
@@ -201,7 +201,7 @@ static void text_by_pair(struct buffer *out, const struct group *list, size_t co
 
 		format_address(out, pair->family, pair->source);
 		buffer_pad(out, start, 23);
-		host_table_endpoint(out, pair->family, pair->destination, pair->port);
+		format_endpoint(out, pair->family, pair->destination, pair->port);
 		text_group_tail(out, start, &list[i]);
 	}
 	host_table_more(out, count, shown);

@@ -9,7 +9,7 @@
 
 #include "user/base/clock.h"
 #include "user/format/duration.h"
-#include "user/format/format.h"
+#include "user/format/format_parts.h"
 #include "user/host/time_wait.h"
 #include "user/record/record.h"
 
@@ -142,7 +142,7 @@ static void text_group(struct buffer *out, const struct time_wait_group *g, cons
 
 	format_address(out, pair->family, pair->source);
 	buffer_pad(out, start, 23);
-	host_table_endpoint(out, pair->family, pair->destination, pair->port);
+	format_endpoint(out, pair->family, pair->destination, pair->port);
 	buffer_pad(out, start, 46);
 	buffer_text(out, local_role(g));
 	buffer_pad(out, start, 59);
