@@ -57,7 +57,7 @@ help:
 	@echo 'make test-kernels   tests under Debian kernels 6.1 and 6.12, in qemu (root)'
 	@echo 'make man-fields     the list of fields in tcpfin-trace-record(5), from the table in user/record'
 	@echo 'make check-vmlinux  the kernel types in vmlinux/ against the running kernel'
-	@echo 'make bench          what it costs, as a table and as build/bench.json (root; about 10 minutes)'
+	@echo 'make bench          what it costs, as a table and as build/bench.json (root; at most 15 minutes)'
 	@echo 'make clean          remove build/'
 
 # ---- build ----
@@ -217,9 +217,10 @@ soak: deps
 	@$(MAKE) --no-print-directory all test-programs
 	@$(PYTHON) tests/live/accounting.py $(B)/tcpfin-trace soak
 
-test-programs: $(UNIT_BIN) $(addprefix $(B)/tests/,field_list diff budget flood step_clock.so fail_realloc.so) $(B)/bench/conns
+test-programs: $(UNIT_BIN) $(B)/bench/conns \
+	$(addprefix $(B)/tests/,field_list frames diff budget flood step_clock.so fail_realloc.so)
 
-# The twin of the kernel's tables is compiled into the differential test, which looks inside it.
+# The host's tables are compiled into the differential test, which looks inside them.
 $(B)/tests/diff: $(wildcard tests/diff/*.[ch]) $(LIB_OBJ) $(B)/tcpfin_trace.skel.h Makefile
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(filter-out -MMD -MP,$(CFLAGS)) $(filter %.c,$^) \
@@ -232,6 +233,10 @@ $(B)/tests/budget: tests/budget/budget.c $(B)/tcpfin_trace.skel.h $(B)/tcx_order
 $(B)/tests/%: tests/unit/%.c $(LIB_OBJ) Makefile | tools
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(CFLAGS) $< $(LIB_OBJ) -lcmocka $(LIBS) -o $@
+
+$(B)/tests/frames: tests/golden/frames.c $(LIB_OBJ) Makefile | tools
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(filter-out -MMD -MP,$(CFLAGS)) $< $(LIB_OBJ) $(LIBS) -o $@
 
 $(B)/tests/flood: tests/live/flood.c Makefile | tools
 	@mkdir -p $(@D)
@@ -250,19 +255,21 @@ fuzz: deps
 
 # ---- bench ----
 
-BENCH_BIN := $(addprefix $(B)/bench/,packet_path conns gencap pcapcount format_rate)
+BENCH_BIN := $(addprefix $(B)/bench/,packet_path reference conns frames gencap lean_pcap format_rate)
+BENCH_BPF := $(patsubst tests/bench/%.bpf.c,$(B)/bench/%.bpf.o,$(wildcard tests/bench/*.bpf.c))
 
 bench: deps
 	@$(MAKE) --no-print-directory all bench-programs
 	@tests/bench/run
 
-bench-programs: $(BENCH_BIN) $(B)/tests/budget
+bench-programs: $(BENCH_BIN) $(BENCH_BPF) $(B)/tests/budget
 
-# The product's programs and those they are measured against, in one object.
-$(B)/bench/bench.bpf.o: tests/bench/bench.bpf.c tests/bench/bench.h $(wildcard bpf/*.c bpf/*.h bpf/core/*.h) Makefile | tools
+$(B)/bench/%.bpf.o: tests/bench/%.bpf.c tests/bench/plan.h $(wildcard bpf/core/*.h) Makefile | tools
 	$(compile_bpf)
 
-$(B)/bench/packet_path: $(B)/bench/bench.skel.h tests/bench/bench.h
+$(B)/bench/packet_path: $(B)/bench/driver.skel.h tests/bench/plan.h
+
+$(B)/bench/packet_path $(B)/bench/reference: tests/bench/reference.h
 
 $(B)/bench/%: tests/bench/%.c $(LIB_OBJ) Makefile
 	@mkdir -p $(@D)

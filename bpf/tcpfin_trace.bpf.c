@@ -9,8 +9,8 @@
 #include <linux/pkt_cls.h>
 #include <bpf/bpf_helpers.h>
 
-#include "bpf/track.bpf.h"
-#include "bpf/sweep.bpf.h"
+#include "bpf/tables.bpf.h"
+#include "bpf/core/recorder.h"
 
 char LICENSE[] SEC("license") = "GPL";
 
@@ -20,7 +20,7 @@ struct {
 	__uint(max_entries, JUMPS);
 	__type(key, __u32);
 	__type(value, __u32);
-} jumps_xdp SEC(".maps"), jumps_tc SEC(".maps");
+} tcpfin_jumps_x SEC(".maps"), tcpfin_jumps_t SEC(".maps");
 
 /* ---- what the two kinds of hooks have in common ---- */
 
@@ -78,27 +78,27 @@ static __always_inline flag_t watch_wants(const struct tcp_segment *s, __u64 sid
 
 	if (s->flags & TCP_CONTROL)
 		return 1;
-	known = evidence_get(hash >> 32);
+	known = tables_last_seen(NULL, hash);
 	if (known)
 		last_seen_note(known, s, side, hash);
-	return watch.live[watch_index(hash >> 32)] != 0;
+	return watch.live[hash >> 32 & (WATCH_CELLS - 1)] != 0;
 }
 
 /* Comes back only if there is no such program. */
 static __always_inline void jump(void *ctx, enum host host, enum jump to)
 {
 	if (host == HOST_XDP)
-		bpf_tail_call(ctx, &jumps_xdp, to);
+		bpf_tail_call(ctx, &tcpfin_jumps_x, to);
 	else
-		bpf_tail_call(ctx, &jumps_tc, to);
+		bpf_tail_call(ctx, &tcpfin_jumps_t, to);
 }
 
-/* Parses the whole of what a header chain can be; the segment goes into the work. */
+/* Parses the whole of what a header chain can be; the segment goes into the scratch memory. */
 static __always_inline enum packet_verdict work_parse(void *ctx, enum host host, __u8 link)
 {
 	struct packet_meta meta = meta_of(ctx, host, link);
 	struct cursor c = cursor_of(ctx, host);
-	struct work *w = work_get();
+	struct scratch *w = scratch_get();
 
 	return w ? packet_parse(&w->segment, &c, &meta) : PACKET_TRUNCATED;
 }
@@ -128,15 +128,46 @@ static __always_inline enum packet_verdict work_parse_once(void *ctx, enum host 
 /* Bytes pulled into the linear part when a header was cut: every header chain that we walk fits. */
 #define PULL_BYTES 512
 
+/*
+ * Is the Ethernet header missing, on a device that has one? An XDP program with frags in generic mode, anybody's,
+ * leaves every program at tc ingress behind it without.
+ */
+__noinline int header_is_gone(struct __sk_buff *skb)
+{
+	const __u8 *data = (const __u8 *)(long)skb->data;
+	__u32 protocol = skb->protocol;
+
+	if (data + 14 > (const __u8 *)(long)skb->data_end)
+		return 0;
+	return *(const __u16 *)(data + 12) != (__u16)protocol;
+}
+
+/* The segment that was parsed into the scratch memory, if it is one. */
+static __always_inline enum packet_verdict fetch_segment(struct tcp_segment *s, enum packet_verdict verdict)
+{
+	struct scratch *w;
+
+	if (verdict != PACKET_TCP)
+		return verdict;
+	w = scratch_get();
+	if (!w)
+		return PACKET_TRUNCATED;
+	*s = w->segment;
+	return PACKET_TCP;
+}
+
 /* The packet's segment. Nearly all need only what is inlined here. */
 static __always_inline enum packet_verdict parse(struct tcp_segment *s, void *ctx, enum host host, __u8 link)
 {
 	struct packet_meta meta = meta_of(ctx, host, link);
 	struct cursor c = cursor_of(ctx, host);
-	enum packet_verdict verdict = packet_parse_common(s, &c, &meta);
 	struct __sk_buff *skb = ctx;
-	struct work *w;
+	enum packet_verdict verdict;
 
+	if (host == HOST_TC && link == PACKET_LINK_ETHERNET && header_is_gone(skb))
+		return fetch_segment(s, work_parse_tc_l3(skb));
+	paths_meet();
+	verdict = packet_parse_common(s, &c, &meta);
 	if (verdict != PACKET_UNCOMMON && (host == HOST_XDP || verdict != PACKET_TRUNCATED))
 		return verdict;
 	if (verdict == PACKET_UNCOMMON)
@@ -145,33 +176,58 @@ static __always_inline enum packet_verdict parse(struct tcp_segment *s, void *ct
 	if (host == HOST_TC && verdict == PACKET_TRUNCATED &&
 	    !bpf_skb_pull_data(skb, skb->len < PULL_BYTES ? skb->len : PULL_BYTES))
 		verdict = work_parse_once(ctx, host, link);
-	if (verdict != PACKET_TCP)
-		return verdict;
-	w = work_get();
-	if (!w)
-		return PACKET_TRUNCATED;
-	*s = w->segment;
-	return PACKET_TCP;
+	return fetch_segment(s, verdict);
 }
 
-/* Puts the packet's segment into the work and jumps to the tracking program; comes back only if that cannot be. */
+/*
+ * Puts the packet's segment into the scratch memory and jumps to the tracking program; comes back only if that cannot
+ * be.
+ */
 static __always_inline void jump_to_tracking(void *ctx, enum host host, __u8 link, __u32 ifindex, __u64 side,
 					     __u64 hash)
 {
-	struct work *w = work_get();
+	struct scratch *w = scratch_get();
 
 	if (!w)
 		return;
-	w->turn.side = side;
-	w->key.hash = hash >> 32;
-	w->key.check = (__u16)(hash >> 16);
-	w->key.ifindex = ifindex;
+	if (host == HOST_TC && link == PACKET_LINK_ETHERNET && header_is_gone(ctx))
+		link = PACKET_LINK_IP;
+	w->work.hash = hash;
+	w->work.place = hash;
+	w->work.side = side;
+	w->work.ifindex = ifindex;
 	if (work_parse_once(ctx, host, link) != PACKET_TCP)
 		return;
 	count(COUNT_LOOKED_UP);
 	w->segment.time = clock_now();
 	w->tries = 0;
 	jump(ctx, host, JUMP_TRACK);
+}
+
+/* ns, as exact as a clock tick: that is enough for an idle time, and costs a tenth of the exact clock. */
+static __always_inline __u64 traffic_clock(void)
+{
+	return settings.test_clock ? test_now : bpf_ktime_get_coarse_ns();
+}
+
+/* --all-segments: adds the segment to what its connection carried. */
+static __always_inline void count_traffic(struct scratch *w, __u64 side, __u32 ifindex, __u64 hash)
+{
+	struct tcp_segment *s = &w->segment;
+	struct traffic *traffic;
+	__u32 n;
+
+	if (s->flags & TCP_SYN) /* perhaps of the tuple's next connection */
+		return;
+	w->work.hash = hash;
+	w->work.place = hash;
+	w->work.side = side;
+	w->work.ifindex = ifindex;
+	seek(NULL, &w->work, s);
+	n = w->work.current - 1;
+	traffic = bpf_map_lookup_elem(&tcpfin_traffic, &n);
+	if (traffic && traffic->t_synack) /* of a connection whose handshake was complete */
+		traffic_note(&of_side(traffic->side, side), s, s->len ? traffic_clock() : 0);
 }
 
 /* Looks at a packet. Returns its verdict, if it returns: a segment that is to be tracked leaves from here. */
@@ -181,10 +237,10 @@ static __always_inline enum packet_verdict observe(void *ctx, enum host host, __
 	enum packet_verdict verdict;
 	__u32 ifindex = ifindex_of(ctx, host);
 	__u64 hash, side;
-	struct work *w;
+	struct scratch *w;
 
 	if (all_segments) {
-		w = work_get();
+		w = scratch_get();
 		if (!w)
 			return PACKET_TCP;
 		s = &w->segment;
@@ -197,7 +253,7 @@ static __always_inline enum packet_verdict observe(void *ctx, enum host host, __
 	hash = flow_hash(s, ifindex, settings.hash_seed);
 	side = flow_side_of(s);
 	if (all_segments) {
-		traffic_count(s, side, ifindex, hash);
+		count_traffic(w, side, ifindex, hash);
 		paths_meet();
 	}
 	if (watch_wants(s, side, hash)) {
@@ -262,8 +318,28 @@ int tcpfin_tc_l3_all(struct __sk_buff *skb)
 
 /* ---- behind them: what opens or closes a connection ---- */
 
+/* Reads one option of the segment in the scratch memory. Returns whether there may be another one. */
+__noinline __attribute__((weak)) int read_option(void)
+{
+	struct scratch *w = scratch_get();
+
+	return w ? packet_option(&w->segment, &w->options) : 0;
+}
+
+/* The verifier checks read_option() once; bpf_loop() would need Linux 5.17. */
+static __always_inline void read_options(void)
+{
+	__u32 n;
+
+	unrolled for (n = 0; n < PACKET_OPTIONS_MAX; n++)
+	{
+		if (!read_option())
+			return;
+	}
+}
+
 /* Fetches the options of a SYN or RST; without them where the packet does not hold them all. */
-static __always_inline void fetch_options(void *ctx, enum host host, struct work *w)
+static __always_inline void fetch_options(void *ctx, enum host host, struct scratch *w)
 {
 	__u32 len = w->segment.options_len - 1;
 	long err;
@@ -279,26 +355,119 @@ static __always_inline void fetch_options(void *ctx, enum host host, struct work
 	w->options.len = len;
 	w->options.at = 0;
 	if (!err)
-		bpf_loop(PACKET_OPTIONS_MAX, work_option, &w, 0);
+		read_options();
+}
+
+/* ---- asking this host's sockets ---- */
+
+#define IPPROTO_TCP_ 6
+
+#ifndef NULL
+#define NULL ((void *)0)
+#endif
+
+/* The tuple as the socket of the segment's receiver has it, or of its sender. */
+static __always_inline void socket_tuple(struct bpf_sock_tuple *t, const struct tcp_segment *s, flag_t receiver)
+{
+	__u64 shi = either(receiver, s->src.hi, s->dst.hi), slo = either(receiver, s->src.lo, s->dst.lo);
+	__u64 dhi = either(receiver, s->dst.hi, s->src.hi), dlo = either(receiver, s->dst.lo, s->src.lo);
+	__u32 sport = either(receiver, s->sport, s->dport), dport = either(receiver, s->dport, s->sport);
+
+	if (s->family == 4) {
+		t->ipv4.saddr = __builtin_bswap32(slo);
+		t->ipv4.daddr = __builtin_bswap32(dlo);
+		t->ipv4.sport = __builtin_bswap16(sport);
+		t->ipv4.dport = __builtin_bswap16(dport);
+		return;
+	}
+	t->ipv6.saddr[0] = __builtin_bswap32(shi >> 32);
+	t->ipv6.saddr[1] = __builtin_bswap32(shi);
+	t->ipv6.saddr[2] = __builtin_bswap32(slo >> 32);
+	t->ipv6.saddr[3] = __builtin_bswap32(slo);
+	t->ipv6.daddr[0] = __builtin_bswap32(dhi >> 32);
+	t->ipv6.daddr[1] = __builtin_bswap32(dhi);
+	t->ipv6.daddr[2] = __builtin_bswap32(dlo >> 32);
+	t->ipv6.daddr[3] = __builtin_bswap32(dlo);
+	t->ipv6.sport = __builtin_bswap16(sport);
+	t->ipv6.dport = __builtin_bswap16(dport);
+}
+
+/* Asks the socket of one end, if it is of this network namespace. receiver: that of the segment's receiver. */
+__noinline int ask_socket(struct __sk_buff *skb, __u32 receiver)
+{
+	struct scratch *w = scratch_get();
+	struct bpf_sock_tuple tuple = {};
+	struct bpf_tcp_sock *tcp;
+	struct bpf_sock *sk;
+
+	if (!w)
+		return 0;
+	socket_tuple(&tuple, &w->segment, receiver != 0);
+	if (w->segment.family == 4)
+		sk = bpf_skc_lookup_tcp(skb, &tuple, sizeof(tuple.ipv4), BPF_F_CURRENT_NETNS, 0);
+	else
+		sk = bpf_skc_lookup_tcp(skb, &tuple, sizeof(tuple.ipv6), BPF_F_CURRENT_NETNS, 0);
+	if (!sk)
+		return 0;
+	/* A socket that resets has left the table already: its listener is found instead, and knows nothing. */
+	tcp = sk->state == BPF_TCP_LISTEN || sk->state == BPF_TCP_CLOSE ? NULL : bpf_tcp_sock(sk);
+	if (tcp) {
+		w->work.socket.known = 1;
+		w->work.socket.side = receiver ? !w->work.side : w->work.side;
+		w->work.socket.rcv_nxt = tcp->rcv_nxt;
+		w->work.socket.snd_nxt = tcp->snd_nxt;
+		w->work.socket.snd_una = tcp->snd_una;
+	}
+	bpf_sk_release(sk);
+	return tcp != NULL;
+}
+
+/*
+ * Was the packet sent by the TCP of this host, and not through a raw or packet socket? An RST's own connection has
+ * left the table by then.
+ */
+static __always_inline flag_t sent_by_tcp(const struct __sk_buff *skb)
+{
+	struct bpf_sock *sk = skb->sk;
+
+	if (!sk)
+		return 0;
+	sk = bpf_sk_fullsock(sk);
+	return sk && sk->protocol == IPPROTO_TCP_;
+}
+
+/* What this host's sockets know of a FIN or RST, into the scratch memory. */
+static __always_inline void ask_sockets(struct __sk_buff *skb, struct scratch *w)
+{
+	w->work.socket.known = 0;
+	w->work.socket.own = 0;
+	if (!(w->segment.flags & (TCP_FIN | TCP_RST)))
+		return;
+	if (ask_socket(skb, 1) || ask_socket(skb, 0))
+		return;
+	if (w->segment.flags & TCP_RST)
+		w->work.socket.own = sent_by_tcp(skb);
 }
 
 #define TRACK_TRIES 4
 
-/* The segment in the work. */
+/* Records the segment in the scratch memory. */
 static __always_inline void track(void *ctx, enum host host)
 {
-	struct work *w = work_get();
+	struct scratch *w = scratch_get();
 
 	if (!w)
 		return;
-	w->next = NEXT_NOTHING;
-	flow_key_fill(&w->key, &w->segment, w->turn.side, w->key.ifindex, flow_key_hash(&w->key));
 	if (w->segment.flags & (TCP_SYN | TCP_RST))
 		fetch_options(ctx, host, w);
-	track_segment(w);
-	if (w->next == NEXT_PROVEN)
-		jump(ctx, host, JUMP_PROVEN);
-	if (w->next != NEXT_TRACK)
+	if (host == HOST_TC) {
+		ask_sockets(ctx, w);
+	} else {
+		w->work.socket.known = 0; /* XDP programs have no bpf_tcp_sock */
+		w->work.socket.own = 0;
+	}
+	record_segment(NULL, &w->work, &w->segment);
+	if (!w->work.again)
 		return;
 	if (++w->tries < TRACK_TRIES)
 		jump(ctx, host, JUMP_TRACK); /* no loop: unrolled, it would have the program in it so many times */
@@ -317,33 +486,4 @@ int tcpfin_track_tc(struct __sk_buff *skb)
 {
 	track(skb, HOST_TC);
 	return TC_ACT_UNSPEC;
-}
-
-/* A flow that is proven, once in its life. */
-static __always_inline void proven(void)
-{
-	struct work *w = work_get();
-
-	if (w)
-		track_proven(w);
-}
-
-SEC("xdp.frags")
-int tcpfin_proven_xdp(struct xdp_md *ctx)
-{
-	proven();
-	return XDP_PASS;
-}
-
-SEC("tc")
-int tcpfin_proven_tc(struct __sk_buff *skb)
-{
-	proven();
-	return TC_ACT_UNSPEC;
-}
-
-SEC("tc")
-int tcpfin_sweep(struct __sk_buff *skb)
-{
-	return sweep_run();
 }

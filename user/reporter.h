@@ -9,7 +9,7 @@
 #include "user/cli/options.h"
 #include "user/format/format.h"
 #include "user/format/summary.h"
-#include "user/record/verdict.h"
+#include "user/judge/verdict.h"
 
 struct reporter {
 	const struct options *options; /* not owned */

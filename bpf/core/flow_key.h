@@ -16,15 +16,11 @@
 struct flow_key {
 	struct ip_address addr[2];
 	__u16 port[2];
-	__u32 ifindex; /* flows are kept per interface */
-	__u32 hash;    /* of the fields above, by flow_hash: spreads the key over tables and the watch filter */
-	__u8 family;   /* 4 or 6 */
-	/*
-	 * 0, but for closing flows whose tuple was in use again before the older one was collected: that one keeps its
-	 * key, and the newer one takes the next generation.
-	 */
-	__u8 generation;
-	__u16 check; /* more bits of the hash, for who needs to tell flows apart without their keys */
+	__u32 ifindex;   /* flows are kept per interface */
+	__u32 hash;      /* of the fields above, by flow_hash: chooses the sets, and the cells of the small arrays */
+	__u8 family;     /* 4 or 6 */
+	__u8 generation; /* always 0 */
+	__u16 check;     /* more bits of the hash, for who needs to tell flows apart without their keys */
 };
 CORE_ASSERT_SIZE(struct flow_key, 48);
 
@@ -46,19 +42,36 @@ static __always_inline __u64 flow_side_of(const struct tcp_segment *s)
 
 #define FLOW_HASH_PRIME 0x9e3779b97f4a7c15ULL
 
-static __always_inline __u64 flow_hash_mix(__u64 h, __u64 word)
+/* Two keys of one seed, neither of them 0 for a seed of 0. */
+#define FLOW_HASH_KEY_A(seed) ((seed) ^ 0xa0761d6478bd642fULL)
+#define FLOW_HASH_KEY_B(seed) (((seed) << 32 | (seed) >> 32) ^ 0xe7037ed1a0b428dbULL)
+
+/*
+ * A round: the product of the two halves of a word, each behind a part of the key. What two words differ by before a
+ * round does not tell what they differ by behind it unless the key is known (NH, RFC 4418 section 5.2), so no two
+ * inputs have equal hashes whatever the key, as they had where a word was only multiplied by a constant.
+ */
+static __always_inline __u64 flow_hash_mix(__u64 h, __u64 word, __u64 key)
 {
-	h = (h ^ word) * FLOW_HASH_PRIME;
-	return h ^ (h >> 32);
+	__u64 x = h + word;
+
+	return (__u64)((__u32)x + (__u32)key) * ((__u32)(x >> 32) + (__u32)(key >> 32)) + x;
 }
 
-/* Of an endpoint. Every word is mixed behind the secret, so colliding tuples cannot be computed from outside. */
-static __always_inline __u64 flow_hash_end(const struct tcp_segment *s, const struct ip_address *a, __u16 port,
-					   __u64 seed)
+/* Of an endpoint. The last round of each makes the sum of two ends as hard to foresee as each of them. */
+static __always_inline __u64 flow_hash_end(__u32 family, const struct ip_address *a, __u16 port, __u64 seed)
 {
-	if (s->family == 4)
-		return flow_hash_mix(seed, a->lo << 16 | port);
-	return flow_hash_mix(flow_hash_mix(flow_hash_mix(seed, a->hi), a->lo), port);
+	__u64 key = FLOW_HASH_KEY_A(seed), other = FLOW_HASH_KEY_B(seed), h = a->lo << 16 | port;
+
+	if (family != 4)
+		h = flow_hash_mix(flow_hash_mix(flow_hash_mix(0, a->hi, key), a->lo, other), port, key);
+	return flow_hash_mix(flow_hash_mix(0, h, key), h << 32 | h >> 32, other);
+}
+
+/* ends: a sum of two flow_hash_end. The high half of a product depends on all bits of its factors. */
+static __always_inline __u64 flow_hash_of(__u64 ends, __u32 ifindex)
+{
+	return (ends ^ (__u64)ifindex << 32) * FLOW_HASH_PRIME;
 }
 
 /*
@@ -68,10 +81,9 @@ static __always_inline __u64 flow_hash_end(const struct tcp_segment *s, const st
  */
 static __always_inline __u64 flow_hash(const struct tcp_segment *s, __u32 ifindex, __u64 seed)
 {
-	__u64 ends = flow_hash_end(s, &s->src, s->sport, seed) + flow_hash_end(s, &s->dst, s->dport, seed);
-
-	/* the high half of a product depends on all bits of its factors, those of the check on half of them */
-	return (ends ^ (__u64)ifindex << 32) * FLOW_HASH_PRIME;
+	return flow_hash_of(flow_hash_end(s->family, &s->src, s->sport, seed) +
+				    flow_hash_end(s->family, &s->dst, s->dport, seed),
+			    ifindex);
 }
 
 /* flow_hash, as far as the key knows it. */

@@ -2,23 +2,29 @@
 /*
  * The last sequence numbers each way, kept for whoever used a cell of a small array last.
  *
- * They are evidence for the moment a close begins: is this FIN or RST next in sequence, or out of the window? Keeping
- * them in the flow tables would cost a look-up a segment. The newest flow of a cell owns it; a tag says whose it is,
- * and "unknown" is an answer. Two CPUs may write one side at once only when two flows collide; of a mix of both the
- * sides hardly fit each other (flow_lend_last_seen), and it takes such a mix just before a forged reset to be misled.
+ * They serve when a close begins: is this FIN or RST next in sequence, or out of the window? Keeping them in the slots
+ * would cost a look-up a segment. The newest connection of a cell owns it; a tag says whose it is, and "unknown" is an
+ * answer. Two CPUs may write one side at once only when two connections collide; of a mix of both the sides hardly fit
+ * each other (numbers_read), and it takes such a mix just before a forged reset to be misled.
  */
 #ifndef TCPFIN_LAST_SEEN_H
 #define TCPFIN_LAST_SEEN_H
 
 #include "bpf/core/flow_key.h"
+#include "bpf/core/opening.h"
 
 struct last_seen_side {
 	__u32 end;    /* highest sequence number sent, plus one */
 	__u32 ack;    /* last acknowledgment number sent */
-	__u32 tag;    /* whose evidence this is: last_seen_tag; 0 before the first */
+	__u32 tag;    /* whose numbers these are: last_seen_tag; 0 before the first */
 	__u16 win;    /* last window, not scaled */
-	__u16 strike; /* the last segment's numbers were far from those before it */
+	__u16 strike; /* segments in a row with numbers far from these; and LAST_SEEN_REGAINED */
 };
+
+/*
+ * What is remembered does not go back to the handshake without a break: another flow had the cell, or numbers jumped.
+ */
+#define LAST_SEEN_REGAINED 0x8000
 
 struct last_seen {
 	struct last_seen_side side[2];
@@ -45,31 +51,74 @@ static __always_inline flag_t last_seen_is_of(const struct last_seen_side *w, __
 	return w->tag == last_seen_tag(hash);
 }
 
+/* So many segments in a row with numbers far from the last ones, and none that fits: they are another connection's. */
+#define LAST_SEEN_STRIKES 64
+
 /*
- * Notes the numbers of a segment without SYN, FIN or RST: those are judged by the evidence. Numbers far from the last
- * ones are taken only the second time in a row, so that one forged segment does not displace what is known.
+ * Notes the numbers of a segment without SYN, FIN or RST: those are judged by what is remembered. Numbers far from
+ * the last ones are taken the second time in a row if they fit what the other side said last, or if nothing else
+ * comes for long: forged segments do not displace what is known.
  */
-static __always_inline void last_seen_note(struct last_seen *evidence, const struct tcp_segment *s, __u64 side,
-					   __u64 hash)
+static __always_inline void last_seen_note(struct last_seen *last, const struct tcp_segment *s, __u64 side, __u64 hash)
 {
-	struct last_seen_side *w = &of_side(evidence->side, side);
+	struct last_seen_side *w = &of_side(last->side, side);
 	__u32 end = s->seq + s->len, tag = last_seen_tag(hash);
 
 	if (!(s->flags & TCP_ACK)) /* nobody takes it (RFC 9293 section 3.10.7.4) */
 		return;
-	if (end - w->end + LAST_SEEN_REORDER >= 2 * LAST_SEEN_REORDER) {
-		if (w->tag == tag && !w->strike) {
-			w->strike = 1;
+	if (w->tag != tag) {
+		w->end = end;
+		w->strike = LAST_SEEN_REGAINED;
+	} else if (end - w->end + LAST_SEEN_REORDER >= 2 * LAST_SEEN_REORDER) {
+		const struct last_seen_side *peer = &of_side(last->side, !side);
+
+		flag_t fits = peer->tag != tag || s->ack - peer->end + LAST_SEEN_REORDER < 2 * LAST_SEEN_REORDER;
+
+		if ((w->strike & ~LAST_SEEN_REGAINED) < (fits ? 1 : LAST_SEEN_STRIKES)) {
+			w->strike++;
 			return;
 		}
 		w->end = end;
-	} else if (seq_after(end, w->end) || w->tag != tag) {
-		w->end = end;
+		w->strike = LAST_SEEN_REGAINED;
+	} else {
+		if (seq_after(end, w->end))
+			w->end = end;
+		w->strike &= LAST_SEEN_REGAINED;
 	}
 	w->tag = tag;
-	w->strike = 0;
 	w->win = s->win;
 	w->ack = s->ack;
+}
+
+/* A handshake was completed by the source's segment s: its numbers are where what is remembered begins. */
+static __always_inline void last_seen_begin(struct last_seen *last, const struct flow_open *o,
+					    const struct tcp_segment *s, __u64 side, __u64 hash)
+{
+	struct last_seen_side *me = &of_side(last->side, side), *peer = &of_side(last->side, !side);
+
+	me->end = s->seq + s->len + !!(s->flags & TCP_SYN);
+	me->ack = s->ack;
+	me->win = s->win;
+	me->tag = peer->tag = last_seen_tag(hash);
+	me->strike = peer->strike = 0;
+	peer->end = of_side(o->isn, !side) + 1;
+	peer->ack = of_side(o->isn, side) + 1;
+	peer->win = o->win[1];
+}
+
+/*
+ * Is a FIN or RST of an unknown connection part of a conversation that was going on? Both sides were heard, each
+ * answered the other, and this segment's numbers fit what they said last; a scan or backscatter has no such past.
+ */
+static __always_inline flag_t last_seen_fits(const struct last_seen *last, const struct tcp_segment *s, __u32 side,
+					     __u64 hash)
+{
+	const struct last_seen_side *me = &of_side(last->side, side), *peer = &of_side(last->side, !side);
+
+	return last_seen_is_of(me, hash) && last_seen_is_of(peer, hash) &&
+	       s->seq - me->end + LAST_SEEN_REORDER < 2 * LAST_SEEN_REORDER &&
+	       me->ack - peer->end + LAST_SEEN_REORDER < 2 * LAST_SEEN_REORDER &&
+	       peer->ack - me->end + LAST_SEEN_REORDER < 2 * LAST_SEEN_REORDER;
 }
 
 /*

@@ -8,7 +8,7 @@
 #ifndef TCPFIN_TRAFFIC_H
 #define TCPFIN_TRAFFIC_H
 
-#include "bpf/core/flow.h"
+#include "bpf/core/opening.h"
 
 #define TRAFFIC_RUNS 16
 
@@ -118,40 +118,35 @@ static __always_inline void traffic_note(struct traffic_side *t, const struct tc
 		traffic_payload(t, s->seq, s->len, now);
 }
 
-/* What an entry of the log stands for. */
-static shared_code void traffic_recall(struct traffic *traffic, const struct flow_segment *e)
+/* A SYN or SYN-ACK and its copies; the second one's end is that of its payload. */
+static __always_inline void traffic_opening(struct traffic_side *t, __u32 isn, __u32 len, __u8 flags, __u32 copies)
 {
-	struct traffic_side *t = &of_side(traffic->side, e->side);
-	__u32 first = e->seq + !!(e->flags & TCP_SYN), len = e->len;
-
-	t->packets += e->count;
-	traffic_run_add(t, e->flags, e->count);
+	t->packets += 1 + copies;
+	t->bytes += (__u64)len * (1 + copies);
+	t->end = isn + 1 + len;
+	traffic_run_add(t, flags, 1 + copies);
 	if (!len)
 		return;
-	/* an entry's length is that of one copy, or of all that is folded into it */
-	t->bytes += e->mark & SEGMENT_FOLDED ? len : (__u64)len * e->count;
-	traffic_payload(t, first, len, e->time);
-	if (!(e->mark & SEGMENT_FOLDED) && e->count > 1) {
-		t->retransmits += e->count - 1;
-		t->retransmitted_bytes += (__u64)len * (e->count - 1);
-	}
+	t->retransmits += copies;
+	t->retransmitted_bytes += (__u64)len * copies;
 }
 
-/*
- * Begins, in zeroed memory, with what the flow's log tells of the time until its handshake was completed. log: of a
- * flow that has just been proven.
- */
-static __always_inline void traffic_begin(struct traffic *traffic, const struct flow *f, const struct flow_segment *log,
-					  const __u32 cap)
+/* Begins, in zeroed memory, with the handshake, which s has just completed. */
+static __always_inline void traffic_begin(struct traffic *traffic, const struct flow_open *o,
+					  const struct tcp_segment *s, __u32 side)
 {
-	__u32 i;
-
-	traffic->t_synack = f->open.t_synack;
-	traffic->isn[0] = f->open.isn[0];
-	traffic->isn[1] = f->open.isn[1];
-	traffic->side[0].end = f->open.isn[0] + 1;
-	traffic->side[1].end = f->open.isn[1] + 1;
-	unrolled for (i = 0; i < cap && i < f->log_len; i++) traffic_recall(traffic, &log[i]);
+	traffic->t_synack = o->t_synack;
+	traffic->isn[0] = o->isn[0];
+	traffic->isn[1] = o->isn[1];
+	if (o->seen & OPEN_SYN)
+		traffic_opening(&of_side(traffic->side, side), of_side(o->isn, side), o->syn_len, o->syn_flags,
+				o->syn_copies);
+	else
+		of_side(traffic->side, side).end = of_side(o->isn, side) + 1;
+	if (o->seen & OPEN_SYN && o->syn_len)
+		of_side(traffic->side, side).t_data = o->t_syn;
+	traffic_opening(&of_side(traffic->side, !side), of_side(o->isn, !side), 0, o->synack_flags, o->synack_copies);
+	traffic_note(&of_side(traffic->side, side), s, s->time);
 }
 
 #endif

@@ -65,8 +65,8 @@
 
 /*
  * The array's element at a variable index; the caller has checked that it is within the array. The offset is added to
- * the array's start, never to the struct around it: no intermediate pointer may point at what must not be read, such as
- * a lock.
+ * the array's start, never to the struct around it: without CAP_PERFMON no intermediate pointer may leave the map's
+ * value, even if nothing is read there.
  */
 #ifdef __bpf__
 #define element(array, index)                          \

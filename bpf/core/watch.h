@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The watch filter: what keeps data segments out of the flow tables.
+ * The watch filter: what keeps data segments away from the slots.
  *
- * Two small arrays of counters, indexed by the flow's hash. `live` counts the flows of a cell whose handshake or close
- * is in progress: while it is zero, a segment without SYN, FIN or RST needs no look-up. `settling` counts those that
- * are done and wait to be reported: only control segments can concern them. Counts are exact, so the filter never hides
- * a segment that a record needs; a collision costs a look-up and nothing else.
+ * A small array of counters, indexed by the flow's hash, counts the connections of a cell whose handshake or close is
+ * in progress, or that a probe tests for being idle. While a cell is zero, a segment without SYN, FIN or RST needs no
+ * look-up. Counts are exact, so the filter never hides a segment that a record needs; a collision costs a look-up and
+ * nothing else.
  */
 #ifndef TCPFIN_WATCH_H
 #define TCPFIN_WATCH_H
@@ -17,7 +17,6 @@
 
 struct watch {
 	__u32 live[WATCH_CELLS];
-	__u32 settling[WATCH_CELLS];
 };
 
 #endif

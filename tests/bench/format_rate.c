@@ -13,7 +13,8 @@
 
 #include "user/capture/flow_table.h"
 #include "user/format/format.h"
-#include "user/record/verdict.h"
+#include "user/judge/judge.h"
+#include "user/judge/verdict.h"
 
 #define ROUNDS 15
 #define RECORDS 20000
@@ -21,13 +22,8 @@
 #define MILLISECOND 1000000ULL
 #define SECOND (1000 * MILLISECOND)
 
-struct sample {
-	struct flow_key key;
-	struct closing_body body;
-};
-
 struct samples {
-	struct sample sample[SAMPLES];
+	struct judged sample[SAMPLES];
 	struct record record[SAMPLES];
 	unsigned count;
 };
@@ -42,15 +38,15 @@ static void take(void *context, const struct flow_key *key, const struct flow *f
 		 const struct traffic *traffic)
 {
 	struct samples *samples = context;
-	struct sample *sample;
+	struct judged *sample;
 
 	(void)traffic;
 	if (!(f->state & FLOW_GRACEFUL) || samples->count == SAMPLES)
 		return;
 	sample = &samples->sample[samples->count++];
 	sample->key = *key;
-	sample->body.flow = *f;
-	memcpy(sample->body.log, log, f->log_len * sizeof(*log));
+	sample->flow = *f;
+	memcpy(sample->log, log, f->log_len * sizeof(*log));
 }
 
 /* Up to 2^20 - 1 more, in a fixed order. */
@@ -117,11 +113,11 @@ static double make(struct samples *samples, bool decide)
 	double start = cpu_seconds();
 
 	for (int i = 0; i < RECORDS; i++) {
-		const struct sample *s = &samples->sample[i % SAMPLES];
+		const struct judged *s = &samples->sample[i % SAMPLES];
 		struct record *r = &samples->record[i % SAMPLES];
 
 		if (decide)
-			verdict(r, &s->key, &s->body.flow, s->body.log, &context);
+			verdict(r, &s->key, &s->flow, s->log, &context);
 		format_record(&out, FORMAT_JSON, &style, r);
 		if (out.len > 64 * 1024)
 			out.len = 0; /* where it would be written */

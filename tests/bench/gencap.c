@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * gencap SEGMENTS FILE: a capture of that many segments, 20 a connection, many connections at a time, each packet cut
- * to 96 bytes. The same for the same number, and a smaller number's packets are the beginning of a larger one's.
+ * gencap CONNECTIONS SEGMENTS OPEN FILE: a capture of that many connections, each of SEGMENTS segments (an even number
+ * from 10 on), OPEN of them at a time, all closed at the end; each packet cut to 96 bytes. The same file for the same
+ * numbers.
  */
 #include <errno.h>
 #include <stdint.h>
@@ -10,7 +11,6 @@
 #include <string.h>
 
 #define SNAPLEN 96
-#define OPEN 2048         /* connections at a time, a power of two */
 #define STEP_US 10        /* between two packets */
 #define START 1700000000u /* s since 1970 */
 #define HEADERS 66        /* Ethernet, IPv4, TCP with time stamps */
@@ -23,30 +23,35 @@ struct step {
 	uint8_t flags, server;
 };
 
-/* Handshake, a request of 200 bytes, an answer of 5500, and the close. */
-static const struct step script[] = {
-	{0, 0, 0, SYN, 0},
-	{0, 1, 0, SYN | ACK, 1},
-	{1, 1, 0, ACK, 0},
-	{1, 1, 200, PSH | ACK, 0},
-	{1, 201, 0, ACK, 1},
-	{1, 201, 1000, ACK, 1},
-	{201, 1001, 0, ACK, 0},
-	{1001, 201, 1000, ACK, 1},
-	{201, 2001, 0, ACK, 0},
-	{2001, 201, 1000, ACK, 1},
-	{201, 3001, 0, ACK, 0},
-	{3001, 201, 1000, ACK, 1},
-	{201, 4001, 0, ACK, 0},
-	{4001, 201, 1000, ACK, 1},
-	{201, 5001, 0, ACK, 0},
-	{5001, 201, 500, PSH | ACK, 1},
-	{201, 5501, 0, FIN | ACK, 0},
-	{5501, 202, 0, ACK, 1},
-	{5501, 202, 0, FIN | ACK, 1},
-	{202, 5502, 0, ACK, 0},
-};
-#define STEPS (sizeof(script) / sizeof(script[0]))
+#define REQUEST 200
+#define PART 1000 /* of the answer, a segment */
+
+static unsigned segments; /* a connection */
+
+/* The connection's step n: handshake, a request, its answer in parts that are acknowledged each, and the close. */
+static struct step step_of(unsigned n)
+{
+	uint32_t parts = (segments - 8) / 2, done = n < 4 ? 0 : (n - 4) / 2 * PART;
+
+	if (n >= segments - 4) {
+		const uint32_t c = 1 + REQUEST, s = 1 + parts * PART;
+		const struct step close[] = {{c, s, 0, FIN | ACK, 0},
+					     {s, c + 1, 0, ACK, 1},
+					     {s, c + 1, 0, FIN | ACK, 1},
+					     {c + 1, s + 1, 0, ACK, 0}};
+
+		return close[n - (segments - 4)];
+	}
+	if (n < 4) {
+		const struct step open[] = {
+			{0, 0, 0, SYN, 0}, {0, 1, 0, SYN | ACK, 1}, {1, 1, 0, ACK, 0}, {1, 1, REQUEST, PSH | ACK, 0}};
+
+		return open[n];
+	}
+	if (n % 2 == 0)
+		return (struct step){1 + done, 1 + REQUEST, PART, PSH | ACK, 1};
+	return (struct step){1 + REQUEST, 1 + done + PART, 0, ACK, 0};
+}
 
 struct connection {
 	uint32_t number;
@@ -88,7 +93,7 @@ static void put_addresses(uint8_t *ip, uint8_t *tcp, uint32_t number, int server
 /* Returns the length on the wire. */
 static uint32_t make_packet(uint8_t packet[SNAPLEN], const struct connection *c, uint32_t id)
 {
-	const struct step *s = &script[c->step];
+	const struct step step = step_of(c->step), *s = &step;
 	uint8_t *ip = packet + 14, *tcp = ip + 20;
 	uint32_t client = c->number * 2654435761u, server = c->number * 40503u;
 
@@ -136,38 +141,52 @@ static void write_packet(FILE *f, const struct connection *c, uint64_t n)
 	fwrite(&p, 16 + p.caplen, 1, f);
 }
 
+/* Random steps of the open connections, until all have come to their ends. */
+static void write_connections(FILE *f, struct connection *open, uint32_t opened, uint32_t connections)
+{
+	uint32_t next = opened;
+	uint64_t random = 1;
+
+	for (uint64_t n = 0; opened; n++) {
+		struct connection *c;
+
+		random = random * 6364136223846793005u + 1442695040888963407u;
+		c = &open[(random >> 32) * opened >> 32];
+		write_packet(f, c, n);
+		if (++c->step < segments)
+			continue;
+		*c = next < connections ? (struct connection){.number = next++} : open[--opened];
+	}
+}
+
 int main(int argc, char **argv)
 {
-	static struct connection open[OPEN];
-	uint64_t segments = argc == 3 ? strtoull(argv[1], NULL, 10) : 0;
-	uint32_t next = 0, random = 1;
+	uint32_t number[3] = {0};
+	struct connection *open;
 	FILE *f;
 
-	if (!segments) {
-		fputs("gencap SEGMENTS FILE\n", stderr);
+	for (int i = 0; argc == 5 && i < 3; i++)
+		number[i] = (uint32_t)strtoul(argv[1 + i], NULL, 10);
+	segments = number[1];
+	if (!number[0] || segments < 10 || segments % 2 || !number[2] || number[2] > number[0]) {
+		fputs("gencap CONNECTIONS SEGMENTS OPEN FILE\n", stderr);
 		return 2;
 	}
-	f = fopen(argv[2], "wbe");
-	if (!f) {
-		fprintf(stderr, "gencap: %s: %s\n", argv[2], strerror(errno));
+	open = calloc(number[2], sizeof(*open));
+	f = fopen(argv[4], "wbe");
+	if (!open || !f) {
+		fprintf(stderr, "gencap: %s: %s\n", argv[4], strerror(errno));
 		return 1;
 	}
 	setvbuf(f, NULL, _IOFBF, 1 << 20);
-	for (unsigned i = 0; i < OPEN; i++)
-		open[i] = (struct connection){.number = next++};
+	for (uint32_t i = 0; i < number[2]; i++)
+		open[i] = (struct connection){.number = i};
 	write_header(f);
-	for (uint64_t n = 0; n < segments; n++) {
-		struct connection *c;
-
-		random = random * 1664525 + 1013904223;
-		c = &open[random >> 16 & (OPEN - 1)];
-		write_packet(f, c, n);
-		if (++c->step == STEPS)
-			*c = (struct connection){.number = next++};
-	}
+	write_connections(f, open, number[2], number[0]);
 	if (ferror(f) || fclose(f)) {
-		fprintf(stderr, "gencap: %s: cannot be written\n", argv[2]);
+		fprintf(stderr, "gencap: %s: cannot be written\n", argv[4]);
 		return 1;
 	}
+	free(open);
 	return 0;
 }

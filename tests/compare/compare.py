@@ -13,7 +13,6 @@ import functools
 import gzip
 import multiprocessing
 import os
-import re
 import shutil
 import sys
 import tempfile
@@ -33,14 +32,10 @@ GZIP = bytes.fromhex("1f8b")
 UNPACKED_MOST, PIECE = 2**30, 2**16  # bytes
 RUNS = 3  # each with another hash seed: a difference that not all of them have comes from colliding hashes
 
-# Files of which libpcap reads less than tshark: words of our error line -> kind of difference.
-REFUSALS = {"unsupported pcap savefile version": "file-version",
+# Where our reader stops and tshark goes on: words of our error line -> kind of difference.
+REFUSALS = {"of the pcap format is unknown": "file-version",
             "is not supported; capture on": "link-type",
-            "different from the type of the first interface": "mixed-interfaces",
-            "different from the snapshot length of the first interface": "mixed-interfaces",
-            "bigger than snaplen of": "snapshot-length"}
-BLOCK_SIZE = re.compile(r"pcapng block size (\d+) > maximum")  # a section in another byte order than the first one's
-BLOCK_MOST = 2**24
+            "no multiple of 4": "odd-block-length"}
 
 
 @dataclass
@@ -117,16 +112,12 @@ def checked(report, seconds):
 
 
 def kind_of_refusal(text):
-    """The kind of difference because of which libpcap stops and tshark does not; None without one."""
-    block = BLOCK_SIZE.search(text)
-    if block:
-        swapped = int.from_bytes(int(block.group(1)).to_bytes(4, "little"), "big")
-        return "mixed-byte-orders" if swapped < BLOCK_MOST else None
+    """Why our reader reads no further where tshark does; None where that is not known."""
     return next((kind for words, kind in REFUSALS.items() if words in text), None)
 
 
 def check_refusal(result, report, view, taken):
-    """The program stopped: tshark must stop, too, or libpcap be known to. taken: packets read; 0: unknown."""
+    """Our reader stopped. So must tshark, or it is known why we read no further. taken: packets before; 0: unknown."""
     text = report.end.errors
     result.note = text
     if view.frames <= taken or (not taken and view.end.code):

@@ -137,7 +137,7 @@ def take(view, row, frames):
     if frames and view.frames > frames:
         skip(view, "behind our reader's end", int(row.tcp_stream or -1))
         return
-    time = nanoseconds(row.frame_time_epoch)
+    time = nanoseconds(row.frame_time_epoch or "0")  # a simple packet block has no time
     if view.latest is not None and time < view.latest:
         view.backwards = True
     else:

@@ -1,42 +1,56 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * user/capture/flow_table.c is compiled into this file, because its inside is compared with the kernel. It gets as few
- * evidence cells as the kernel has; otherwise other flows would share one.
+ * user/capture/flow_table.c is compiled into this file, because its inside is compared with the kernel. It begins with
+ * tables as large as the kernel's, so that both give a connection the same slot and the same cells.
  */
-#define FILE_EVIDENCE_CELLS LAST_SEEN_CELLS
+#include "tests/diff/sizes.h"
+
+#define FIRST_SLOTS TEST_SLOTS
+#define FIRST_BLOCKS TEST_BLOCKS
+#define FILE_LAST_SEEN_CELLS TEST_LAST_SEEN_CELLS
 #include "user/capture/flow_table.c"
 #include "tests/diff/host.h"
+
+_Static_assert(FIRST_SLOTS *CELLS_A_SLOT == TEST_LAST_SEEN_CELLS, "the cells do not grow");
+_Static_assert(FIRST_SLOTS / SLOTS_A_SET == TEST_SETS, "the kernel's sets");
 
 static void take_report(void *context, const struct flow_key *key, const struct flow *f,
 			const struct flow_segment *segments, const struct traffic *traffic)
 {
-	reports_add(context, key, f, segments, traffic);
+	struct judged j = {.key = *key, .flow = *f};
+
+	memcpy(j.log, segments, f->log_len * sizeof(*segments));
+	reports_add(context, &j, traffic);
 }
 
 void host_open(struct host *h, uint64_t hash_seed, bool all_segments)
 {
-	struct flow_table_config config = {
-		.hash_seed = hash_seed,
-		.all_segments = all_segments,
-		.report = take_report,
-		.counters = h->counters,
-	};
-
-	h->table = must(flow_table_new(&config));
+	h->hash_seed = hash_seed;
+	h->all_segments = all_segments;
 }
 
 void host_close(struct host *h)
 {
 	flow_table_free(h->table);
+	h->table = NULL;
 }
 
 void host_begin(struct host *h, const struct flow_timeouts *timeouts, uint64_t idle, struct reports *reports)
 {
+	struct flow_table_config config = {
+		.timeouts = *timeouts,
+		.idle = idle,
+		.hash_seed = h->hash_seed,
+		.bucket_seed = h->hash_seed,
+		.all_segments = h->all_segments,
+		.report = take_report,
+		.context = reports,
+		.counters = h->counters,
+	};
+
+	host_close(h);
 	memset(h->counters, 0, sizeof(h->counters));
-	h->table->config.timeouts = *timeouts;
-	h->table->config.idle = idle;
-	h->table->next_round = h->table->next_due = 0;
-	h->table->config.context = reports;
+	h->table = must(flow_table_new(&config));
 }
 
 /* Options of SYNs and RSTs, where the packet has them whole, as in user/capture/replay.c. */
@@ -67,15 +81,17 @@ bool host_take(struct host *h, struct tcp_segment *s, uint32_t ifindex)
 
 uint64_t host_next(const struct host *h)
 {
-	return earliest(h->table);
+	uint64_t next = timers_next(&h->table->tables.due.timers);
+
+	return h->table->tables.next_round < next ? h->table->tables.next_round : next;
 }
 
 bool host_expire(struct host *h, uint64_t now)
 {
-	uint64_t round = h->table->next_round;
+	uint64_t round = h->table->tables.next_round;
 
 	flow_table_expire(h->table, now);
-	return round && h->table->next_round != round;
+	return round && h->table->tables.next_round != round;
 }
 
 void host_finish(struct host *h)
@@ -83,22 +99,29 @@ void host_finish(struct host *h)
 	flow_table_finish(h->table, true);
 }
 
+/* ---- the inside ---- */
+
+static const struct traffic *traffic_of(const void *context, uint32_t n)
+{
+	const struct tables *t = context;
+
+	return t->traffic ? t->traffic[n] : NULL;
+}
+
+struct recorded host_recorded(const struct host *h)
+{
+	const struct tables *t = &h->table->tables;
+
+	return (struct recorded){.name = "host", .tables = &t->memory, .traffic = traffic_of, .context = t};
+}
+
 void host_cell(const struct host *h, uint32_t hash, struct cell *cell)
 {
-	cell->live = h->table->watch.live[hash & (WATCH_CELLS - 1)];
-	cell->settling = h->table->watch.settling[hash & (WATCH_CELLS - 1)];
-	cell->evidence = *evidence_of(h->table, hash);
+	cell->live = h->table->tables.watch.live[hash & (WATCH_CELLS - 1)];
+	cell->last_seen = *tables_last_seen(&h->table->tables, (uint64_t)hash << 32);
 }
 
 void host_saturate(struct host *h, uint32_t hash)
 {
-	h->table->watch.live[hash & (WATCH_CELLS - 1)]++;
-	h->table->watch.settling[hash & (WATCH_CELLS - 1)]++;
-}
-
-void host_clear_cell(struct host *h, uint32_t hash)
-{
-	h->table->watch.live[hash & (WATCH_CELLS - 1)] = 0;
-	h->table->watch.settling[hash & (WATCH_CELLS - 1)] = 0;
-	memset(evidence_of(h->table, hash), 0, sizeof(struct last_seen));
+	h->table->tables.watch.live[hash & (WATCH_CELLS - 1)]++;
 }

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The host build of the core: user/capture/flow_table.c, with access to its watch cells.
+ * The host build of the core: user/capture/flow_table.c, with access to its tables.
  */
 #ifndef TCPFIN_TEST_HOST_H
 #define TCPFIN_TEST_HOST_H
 
 #include "user/capture/flow_table.h"
 #include "tests/diff/frames.h"
+#include "tests/diff/logs.h"
 #include "tests/diff/reports.h"
 
 /* What a hook hands to the parser. */
@@ -19,19 +20,21 @@ struct hook_packet {
 };
 
 struct host {
-	struct flow_table *table;
+	struct flow_table *table; /* a new one for every conversation */
+	uint64_t hash_seed;
+	bool all_segments;
 	uint64_t counters[COUNTERS];
 };
 
-/* The watch filter's and the evidence's cell of a flow. */
+/* The cells of a flow in the watch filter and in the last numbers seen. */
 struct cell {
-	uint32_t live, settling;
-	struct last_seen evidence;
+	uint32_t live;
+	struct last_seen last_seen;
 };
 
 void host_open(struct host *h, uint64_t hash_seed, bool all_segments);
 void host_close(struct host *h);
-/* The next conversation: where reports go, and the time-outs. The tables are empty. */
+/* The next conversation: where reports go, and the time-outs. */
 void host_begin(struct host *h, const struct flow_timeouts *timeouts, uint64_t idle, struct reports *reports);
 enum packet_verdict host_parse(const struct hook_packet *p, struct tcp_segment *s);
 /* Returns whether the segment went to the tables. */
@@ -43,9 +46,10 @@ bool host_expire(struct host *h, uint64_t now);
 /* Reports everything, established flows included. */
 void host_finish(struct host *h);
 
+/* Its tables. Valid until the next conversation. */
+struct recorded host_recorded(const struct host *h);
 void host_cell(const struct host *h, uint32_t hash, struct cell *cell);
-/* Raises the cell's counts: from now on the filter lets none of its segments pass. */
+/* Raises the cell's count: from now on the filter lets none of its segments pass. */
 void host_saturate(struct host *h, uint32_t hash);
-void host_clear_cell(struct host *h, uint32_t hash);
 
 #endif

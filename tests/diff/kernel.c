@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The programs' clock is the variable test_now.
+ * The programs' clock is the variable test_now. What user/live/collector.c does with the maps is done here one
+ * conversation at a time: every slot is looked at whenever time passes.
  */
 #define _GNU_SOURCE 1 /* sched_setaffinity */
 #include <errno.h>
@@ -8,20 +9,22 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 
-#include "bpf/settings.h" /* before the skeleton, which uses these types */
-#include "bpf/tables.h"
+#include "bpf/core/flow_log.h" /* before the skeleton, which uses these types */
+#include "bpf/core/traffic.h"
+#include "bpf/core/watch.h"
+#include "bpf/settings.h"
+#include "user/judge/due.h"
 #include "user/live/bpf_programs.h"
-#include "user/live/settling_queue.h"
 #include "tests/diff/kernel.h"
+#include "tests/diff/sizes.h"
 #include "tcpfin_trace.skel.h"
 
-/* Large enough that no conversation evicts anything, small because each one sweeps and clears the tables. */
-#define UNPROVEN_SETS 256
-#define FLOWS 4096
+#define OPENING_BLOCKS TEST_BLOCKS
 #define RING_BYTES (4 << 20)
 
 const char *const program_names[PROGRAMS] = {"xdp", "tc", "tc-l3"};
@@ -31,162 +34,112 @@ struct kernel {
 	struct ring_buffer *ring;
 	int programs[PROGRAMS];
 	int cpus, cpu;
-	uint8_t *work; /* one value of the works map a CPU */
-	size_t work_size;
+	uint8_t *scratch; /* one value of the scratch map a CPU */
+	size_t scratch_size;
 	uint64_t *counters; /* COUNTERS a CPU */
-	struct unproven_set *no_sets;
-	uint32_t *set_indexes;
-	struct flow_timeouts timeouts;
+	bool all_segments;
+	struct flow_tables tables; /* mapped, and never unmapped: the process ends with the test */
+	struct traffic *traffic;
+	struct due due;
+	uint64_t user_counters[COUNTERS]; /* what user space counts; never set back */
 	struct reports *reports;
-	struct settling_queue settling;
-	bool unannounced; /* a sweep has found an ended flow without a notice */
 };
 
 /* ---- reports ---- */
 
-static uint32_t index_of(uint32_t hash)
+static const struct traffic *traffic_of(const void *context, uint32_t n)
 {
-	return hash & (WATCH_CELLS - 1);
+	const struct kernel *k = context;
+	const struct traffic *t = &k->traffic[n];
+
+	return k->all_segments && t->t_synack ? t : NULL;
 }
 
-static void report_slot(struct kernel *k, uint32_t index, bool announced)
-{
-	struct collect_slot slot;
-
-	if (bpf_map__lookup_elem(k->skeleton->maps.slots, &index, sizeof(index), &slot, sizeof(slot), 0) ||
-	    slot.event.head.kind != EVENT_COLLECTED)
-		return;
-	if (!announced && slot.event.body.flow.state & (FLOW_DONE | FLOW_REPLACED))
-		k->unannounced = true;
-	reports_add(k->reports, &slot.event.head.key, &slot.event.body.flow, slot.event.body.log,
-		    slot.counted ? &slot.traffic : NULL);
-}
-
-/* Returns how many flows were found, in the tables and in the slots. */
-static int sweep(struct kernel *k, const struct sweep_request *what)
-{
-	uint8_t frame[64] = {0};
-	LIBBPF_OPTS(bpf_test_run_opts, run, .data_in = frame, .data_size_in = sizeof(frame), .repeat = 1);
-
-	k->skeleton->bss->sweep_request = *what;
-	k->skeleton->bss->sweep_request.timeouts = k->timeouts;
-	k->skeleton->bss->sweep_request.show_open = 1;
-	if (bpf_prog_test_run_opts(bpf_program__fd(k->skeleton->progs.tcpfin_sweep), &run))
-		return 0;
-	for (uint32_t i = 0; i < k->skeleton->bss->slots_used; i++)
-		report_slot(k, i, i < what->collect);
-	return (int)run.retval;
-}
-
-/* As user/live/live.c, but one at a time. */
-static void collect_settled(struct kernel *k, uint64_t now, bool flush)
-{
-	struct collect_slot slot = {.counted = 0};
-	uint32_t first = 0;
-
-	while (settling_queue_take(&k->settling, now, &slot.event.head.key)) {
-		bpf_map__update_elem(k->skeleton->maps.slots, &first, sizeof(first), &slot, sizeof(slot), BPF_ANY);
-		sweep(k, &(struct sweep_request){.collect = 1, .flush = flush});
-	}
-}
-
-/* As user/live/live.c: an idle flow's record begins with what is remembered of its last segments. */
-static void take_unproven(struct kernel *k, const struct flow_event *e)
-{
-	struct closing_body body = e->body;
-	struct cell cell;
-
-	if ((body.flow.state & (FLOW_REOPENED | FLOW_REPLACED)) == FLOW_REOPENED) {
-		kernel_cell(k, e->head.key.hash, &cell);
-		flow_lend_last_seen(&body.flow, &cell.evidence, flow_key_hash(&e->head.key));
-	}
-	reports_add(k->reports, &e->head.key, &body.flow, body.log,
-		    e->head.kind == EVENT_OPEN ? (const void *)e->body.log : NULL);
-}
-
-static int take_event(void *context, void *data, size_t size)
+static void take_report(void *context, const struct judged *j, uint32_t slot, bool stray)
 {
 	struct kernel *k = context;
-	const struct flow_event *e = data;
+	struct traffic *t = &k->traffic[slot];
+
+	if (stray)
+		return;
+	reports_add(k->reports, j, k->all_segments && t->t_synack ? t : NULL);
+	if (k->all_segments)
+		t->t_synack = 0;
+}
+
+static int take_notice(void *context, void *data, size_t size)
+{
+	struct kernel *k = context;
 
 	(void)size;
-	switch (e->head.kind) {
-	case EVENT_ENDED:
-		settling_queue_append(&k->settling, &e->head.key, e->time + k->timeouts.settle);
-		break;
-	case EVENT_REPLACED:
-		settling_queue_prepend(&k->settling, &e->head.key);
-		break;
-	case EVENT_UNPROVEN:
-	case EVENT_OPEN:
-		take_unproven(k, e);
-		break;
-	}
+	due_notice(&k->due, data, k->skeleton->bss->test_now);
 	return 0;
 }
 
 void kernel_consume(struct kernel *k)
 {
 	ring_buffer__consume(k->ring);
-	collect_settled(k, 0, false); /* flows whose tuples are in use again */
+}
+
+/* Slots from there on have not been used. */
+static uint32_t slots_used(const struct kernel *k)
+{
+	uint32_t head = k->tables.free_slots.spares->head;
+
+	return head < TEST_SLOTS ? head : TEST_SLOTS;
 }
 
 void kernel_expire(struct kernel *k, uint64_t now, bool idle_round)
 {
 	k->skeleton->bss->test_now = now;
 	ring_buffer__consume(k->ring);
-	collect_settled(k, now, false);
-	sweep(k, &(struct sweep_request){.sets = UNPROVEN_SETS, .closing = 1, .established = idle_round});
-	ring_buffer__consume(k->ring);
+	if (idle_round)
+		due_age(&k->due, 0, k->tables.slot_count);
+	due_expire(&k->due, now);
+	due_scan(&k->due, 0, slots_used(k), now);
 }
 
 void kernel_finish(struct kernel *k)
 {
 	ring_buffer__consume(k->ring);
-	collect_settled(k, UINT64_MAX, true);
-	while (sweep(k, &(struct sweep_request){.sets = UNPROVEN_SETS, .closing = 1, .established = 1, .flush = 1}) > 0)
-		ring_buffer__consume(k->ring);
+	due_finish(&k->due, true);
 }
 
 /* ---- between conversations ---- */
 
 void kernel_begin(struct kernel *k, const struct flow_timeouts *timeouts, struct reports *reports)
 {
-	k->timeouts = *timeouts;
+	k->due.wait = *timeouts;
 	k->reports = reports;
 }
 
-bool kernel_clear(struct kernel *k)
+static void empty(struct free_list *l)
 {
-	struct bpf_map *map = k->skeleton->maps.closing;
-	uint32_t count = UNPROVEN_SETS;
-	struct traffic_key counted;
-	struct flow_key key;
-	bool clean = k->skeleton->bss->reused_tuples == 0 && !k->unannounced;
+	l->spares->head = l->spares->tail = 0;
+}
 
-	while (!bpf_map__get_next_key(map, NULL, &key, sizeof(key))) {
-		clean = false;
-		bpf_map__delete_elem(map, &key, sizeof(key), 0);
-	}
-	k->skeleton->bss->reused_tuples = 0;
-	k->unannounced = false;
-	for (map = k->skeleton->maps.traffic; !bpf_map__get_next_key(map, NULL, &counted, sizeof(counted));) {
-		clean = false;
-		bpf_map__delete_elem(map, &counted, sizeof(counted), 0);
-	}
-	if (bpf_map_update_batch(bpf_map__fd(k->skeleton->maps.unproven), k->set_indexes, k->no_sets, &count, NULL))
-		clean = false;
-	return clean;
+void kernel_clear(struct kernel *k)
+{
+	uint32_t used = slots_used(k);
+
+	memset(k->tables.slots, 0, used * sizeof(*k->tables.slots));
+	if (k->all_segments)
+		memset(k->traffic, 0, used * sizeof(*k->traffic));
+	memset(k->tables.sets, 0, TEST_SETS * sizeof(*k->tables.sets));
+	empty(&k->tables.free_slots);
+	empty(&k->tables.free_closing);
+	empty(&k->tables.free_opening);
+	flow_tables_fill(&k->tables);
+	k->tables.buried_first = k->tables.buried_count = 0;
+	k->skeleton->bss->established = 0;
+	due_free(&k->due);
+	memset(&k->due.timers, 0, sizeof(k->due.timers));
 }
 
 void kernel_clear_cell(struct kernel *k, uint32_t hash)
 {
-	struct watch *watch = &k->skeleton->bss->watch;
-	const struct last_seen none = {0};
-	uint32_t index = index_of(hash), evidence = hash & (LAST_SEEN_CELLS - 1);
-
-	watch->live[index] = watch->settling[index] = 0;
-	bpf_map_update_elem(bpf_map__fd(k->skeleton->maps.last_seen), &evidence, &none, BPF_ANY);
+	k->tables.watch[hash & (WATCH_CELLS - 1)] = 0;
+	memset(&k->tables.last_seen[hash & k->tables.last_seen_mask], 0, sizeof(struct last_seen));
 }
 
 /* ---- packets ---- */
@@ -208,9 +161,10 @@ void kernel_counters(struct kernel *k, uint64_t counters[COUNTERS])
 {
 	uint32_t zero = 0;
 
-	if (bpf_map_lookup_elem(bpf_map__fd(k->skeleton->maps.counters), &zero, k->counters))
+	if (bpf_map_lookup_elem(bpf_map__fd(k->skeleton->maps.tcpfin_counters), &zero, k->counters))
 		memset(k->counters, 0, (size_t)k->cpus * COUNTERS * sizeof(*counters));
-	memcpy(counters, k->counters + (size_t)k->cpu * COUNTERS, COUNTERS * sizeof(*counters));
+	for (int i = 0; i < COUNTERS; i++)
+		counters[i] = k->counters[k->cpu * COUNTERS + i] + k->user_counters[i];
 }
 
 void kernel_segment(struct kernel *k, struct tcp_segment *s)
@@ -218,29 +172,43 @@ void kernel_segment(struct kernel *k, struct tcp_segment *s)
 	uint32_t zero = 0;
 
 	memset(s, 0, sizeof(*s));
-	if (!bpf_map_lookup_elem(bpf_map__fd(k->skeleton->maps.works), &zero, k->work))
-		memcpy(s, k->work + (size_t)k->cpu * k->work_size, sizeof(*s)); /* the first member of struct work */
+	if (!bpf_map_lookup_elem(bpf_map__fd(k->skeleton->maps.tcpfin_scratch), &zero, k->scratch))
+		memcpy(s, k->scratch + (size_t)k->cpu * k->scratch_size, sizeof(*s)); /* its first member */
+}
+
+struct recorded kernel_recorded(const struct kernel *k)
+{
+	return (struct recorded){.name = "kernel", .tables = &k->tables, .traffic = traffic_of, .context = k};
 }
 
 void kernel_cell(const struct kernel *k, uint32_t hash, struct cell *cell)
 {
-	uint32_t index = index_of(hash), evidence = hash & (LAST_SEEN_CELLS - 1);
-
-	cell->live = k->skeleton->bss->watch.live[index];
-	cell->settling = k->skeleton->bss->watch.settling[index];
-	if (bpf_map_lookup_elem(bpf_map__fd(k->skeleton->maps.last_seen), &evidence, &cell->evidence))
-		memset(&cell->evidence, 0xff, sizeof(cell->evidence));
+	cell->live = k->tables.watch[hash & (WATCH_CELLS - 1)];
+	cell->last_seen = k->tables.last_seen[hash & k->tables.last_seen_mask];
 }
 
 void kernel_saturate(struct kernel *k, uint32_t hash)
 {
-	k->skeleton->bss->watch.live[index_of(hash)]++;
-	k->skeleton->bss->watch.settling[index_of(hash)]++;
+	k->tables.watch[hash & (WATCH_CELLS - 1)]++;
 }
 
 /* ---- loading ---- */
 
-static int load(struct kernel *k, uint64_t hash_seed, bool all_segments)
+static int size_maps(struct tcpfin_trace_bpf *s, bool all_segments)
+{
+	int err = bpf_map__set_max_entries(s->maps.tcpfin_sets, TEST_SETS);
+
+	err = err ? err : bpf_map__set_max_entries(s->maps.tcpfin_slots, TEST_SLOTS);
+	err = err ? err : bpf_map__set_max_entries(s->maps.tcpfin_blocks, TEST_BLOCKS + OPENING_BLOCKS);
+	err = err ? err : bpf_map__set_max_entries(s->maps.tcpfin_numbers, TEST_LAST_SEEN_CELLS);
+	err = err ? err : bpf_map__set_max_entries(s->maps.tcpfin_freeslot, TEST_SLOTS);
+	err = err ? err : bpf_map__set_max_entries(s->maps.tcpfin_freeclos, TEST_BLOCKS);
+	err = err ? err : bpf_map__set_max_entries(s->maps.tcpfin_freeopen, OPENING_BLOCKS);
+	err = err ? err : bpf_map__set_max_entries(s->maps.tcpfin_traffic, all_segments ? TEST_SLOTS : 1);
+	return err ? err : bpf_map__set_max_entries(s->maps.tcpfin_ring, RING_BYTES);
+}
+
+static int load(struct kernel *k, uint64_t hash_seed)
 {
 	struct tcpfin_trace_bpf *s = k->skeleton = tcpfin_trace_bpf__open();
 	int err;
@@ -248,41 +216,94 @@ static int load(struct kernel *k, uint64_t hash_seed, bool all_segments)
 	if (!s)
 		return -errno;
 	s->rodata->settings.hash_seed = hash_seed;
-	s->rodata->settings.unproven_mask = UNPROVEN_SETS - 1;
+	s->rodata->settings.set_mask = TEST_SETS - 1;
+	s->rodata->settings.slots_mask = TEST_SLOTS - 1;
+	s->rodata->settings.closing_mask = TEST_BLOCKS - 1;
+	s->rodata->settings.opening_mask = OPENING_BLOCKS - 1;
+	s->rodata->settings.openings = SET_WAYS + 1; /* as on the host: they give way to nothing */
+	s->rodata->settings.max_established = TEST_SLOTS;
+	s->rodata->settings.last_seen_mask = TEST_LAST_SEEN_CELLS - 1;
 	s->rodata->settings.count_packets = 1;
 	s->rodata->settings.test_clock = 1;
-	s->rodata->settings.all_segments = all_segments;
-	err = bpf_map__set_max_entries(s->maps.unproven, UNPROVEN_SETS);
-	err = err ? err : bpf_map__set_max_entries(s->maps.established, FLOWS);
-	err = err ? err : bpf_map__set_max_entries(s->maps.closing, FLOWS);
-	err = err ? err : bpf_map__set_max_entries(s->maps.traffic, FLOWS);
-	err = err ? err : bpf_map__set_max_entries(s->maps.ring, RING_BYTES);
+	s->rodata->settings.all_segments = k->all_segments;
+	err = size_maps(s, k->all_segments);
 	err = err ? err : tcpfin_trace_bpf__load(s);
 	err = err ? err : bpf_programs_connect(s->obj);
 	if (err)
 		return err;
-	k->programs[XDP] = bpf_program__fd(bpf_programs_hook(s->obj, "xdp", all_segments));
-	k->programs[TC] = bpf_program__fd(bpf_programs_hook(s->obj, "tc", all_segments));
-	k->programs[TC_L3] = bpf_program__fd(bpf_programs_hook(s->obj, "tc_l3", all_segments));
+	k->programs[XDP] = bpf_program__fd(bpf_programs_hook(s->obj, "xdp", k->all_segments));
+	k->programs[TC] = bpf_program__fd(bpf_programs_hook(s->obj, "tc", k->all_segments));
+	k->programs[TC_L3] = bpf_program__fd(bpf_programs_hook(s->obj, "tc_l3", k->all_segments));
 	return 0;
 }
 
-static int map_memory(struct kernel *k)
+static void *mapped(const struct bpf_map *map)
+{
+	size_t size = (size_t)bpf_map__value_size(map) * bpf_map__max_entries(map);
+	void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, bpf_map__fd(map), 0);
+
+	return memory == MAP_FAILED ? NULL : memory;
+}
+
+static struct free_list free_list(struct tcpfin_trace_bpf *s, enum spare which, const struct bpf_map *ring)
+{
+	return (struct free_list){
+		.spares = &s->bss->spares[which],
+		.ring = mapped(ring),
+		.mask = bpf_map__max_entries(ring) - 1,
+	};
+}
+
+static int map_tables(struct kernel *k)
+{
+	struct tcpfin_trace_bpf *s = k->skeleton;
+	struct flow_tables *t = &k->tables;
+
+	*t = (struct flow_tables){
+		.sets = mapped(s->maps.tcpfin_sets),
+		.set_mask = TEST_SETS - 1,
+		.slots = mapped(s->maps.tcpfin_slots),
+		.slot_count = TEST_SLOTS,
+		.blocks = mapped(s->maps.tcpfin_blocks),
+		.block_count = TEST_BLOCKS + OPENING_BLOCKS,
+		.closing_blocks = TEST_BLOCKS,
+		.watch = s->bss->watch.live,
+		.last_seen = mapped(s->maps.tcpfin_numbers),
+		.last_seen_mask = TEST_LAST_SEEN_CELLS - 1,
+		.established = &s->bss->established,
+		.free_slots = free_list(s, SPARE_SLOTS, s->maps.tcpfin_freeslot),
+		.free_closing = free_list(s, SPARE_CLOSING, s->maps.tcpfin_freeclos),
+		.free_opening = free_list(s, SPARE_OPENING, s->maps.tcpfin_freeopen),
+		.buried_max = 8192, /* as on the host */
+	};
+	k->traffic = mapped(s->maps.tcpfin_traffic);
+	return t->sets && t->slots && t->blocks && t->last_seen && t->free_slots.ring && t->free_closing.ring &&
+			       t->free_opening.ring && k->traffic
+		       ? 0
+		       : -errno;
+}
+
+static int set_up(struct kernel *k)
 {
 	k->cpus = libbpf_num_possible_cpus();
 	if (k->cpus < 0)
 		return k->cpus;
-	k->work_size = (bpf_map__value_size(k->skeleton->maps.works) + 7) / 8 * 8;
-	k->work = calloc((size_t)k->cpus, k->work_size);
+	k->scratch_size = (bpf_map__value_size(k->skeleton->maps.tcpfin_scratch) + 7) / 8 * 8;
+	k->scratch = calloc((size_t)k->cpus, k->scratch_size);
 	k->counters = calloc((size_t)k->cpus, COUNTERS * sizeof(*k->counters));
-	k->no_sets = calloc(UNPROVEN_SETS, sizeof(*k->no_sets));
-	k->set_indexes = calloc(UNPROVEN_SETS, sizeof(*k->set_indexes));
-	if (!k->work || !k->counters || !k->no_sets || !k->set_indexes)
+	if (!k->scratch || !k->counters)
 		return -ENOMEM;
-	for (uint32_t i = 0; i < UNPROVEN_SETS; i++)
-		k->set_indexes[i] = i;
-	k->ring = ring_buffer__new(bpf_map__fd(k->skeleton->maps.ring), take_event, k, NULL);
-	return k->ring ? 0 : -errno;
+	k->ring = ring_buffer__new(bpf_map__fd(k->skeleton->maps.tcpfin_ring), take_notice, k, NULL);
+	if (!k->ring)
+		return -errno;
+	k->due = (struct due){
+		.tables = &k->tables,
+		.report = take_report,
+		.context = k,
+		.counters = k->user_counters,
+	};
+	flow_tables_fill(&k->tables);
+	return 0;
 }
 
 static int stay_on_cpu(struct kernel *k)
@@ -298,26 +319,29 @@ static int stay_on_cpu(struct kernel *k)
 struct kernel *kernel_open(uint64_t hash_seed, bool all_segments)
 {
 	struct kernel *k = calloc(1, sizeof(*k));
-	int err = k ? load(k, hash_seed, all_segments) : -ENOMEM;
+	int err;
 
-	err = err ? err : map_memory(k);
+	if (!k)
+		return NULL;
+	k->all_segments = all_segments;
+	err = load(k, hash_seed);
+	err = err ? err : map_tables(k);
+	err = err ? err : set_up(k);
 	err = err ? err : stay_on_cpu(k);
 	if (!err)
 		return k;
 	fprintf(stderr, "cannot load the BPF object: %s\n", strerror(-err));
-	if (k)
-		kernel_close(k);
+	kernel_close(k);
 	return NULL;
 }
 
 void kernel_close(struct kernel *k)
 {
 	ring_buffer__free(k->ring);
-	settling_queue_free(&k->settling);
+	due_free(&k->due);
+	flow_tables_free(&k->tables);
 	tcpfin_trace_bpf__destroy(k->skeleton);
-	free(k->work);
+	free(k->scratch);
 	free(k->counters);
-	free(k->no_sets);
-	free(k->set_indexes);
 	free(k);
 }

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The real BPF object, run a packet at a time with BPF_PROG_TEST_RUN, and the part of user/live/live.c that turns its
- * events into reports.
+ * The real BPF object, run a packet at a time with BPF_PROG_TEST_RUN, and its maps in the hands of user/judge/.
  */
 #ifndef TCPFIN_TEST_KERNEL_H
 #define TCPFIN_TEST_KERNEL_H
@@ -28,20 +27,19 @@ int kernel_run(struct kernel *k, enum program program, const struct hook_packet 
 void kernel_counters(struct kernel *k, uint64_t counters[COUNTERS]);
 /* The segment that went to the tables last. */
 void kernel_segment(struct kernel *k, struct tcp_segment *s);
+/* Its tables, of the conversation at hand. */
+struct recorded kernel_recorded(const struct kernel *k);
 void kernel_cell(const struct kernel *k, uint32_t hash, struct cell *cell);
 void kernel_saturate(struct kernel *k, uint32_t hash);
 
 /* The reader polls once. */
 void kernel_consume(struct kernel *k);
-/* Sweeps and reports what is found. idle_round: with a round of ageing of the established flows. */
+/* Looks at all slots and reports what is due. idle_round: with a round of ageing of the established flows. */
 void kernel_expire(struct kernel *k, uint64_t now, bool idle_round);
 /* Reports everything, established flows included. */
 void kernel_finish(struct kernel *k);
-/*
- * Empties the tables for the next conversation. Returns whether they were as they must be after kernel_finish: no
- * closing flow, none of a later generation, and none that had ended and was found only by a sweep.
- */
-bool kernel_clear(struct kernel *k);
+/* Empties the tables for the next conversation; cells are left. */
+void kernel_clear(struct kernel *k);
 void kernel_clear_cell(struct kernel *k, uint32_t hash);
 
 #endif

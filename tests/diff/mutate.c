@@ -6,7 +6,8 @@
  */
 #include <string.h>
 
-#include "bpf/core/flow.h"
+#include "bpf/core/last_seen.h"
+#include "bpf/core/watch.h"
 #include "tests/diff/mutate.h"
 
 #define LONGEST 48      /* packets taken from a capture */

@@ -1,26 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Structs are compared by tables of their fields, so that padding does not count and a difference has a name.
+ * Two hosts report the same connections in different orders, so reports are matched, each with one that is equal.
  */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "tests/diff/fields.h"
 #include "tests/diff/reports.h"
 
-struct field {
-	const char *name;
-	size_t offset, size;
-};
-
-#define FIELD(type, member)                                                  \
-	{                                                                    \
-#member, offsetof(type, member), sizeof(((type *)0)->member) \
-	}
 #define S(member) FIELD(struct tcp_segment, member)
 #define F(member) FIELD(struct flow, member)
 #define L(member) FIELD(struct flow_segment, member)
-#define COUNT_OF(table) (sizeof(table) / sizeof((table)[0]))
 
 static const struct field segment_fields[] = {
 	S(src.hi), S(src.lo), S(dst.hi), S(dst.lo),  S(time),        S(seq),         S(ack),    S(len),
@@ -28,6 +19,7 @@ static const struct field segment_fields[] = {
 	S(ttl),    S(wscale), S(mptcp),  S(partial), S(options_len), S(options_off),
 };
 
+/* clang-format off: a row a case */
 static const struct field flow_fields[] = {
 	F(open.t_syn),
 	F(open.t_synack),
@@ -90,87 +82,37 @@ static const struct field flow_fields[] = {
 	F(duplicates),
 	F(state),
 	F(log_len),
-	F(version),
 };
+/* clang-format on */
 
 static const struct field log_fields[] = {
 	L(time), L(seq), L(ack), L(len), L(count), L(win), L(ip_id), L(flags), L(ttl), L(side), L(mark),
 };
 
-static uint64_t value_of(const struct field *f, const void *of)
-{
-	const unsigned char *at = (const unsigned char *)of + f->offset;
-	uint64_t value = 0;
-
-	for (size_t i = f->size; i > 0; i--) /* little endian */
-		value = value << 8 | at[i - 1];
-	return value;
-}
-
-static bool fields_equal(const struct field *fields, size_t count, const void *a, const void *b)
-{
-	for (size_t i = 0; i < count; i++)
-		if (value_of(&fields[i], a) != value_of(&fields[i], b))
-			return false;
-	return true;
-}
-
-static void fields_explain(const struct field *fields, size_t count, const void *a, const void *b, const char *name_a,
-			   const char *name_b)
-{
-	for (size_t i = 0; i < count; i++) {
-		uint64_t x = value_of(&fields[i], a), y = value_of(&fields[i], b);
-
-		if (x != y)
-			printf("#     %s: %s %llu (%#llx), %s %llu (%#llx)\n", fields[i].name, name_a,
-			       (unsigned long long)x, (unsigned long long)x, name_b, (unsigned long long)y,
-			       (unsigned long long)y);
-	}
-}
-
-static size_t bytes_of(const struct field *fields, size_t count)
-{
-	size_t bytes = 0;
-
-	for (size_t i = 0; i < count; i++)
-		bytes += fields[i].size;
-	return bytes;
-}
+static const struct fields segments = FIELDS(segment_fields), flows = FIELDS(flow_fields), logged = FIELDS(log_fields);
 
 bool fields_are_complete(void)
 {
-	const size_t segment_padding = 7, reset_padding = 6;
+	const size_t segment_padding = 7, flow_padding = 10;
 
-	return bytes_of(segment_fields, COUNT_OF(segment_fields)) == sizeof(struct tcp_segment) - segment_padding &&
-	       bytes_of(flow_fields, COUNT_OF(flow_fields)) == sizeof(struct flow) - reset_padding &&
-	       bytes_of(log_fields, COUNT_OF(log_fields)) == sizeof(struct flow_segment);
+	return fields_bytes(&segments) == sizeof(struct tcp_segment) - segment_padding &&
+	       fields_bytes(&flows) == sizeof(struct flow) - flow_padding &&
+	       fields_bytes(&logged) == sizeof(struct flow_segment);
 }
 
 bool segments_equal(const struct tcp_segment *a, const struct tcp_segment *b)
 {
-	return fields_equal(segment_fields, COUNT_OF(segment_fields), a, b);
+	return fields_equal(&segments, a, b);
 }
 
 void segments_explain(const struct tcp_segment *a, const struct tcp_segment *b, const char *name_a, const char *name_b)
 {
-	fields_explain(segment_fields, COUNT_OF(segment_fields), a, b, name_a, name_b);
+	fields_explain(&segments, a, b, name_a, name_b);
 }
 
 /* ---- reports ---- */
 
-/* Clears the fields that only a flow's owner uses. */
-static void forget_owner(struct report *r)
-{
-	struct flow *f = &r->body.flow;
-
-	r->key.generation = 0;
-	f->open.idle = 0;
-	f->version = 0;
-	f->state &= ~(FLOW_TOMBSTONE | FLOW_SETTLING);
-}
-
-void reports_add(struct reports *r, const struct flow_key *key, const struct flow *f, const struct flow_segment *log,
-		 const struct traffic *traffic)
+void reports_add(struct reports *r, const struct judged *j, const struct traffic *traffic)
 {
 	struct report *new;
 
@@ -184,14 +126,10 @@ void reports_add(struct reports *r, const struct flow_key *key, const struct flo
 	}
 	new = &r->report[r->count++];
 	memset(new, 0, sizeof(*new));
-	new->key = *key;
-	new->body.flow = *f;
-	if (f->log_len <= FLOW_LOG_CLOSING)
-		memcpy(new->body.log, log, f->log_len * sizeof(*log));
+	new->judged = *j;
 	new->counted = traffic;
 	if (traffic)
 		new->traffic = *traffic;
-	forget_owner(new);
 }
 
 void reports_free(struct reports *r)
@@ -203,15 +141,15 @@ void reports_free(struct reports *r)
 
 static bool same_flow(const struct report *a, const struct report *b)
 {
-	return flow_key_equal(&a->key, &b->key) && a->body.flow.t_first == b->body.flow.t_first;
+	return flow_key_equal(&a->judged.key, &b->judged.key) && a->judged.flow.t_first == b->judged.flow.t_first;
 }
 
 static bool same_report(const struct report *a, const struct report *b)
 {
-	if (!same_flow(a, b) || !fields_equal(flow_fields, COUNT_OF(flow_fields), &a->body.flow, &b->body.flow))
+	if (!same_flow(a, b) || !fields_equal(&flows, &a->judged.flow, &b->judged.flow))
 		return false;
-	for (uint32_t i = 0; i < a->body.flow.log_len && i < FLOW_LOG_CLOSING; i++)
-		if (!fields_equal(log_fields, COUNT_OF(log_fields), &a->body.log[i], &b->body.log[i]))
+	for (uint32_t i = 0; i < a->judged.flow.log_len && i < FLOW_LOG_CLOSING; i++)
+		if (!fields_equal(&logged, &a->judged.log[i], &b->judged.log[i]))
 			return false;
 	return a->counted == b->counted &&
 	       !memcmp(&a->traffic, &b->traffic, sizeof(a->traffic)); /* it has no padding */
@@ -228,13 +166,14 @@ static struct report *find_unmatched(struct reports *in, const struct report *wa
 
 static void print_report(const struct report *r, const char *who)
 {
-	const struct flow *f = &r->body.flow;
+	const struct flow *f = &r->judged.flow;
 
-	printf("#   %s: %llx:%u - %llx:%u, first %llu, state %#x, log", who, (unsigned long long)r->key.addr[0].lo,
-	       r->key.port[0], (unsigned long long)r->key.addr[1].lo, r->key.port[1], (unsigned long long)f->t_first,
+	printf("#   %s: %llx:%u - %llx:%u, first %llu, state %#x, log", who,
+	       (unsigned long long)r->judged.key.addr[0].lo, r->judged.key.port[0],
+	       (unsigned long long)r->judged.key.addr[1].lo, r->judged.key.port[1], (unsigned long long)f->t_first,
 	       f->state);
 	for (uint32_t i = 0; i < f->log_len && i < FLOW_LOG_CLOSING; i++)
-		printf(" %c%02x", r->body.log[i].side ? '<' : '>', r->body.log[i].flags);
+		printf(" %c%02x", r->judged.log[i].side ? '<' : '>', r->judged.log[i].flags);
 	printf("\n");
 }
 
@@ -261,12 +200,11 @@ static void explain_pair(const struct report *a, const struct report *b, const c
 {
 	print_report(a, name_a);
 	print_report(b, name_b);
-	fields_explain(flow_fields, COUNT_OF(flow_fields), &a->body.flow, &b->body.flow, name_a, name_b);
-	for (uint32_t i = 0; i < a->body.flow.log_len && i < b->body.flow.log_len && i < FLOW_LOG_CLOSING; i++)
-		if (!fields_equal(log_fields, COUNT_OF(log_fields), &a->body.log[i], &b->body.log[i])) {
+	fields_explain(&flows, &a->judged.flow, &b->judged.flow, name_a, name_b);
+	for (uint32_t i = 0; i < a->judged.flow.log_len && i < b->judged.flow.log_len && i < FLOW_LOG_CLOSING; i++)
+		if (!fields_equal(&logged, &a->judged.log[i], &b->judged.log[i])) {
 			printf("#    log[%u]\n", i);
-			fields_explain(log_fields, COUNT_OF(log_fields), &a->body.log[i], &b->body.log[i], name_a,
-				       name_b);
+			fields_explain(&logged, &a->judged.log[i], &b->judged.log[i], name_a, name_b);
 		}
 	if (a->counted != b->counted || memcmp(&a->traffic, &b->traffic, sizeof(a->traffic))) {
 		print_traffic(a, name_a);

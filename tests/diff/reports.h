@@ -9,12 +9,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "bpf/core/flow_event.h"
 #include "bpf/core/traffic.h"
+#include "user/judge/judge.h"
 
 struct report {
-	struct flow_key key;
-	struct closing_body body;
+	struct judged judged;
 	bool counted; /* with --all-segments */
 	struct traffic traffic;
 	bool matched;
@@ -26,14 +25,10 @@ struct reports {
 };
 
 /* traffic: NULL where it was not counted. */
-void reports_add(struct reports *r, const struct flow_key *key, const struct flow *f, const struct flow_segment *log,
-		 const struct traffic *traffic);
+void reports_add(struct reports *r, const struct judged *j, const struct traffic *traffic);
 void reports_free(struct reports *r);
 
-/*
- * Whether the reports are the same in any order. Fields of a flow's owner do not count: version, generation, age, and
- * state bits that no verdict reads. With explain, the differences go to stdout under the hosts' names.
- */
+/* Whether the reports are the same in any order. With explain, the differences go to stdout under the hosts' names. */
 bool reports_equal(struct reports *a, struct reports *b, bool explain, const char *name_a, const char *name_b);
 
 bool segments_equal(const struct tcp_segment *a, const struct tcp_segment *b);

@@ -131,21 +131,26 @@ def check_man_pages():
 # ---- the benchmark's table ----
 
 MACHINE = {"cpu": "CPU", "cores": 2, "memory_mib": 4096, "kernel": "6.1.0-1", "load_before": 0.5}
+ROW = {"name": "a row", "measured": 1234, "unit": "ns", "ratio": [0.8, 0.9, 1.0], "of": "parse", "goal": "<= 1.5",
+       "result": "met"}
 
 
 def check_bench_table():
-    """What tests/bench/run --document does to a copy of the benchmark's page: the table is replaced, all else stays."""
+    """What tests/bench/run --show does to a copy of the benchmark's page: the table is replaced, all else stays."""
     before = read("tests/bench/README.md")
     with tempfile.NamedTemporaryFile("w", encoding="utf-8", suffix=".md") as copy:
         copy.write(before)
         copy.flush()
-        document(MACHINE, ["WHAT  GOAL  ", "row"], copy.name)
+        document({"packet": {"machine": MACHINE, "rows": [ROW]}, "start": {"machine": MACHINE, "rows": []}}, copy.name)
         with open(copy.name, encoding="utf-8") as file:
             after = file.read()
     head, tail = before.split(BEGIN)[0], before.split(END)[1]
-    table = "Measured on CPU, 2 cores, 4 GiB, Linux 6.1.0, load before the run 0.5:\n\n```\nWHAT  GOAL\nrow\n```\n"
-    expected = f"{head}{BEGIN}{table}{END}{tail}"
-    yield "bench_table", [] if after == expected else ["tests/bench/README.md became:", *after.splitlines()]
+    written = after.removeprefix(head + BEGIN).removesuffix(END + tail).splitlines()
+    first = "Measured on CPU, 2 cores, 4 GiB, Linux 6.1.0, load before the run 0.5 (packet, start)."
+    right = len(written) == 7 and written[:3] == [first, "", "```"] and written[6] == "```" and \
+        written[4].split() == "a row 1,234 ns 0.90 0.80 to 1.00 parse <= 1.5 met".split() and \
+        written[5] == "1 goals met, 0 missed"
+    yield "bench_table", [] if right else ["tests/bench/README.md became:", *after.splitlines()]
 
 
 # ---- names of tests ----

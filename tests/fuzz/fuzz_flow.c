@@ -8,7 +8,8 @@
  */
 #include <string.h>
 
-#include "user/record/verdict.h"
+#include "bpf/core/numbers.h"
+#include "user/judge/verdict.h"
 #include "tests/fuzz/check.h"
 #include "tests/fuzz/script.h"
 
@@ -89,19 +90,34 @@ static uint32_t step(struct owner *o, const struct tcp_segment *s, uint32_t side
 
 /* ---- the owner ---- */
 
-/* The first FIN or RST of an established flow, or of one that is known only from evidence. */
+/* What is remembered of both sides' last segments, as the recorder hands it to a log. */
+static void lend(struct flow *f, const struct last_seen *last)
+{
+	struct block_side numbers[2];
+
+	numbers_read(numbers, last, &f->open, HASH);
+	for (unsigned i = 0; i < 2; i++) {
+		f->side[i].end = numbers[i].end;
+		f->side[i].ack = numbers[i].ack;
+		f->side[i].win = numbers[i].win;
+		f->side[i].seen |= (numbers[i].known & BLOCK_END ? SIDE_END : 0) |
+				   (numbers[i].known & BLOCK_ACK ? SIDE_ACK : 0);
+	}
+}
+
+/* The first FIN or RST of an established flow, or of one that is known only from last_seen. */
 static void begin_close(struct owner *o, const struct tcp_segment *s, uint32_t side)
 {
 	memset(&o->flow, 0, sizeof(o->flow));
 	if (o->open.seen) {
 		flow_reopen(&o->flow, &o->open);
-	} else if (flow_evident(&o->evidence, s, side, HASH)) {
+	} else if (last_seen_fits(&o->evidence, s, side, HASH)) {
 		flow_init(&o->flow, s, side, 0);
 		o->flow.state |= FLOW_PROVEN;
 	} else {
 		return;
 	}
-	flow_lend_last_seen(&o->flow, &o->evidence, HASH);
+	lend(&o->flow, &o->evidence);
 	o->life = LIFE_CLOSING;
 	step(o, s, side);
 	if (o->flow.state & FLOW_BEGUN)
@@ -119,13 +135,11 @@ static void take(struct owner *o, const struct tcp_segment *s, uint32_t side)
 			begin_close(o, s, side);
 		return;
 	}
-	if (o->life == LIFE_UNPROVEN && !flow_claims(&o->flow, s, side))
-		return;
 	if (!(step(o, s, side) & STEP_PROVEN))
 		return;
 	o->life = o->flow.state & FLOW_BEGUN ? LIFE_CLOSING : LIFE_ESTABLISHED;
 	o->open = o->flow.open;
-	flow_leave_last_seen(&o->flow, &o->evidence, HASH);
+	last_seen_begin(&o->evidence, &o->open, s, side, HASH);
 }
 
 /* The first segment makes an unproven flow, or, with what & 1, both sides were seen before the script begins. */
@@ -168,7 +182,7 @@ static void report(struct owner *o, const struct verdict_context *context, const
 			return;
 		memset(&o->flow, 0, sizeof(o->flow));
 		flow_reopen(&o->flow, &o->open);
-		flow_lend_last_seen(&o->flow, &o->evidence, HASH);
+		lend(&o->flow, &o->evidence);
 	} else if (flow_is_stray(&o->flow)) {
 		return;
 	}

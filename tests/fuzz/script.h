@@ -18,7 +18,7 @@
 #ifndef TCPFIN_FUZZ_SCRIPT_H
 #define TCPFIN_FUZZ_SCRIPT_H
 
-#include "bpf/core/flow.h"
+#include "user/judge/flow.h"
 #include "tests/fuzz/fuzz.h"
 
 #define SCRIPT_TALKS 8

@@ -134,7 +134,9 @@ def flow_seeds(directory, name, segments):
 
 def capture_seeds(directory, name, path):
     with open(path, "rb") as file:
-        write(directory, "capture", name, file.read())
+        data = file.read()
+    write(directory, "capture", name, data)
+    write(directory, "reader", name, data)
     segments = []
     for n, (time, link, data, wire) in enumerate(packets_of(path)):
         if n < 12 and (link == ETHERNET or link in RAW):

@@ -4,7 +4,7 @@ import gzip
 import struct
 
 from cases_artefacts import closed
-from packets import ETHERNET, RAW, Capture, case
+from packets import ETHERNET, NULL, RAW, SLL, Capture, case
 
 
 def good(c):
@@ -85,20 +85,52 @@ def section(order="<"):
     return block(0x0A0D0D0A, struct.pack(order + "IHHq", 0x1A2B3C4D, 1, 0, -1), order)
 
 
-def interface(link=ETHERNET, resolution=None, order="<"):
-    options = b"" if resolution is None else struct.pack(order + "HHB3xHH", 9, 1, resolution, 0, 0)
-    return block(1, struct.pack(order + "HHI", link, 0, 262144) + options, order)
+def option(code, value, order="<"):
+    return struct.pack(order + "HH", code, len(value)) + value + b"\0" * (-len(value) % 4)
 
 
-def packets(segments, per_second=10**6, link=ETHERNET, number=0, order="<"):
-    """Enhanced packet blocks; per_second is the interface's resolution."""
+def interface(link=ETHERNET, resolution=None, order="<", snaplen=262144, offset=None, name=b""):
+    options = option(2, name, order) if name else b""
+    if resolution is not None:
+        options += option(9, bytes([resolution]), order)
+    if offset is not None:
+        options += option(14, struct.pack(order + "q", offset), order)
+    if options:
+        options += option(0, b"", order)
+    return block(1, struct.pack(order + "HHI", link, 0, snaplen) + options, order)
+
+
+def packets(segments, per_second=10**6, link=ETHERNET, number=0, order="<", offset=0):
+    """Enhanced packet blocks; per_second is the interface's resolution, offset the seconds that it adds."""
     blocks = []
     for segment in segments:
         data = segment.frame(link).data
-        time = segment.time * per_second // 10**9
+        time = (segment.time - offset * 10**9) * per_second // 10**9
         head = struct.pack(order + "IIIII", number, time >> 32, time & 0xFFFFFFFF, len(data), len(data))
         blocks.append(block(6, head + data, order))
     return b"".join(blocks)
+
+
+def old_packets(segments, number=0, order="<"):
+    """The obsolete packet blocks, which count drops."""
+    blocks = []
+    for segment in segments:
+        data, time = segment.frame(ETHERNET).data, segment.time // 1000
+        head = struct.pack(order + "HHIIII", number, 7, time >> 32, time & 0xFFFFFFFF, len(data), len(data))
+        blocks.append(block(2, head + data, order))
+    return b"".join(blocks)
+
+
+def simple_packets(segments, snaplen):
+    """Packet blocks without a time and an interface."""
+    frames = [segment.frame(ETHERNET).data for segment in segments]
+    return b"".join(block(3, struct.pack("<I", len(data)) + data[:snaplen]) for data in frames)
+
+
+def changed_last_block(data, old, new):
+    """A last packet block of 11 whose length is given as another; old: as it is, to be sure of its place."""
+    assert data[-old:][4:8] == data[-4:] == struct.pack("<I", old)
+    return data[:-old + 4] + struct.pack("<I", new) + data[-old + 8:]
 
 
 @case
@@ -133,9 +165,60 @@ def pcapng_two_interfaces(c):
 
 @case
 def pcapng_mixed_links(c):
-    """A second interface with another link type: the connection before it is reported, then the error."""
+    """A second interface with another link header: both connections."""
     second = interface(RAW) + packets(closed(c.other()), link=RAW, number=1)
     return section() + interface() + packets(closed(c)) + second
+
+
+@case
+def pcapng_connection_over_two_links(c):
+    """`dumpcap -i lo0 -i en0`: what each side sends is captured at another interface, with another link header."""
+    out = section() + interface(NULL, name=b"lo0") + interface(ETHERNET, name=b"en0", snaplen=96)
+    return out + b"".join(packets([s], link=(NULL, ETHERNET)[s.side], number=s.side) for s in closed(c))
+
+
+@case
+def pcapng_interfaces_first(c):
+    """Four interfaces ahead of all packets: other link types, snap lengths, resolutions, and one that is not read."""
+    out = section() + interface(147) + interface(SLL, snaplen=65535) + interface(RAW, resolution=9) + interface()
+    strange = packets(closed(c.other(40009)), number=0)
+    return (out + packets(closed(c.other()), link=SLL, number=1) + strange +
+            packets(closed(c), 10**9, link=RAW, number=2) + packets(closed(c.other(40003)), number=3))
+
+
+@case
+def pcapng_only_unread_links(c):
+    """No interface has a link type that is read."""
+    return section() + interface(147) + interface(105) + packets(closed(c), number=1)
+
+
+@case
+def pcapng_two_byte_orders(c):
+    """Two files in a row, of machines of other byte order; interfaces are numbered anew."""
+    little = section() + interface() + interface(RAW) + packets(closed(c), link=RAW, number=1)
+    big = section(">") + interface(order=">") + packets(closed(c.other()), order=">")
+    return little + big + little[:28] + interface(SLL) + packets(closed(c.other(40003)), link=SLL)
+
+
+@case
+def pcapng_time_offset(c):
+    """Time stamps count from 2025, in 2^-30 s and in ns."""
+    out = section() + interface(resolution=0x80 | 30, offset=1735689600)
+    out += interface(resolution=9, offset=1735689600)
+    return (out + packets(closed(c.other()), 2**30, offset=1735689600) +
+            packets(closed(c), 10**9, number=1, offset=1735689600))
+
+
+@case
+def pcapng_simple_packets(c):
+    """Packets without times, cut to 60 bytes."""
+    return section() + interface(snaplen=60) + simple_packets(closed(c), 60)
+
+
+@case
+def pcapng_old_packets(c):
+    """The packet block that enhanced ones replaced."""
+    return section(">") + interface(order=">") + interface(order=">") + old_packets(closed(c), number=1, order=">")
 
 
 @case
@@ -148,3 +231,42 @@ def pcapng_cut(c):
 def pcapng_block_length_zero(c):
     """A block of length 0 follows a whole connection: no endless loop."""
     return section() + interface() + packets(closed(c)) + struct.pack("<II", 6, 0) + b"\0" * 32
+
+
+@case
+def pcapng_block_length_huge(c):
+    """A block of 2^31 bytes behind a whole connection."""
+    return section() + interface() + packets(closed(c)) + struct.pack("<II", 6, 2**31) + b"\0" * 32
+
+
+@case
+def pcapng_block_length_all_ones(c):
+    """A block of 2^32 - 1 bytes."""
+    return section() + interface() + packets(closed(c)) + struct.pack("<II", 6, 2**32 - 1) + b"\0" * 32
+
+
+@case
+def pcapng_block_length_odd(c):
+    """A block's length is no multiple of four."""
+    more = packets([c.other().src(2000, ".", 1, 1)])
+    return section() + interface() + packets(closed(c)) + changed_last_block(more, 88, 87)
+
+
+@case
+def pcapng_block_length_differs(c):
+    """A block that is longer at its end than at its beginning."""
+    more = packets([c.other().src(2000, ".", 1, 1)])
+    return section() + interface() + packets(closed(c)) + changed_last_block(more, 88, 84)
+
+
+@case
+def pcapng_captured_length_past_block(c):
+    """A packet block whose captured length is 2^32 - 1."""
+    head = struct.pack("<IIIII", 0, 0, 0, 2**32 - 1, 2**32 - 1)
+    return section() + interface() + packets(closed(c)) + block(6, head + b"x" * 64)
+
+
+@case
+def pcapng_interface_unknown(c):
+    """A packet of an interface that only the section before had."""
+    return section() + interface() + packets(closed(c)) + section() + packets(closed(c.other()))

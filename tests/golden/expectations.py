@@ -49,6 +49,7 @@ class Case:
     records: list = field(default_factory=list)
     exit: int = 0
     text: list = field(default_factory=list)
+    notes: list = field(default_factory=list)
 
 
 def in_unit_of(number, like):
@@ -121,6 +122,8 @@ def read_cases():
                 case.exit = int(rest)
             elif word == "text":
                 case.text = shlex.split(rest)
+            elif word == "note":
+                case.notes = shlex.split(rest)
             elif word != "none":
                 case = cases[word] = Case(word, number, rest.split())
     return cases

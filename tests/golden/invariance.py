@@ -158,7 +158,7 @@ def check(name, change, plain, path):
 
 # ---- the same file again ----
 
-CROWD = 20_000  # connections open at once: some of them share their evidence with another
+CROWD = 20_000  # connections open at once: some of them share their cell of last_seen with another
 CROWD_STEPS = ((0, 0, 0, 0x02), (1, 0, 1, 0x12), (0, 1, 1, 0x10), (0, 1, 1, 0x18), (1, 1, 1, 0x10), (0, 1, 1, 0x11),
                (1, 1, 2, 0x11), (0, 2, 2, 0x10))  # sender, seq, ack, flags
 

@@ -87,6 +87,14 @@ def form_faults(case, form, process, count):
     return faults + tracer.format_faults(form, process, count)
 
 
+def note_faults(case, capture):
+    """Of a case with notes: -q leaves them out, so the program runs once more without it."""
+    if not case.notes:
+        return []
+    notes = tracer.trace(capture, "text", case.options, quiet=False).stderr.decode("utf-8", "replace")
+    return [f"stderr: no {words!r} in {notes!r}" for words in case.notes if words not in notes]
+
+
 def case_faults(case, capture, verbose):
     process = tracer.trace(capture, "json", case.options)
     faults = at(case.line, tracer.error_faults(process, case.exit))
@@ -103,7 +111,8 @@ def case_faults(case, capture, verbose):
     faults += at(case.line, count_faults(case, records)) + record_faults(case, placed, text.splitlines()[1:])
     for form, process in runs.items():
         faults += at(case.line, form_faults(case, form, process, len(records)))
-    return faults + at(case.line, [f"text: no {words!r}" for words in case.text if words not in text])
+    faults += at(case.line, [f"text: no {words!r}" for words in case.text if words not in text])
+    return faults + at(case.line, note_faults(case, capture))
 
 
 def faults_of(case, capture, verbose):

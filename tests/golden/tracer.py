@@ -31,9 +31,9 @@ SEGMENT_FIELDS = {"t", "from", "flags", "seq", "ack", "raw_seq", "raw_ack", "len
 MISSING = object()
 
 
-def trace(capture, form="json", options=()):
-    """The finished process. -q, so that stderr holds errors only."""
-    command = [BINARY, "-q", "-r", capture, "--format=" + form, *options]
+def trace(capture, form="json", options=(), quiet=True):
+    """The finished process. quiet: with -q, so that stderr holds errors only."""
+    command = [BINARY, *["-q"] * quiet, "-r", capture, "--format=" + form, *options]
     return subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=30, env=ENVIRONMENT,
                           check=False)
 

@@ -22,7 +22,7 @@ from lab.netlab import Process, Skip, Tracer, check, equal, ipv4, mac, until
 
 BUILD = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../build")
 CONNS, FLOOD = os.path.join(BUILD, "bench/conns"), os.path.join(BUILD, "tests/flood")
-SETTLE = 0.8  # s: the default of --settle, and a sweep
+SETTLE = 0.8  # s: the default of --settle, and a few polls
 PORTS, SOURCES, FIRST_SOURCE = 8, 16, 100  # enough tuples that TIME-WAIT never stops the client
 
 suite = Suite()
@@ -63,10 +63,10 @@ class Account:
     What became of the connections, all made after the program's start, by its records and counters. Each one is
 
     - reported with its opening,
-    - still open: in the table of established flows, or
-    - counted as lost: the table of established flows was full, or that of closing flows.
+    - still open, or
+    - counted as lost: as many as --max-flows were established, or no slot or no log block was free.
 
-    A lost one whose close was seen is also reported as midstream: without its opening.
+    A lost one whose SYN found no slot may also be reported as midstream: without its opening.
     """
 
     def __init__(self, tracer, path=None):
@@ -126,7 +126,7 @@ def full_rate_10(lab):
 
 @test
 def ring_of_one_page(lab):
-    """A ring of 4,096 bytes holds four closes, and none is lost: the others wait in their table."""
+    """A ring of 4,096 bytes holds four closes, and none is lost: the others wait in their slots."""
     at_full_rate(lab, 2, "--ring=4096")
 
 
@@ -308,7 +308,7 @@ def tables_of_1024(lab):
 
 @test
 def reader_stopped_too_long(lab):
-    """SIGSTOP until the table of closing flows overflows: lost ones are counted exactly, and after it none is lost."""
+    """SIGSTOP until no log block is free: lost ones are counted exactly, and after it none is lost."""
     maker, tracer = Maker(lab), watch(lab, "--max-closing=4096", "--ring=64K")
     work = maker.start(4)
     tracer.signal(signal.SIGSTOP)
@@ -323,8 +323,8 @@ def reader_stopped_too_long(lab):
 
 def same_port(lab, times):
     """
-    Connections of one tuple, each aborted at once. Eight of a tuple have room between two polls of the reader; of the
-    others the RST is lost, and the next SYN shows that they were replaced.
+    Connections of one tuple, each aborted at once. Fourteen of a tuple have room between two polls of the reader; the
+    SYNs of the others find no slot.
     """
     tracer, path = watch(lab), Path(lab.client, lab.server, ipv4(0, 2))
     with path.listen() as listener:

@@ -601,7 +601,7 @@ def tuple_reused(lab):
     with path.listen() as listener:
         for i in range(30):
             if i % 3 == 0:
-                time.sleep(0.3)  # no more than four closing flows of a tuple are kept
+                time.sleep(0.3)  # no more than 14 connections of a tuple are kept between two polls
             client, server = bound_client(path, 20000, listener)
             if i % 3 == 0:
                 abort(client)

@@ -5,7 +5,7 @@
 #ifndef TCPFIN_TEST_CONVERSATION_H
 #define TCPFIN_TEST_CONVERSATION_H
 
-#include "bpf/core/flow.h"
+#include "user/judge/flow.h"
 #include "tests/unit/segments.h"
 #include "tests/unit/words.h"
 

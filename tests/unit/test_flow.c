@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "bpf/core/watch.h"
 #include "tests/unit/conversation.h"
 
 /* A flow with its log, and the last step's bits. */
@@ -891,7 +892,7 @@ TEST(test_due)
 static void check_reopen(struct subject *t, uint32_t first)
 {
 	struct flow_segment log[FLOW_LOG_HANDSHAKE];
-	struct flow f = {.version = 0};
+	struct flow f = {.state = 0};
 
 	flow_reopen(&f, &t->flow.open);
 	expect_flags(f.state, FLOW_PROVEN | FLOW_REOPENED, flow_flags);
@@ -948,23 +949,7 @@ TEST(test_syn_behind_the_close)
 	expect_flags(t.log[1].mark, SEGMENT_COPY, segment_marks);
 }
 
-/* An established flow is forgotten after so many rounds without a segment, and a segment begins the count anew. */
-TEST(test_idle_rounds)
-{
-	struct flow_open o = {.seen = 0};
-
-	assert_false(flow_idle_disarm(&o));
-	for (int again = 0; again < 2; again++) {
-		expect_word(flow_idle_round(&o), FLOW_IDLE_ARMED, flow_idles);
-		for (int i = 1; i < FLOW_IDLE_ROUNDS; i++)
-			expect_word(flow_idle_round(&o), FLOW_IDLE_WAITS, flow_idles);
-		if (!again)
-			assert_true(flow_idle_disarm(&o));
-	}
-	expect_word(flow_idle_round(&o), FLOW_IDLE_FORGET, flow_idles);
-}
-
-/* ---- evidence ---- */
+/* ---- the last numbers seen ---- */
 
 static void note(struct last_seen *cell, uint32_t side, uint32_t seq, uint32_t len, uint32_t ack, uint64_t hash)
 {
@@ -1002,7 +987,7 @@ TEST(test_evidence_wrap)
 	expect_int(cell.side[1].end, 4);
 }
 
-/* A collision: the newest flow owns the cell's evidence, and nobody takes it for another's. */
+/* A collision: the newest flow owns the cell, and nobody takes its numbers for another's. */
 TEST(test_evidence_collision)
 {
 	struct last_seen cell = {.side = {{0}}};

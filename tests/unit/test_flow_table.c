@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "bpf/core/watch.h"
 #include "user/capture/flow_table.h"
 #include "tests/unit/conversation.h"
 
@@ -401,7 +402,7 @@ static void check_close_behind(struct wire forged)
 	tear_down(&t);
 }
 
-/* The forged segment is no evidence that the FIN's number is judged by. */
+/* The forged segment is not what the FIN's number is judged by. */
 TEST(test_forged_syn_before_close)
 {
 	for (uint8_t from = A; from <= B; from++)
@@ -513,7 +514,7 @@ TEST(test_finish)
 				continue;
 			assert_true(open);
 			expect_flags(s->flow.state, FLOW_PROVEN | FLOW_REOPENED, flow_flags);
-			expect_int(s->flow.side[A].end, 1051); /* by the watch filter's evidence */
+			expect_int(s->flow.side[A].end, 1051); /* by last_seen */
 			expect_int(s->flow.side[B].end, 2501);
 		}
 		finish(&t, true, open ? 4 : 3);
@@ -580,7 +581,7 @@ TEST(test_many_flows)
 	tear_down(&t);
 }
 
-#define FEW 30 /* flows: no two of them share a cell of the evidence, which at first are few, too */
+#define FEW 30 /* flows: no two of them share a cell of last_seen, which at first are few, too */
 
 /* What is known of a flow stays known when others make the table grow. */
 TEST(test_evidence_while_growing)
@@ -635,7 +636,7 @@ static void use_numbers_of(struct subject *t, size_t i)
 	t->isn[B] = 0xfffff000 + 100000 * (uint32_t)i;
 }
 
-/* Segments of colliding flows interleaved: the shared cell costs look-ups and evidence, never a record. */
+/* Segments of colliding flows interleaved: the shared cell costs look-ups and remembered numbers, never a record. */
 TEST(test_colliding_flows)
 {
 	uint16_t ports[3];
@@ -740,7 +741,7 @@ TEST(test_equal_hashes)
 	tear_down(&t);
 }
 
-#define CROWD 20000 /* flows open at once: hundreds of them share their evidence with another */
+#define CROWD 20000 /* flows open at once: hundreds of them share their cell of last_seen with another */
 
 /* The crowd's n-th input: one step of all flows after the other, then the next step. Every 7th is no TCP segment. */
 static void crowd_input(struct flow_input *in, uint32_t n)
@@ -807,7 +808,7 @@ TEST(test_same_again)
 	set_up_seeded(&batched, 1, 3);
 	play_crowd(&batched, true);
 	assert_true(same_reports(&first, &batched));
-	set_up_seeded(&otherwise, 2, 1); /* which the places of the evidence do decide */
+	set_up_seeded(&otherwise, 2, 1); /* which the cells of last_seen do decide */
 	play_crowd(&otherwise, false);
 	for (size_t i = 0; i < CROWD; i++)
 		otherwise.reports[i].key.hash = first.reports[i].key.hash;

@@ -33,7 +33,7 @@ static void crowded(struct record *r)
 	r->vlan[0] = r->vlan[1] = 4095;
 	r->bytes_approximate = true;
 	r->end[SOURCE].bytes = r->end[DESTINATION].bytes = 0xffffffff;
-	for (i = 0; i < FLOW_LOG_CLOSING; i++) {
+	for (i = 0; i < RECORD_CLOSING; i++) {
 		struct record_segment *s = add(r, 400 * 86400 * SECOND_NS, i % 2, 0xff & ~R, ~0u, ~0u - 1, ~0u);
 
 		mark(s, i % 8, i % 3 ? ~0u : 1);
@@ -382,7 +382,7 @@ static void generated_sockets(struct record *r)
 
 static void generated(struct record *r)
 {
-	unsigned count = below(FLOW_LOG_CLOSING + 1), i;
+	unsigned count = below(RECORD_CLOSING + 1), i;
 
 	begin(r);
 	r->family = below(2) ? 4 : 6;

@@ -4,63 +4,12 @@
  * library: each magic number and link type, files cut at every byte, and files that are no captures.
  */
 #define _GNU_SOURCE 1 /* posix_openpt */
-#include "tests/unit/assert.h"
-
-#include <errno.h>
-#include <fcntl.h>
-#include <signal.h>
-#include <stdbool.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
 #include <sys/time.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
-#include "tests/unit/words.h"
+#include "tests/unit/capture_bytes.h"
 #include "user/base/stop.h"
-#include "user/capture/pcap_file.h"
-
-#define expect_verdict(seen, expected) expect_word(seen, expected, packet_verdicts)
-
-static char directory[] = "/tmp/tcpfin-pcap-XXXXXX";
-static char path[64];   /* of the capture at hand */
-static char error[512]; /* of the last call */
 
 /* ---- writing ---- */
-
-static struct {
-	uint8_t data[1 << 20];
-	size_t len;
-	bool big; /* byte order of put16 to put64 */
-} file;
-
-static void put(const void *data, size_t len)
-{
-	assert_true(file.len + len <= sizeof(file.data));
-	memcpy(file.data + file.len, data, len);
-	file.len += len;
-}
-
-static void put_number(uint64_t n, unsigned bytes)
-{
-	for (unsigned i = 0; i < bytes; i++) {
-		uint8_t byte = (uint8_t)(n >> 8 * (file.big ? bytes - 1 - i : i));
-
-		put(&byte, 1);
-	}
-}
-
-static void put16(uint64_t n)
-{
-	put_number(n, 2);
-}
-
-static void put32(uint64_t n)
-{
-	put_number(n, 4);
-}
 
 #define MAGIC_US 0xa1b2c3d4
 #define MAGIC_NS 0xa1b23c4d
@@ -86,6 +35,15 @@ static void set_snap_length(uint32_t bytes)
 	file.len += 4;
 }
 
+/* Overwrites the major and minor version of a header without records. */
+static void set_version(const uint16_t version[2])
+{
+	file.len = 4;
+	put16(version[0]);
+	put16(version[1]);
+	file.len = 24;
+}
+
 static void put_record_header(uint32_t sec, uint32_t fraction, uint32_t caplen, uint32_t len)
 {
 	put32(sec);
@@ -98,101 +56,6 @@ static void put_record(const void *data, uint32_t len)
 {
 	put_record_header(1700000000, 123, len, len);
 	put(data, len);
-}
-
-static void save(void)
-{
-	FILE *f = fopen(path, "wb");
-
-	assert_non_null(f);
-	expect_int(fwrite(file.data, 1, file.len, f), file.len);
-	expect_int(fclose(f), 0);
-}
-
-/* A SYN from 10.0.0.1:4660 to 10.0.0.2:22, and one from fd00::1 to fd00::2 with the same ports. */
-static const uint8_t ipv4_syn[40] = {
-	0x45, 0,    0, 40, 0, 1, 0, 0, 64, 6, 0, 0, 10,   0,    0,    1,    10, 0, 0, 2,
-	0x12, 0x34, 0, 22, 0, 0, 0, 7, 0,  0, 0, 0, 0x50, 0x02, 0xff, 0xff, 0,  0, 0, 0,
-};
-static const uint8_t ipv6_syn[60] = {
-	0x60, 0, 0, 0, 0, 20, 6, 64, [8] = 0xfd, [23] = 1, [24] = 0xfd, [39] = 2, 0x12, 0x34, 0, 22,
-	0,    0, 0, 7, 0, 0,  0, 0,  0x50,       0x02,     0xff,        0xff,     0,    0,    0, 0,
-};
-
-/* ---- reading ---- */
-
-static struct pcap_file *source;
-static struct captured_packet packet;
-
-static int open_path(const char *name)
-{
-	int err;
-
-	error[0] = '\0';
-	err = pcap_file_open(&source, name, error, sizeof(error));
-	if (err)
-		return err;
-	err = pcap_file_start(source, error, sizeof(error));
-	if (err)
-		pcap_file_close(source);
-	return err;
-}
-
-static void open_saved(void)
-{
-	save();
-	expect_int(open_path(path), 0);
-}
-
-static int next(void)
-{
-	error[0] = '\0';
-	return pcap_file_next(source, &packet, error, sizeof(error));
-}
-
-/* The next packet, which must be there. */
-static void read_packet(void)
-{
-	int got = next();
-
-	if (got != 1)
-		fail_msg("no packet, but %d: %s", got, error);
-}
-
-static void close_at_end(void)
-{
-	expect_int(next(), 0);
-	pcap_file_close(source);
-}
-
-/* The error is one line that begins with the file's name and holds `about`. */
-static void expect_error(int got, int expected, const char *name, const char *about)
-{
-	expect_int(got, expected);
-	if (strncmp(error, name, strlen(name)) || strncmp(error + strlen(name), ": ", 2) || strchr(error, '\n'))
-		fail_msg("\"%s\" is no line about %s", error, name);
-	if (!strstr(error, about))
-		fail_msg("\"%s\" does not say \"%s\"", error, about);
-}
-
-static enum packet_verdict parse(struct tcp_segment *s)
-{
-	struct cursor c = packet.bytes;
-
-	return packet_parse(s, &c, &packet.meta);
-}
-
-static void expect_the_syn(uint8_t family)
-{
-	struct tcp_segment s;
-
-	expect_verdict(parse(&s), PACKET_TCP);
-	expect_int(s.family, family);
-	expect_int(s.sport, 0x1234);
-	expect_int(s.dport, 22);
-	expect_int(s.seq, 7);
-	expect_flags(s.flags, TCP_SYN, tcp_flags);
-	expect_int(s.len, 0);
 }
 
 /* ---- pcap ---- */
@@ -428,7 +291,7 @@ TEST(test_long_files)
 	}
 }
 
-/* A packet above libpcap's limit is an error, even where the file's header announces longer ones. */
+/* A packet above the limit is an error, even where the file's header announces longer ones. */
 TEST(test_longest_packets)
 {
 	static const uint8_t rest[262145 - 40];
@@ -486,6 +349,84 @@ TEST(test_old_forms)
 	put32(2);
 	put32(0);
 	put(ipv4_syn, 40);
+	open_saved();
+	read_packet();
+	expect_the_syn(4);
+	close_at_end();
+}
+
+/* Before version 2.3, and in 543.0, a packet's length stands before its captured length. */
+TEST(test_old_length_order)
+{
+	static const uint16_t versions[][2] = {{2, 0}, {2, 2}, {543, 0}};
+
+	for (size_t i = 0; i < COUNT(versions); i++) {
+		enter_row("version %u.%u", versions[i][0], versions[i][1]);
+		begin_pcap(MAGIC_US, i & 1, 101);
+		set_version(versions[i]);
+		put_record_header(1, 0, 1540, 40);
+		put(ipv4_syn, 40);
+		open_saved();
+		read_packet();
+		expect_the_syn(4);
+		expect_int(packet.meta.wire_len, 1540);
+		close_at_end();
+	}
+}
+
+TEST(test_unknown_versions)
+{
+	static const uint16_t versions[][2] = {{0, 0}, {1, 4}, {2, 5}, {3, 0}, {4, 2}, {543, 1}};
+
+	for (size_t i = 0; i < COUNT(versions); i++) {
+		enter_row("version %u.%u", versions[i][0], versions[i][1]);
+		begin_pcap(MAGIC_US, i & 1, 101);
+		set_version(versions[i]);
+		save();
+		expect_error(open_path(path), -EBADMSG, path, "of the pcap format is unknown");
+	}
+}
+
+/* A snap length of 0, or beyond 31 bits, sets no limit. */
+TEST(test_no_snap_length)
+{
+	static const uint32_t lengths[] = {0, 0x80000000, 0xffffffff};
+
+	for (size_t i = 0; i < COUNT(lengths); i++) {
+		enter_row("snap length %u", lengths[i]);
+		begin_pcap(MAGIC_US, false, 101);
+		set_snap_length(lengths[i]);
+		put_record(ipv6_syn, 60);
+		open_saved();
+		read_packet();
+		expect_the_syn(6);
+		close_at_end();
+	}
+}
+
+/* Kuznetsov's form does not count the Ethernet header in the snap length. */
+TEST(test_old_snap_length)
+{
+	static const uint8_t frame[14 + 40] = {[12] = 0x08, 0x00};
+
+	begin_pcap(0xa1b2cd34, true, 1);
+	set_snap_length(40);
+	put_record_header(1, 0, 54, 54);
+	put32(2);
+	put32(0);
+	put(frame, 14);
+	put(ipv4_syn, 40);
+	open_saved();
+	read_packet();
+	expect_the_syn(4);
+	close_at_end();
+}
+
+/* The upper bits of the link type are the length of a frame check sequence. */
+TEST(test_frame_check_sequence)
+{
+	begin_pcap(MAGIC_US, false, 0x24000000 | 101);
+	put_record(ipv4_syn, 40);
 	open_saved();
 	read_packet();
 	expect_the_syn(4);
@@ -603,53 +544,6 @@ TEST(test_bad_paths)
 
 /* ---- pipes ---- */
 
-/* A child that writes the file to fd in pieces of `piece` bytes and then waits `stall` seconds before it closes. */
-static pid_t write_in_pieces(int fd, size_t piece, unsigned stall)
-{
-	pid_t child = fork();
-
-	assert_true(child >= 0);
-	if (child)
-		return child;
-	for (size_t at = 0; at < file.len; at += piece) {
-		size_t len = file.len - at < piece ? file.len - at : piece;
-
-		if (write(fd, file.data + at, len) != (ssize_t)len)
-			_exit(1);
-		usleep(100);
-	}
-	sleep(stall);
-	_exit(0);
-}
-
-/* Puts fd in the place of stdin. Returns the old one. */
-static int replace_stdin(int fd)
-{
-	int saved = dup(STDIN_FILENO);
-
-	assert_true(saved >= 0 && dup2(fd, STDIN_FILENO) == STDIN_FILENO);
-	close(fd);
-	return saved;
-}
-
-static void restore_stdin(int saved)
-{
-	dup2(saved, STDIN_FILENO);
-	close(saved);
-}
-
-/* Makes stdin a pipe through which the file comes. Returns the old stdin. */
-static int pipe_to_stdin(size_t piece, unsigned stall, pid_t *child)
-{
-	int ends[2], saved;
-
-	expect_int(pipe2(ends, O_CLOEXEC), 0);
-	*child = write_in_pieces(ends[1], piece, stall);
-	close(ends[1]);
-	saved = replace_stdin(ends[0]);
-	return saved;
-}
-
 TEST(test_stdin)
 {
 	static const size_t pieces[] = {1, 3, 24, 4096};
@@ -719,105 +613,6 @@ TEST(test_fifo)
 	unlink(path);
 }
 
-/* ---- pcapng ---- */
-
-static void begin_pcapng(bool big)
-{
-	file.len = 0;
-	file.big = big;
-	put32(0x0a0d0d0a); /* section header block */
-	put32(28);
-	put32(0x1a2b3c4d);
-	put16(1);
-	put16(0);
-	put32(0xffffffff); /* section length unknown */
-	put32(0xffffffff);
-	put32(28);
-}
-
-static void put_interface(uint16_t link_type, uint8_t tsresol)
-{
-	uint8_t option[4] = {tsresol};
-
-	put32(1); /* interface description block */
-	put32(32);
-	put16(link_type);
-	put16(0);
-	put32(0);
-	put16(9); /* if_tsresol */
-	put16(1);
-	put(option, 4);
-	put16(0);
-	put16(0);
-	put32(32);
-}
-
-static void put_packet_block(uint32_t interface, uint64_t time, const void *data, uint32_t len)
-{
-	put32(6); /* enhanced packet block */
-	put32(32 + len);
-	put32(interface);
-	put32(time >> 32);
-	put32(time);
-	put32(len);
-	put32(len);
-	put(data, len); /* a multiple of four here */
-	put32(32 + len);
-}
-
-TEST(test_pcapng)
-{
-	for (int big = 0; big < 2; big++) {
-		begin_pcapng(big);
-		put_interface(101, 9);
-		put_packet_block(0, 1700000000123456789, ipv4_syn, 40);
-		put_packet_block(0, 4102444800000000001, ipv6_syn, 60);
-		open_saved();
-		read_packet();
-		expect_ns(packet.time, 1700000000123456789);
-		expect_the_syn(4);
-		read_packet();
-		expect_ns(packet.time, 4102444800000000001);
-		expect_the_syn(6);
-		close_at_end();
-	}
-}
-
-/* A 64-bit time stamp in seconds can exceed 64-bit nanoseconds: it is held at the last full second of these. */
-TEST(test_pcapng_far_future)
-{
-	static const uint64_t seconds[] = {18446744073, 1ULL << 40, 1ULL << 62, ~0ULL};
-
-	begin_pcapng(false);
-	put_interface(101, 0);
-	put_packet_block(0, 18446744071, ipv4_syn, 40);
-	for (size_t i = 0; i < COUNT(seconds); i++)
-		put_packet_block(0, seconds[i], ipv4_syn, 40);
-	open_saved();
-	read_packet();
-	expect_int(packet.time, 18446744071000000000ULL);
-	for (size_t i = 0; i < COUNT(seconds); i++) {
-		enter_row("%" PRIu64 " seconds", seconds[i]);
-		read_packet();
-		expect_int(packet.time % 1000000000, 0);
-		expect_int(packet.time, seconds[i] == ~0ULL ? 0 : 18446744072000000000ULL); /* -1: before 1970 */
-	}
-	close_at_end();
-}
-
-TEST(test_pcapng_mixed_link_types)
-{
-	begin_pcapng(false);
-	put_interface(101, 6);
-	put_packet_block(0, 1, ipv4_syn, 40);
-	put_interface(113, 6);
-	put_packet_block(1, 2, ipv4_syn, 40);
-	open_saved();
-	read_packet();
-	expect_error(next(), -EBADMSG, path, "type 113 different from the type of the first interface");
-	pcap_file_close(source);
-}
-
 /* ---- a signal asks to stop: the last test, for nothing is read after it ---- */
 
 static volatile sig_atomic_t alarms;
@@ -859,22 +654,6 @@ TEST(test_interrupted)
 }
 
 /* ---- */
-
-static int set_up(void **state)
-{
-	(void)state;
-	if (!mkdtemp(directory))
-		return -1;
-	snprintf(path, sizeof(path), "%s/x.pcap", directory);
-	return chmod(directory, 0755);
-}
-
-static int tear_down(void **state)
-{
-	(void)state;
-	unlink(path);
-	return rmdir(directory);
-}
 
 int main(void)
 {

@@ -13,6 +13,7 @@
 #include <cmocka.h>
 
 #include "user/base/clock.h"
+#include "user/judge/verdict.h"
 #include "user/sockets/socket_table.h"
 
 #define HERE 4026531840U
@@ -66,7 +67,9 @@ static void take(struct socket_table *t, struct socket_event e)
 
 static struct socket_join find(struct socket_table *t, struct flow f)
 {
-	return socket_table_find(t, &key, &f);
+	struct socket_query query = socket_query_of(&key, &f);
+
+	return socket_table_find(t, &query);
 }
 
 static int make_table(void **state)

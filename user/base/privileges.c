@@ -2,7 +2,7 @@
 /*
  * CAP_BPF and CAP_NET_ADMIN load and attach what sees packets. CAP_PERFMON is for programs that read the kernel's
  * structures: those at the socket tracepoints, and the one that lists tcx chains. CAP_SYS_ADMIN implies CAP_BPF and
- * CAP_PERFMON. Reading maps, running the sweep and detaching links need no capability.
+ * CAP_PERFMON. Reading maps and detaching links need no capability.
  */
 #include <errno.h>
 #include <signal.h>
@@ -52,6 +52,11 @@ int privileges_check(void)
 const char *privileges_tracing_error(int err)
 {
 	return err == -EPERM || err == -EACCES ? "that takes CAP_PERFMON" : strerror(-err);
+}
+
+bool privileges_want_perfmon(int err)
+{
+	return err == -EACCES && !capable(CAP_PERFMON) && !capable(CAP_SYS_ADMIN);
 }
 
 int privileges_exit_code(int err)

@@ -12,6 +12,12 @@ int privileges_check(void);
 /* The exit code for a negative errno: EXIT_PERMISSION for -EPERM and -EACCES, else EXIT_RUNTIME. */
 int privileges_exit_code(int err);
 
+/*
+ * Was err, a negative errno of loading the packet programs, for want of CAP_PERFMON? Kernels before 6.12 may ask for
+ * it.
+ */
+bool privileges_want_perfmon(int err);
+
 /* Text on why a BPF program that reads the kernel's structures could not be loaded. err: a negative errno. */
 const char *privileges_tracing_error(int err);
 /*

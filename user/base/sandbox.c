@@ -99,7 +99,7 @@ static const struct rule common_rules[] = {
 
 /* For live watching only. */
 static const struct rule live_rules[] = {
-	/* maps, and the sweep */
+	/* counters; programs and links by their numbers */
 	ALLOW_IF(bpf, 0, BPF_MAP_LOOKUP_ELEM),
 	ALLOW_IF(bpf, 0, BPF_PROG_TEST_RUN),
 	ALLOW_IF(bpf, 0, BPF_OBJ_GET_INFO_BY_FD),

@@ -1,70 +1,55 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * A hash table of flows with the same three kinds as in the kernel. An established flow keeps its opening only;
- * unproven and closing flows have a body with their log. Flows that wait for the same thing are queued in the order in
- * which they began to, so that what is due stands at a queue's head.
+ * The recorder of the kernel around tables that grow, with packet time as the clock. What time ends is found by
+ * timers: one is set when a wait begins, and when it fires the connection is judged as it is then.
  */
 #include <stdlib.h>
 #include <string.h>
 
-#include "user/capture/flow_table.h"
+#include "bpf/core/flow_event.h"
+#include "bpf/core/flow_log.h"
 #include "user/base/log.h"
 #include "user/base/slab.h"
+#include "user/capture/flow_table.h"
+#include "user/judge/due.h"
 
-enum kind { UNPROVEN, ESTABLISHED, CLOSING, TOMBSTONE };
+#ifndef FIRST_SLOTS      /* the differential test takes the kernel's numbers */
+#define FIRST_SLOTS 1024 /* a power of two, as what follows */
+#define FIRST_BLOCKS 256
+#endif
+#define SETS_A_SLOT 8 /* at most */
+#define SLOTS_A_SET 2 /* at most: so a set of 7 ways is seldom full */
 
-/* The queues: enum flow_wait, the established flows, and reported ones that stay to recognise late copies. */
-enum { QUEUE_ESTABLISHED = FLOW_WAITS, QUEUE_TOMBSTONES, QUEUES };
-
-/* They go when there are more, the oldest first; their numbers tell late segments from those of another connection. */
-#define TOMBSTONES_MAX 8192
-
-#define FIRST_BUCKETS 1024 /* a power of two, as what follows */
-
-/* Evidence grows with the table, so that few flows share a cell, but a small file does not pay for many. */
-#define EVIDENCE_PER_BUCKET 8
-#ifndef FILE_EVIDENCE_CELLS /* at most: 32 MiB. The differential test takes the kernel's number */
-#define FILE_EVIDENCE_CELLS (1u << 20)
+/* The numbers' cells grow with the table, so that few connections share one, but a small file does not pay for many. */
+#define CELLS_A_SLOT 4
+#ifndef FILE_LAST_SEEN_CELLS /* at most: 32 MiB. The differential test takes the kernel's number */
+#define FILE_LAST_SEEN_CELLS (1u << 20)
 #endif
 
-struct entry {
-	struct entry *chain; /* next of the same bucket */
-	uint32_t place;      /* the bucket's number, unmasked; here, so that a walk touches one cache line each */
-	uint8_t kind;        /* enum kind */
-	uint8_t queue;
-	struct entry *prev, *next; /* its queue */
-	struct closing_body *body; /* NULL while established */
-	uint64_t since;            /* ns: since when it waits */
-	struct flow_key key;
-	struct flow_open open;   /* established: all that is kept */
-	struct traffic *traffic; /* with all_segments, from the end of the handshake on; else NULL */
-};
+#define BURIED_MAX 8192
 
 /* A segment, and where it belongs. */
 struct arrival {
 	const struct tcp_segment *s;
-	uint32_t ifindex, side;
-	uint64_t hash;       /* flow_hash */
-	uint32_t place;      /* as in struct entry */
-	struct flow_key key; /* filled only if it is looked up */
+	struct work work;
 };
 
-struct queue {
-	struct entry *head, *tail;
+/* The recorder's tables. */
+struct tables {
+	struct flow_table_config config;
+	struct flow_tables memory;
+	struct spares spares[3]; /* slots, blocks for closes, blocks for what opens: the last are none here */
+	struct watch watch;
+	uint32_t established;
+	struct traffic **traffic; /* by slot, with all_segments; else NULL */
+	struct due due;
+	uint64_t next_round; /* of ageing open connections */
+	uint64_t next_due;   /* nothing is due before */
+	uint64_t now;        /* the last segment's time */
 };
 
 struct flow_table {
-	struct flow_table_config config;
-	struct watch watch;
-	struct last_seen *evidence;
-	uint32_t evidence_mask;
-	struct entry **bucket;
-	uint32_t bucket_mask;
-	uint32_t entries, tombstones;
-	uint64_t next_round; /* of ageing established flows */
-	uint64_t next_due;   /* nothing is due before */
-	struct queue queue[QUEUES];
-	struct slab entry_slab, body_slab;
+	struct tables tables;
 };
 
 static void *must(void *memory)
@@ -76,566 +61,375 @@ static void *must(void *memory)
 	return memory;
 }
 
-/* ---- memory ---- */
+/* ---- tables that grow ---- */
 
-static struct entry *entry_new(struct flow_table *t)
+static void grow_array(void *array, uint32_t old, uint32_t new, size_t size)
 {
-	struct entry *e = must(slab_get(&t->entry_slab));
+	char **place = array;
 
-	memset(e, 0, sizeof(*e));
-	return e;
+	*place = must(realloc(*place, new *size));
+	memset(*place + old * size, 0, (new - old) * size);
 }
 
-static struct closing_body *body_new(struct flow_table *t)
+/* The ring of a free list that is empty. */
+static void grow_free(struct free_list *l, uint32_t room)
 {
-	struct closing_body *b = must(slab_get(&t->body_slab));
-
-	memset(&b->flow, 0, sizeof(b->flow));
-	return b;
+	free(l->ring);
+	l->ring = must(malloc(room * sizeof(*l->ring)));
+	l->mask = room - 1;
+	l->spares->head = l->spares->tail = 0;
 }
 
-static void body_free(struct flow_table *t, struct closing_body *b)
+static void free_from(struct free_list *l, uint32_t first, uint32_t end)
 {
-	if (b)
-		slab_put(&t->body_slab, b);
+	for (uint32_t n = first; n < end; n++)
+		l->ring[l->spares->tail++ & l->mask] = n + 1;
 }
 
-/* All of an object that may be NULL. Inlined, as its callers are: a call that only prefetches looks useless to gcc. */
-static __always_inline void prefetch(const void *object, size_t size)
+/* Puts a slot's way into one of its sets. False: both are full. */
+static bool place_way(struct flow_tables *m, uint32_t n, uint64_t way)
 {
-	for (const char *p = object; p && p < (const char *)object + size; p += 64)
-		__builtin_prefetch(p, 1);
+	struct flow_slot *slot = &m->slots[n];
+	uint64_t place = flow_tables_place(m, slot);
+
+	for (unsigned second = 0; second < 2; second++) {
+		struct flow_set *set = &m->sets[(second ? second_set(place) : first_set(place)) & m->set_mask];
+
+		for (unsigned i = 0; i < SET_WAYS; i++)
+			if (!set->way[i]) {
+				set->way[i] = way;
+				slot->second = (uint8_t)second;
+				m->sets[first_set(place) & m->set_mask].spilled += second;
+				return true;
+			}
+	}
+	return false;
 }
 
-/* ---- queues and buckets ---- */
-
-static void queue_remove(struct flow_table *t, struct entry *e)
+static bool place_ways(struct flow_tables *m, const struct flow_set *old, uint32_t old_sets)
 {
-	struct queue *q = &t->queue[e->queue];
-
-	*(e->prev ? &e->prev->next : &q->head) = e->next;
-	*(e->next ? &e->next->prev : &q->tail) = e->prev;
+	for (uint32_t i = 0; i < old_sets; i++)
+		for (unsigned j = 0; j < SET_WAYS; j++)
+			if (old[i].way[j] && !place_way(m, way_slot(old[i].way[j]) - 1, old[i].way[j]))
+				return false;
+	return true;
 }
 
-static void queue_append(struct flow_table *t, struct entry *e, unsigned queue, uint64_t since)
+static void grow_sets(struct flow_tables *m)
 {
-	struct queue *q = &t->queue[queue];
+	uint32_t old_sets = m->set_mask + 1, sets = old_sets;
+	struct flow_set *old = m->sets;
 
-	if (!q->head) /* its first one may be due before all others */
-		t->next_due = 0;
-	e->queue = queue;
-	e->since = since;
-	e->prev = q->tail;
-	e->next = NULL;
-	*(q->tail ? &q->tail->next : &q->head) = e;
-	q->tail = e;
+	do {
+		if (m->sets != old)
+			free(m->sets);
+		sets *= 2;
+		m->sets = must(calloc(sets, sizeof(*m->sets)));
+		m->set_mask = sets - 1;
+	} while (!place_ways(m, old, old_sets));
+	free(old);
 }
 
-/* After a change: to the end of the queue that it belongs to now. */
-static void requeue(struct flow_table *t, struct entry *e)
+/* Each cell becomes two that its connection may have now; both get what it holds, since the tag says whose it is. */
+static void grow_last_seen(struct flow_tables *m)
 {
-	unsigned queue = e->body ? flow_waits_for(&e->body->flow) : QUEUE_ESTABLISHED;
-	uint64_t since = e->body ? flow_waits_since(&e->body->flow) : e->open.t_ack;
+	size_t cells = (size_t)m->last_seen_mask + 1;
 
-	if (queue == e->queue && since == e->since)
+	if (cells >= FILE_LAST_SEEN_CELLS)
 		return;
-	queue_remove(t, e);
-	queue_append(t, e, queue, since);
+	m->last_seen = must(realloc(m->last_seen, 2 * cells * sizeof(*m->last_seen)));
+	prefer_huge_pages(m->last_seen, 2 * cells * sizeof(*m->last_seen));
+	memcpy(m->last_seen + cells, m->last_seen, cells * sizeof(*m->last_seen));
+	m->last_seen_mask = (uint32_t)(2 * cells - 1);
 }
 
-/* Each cell becomes two that its flow may have now; both get what it holds, since the tag tells whose it is. */
-static void grow_evidence(struct flow_table *t)
+static void grow_slots(struct tables *t)
 {
-	size_t cells = (size_t)t->evidence_mask + 1;
-	struct last_seen *evidence;
+	struct flow_tables *m = &t->memory;
+	uint32_t old = m->slot_count, new = old * 2;
 
-	if (cells >= FILE_EVIDENCE_CELLS)
-		return;
-	evidence = must(malloc(2 * cells * sizeof(*evidence)));
-	prefer_huge_pages(evidence, 2 * cells * sizeof(*evidence));
-	memcpy(evidence, t->evidence, cells * sizeof(*evidence));
-	memcpy(evidence + cells, t->evidence, cells * sizeof(*evidence));
-	free(t->evidence);
-	t->evidence = evidence;
-	t->evidence_mask = (uint32_t)(2 * cells - 1);
+	grow_array(&m->slots, old, new, sizeof(*m->slots));
+	if (t->config.all_segments)
+		grow_array(&t->traffic, old, new, sizeof(*t->traffic));
+	grow_free(&m->free_slots, new);
+	m->slot_count = new;
+	free_from(&m->free_slots, old, new);
+	while (new > (m->set_mask + 1) * SLOTS_A_SET)
+		grow_sets(m);
+	grow_last_seen(m);
 }
 
-static void grow(struct flow_table *t)
+static void grow_blocks(struct tables *t)
 {
-	uint32_t size = (t->bucket_mask + 1) * 2;
-	struct entry **bucket = must(calloc(size, sizeof(*bucket)));
+	struct flow_tables *m = &t->memory;
+	uint32_t old = m->block_count, new = old * 2;
 
-	for (uint32_t i = 0; i <= t->bucket_mask; i++)
-		while (t->bucket[i]) {
-			struct entry *e = t->bucket[i];
-
-			t->bucket[i] = e->chain;
-			e->chain = bucket[e->place & (size - 1)];
-			bucket[e->place & (size - 1)] = e;
-		}
-	free(t->bucket);
-	t->bucket = bucket;
-	t->bucket_mask = size - 1;
-	grow_evidence(t);
+	grow_array(&m->blocks, old, new, sizeof(*m->blocks));
+	grow_free(&m->free_closing, new);
+	m->block_count = m->closing_blocks = new;
+	free_from(&m->free_closing, old, new);
 }
 
-/* hash: of flow_key. */
-static struct last_seen *evidence_of(struct flow_table *t, uint32_t hash)
+static uint32_t take_free(struct free_list *l)
 {
-	return &t->evidence[hash & t->evidence_mask];
+	return l->spares->head == l->spares->tail ? 0 : (uint32_t)l->ring[l->spares->head++ & l->mask];
 }
 
-/* The filter's count that holds an entry, or NULL: see closing_move and flow_idle_round in bpf/. */
-static uint32_t *watch_count(struct flow_table *t, const struct entry *e)
-{
-	uint32_t index = e->key.hash & (WATCH_CELLS - 1);
+/* ---- what the recorder asks of its tables ---- */
 
-	if (e->kind == TOMBSTONE || (e->kind == ESTABLISHED && !(e->open.idle & FLOW_IDLE_PROBE)))
-		return NULL;
-	if (e->kind == CLOSING && e->body->flow.state & FLOW_SETTLING)
-		return &t->watch.settling[index];
-	return &t->watch.live[index];
+static inline struct flow_set *tables_set(struct tables *t, uint32_t index)
+{
+	return &t->memory.sets[index & t->memory.set_mask];
 }
 
-static void watch_raise(struct flow_table *t, const struct entry *e)
+/* NULL for -1: none. */
+static inline struct flow_slot *tables_slot(struct tables *t, uint32_t n)
 {
-	uint32_t *n = watch_count(t, e);
-
-	if (n)
-		++*n;
+	return n < t->memory.slot_count ? &t->memory.slots[n] : NULL;
 }
 
-static void watch_lower(struct flow_table *t, const struct entry *e)
+static inline struct flow_block *tables_block(struct tables *t, uint32_t n)
 {
-	uint32_t *n = watch_count(t, e);
-
-	if (n)
-		--*n;
+	return n < t->memory.block_count ? &t->memory.blocks[n] : NULL;
 }
 
-/* unproven: the tuple's unproven flow or tombstone, rather than its established or closing flow. */
-static struct entry *find(struct flow_table *t, const struct flow_key *key, uint32_t place, bool unproven)
+/* A reported connection gives its way: those of one tuple stay together however many sets there are. */
+static bool has_free_way(const struct flow_tables *m, uint32_t index)
 {
-	struct entry *e = t->bucket[place & t->bucket_mask];
+	const struct flow_set *set = &m->sets[index & m->set_mask];
 
-	while (e && !(e->place == place && (e->kind == UNPROVEN || e->kind == TOMBSTONE) == unproven &&
-		      flow_key_equal(&e->key, key)))
-		e = e->chain;
-	return e;
-}
-
-static void set_kind(struct flow_table *t, struct entry *e, enum kind kind)
-{
-	watch_lower(t, e);
-	e->kind = kind;
-	watch_raise(t, e);
-}
-
-/* Takes the body; the entry is queued by it. */
-static struct entry *insert(struct flow_table *t, const struct arrival *a, enum kind kind, struct closing_body *body)
-{
-	struct entry *e = entry_new(t);
-	struct entry **bucket;
-
-	if (t->entries > t->bucket_mask / 2)
-		grow(t);
-	bucket = &t->bucket[a->place & t->bucket_mask];
-	e->key = a->key;
-	e->place = a->place;
-	e->kind = kind;
-	e->body = body;
-	e->chain = *bucket;
-	*bucket = e;
-	t->entries++;
-	queue_append(t, e, flow_waits_for(&body->flow), flow_waits_since(&body->flow));
-	watch_raise(t, e);
-	return e;
-}
-
-static void delete (struct flow_table *t, struct entry *e)
-{
-	struct entry **at = &t->bucket[e->place & t->bucket_mask];
-
-	while (*at != e)
-		at = &(*at)->chain;
-	*at = e->chain;
-	t->entries--;
-	t->tombstones -= e->kind == TOMBSTONE;
-	queue_remove(t, e);
-	watch_lower(t, e);
-	free(e->traffic);
-	body_free(t, e->body);
-	slab_put(&t->entry_slab, e);
-}
-
-static void count(struct flow_table *t, enum counter counter)
-{
-	t->config.counters[counter]++;
-}
-
-/* ---- reporting ---- */
-
-/* replaced: a new connection has taken the tuple, so this one is over, whether we saw its end or not. */
-static void report(struct flow_table *t, struct entry *e, bool replaced)
-{
-	struct closing_body body;
-
-	if (e->kind == ESTABLISHED) {
-		memset(&body, 0, sizeof(body));
-		flow_reopen(&body.flow, &e->open);
-		if (replaced) { /* and the evidence is the new connection's */
-			body.flow.state |= FLOW_REPLACED;
-			count(t, COUNT_CLOSED);
-		} else {
-			flow_lend_last_seen(&body.flow, evidence_of(t, e->key.hash), flow_key_hash(&e->key));
-		}
-		t->config.report(t->config.context, &e->key, &body.flow, body.log, e->traffic);
-	} else if (e->kind == UNPROVEN && flow_is_stray(&e->body->flow)) {
-		count(t, COUNT_STRAY);
-	} else {
-		e->body->flow.state |= replaced ? FLOW_REPLACED : 0;
-		t->config.report(t->config.context, &e->key, &e->body->flow, e->body->log, e->traffic);
-	}
-}
-
-static void replace(struct flow_table *t, struct entry *e)
-{
-	if (e->queue != QUEUE_TOMBSTONES)
-		report(t, e, true);
-	delete (t, e);
-}
-
-static void conversation_ended(struct flow_table *t, const struct entry *e)
-{
-	last_seen_forget(evidence_of(t, e->key.hash), flow_key_hash(&e->key));
-}
-
-/* Is its report the end of a conversation? Not where that ended with a step, or goes on around an unproven flow. */
-static bool ends_with_report(struct flow_table *t, const struct entry *e)
-{
-	const struct entry *around;
-
-	if (e->kind == CLOSING)
-		return !(e->body->flow.state & FLOW_DONE);
-	around = find(t, &e->key, e->place, false);
-	return !around || around->kind != ESTABLISHED;
-}
-
-/* Reported, but its last segments may be repeated: stays as an unproven flow that takes them. */
-static void bury(struct flow_table *t, struct entry *e, uint64_t now)
-{
-	struct entry *older = e->kind == CLOSING ? find(t, &e->key, e->place, true) : NULL;
-
-	if (ends_with_report(t, e))
-		conversation_ended(t, e);
-	if (older && older->kind == UNPROVEN) { /* no live flow gives way to a tombstone */
-		delete (t, e);
-		return;
-	}
-	if (older)
-		delete (t, older);
-	e->body->flow.state |= FLOW_TOMBSTONE;
-	set_kind(t, e, TOMBSTONE);
-	queue_remove(t, e);
-	queue_append(t, e, QUEUE_TOMBSTONES, now);
-	if (++t->tombstones > TOMBSTONES_MAX)
-		delete (t, t->queue[QUEUE_TOMBSTONES].head);
-}
-
-/* ---- from a segment to its flow: as bpf/track.bpf.h ---- */
-
-static uint32_t step(struct closing_body *b, uint32_t cap, const struct tcp_segment *s, uint32_t side)
-{
-	struct flow_turn turn;
-
-	flow_turn_begin(&turn, &b->flow, b->log, cap, side);
-	flow_step(&b->flow, &turn, s);
-	flow_turn_end(&turn, b->log, cap);
-	return turn.step;
-}
-
-/* The flow has come to closing, with its last step perhaps. */
-static void begun(struct flow_table *t, struct entry *e)
-{
-	count(t, COUNT_CLOSES);
-	set_kind(t, e, CLOSING);
-	if (e->body->flow.state & FLOW_DONE)
-		conversation_ended(t, e);
-}
-
-static void proven(struct flow_table *t, struct entry *e, struct entry *older)
-{
-	if (older)
-		replace(t, older);
-	if (t->config.all_segments && e->body->flow.open.seen & OPEN_ACK) {
-		e->traffic = must(calloc(1, sizeof(*e->traffic)));
-		traffic_begin(e->traffic, &e->body->flow, e->body->log, FLOW_LOG_UNPROVEN);
-	}
-	if (e->body->flow.state & FLOW_BEGUN) {
-		begun(t, e);
-	} else {
-		flow_leave_last_seen(&e->body->flow, evidence_of(t, e->key.hash), flow_key_hash(&e->key));
-		e->open = e->body->flow.open;
-		body_free(t, e->body);
-		e->body = NULL;
-		set_kind(t, e, ESTABLISHED);
-		count(t, COUNT_ESTABLISHED);
-	}
-	requeue(t, e);
+	for (unsigned i = 0; i < SET_WAYS; i++)
+		if (!set->way[i] || way_kind(set->way[i]) == WAY_REPORTED)
+			return true;
+	return false;
 }
 
 /*
- * Returns whether the segment was the unproven flow's. other: the tuple's established or closing flow. buried: a
- * tombstone may take it.
+ * Makes room for the tuple before a way is chosen: no connection of a file gives way to another, unless the hash is to
+ * blame for so many in one set.
  */
-static bool take_unproven(struct flow_table *t, const struct arrival *a, struct entry *other, bool create, bool buried)
+static inline void tables_reserve(struct tables *t, uint64_t place)
 {
-	struct entry *e = find(t, &a->key, a->place, true);
-	const struct tcp_segment *s = a->s;
-	uint32_t side = a->side;
+	struct flow_tables *m = &t->memory;
 
-	if (e && e->kind == TOMBSTONE && !buried)
-		return false;
+	if (m->free_slots.spares->head == m->free_slots.spares->tail)
+		grow_slots(t);
+	while (!has_free_way(m, first_set(place)) && !has_free_way(m, second_set(place)) &&
+	       m->set_mask < m->slot_count * SETS_A_SLOT)
+		grow_sets(m);
+}
 
-	if (e && flow_is_new_attempt(&e->body->flow, s, side)) {
-		replace(t, e);
-		e = NULL;
-	}
-	if (e && e->kind == TOMBSTONE) {
-		if (!(s->flags & TCP_SYN) && !flow_is_late(&e->body->flow, s, side))
-			return false;
-		count(t, COUNT_LATE);
-		return true;
-	}
-	if (!e) {
-		struct closing_body *b;
+static inline uint32_t tables_take_slot(struct tables *t)
+{
+	return take_free(&t->memory.free_slots);
+}
 
-		if (!create)
-			return false;
-		b = body_new(t);
-		flow_init(&b->flow, s, side, other);
-		e = insert(t, a, UNPROVEN, b);
-	} else if (!flow_claims(&e->body->flow, s, side)) {
-		return false;
-	}
-	if (step(e->body, FLOW_LOG_UNPROVEN, s, side) & STEP_PROVEN)
-		proven(t, e, other);
-	else
-		requeue(t, e);
+static inline uint32_t tables_take_block(struct tables *t, unsigned pool)
+{
+	uint32_t n = take_free(&t->memory.free_closing);
+
+	(void)pool;
+	if (n)
+		return n;
+	grow_blocks(t);
+	return take_free(&t->memory.free_closing);
+}
+
+/* The high half of the hash that chooses the slot's sets. */
+static inline uint32_t tables_place(struct tables *t, const struct flow_slot *slot)
+{
+	return flow_tables_place(&t->memory, slot) >> 32;
+}
+
+/* Opening connections that a set may hold: here they give way to nothing. */
+static inline uint32_t tables_openings(struct tables *t)
+{
+	(void)t;
+	return SET_WAYS + 1;
+}
+
+static inline struct last_seen *tables_last_seen(struct tables *t, uint64_t hash)
+{
+	return &t->memory.last_seen[hash >> 32 & t->memory.last_seen_mask];
+}
+
+static inline void tables_forget(struct tables *t, uint64_t hash)
+{
+	last_seen_forget(tables_last_seen(t, hash), hash);
+}
+
+static inline void tables_watch(struct tables *t, uint32_t hash, int by)
+{
+	t->watch.live[hash & (WATCH_CELLS - 1)] += (uint32_t)by;
+}
+
+static inline void tables_established(struct tables *t, int by)
+{
+	t->established += (uint32_t)by;
+}
+
+static inline bool tables_establish(struct tables *t)
+{
+	t->established++;
 	return true;
 }
 
-/* Disarms the idle probe. */
-static void heard(struct flow_table *t, struct entry *e)
+static inline int tables_count(struct tables *t, unsigned counter)
 {
-	watch_lower(t, e);
-	flow_idle_disarm(&e->open);
-	watch_raise(t, e);
+	t->config.counters[counter]++;
+	return 0;
 }
 
-/* A FIN or RST of a connection that is not closing yet. Returns false for a stray one. */
-static bool begin(struct flow_table *t, const struct arrival *a, struct entry *e)
-{
-	const struct last_seen *evidence = evidence_of(t, a->hash >> 32);
-	struct closing_body *b;
+static void tables_notice(struct tables *t, uint32_t n, uint64_t word, unsigned kind, uint64_t time);
+static void tables_remember(struct tables *t, const struct work *w, const struct tcp_segment *s,
+			    const struct flow_open *o);
 
-	if (!e && !flow_evident(evidence, a->s, a->side, a->hash))
-		return false;
-	b = body_new(t);
-	if (e) {
-		flow_reopen(&b->flow, &e->open);
-	} else {
-		flow_init(&b->flow, a->s, a->side, false);
-		b->flow.state |= FLOW_PROVEN;
-	}
-	flow_lend_last_seen(&b->flow, evidence, a->hash);
-	step(b, FLOW_LOG_CLOSING, a->s, a->side);
-	if (!(b->flow.state & FLOW_BEGUN)) {
-		if (e)
-			e->open.resets_ignored = b->flow.open.resets_ignored;
-		body_free(t, b);
-		return e;
-	}
-	if (!e) {
-		begun(t, insert(t, a, CLOSING, b));
-		return true;
-	}
-	count(t, COUNT_CLOSED);
-	heard(t, e);
-	e->body = b;
-	begun(t, e);
-	requeue(t, e);
-	return true;
+#include "bpf/core/recorder.h"
+
+/* A handshake is complete: its numbers are where what is remembered begins, and its traffic is counted from here on. */
+static void tables_remember(struct tables *t, const struct work *w, const struct tcp_segment *s,
+			    const struct flow_open *o)
+{
+	last_seen_begin(tables_last_seen(t, w->hash), o, s, w->side, w->hash);
+	if (!t->config.all_segments)
+		return;
+	free(t->traffic[w->proving - 1]);
+	t->traffic[w->proving - 1] = must(calloc(1, sizeof(struct traffic)));
+	traffic_begin(t->traffic[w->proving - 1], o, s, (uint32_t)w->side);
 }
 
-static void step_closing(struct flow_table *t, struct entry *e, const struct tcp_segment *s, uint32_t side)
-{
-	struct flow *f = &e->body->flow;
-	bool done;
+/* ---- reporting and time ---- */
 
-	watch_lower(t, e);
-	done = step(e->body, FLOW_LOG_CLOSING, s, side) & STEP_DONE;
-	if ((f->state & (FLOW_GRACEFUL | FLOW_REPEATED)) != FLOW_GRACEFUL)
-		f->state &= ~FLOW_SETTLING;
-	else if (done)
-		f->state |= FLOW_SETTLING;
-	watch_raise(t, e);
-	if (done)
-		conversation_ended(t, e);
-	requeue(t, e);
+static void report(void *context, const struct judged *j, uint32_t n, bool stray)
+{
+	struct tables *t = context;
+	struct traffic *traffic = t->traffic ? t->traffic[n] : NULL;
+
+	if (!stray)
+		t->config.report(t->config.context, &j->key, &j->flow, j->log, traffic);
+	if (traffic) {
+		free(traffic);
+		t->traffic[n] = NULL;
+	}
 }
 
-static bool take_syn_copy(struct entry *e, const struct tcp_segment *s, uint32_t side)
+static void tables_notice(struct tables *t, uint32_t n, uint64_t word, unsigned kind, uint64_t time)
 {
-	uint8_t *copies;
+	const struct notice notice = {.time = time, .slot = n, .generation = word >> 32, .kind = kind};
 
-	if (!e || !flow_is_copy(&e->open, s, side))
-		return false;
-	copies = s->flags & TCP_ACK ? &e->open.synack_copies : &e->open.syn_copies;
-	*copies = saturating_inc(*copies);
-	return true;
+	due_notice(&t->due, &notice, t->now);
+	t->next_due = 0;
 }
 
-static void track(struct flow_table *t, const struct arrival *a)
+static void expire(struct tables *t, uint64_t now)
 {
-	const struct tcp_segment *s = a->s;
-	struct entry *e, *c = NULL;
-	uint32_t side = a->side;
-	bool opens = (s->flags & (TCP_SYN | TCP_ACK)) == TCP_SYN;
-
-	count(t, COUNT_LOOKED_UP);
-	if (s->flags & TCP_SYN && segment_contradicts(s)) {
-		count(t, COUNT_CONTRADICTORY);
+	if (now < t->next_due)
 		return;
+	if (now >= t->next_round) {
+		if (t->next_round)
+			due_age(&t->due, 0, t->memory.slot_count);
+		t->next_round = now + t->config.idle / FLOW_IDLE_ROUNDS;
 	}
-	e = find(t, &a->key, a->place, false);
-	if (!opens && take_unproven(t, a, e, false, false))
-		return;
-	if (e && e->kind == CLOSING) {
-		c = e;
-		e = NULL;
-	}
-	if (opens) {
-		if (c && c->body->flow.state & FLOW_DONE) {
-			struct entry *older = find(t, &a->key, a->place, true);
-
-			if (older && older->kind == TOMBSTONE) /* of a connection before the one that is done */
-				delete (t, older);
-			replace(t, c);
-			c = NULL;
-		}
-		if (take_syn_copy(e, s, side))
-			return;
-		if (!c || !flow_is_copy(&c->body->flow.open, s, side)) {
-			take_unproven(t, a, c ? c : e, true, true);
-			return;
-		}
-	}
-	if (c) {
-		step_closing(t, c, s, side);
-		return;
-	}
-	if (s->flags & TCP_SYN) { /* a SYN-ACK */
-		if (!e)
-			take_unproven(t, a, NULL, true, true);
-		else
-			take_syn_copy(e, s, side);
-		return;
-	}
-	if (!(s->flags & (TCP_FIN | TCP_RST))) {
-		if (e)
-			heard(t, e);
-		return;
-	}
-	if (!e && take_unproven(t, a, NULL, false, true))
-		return;
-	if (begin(t, a, e))
-		return;
-	if (s->flags & TCP_RST)
-		count(t, COUNT_STRAY_RST);
-	else if (segment_contradicts(s))
-		count(t, COUNT_CONTRADICTORY);
-	else
-		take_unproven(t, a, NULL, true, true);
+	due_expire(&t->due, now);
+	t->next_due = timers_next(&t->due.timers);
+	if (t->next_round < t->next_due)
+		t->next_due = t->next_round;
 }
 
 /* ---- from a packet to its segment's places ---- */
 
-static void arrive(const struct flow_table *t, struct arrival *a, const struct tcp_segment *s, uint32_t ifindex)
+static void arrive(const struct tables *t, struct arrival *a, const struct tcp_segment *s, uint32_t ifindex)
 {
 	a->s = s;
-	a->ifindex = ifindex;
-	a->side = flow_side_of(s);
-	a->hash = flow_hash(s, ifindex, t->config.hash_seed);
-	a->place = flow_hash(s, ifindex, t->config.bucket_seed) >> 32;
+	a->work.ifindex = ifindex;
+	a->work.socket.known = a->work.socket.own = 0; /* a file has none to ask */
+	a->work.side = flow_side_of(s);
+	a->work.hash = flow_hash(s, ifindex, t->config.hash_seed);
+	a->work.place = flow_hash(s, ifindex, t->config.bucket_seed);
 }
 
-static bool is_looked_up(const struct flow_table *t, const struct arrival *a)
+static bool is_looked_up(const struct tables *t, const struct arrival *a)
 {
-	return a->s->flags & TCP_CONTROL || t->watch.live[a->hash >> 32 & (WATCH_CELLS - 1)];
+	return a->s->flags & TCP_CONTROL || t->watch.live[a->work.hash >> 32 & (WATCH_CELLS - 1)];
 }
 
-static void count_traffic(struct flow_table *t, struct arrival *a)
+static void count_traffic(struct tables *t, struct arrival *a)
 {
-	struct entry *e;
+	struct traffic *traffic;
 
 	if (a->s->flags & TCP_SYN) /* perhaps of the tuple's next connection */
 		return;
-	flow_key_fill(&a->key, a->s, a->side, a->ifindex, a->hash);
-	e = find(t, &a->key, a->place, false);
-	if (e && e->traffic)
-		traffic_note(&e->traffic->side[a->side & 1], a->s, a->s->time);
+	seek(t, &a->work, a->s);
+	traffic = a->work.current ? t->traffic[a->work.current - 1] : NULL;
+	if (traffic)
+		traffic_note(&traffic->side[a->work.side & 1], a->s, a->s->time);
 }
 
-static void take(struct flow_table *t, struct arrival *a)
+static void take(struct tables *t, struct arrival *a)
 {
+	t->now = a->s->time;
 	if (t->config.all_segments)
 		count_traffic(t, a);
 	if (!(a->s->flags & TCP_CONTROL))
-		last_seen_note(evidence_of(t, a->hash >> 32), a->s, a->side, a->hash);
-	if (is_looked_up(t, a)) {
-		flow_table_expire(t, a->s->time);
-		flow_key_fill(&a->key, a->s, a->side, a->ifindex, a->hash);
-		track(t, a);
-	}
+		last_seen_note(tables_last_seen(t, a->work.hash), a->s, a->work.side, a->work.hash);
+	if (!is_looked_up(t, a))
+		return;
+	expire(t, a->s->time);
+	tables_count(t, COUNT_LOOKED_UP);
+	record_segment(t, &a->work, a->s);
 }
 
 void flow_table_segment(struct flow_table *t, const struct tcp_segment *s, uint32_t ifindex)
 {
 	struct arrival a;
 
-	arrive(t, &a, s, ifindex);
-	take(t, &a);
+	arrive(&t->tables, &a, s, ifindex);
+	take(&t->tables, &a);
 }
 
-/* What an arrival is likely to need, in the order in which one leads to the other. */
-static __always_inline void prefetch_arrays(const struct flow_table *t, const struct arrival *a)
+/* ---- a batch: what its segments need is fetched together ---- */
+
+static __always_inline void prefetch_arrays(const struct tables *t, const struct arrival *a)
 {
-	__builtin_prefetch(&t->evidence[a->hash >> 32 & t->evidence_mask].side[a->side & 1], 1);
-	__builtin_prefetch(&t->bucket[a->place & t->bucket_mask]);
+	__builtin_prefetch(&t->memory.last_seen[a->work.hash >> 32 & t->memory.last_seen_mask].side[a->work.side & 1],
+			   1);
+	__builtin_prefetch(&t->memory.sets[first_set(a->work.place) & t->memory.set_mask]);
 }
 
-static __always_inline void prefetch_entry(const struct flow_table *t, const struct arrival *a)
+/* The slot in the first set, or NULL. */
+static __always_inline struct flow_slot *likely_slot(const struct tables *t, const struct arrival *a)
 {
-	if (is_looked_up(t, a))
-		prefetch(t->bucket[a->place & t->bucket_mask], sizeof(struct entry));
+	const struct flow_set *set = &t->memory.sets[first_set(a->work.place) & t->memory.set_mask];
+
+	for (unsigned i = 0; i < SET_WAYS; i++)
+		if (!((set->way[i] ^ way_tag(a->work.place)) >> WAY_TAG_SHIFT) && way_slot(set->way[i]))
+			return &t->memory.slots[way_slot(set->way[i]) - 1];
+	return NULL;
 }
 
-static __always_inline void prefetch_flow(const struct flow_table *t, const struct arrival *a)
+static __always_inline void prefetch_slot(const struct tables *t, const struct arrival *a)
 {
-	const struct entry *e = t->bucket[a->place & t->bucket_mask];
+	const struct flow_slot *slot = is_looked_up(t, a) ? likely_slot(t, a) : NULL;
 
-	if (e && is_looked_up(t, a))
-		prefetch(e->body, sizeof(struct flow) + 3 * sizeof(struct flow_segment));
+	if (!slot)
+		return;
+	__builtin_prefetch(slot, 1);
+	__builtin_prefetch((const char *)slot + 64, 1);
 }
 
-/*
- * Connections are many and their segments are mixed, so what a segment needs is seldom in the cache. The misses of a
- * whole batch are waited for together.
- */
-void flow_table_batch(struct flow_table *t, const struct flow_input *in, unsigned n)
+static __always_inline void prefetch_block(const struct tables *t, const struct arrival *a)
+{
+	const struct flow_slot *slot = is_looked_up(t, a) ? likely_slot(t, a) : NULL;
+	const char *block = slot && slot->block ? (const char *)&t->memory.blocks[slot->block - 1] : NULL;
+
+	for (unsigned i = 0; block && i < 4; i++)
+		__builtin_prefetch(block + 64 * i, 1);
+}
+
+void flow_table_batch(struct flow_table *table, const struct flow_input *in, unsigned n)
 {
 	struct arrival arrivals[FLOW_BATCH], *end = arrivals, *next = arrivals;
+	struct tables *t = &table->tables;
 
 	for (unsigned i = 0; i < n; i++)
 		if (in[i].tcp) {
@@ -643,140 +437,94 @@ void flow_table_batch(struct flow_table *t, const struct flow_input *in, unsigne
 			prefetch_arrays(t, end++);
 		}
 	for (const struct arrival *a = arrivals; a < end; a++)
-		prefetch_entry(t, a);
+		prefetch_slot(t, a);
 	for (const struct arrival *a = arrivals; a < end; a++)
-		prefetch_flow(t, a);
+		prefetch_block(t, a);
 	for (unsigned i = 0; i < n; i++) {
 		if (in[i].tcp)
 			take(t, next++);
-		flow_table_expire(t, in[i].segment.time);
+		expire(t, in[i].segment.time);
 	}
-}
-
-/* ---- time ---- */
-
-static void age_established(struct flow_table *t)
-{
-	struct entry *e, *next;
-
-	for (e = t->queue[QUEUE_ESTABLISHED].head; e; e = next) {
-		enum flow_idle idle;
-
-		next = e->next;
-		watch_lower(t, e);
-		idle = flow_idle_round(&e->open);
-		watch_raise(t, e);
-		if (idle != FLOW_IDLE_FORGET)
-			continue;
-		count(t, COUNT_IDLE_FORGOTTEN);
-		report(t, e, false);
-		delete (t, e);
-	}
-}
-
-/* How long a queue's entries wait; never for those that wait for nothing. */
-static uint64_t wait_of(const struct flow_table *t, int queue)
-{
-	switch (queue) {
-	case FLOW_WAIT_SETTLE:
-		return t->config.timeouts.settle;
-	case FLOW_WAIT_SYN:
-		return t->config.timeouts.syn;
-	case FLOW_WAIT_CLOSE:
-		return t->config.timeouts.close;
-	default:
-		return UINT64_MAX;
-	}
-}
-
-static uint64_t earliest(const struct flow_table *t)
-{
-	uint64_t first = t->next_round;
-
-	for (int queue = 0; queue < QUEUES; queue++) {
-		const struct entry *e = t->queue[queue].head;
-		uint64_t wait = wait_of(t, queue);
-
-		if (e && wait < UINT64_MAX - e->since && e->since + wait < first)
-			first = e->since + wait;
-	}
-	return first;
-}
-
-/* While one flow is reported, the next one's memory comes: it has waited for long, and so is in no cache any more. */
-static __always_inline void prefetch_next(const struct entry *e)
-{
-	if (!e->next)
-		return;
-	prefetch(e->next->body, sizeof(*e->body));
-	prefetch(e->next->next, sizeof(*e));
 }
 
 void flow_table_expire(struct flow_table *t, uint64_t now)
 {
-	if (now < t->next_due)
-		return;
-	if (now >= t->next_round) {
-		if (t->next_round)
-			age_established(t);
-		t->next_round = now + t->config.idle / FLOW_IDLE_ROUNDS;
-	}
-	for (int queue = 0; queue < FLOW_WAITS; queue++) {
-		struct entry *e;
-
-		while ((e = t->queue[queue].head) && flow_is_due(&e->body->flow, now, &t->config.timeouts)) {
-			bool stray = e->kind == UNPROVEN && flow_is_stray(&e->body->flow);
-
-			prefetch_next(e);
-			report(t, e, false);
-			if (stray)
-				delete (t, e);
-			else
-				bury(t, e, now);
-		}
-	}
-	t->next_due = earliest(t);
+	expire(&t->tables, now);
 }
 
 void flow_table_finish(struct flow_table *t, bool open)
 {
-	for (int queue = 0; queue < QUEUES; queue++) {
-		struct entry *e;
+	if (due_finish(&t->tables.due, open))
+		must(NULL);
+}
 
-		while ((e = t->queue[queue].head)) {
-			if (queue != QUEUE_TOMBSTONES && (queue != QUEUE_ESTABLISHED || open))
-				report(t, e, false);
-			delete (t, e);
-		}
-	}
+static bool allocate(struct tables *t)
+{
+	struct flow_tables *m = &t->memory;
+
+	m->free_slots.spares = &t->spares[0];
+	m->free_closing.spares = &t->spares[1];
+	m->free_opening.spares = &t->spares[2];
+	m->slot_count = FIRST_SLOTS;
+	m->block_count = m->closing_blocks = FIRST_BLOCKS;
+	m->set_mask = FIRST_SLOTS / SLOTS_A_SET - 1;
+	m->last_seen_mask = FIRST_SLOTS * CELLS_A_SLOT - 1;
+	m->buried_max = BURIED_MAX;
+	m->watch = t->watch.live;
+	m->established = &t->established;
+	m->place_seed = t->config.bucket_seed;
+	m->slots = calloc(m->slot_count, sizeof(*m->slots));
+	m->blocks = calloc(m->block_count, sizeof(*m->blocks));
+	m->sets = calloc(m->set_mask + 1, sizeof(*m->sets));
+	m->last_seen = calloc(m->last_seen_mask + 1, sizeof(*m->last_seen));
+	m->free_slots.ring = malloc(m->slot_count * sizeof(uint64_t));
+	m->free_slots.mask = m->slot_count - 1;
+	m->free_closing.ring = malloc(m->block_count * sizeof(uint64_t));
+	m->free_closing.mask = m->block_count - 1;
+	if (t->config.all_segments)
+		t->traffic = calloc(m->slot_count, sizeof(*t->traffic));
+	return m->slots && m->blocks && m->sets && m->last_seen && m->free_slots.ring && m->free_closing.ring &&
+	       (t->traffic || !t->config.all_segments);
 }
 
 struct flow_table *flow_table_new(const struct flow_table_config *config)
 {
-	struct flow_table *t = calloc(1, sizeof(*t));
+	struct flow_table *table = calloc(1, sizeof(*table));
 
-	if (!t)
+	if (!table)
 		return NULL;
-	t->config = *config;
-	t->entry_slab.size = sizeof(struct entry);
-	t->body_slab.size = sizeof(struct closing_body);
-	t->bucket_mask = FIRST_BUCKETS - 1;
-	t->bucket = calloc(FIRST_BUCKETS, sizeof(*t->bucket));
-	t->evidence_mask = FIRST_BUCKETS * EVIDENCE_PER_BUCKET - 1;
-	t->evidence = calloc(FIRST_BUCKETS * EVIDENCE_PER_BUCKET, sizeof(*t->evidence));
-	if (t->bucket && t->evidence)
-		return t;
-	flow_table_free(t);
-	return NULL;
+	table->tables.config = *config;
+	if (!allocate(&table->tables)) {
+		flow_table_free(table);
+		return NULL;
+	}
+	flow_tables_fill(&table->tables.memory);
+	table->tables.due = (struct due){
+		.tables = &table->tables.memory,
+		.wait = config->timeouts,
+		.report = report,
+		.context = &table->tables,
+		.counters = config->counters,
+	};
+	return table;
 }
 
-void flow_table_free(struct flow_table *t)
+void flow_table_free(struct flow_table *table)
 {
-	if (!t)
+	struct tables *t = &table->tables;
+
+	if (!table)
 		return;
-	slab_free(&t->entry_slab);
-	slab_free(&t->body_slab);
-	free(t->bucket);
-	free(t->evidence);
-	free(t);
+	for (uint32_t n = 0; t->traffic && n < t->memory.slot_count; n++)
+		free(t->traffic[n]);
+	free(t->traffic);
+	due_free(&t->due);
+	flow_tables_free(&t->memory);
+	free(t->memory.slots);
+	free(t->memory.blocks);
+	free(t->memory.sets);
+	free(t->memory.last_seen);
+	free(t->memory.free_slots.ring);
+	free(t->memory.free_closing.ring);
+	free(table);
 }

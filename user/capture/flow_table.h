@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The flows of a capture file: twin of bpf/maps.bpf.h and bpf/track.bpf.h, around the same flow_step. Packet time
- * drives every time-out.
+ * The connections of a capture file: the recorder of the kernel (bpf/core/recorder.h) around tables that grow, and the
+ * judge. Packet time drives every time-out.
  */
 #ifndef TCPFIN_FLOW_TABLE_H
 #define TCPFIN_FLOW_TABLE_H
@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "bpf/core/flow_event.h"
+#include "user/judge/flow.h"
 #include "bpf/core/traffic.h"
 
 struct flow_table;
@@ -23,13 +24,13 @@ typedef void (*flow_report)(void *context, const struct flow_key *key, const str
 
 struct flow_table_config {
 	struct flow_timeouts timeouts;
-	uint64_t idle; /* ns without a sign of life after which an established flow is forgotten */
+	uint64_t idle; /* ns without a sign of life after which an open connection is forgotten */
 	/*
-	 * Of the keys' hash, which chooses the cells of filter and evidence. Where two flows share a cell one loses its
-	 * evidence, so the same seed is what gives the same records.
+	 * Of the tuples' hash, which chooses the cells of the watch filter and of last_seen. Where two connections
+	 * share a cell one loses its numbers, so the same seed is what gives the same records.
 	 */
 	uint64_t hash_seed;
-	uint64_t bucket_seed; /* of the table's own places: random, or a file could be made to fill one bucket */
+	uint64_t bucket_seed; /* of the sets: random, or a file could be made to fill one */
 	bool all_segments;    /* count the traffic of every connection whose handshake was seen */
 	flow_report report;
 	void *context;
@@ -54,7 +55,7 @@ void flow_table_batch(struct flow_table *t, const struct flow_input *in, unsigne
 void flow_table_segment(struct flow_table *t, const struct tcp_segment *s, uint32_t ifindex);
 /* Time has come to `now` (ns) without a segment of interest: reports what is due. */
 void flow_table_expire(struct flow_table *t, uint64_t now);
-/* The end: reports every flow that has begun to open or close, and with `open` the established ones too. */
+/* The end: reports every connection that has begun to open or close, and with `open` the open ones, too. */
 void flow_table_finish(struct flow_table *t, bool open);
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Packets from a capture file (pcap, pcapng) or from stdin, with their link headers understood.
+ * Packets from a capture file (pcap, pcapng), a FIFO or stdin, with their link headers understood.
  */
 #ifndef TCPFIN_PCAP_FILE_H
 #define TCPFIN_PCAP_FILE_H
@@ -8,32 +8,39 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "bpf/core/packet.h"
+#include "user/capture/captured_packet.h"
 
 struct pcap_file;
 
-struct captured_packet {
-	struct cursor bytes; /* owned by the source, valid until the next call */
-	struct packet_meta meta;
-	uint64_t time;    /* ns since 1970 */
-	uint32_t ifindex; /* of SLL2 captures, else 0 */
-};
-
 /*
- * Opens path ("-": stdin), and reads nothing of it yet. 0, or a negative errno with one line in error that says what to
- * do: no such file, a directory, a terminal.
+ * Opens path ("-": stdin; not copied), and reads nothing of it yet; waits for a FIFO's writer. 0, or a negative errno
+ * with one line in error that says what to do: no such file, a directory, a terminal. -EINTR: a signal has asked to
+ * stop.
  */
-int pcap_file_open(struct pcap_file **source, const char *path, char *error, size_t error_size);
+int pcap_file_open(struct pcap_file **file, const char *path, char *error, size_t error_size);
 /*
- * Reads the file's head, once. 0, or as above: no capture, gzip (says how to unpack), unsupported link type (with its
- * number and name).
+ * Reads the file's head, once. 0, or a negative errno with a line in error: no capture, compressed (says how to
+ * unpack), unsupported link type (with its number and name).
  */
-int pcap_file_start(struct pcap_file *source, char *error, size_t error_size);
+int pcap_file_start(struct pcap_file *file, char *error, size_t error_size);
 /*
- * The next packet: 1, 0 at the end of the file, or a negative errno with a line in error (file cut in the middle of a
- * packet, mixed link types, broken block). A packet whose link header is cut is returned with an empty cursor.
+ * The next packet: 1, 0 at the end of the file, or a negative errno with a line in error: the file is cut within a
+ * packet, a packet or block is broken, no interface of a pcapng file has a supported link type. -EINTR: a signal has
+ * asked to stop. A packet whose link header is cut is returned without bytes.
  */
-int pcap_file_next(struct pcap_file *source, struct captured_packet *p, char *error, size_t error_size);
-void pcap_file_close(struct pcap_file *source);
+int pcap_file_next(struct pcap_file *file, struct captured_packet *p, char *error, size_t error_size);
+/* As pcap_file_next, with the link header still on: p->bytes is the frame, and p->meta has its wire_len only. */
+int pcap_file_next_frame(struct pcap_file *file, struct captured_packet *p, char *error, size_t error_size);
+/*
+ * The name that a pcapng file gives to the interface of a packet (struct captured_packet); NULL where it has none. Its
+ * bytes are the file's, at most 255: escape them before they are printed. Owned by the file.
+ */
+const char *pcap_file_interface_name(const struct pcap_file *file, uint32_t interface);
+/*
+ * Packets so far that were returned but not looked at, because their interface's link type is not supported while
+ * another interface's is. If there are any, text is a line about them without the file's name.
+ */
+uint64_t pcap_file_unread(const struct pcap_file *file, char *text, size_t size);
+void pcap_file_close(struct pcap_file *file);
 
 #endif

@@ -116,6 +116,15 @@ static int read_packets(struct replay *replay, struct pcap_file *pcap)
 	return more < 0 ? read_failed(error) : EXIT_FINE;
 }
 
+/* Says what was passed over because of its link type. */
+static void note_unread(const struct pcap_file *pcap)
+{
+	char text[256];
+
+	if (pcap_file_unread(pcap, text, sizeof(text)))
+		log_note("%s", text);
+}
+
 static struct flow_table *make_table(struct replay *replay)
 {
 	const struct options *options = replay->options;
@@ -150,6 +159,7 @@ static int replay_file(struct replay *replay, struct pcap_file *pcap)
 	replay->reason = REPORT_STOP;
 	flow_table_finish(replay->table, replay->options->show_open);
 	reporter_flush(replay->reporter);
+	note_unread(pcap);
 	flow_table_free(replay->table);
 	return code;
 }

@@ -7,6 +7,7 @@
 #define TCPFIN_SUMMARY_H
 
 #include "user/base/buffer.h"
+#include "user/record/counters.h"
 #include "user/record/record.h"
 
 /*

@@ -31,10 +31,8 @@ static inline int bpf_programs_connect(const struct bpf_object *object)
 		const char *array, *program;
 		__u32 place;
 	} jumps[] = {
-		{"jumps_xdp", "tcpfin_track_xdp", JUMP_TRACK},
-		{"jumps_xdp", "tcpfin_proven_xdp", JUMP_PROVEN},
-		{"jumps_tc", "tcpfin_track_tc", JUMP_TRACK},
-		{"jumps_tc", "tcpfin_proven_tc", JUMP_PROVEN},
+		{"tcpfin_jumps_x", "tcpfin_track_xdp", JUMP_TRACK},
+		{"tcpfin_jumps_t", "tcpfin_track_tc", JUMP_TRACK},
 	};
 
 	for (size_t i = 0; i < sizeof(jumps) / sizeof(jumps[0]); i++) {

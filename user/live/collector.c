@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The kernel gives a flow out in one of two ways: a closing flow announces its end by a notice and is fetched once it
- * has settled; a flow that never came to closing arrives whole in the ring. Sweeps find what announces nothing.
+ * A connection that has ended announces itself by a notice, and is judged once it has settled. What announces nothing
+ * (a handshake that nobody answers, a close that stands still, an end whose notice found the ring full) is found by
+ * looking at all slots, a part at a time.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -12,16 +13,18 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 
-#include "bpf/settings.h" /* before the skeleton, which uses these types */
-#include "bpf/tables.h"
+#include "bpf/core/flow_log.h" /* before the skeleton, which uses these types */
+#include "bpf/core/traffic.h"
+#include "bpf/core/watch.h"
+#include "bpf/settings.h"
 #include "user/base/clock.h"
 #include "user/base/log.h"
 #include "user/live/collector.h"
+#include "user/live/loader.h"
 #include "tcpfin_trace.skel.h"
 
-#define SWEEP_NS 200000000ULL /* a fifth of the unproven table each */
-#define SWEEP_PARTS 5
-#define DRAIN_FAILURES 10 /* in a row: two seconds */
+#define PARTS 32 /* of the slots, that are looked at in turn */
+#define SCAN_NS (SECOND_NS / PARTS)
 
 /* ---- reporting ---- */
 
@@ -37,151 +40,60 @@ static void look_up_open_at_start(const struct collector *c, struct verdict_cont
 	}
 }
 
-/* Judges the flow and reports it. traffic: NULL where it was not counted. */
-static void report(struct collector *c, const struct flow_key *key, const struct closing_body *body,
-		   const struct traffic *traffic, enum report_reason reason)
+static void report(void *context, const struct judged *j, uint32_t slot, bool stray)
 {
-	struct verdict_context context = {
-		.interface = interfaces_name(c->interfaces, key->ifindex),
+	struct collector *c = context;
+	struct traffic *traffic = c->traffic ? &c->traffic[slot] : NULL;
+	struct verdict_context verdict = {
+		.interface = interfaces_name(c->interfaces, j->key.ifindex),
 		.wall_offset = c->wall_offset,
-		.reason = reason,
+		.reason = c->stopping && !(j->flow.state & FLOW_DONE) ? REPORT_STOP : REPORT_ENDED,
 		.order_by_time = true,
-		.traffic = traffic,
+		.traffic = traffic && traffic->t_synack ? traffic : NULL,
 	};
 
-	if (!body->flow.open.seen)
-		look_up_open_at_start(c, &context, key);
-	if (c->sockets)
-		context.sockets = socket_events_find(c->sockets, key, &body->flow);
-	reporter_flow(c->reporter, key, &body->flow, body->log, &context);
-	if (!body->flow.open.seen && body->flow.state & FLOW_DONE)
-		open_at_start_ended(&c->open_at_start, key);
-}
-
-static void report_slot(struct collector *c, const struct collect_slot *slot)
-{
-	const struct flow_event *e = &slot->event;
-
-	if (e->head.kind != EVENT_COLLECTED)
+	if (stray)
 		return;
-	c->collected++;
-	report(c, &e->head.key, &e->body, slot->counted ? &slot->traffic : NULL,
-	       c->stopping && !(e->body.flow.state & FLOW_DONE) ? REPORT_STOP : REPORT_ENDED);
+	if (!j->flow.open.seen)
+		look_up_open_at_start(c, &verdict, &j->key);
+	if (c->sockets) {
+		struct socket_query query = socket_query_of(&j->key, &j->flow);
+
+		verdict.sockets = socket_events_find(c->sockets, &query);
+	}
+	reporter_flow(c->reporter, &j->key, &j->flow, j->log, &verdict);
+	if (!j->flow.open.seen && j->flow.state & FLOW_DONE)
+		open_at_start_ended(&c->open_at_start, &j->key);
+	if (traffic)
+		traffic->t_synack = 0;
 }
 
-/*
- * Call after the kernel has given out flows and before their report: all that their sockets did before is known then.
- */
+/* Call before connections are reported: all that their sockets did before is known then. */
 static void poll_sockets(struct collector *c)
 {
 	if (c->sockets)
 		socket_events_poll(c->sockets);
 }
 
-/* The kernel may lack memory for a run. What was not collected waits in its table, and the next sweep finds it. */
-static void note_sweep(struct collector *c, int err)
-{
-	if (err && !c->sweep_error)
-		log_error("closes cannot be collected: %s; trying again", strerror(-err));
-	else if (!err && c->sweep_error)
-		log_note("closes are collected again");
-	c->sweep_error = err;
-}
+/* ---- polling ---- */
 
-/*
- * Runs a sweep. What it finds of closing flows is reported; the rest comes through the ring. Returns how many flows it
- * found, or a negative errno, which has been said.
- */
-static int sweep(struct collector *c, const struct sweep_request *what)
-{
-	struct sweep_request *request = &c->skeleton->bss->sweep_request;
-	uint8_t frame[64] = {};
-	LIBBPF_OPTS(bpf_test_run_opts, run, .data_in = frame, .data_size_in = sizeof(frame), .repeat = 1);
-
-	*request = *what;
-	request->timeouts.settle = c->options->settle;
-	request->timeouts.syn = c->options->syn_timeout;
-	request->timeouts.close = c->options->close_timeout;
-	request->show_open = c->options->show_open;
-	request->flush = c->stopping;
-	note_sweep(c, bpf_prog_test_run_opts(bpf_program__fd(c->skeleton->progs.tcpfin_sweep), &run) ? -errno : 0);
-	if (c->sweep_error)
-		return c->sweep_error;
-	poll_sockets(c);
-	for (uint32_t i = 0; i < c->skeleton->bss->slots_used; i++)
-		report_slot(c, &c->slots[i]);
-	return (int)run.retval;
-}
-
-/* Collects the flows that have settled. */
-static void collect_settled(struct collector *c, uint64_t now)
-{
-	while (!reporter_full(c->reporter)) {
-		uint32_t n = 0;
-
-		while (n < COLLECT_SLOTS && settling_queue_take(&c->settling, now, &c->slots[n].event.head.key))
-			n++;
-		if (!n || sweep(c, &(struct sweep_request){.collect = n}) < 0)
-			break;
-	}
-}
-
-/* ---- events ---- */
-
-/* What the kernel remembers of an established flow's last segments. */
-static void lend_evidence(const struct collector *c, const struct flow_key *key, struct flow *f)
-{
-	uint32_t index = key->hash & (LAST_SEEN_CELLS - 1);
-	struct last_seen evidence;
-
-	if (!bpf_map_lookup_elem(bpf_map__fd(c->skeleton->maps.last_seen), &index, &evidence))
-		flow_lend_last_seen(f, &evidence, flow_key_hash(key));
-}
-
-/* Reports a flow that never came to closing. The kernel has forgotten it already. */
-static void take_unproven(struct collector *c, const struct flow_event *e)
-{
-	const struct traffic *traffic = e->head.kind == EVENT_OPEN ? (const void *)e->body.log : NULL;
-	struct closing_body body;
-
-	poll_sockets(c);
-	memcpy(&body, &e->body, closing_body_used(&e->body));
-	if ((body.flow.state & (FLOW_REOPENED | FLOW_REPLACED)) == FLOW_REOPENED) /* forgotten as idle */
-		lend_evidence(c, &e->head.key, &body.flow);
-	report(c, &e->head.key, &body, traffic, c->stopping ? REPORT_STOP : REPORT_ENDED);
-}
-
-static int take_event(void *context, void *data, size_t size)
+static int take_notice(void *context, void *data, size_t size)
 {
 	struct collector *c = context;
-	const struct flow_event *e = data;
 
 	(void)size;
-	switch (e->head.kind) {
-	case EVENT_ENDED:
-		settling_queue_append(&c->settling, &e->head.key, e->time + c->options->settle);
-		break;
-	case EVENT_REPLACED:
-		settling_queue_prepend(&c->settling, &e->head.key);
-		break;
-	case EVENT_UNPROVEN:
-	case EVENT_OPEN:
-		take_unproven(c, e);
-		break;
-	}
+	due_notice(&c->due, data, c->now);
 	return 0;
 }
-
-/* ---- the kernel's side ---- */
 
 int collector_counters(const struct collector *c, uint64_t total[COUNTERS])
 {
 	int cpus = libbpf_num_possible_cpus();
 	uint32_t zero = 0;
 	uint64_t *each = cpus > 0 ? calloc((size_t)cpus, COUNTERS * sizeof(*each)) : NULL;
-	int err = each ? bpf_map_lookup_elem(bpf_map__fd(c->skeleton->maps.counters), &zero, each) : -ENOMEM;
+	int err = each ? bpf_map_lookup_elem(bpf_map__fd(c->skeleton->maps.tcpfin_counters), &zero, each) : -ENOMEM;
 
-	memset(total, 0, COUNTERS * sizeof(*total));
+	memcpy(total, c->counters, COUNTERS * sizeof(*total));
 	for (int cpu = 0; cpu < cpus && !err; cpu++)
 		for (int i = 0; i < COUNTERS; i++)
 			total[i] += each[cpu * COUNTERS + i];
@@ -189,116 +101,77 @@ int collector_counters(const struct collector *c, uint64_t total[COUNTERS])
 	return err;
 }
 
-/* Sweeps one part of the unproven table, so that no turn is long. */
-static void sweep_turn(struct collector *c)
+/* A part of the slots in each turn, so that no turn is long. Returns where the next one begins. */
+static uint32_t part_end(const struct collector *c, uint32_t first)
 {
-	uint32_t sets = bpf_map__max_entries(c->skeleton->maps.unproven), part = sets / SWEEP_PARTS + 1;
-	unsigned n = c->turn++ % SWEEP_PARTS;
+	uint32_t part = c->tables.slot_count / PARTS + 1;
 
-	sweep(c, &(struct sweep_request){
-			 .first_set = n * part,
-			 .sets = n == SWEEP_PARTS - 1 ? sets - n * part : part,
-		 });
+	return first + part < c->tables.slot_count ? first + part : c->tables.slot_count;
 }
 
-/* Sweeps all closing flows, until each that is due has found a slot. */
-static void sweep_closing(struct collector *c)
+static void scan_part(struct collector *c)
 {
-	while (sweep(c, &(struct sweep_request){.closing = true}) > 0 &&
-	       c->skeleton->bss->slots_used == COLLECT_SLOTS && !reporter_full(c->reporter))
-		;
+	uint32_t end = part_end(c, c->scanned);
+
+	due_scan(&c->due, c->scanned, end, c->now);
+	c->scanned = end == c->tables.slot_count ? 0 : end;
 }
 
-static void consume(struct collector *c)
+static void age_part(struct collector *c)
 {
-	poll_sockets(c);
-	ring_buffer__consume(c->ring);
+	uint32_t end = part_end(c, c->aged);
+
+	due_age(&c->due, c->aged, end);
+	c->aged = end == c->tables.slot_count ? 0 : end;
 }
 
-/* After a notice found the ring full, sweeps all closing flows until the last of those has settled. */
-static void make_good(struct collector *c, uint64_t now)
+/* After a notice found the ring full, looks at all slots until the last of those connections has settled. */
+static void search_lost(struct collector *c)
 {
-	uint64_t counters[COUNTERS];
+	uint32_t lost = __atomic_load_n(&c->skeleton->bss->notices_lost, __ATOMIC_RELAXED);
 
-	if (!collector_counters(c, counters)) {
-		if (counters[COUNT_RING_FULL] != c->ring_full)
-			c->search_until = now + c->options->settle + SWEEP_NS;
-		c->ring_full = counters[COUNT_RING_FULL];
-	}
-	if (now < c->search_until)
-		sweep_closing(c);
-}
-
-/* ---- in turn ---- */
-
-/*
- * ns between two sweeps of all closing flows, which find closes that nobody finishes. Finished closes send a notice.
- * The sweep reads the whole table, which may be cold.
- */
-static uint64_t closing_round(const struct options *o)
-{
-	uint64_t round = o->close_timeout / 16;
-
-	if (round < SECOND_NS)
-		return SECOND_NS;
-	return round < 4 * SECOND_NS ? round : 4 * SECOND_NS;
-}
-
-/* ns between two rounds of ageing the established flows. */
-static uint64_t idle_round(const struct options *o)
-{
-	return o->idle_timeout / FLOW_IDLE_ROUNDS;
-}
-
-static void sweep_due(struct collector *c, uint64_t now)
-{
-	if (now >= c->next_sweep) {
-		c->wall_offset = (int64_t)(clock_ns(CLOCK_REALTIME) - clock_ns(CLOCK_MONOTONIC));
-		sweep_turn(c);
-		c->next_sweep = now + SWEEP_NS;
-	}
-	if (now >= c->next_closing) {
-		sweep_closing(c);
-		c->next_closing = now + closing_round(c->options);
-	}
-	if (now >= c->next_round) {
-		sweep(c, &(struct sweep_request){.established = true});
-		c->next_round = now + idle_round(c->options);
-	}
+	if (lost != c->notices_lost)
+		c->search_until = c->now + (uint64_t)c->options->settle + SECOND_NS / 10;
+	c->notices_lost = lost;
+	if (c->now < c->search_until)
+		due_scan(&c->due, 0, c->tables.slot_count, c->now);
 }
 
 void collector_poll(struct collector *c, uint64_t now)
 {
-	consume(c);
-	make_good(c, now);
-	sweep_due(c, now);
-	collect_settled(c, now);
+	c->now = now;
+	if (now >= c->next_scan)
+		c->wall_offset = (int64_t)(clock_ns(CLOCK_REALTIME) - clock_ns(CLOCK_MONOTONIC));
+	poll_sockets(c);
+	ring_buffer__consume(c->ring);
+	if (now >= c->next_scan) {
+		scan_part(c);
+		c->next_scan = now + SCAN_NS;
+	}
+	for (unsigned parts = 0; now >= c->next_age && parts < PARTS; parts++) {
+		age_part(c);
+		c->next_age += c->options->idle_timeout / FLOW_IDLE_ROUNDS / PARTS;
+	}
+	poll_sockets(c);
+	search_lost(c);
+	due_expire(&c->due, now);
+	c->counters[COUNT_UNPROVEN_EVICTED] += flow_tables_relieve(&c->tables);
 	reporter_flush(c->reporter);
 }
 
 int collector_drain(struct collector *c)
 {
-	const struct timespec pause = {.tv_nsec = SWEEP_NS};
-	int found, failures = 0;
+	int err;
 
-	consume(c);
+	poll_sockets(c);
+	ring_buffer__consume(c->ring);
 	c->stopping = true;
-	collect_settled(c, UINT64_MAX);
-	do {
-		found = sweep(c, &(struct sweep_request){
-					 .sets = bpf_map__max_entries(c->skeleton->maps.unproven),
-					 .closing = true,
-					 .established = c->options->show_open,
-				 });
-		consume(c);
-		failures = found < 0 ? failures + 1 : 0;
-		if (failures)
-			nanosleep(&pause, NULL);
-	} while (found > 0 || (failures && failures < DRAIN_FAILURES));
+	due_expire(&c->due, clock_ns(CLOCK_MONOTONIC));
+	err = due_finish(&c->due, c->options->show_open);
 	reporter_flush(c->reporter);
-	if (found < 0)
-		log_error("closes that were not collected are lost: %s", strerror(-found));
-	return found < 0 ? EXIT_RUNTIME : EXIT_FINE;
+	if (err)
+		log_error("closes that were not collected are lost: %s", strerror(-err));
+	return err ? EXIT_RUNTIME : EXIT_FINE;
 }
 
 /* ---- connections older than the watch ---- */
@@ -331,27 +204,101 @@ void collector_find_holders(struct collector *c)
 
 /* ---- beginning and end ---- */
 
+/* Maps a table. Sets *place; false where that cannot be had. i: of the collector's list. */
+static bool map_table(struct collector *c, unsigned i, const struct bpf_map *map, void *place)
+{
+	size_t size = (size_t)bpf_map__value_size(map) * bpf_map__max_entries(map), page = 4096;
+	void **where = place;
+	void *memory;
+
+	size = (size + page - 1) & ~(page - 1);
+	memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, bpf_map__fd(map), 0);
+	if (memory == MAP_FAILED)
+		return false;
+	*where = memory;
+	c->mapped[i] = size;
+	return true;
+}
+
+static bool map_tables(struct collector *c, struct tcpfin_trace_bpf *s)
+{
+	struct flow_tables *t = &c->tables;
+
+	return map_table(c, 0, s->maps.tcpfin_sets, &t->sets) && map_table(c, 1, s->maps.tcpfin_slots, &t->slots) &&
+	       map_table(c, 2, s->maps.tcpfin_blocks, &t->blocks) &&
+	       map_table(c, 3, s->maps.tcpfin_numbers, &t->last_seen) &&
+	       map_table(c, 4, s->maps.tcpfin_freeslot, &t->free_slots.ring) &&
+	       map_table(c, 5, s->maps.tcpfin_freeclos, &t->free_closing.ring) &&
+	       map_table(c, 6, s->maps.tcpfin_freeopen, &t->free_opening.ring) &&
+	       (!c->options->all_segments || map_table(c, 7, s->maps.tcpfin_traffic, &c->traffic));
+}
+
+static void describe_tables(struct collector *c, struct tcpfin_trace_bpf *s)
+{
+	struct table_sizes n = loader_sizes(c->options);
+	struct flow_tables *t = &c->tables;
+
+	t->set_mask = n.sets - 1;
+	t->slot_count = n.slots;
+	t->block_count = n.closing_blocks + n.opening_blocks;
+	t->closing_blocks = n.closing_blocks;
+	t->watch = s->bss->watch.live;
+	t->established = &s->bss->established;
+	t->last_seen_mask = s->rodata->settings.last_seen_mask;
+	t->free_slots.spares = &s->bss->spares[SPARE_SLOTS];
+	t->free_slots.mask = s->rodata->settings.slots_mask;
+	t->free_closing.spares = &s->bss->spares[SPARE_CLOSING];
+	t->free_closing.mask = s->rodata->settings.closing_mask;
+	t->free_opening.spares = &s->bss->spares[SPARE_OPENING];
+	t->free_opening.mask = s->rodata->settings.opening_mask;
+	t->buried_max = n.slots;
+	t->spare_slots = n.slots / 8;
+	t->by_time = true;
+}
+
 int collector_start(struct collector *c, struct tcpfin_trace_bpf *skeleton, uint64_t now)
 {
+	const struct options *o = c->options;
+
 	c->skeleton = skeleton;
-	c->next_sweep = now;
-	c->next_closing = now + SECOND_NS;
-	c->next_round = now + idle_round(c->options);
-	c->ring = ring_buffer__new(bpf_map__fd(skeleton->maps.ring), take_event, c, NULL);
-	c->slots = mmap(NULL, COLLECT_SLOTS * sizeof(*c->slots), PROT_READ | PROT_WRITE, MAP_SHARED,
-			bpf_map__fd(skeleton->maps.slots), 0);
-	if (c->ring && c->slots != MAP_FAILED)
-		return EXIT_FINE;
-	log_error("cannot set up the tables: %s", strerror(errno));
-	return EXIT_RUNTIME;
+	c->next_scan = now;
+	c->next_age = now + o->idle_timeout / FLOW_IDLE_ROUNDS / PARTS;
+	c->due = (struct due){
+		.tables = &c->tables,
+		.wait = {.settle = o->settle, .syn = o->syn_timeout, .close = o->close_timeout},
+		.report = report,
+		.context = c,
+		.counters = c->counters,
+	};
+	c->ring = ring_buffer__new(bpf_map__fd(skeleton->maps.tcpfin_ring), take_notice, c, NULL);
+	if (!c->ring || !map_tables(c, skeleton)) {
+		log_error("cannot set up the tables: %s", strerror(errno));
+		return EXIT_RUNTIME;
+	}
+	describe_tables(c, skeleton);
+	flow_tables_fill(&c->tables);
+	return EXIT_FINE;
 }
 
 void collector_free(struct collector *c)
 {
+	void *memory[COLLECTOR_MAPS] = {
+		c->tables.sets,
+		c->tables.slots,
+		c->tables.blocks,
+		c->tables.last_seen,
+		c->tables.free_slots.ring,
+		c->tables.free_closing.ring,
+		c->tables.free_opening.ring,
+		c->traffic,
+	};
+
 	ring_buffer__free(c->ring);
-	settling_queue_free(&c->settling);
-	if (c->slots && c->slots != MAP_FAILED)
-		munmap(c->slots, COLLECT_SLOTS * sizeof(*c->slots));
+	due_free(&c->due);
+	flow_tables_free(&c->tables);
+	for (unsigned i = 0; i < COLLECTOR_MAPS; i++)
+		if (memory[i])
+			munmap(memory[i], c->mapped[i]);
 	socket_events_stop(c->sockets);
 	open_at_start_free(&c->open_at_start);
 }

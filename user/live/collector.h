@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * From the kernel's tables to the reporter: reads the ring, collects what has ended and settled, asks the kernel for
- * what only time brings to an end, and joins what this host's sockets know.
+ * From the kernel's tables to the reporter: maps them, reads the ring's notices, judges what is due where it lies,
+ * and joins what this host's sockets know.
  *
  * User space polls every 20 ms; events never wake it.
  */
@@ -9,13 +9,15 @@
 #define TCPFIN_COLLECTOR_H
 
 #include "user/attach/interfaces.h"
-#include "user/live/settling_queue.h"
+#include "user/judge/due.h"
 #include "user/record/counters.h"
 #include "user/reporter.h"
 #include "user/sockets/open_at_start.h"
 #include "user/sockets/socket_events.h"
 
-struct collect_slot;
+/* The maps of the tables: sets, slots, blocks, numbers, three rings of free places, traffic. */
+#define COLLECTOR_MAPS 8
+
 struct ring_buffer;
 struct tcpfin_trace_bpf;
 
@@ -25,17 +27,19 @@ struct collector {
 	const struct interfaces *interfaces; /* their names */
 	struct tcpfin_trace_bpf *skeleton;   /* owned by the caller */
 	struct ring_buffer *ring;
-	struct collect_slot *slots; /* mapped */
-	struct settling_queue settling;
-	struct socket_events *sockets;                 /* NULL: nothing is known of them */
-	struct open_at_start open_at_start;            /* connections older than the watch */
-	int64_t wall_offset;                           /* ns to add to the kernel's time for the wall clock */
-	uint64_t collected;                            /* closing flows */
-	uint64_t ring_full;                            /* the counter's last reading */
-	uint64_t search_until;                         /* ns: see make_good */
-	uint64_t next_sweep, next_closing, next_round; /* ns: when each kind of sweep is due */
-	unsigned turn;   /* of the sweeps of the unproven table, which goes through it in parts */
-	int sweep_error; /* of the last sweep: a negative errno, or 0 */
+	struct flow_tables tables;     /* mapped */
+	size_t mapped[COLLECTOR_MAPS]; /* bytes of each */
+	struct traffic *traffic;       /* mapped, by slot; NULL without --all-segments */
+	struct due due;
+	uint64_t counters[COUNTERS];        /* what user space counts */
+	struct socket_events *sockets;      /* NULL: nothing is known of them */
+	struct open_at_start open_at_start; /* connections older than the watch */
+	int64_t wall_offset;                /* ns to add to the kernel's time for the wall clock */
+	uint64_t now;                       /* ns, of this poll */
+	uint64_t next_scan, next_age;       /* ns: when the next part of the slots is looked at */
+	uint32_t notices_lost;              /* the last reading */
+	uint64_t search_until;              /* ns: see search_lost */
+	uint32_t scanned, aged;             /* slots: where those parts begin */
 	bool stopping;
 };
 

@@ -14,8 +14,9 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 
-#include "bpf/settings.h" /* before the skeleton, which uses these types */
-#include "bpf/tables.h"
+#include "bpf/core/flow_log.h" /* before the skeleton, which uses these types */
+#include "bpf/core/watch.h"
+#include "bpf/settings.h"
 #include "user/base/clock.h"
 #include "user/base/log.h"
 #include "user/base/privileges.h"
@@ -47,7 +48,7 @@ static struct live_stats stats_now(const struct live *l)
 	return (struct live_stats){
 		.established_max = l->options->max_flows,
 		.closing_max = l->options->max_closing,
-		.settling = l->collector.settling.count,
+		.settling = l->collector.due.timers.queue[TIMER_SETTLE].count,
 		.records = l->collector.reporter->summary.records,
 	};
 }
@@ -63,7 +64,7 @@ static bool print_stats(struct live *l, uint64_t now)
 	if (collector_counters(&l->collector, s.counters))
 		return false;
 	s.established = s.counters[COUNT_ESTABLISHED] - s.counters[COUNT_CLOSED] - s.counters[COUNT_IDLE_FORGOTTEN];
-	s.closing = s.counters[COUNT_CLOSES] - l->collector.collected;
+	s.closing = flow_tables_closing(&l->collector.tables);
 	live_stats_read_program(&s, programs.xdp);
 	live_stats_read_program(&s, programs.tc);
 	live_stats_read_program(&s, programs.tc_l3);

@@ -9,13 +9,18 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 
-#include "bpf/settings.h" /* before the skeleton, which uses these types */
-#include "bpf/tables.h"
+#include "bpf/core/flow_log.h" /* before the skeleton, which uses these types */
+#include "bpf/core/traffic.h"
+#include "bpf/core/watch.h"
+#include "bpf/settings.h"
 #include "user/base/log.h"
 #include "user/base/privileges.h"
 #include "user/live/bpf_programs.h"
 #include "user/live/loader.h"
 #include "tcpfin_trace.skel.h"
+
+#define SLOTS_A_SET 2      /* of 7 ways: so that a set is seldom full */
+#define OPENINGS_A_BLOCK 4 /* most need none */
 
 enum { PROGRAM_XDP, PROGRAM_TC, PROGRAM_TC_L3, HOOK_PROGRAMS };
 
@@ -35,22 +40,50 @@ static uint32_t power_of_two(uint32_t n)
 	return p;
 }
 
+struct table_sizes loader_sizes(const struct options *o)
+{
+	struct table_sizes n = {.closing_blocks = o->max_closing};
+
+	n.slots = o->max_flows + o->max_closing + o->max_unproven;
+	n.slots += n.slots / 8; /* those that were reported, and what user space is about to give back */
+	n.sets = power_of_two(n.slots / SLOTS_A_SET);
+	n.openings = 2 + o->max_unproven / n.sets;
+	n.opening_blocks = o->max_unproven / OPENINGS_A_BLOCK;
+	return n;
+}
+
+static int size_map(struct bpf_map *map, uint32_t entries, int err)
+{
+	return err ? err : bpf_map__set_max_entries(map, entries);
+}
+
 static int size_maps(struct tcpfin_trace_bpf *s, const struct options *o)
 {
-	uint32_t sets = power_of_two(o->max_unproven / UNPROVEN_WAYS);
-	int err;
+	struct table_sizes n = loader_sizes(o);
+	uint32_t slot_ring = power_of_two(n.slots), closing_ring = power_of_two(n.closing_blocks);
+	uint32_t opening_ring = power_of_two(n.opening_blocks);
+	int err = 0;
 
-	s->rodata->settings.unproven_mask = sets - 1;
+	s->rodata->settings.set_mask = n.sets - 1;
+	s->rodata->settings.slots_mask = slot_ring - 1;
+	s->rodata->settings.closing_mask = closing_ring - 1;
+	s->rodata->settings.opening_mask = opening_ring - 1;
+	s->rodata->settings.openings = n.openings;
+	s->rodata->settings.max_established = o->max_flows;
+	s->rodata->settings.last_seen_mask = LAST_SEEN_CELLS - 1;
 	s->rodata->settings.count_packets = o->stats;
 	s->rodata->settings.all_segments = o->all_segments;
 	if (getentropy((void *)&s->rodata->settings.hash_seed, sizeof(s->rodata->settings.hash_seed)))
 		return -errno;
-	err = bpf_map__set_max_entries(s->maps.unproven, sets);
-	err = err ? err : bpf_map__set_max_entries(s->maps.established, o->max_flows);
-	err = err ? err : bpf_map__set_max_entries(s->maps.closing, o->max_closing);
-	if (o->all_segments)
-		err = err ? err : bpf_map__set_max_entries(s->maps.traffic, o->max_flows + o->max_closing);
-	return err ? err : bpf_map__set_max_entries(s->maps.ring, o->ring_bytes);
+	err = size_map(s->maps.tcpfin_sets, n.sets, err);
+	err = size_map(s->maps.tcpfin_slots, n.slots, err);
+	err = size_map(s->maps.tcpfin_blocks, n.closing_blocks + n.opening_blocks, err);
+	err = size_map(s->maps.tcpfin_numbers, LAST_SEEN_CELLS, err);
+	err = size_map(s->maps.tcpfin_freeslot, slot_ring, err);
+	err = size_map(s->maps.tcpfin_freeclos, closing_ring, err);
+	err = size_map(s->maps.tcpfin_freeopen, opening_ring, err);
+	err = size_map(s->maps.tcpfin_traffic, o->all_segments ? n.slots : 1, err);
+	return size_map(s->maps.tcpfin_ring, o->ring_bytes, err);
 }
 
 /*
@@ -69,30 +102,35 @@ static void choose_programs(struct tcpfin_trace_bpf *s, const struct options *o,
 		tc_l3 |= a->l3;
 		tc |= !a->l3 && !(a->loopback && a->hook != HOOK_TC);
 	}
-	bpf_object__for_each_program(program, s->obj)
-		bpf_program__set_autoload(program, program == s->progs.tcpfin_sweep);
+	bpf_object__for_each_program(program, s->obj) bpf_program__set_autoload(program, false);
 	bpf_program__set_autoload(hook_program(s, o, PROGRAM_XDP), xdp);
 	bpf_program__set_autoload(s->progs.tcpfin_track_xdp, xdp);
-	bpf_program__set_autoload(s->progs.tcpfin_proven_xdp, xdp);
 	bpf_program__set_autoload(hook_program(s, o, PROGRAM_TC), tc);
 	bpf_program__set_autoload(hook_program(s, o, PROGRAM_TC_L3), tc_l3);
 	bpf_program__set_autoload(s->progs.tcpfin_track_tc, tc || tc_l3);
-	bpf_program__set_autoload(s->progs.tcpfin_proven_tc, tc || tc_l3);
 }
 
-/* Their elements, and what hash maps add to each. */
 uint64_t loader_table_bytes(const struct options *o)
 {
-	const uint64_t element = 48, bucket = 16;
-	uint64_t counted = o->all_segments ? o->max_flows + o->max_closing : 0;
+	struct table_sizes n = loader_sizes(o);
+	uint64_t rings = power_of_two(n.slots) + power_of_two(n.closing_blocks) + power_of_two(n.opening_blocks);
 
-	return (uint64_t)power_of_two(o->max_unproven / UNPROVEN_WAYS) * sizeof(struct unproven_set) +
-	       o->max_flows * (element + sizeof(struct flow_key) + sizeof(struct established)) +
-	       o->max_closing * (element + sizeof(struct flow_key) + sizeof(struct closing)) +
-	       (power_of_two(o->max_flows) + power_of_two(o->max_closing)) * bucket +
-	       counted * (element + sizeof(struct traffic_key) + sizeof(struct traffic_entry) + bucket) +
-	       LAST_SEEN_CELLS * sizeof(struct last_seen) + sizeof(struct watch) +
-	       COLLECT_SLOTS * sizeof(struct collect_slot) + o->ring_bytes;
+	return n.sets * sizeof(struct flow_set) + n.slots * sizeof(struct flow_slot) +
+	       (n.closing_blocks + n.opening_blocks) * sizeof(struct flow_block) + rings * sizeof(uint64_t) +
+	       (o->all_segments ? n.slots * sizeof(struct traffic) : 0) + LAST_SEEN_CELLS * sizeof(struct last_seen) +
+	       sizeof(struct watch) + o->ring_bytes;
+}
+
+/*
+ * In generic mode a program with frags would take the Ethernet header from everybody's programs at tc ingress; see
+ * bpf/. Both programs, because one jumps only to its like.
+ */
+static void drop_frags(struct tcpfin_trace_bpf *s, const struct options *o)
+{
+	struct bpf_program *programs[] = {hook_program(s, o, PROGRAM_XDP), s->progs.tcpfin_track_xdp};
+
+	for (size_t i = 0; o->hook == HOOK_XDP_GENERIC && i < sizeof(programs) / sizeof(programs[0]); i++)
+		bpf_program__set_flags(programs[i], bpf_program__flags(programs[i]) & ~(uint32_t)BPF_F_XDP_HAS_FRAGS);
 }
 
 /* Says why the object could not be loaded. err: a negative errno. Returns the exit code. */
@@ -101,6 +139,8 @@ static int load_error(const struct options *o, int err)
 	if (err == -ENOMEM)
 		log_error("no memory for tables of %llu MiB: lower --max-flows, --max-closing or --ring",
 			  (unsigned long long)(loader_table_bytes(o) >> 20));
+	else if (privileges_want_perfmon(err))
+		log_error("this kernel loads the BPF programs only with CAP_PERFMON beside CAP_BPF and CAP_NET_ADMIN");
 	else
 		log_error("cannot load the BPF programs: %s%s", strerror(-err),
 			  o->verbose ? "" : "; -v shows the kernel's reasons");
@@ -117,6 +157,7 @@ int loader_load(struct tcpfin_trace_bpf **skeleton, const struct options *o, con
 		return EXIT_RUNTIME;
 	}
 	choose_programs(s, o, interfaces);
+	drop_frags(s, o);
 	err = size_maps(s, o);
 	err = err ? err : tcpfin_trace_bpf__load(s);
 	err = err ? err : bpf_programs_connect(s->obj);

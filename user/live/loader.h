@@ -9,8 +9,19 @@
 
 struct tcpfin_trace_bpf;
 
+/* How many of each the tables hold. */
+struct table_sizes {
+	uint32_t sets; /* a power of two */
+	uint32_t slots;
+	uint32_t openings; /* connections that may be opening in one set */
+	uint32_t closing_blocks, opening_blocks;
+};
+
+struct table_sizes loader_sizes(const struct options *options);
+
 /*
- * Loads what the planned interfaces need. *skeleton is to be destroyed either way. An exit code; errors have been said.
+ * Loads what the planned interfaces need. *skeleton is to be destroyed either way. An exit code; errors have been
+ * said.
  */
 int loader_load(struct tcpfin_trace_bpf **skeleton, const struct options *options, const struct interfaces *interfaces);
 /* The programs that the hooks take; -1 for those that were not loaded. */

@@ -10,10 +10,17 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "bpf/core/flow_event.h"
 #include "bpf/core/traffic.h"
 
 enum role { SOURCE, DESTINATION, BOTH, NOBODY }; /* NOBODY prints as null or "unknown" */
+
+/* Would the receiver accept this RST? RFC 9293 section 3.10.7.4 and RFC 5961 section 3. */
+enum reset_validity {
+	RESET_UNKNOWN,       /* what decides was not seen */
+	RESET_EXACT,         /* the next sequence number expected */
+	RESET_IN_WINDOW,     /* accepted by old stacks, answered by a challenge ACK by newer ones */
+	RESET_OUT_OF_WINDOW, /* never accepted */
+};
 
 /* SOURCE for DESTINATION, and DESTINATION for SOURCE. */
 static inline enum role other_role(enum role role)
@@ -84,7 +91,9 @@ enum evidence_step {
 	EVIDENCES
 };
 
-#define RECORD_SEGMENTS (FLOW_LOG_HANDSHAKE + FLOW_LOG_CLOSING)
+#define RECORD_HANDSHAKE 3
+#define RECORD_CLOSING 16
+#define RECORD_SEGMENTS (RECORD_HANDSHAKE + RECORD_CLOSING)
 #define TIMING_UNSEEN (-1) /* of timings: the step was not seen; prints as null */
 #define NUMBER_UNSEEN (-1) /* of other numbers */
 
@@ -150,6 +159,13 @@ static inline const struct record_process *socket_process(const struct record_so
 {
 	return socket_closer(s) || socket_holder(s) ? &s->process : NULL;
 }
+
+enum {
+	SEGMENT_COPY = 1,     /* retransmission of a segment seen before */
+	SEGMENT_IGNORED = 2,  /* its receiver would not act on it: wrong numbers or contradicting flags */
+	SEGMENT_FOLDED = 4,   /* plain data or ACKs, `count` of them: len is their sum */
+	SEGMENT_RECALLED = 8, /* of a handshake, from what the opening keeps: its IP id is not known */
+};
 
 struct record_segment {
 	uint64_t t; /* ns since the connection's first segment */

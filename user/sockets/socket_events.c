@@ -80,9 +80,9 @@ void socket_events_poll(struct socket_events *s)
 	ring_buffer__consume(s->ring);
 }
 
-struct socket_join socket_events_find(const struct socket_events *s, const struct flow_key *key, const struct flow *f)
+struct socket_join socket_events_find(const struct socket_events *s, const struct socket_query *q)
 {
-	return socket_table_find(s->table, key, f);
+	return socket_table_find(s->table, q);
 }
 
 /* ---- starting and stopping ---- */

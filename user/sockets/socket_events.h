@@ -18,7 +18,7 @@ void socket_events_stop(struct socket_events *s);
 /* Reads all events that the rings hold. */
 void socket_events_poll(struct socket_events *s);
 /* The sockets of the flow's ends, as socket_table_find. */
-struct socket_join socket_events_find(const struct socket_events *s, const struct flow_key *key, const struct flow *f);
+struct socket_join socket_events_find(const struct socket_events *s, const struct socket_query *q);
 /* Logs how many events were lost, if any were. */
 void socket_events_note_losses(const struct socket_events *s);
 

@@ -51,12 +51,12 @@ struct socket_table {
 
 static uint32_t hash_of(const struct tuple_index *x, const struct socket_id *id)
 {
-	uint64_t words[5] = {}, h = x->seed;
+	uint64_t words[5] = {}, h = 0;
 
 	_Static_assert(sizeof(*id) == sizeof(words), "no padding, and all of it");
 	memcpy(words, id, sizeof(words));
 	for (unsigned i = 0; i < 5; i++)
-		h = flow_hash_mix(h, words[i]);
+		h = flow_hash_mix(h, words[i], i % 2 ? FLOW_HASH_KEY_B(x->seed) : FLOW_HASH_KEY_A(x->seed));
 	return h * FLOW_HASH_PRIME >> 32;
 }
 
@@ -272,29 +272,28 @@ static bool knows_isn(const struct flow_open *open, unsigned side)
 	return open->seen & OPEN_SYNACK || (open->seen & OPEN_SYN && side == open->source);
 }
 
-/* Is this the socket of that side of the flow? A flow taken up midstream has no ISN to compare: its time decides. */
-static bool is_of(const struct socket_table *t, const struct closing_socket *socket, const struct flow *f,
+/* Is this the socket of that side of the connection? One taken up midstream has no ISN to compare: its time decides. */
+static bool is_of(const struct socket_table *t, const struct closing_socket *socket, const struct socket_query *q,
 		  unsigned side)
 {
 	unsigned whose = socket->own_isn ? side : !side;
 
-	if (knows_isn(&f->open, whose))
-		return socket->isn == f->open.isn[whose];
-	return !f->open.seen && socket->netns == t->netns && socket->time + SECOND_NS > f->t_first &&
-	       socket->time < f->t_last + SECOND_NS;
+	if (knows_isn(q->open, whose))
+		return socket->isn == q->open->isn[whose];
+	return !q->open->seen && socket->netns == t->netns && socket->time + SECOND_NS > q->t_first &&
+	       socket->time < q->t_last + SECOND_NS;
 }
 
-static const struct closing_socket *find_side(struct socket_table *t, const struct flow_key *key, const struct flow *f,
-					      unsigned side)
+static const struct closing_socket *find_side(struct socket_table *t, const struct socket_query *q, unsigned side)
 {
 	const struct tuple_index *x = &t->socket_index;
 	struct closing_socket *found = NULL;
-	struct socket_id id = id_of(key, side);
+	struct socket_id id = id_of(q->key, side);
 
 	for (uint32_t i = first_slot(x, &id); i != NOWHERE; i = next_slot(x, i)) {
 		struct closing_socket *socket = &t->sockets[i];
 
-		if (!same_id(&socket->id, &id) || !is_of(t, socket, f, side))
+		if (!same_id(&socket->id, &id) || !is_of(t, socket, q, side))
 			continue;
 		if (found)
 			return NULL; /* several fit */
@@ -309,30 +308,29 @@ static const struct closing_socket *find_side(struct socket_table *t, const stru
  * Why the flow's RST was sent, if it answered a segment: RST and answer have the same number (RFC 9293, section
  * 3.10.7.1: SEQ is SEG.ACK, or else ACK is SEG.SEQ + SEG.LEN). NULL: not known.
  */
-static const char *answer_reason(const struct socket_table *t, const struct flow_key *key,
-				 const struct flow_reset *reset)
+static const char *answer_reason(const struct socket_table *t, const struct socket_query *q)
 {
 	const struct tuple_index *x = &t->answer_index;
-	struct socket_id id = id_of(key, reset->side);
+	struct socket_id id = id_of(q->key, q->reset.side);
 
 	for (uint32_t i = first_slot(x, &id); i != NOWHERE; i = next_slot(x, i)) {
 		const struct reset_answer *a = &t->answers[i];
 
-		if (same_id(&a->id, &id) && a->time < reset->time + SECOND_NS && reset->time < a->time + SECOND_NS &&
-		    a->number == (a->by_ack ? reset->ack : reset->seq))
+		if (same_id(&a->id, &id) && a->time < q->reset.time + SECOND_NS &&
+		    q->reset.time < a->time + SECOND_NS && a->number == (a->by_ack ? q->reset.ack : q->reset.seq))
 			return a->reason;
 	}
 	return NULL;
 }
 
-struct socket_join socket_table_find(struct socket_table *t, const struct flow_key *key, const struct flow *f)
+struct socket_join socket_table_find(struct socket_table *t, const struct socket_query *q)
 {
-	struct socket_join join = {.side = {find_side(t, key, f, 0), find_side(t, key, f, 1)}};
-	const struct closing_socket *sender = join.side[f->reset.side & 1];
+	struct socket_join join = {.side = {find_side(t, q, 0), find_side(t, q, 1)}};
+	const struct closing_socket *sender = join.side[q->reset.side & 1];
 
-	if (!(f->state & (FLOW_RESET | FLOW_LATE_RESET)) && !f->reset.time)
+	if (!q->reset.seen)
 		return join;
-	join.reset_reason = answer_reason(t, key, &f->reset);
+	join.reset_reason = answer_reason(t, q);
 	if (!join.reset_reason && sender)
 		join.reset_reason = sender->reset_reason;
 	return join;

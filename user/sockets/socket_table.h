@@ -16,7 +16,8 @@
 
 #include <linux/types.h>
 
-#include "bpf/core/flow.h"
+#include "bpf/core/flow_key.h"
+#include "bpf/core/opening.h"
 #include "bpf/socket_event.h"
 
 #define SOCKET_STEPS 5 /* states kept: a close enters 4 at most (RFC 9293, figure 5); more are dropped */
@@ -52,6 +53,19 @@ struct closing_socket {
  * The sockets of a flow's two ends, by side; NULL: none on this host, or several fit. Pointers live until the next
  * event.
  */
+/* What is known of a connection by its packets, for finding its sockets. Times: ns, CLOCK_MONOTONIC. */
+struct socket_query {
+	const struct flow_key *key;
+	const struct flow_open *open;
+	uint64_t t_first, t_last; /* its first and last segment */
+	struct {
+		bool seen;
+		unsigned side; /* sender */
+		uint64_t time;
+		uint32_t seq, ack;
+	} reset;
+};
+
 struct socket_join {
 	const struct closing_socket *side[2];
 	const char *reset_reason; /* why this host sent the reset; NULL: not known */
@@ -67,8 +81,8 @@ struct socket_table *socket_table_new(uint32_t netns, uint64_t wait, uint32_t so
 void socket_table_free(struct socket_table *t);
 /* Takes an event. reason: the name of e->reason, which must outlive the table; NULL where there is none. */
 void socket_table_take(struct socket_table *t, const struct socket_event *e, const char *reason);
-/* Finds the sockets of the flow's ends, and marks them as joined. */
-struct socket_join socket_table_find(struct socket_table *t, const struct flow_key *key, const struct flow *f);
+/* Finds the sockets of the connection's ends, and marks them as joined. */
+struct socket_join socket_table_find(struct socket_table *t, const struct socket_query *q);
 /*
  * How many sockets were evicted while a connection might still have been reported with them. Sockets that were never
  * joined for another reason are not counted: their packets pass other interfaces or namespaces.

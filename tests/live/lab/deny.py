@@ -1,10 +1,9 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0-or-later
 """
-deny.py tcx|runs|look-ups|bpf PROGRAM [ARGUMENT...]: runs the program behind a filter of system calls, which denies
-tcx, as a kernel before 6.6 does (BPF_LINK_CREATE fails with EINVAL), memory for runs of a BPF program
-(BPF_PROG_TEST_RUN, ENOMEM) or for look-ups in maps (BPF_MAP_LOOKUP_ELEM, ENOMEM), or all of bpf(2), as many containers
-do (EPERM).
+deny.py tcx|look-ups|bpf PROGRAM [ARGUMENT...]: runs the program behind a filter of system calls, which denies tcx, as a
+kernel before 6.6 does (BPF_LINK_CREATE fails with EINVAL), memory for look-ups in maps (BPF_MAP_LOOKUP_ELEM, ENOMEM),
+or all of bpf(2), as many containers do (EPERM).
 """
 import ctypes
 import errno
@@ -13,7 +12,7 @@ import struct
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-from lab.netlab import BPF_LINK_CREATE, BPF_MAP_LOOKUP_ELEM, BPF_PROG_TEST_RUN, BPF_SYSCALL, libc, succeed  # noqa: E402
+from lab.netlab import BPF_LINK_CREATE, BPF_MAP_LOOKUP_ELEM, BPF_SYSCALL, libc, succeed  # noqa: E402
 
 PR_SET_SECCOMP, SECCOMP_MODE_FILTER = 22, 2
 LOAD, JUMP_IF_EQUAL, RETURN = 0x20, 0x15, 0x06  # classic BPF
@@ -28,7 +27,7 @@ def failing(error, command=None):
     return [(LOAD, 0, 0, NUMBER), (JUMP_IF_EQUAL, 0, len(which) + 1, BPF_SYSCALL), *which, fail, allow]
 
 
-FILTERS = {"tcx": failing(errno.EINVAL, BPF_LINK_CREATE), "runs": failing(errno.ENOMEM, BPF_PROG_TEST_RUN),
+FILTERS = {"tcx": failing(errno.EINVAL, BPF_LINK_CREATE),
            "look-ups": failing(errno.ENOMEM, BPF_MAP_LOOKUP_ELEM), "bpf": failing(errno.EPERM)}
 
 

@@ -125,13 +125,16 @@ def without_tcx():
 
 
 def with_error(lab, call, error, times, *words):
-    """The command that runs the program where `times` of these calls fail, from the first bpf(2) with the words on."""
+    """
+    The command that runs the program where `times` of these calls fail, from the first bpf(2) or sleep on whose line in
+    strace's log has all the words.
+    """
     need("strace")
     log = lab.file("strace")
-    command = ["strace", "-D", "-e", f"trace=bpf,{call}", "-o", log]
+    command = ["strace", "-D", "-e", f"trace=bpf,clock_nanosleep,{call}", "-o", log]
     watch(lab, program=[*command, *PROGRAM]).stop()
     with open(log, encoding="ascii") as lines:
-        before = itertools.takewhile(lambda line: not all(word in line for word in ("bpf(", *words)), lines)
+        before = itertools.takewhile(lambda line: not all(word in line for word in words), lines)
         number = 1 + sum(line.startswith(f"{call}(") for line in before)
     return [*command, "-e", f"inject={call}:error={error}:when={number}..{number + times - 1}", *PROGRAM]
 
@@ -155,6 +158,7 @@ def refuses(lab, argv, code, *words):
 FOREIGN = """
 #define IN(name) __attribute__((section(name), used))
 IN("xdp") int xdp_pass(void *context) { return 2; }
+IN("xdp.frags") int xdp_pass_frags(void *context) { return 2; }
 IN("classifier") int tc_ok(void *context) { return 0; } /* ends the chain */
 IN("license") char _license[] = "GPL";
 """

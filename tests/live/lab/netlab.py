@@ -29,7 +29,7 @@ libc = ctypes.CDLL(None, use_errno=True)
 
 CLONE_NEWNET = 0x40000000
 PR_SET_PDEATHSIG = 1
-BPF_MAP_LOOKUP_ELEM, BPF_PROG_LOAD, BPF_PROG_TEST_RUN, BPF_PROG_QUERY, BPF_LINK_CREATE = 1, 5, 10, 16, 28
+BPF_MAP_LOOKUP_ELEM, BPF_PROG_LOAD, BPF_PROG_QUERY, BPF_LINK_CREATE = 1, 5, 16, 28
 BPF_PROG_TYPE_SCHED_CLS, BPF_F_BEFORE = 3, 8
 BPF_TCX = {46: "tcx ingress", 47: "tcx egress"}  # enum bpf_attach_type
 BPF_SYSCALL = {"x86_64": 321}.get(platform.machine(), 280)  # 280: every architecture of the generic table
@@ -347,19 +347,24 @@ class Lab(contextlib.AbstractContextManager):
         return new
 
     def link(self, number):
-        """Adds a veth pair between the namespaces, with static neighbours: no ARP, no neighbour discovery."""
-        name = f"eth{number}"
-        self.client.run(f"ip link add {name} address {mac(number, 1)} type veth "
-                        f"peer name {name} address {mac(number, 2)} netns {self.server.path}")
-        for namespace, own in ((self.client, 1), (self.server, 2)):
-            namespace.run(f"ip link set {name} addrgenmode none up")
-            namespace.run(f"ip address add {ipv4(number, own)}/24 dev {name}")
-            namespace.run(f"ip address add {ipv6(number, own)}/64 dev {name} nodad")
-            know_neighbours(namespace, number, 3 - own, name)
+        """Adds a veth pair between client and server."""
+        join(self.client, self.server, number)
 
     def neighbours(self, number, name=None):
         """Sets the client's static neighbours, which are lost when an interface goes down. name: the interface's."""
         know_neighbours(self.client, number, 2, name or f"eth{number}")
+
+
+def join(near, far, number):
+    """Adds a veth pair of namespaces, with static neighbours: no ARP, no neighbour discovery. near has the ends .1."""
+    name = f"eth{number}"
+    near.run(f"ip link add {name} address {mac(number, 1)} type veth "
+             f"peer name {name} address {mac(number, 2)} netns {far.path}")
+    for namespace, own in ((near, 1), (far, 2)):
+        namespace.run(f"ip link set {name} addrgenmode none up")
+        namespace.run(f"ip address add {ipv4(number, own)}/24 dev {name}")
+        namespace.run(f"ip address add {ipv6(number, own)}/64 dev {name} nodad")
+        know_neighbours(namespace, number, 3 - own, name)
 
 
 def know_neighbours(namespace, number, other, name):

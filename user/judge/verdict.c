@@ -7,7 +7,7 @@
 
 #include "user/base/address.h"
 #include "user/base/clock.h"
-#include "user/record/verdict.h"
+#include "user/judge/verdict.h"
 
 /* The flow, and which of its two sides has which role. */
 struct facts {

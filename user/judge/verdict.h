@@ -8,6 +8,7 @@
 #include "bpf/core/traffic.h"
 #include "user/record/record.h"
 #include "user/sockets/socket_holders.h"
+#include "user/judge/flow.h"
 #include "user/sockets/socket_table.h"
 
 /* Why a flow is reported now. */
@@ -34,5 +35,21 @@ struct verdict_context {
 /* Fills *r completely. log: whole->log_len segments. */
 void verdict(struct record *r, const struct flow_key *key, const struct flow *whole, const struct flow_segment *log,
 	     const struct verdict_context *context);
+
+/* What finds a flow's sockets. key and f must outlive it. */
+static inline struct socket_query socket_query_of(const struct flow_key *key, const struct flow *f)
+{
+	return (struct socket_query){
+		.key = key,
+		.open = &f->open,
+		.t_first = f->t_first,
+		.t_last = f->t_last,
+		.reset = {.seen = f->state & (FLOW_RESET | FLOW_LATE_RESET) || f->reset.time,
+			  .side = f->reset.side & 1,
+			  .time = f->reset.time,
+			  .seq = f->reset.seq,
+			  .ack = f->reset.ack},
+	};
+}
 
 #endif

@@ -1,54 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * One connection: what was seen of its opening and its close, and flow_step(), which adds one segment.
- *
- * A flow keeps facts (first copies, numbers, times, the ordered log); what they mean is decided once, at report time,
- * from the facts (user/record/verdict.c). Everything here is changed under the lock of the flow's owner, never calls
- * out and never reads a clock: time is the segment's.
+ * One connection as its log tells it: flow_step() adds one segment. A flow keeps facts (first copies, numbers, times,
+ * the segments in order); what they mean is decided from them (user/judge/verdict.c). Time is the segment's.
  */
 #ifndef TCPFIN_FLOW_H
 #define TCPFIN_FLOW_H
 
 #include "bpf/core/last_seen.h"
-#include "bpf/core/watch.h"
-
-/* ---- the opening: all that an established flow keeps ---- */
-
-enum {
-	OPEN_SYN = 1,       /* a SYN was seen: isn[source], syn.time */
-	OPEN_SYNACK = 2,    /* a matching SYN-ACK: isn of both sides */
-	OPEN_ACK = 4,       /* the handshake was completed with matching numbers */
-	OPEN_CROSSED = 8,   /* both sides sent a SYN (RFC 9293 section 3.5, simultaneous open) */
-	OPEN_SYN_DATA = 16, /* the SYN-ACK acknowledged the SYN's payload (RFC 7413) */
-	OPEN_ACK_MORE = 64, /* the segment that completed the handshake was more than an ACK */
-	OPEN_INSIDE = 32,   /* the SYN came while the tuple had a connection (RFC 5961 section 4) */
-};
-
-struct flow_open {
-	__u64 t_syn, t_synack, t_ack; /* ns; first copies; meaningful with their OPEN_ bit */
-	__u32 isn[2];                 /* by side; both with OPEN_SYNACK, the source's with OPEN_SYN */
-	__u16 win[3];                 /* windows of SYN, SYN-ACK and ACK, as in the header */
-	__u16 syn_len;                /* payload of the SYN (TCP Fast Open) */
-	__u16 vlan[PACKET_MAX_TAGS];
-	__u8 syn_flags, synack_flags;
-	__u8 syn_copies, synack_copies; /* retransmissions; 255 means at least that */
-	__u8 wscale[2];                 /* by side, SEGMENT_NO_WSCALE where not offered or not seen */
-	__u8 ttl[2];                    /* by side, of the handshake */
-	__u8 seen;                      /* OPEN_ bits */
-	__u8 source;                    /* side that opened the connection */
-	__u8 resets_ignored;            /* RSTs that their receiver would not accept */
-	__u8 idle;                      /* ageing: see flow_idle_round */
-};
-CORE_ASSERT_SIZE(struct flow_open, 56);
+#include "bpf/core/opening.h"
+#include "user/record/record.h"
 
 /* ---- the log ---- */
-
-enum {
-	SEGMENT_COPY = 1,     /* retransmission of a segment seen before */
-	SEGMENT_IGNORED = 2,  /* its receiver would not act on it: wrong numbers or contradicting flags */
-	SEGMENT_FOLDED = 4,   /* plain data or ACKs, `count` of them: len is their sum */
-	SEGMENT_RECALLED = 8, /* of a handshake, from what the opening keeps: that is not the IP id */
-};
 
 struct flow_segment {
 	__u64 time; /* ns, of the first one */
@@ -65,9 +27,9 @@ struct flow_segment {
 };
 CORE_ASSERT_SIZE(struct flow_segment, 32);
 
-#define FLOW_LOG_CLOSING 16 /* segments a closing flow remembers */
-#define FLOW_LOG_UNPROVEN 6 /* segments an unproven flow remembers */
-#define FLOW_LOG_FOLD 12    /* from here on, equal copies are counted instead of listed */
+#define FLOW_LOG_CLOSING RECORD_CLOSING /* segments a closing flow remembers */
+#define FLOW_LOG_UNPROVEN 6             /* segments an unproven flow remembers */
+#define FLOW_LOG_FOLD 12                /* from here on, equal copies are counted instead of listed */
 
 /* ---- the close ---- */
 
@@ -95,14 +57,6 @@ struct flow_side {
 };
 CORE_ASSERT_SIZE(struct flow_side, 40);
 
-/* Would the receiver accept this RST? RFC 9293 section 3.10.7.4 and RFC 5961 section 3. */
-enum reset_validity {
-	RESET_UNKNOWN,       /* what decides was not seen */
-	RESET_EXACT,         /* the next sequence number expected */
-	RESET_IN_WINDOW,     /* accepted by old stacks, answered by a challenge ACK by newer ones */
-	RESET_OUT_OF_WINDOW, /* never accepted */
-};
-
 struct flow_reset {
 	__u64 time;
 	__u32 seq, ack;
@@ -126,10 +80,7 @@ enum {
 	FLOW_LATE_RESET = 32, /* an RST after both FINs were acknowledged */
 	FLOW_REPLACED = 64,   /* a new connection took the tuple */
 	FLOW_REPEATED = 128,  /* a FIN came again after the end: its acknowledgment belongs to the record */
-	/* bits of the flow's owner, not of flow_step */
-	FLOW_TOMBSTONE = 1024, /* reported; stays only to recognise copies */
-	FLOW_REOPENED = 4096,  /* was established: the log begins after the handshake */
-	FLOW_SETTLING = 2048,  /* counted as settling by the watch filter, not as live */
+	FLOW_REOPENED = 256,  /* the log begins after the handshake */
 };
 #define FLOW_DONE (FLOW_GRACEFUL | FLOW_RESET)
 
@@ -144,13 +95,17 @@ struct flow {
 	__u32 duplicates; /* sightings of one segment twice (two hooks, mirrored ports), not retransmissions */
 	__u16 state;      /* FLOW_ bits */
 	__u16 log_len;
-	__u32 version; /* of the owner: changes with every step that was stored */
+	__u8 doubt; /* DOUBT_ bits: of the numbers that the log began with */
 };
-CORE_ASSERT_SIZE(struct flow, 208);
+
+/* What they say of an RST is not certain before the connection has shown what it does afterwards. */
+enum {
+	DOUBT_NUMBERS = 1, /* they may be forged */
+	DOUBT_WINDOW = 2,  /* the windows are not known */
+};
 
 /*
- * One step's input and output beside the flow. It is memory rather than arguments and locals because the verifier does
- * not follow values through memory: with locals, every branch multiplies the paths it walks.
+ * One step's input and output beside the flow: what it needs of the log, and what it adds to it.
  */
 struct flow_turn {
 	struct flow_segment last[2]; /* in: the log's last two entries, the last one first */
@@ -173,48 +128,10 @@ enum {
 	STEP_DONE = 4,   /* became FLOW_GRACEFUL or FLOW_RESET: the record is complete, settling starts */
 };
 
-/* An identical segment this soon (ns) is the same one seen twice: no sender retransmits so fast. */
-#define FLOW_DUPLICATE_NS 1000000ULL
-/* Numbers that jump further ahead at once than any window is wide are not believed. */
-#define FLOW_JUMP (1u << 30)
-/* How far a handshake's ACK may be ahead of the numbers expected, where the first one was lost before us. */
-#define FLOW_HANDSHAKE_SLACK (1u << 20)
-
-static __always_inline __u8 saturating_inc(__u8 n)
+/* The window (bytes) that a side offered last; see open_window. */
+static inline __u32 flow_window(const struct flow *f, __u32 side, __u32 unknown)
 {
-	return n == 255 ? n : n + 1;
-}
-
-static __always_inline __u32 segment_end(const struct tcp_segment *s)
-{
-	return s->seq + s->len + !!(s->flags & TCP_SYN) + !!(s->flags & TCP_FIN);
-}
-
-/*
- * Flags that contradict each other (SYN+FIN, SYN+RST), or none of SYN, RST and ACK (RFC 9293 section 3.10.7.4): no
- * receiver acts on them.
- */
-static __always_inline flag_t segment_contradicts(const struct tcp_segment *s)
-{
-	if (s->flags & TCP_SYN)
-		return (s->flags & (TCP_FIN | TCP_RST)) != 0;
-	return !(s->flags & (TCP_RST | TCP_ACK));
-}
-
-/*
- * Window (bytes) that the side offered last. Scaling holds only if both SYNs offered it (RFC 7323); where that was not
- * seen, `unknown` is the shift to assume: 0 for the least, 14 for the most that it can be.
- */
-static shared_code __u32 flow_window(const struct flow *f, __u32 side, __u32 unknown)
-{
-	const struct flow_open *o = &f->open;
-	__u32 scale = unknown;
-
-	if ((o->seen & OPEN_SYNACK) && of_side(o->wscale, !o->source) > 14)
-		scale = 0; /* the destination declined, whatever the source offered */
-	else if ((o->seen & (OPEN_SYN | OPEN_SYNACK)) == (OPEN_SYN | OPEN_SYNACK))
-		scale = of_side(o->wscale, o->source) > 14 ? 0 : of_side(o->wscale, side);
-	return (__u32)of_side(f->side, side).win << (scale & 15);
+	return open_window(&f->open, side, of_side(f->side, side).win, unknown);
 }
 
 /* ---- adding to the log ---- */
@@ -292,15 +209,14 @@ static __always_inline void flow_log(struct flow *f, struct flow_turn *t, const 
 
 /* ---- the opening ---- */
 
-/* Returns the segment's mark. */
+/*
+ * Returns the segment's mark. Behind its SYN-ACK, where two queues or CPUs have swapped them, a SYN is the first one
+ * all the same; but not behind the whole handshake, whose part of the log is over.
+ */
 static __always_inline __u8 flow_syn(struct flow *f, const struct tcp_segment *s, __u32 side)
 {
 	struct flow_open *o = &f->open;
 
-	/*
-	 * Behind its SYN-ACK, where two queues or CPUs have swapped them, it is the first SYN all the same; but not
-	 * behind the whole handshake, whose part of the log is over.
-	 */
 	if (!(o->seen & OPEN_SYN) && !(f->state & FLOW_REOPENED) &&
 	    (!(o->seen & OPEN_SYNACK) || (side == o->source && s->seq == of_side(o->isn, side)))) {
 		if (f->state & FLOW_MIDSTREAM)
@@ -424,7 +340,7 @@ static shared_code __u8 flow_judge_reset(const struct flow *f, const struct tcp_
 	ahead = s->seq - peer->ack;
 	if ((me->seen & SIDE_END) && s->seq == me->end && ahead <= (most > 0xffff ? most : 0xffff))
 		return RESET_EXACT;
-	if (ahead < flow_window(f, !side, 0))
+	if (ahead < flow_window(f, !side, 0) && !(f->doubt & DOUBT_WINDOW))
 		return RESET_IN_WINDOW;
 	return ahead < most ? RESET_UNKNOWN : RESET_OUT_OF_WINDOW;
 }
@@ -665,8 +581,7 @@ static __always_inline void flow_accept(struct flow *f, struct flow_turn *t, con
 }
 
 /*
- * Exchanges the names of the sides. A step is taken with the sender as side 0: an index that is a constant costs fewer
- * instructions than one that is not, and the verifier less work.
+ * Exchanges the names of the sides. A step is taken with the sender as side 0, so that its indexes are constants.
  */
 static shared_code void flow_mirror(struct flow *f)
 {
@@ -737,10 +652,6 @@ static __always_inline void flow_step(struct flow *f, struct flow_turn *t, const
 static __always_inline void flow_turn_begin(struct flow_turn *t, const struct flow *f, const struct flow_segment *log,
 					    const __u32 cap, __u32 side)
 {
-	/*
-	 * Loaded twice, so that to the verifier they are two numbers: one that follows from the other may become a
-	 * constant.
-	 */
 	__u32 last = reload(f->log_len) - 1, before = reload(f->log_len) - 2;
 
 	opaque(last);
@@ -780,109 +691,6 @@ static __always_inline void flow_init(struct flow *f, const struct tcp_segment *
 		f->state = FLOW_MIDSTREAM;
 }
 
-/*
- * Lends the flow what is remembered of its last segments each way. Where the two sides contradict each other
- * (one has sent what the other is nowhere near to acknowledging), one of them is forged, and neither is believed.
- */
-static __always_inline void flow_lend_last_seen(struct flow *f, const struct last_seen *evidence, __u64 hash)
-{
-	__u32 i;
-
-	for (i = 0; i < 2; i++) {
-		const struct last_seen_side *w = &evidence->side[i];
-
-		if (!last_seen_is_of(w, hash))
-			continue;
-		f->side[i].end = w->end;
-		f->side[i].ack = w->ack;
-		f->side[i].win = w->win;
-		f->side[i].seen |= SIDE_END | SIDE_ACK;
-	}
-	for (i = 0; i < 2; i++) {
-		struct flow_side *me = &f->side[i], *peer = &f->side[!i];
-		__u32 window = flow_window(f, !i, 14);
-
-		if (me->seen & SIDE_END && peer->seen & SIDE_ACK &&
-		    me->end - peer->ack + LAST_SEEN_REORDER > window + LAST_SEEN_REORDER + 0xffff) {
-			me->seen &= ~SIDE_END;
-			peer->seen &= ~SIDE_ACK;
-		}
-	}
-}
-
-/* The other way round: a handshake was completed, and its numbers are where the evidence begins. */
-static __always_inline void flow_leave_last_seen(const struct flow *f, struct last_seen *evidence, __u64 hash)
-{
-	__u32 i;
-
-	for (i = 0; i < 2; i++) {
-		struct last_seen_side *w = &evidence->side[i];
-
-		w->end = f->side[i].end;
-		w->ack = f->side[i].ack;
-		w->win = f->side[i].win;
-		w->tag = last_seen_tag(hash);
-		w->strike = 0;
-	}
-}
-
-/*
- * Is a FIN or RST of an unknown connection part of a conversation that was going on? Both sides were heard, each
- * answered the other, and this segment's numbers fit what they said last; a scan or backscatter has no such past.
- */
-static __always_inline flag_t flow_evident(const struct last_seen *evidence, const struct tcp_segment *s, __u32 side,
-					   __u64 hash)
-{
-	const struct last_seen_side *me = &of_side(evidence->side, side), *peer = &of_side(evidence->side, !side);
-
-	return last_seen_is_of(me, hash) && last_seen_is_of(peer, hash) &&
-	       s->seq - me->end + LAST_SEEN_REORDER < 2 * LAST_SEEN_REORDER &&
-	       me->ack - peer->end + LAST_SEEN_REORDER < 2 * LAST_SEEN_REORDER &&
-	       peer->ack - me->end + LAST_SEEN_REORDER < 2 * LAST_SEEN_REORDER;
-}
-
-/* ---- which of a tuple's connections ---- */
-
-/* Is the SYN or SYN-ACK one of the handshake that opened this flow? */
-static __always_inline flag_t flow_is_copy(const struct flow_open *o, const struct tcp_segment *s, __u32 side)
-{
-	return o->seen & (OPEN_SYN | OPEN_SYNACK) && s->seq == of_side(o->isn, side);
-}
-
-/* Does the segment begin another connection than the unproven flow or tombstone that the tuple has? */
-static __always_inline flag_t flow_is_new_attempt(const struct flow *f, const struct tcp_segment *s, __u32 side)
-{
-	if (!(s->flags & TCP_SYN))
-		return 0;
-	if ((f->state & (FLOW_MIDSTREAM | FLOW_PROVEN)) == FLOW_MIDSTREAM) /* a stray FIN hides no handshake */
-		return 1;
-	if ((f->state & FLOW_TOMBSTONE) && (f->state & FLOW_DONE) && !(s->flags & TCP_ACK))
-		return 1; /* no SYN is delayed for a whole connection */
-	if (flow_is_copy(&f->open, s, side))
-		return 0;
-	if (s->flags & TCP_ACK)
-		return (f->state & FLOW_TOMBSTONE) != 0;
-	/* Where it was refused, the next one may come from the other side. */
-	return f->state & (FLOW_TOMBSTONE | FLOW_DONE) || !(f->open.seen & OPEN_SYN) || side == f->open.source;
-}
-
-/* Does a segment without SYN belong to the connection of this tombstone, by its numbers? */
-static __always_inline flag_t flow_is_late(const struct flow *f, const struct tcp_segment *s, __u32 side)
-{
-	const struct flow_side *me = &of_side(f->side, side);
-
-	if (!(me->seen & SIDE_END))
-		return 1;
-	return s->seq - either(me->seen & SIDE_FIN, me->fin_end, me->end) + LAST_SEEN_REORDER < 2 * LAST_SEEN_REORDER;
-}
-
-/* Is the segment surely the unproven flow's, even where its SYN came inside an older connection of the tuple? */
-static __always_inline flag_t flow_claims(const struct flow *f, const struct tcp_segment *s, __u32 side)
-{
-	return !(f->open.seen & OPEN_INSIDE) || s->flags & TCP_SYN || flow_completes_handshake(f, s, side) ||
-	       (s->flags & TCP_RST && flow_judge_reset(f, s, side) == RESET_EXACT);
-}
-
 /* ---- endings that only time brings ---- */
 
 struct flow_timeouts {
@@ -904,14 +712,24 @@ static __always_inline __u64 flow_end_time(const struct flow *f)
 /* What an unproven or closing flow waits for. */
 enum flow_wait {
 	FLOW_WAIT_SETTLE,  /* it is done: for stragglers */
+	FLOW_WAIT_DOUBT,   /* its RST is not certain: for what it does afterwards */
 	FLOW_WAIT_SYN,     /* for an answer */
 	FLOW_WAIT_CLOSE,   /* for the next step of its close, be it for hours: a half open side may go on sending */
 	FLOW_WAIT_NOTHING, /* it goes on: its reset was not accepted */
 	FLOW_WAITS,
 };
 
+/* An RST ended it, as far as is known; but what is known is not enough to tell whether its receiver took it. */
+static inline flag_t flow_is_in_doubt(const struct flow *f)
+{
+	return (f->state & (FLOW_DONE | FLOW_PROVEN)) == (FLOW_RESET | FLOW_PROVEN) &&
+	       (f->reset.validity == RESET_UNKNOWN || f->doubt);
+}
+
 static __always_inline enum flow_wait flow_waits_for(const struct flow *f)
 {
+	if (flow_is_in_doubt(f))
+		return FLOW_WAIT_DOUBT;
 	if (f->state & FLOW_DONE)
 		return FLOW_WAIT_SETTLE;
 	if (f->state & FLOW_BEGUN)
@@ -922,56 +740,46 @@ static __always_inline enum flow_wait flow_waits_for(const struct flow *f)
 /* Since when it waits. */
 static __always_inline __u64 flow_waits_since(const struct flow *f)
 {
+	if (flow_is_in_doubt(f))
+		return f->t_last;
 	if (f->state & FLOW_DONE)
 		return flow_end_time(f);
 	return either(f->state & FLOW_BEGUN, f->t_progress, f->t_last);
 }
 
-/* Is it to be reported at `now`? */
-static __always_inline flag_t flow_is_due(const struct flow *f, __u64 now, const struct flow_timeouts *t)
-{
-	__u64 since = flow_waits_since(f), wait = t->settle;
-
-	if (f->state & FLOW_DONE)
-		wait = t->settle;
-	else if (f->state & FLOW_BEGUN)
-		wait = t->close;
-	else if (!(f->state & FLOW_PROVEN))
-		wait = t->syn;
-	else
-		return 0;
-	return now > since && now - since >= wait;
-}
-
 /*
- * Ageing of established flows, whose segments pass the tables by. Each round (an eighth of the idle time-out) arms a
- * probe: the flow is watched until its next segment, which disarms it. So many rounds without one, and it is idle.
+ * ns that it waits for what flow_waits_for says; UINT64_MAX: for ever. Never 0: what comes at the same time belongs
+ * to it.
  */
-#define FLOW_IDLE_ROUNDS 8
-#define FLOW_IDLE_PROBE 0x80
-
-enum flow_idle { FLOW_IDLE_WAITS, FLOW_IDLE_ARMED, FLOW_IDLE_FORGET };
-
-/* The next round. FLOW_IDLE_ARMED: the caller raises the flow's watch count. */
-static __always_inline enum flow_idle flow_idle_round(struct flow_open *o)
+static inline __u64 flow_wait_time(const struct flow *f, const struct flow_timeouts *t)
 {
-	if (!(o->idle & FLOW_IDLE_PROBE)) {
-		o->idle = FLOW_IDLE_PROBE;
-		return FLOW_IDLE_ARMED;
+	static const __u64 for_ever = ~0ULL;
+
+	switch (flow_waits_for(f)) {
+	case FLOW_WAIT_SETTLE:
+		return t->settle ? t->settle : 1;
+	case FLOW_WAIT_SYN:
+	case FLOW_WAIT_DOUBT: /* as long as for an answer: a connection that goes on is seldom silent for longer */
+		return t->syn;
+	case FLOW_WAIT_CLOSE:
+		return t->close;
+	default:
+		return for_ever;
 	}
-	if ((o->idle & ~FLOW_IDLE_PROBE) >= FLOW_IDLE_ROUNDS - 1)
-		return FLOW_IDLE_FORGET;
-	o->idle++;
-	return FLOW_IDLE_WAITS;
 }
 
-/* A segment came, or the flow leaves its table. Was a probe armed? Then the caller lowers the watch count. */
-static __always_inline flag_t flow_idle_disarm(struct flow_open *o)
+/* When it is to be reported, if nothing comes; UINT64_MAX: never. */
+static inline __u64 flow_due(const struct flow *f, const struct flow_timeouts *t)
 {
-	flag_t armed = (o->idle & FLOW_IDLE_PROBE) != 0;
+	__u64 since = flow_waits_since(f), wait = flow_wait_time(f, t);
 
-	o->idle = 0;
-	return armed;
+	return wait > ~0ULL - since ? ~0ULL : since + wait;
+}
+
+/* Is it to be reported at `now`? */
+static inline flag_t flow_is_due(const struct flow *f, __u64 now, const struct flow_timeouts *t)
+{
+	return now >= flow_due(f, t);
 }
 
 /*
@@ -997,7 +805,7 @@ static __always_inline void flow_reopen(struct flow *f, const struct flow_open *
 	f->t_last = f->t_progress = o->t_ack;
 }
 
-#define FLOW_LOG_HANDSHAKE 3
+#define FLOW_LOG_HANDSHAKE RECORD_HANDSHAKE
 
 /* The handshake's segments that the log of a FLOW_REOPENED flow lacks, from its opening. Returns how many. */
 static inline __u32 flow_handshake_log(const struct flow_open *o, struct flow_segment log[FLOW_LOG_HANDSHAKE])

@@ -1,0 +1,1023 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Segment -> log: which connection a segment belongs to, and what of it is kept. One code for the kernel and for
+ * captures.
+ *
+ * The recorder judges no more than it takes to know which segments matter. Whether an RST was acted on, which of two
+ * FINs is forged and when a wait is over is decided from the log in user space (user/judge/).
+ *
+ * Whoever includes this file has defined the tables before: struct tables and the functions named tables_*. A pointer
+ * into them is good until the next tables_take_*, which may move them on the host.
+ */
+#ifndef TCPFIN_RECORDER_H
+#define TCPFIN_RECORDER_H
+
+#include "bpf/core/flow_event.h"
+#include "bpf/core/flow_log.h"
+
+/*
+ * In the kernel these are global functions: the verifier checks each once, by itself, instead of at every call. It
+ * takes their pointers for NULL until they are tested. They are weak because clang else leaves an argument undefined
+ * that it sees nobody use, which the verifier refuses. On the host the compiler decides.
+ */
+#ifdef __bpf__
+#define recorder_code __noinline __attribute__((weak))
+#else
+#define recorder_code static
+#endif
+
+/* ---- finding a slot ---- */
+
+static __always_inline flag_t slot_is(const struct flow_slot *slot, const struct work *w, const struct tcp_segment *s)
+{
+	if (slot->hash != (__u32)(w->hash >> 32) || slot->ifindex != w->ifindex || slot->family != s->family)
+		return 0;
+	if (w->side)
+		return slot->addr[1].lo == s->src.lo && slot->addr[0].lo == s->dst.lo && slot->port[1] == s->sport &&
+		       slot->port[0] == s->dport && slot->addr[1].hi == s->src.hi && slot->addr[0].hi == s->dst.hi;
+	return slot->addr[0].lo == s->src.lo && slot->addr[1].lo == s->dst.lo && slot->port[0] == s->sport &&
+	       slot->port[1] == s->dport && slot->addr[0].hi == s->src.hi && slot->addr[1].hi == s->dst.hi;
+}
+
+/* Notes in the work what the slot is to the segment, if it is of its tuple. */
+static __always_inline void seek_slot(struct tables *t, struct work *w, const struct tcp_segment *s, __u32 n)
+{
+	const struct flow_slot *slot = tables_slot(t, n - 1);
+	__u32 phase;
+
+	if (!slot)
+		return;
+	phase = word_phase(reload(slot->word));
+	if (!slot_is(slot, w, s) || phase & PHASE_REPLACED || !phase)
+		return;
+	if (phase & PHASE_REPORTED && (!w->reported || slot->open.t_ack >= w->reported_at)) {
+		w->reported = n; /* the tuple's latest */
+		w->reported_at = slot->open.t_ack;
+	} else if (phase & PHASE_REPORTED)
+		return;
+	else if (phase & PHASE_INSIDE)
+		w->inside = n;
+	else
+		w->current = n;
+}
+
+recorder_code int seek_set(struct tables *t, struct work *w, const struct tcp_segment *s, __u32 index)
+{
+	const struct flow_set *set = tables_set(t, index);
+	__u64 tag;
+	__u32 i;
+
+	if (!w || !s)
+		return 0;
+	tag = way_tag(w->place);
+	if (!set)
+		return 0;
+	unrolled for (i = 0; i < SET_WAYS; i++)
+	{
+		__u64 way = reload(set->way[i]);
+
+		if (!((way ^ tag) >> WAY_TAG_SHIFT) && way_kind(way) != WAY_BUSY && way_slot(way))
+			seek_slot(t, w, s, way_slot(way));
+	}
+	return reload(set->spilled) != 0;
+}
+
+/* The tuple's connections, into the work. */
+static __always_inline void seek(struct tables *t, struct work *w, const struct tcp_segment *s)
+{
+	w->current = 0;
+	w->inside = 0;
+	w->reported = 0;
+	if (seek_set(t, w, s, first_set(w->place)))
+		seek_set(t, w, s, second_set(w->place));
+}
+
+/* ---- making a slot ---- */
+
+/* Of a set: the best way for a new connection. 0: none may be taken. Its number stands in the lowest three bits. */
+#define WAY_CHOSEN (1u << 31)
+#define WAY_UNUSED_BIT 30
+#define WAY_UNUSED (1u << WAY_UNUSED_BIT) /* it is free */
+#define WAY_SECOND 8                      /* added to a way: of the second set */
+
+/* The larger of two numbers below 2^63, without a branch. */
+static __always_inline __u64 larger(__u64 a, __u64 b)
+{
+	__u64 more = b - a;
+
+	opaque(more);
+	return a + (more & ~(__u64)((__s64)more >> 63));
+}
+
+/*
+ * A free way is best, then the oldest reported one. Where the set has as many opening connections as it may have, the
+ * oldest of those gives its place, so that a flood of SYNs evicts its own kind only. Ages and numbers stand in one
+ * word, and the largest is found without a branch a way: each would double the verifier's paths.
+ */
+recorder_code __u32 choose_way(struct tables *t, __u32 index, __u64 now)
+{
+	const struct flow_set *set = tables_set(t, index);
+	__u64 opening = 0, oldest = 0, best = 0;
+	__u32 i;
+
+	if (!set)
+		return 0;
+	unrolled for (i = 0; i < SET_WAYS; i++)
+	{
+		__u64 way = reload(set->way[i]), kind = way_kind(way);
+		__u64 age = ((now >> WAY_TIME_SHIFT) - way) & ((1 << WAY_TIME_BITS) - 1),
+		      worth = WAY_CHOSEN | age << 4 | i;
+		__u64 opens = (1ULL << WAY_OPENING) >> kind & 1,
+		      may = (1ULL << WAY_FREE | 1ULL << WAY_REPORTED) >> kind & 1;
+
+		worth |= ((1ULL << WAY_FREE) >> kind & 1) << WAY_UNUSED_BIT;
+		opening += opens;
+		oldest = larger(oldest, worth & (0 - opens));
+		best = larger(best, worth & (0 - may));
+	}
+	return best && opening < tables_openings(t) ? best : oldest;
+}
+
+static __always_inline void slot_fill(struct flow_slot *slot, const struct work *w, const struct tcp_segment *s)
+{
+	__u64 side = w->side;
+
+	slot->addr[0].hi = either(side, s->dst.hi, s->src.hi);
+	slot->addr[0].lo = either(side, s->dst.lo, s->src.lo);
+	slot->addr[1].hi = either(side, s->src.hi, s->dst.hi);
+	slot->addr[1].lo = either(side, s->src.lo, s->dst.lo);
+	slot->port[0] = either(side, s->dport, s->sport);
+	slot->port[1] = either(side, s->sport, s->dport);
+	slot->ifindex = w->ifindex;
+	slot->hash = w->hash >> 32;
+	slot->check = (__u16)(w->hash >> 16);
+	slot->family = s->family;
+	slot->block = 0;
+	slot->fin_end[0] = 0;
+	slot->fin_end[1] = 0;
+	slot->ip_id[0] = 0;
+	slot->ip_id[1] = 0;
+	__builtin_memset(&slot->open, 0, sizeof(slot->open));
+	slot->open.wscale[0] = SEGMENT_NO_WSCALE;
+	slot->open.wscale[1] = SEGMENT_NO_WSCALE;
+	slot->open.vlan[0] = s->vlan[0];
+	slot->open.vlan[1] = s->vlan[1];
+	slot->open.source = side;
+	slot->open.t_ack = s->time;
+}
+
+/* A slot has left its second set. place: its first set's. */
+static __always_inline void unspill(struct tables *t, __u32 place)
+{
+	struct flow_set *set = tables_set(t, place);
+
+	if (set)
+		__sync_fetch_and_add(&set->spilled, -1);
+}
+
+/* Takes the slot from the way it is in. Returns slot + 1, or 0: it changed meanwhile. */
+static __always_inline __u32 take_over(struct tables *t, __u64 way)
+{
+	struct flow_slot *slot = tables_slot(t, way_slot(way) - 1);
+	__u64 word;
+
+	if (!slot)
+		return 0;
+	word = reload(slot->word);
+	if (way_kind(way) == WAY_REPORTED ? !(word & PHASE_REPORTED)
+					  : (word & (PHASE_OPENING | PHASE_OPEN | PHASE_BEGUN)) != PHASE_OPENING)
+		return 0;
+	if (slot->block ||
+	    __sync_val_compare_and_swap(&slot->word, word, (word & ~0xffffffffULL) + WORD_GENERATION) != word)
+		return 0;
+	if (word & PHASE_WATCHED)
+		tables_watch(t, slot->hash, -1);
+	if (way_kind(way) == WAY_OPENING)
+		tables_count(t, COUNT_UNPROVEN_EVICTED);
+	if (slot->second)
+		unspill(t, tables_place(t, slot));
+	return way_slot(way);
+}
+
+/* Puts the segment's new connection into the way of the set. Returns slot + 1, or 0 where it cannot be had. */
+recorder_code int insert_at(struct tables *t, struct work *w, const struct tcp_segment *s, __u32 phase)
+{
+	__u32 index, i, n;
+	struct flow_slot *slot;
+	struct flow_set *set;
+	__u64 was, tag;
+
+	if (!w || !s)
+		return 0;
+	index = w->way & WAY_SECOND ? second_set(w->place) : first_set(w->place);
+	i = w->way & 7;
+	tag = way_tag(w->place);
+	set = tables_set(t, index);
+	if (!set || i >= SET_WAYS)
+		return 0;
+	was = reload(element(set->way, i));
+	if (way_kind(was) > WAY_OPENING ||
+	    __sync_val_compare_and_swap(&element(set->way, i), was, way_make(tag, 0, WAY_BUSY, 0)) != was)
+		return 0; /* another CPU is at it */
+	n = way_slot(was) ? take_over(t, was) : tables_take_slot(t);
+	slot = tables_slot(t, n - 1);
+	set = tables_set(t, index);
+	if (!n || !slot || !set) {
+		if (set)
+			element(set->way, i) = was;
+		return 0;
+	}
+	slot_fill(slot, w, s);
+	slot->second = (w->way & WAY_SECOND) != 0;
+	if (slot->second) {
+		struct flow_set *first = tables_set(t, first_set(w->place));
+
+		if (first)
+			__sync_fetch_and_add(&first->spilled, 1);
+	}
+	slot->word = (slot->word & ~0xffffffffULL) | phase;
+	if (phase & PHASE_WATCHED)
+		tables_watch(t, slot->hash, 1);
+	element(set->way, i) = way_make(tag, n, phase & PHASE_OPENING ? WAY_OPENING : WAY_HELD, s->time);
+	w->taken = n;
+	return n;
+}
+
+/* A slot for the tuple's new connection, in the better one of its sets. Returns slot + 1, or 0: there is no room. */
+recorder_code int insert(struct tables *t, struct work *w, const struct tcp_segment *s, __u32 phase)
+{
+	__u32 first, second;
+
+	if (!w || !s)
+		return 0;
+	tables_reserve(t, w->place);
+	first = choose_way(t, first_set(w->place), s->time);
+	w->taken = 0;
+	w->way = first & 7;
+	if (!(first & WAY_UNUSED)) { /* it has no free way */
+		second = choose_way(t, second_set(w->place), s->time);
+		if (second & WAY_UNUSED)
+			w->way = (second & 7) | WAY_SECOND;
+		else if (!first)
+			return 0;
+	}
+	return insert_at(t, w, s, phase);
+}
+
+/* ---- a connection among others ---- */
+
+/* The slot's way says from now on that no new connection may take it. n: slot + 1. */
+recorder_code int hold_in(struct tables *t, __u32 index, __u32 n)
+{
+	struct flow_set *set = tables_set(t, index);
+	__u32 i;
+
+	if (!set)
+		return 0;
+	unrolled for (i = 0; i < SET_WAYS; i++)
+	{
+		__u64 way = reload(set->way[i]);
+
+		if (way_slot(way) == n && way_kind(way) == WAY_OPENING)
+			__sync_val_compare_and_swap(&set->way[i], way,
+						    way ^ (WAY_OPENING ^ WAY_HELD) << WAY_KIND_SHIFT);
+	}
+	return 0;
+}
+
+static __always_inline void hold(struct tables *t, const struct work *w, __u32 n)
+{
+	struct flow_slot *slot = tables_slot(t, n - 1);
+
+	if (slot)
+		hold_in(t, slot->second ? second_set(w->place) : first_set(w->place), n);
+}
+
+/* Another connection has taken the tuple: user space is to report this one now. n: slot + 1. */
+recorder_code int replace(struct tables *t, __u32 n)
+{
+	struct flow_slot *slot = tables_slot(t, n - 1);
+	__u64 word;
+
+	if (!slot)
+		return 0;
+	word = reload(slot->word);
+	if (word & PHASE_REPLACED || __sync_val_compare_and_swap(&slot->word, word, word | PHASE_REPLACED) != word)
+		return 0;
+	if (word & PHASE_OPEN && !(word & PHASE_BEGUN))
+		tables_count(t, COUNT_CLOSED);
+	tables_notice(t, n, word | PHASE_REPLACED, NOTICE_REPLACED, 0);
+	return 0;
+}
+
+/* ---- the log ---- */
+
+/* A block for the slot. n: slot + 1. Returns index + 1; 0: there is none, which has been counted. */
+recorder_code __u32 take_block(struct tables *t, __u32 n, __u64 now, enum block_pool pool)
+{
+	__u32 k = tables_take_block(t, pool), other;
+	struct flow_block *b = tables_block(t, k - 1);
+	struct flow_slot *slot = tables_slot(t, n - 1);
+
+	if (!k || !b || !slot)
+		return 0;
+	b->slot = n;
+	b->progress = now;
+	b->partial = 0;
+	b->before_synack = 0;
+	b->before_ack = 0;
+	__builtin_memset(b->side, 0, sizeof(b->side));
+	__builtin_memset(b->rest, 0, sizeof(b->rest));
+	other = __sync_val_compare_and_swap(&slot->block, 0, k);
+	if (!other)
+		return k;
+	b->slot = 0; /* another CPU was first: user space finds this one */
+	return other;
+}
+
+/* Writes the segment to place `at` of the slot's log, if there is such a place. */
+recorder_code int entry_write(struct tables *t, const struct work *w, const struct tcp_segment *s, __u32 n, __u32 at)
+{
+	const struct flow_slot *slot = tables_slot(t, n - 1);
+	struct flow_block *b;
+	struct log_entry *e;
+	__u32 bits;
+
+	if (!slot || !w || !s)
+		return 0;
+	b = tables_block(t, reload(slot->block) - 1);
+	if (!b || at >= BLOCK_ENTRIES)
+		return 0;
+	e = &element(b->entry, at);
+	e->seq = s->seq;
+	e->ack = s->ack;
+	e->len = s->len;
+	e->win = s->win;
+	e->ip_id = s->ip_id;
+	e->flags = s->flags;
+	e->ttl = s->ttl;
+	e->option = either(s->flags & TCP_RST, s->mptcp, s->wscale);
+	e->time = s->time;
+	bits = ENTRY_WHOLE | (w->side ? ENTRY_SIDE : 0) | (s->partial ? ENTRY_PARTIAL : 0);
+	bits |= w->socket.known || w->socket.own ? ENTRY_SOCKET : 0;
+	paths_meet();
+	*(volatile __u8 *)&e->bits = bits;
+	return 1;
+}
+
+/* Counts a segment that finds no place. */
+static __always_inline void rest_count(struct flow_block *b, const struct tcp_segment *s, __u32 side)
+{
+	struct block_rest *rest = &of_side(b->rest, side);
+
+	if (s->flags & TCP_FIN)
+		__sync_fetch_and_add(&rest->fins, 1);
+	else if (s->flags & TCP_RST)
+		__sync_fetch_and_add(&rest->resets, 1);
+	else if (s->flags & TCP_SYN)
+		__sync_fetch_and_add(&rest->others, 1);
+	else
+		__sync_fetch_and_add(&rest->plain, (1ULL << REST_SHIFT) + s->len);
+}
+
+/* What a segment does to the phase: bits to be set. fin_end of the slot is set along with a FIN's. */
+static __always_inline __u32 phase_bits(struct flow_slot *slot, __u32 partial, const struct work *w,
+					const struct tcp_segment *s, __u32 side, __u32 phase)
+{
+	const struct block_side *numbers = w->numbers;
+	const struct block_side *me = &of_side(numbers, side), *peer = &of_side(numbers, !side);
+	__u32 fin = side ? PHASE_FIN << 1 : PHASE_FIN, acked = side ? PHASE_FIN_ACKED << 1 : PHASE_FIN_ACKED;
+	__u32 next = side ? PHASE_FIN_NEXT << 1 : PHASE_FIN_NEXT, peer_fin = PHASE_FINS ^ fin;
+	__u32 peer_acked = PHASE_FINS_ACKED ^ acked, bits = 0, end = segment_end(s), beyond;
+	flag_t follows = me->now_known & BLOCK_END && !seq_after(s->seq, me->now_end) && seq_after(end, me->now_end);
+
+	if (segment_contradicts(s) || s->flags & TCP_SYN)
+		return 0;
+	if (s->flags & TCP_RST) {
+		if (phase & PHASE_RESET)
+			return 0;
+		if (phase & PHASE_OPENING && !(phase & PHASE_MIDSTREAM))
+			return open_judge_reset(&slot->open, s, side) ? PHASE_RESET : 0;
+		return reset_out_of_window(me, peer, &slot->open, s, side, (phase & acked) != 0) ? 0 : PHASE_RESET;
+	}
+	if (s->flags & TCP_FIN && phase & fin && end == of_side(slot->fin_end, side)) {
+		if (phase_done(phase))
+			bits |= PHASE_REPEATED;
+	} else if (s->flags & TCP_FIN) {
+		if (fin_implausible(me, peer, &slot->open, s, side,
+				    phase & peer_fin && s->ack == of_side(slot->fin_end, !side)) ||
+		    (!(phase & fin) && fin_left_of_socket(&w->socket, s, side)))
+			return 0;
+		/* Of two FINs with different ends one is forged: until an ACK, the one in sequence wins. */
+		if (phase & fin && (phase & (acked | next) || !follows))
+			return 0;
+		of_side(slot->fin_end, side) = end;
+		bits |= follows ? fin | next : fin;
+	}
+	beyond = s->ack - of_side(slot->fin_end, !side);
+	if (s->flags & TCP_ACK && phase & peer_fin && !(phase & peer_acked) &&
+	    (!beyond || (partial & peer_fin && beyond < 0xffff))) {
+		of_side(slot->fin_end, !side) = s->ack; /* nothing can be acknowledged beyond a FIN */
+		bits |= peer_acked;
+		if (phase & PHASE_MIDSTREAM && phase & PHASE_OPENING)
+			bits |= PHASE_OPEN; /* the other side knew the number, so the FIN is no stray */
+	}
+	return bits;
+}
+
+/*
+ * What the segment does to the phase of the slot, which holds `word`: bits to be set. Judged by the block's numbers,
+ * or by the socket's where it was asked.
+ */
+recorder_code __u32 phase_step(struct tables *t, struct work *w, const struct tcp_segment *s, __u32 n, __u32 phase)
+{
+	struct flow_slot *slot = tables_slot(t, n - 1);
+	const struct flow_block *b;
+
+	if (!slot || !w || !s)
+		return 0;
+	b = tables_block(t, reload(slot->block) - 1);
+	if (!b)
+		return 0;
+	w->numbers[0] = b->side[0];
+	w->numbers[1] = b->side[1];
+	if (w->socket.known)
+		numbers_of_socket(w->numbers, &w->socket);
+	paths_meet();
+	return phase_bits(slot, b->partial, w, s, w->side, phase);
+}
+
+/* Raises the block's numbers. Returns whether anything is new. */
+recorder_code int advance(struct tables *t, const struct work *w, const struct tcp_segment *s, __u32 n)
+{
+	struct flow_slot *slot = tables_slot(t, n - 1);
+	struct flow_block *b;
+
+	if (!slot || !w || !s)
+		return 0;
+	b = tables_block(t, reload(slot->block) - 1);
+	if (!b || s->flags & TCP_RST || segment_contradicts(s))
+		return 0;
+	return numbers_advance(&of_side(b->side, w->side), &of_side(b->side, !w->side), &slot->open, s, w->side);
+}
+
+/* Is the connection to be watched? Once both FINs are acknowledged, ACKs say nothing more. */
+static __always_inline flag_t phase_is_watched(__u32 phase)
+{
+	flag_t graceful = (phase & PHASE_FINS_ACKED) == PHASE_FINS_ACKED;
+
+	return !graceful || phase & PHASE_REPEATED;
+}
+
+/* Tells user space what the step from one word to the next means to it. */
+static __always_inline void append_notice(struct tables *t, __u32 n, __u64 word, __u64 next, __u64 now)
+{
+	/* With each entry more of a connection that a RST has ended: the wait may be shorter now. */
+	if (phase_done(next) && (!phase_done(word) || next & PHASE_RESET) && next != word)
+		tables_notice(t, n, next, NOTICE_ENDED, now);
+	else if (next & PHASE_BEGUN && !(word & PHASE_BEGUN))
+		tables_notice(t, n, next, NOTICE_BEGUN, now);
+	if (next & PHASE_OPEN && next & PHASE_BEGUN && !(word & PHASE_OPEN && word & PHASE_BEGUN))
+		tables_count(t, COUNT_CLOSES);
+	if (is_established(word) && !is_established(next))
+		tables_established(t, -1);
+}
+
+/* The word behind a step that sets these bits, and with `listed` takes a place in the log. */
+static __always_inline __u64 word_step(__u64 word, __u32 bits, flag_t listed)
+{
+	__u64 next = (listed ? word + WORD_ENTRY : word) | bits;
+
+	if (bits & PHASE_OPEN)
+		next &= ~(__u64)PHASE_OPENING;
+	if (phase_is_watched(word_phase(next)))
+		return next | PHASE_WATCHED;
+	return next & ~(__u64)PHASE_WATCHED;
+}
+
+/* Appends the segment to the log of the slot, which has a block, and takes the step. n: slot + 1. */
+recorder_code int append(struct tables *t, struct work *w, const struct tcp_segment *s, __u32 n)
+{
+	struct flow_slot *slot = tables_slot(t, n - 1);
+	struct flow_block *b;
+	__u64 word, next;
+	__u32 bits, at;
+
+	if (!w || !s || !slot)
+		return 0;
+	b = tables_block(t, reload(slot->block) - 1);
+	if (!b)
+		return 0;
+	word = reload(slot->word);
+	if (!phase_is_watched(word_phase(word)) && !(s->flags & TCP_CONTROL))
+		return 0;
+	bits = phase_step(t, w, s, n, word_phase(word));
+	at = word_entries(word);
+	if (at >= BLOCK_ENTRIES || (at >= BLOCK_COMMON && !(bits & ~PHASE_REPEATED))) {
+		rest_count(b, s, w->side);
+		at = BLOCK_ENTRIES;
+	}
+	next = word_step(word, bits, at < BLOCK_ENTRIES);
+	if (next & ~word & PHASE_WATCHED)
+		tables_watch(t, slot->hash, 1); /* before it can be seen: the filter must never hide a step */
+	if (next != word && __sync_val_compare_and_swap(&slot->word, word, next) != word) {
+		if (next & ~word & PHASE_WATCHED)
+			tables_watch(t, slot->hash, -1);
+		w->again = 1;
+		return 0;
+	}
+	entry_write(t, w, s, n, at);
+	if (bits & PHASE_FINS && s->partial)
+		b->partial |= bits & PHASE_FINS;
+	if (advance(t, w, s, n) || bits)
+		b->progress = s->time;
+	if (word & ~next & PHASE_WATCHED) {
+		tables_forget(t, w->hash);
+		tables_watch(t, slot->hash, -1);
+	}
+	append_notice(t, n, word, next, s->time);
+	return 1;
+}
+
+/* ---- a segment of a connection ---- */
+
+/* Appends to the log of a connection that opens; without a block it cannot be listed. */
+recorder_code int log_opening(struct tables *t, struct work *w, const struct tcp_segment *s, __u32 n)
+{
+	struct flow_slot *slot = tables_slot(t, n - 1);
+	struct flow_block *b;
+	__u32 k;
+
+	if (!w || !s || !slot)
+		return 0;
+	if (!reload(slot->block)) {
+		k = take_block(t, n, s->time, POOL_OPENING);
+		slot = tables_slot(t, n - 1);
+		b = tables_block(t, k - 1);
+		if (!k || !slot || !b) {
+			if (slot && s->flags & TCP_RST)
+				slot->open.resets_ignored = saturating_inc(slot->open.resets_ignored);
+			return 0;
+		}
+		hold(t, w, n);
+		numbers_of_opening(b->side, &slot->open);
+	}
+	return append(t, w, s, n);
+}
+
+/* A connection is proven: what is remembered of its tuple is its own from now on, and an older one is over. */
+static __always_inline void prove_tuple(struct tables *t, struct work *w, const struct tcp_segment *s, __u32 n,
+					const struct flow_open *o, __u64 word)
+{
+	w->proving = n;
+	tables_remember(t, w, s, o);
+	if (word & PHASE_INSIDE && w->current)
+		replace(t, w->current);
+	w->current = n;
+	w->inside = 0;
+	if (!(s->flags & (TCP_FIN | TCP_RST)))
+		tables_count(t, COUNT_ESTABLISHED);
+}
+
+/* The handshake is complete. n: slot + 1. */
+recorder_code int prove(struct tables *t, struct work *w, const struct tcp_segment *s, __u32 n)
+{
+	struct flow_slot *slot = tables_slot(t, n - 1);
+	struct flow_open *o;
+	__u64 word, next;
+
+	if (!w || !s || !slot)
+		return 0;
+	o = &slot->open;
+	word = reload(slot->word);
+	next = (word & ~(__u64)(PHASE_OPENING | PHASE_INSIDE)) | PHASE_OPEN;
+	if (!(word & PHASE_BEGUN) && !tables_establish(t)) {
+		tables_count(t, COUNT_ESTABLISHED_FULL);
+		next = word | PHASE_REPORTED;
+		o->idle = SLOT_LOST;
+	}
+	if (!(word & PHASE_BEGUN) || next & PHASE_REPORTED)
+		next &= ~(__u64)PHASE_WATCHED;
+	o->seen |= s->len || s->flags & ~TCP_ACK ? OPEN_ACK | OPEN_ACK_MORE : OPEN_ACK;
+	o->t_ack = s->time;
+	o->win[2] = s->win;
+	if (__sync_val_compare_and_swap(&slot->word, word, next) != word) {
+		if (is_established(next))
+			tables_established(t, -1);
+		o->seen &= ~OPEN_ACK;
+		w->again = 1;
+		return 0;
+	}
+	if (slot->block) {
+		struct flow_block *b = tables_block(t, slot->block - 1);
+
+		if (b)
+			b->before_ack = word_entries(word);
+	}
+	hold(t, w, n);
+	if (word & ~next & PHASE_WATCHED)
+		tables_watch(t, slot->hash, -1);
+	if (next & PHASE_REPORTED) {
+		tables_notice(t, n, next, NOTICE_LOST, s->time);
+		return 0;
+	}
+	prove_tuple(t, w, s, n, o, word);
+	tables_notice(t, n, next, NOTICE_OPEN, s->time);
+	return 1;
+}
+
+recorder_code int visit_open_syn(struct tables *t, struct work *w, const struct tcp_segment *s, __u32 n)
+{
+	struct flow_slot *slot = tables_slot(t, n - 1);
+	enum open_step step;
+	flag_t first;
+
+	if (!w || !s || !slot)
+		return 0;
+	first = !(slot->open.seen & (OPEN_SYN | OPEN_SYNACK));
+	step = s->flags & TCP_ACK ? open_synack(&slot->open, s, w->side) : open_syn(&slot->open, s, w->side);
+	if (step == OPEN_FOREIGN && segment_opens(s))
+		open_crossed(&slot->open, s, w->side);
+	if (step == OPEN_FOREIGN)
+		return log_opening(t, w, s, n);
+	if (step == OPEN_COPY && of_side(slot->ip_id, s->flags & TCP_ACK) == s->ip_id &&
+	    s->time - slot->open.t_ack < FLOW_DUPLICATE_NS)
+		return 1;
+	if (step == OPEN_COPY)
+		open_count_copy(&slot->open, s);
+	if (step == OPEN_TAKEN && s->flags & TCP_ACK && slot->block) {
+		struct flow_block *b = tables_block(t, slot->block - 1);
+
+		if (b)
+			b->before_synack = word_entries(slot->word);
+	}
+	of_side(slot->ip_id, s->flags & TCP_ACK) = s->ip_id;
+	slot->open.t_ack = s->time;
+	if (first)
+		tables_notice(t, n, slot->word, NOTICE_OPENING, s->time);
+	return 1;
+}
+
+recorder_code int visit_proven(struct tables *t, struct work *w, const struct tcp_segment *s, __u32 n);
+
+/* A segment of a connection whose handshake is not complete. n: slot + 1. */
+recorder_code int visit_opening(struct tables *t, struct work *w, const struct tcp_segment *s, __u32 n)
+{
+	struct flow_slot *slot = tables_slot(t, n - 1);
+	flag_t completes;
+	__u32 phase;
+
+	if (!w || !s || !slot)
+		return 0;
+	phase = word_phase(slot->word);
+	if (phase & PHASE_MIDSTREAM) /* a stray FIN has no handshake, whatever comes behind it */
+		return log_opening(t, w, s, n);
+	completes = open_completes(&slot->open, s, w->side) && !phase_done(phase);
+	if (s->flags & TCP_SYN && !completes)
+		return visit_open_syn(t, w, s, n);
+	if (!completes)
+		return log_opening(t, w, s, n);
+	if (prove(t, w, s, n) && (s->flags & (TCP_FIN | TCP_SYN) || slot->word & PHASE_BEGUN))
+		visit_proven(t, w, s, n);
+	return 1;
+}
+
+/*
+ * The close begins: takes a block with what is known of both sides' numbers. n: slot + 1. Returns whether it has one.
+ */
+recorder_code int begin_close(struct tables *t, struct work *w, const struct tcp_segment *s, __u32 n)
+{
+	struct flow_slot *slot = tables_slot(t, n - 1);
+	const struct last_seen *last;
+	struct flow_block *b;
+	__u32 k;
+
+	if (!w || !s || !slot)
+		return 0;
+	k = reload(slot->block); /* one that its handshake has left */
+	if (!k)
+		k = take_block(t, n, s->time, POOL_CLOSING);
+	slot = tables_slot(t, n - 1);
+	b = tables_block(t, k - 1);
+	last = tables_last_seen(t, w->hash);
+	if (!k || !slot || !b || !last)
+		return 0;
+	numbers_read(b->side, last, &slot->open, w->hash);
+	if (w->socket.known)
+		numbers_of_socket(b->side, &w->socket);
+	return 1;
+}
+
+/*
+ * No block is free: the close is lost, and so is the connection, which is counted once and leaves nothing that could be
+ * taken for another one.
+ */
+recorder_code int lose(struct tables *t, struct work *w, __u32 n, __u32 counter)
+{
+	struct flow_slot *slot = tables_slot(t, n - 1);
+	__u64 word, next;
+
+	if (!w)
+		return 0;
+	if (!slot)
+		return 0;
+	word = reload(slot->word);
+	next = (word & ~(__u64)PHASE_WATCHED) | PHASE_REPORTED;
+	slot->open.idle = SLOT_LOST;
+	if (__sync_val_compare_and_swap(&slot->word, word, next) != word) {
+		w->again = 1;
+		return 0;
+	}
+	if (word & PHASE_WATCHED)
+		tables_watch(t, slot->hash, -1);
+	if (is_established(word))
+		tables_established(t, -1);
+	tables_count(t, counter);
+	tables_forget(t, w->hash);
+	tables_notice(t, n, next, NOTICE_LOST, 0);
+	return 0;
+}
+
+/* Does what is known of the last segments contradict the FIN or RST of an open connection? */
+static __always_inline flag_t open_contradicted(struct tables *t, struct work *w, const struct flow_slot *slot,
+						const struct tcp_segment *s)
+{
+	const struct last_seen *last = tables_last_seen(t, w->hash);
+	struct block_side *n = w->numbers;
+
+	if (!last || segment_contradicts(s))
+		return 1;
+	numbers_read(n, last, &slot->open, w->hash);
+	if (w->socket.known)
+		numbers_of_socket(n, &w->socket);
+	if (s->flags & TCP_RST)
+		return reset_out_of_window(&of_side(n, w->side), &of_side(n, !w->side), &slot->open, s, w->side, 0);
+	return fin_left_of_socket(&w->socket, s, w->side) ||
+	       fin_implausible(&of_side(n, w->side), &of_side(n, !w->side), &slot->open, s, w->side, 0);
+}
+
+/* The connection is not idle: a probe has done its work. */
+static __always_inline void heard(struct tables *t, struct flow_slot *slot)
+{
+	__u64 word = reload(slot->word);
+
+	if (!(word & PHASE_PROBE))
+		return;
+	slot->open.idle = 0;
+	if (__sync_val_compare_and_swap(&slot->word, word, word & ~(__u64)(PHASE_PROBE | PHASE_WATCHED)) == word)
+		tables_watch(t, slot->hash, -1);
+}
+
+/* A segment of an open connection. n: slot + 1. */
+recorder_code int visit_open(struct tables *t, struct work *w, const struct tcp_segment *s, __u32 n)
+{
+	struct flow_slot *slot = tables_slot(t, n - 1);
+
+	if (!w || !s || !slot)
+		return 0;
+	if (s->flags & TCP_SYN) {
+		if (open_is_copy(&slot->open, s, w->side))
+			open_count_copy(&slot->open, s);
+		return 1;
+	}
+	if (!(s->flags & (TCP_FIN | TCP_RST))) {
+		heard(t, slot);
+		return 1;
+	}
+	if (open_contradicted(t, w, slot, s)) {
+		if (s->flags & TCP_RST)
+			slot->open.resets_ignored = saturating_inc(slot->open.resets_ignored);
+		return 1;
+	}
+	heard(t, slot);
+	tables_count(t, COUNT_CLOSED);
+	if (!begin_close(t, w, s, n))
+		return lose(t, w, n, COUNT_CLOSING_FULL);
+	return append(t, w, s, n);
+}
+
+recorder_code int visit_proven(struct tables *t, struct work *w, const struct tcp_segment *s, __u32 n)
+{
+	const struct flow_slot *slot = tables_slot(t, n - 1);
+
+	if (!w || !s || !slot)
+		return 0;
+	return slot->word & PHASE_BEGUN ? append(t, w, s, n) : visit_open(t, w, s, n);
+}
+
+static __always_inline int visit(struct tables *t, struct work *w, const struct tcp_segment *s, __u32 n)
+{
+	const struct flow_slot *slot = tables_slot(t, n - 1);
+
+	if (!slot)
+		return 0;
+	return slot->word & PHASE_OPENING ? visit_opening(t, w, s, n) : visit_proven(t, w, s, n);
+}
+
+/* Is the segment surely that of the connection that opens inside an older one? */
+static __always_inline flag_t inside_claims(struct tables *t, const struct work *w, const struct tcp_segment *s)
+{
+	const struct flow_slot *slot = tables_slot(t, w->inside - 1);
+
+	if (!slot)
+		return 0;
+	return s->flags & TCP_SYN || open_completes(&slot->open, s, w->side) ||
+	       (s->flags & TCP_RST && open_judge_reset(&slot->open, s, w->side) == OPEN_RESET_EXACT);
+}
+
+/* ---- a segment of no connection yet ---- */
+
+/* Does a segment without SYN belong to the connection that was reported, by its numbers? */
+static __always_inline flag_t reported_takes(struct tables *t, const struct work *w, const struct tcp_segment *s)
+{
+	const struct flow_slot *slot = tables_slot(t, w->reported - 1);
+
+	if (!slot)
+		return 0;
+	if (s->flags & TCP_SYN)
+		return open_is_copy(&slot->open, s, w->side);
+	if (!(slot->open.idle & 1 << (w->side & 1))) /* nothing is known of its numbers */
+		return 1;
+	return s->seq - of_side(slot->fin_end, w->side) + LAST_SEEN_REORDER < 2 * LAST_SEEN_REORDER;
+}
+
+/* A SYN or SYN-ACK that begins a connection. inside: PHASE_INSIDE where the tuple has one that goes on. */
+recorder_code int begin_opening(struct tables *t, struct work *w, const struct tcp_segment *s, __u32 inside)
+{
+	struct flow_slot *slot;
+
+	if (!w || !s)
+		return 0;
+	if (!insert(t, w, s, PHASE_OPENING | PHASE_WATCHED | inside)) {
+		tables_forget(t, w->hash); /* nothing of it shall be taken for a connection from before the watch */
+		return segment_opens(s) ? tables_count(t, COUNT_ESTABLISHED_FULL) : 0;
+	}
+	slot = tables_slot(t, w->taken - 1);
+	if (slot && inside)
+		slot->open.seen |= OPEN_INSIDE;
+	return visit_open_syn(t, w, s, w->taken);
+}
+
+/* A FIN or RST of a connection that was going on before the watch, as its numbers prove. */
+recorder_code int begin_midstream(struct tables *t, struct work *w, const struct tcp_segment *s)
+{
+	if (!w || !s)
+		return 0;
+	if (!insert(t, w, s, PHASE_OPEN | PHASE_MIDSTREAM))
+		return tables_count(t, COUNT_MIDSTREAM_FULL);
+	tables_established(t, 1);
+	if (!begin_close(t, w, s, w->taken))
+		return lose(t, w, w->taken, COUNT_MIDSTREAM_FULL);
+	return append(t, w, s, w->taken);
+}
+
+/* A FIN of no connection: a stray one until the other side acknowledges it. */
+recorder_code int begin_stray(struct tables *t, struct work *w, const struct tcp_segment *s)
+{
+	if (!w || !s)
+		return 0;
+	if (!insert(t, w, s, PHASE_OPENING | PHASE_MIDSTREAM | PHASE_WATCHED))
+		return tables_count(t, COUNT_UNPROVEN_EVICTED);
+	tables_notice(t, w->taken, PHASE_OPENING, NOTICE_OPENING, s->time);
+	return log_opening(t, w, s, w->taken);
+}
+
+/*
+ * Is the segment, of a connection that was going on before the watch, what the socket of this host has sent or
+ * expects?
+ */
+static __always_inline flag_t socket_fits(const struct work *w, const struct tcp_segment *s)
+{
+	__u32 from = either(w->socket.side == w->side, w->socket.snd_una, w->socket.rcv_nxt);
+
+	return s->seq - from + LAST_SEEN_REORDER < 2 * LAST_SEEN_REORDER;
+}
+
+/*
+ * Is the FIN or RST the beginning of a close of the conversation that is remembered? One that it contradicts begins
+ * none.
+ */
+recorder_code int begins_midstream(struct tables *t, struct work *w, const struct tcp_segment *s)
+{
+	static const struct flow_open unseen; /* nothing is known of its handshake */
+	const struct last_seen *last;
+	struct block_side *n;
+
+	if (!w || !s)
+		return 0;
+	n = w->numbers;
+	last = tables_last_seen(t, w->hash);
+	if (!last || segment_contradicts(s) ||
+	    !(w->socket.known ? socket_fits(w, s) : last_seen_fits(last, s, w->side, w->hash)))
+		return 0;
+	numbers_read(n, last, &unseen, w->hash);
+	if (w->socket.known)
+		numbers_of_socket(n, &w->socket);
+	if (s->flags & TCP_RST)
+		return !reset_out_of_window(&of_side(n, w->side), &of_side(n, !w->side), &unseen, s, w->side, 0);
+	return !fin_implausible(&of_side(n, w->side), &of_side(n, !w->side), &unseen, s, w->side, 0);
+}
+
+recorder_code int record_unknown(struct tables *t, struct work *w, const struct tcp_segment *s)
+{
+	if (!w || !s)
+		return 0;
+	if (w->reported && s->flags & TCP_CONTROL && reported_takes(t, w, s))
+		return tables_count(t, COUNT_LATE);
+	if (s->flags & TCP_SYN)
+		return begin_opening(t, w, s, 0);
+	if (!(s->flags & (TCP_FIN | TCP_RST)))
+		return 0;
+	if (begins_midstream(t, w, s))
+		return begin_midstream(t, w, s);
+	if (s->flags & TCP_RST)
+		return tables_count(t, COUNT_STRAY_RST); /* a lone RST is no close */
+	if (segment_contradicts(s))
+		return tables_count(t, COUNT_CONTRADICTORY);
+	return begin_stray(t, w, s);
+}
+
+/* ---- a SYN ---- */
+
+/* Does a SYN begin another attempt than the connection that opens? */
+static __always_inline flag_t opening_is_over(const struct flow_slot *slot, __u32 phase, const struct tcp_segment *s,
+					      __u32 side)
+{
+	if (phase & PHASE_MIDSTREAM)
+		return 1; /* a stray FIN hides no handshake */
+	if (open_is_copy(&slot->open, s, side))
+		return 0;
+	/* Where it was refused, the next one may come from the other side. */
+	return phase_done(phase) || !(slot->open.seen & OPEN_SYN) || side == slot->open.source;
+}
+
+/* A SYN where a connection opens already. n: slot + 1. inside: PHASE_INSIDE or 0, as that one is. */
+static __always_inline int syn_again(struct tables *t, struct work *w, const struct tcp_segment *s, __u32 n,
+				     __u32 inside)
+{
+	const struct flow_slot *slot = tables_slot(t, n - 1);
+
+	if (!w || !s || !slot)
+		return 0;
+	if (!opening_is_over(slot, word_phase(slot->word), s, w->side))
+		return visit_open_syn(t, w, s, n);
+	replace(t, n);
+	return begin_opening(t, w, s, inside);
+}
+
+recorder_code int record_syn(struct tables *t, struct work *w, const struct tcp_segment *s)
+{
+	const struct flow_slot *slot;
+	__u32 phase;
+
+	if (!w || !s)
+		return 0;
+	if (!w->current && w->inside)
+		return syn_again(t, w, s, w->inside, 0);
+	if (!w->current) {
+		slot = tables_slot(t, w->reported - 1);
+		if (w->reported && slot && !phase_done(slot->word) && open_is_copy(&slot->open, s, w->side))
+			return tables_count(t, COUNT_LATE);
+		return begin_opening(t, w, s, 0);
+	}
+	slot = tables_slot(t, w->current - 1);
+	if (!slot)
+		return 0;
+	phase = word_phase(slot->word);
+	if (phase & PHASE_OPENING)
+		return syn_again(t, w, s, w->current, 0);
+	if (phase_done(phase)) {
+		replace(t, w->current);
+		return w->inside ? syn_again(t, w, s, w->inside, 0) : begin_opening(t, w, s, 0);
+	}
+	if (open_is_copy(&slot->open, s, w->side))
+		return visit_proven(t, w, s, w->current);
+	return w->inside ? syn_again(t, w, s, w->inside, PHASE_INSIDE) : begin_opening(t, w, s, PHASE_INSIDE);
+}
+
+/* ---- every segment that the filter lets through ---- */
+
+/*
+ * Records the segment: SYN, FIN, RST, or anything of a watched cell. w: hash, place, side and ifindex are the caller's.
+ * Where w->again is set afterwards, another CPU was faster and nothing was recorded: to be called anew.
+ */
+static __always_inline void record_segment(struct tables *t, struct work *w, const struct tcp_segment *s)
+{
+	w->again = 0;
+	if (s->flags & TCP_SYN && segment_contradicts(s)) {
+		tables_count(t, COUNT_CONTRADICTORY);
+		return;
+	}
+	seek(t, w, s);
+	paths_meet();
+	if (segment_opens(s))
+		record_syn(t, w, s);
+	else if (w->inside && inside_claims(t, w, s))
+		visit_opening(t, w, s, w->inside);
+	else if (w->current)
+		visit(t, w, s, w->current);
+	else
+		record_unknown(t, w, s);
+}
+
+#endif

@@ -1,0 +1,603 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""
+reliability.py TCPFIN-TRACE [NAME...]: what no stranger, no load and no other program may do to the verdicts. As root.
+lab/harness.py has how tests are run and what they print. Long tests run only by name.
+"""
+import collections
+import contextlib
+import itertools
+import os
+import random
+import re
+import resource
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import time
+from datetime import datetime
+from typing import NamedTuple
+
+from accounting import SETTLE, Account, Maker, counters_of, figures, watch as watch_as_csv
+from lab.closes import Path, abort, heard_the_end, talk
+from lab.frames import ethernet, ip_packet, tcp_segment
+from lab.harness import PROGRAM, Suite, foreign_object, key_of, paths
+from lab.netlab import ACK, FIN, RST, SYN, Tracer, check, equal, ipv4, ipv6, join, mac, until
+
+suite = Suite()
+test, long_test = suite.test, suite.long_test
+
+
+def watch(lab, namespace, interface, *options):
+    """The program on an interface of that namespace, after all of it has started."""
+    tracer = Tracer(lab, namespace, PROGRAM, [interface], "--format=json", "--settle=200", *options)
+    tracer.wait_for_all()
+    return tracer
+
+
+def verdict(record):
+    return record["tcp"]["outcome"], record["tcp"]["closer"]
+
+
+GRACEFUL = ("graceful", "source")
+
+
+def close_by(first, second):
+    """A close in four steps, without a pause."""
+    first.shutdown(socket.SHUT_WR)
+    heard_the_end(second)
+    second.close()
+    heard_the_end(first)
+    first.close()
+
+
+# ---- numbers of a socket, by which a test can tell what a stranger cannot know ----
+
+TCP_REPAIR, TCP_REPAIR_QUEUE, TCP_QUEUE_SEQ = 19, 20, 21
+REPAIR_ON, REPAIR_OFF_SILENTLY, SEND_QUEUE = 1, -1, 2
+
+
+def stop_sending(sock):
+    """From now on the socket sends nothing, not even at its close. Returns its next sequence number."""
+    sock.setsockopt(socket.IPPROTO_TCP, TCP_REPAIR, REPAIR_ON)
+    sock.setsockopt(socket.IPPROTO_TCP, TCP_REPAIR_QUEUE, SEND_QUEUE)
+    return sock.getsockopt(socket.IPPROTO_TCP, TCP_QUEUE_SEQ) & 0xffffffff
+
+
+def next_number(sock):
+    number = stop_sending(sock)
+    sock.setsockopt(socket.IPPROTO_TCP, TCP_REPAIR, REPAIR_OFF_SILENTLY)
+    return number
+
+
+# ---- forged segments ----
+
+FAR = 1 << 26  # a stranger's number is at least so far from the right one: no window reaches it
+LIVE, STRANGERS = 20, 20000  # connections of a way and IP version; tuples, where the program remembers 8,192
+
+
+class Ground(NamedTuple):
+    """Where connections are forged: the attacker's raw socket, and the hardware address it sends to."""
+
+    paths: list
+    raw: socket.socket
+    address: str  # of the attacker's own interface
+    target: str
+
+    def send(self, source, destination, ports, flags, seq, ack):
+        segment = tcp_segment(source, destination, ports, flags, seq, ack, b"")
+        self.raw.send(ethernet(self.address, self.target, [], ip_packet(source, destination, segment)))
+
+
+class Victim:
+    """A live connection, and segments in its name by somebody who knows its tuple and nothing else."""
+
+    def __init__(self, ground, path, source):
+        self.ground, self.connection = ground, path.connect()
+        self.addresses, self.ports = (source, path.address), self.connection.key[1:]
+        talk(self.connection)
+        numbers = next_number(self.connection.client), next_number(self.connection.server)
+        self.up, self.down = (far_from(number) for number in numbers)
+
+    def forge_up(self, flags, ahead=0, acked=0):
+        """As if from the client. ahead, acked: how far the numbers have moved since the first forged ones."""
+        self.ground.send(*self.addresses, self.ports, flags, (self.up + ahead) % 2**32,
+                         (self.down + acked) % 2**32 if flags & ACK else 0)
+
+    def forge_down(self, flags, ahead=0, acked=0):
+        self.ground.send(*self.addresses[::-1], self.ports[::-1], flags, (self.down + ahead) % 2**32,
+                         (self.up + acked) % 2**32 if flags & ACK else 0)
+
+    def close(self):
+        """What was to be harmed lives: it carries data, and then its client closes it."""
+        talk(self.connection)
+        close_by(self.connection.client, self.connection.server)
+
+
+def far_from(number):
+    return (number + random.randrange(FAR, 2**32 - FAR)) % 2**32
+
+
+def acks_of_both(victim):
+    """Numbers that agree with each other, so that they look like those of a connection."""
+    for _ in range(2):
+        victim.forge_up(ACK)
+        victim.forge_down(ACK)
+
+
+def poison(victim):
+    acks_of_both(victim)
+    victim.forge_up(RST)
+
+
+def forged_close(victim):
+    acks_of_both(victim)
+    victim.forge_down(FIN | ACK)
+    victim.forge_up(FIN | ACK, acked=1)
+    victim.forge_down(ACK, ahead=1, acked=1)
+
+
+def open_falsely(victim):
+    victim.forge_up(SYN)
+    victim.forge_down(SYN | ACK, acked=1)
+    victim.forge_up(ACK, ahead=1, acked=1)
+
+
+def from_one_side(count, last):
+    """That many segments, of which the last one has the flags `last`; all the others acknowledge."""
+    def forge(victim):
+        for _ in range(count - 1):
+            victim.forge_up(ACK)
+        victim.forge_up(last)
+    return forge
+
+
+def by_the_server(flags):
+    return lambda victim: victim.forge_down(flags)
+
+
+WAYS = {"rst": from_one_side(1, RST), "fin": from_one_side(1, FIN | ACK), "poison": poison, "pfin": forged_close,
+        "syn": from_one_side(1, SYN), "server_rst": by_the_server(RST), "server_fin": by_the_server(FIN | ACK),
+        "two_rst": from_one_side(2, RST), "two_fin": from_one_side(2, FIN | ACK),
+        "ten_rst": from_one_side(10, RST), "ten_fin": from_one_side(10, FIN | ACK)}
+EVICTED = {"evict_rst": WAYS["rst"], "evict_fin": WAYS["fin"]}
+
+
+def only_rst(ways):
+    """Those with no forged FIN and with no numbers that agree with each other."""
+    return {name: way for name, way in ways.items() if name.endswith("rst") or name == "syn"}
+
+
+
+def displace(ground, victim):
+    """ACKs of strangers to the victim's server, of more tuples than the program remembers numbers of."""
+    _, server = victim.addresses
+    net = "198.18" if ":" not in server else "2001:db8:"
+    for number in range(STRANGERS):
+        high, low = divmod(number, 200)
+        stranger = f"{net}.{high}.{low + 1}" if ":" not in server else f"{net}:{high:x}:{low + 1:x}"
+        ground.send(stranger, server, (random.randrange(1024, 65536), victim.ports[1]), ACK, random.getrandbits(32),
+                    random.getrandbits(32))
+
+
+def wrong_of(records, victims):
+    """The verdicts on these connections that are not one graceful close by the source each: {text: how many}."""
+    found, wrong = collections.defaultdict(list), collections.Counter()
+    for record in records:
+        found[key_of(record)].append(record)
+    for victim in victims:
+        of_it = found.pop(victim.connection.key, [])
+        if [(*verdict(r), r["tcp"]["midstream"]) for r in of_it] != [(*GRACEFUL, False)]:
+            wrong[", ".join(f"{r['tcp']['outcome']} by {r['tcp']['closer']}" for r in of_it) or "no record"] += 1
+    return dict(wrong)
+
+
+def forge(ground, tracer, ways, evict=False):
+    """
+    LIVE connections of each way and IP version are attacked and then closed. Fails with all verdicts that are wrong,
+    and with the records of no connection.
+    """
+    victims = {(way, path.version): [Victim(ground, path, source) for _ in range(LIVE)]
+               for way in ways for path, source in ground.paths}
+    time.sleep(0.3)
+    for (way, _), attacked in victims.items():
+        if evict:
+            displace(ground, attacked[0])
+        for victim in attacked:
+            ways[way](victim)
+    time.sleep(1)  # several times --settle, so that a false close has been reported
+    everyone = [victim for attacked in victims.values() for victim in attacked]
+    for victim in everyone:
+        victim.close()
+    time.sleep(SETTLE)
+    records = tracer.stop()
+    wrong = {f"{way} IPv{version}": found for (way, version), attacked in victims.items()
+             if (found := wrong_of(records, attacked))}
+    equal(f"wrong verdicts, of {LIVE} each", wrong, {})
+    equal("records", len(records), len(everyone))
+
+
+def ground_of(lab):
+    """The attacker is in the client's network, and the server's host is watched."""
+    return attack_from(lab, lab.client, "eth0", 0, list(zip(paths(lab), (ipv4(0, 1), ipv6(0, 1)))))
+
+
+def attack_from(lab, namespace, interface, number, both):
+    raw = lab.stack.enter_context(namespace.socket(socket.AF_PACKET, socket.SOCK_RAW))
+    raw.bind((interface, 0))
+    return Ground(both, raw, mac(number, 1), mac(number, 2))
+
+
+def forge_at_the_server(lab, ways, *options, **settings):
+    forge(ground_of(lab), watch(lab, lab.server, "eth0", *options), ways, **settings)
+
+
+def forge_on_the_way(lab, ways, **settings):
+    """A box that forwards is watched: it has no socket of any connection, and none can be asked."""
+    box = lab.namespace()
+    join(lab.client, box, 8)
+    join(box, lab.server, 9)
+    box.run("sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1 net.ipv4.conf.all.rp_filter=0 "
+            "net.ipv4.conf.eth8.rp_filter=0 net.ipv4.conf.all.send_redirects=0 net.ipv4.conf.eth8.send_redirects=0")
+    lab.client.run(f"ip route add 10.99.9.0/24 via {ipv4(8, 2)}")
+    lab.client.run(f"ip route add fd99:9::/64 via {ipv6(8, 2)}")
+    lab.server.run(f"ip route add 10.99.8.0/24 via {ipv4(9, 1)}")
+    lab.server.run(f"ip route add fd99:8::/64 via {ipv6(9, 1)}")
+    both = [(Path(lab.client, lab.server, address(9, 2)), address(8, 1)) for address in (ipv4, ipv6)]
+    ground = attack_from(lab, lab.client, "eth8", 8, both)
+    forge(ground, watch(lab, box, "eth8"), ways, **settings)
+
+
+@test
+def forged(lab):
+    """Segments with the right tuple and wrong numbers end, begin and hide nothing. The kernel's sockets are asked."""
+    forge_at_the_server(lab, WAYS)
+
+
+@test
+def forged_all_segments(lab):
+    """Forged segments, where every segment is counted."""
+    forge_at_the_server(lab, WAYS, "--all-segments")
+
+
+@test
+def forged_no_sockets(lab):
+    """Forged segments, without the programs that follow sockets."""
+    forge_at_the_server(lab, WAYS, "--no-sockets")
+
+
+@test
+def forged_evicted(lab):
+    """A forged RST or FIN after strangers have displaced the numbers that the program remembers."""
+    forge_at_the_server(lab, EVICTED, "--no-sockets", evict=True)
+
+
+@test
+def forged_forwarded(lab):
+    """Forged RSTs and SYNs, watched on a box that forwards."""
+    forge_on_the_way(lab, only_rst(WAYS))
+
+
+@test
+def forged_forwarded_evicted(lab):
+    """A forged RST after displaced numbers, watched on a box that forwards."""
+    forge_on_the_way(lab, only_rst(EVICTED), evict=True)
+
+
+@long_test
+def forged_forwarded_all(lab):
+    """
+    All ways on a box that forwards. Long, because some fail: where two flows share a cell of remembered numbers (8,192
+    cells) and no socket can be asked, a forged FIN makes `unknown` by both, and numbers that agree a false verdict.
+    """
+    forge_on_the_way(lab, WAYS)
+
+
+@long_test
+def forged_forwarded_evicted_all(lab):
+    """Long, because it fails: on a box that forwards, a forged FIN after displaced numbers makes `unknown` by both."""
+    forge_on_the_way(lab, EVICTED, evict=True)
+
+
+@long_test
+def forged_connection(lab):
+    """
+    A whole forged handshake with the tuple of a live connection. Long, because it fails: the live one is said to have
+    given way to a new one, and gets a record of its own (`unknown`) beside that of its close.
+    """
+    forge_at_the_server(lab, {"connection": open_falsely})
+
+
+# ---- tables that were full ----
+
+def close_both_ways(lab, count):
+    """Connections one after the other, closed by the client and by the server in turn: {key: verdict}."""
+    path, expected = paths(lab)[0], {}
+    for number in range(count):
+        connection = path.connect()
+        talk(connection)
+        ends = (connection.client, connection.server)
+        close_by(*ends[::-1] if number % 2 else ends)
+        expected[connection.key] = ("graceful", "destination" if number % 2 else "source")
+    return expected
+
+
+def overflow(lab, *options):
+    """More closes than the table holds while nobody reads; the client closes each."""
+    maker, tracer = Maker(lab), watch_as_csv(lab, "--max-closing=1024", *options)
+    work = maker.start(3)
+    tracer.signal(signal.SIGSTOP)
+    time.sleep(2)
+    tracer.signal(signal.SIGCONT)
+    made = maker.made(work)
+    time.sleep(SETTLE)
+    return tracer, made
+
+
+@test
+def overflow_counted(lab):
+    """The table of closing flows overflows: made = reported + open + lost, no midstream record and no wrong closer."""
+    tracer, made = overflow(lab)
+    account = Account(tracer)
+    account.holds(made)
+    check(account.counters["closing_full"] and account.reported, f"nothing was lost or nothing reported: {account}")
+    equal("midstream records", account.midstream, 0)
+    equal("verdicts", set(account.verdicts), {GRACEFUL})
+
+
+@test
+def overflow_passes(lab):
+    """After an overflow 500 of the next 500 are reported, each with the right closer."""
+    tracer, _ = overflow(lab)
+    before = collections.Counter(verdicts_of(tracer))
+    expected = collections.Counter(close_both_ways(lab, 500).values())
+    time.sleep(SETTLE)
+    equal("verdicts of the next 500", collections.Counter(verdicts_of(tracer)) - before, expected)
+    check(Account(tracer).counters["closing_full"], "the table did not overflow")
+
+
+@test
+def overflow_half_closed(lab):
+    """The second FINs of closes that found no room come when there is room: they make no record and take none of it."""
+    resource.setrlimit(resource.RLIMIT_NOFILE, (20000, 20000))
+    tracer, path = watch_as_csv(lab, "--max-closing=1024"), paths(lab)[0]
+    opened = [path.connect() for _ in range(3000)]
+    for connection in opened:
+        talk(connection)
+        connection.client.shutdown(socket.SHUT_WR)
+    for part in (opened[:1024], opened[1024:]):
+        for connection in part:
+            connection.server.close()
+            connection.client.close()
+        time.sleep(SETTLE)
+    expected = collections.Counter(close_both_ways(lab, 500).values())
+    time.sleep(SETTLE)
+    account = Account(tracer)
+    account.holds(3500)
+    check(account.counters["closing_full"] > 1000, f"the table did not overflow: {account}")
+    equal("midstream records", account.midstream, 0)
+    expected[GRACEFUL] += account.reported - 500
+    equal("verdicts", account.verdicts, expected)
+
+
+def verdicts_of(tracer):
+    """Of the records so far, which are CSV."""
+    head, *lines = tracer.stdout.splitlines()
+    outcome, closer = (head.split(",").index(f"tcp_{name}") for name in ("outcome", "closer"))
+    return [(fields[outcome], fields[closer]) for fields in (line.split(",") for line in lines)]
+
+
+@test
+def rst_leak(lab):
+    """1,024 connections, each with a RST inside its window, fall silent: what they held comes back."""
+    resource.setrlimit(resource.RLIMIT_NOFILE, (20000, 20000))
+    tracer = watch(lab, lab.server, "eth0", "--no-sockets", "--max-closing=1024", "--idle-timeout=4",
+                   "--close-timeout=2")
+    fall_silent_after_rst(lab, 1024)
+    until(lambda: figures(tracer)[1:] == (0, 0), "end of what is held", 15, 0.5)
+    time.sleep(5)  # --idle-timeout, and a round of ageing
+    before, expected = len(tracer.records()), close_both_ways(lab, 200)
+    time.sleep(SETTLE)
+    found = {key_of(record): verdict(record) for record in tracer.stop()}
+    counters = counters_of(tracer)
+    equal("verdicts of the next 200", {key: found.get(key) for key in expected}, expected)
+    equal("records before them, closes begun, forgotten as idle",
+          (before, counters["closes_begun"], counters["idle_forgotten"]), (0, 1024 + 200, 1024))
+
+
+@test
+def rst_counted(lab):
+    """Connections that live on after a RST inside their window are still counted as open, and once when they close."""
+    ground, tracer = ground_of(lab), watch_as_csv(lab)
+    kept = list(after_rst(ground, 20))
+    time.sleep(SETTLE)
+    for connection in kept[:10]:
+        talk(connection)
+        close_by(connection.client, connection.server)
+    time.sleep(SETTLE)
+    account = Account(tracer)
+    account.holds(20)
+    equal("verdicts, open", (dict(account.verdicts), account.open), ({GRACEFUL: 10}, 10))
+
+
+def after_rst(ground, count):
+    """Each gets a RST beside the expected number: a challenge ACK answers (RFC 5961 section 3.2), and nothing ends."""
+    path, source = ground.paths[0]
+    for _ in range(count):
+        connection = path.connect()
+        talk(connection)
+        number = next_number(connection.client)
+        ground.send(source, path.address, connection.key[1:], RST, (number + 10) % 2**32, 0)
+        yield connection
+
+
+def fall_silent_after_rst(lab, count):
+    kept = list(after_rst(ground_of(lab), count))
+    time.sleep(0.5)
+    for connection in kept:
+        for end in (connection.client, connection.server):
+            stop_sending(end)
+        for end in (connection.client, connection.server):
+            end.close()
+
+
+# ---- others' programs in generic mode ----
+
+def all_seen(lab, tracer):
+    """100 connections over both versions of IP: each is reported, with the right verdict."""
+    expected = {}
+    for path in paths(lab):
+        for _ in range(50):
+            connection = path.connect()
+            talk(connection)
+            close_by(connection.client, connection.server)
+            expected[connection.key] = GRACEFUL
+    time.sleep(SETTLE)
+    equal("records", {key_of(r): verdict(r) for r in tracer.stop()}, expected)
+
+
+def beside_foreign(lab, section):
+    lab.server.try_run(f"ip link set dev eth0 xdpgeneric obj {foreign_object(lab)} sec {section}")
+    all_seen(lab, watch(lab, lab.server, "eth0"))
+
+
+@test
+def generic_xdp(lab):
+    """Another's XDP program in generic mode hides nothing."""
+    beside_foreign(lab, "xdp")
+
+
+@test
+def generic_xdp_frags(lab):
+    """Another's XDP program for packets in pieces, in generic mode, hides nothing."""
+    beside_foreign(lab, "xdp.frags")
+
+
+@test
+def generic_xdp_of_ours(lab):
+    """Two of this program on one interface, one with generic XDP: both see all."""
+    generic = watch(lab, lab.server, "eth0", "--hook=xdp-generic")
+    all_seen(lab, watch(lab, lab.server, "eth0"))
+    equal("records of the one with XDP", len(generic.stop()), 100)
+
+
+# ---- sources that share a hash ----
+
+def colliding_sources(k):
+    """
+    4^k IPv6 addresses that a hash by multiplication maps to 2^k values, whatever its key is: the upper k bits of a word
+    change only the upper k bits of its product, and the next word takes that back.
+    """
+    for i, j in itertools.product(range(1 << k), repeat=2):
+        yield struct.pack("!QQ", 0x20010db8 << 32 ^ i << (64 - k), 1 ^ j << (64 - k) ^ j << (32 - k))
+
+
+def write_syns(path, sources):
+    """A capture of a SYN of each source. Returns how many."""
+    segment = tcp_segment("::", "2001:db8::2", (40000, 443), SYN, 1, 0, b"")
+    frame = bytearray(ethernet(mac(0, 1), mac(0, 2), [], ip_packet("::", "2001:db8::2", segment)))
+    with open(path, "wb") as capture:
+        capture.write(struct.pack("=IHHiIII", 0xa1b2c3d4, 2, 4, 0, 0, 65535, 1))
+        for number, source in enumerate(sources):
+            frame[22:38] = source
+            capture.write(struct.pack("=IIII", 1767225600, number, len(frame), len(frame)) + frame)
+    return number + 1
+
+
+def seconds_to_read(path, limit):
+    """CPU time. Fails where it reaches the limit."""
+    begin = resource.getrusage(resource.RUSAGE_CHILDREN)
+    done = subprocess.run([*PROGRAM, "-q", "--format=csv", "-r", path], stdout=subprocess.DEVNULL, check=False,
+                          preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_CPU, (limit, limit + 1)))
+    end = resource.getrusage(resource.RUSAGE_CHILDREN)
+    check(done.returncode != -signal.SIGXCPU, f"not read within {limit} s of CPU time")
+    equal("exit code", done.returncode, 0)
+    return end.ru_utime + end.ru_stime - begin.ru_utime - begin.ru_stime
+
+
+@test
+def collide(lab):
+    """The time for SYNs whose sources were chosen to share hashes is linear: at most 2.5 times as much a packet."""
+    path, growth = lab.file("pcap"), 2.5
+    few = write_syns(path, colliding_sources(8))
+    a_packet = seconds_to_read(path, 10) / few
+    many = write_syns(path, colliding_sources(9))
+    allowed = growth * a_packet * many
+    taken = seconds_to_read(path, int(allowed) + 1)
+    check(taken <= allowed, f"{taken:.2f} s for {many} packets, {a_packet * few:.2f} s for {few}")
+
+
+# ---- load with known ends ----
+
+REUSED, FIRST_PORT, ROUNDS = 20, 40000, 100  # ports of the client, each in use again within milliseconds
+
+
+class Played(NamedTuple):
+    """One connection: its tuple, when it was there, and what must be said of it."""
+
+    key: tuple
+    begin: float  # s since 1970
+    end: float
+    verdict: tuple
+
+
+def play(path, listener, port, way):
+    """Opens from that port, talks and closes in that way, none of which leaves the tuple in TIME-WAIT at the client."""
+    begin, client = time.time(), path.client.socket(path.family)
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    client.bind(("", port))
+    client.connect(listener.getsockname()[:2])
+    server, _ = listener.accept()
+    client.sendall(b"request")
+    server.recv(7)
+    key = path.version, port, listener.getsockname()[1]
+    if way == "server_first":
+        close_by(server, client)
+        return Played(key, begin, time.time(), ("graceful", "destination"))
+    ends = (client, server) if way == "client_rst" else (server, client)
+    abort(ends[0])
+    ends[1].close()
+    return Played(key, begin, time.time(), ("reset", "source" if way == "client_rst" else "destination"))
+
+
+def started(record):
+    return datetime.fromisoformat(record["event"]["start"].replace("Z", "+00:00")[:26] + "+00:00").timestamp()
+
+
+def match(played, records):
+    """(connections without a record, records that differ): a record is the connection's whose time it began in."""
+    by_key, missing, wrong = collections.defaultdict(list), 0, collections.Counter()
+    for record in records:
+        by_key[key_of(record)].append((started(record), verdict(record)))
+    for one in played:
+        of_it = [found for found in by_key[one.key] if one.begin - 1e-4 <= found[0] <= one.end]
+        missing += not of_it
+        if of_it and [found for _, found in of_it] != [one.verdict]:
+            wrong[f"{one.verdict} is {[found for _, found in of_it]}"] += 1
+        for found in of_it:
+            by_key[one.key].remove(found)
+    wrong["of no connection"] += sum(map(len, by_key.values()))
+    return missing, +wrong
+
+
+@test
+def load(lab):
+    """4,000 connections over both versions of IP, tuples again within ms: no verdict is wrong, and loss is counted."""
+    tracer, played = watch(lab, lab.server, "eth0"), []
+    ways = itertools.cycle(("server_first", "client_rst", "server_rst"))
+    with contextlib.ExitStack() as stack:
+        listeners = [(path, stack.enter_context(path.listen())) for path in paths(lab)]
+        for _, port in itertools.product(range(ROUNDS), range(FIRST_PORT, FIRST_PORT + REUSED)):
+            played += [play(path, listener, port, next(ways)) for path, listener in listeners]
+    time.sleep(SETTLE)
+    records = tracer.stop()
+    missing, wrong = match(played, records)
+    lost = re.search(r"^  closing_full +(\d+)$", tracer.stderr, re.MULTILINE)
+    equal("wrong verdicts", dict(wrong), {})
+    equal("connections without a record", missing, int(lost[1]) if lost else 0)
+
+
+if __name__ == "__main__":
+    suite.main(sys.argv)

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * One packet of a capture file, the same for every file format.
+ */
+#ifndef TCPFIN_CAPTURED_PACKET_H
+#define TCPFIN_CAPTURED_PACKET_H
+
+#include <stdint.h>
+
+#include "bpf/core/packet.h"
+
+struct link_type;
+
+struct captured_packet {
+	struct cursor bytes; /* owned by the file, valid until the next packet is asked for */
+	struct packet_meta meta;
+	uint64_t time;      /* ns since 1970 */
+	uint32_t ifindex;   /* on the capturing host; SLL2 captures only, else 0 */
+	uint32_t interface; /* number of the pcapng interface block, from 0 over all sections; 0 in pcap files */
+	const struct link_type *link_type; /* never NULL */
+};
+
+#endif

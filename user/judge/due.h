@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Which connections are due, live and in captures: a wait that begins sets a timer, and when it fires the connection is
+ * judged as it is then. What is due is reported; what has moved on waits again.
+ */
+#ifndef TCPFIN_DUE_H
+#define TCPFIN_DUE_H
+
+#include "bpf/core/flow_event.h"
+#include "user/judge/flow_tables.h"
+#include "user/judge/timers.h"
+
+struct due {
+	struct flow_tables *tables;
+	struct flow_timeouts wait;
+	/*
+	 * Called for every connection that is to be reported, and with stray set for one that only a stray segment
+	 * speaks for. slot: where it was, for what else is kept by slot. j is valid during the call only.
+	 */
+	void (*report)(void *context, const struct judged *j, uint32_t slot, bool stray);
+	void *context;
+	uint64_t *counters; /* COUNTERS of them, for what user space counts; owned by the caller */
+
+	struct timers timers;
+	struct judged judged;
+};
+
+/* Takes a notice of the recorder. now: ns. */
+void due_notice(struct due *d, const struct notice *notice, uint64_t now);
+/* Judges what timers have made due. */
+void due_expire(struct due *d, uint64_t now);
+/*
+ * Looks at slots first to end - 1 for what no notice told of: waits that are over, ends whose notice was lost. Where
+ * every notice arrives, it finds nothing.
+ */
+void due_scan(struct due *d, uint32_t first, uint32_t end, uint64_t now);
+/* A round of ageing for the open connections in those slots; see flow_tables_age. */
+void due_age(struct due *d, uint32_t first, uint32_t end);
+/*
+ * The end: reports every connection that has begun to open or close, and with `open` the open ones, too. 0 or
+ * -ENOMEM.
+ */
+int due_finish(struct due *d, bool open);
+void due_free(struct due *d);
+
+#endif

@@ -1,0 +1,363 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * A slot goes from the recorder to the judge by one compare-and-swap of its word: whoever changed it first has won,
+ * and the other one looks again. What follows (block, way, counts) belongs to the winner alone.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "user/judge/flow_tables.h"
+
+/* ---- free places ---- */
+
+static void give_back(struct free_list *l, uint32_t n)
+{
+	uint32_t tail = l->spares->tail;
+
+	l->ring[tail & l->mask] = n + 1;
+	__atomic_store_n(&l->spares->tail, tail + 1, __ATOMIC_RELEASE);
+}
+
+static uint32_t free_count(const struct free_list *l)
+{
+	return l->spares->tail - __atomic_load_n(&l->spares->head, __ATOMIC_ACQUIRE);
+}
+
+static struct free_list *pool_of(struct flow_tables *t, uint32_t block)
+{
+	return block < t->closing_blocks ? &t->free_closing : &t->free_opening;
+}
+
+void flow_tables_fill(struct flow_tables *t)
+{
+	for (uint32_t n = 0; n < t->slot_count; n++)
+		give_back(&t->free_slots, n);
+	for (uint32_t n = 0; n < t->block_count; n++)
+		give_back(pool_of(t, n), n);
+}
+
+void flow_tables_free(struct flow_tables *t)
+{
+	free(t->buried);
+	t->buried = NULL;
+}
+
+/* ---- places ---- */
+
+uint64_t flow_tables_place(const struct flow_tables *t, const struct flow_slot *slot)
+{
+	if (!t->place_seed)
+		return (uint64_t)slot->hash << 32;
+	return flow_hash_of(flow_hash_end(slot->family, &slot->addr[0], slot->port[0], t->place_seed) +
+				    flow_hash_end(slot->family, &slot->addr[1], slot->port[1], t->place_seed),
+			    slot->ifindex);
+}
+
+static __u64 *way_of(const struct flow_tables *t, uint32_t n)
+{
+	const struct flow_slot *slot = &t->slots[n];
+	uint64_t place = flow_tables_place(t, slot);
+	struct flow_set *set = &t->sets[(slot->second ? second_set(place) : first_set(place)) & t->set_mask];
+
+	for (unsigned i = 0; i < SET_WAYS; i++)
+		if (way_slot(set->way[i]) == n + 1)
+			return &set->way[i];
+	return NULL;
+}
+
+/*
+ * The way's kind, and with WAY_FREE its slot, too. The recorder may be looking at it, and takes it only by the same
+ * means.
+ */
+static void set_way(const struct flow_tables *t, uint32_t n, enum way_kind kind)
+{
+	__u64 *way = way_of(t, n), old, new;
+
+	if (!way)
+		return;
+	old = __atomic_load_n(way, __ATOMIC_ACQUIRE);
+	do {
+		if (way_slot(old) != n + 1)
+			return;
+		new = kind == WAY_FREE ? 0 : (old & ~(7ULL << WAY_KIND_SHIFT)) | (uint64_t)kind << WAY_KIND_SHIFT;
+	} while (!__atomic_compare_exchange_n(way, &old, new, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE));
+}
+
+/*
+ * The slot, which holds `word`, is nobody's any more. False: it has changed; a new connection may have taken it over.
+ */
+static bool free_slot(struct flow_tables *t, uint32_t n, uint64_t word)
+{
+	struct flow_slot *slot = &t->slots[n];
+	uint64_t place = flow_tables_place(t, slot);
+	bool second = slot->second;
+	__u64 expected = word;
+
+	if (!__atomic_compare_exchange_n(&slot->word, &expected, (word >> 32 << 32) + WORD_GENERATION, false,
+					 __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
+		return false;
+	set_way(t, n, WAY_FREE);
+	if (second)
+		__atomic_fetch_sub(&t->sets[first_set(place) & t->set_mask].spilled, 1, __ATOMIC_RELAXED);
+	give_back(&t->free_slots, n);
+	return true;
+}
+
+static void free_block(struct flow_tables *t, struct flow_slot *slot)
+{
+	uint32_t k = slot->block - 1;
+	struct flow_block *b;
+
+	if (!slot->block)
+		return;
+	b = &t->blocks[k];
+	for (unsigned i = 0; i < BLOCK_ENTRIES && b->entry[i].bits; i++)
+		b->entry[i].bits = 0;
+	b->slot = 0;
+	slot->block = 0;
+	give_back(pool_of(t, k), k);
+}
+
+static void lower_watch(struct flow_tables *t, const struct flow_slot *slot)
+{
+	__atomic_fetch_sub(&t->watch[slot->hash & (WATCH_CELLS - 1)], 1, __ATOMIC_RELAXED);
+}
+
+/* ---- reported ones ---- */
+
+/* The oldest one goes. */
+static void unbury(struct flow_tables *t)
+{
+	struct buried b = t->buried[t->buried_first & (t->buried_room - 1)];
+	uint64_t word = __atomic_load_n(&t->slots[b.slot].word, __ATOMIC_ACQUIRE);
+
+	t->buried_first++;
+	t->buried_count--;
+	if (word >> 32 == b.generation && word & PHASE_REPORTED)
+		free_slot(t, b.slot, word);
+}
+
+static bool buried_grow(struct flow_tables *t)
+{
+	uint32_t room = t->buried_room ? t->buried_room * 2 : 1024;
+	struct buried *ring = malloc(room * sizeof(*ring));
+
+	if (!ring)
+		return false;
+	for (uint32_t i = 0; i < t->buried_count; i++)
+		ring[i] = t->buried[(t->buried_first + i) & (t->buried_room - 1)];
+	free(t->buried);
+	t->buried = ring;
+	t->buried_room = room;
+	t->buried_first = 0;
+	return true;
+}
+
+static void bury(struct flow_tables *t, uint32_t n, uint64_t word)
+{
+	if (t->buried_count == t->buried_room && !buried_grow(t)) {
+		free_slot(t, n, word);
+		return;
+	}
+	set_way(t, n, WAY_REPORTED);
+	t->buried[(t->buried_first + t->buried_count++) & (t->buried_room - 1)] =
+		(struct buried){n, (uint32_t)(word >> 32)};
+	while (t->buried_count > t->buried_max || (t->buried_count && free_count(&t->free_slots) < t->spare_slots))
+		unbury(t);
+}
+
+/* What tells copies of its segments from those of another connection. */
+static void keep_numbers(struct flow_slot *slot, const struct flow *f)
+{
+	slot->open.idle = 0;
+	for (unsigned i = 0; i < 2; i++) {
+		const struct flow_side *me = &f->side[i];
+
+		slot->fin_end[i] = me->seen & SIDE_FIN ? me->fin_end : me->end;
+		slot->open.idle |= me->seen & SIDE_END ? 1u << i : 0;
+	}
+}
+
+void flow_tables_bury_lost(struct flow_tables *t, uint32_t n)
+{
+	uint64_t word = __atomic_load_n(&t->slots[n].word, __ATOMIC_ACQUIRE);
+
+	if (!(word & PHASE_REPORTED))
+		return;
+	if (!(t->slots[n].open.idle & SLOT_LOST))
+		return;
+	t->slots[n].open.idle = 0;
+	free_block(t, &t->slots[n]);
+	bury(t, n, word);
+}
+
+uint32_t flow_tables_closing(const struct flow_tables *t)
+{
+	return t->closing_blocks - free_count(&t->free_closing);
+}
+
+/* ---- room for what opens ---- */
+
+/* May the connection give its slot to others? It is opening, and nothing but its handshake is known of it. */
+static bool may_give_way(const struct flow_slot *slot, uint64_t word)
+{
+	return (word & (PHASE_OPENING | PHASE_BEGUN | PHASE_REPORTED | PHASE_REPLACED)) == PHASE_OPENING &&
+	       !slot->block;
+}
+
+/* The mean of the times at which opening connections were last heard of. 0: there are none. */
+static uint64_t mean_opening_time(const struct flow_tables *t)
+{
+	uint64_t base = 0, sum = 0, count = 0;
+
+	for (uint32_t n = 0; n < t->slot_count; n++) {
+		const struct flow_slot *slot = &t->slots[n];
+
+		if (!may_give_way(slot, __atomic_load_n(&slot->word, __ATOMIC_ACQUIRE)))
+			continue;
+		base = base ? base : slot->open.t_ack;
+		sum += slot->open.t_ack - base;
+		count++;
+	}
+	return count ? base + (uint64_t)((int64_t)sum / (int64_t)count) : 0;
+}
+
+unsigned flow_tables_relieve(struct flow_tables *t)
+{
+	uint64_t before = free_count(&t->free_slots) < t->spare_slots ? mean_opening_time(t) : 0;
+	unsigned evicted = 0;
+
+	for (uint32_t n = 0; before && n < t->slot_count; n++) {
+		struct flow_slot *slot = &t->slots[n];
+		uint64_t word = __atomic_load_n(&slot->word, __ATOMIC_ACQUIRE);
+
+		if (!may_give_way(slot, word) || slot->open.t_ack > before || !free_slot(t, n, word))
+			continue;
+		if (word & PHASE_WATCHED)
+			lower_watch(t, slot);
+		evicted++;
+	}
+	return evicted;
+}
+
+/* ---- judged ones ---- */
+
+/* flow_hash, as far as the slot knows it. */
+static uint64_t slot_hash(const struct flow_slot *slot)
+{
+	return (uint64_t)slot->hash << 32 | (uint32_t)slot->check << 16;
+}
+
+/* An open connection has no log: its numbers are those that are remembered of its last segments. */
+static void lend_last_seen(const struct flow_tables *t, const struct flow_slot *slot, struct flow *f)
+{
+	struct block_side numbers[2];
+
+	numbers_read(numbers, &t->last_seen[slot->hash & t->last_seen_mask], &slot->open, slot_hash(slot));
+	for (unsigned i = 0; i < 2; i++) {
+		f->side[i].end = numbers[i].end;
+		f->side[i].ack = numbers[i].ack;
+		f->side[i].win = numbers[i].win;
+		f->side[i].seen |= (numbers[i].known & BLOCK_END ? SIDE_END : 0) |
+				   (numbers[i].known & BLOCK_ACK ? SIDE_ACK : 0);
+	}
+}
+
+bool flow_tables_judge(const struct flow_tables *t, uint32_t n, struct judged *j, uint64_t *word)
+{
+	const struct flow_slot *slot = &t->slots[n];
+
+	*word = __atomic_load_n(&slot->word, __ATOMIC_ACQUIRE);
+	if (!word_phase(*word) || *word & PHASE_REPORTED)
+		return false;
+	if (!judge(j, slot, *word, slot->block ? &t->blocks[slot->block - 1] : NULL, t->by_time))
+		return false;
+	if (*word & PHASE_OPEN && !(*word & (PHASE_BEGUN | PHASE_REPLACED)))
+		lend_last_seen(t, slot, &j->flow);
+	return true;
+}
+
+/* The conversation is over: what was said in it proves no FIN or RST any more. */
+static void forget_numbers(struct flow_tables *t, const struct flow_slot *slot)
+{
+	last_seen_forget(&t->last_seen[slot->hash & t->last_seen_mask], slot_hash(slot));
+}
+
+bool flow_tables_take(struct flow_tables *t, uint32_t n, uint64_t word, const struct flow *f, bool keep)
+{
+	struct flow_slot *slot = &t->slots[n];
+	uint64_t next = (word & ~(uint64_t)PHASE_WATCHED) | PHASE_REPORTED;
+	__u64 expected = word;
+
+	if (!__atomic_compare_exchange_n(&slot->word, &expected, next, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
+		return false;
+	if (word & PHASE_WATCHED)
+		lower_watch(t, slot);
+	if (is_established(word))
+		__atomic_fetch_sub(t->established, 1, __ATOMIC_RELAXED);
+	if (!(word & (PHASE_REPLACED | PHASE_INSIDE)))
+		forget_numbers(t, slot);
+	free_block(t, slot);
+	keep_numbers(slot, f);
+	if (keep)
+		bury(t, n, next);
+	else
+		free_slot(t, n, next);
+	return true;
+}
+
+/* Its handshake was completed behind the RST that was not acted on. */
+static void open_at_last(struct flow_tables *t, uint32_t n, const struct flow *f)
+{
+	uint8_t copies[2] = {t->slots[n].open.syn_copies, t->slots[n].open.synack_copies};
+
+	t->slots[n].open = f->open;
+	t->slots[n].open.syn_copies = copies[0];
+	t->slots[n].open.synack_copies = copies[1];
+	set_way(t, n, WAY_HELD);
+}
+
+/*
+ * The segments that the recorder lists until the word is changed are seen: the word is another one then. One that it
+ * only counts changes no word, and may be counted in the block after it was given back.
+ */
+bool flow_tables_go_on(struct flow_tables *t, uint32_t n, uint64_t word, const struct flow *f)
+{
+	struct flow_slot *slot = &t->slots[n];
+	uint64_t next = (word >> 32 << 32) |
+			(word & PHASE_MIDSTREAM ? PHASE_REPORTED | (word & PHASE_OPEN) : PHASE_OPEN);
+	__u64 expected = word;
+
+	if (!__atomic_compare_exchange_n(&slot->word, &expected, next, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
+		return false;
+	if (word & PHASE_WATCHED)
+		lower_watch(t, slot);
+	if (is_established(next))
+		__atomic_fetch_add(t->established, 1, __ATOMIC_RELAXED);
+	slot->open.resets_ignored = f->open.resets_ignored;
+	free_block(t, slot);
+	if (word & PHASE_MIDSTREAM) /* without its log nothing is known of it: its next FIN or RST begins it anew */
+		free_slot(t, n, next);
+	else if (word & PHASE_OPENING)
+		open_at_last(t, n, f);
+	return true;
+}
+
+/* ---- idle ones ---- */
+
+bool flow_tables_age(struct flow_tables *t, uint32_t n)
+{
+	struct flow_slot *slot = &t->slots[n];
+	__u64 word = __atomic_load_n(&slot->word, __ATOMIC_ACQUIRE);
+
+	if ((word & (PHASE_OPEN | PHASE_BEGUN | PHASE_REPLACED | PHASE_REPORTED)) != PHASE_OPEN)
+		return false;
+	if (word & PHASE_PROBE)
+		return slot->open.idle == FLOW_IDLE_ROUNDS - 1 || !++slot->open.idle;
+	slot->open.idle = 0;
+	__atomic_fetch_add(&t->watch[slot->hash & (WATCH_CELLS - 1)], 1, __ATOMIC_RELAXED);
+	if (!__atomic_compare_exchange_n(&slot->word, &word, word | PHASE_PROBE | PHASE_WATCHED, false,
+					 __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
+		lower_watch(t, slot);
+	return false;
+}

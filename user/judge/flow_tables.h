@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * User space's hand on the recorder's tables: reads a connection where it lies, and takes it out when it is reported.
+ * The tables are the kernel's, mapped, or a capture's own; the code is the same.
+ *
+ * One thread of user space owns the right to free. The recorder may append, open and evict meanwhile.
+ */
+#ifndef TCPFIN_FLOW_TABLES_H
+#define TCPFIN_FLOW_TABLES_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "bpf/core/watch.h"
+#include "user/judge/judge.h"
+
+/* The free places of a kind. ring: of a power of two. */
+struct free_list {
+	struct spares *spares;
+	uint64_t *ring;
+	uint32_t mask;
+};
+
+/* A slot that was reported, for as long as it serves to recognise copies. */
+struct buried {
+	uint32_t slot, generation;
+};
+
+struct flow_tables {
+	struct flow_set *sets;
+	uint32_t set_mask;
+	struct flow_slot *slots;
+	uint32_t slot_count;
+	struct flow_block *blocks;
+	uint32_t block_count, closing_blocks; /* the first ones serve closes, the others what opens */
+	uint32_t *watch;                      /* WATCH_CELLS */
+	struct last_seen *last_seen;
+	uint32_t last_seen_mask;
+	uint32_t *established; /* connections that are open and whose close has not begun */
+	struct free_list free_slots, free_closing, free_opening;
+	bool by_time;        /* two CPUs may log in another order than the packets came */
+	uint64_t place_seed; /* of the hash that chooses the sets; 0: it is the slot's own */
+
+	struct buried *buried; /* a ring, oldest first */
+	uint32_t buried_room, buried_first, buried_count, buried_max;
+	uint32_t spare_slots; /* so many are to be free, or the oldest reported ones give theirs */
+};
+
+/* Fills the free lists with all that the tables have. */
+void flow_tables_fill(struct flow_tables *t);
+void flow_tables_free(struct flow_tables *t); /* only what this module has allocated */
+
+/* The hash of the slot's tuple that chooses its sets; its high half counts. */
+uint64_t flow_tables_place(const struct flow_tables *t, const struct flow_slot *slot);
+
+/*
+ * Judges the connection in slot n as it is now; *word is what the judgement rests on. False: there is none, or it is
+ * being written; try again later.
+ */
+bool flow_tables_judge(const struct flow_tables *t, uint32_t n, struct judged *j, uint64_t *word);
+
+/*
+ * Takes the judged connection out, so that it can be reported: nothing is appended to it any more. bury: its slot
+ * stays to recognise copies of its segments. False: it has changed since it was judged.
+ */
+bool flow_tables_take(struct flow_tables *t, uint32_t n, uint64_t word, const struct flow *f, bool bury);
+/* The slot of a connection that the recorder has given up (NOTICE_LOST) serves to recognise copies. */
+void flow_tables_bury_lost(struct flow_tables *t, uint32_t n);
+/*
+ * The connection goes on: its RST was not acted on. It is open again. False: it has changed since it was judged.
+ */
+bool flow_tables_go_on(struct flow_tables *t, uint32_t n, uint64_t word, const struct flow *f);
+
+/* Connections that are closing: blocks in use. */
+uint32_t flow_tables_closing(const struct flow_tables *t);
+
+/* Where free slots are scarce, opening connections that were not heard of for long give theirs. Returns how many. */
+unsigned flow_tables_relieve(struct flow_tables *t);
+
+/*
+ * A round of ageing: segments of an open connection pass its slot by, so each round arms a probe that its next
+ * segment takes off. Returns whether the connection has been silent for FLOW_IDLE_ROUNDS rounds.
+ */
+#define FLOW_IDLE_ROUNDS 8
+bool flow_tables_age(struct flow_tables *t, uint32_t n);
+
+#endif

@@ -1,0 +1,401 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * A connection whose handshake was complete before its log begins is replayed from there on, with the numbers that
+ * the recorder knew then. Any other is replayed from its first segment: what the slot keeps of the handshake is
+ * merged with the log by time.
+ */
+#include <stdbool.h>
+#include <string.h>
+
+#include "user/judge/judge.h"
+
+/* One judgement in progress. */
+struct replay {
+	struct judged *j;
+	const struct flow_slot *slot;
+	const struct flow_block *block; /* NULL: no log */
+	unsigned order[BLOCK_ENTRIES];  /* of the entries, by time */
+	unsigned entries, next;         /* how many, and how many were replayed */
+	bool rest_done;                 /* what found no place was added */
+	bool by_time;
+};
+
+static void step(struct replay *r, const struct tcp_segment *s, unsigned side)
+{
+	struct judged *j = r->j;
+	unsigned cap = j->flow.state & FLOW_PROVEN ? FLOW_LOG_CLOSING : FLOW_LOG_UNPROVEN;
+	struct flow_turn turn;
+
+	flow_turn_begin(&turn, &j->flow, j->log, cap, side);
+	flow_step(&j->flow, &turn, s);
+	flow_turn_end(&turn, j->log, cap);
+}
+
+/* ---- what found no place in the log ---- */
+
+static struct flow_segment *folded_entry(struct judged *j, unsigned side)
+{
+	struct flow_segment *e;
+
+	for (unsigned i = j->flow.log_len; i > 0 && i + 2 > j->flow.log_len; i--) {
+		e = &j->log[i - 1];
+		if (e->mark & SEGMENT_FOLDED && e->side == side)
+			return e;
+	}
+	if (j->flow.log_len == FLOW_LOG_CLOSING)
+		return NULL;
+	e = &j->log[j->flow.log_len++];
+	memset(e, 0, sizeof(*e));
+	e->side = (uint8_t)side;
+	e->mark = SEGMENT_FOLDED;
+	e->flags = TCP_ACK;
+	return e;
+}
+
+/* The highest number of the side before its FIN, if that one is still to be replayed. */
+static uint32_t end_before_fin(const struct replay *r, unsigned side)
+{
+	uint32_t end = r->block->side[side].now_end;
+
+	for (unsigned i = r->next; i < r->entries; i++) {
+		const struct log_entry *e = &r->block->entry[r->order[i]];
+
+		if (e->flags & TCP_FIN && (e->bits & ENTRY_SIDE) == side && e->seq + e->len + 1 == end)
+			return e->seq;
+	}
+	return end;
+}
+
+static void add_plain(struct replay *r, unsigned side, uint64_t count, uint64_t bytes)
+{
+	const struct block_side *n = &r->block->side[side];
+	struct flow_side *me = &r->j->flow.side[side];
+	struct flow_segment *e = folded_entry(r->j, side);
+
+	if (e) {
+		if (!e->count) {
+			e->time = r->block->progress;
+			e->seq = me->end;
+		}
+		e->count += (uint32_t)count;
+		e->len += (uint32_t)bytes;
+		e->ack = n->now_ack;
+		e->win = n->now_win;
+	} else {
+		r->j->flow.lost += (uint32_t)count;
+	}
+	if (n->now_known & BLOCK_END && me->seen & SIDE_END && seq_after(end_before_fin(r, side), me->end))
+		me->end = end_before_fin(r, side);
+	if (n->now_known & BLOCK_ACK && me->seen & SIDE_ACK && seq_after(n->now_ack, me->ack))
+		me->ack = n->now_ack;
+}
+
+static void add_rest(struct replay *r)
+{
+	struct flow *f = &r->j->flow;
+
+	r->rest_done = true;
+	for (unsigned side = 0; side < 2; side++) {
+		const struct block_rest *rest = &r->block->rest[side];
+		uint32_t fins = rest->fins + f->side[side].fin_copies;
+
+		if (rest->plain)
+			add_plain(r, side, rest->plain >> REST_SHIFT, rest->plain & REST_BYTES);
+		if (rest->fins)
+			f->side[side].fin_copies = fins > 255 ? 255 : (uint8_t)fins;
+		if (rest->resets)
+			f->reset.copies =
+				(uint8_t)(rest->resets > 255u - f->reset.copies ? 255 : f->reset.copies + rest->resets);
+		f->lost += rest->fins + rest->resets + rest->others;
+	}
+	if (r->block->progress > f->t_last)
+		f->t_last = f->t_progress = r->block->progress;
+}
+
+/* ---- entries ---- */
+
+/*
+ * Orders the entries: as they came, or by time, since two CPUs may log in another order than the packets came. False
+ * where one is not whole.
+ */
+static bool order_entries(struct replay *r, unsigned n, bool by_time)
+{
+	r->entries = n < BLOCK_ENTRIES ? n : BLOCK_ENTRIES;
+	for (unsigned i = 0; i < r->entries; i++) {
+		uint64_t time = r->block->entry[i].time;
+		unsigned at = i;
+
+		if (!(__atomic_load_n(&r->block->entry[i].bits, __ATOMIC_ACQUIRE) & ENTRY_WHOLE))
+			return false;
+		for (; by_time && at > 0 && r->block->entry[r->order[at - 1]].time > time; at--)
+			r->order[at] = r->order[at - 1];
+		r->order[at] = i;
+	}
+	return true;
+}
+
+static struct tcp_segment entry_segment(const struct log_entry *e)
+{
+	return (struct tcp_segment){
+		.time = e->time,
+		.seq = e->seq,
+		.ack = e->ack,
+		.len = e->len,
+		.win = e->win,
+		.ip_id = e->ip_id,
+		.flags = e->flags,
+		.ttl = e->ttl,
+		.wscale = e->flags & TCP_RST ? SEGMENT_NO_WSCALE : e->option,
+		.mptcp = e->flags & TCP_RST ? e->option : SEGMENT_NO_MPTCP,
+		.partial = e->bits & ENTRY_PARTIAL ? 1 : 0,
+		.vlan = {PACKET_NO_TAG, PACKET_NO_TAG},
+	};
+}
+
+static void step_entry(struct replay *r)
+{
+	const struct log_entry *e = &r->block->entry[r->order[r->next]];
+	struct tcp_segment s = entry_segment(e);
+
+	if (r->order[r->next] >= BLOCK_COMMON && !r->rest_done)
+		add_rest(r);
+	r->next++;
+	if (s.flags & TCP_RST && e->bits & ENTRY_SOCKET) /* no doubt: this host knows */
+		r->j->flow.doubt = 0;
+	step(r, &s, e->bits & ENTRY_SIDE);
+}
+
+/* Replays the entries before a step of the handshake: by time, or so many of them. */
+static void step_before(struct replay *r, uint64_t time, unsigned count)
+{
+	while (r->next < r->entries && (r->by_time ? r->block->entry[r->order[r->next]].time < time : r->next < count))
+		step_entry(r);
+}
+
+/* ---- numbers that the recorder knew when the log began ---- */
+
+static void lend_numbers(struct replay *r)
+{
+	for (unsigned i = 0; i < 2; i++) {
+		const struct block_side *n = &r->block->side[i];
+		struct flow_side *me = &r->j->flow.side[i];
+
+		if (n->known & BLOCK_END)
+			me->end = n->end;
+		if (n->known & BLOCK_ACK)
+			me->ack = n->ack;
+		if (n->known)
+			me->win = n->win;
+		r->j->flow.doubt |= n->known & BLOCK_REGAINED ? DOUBT_NUMBERS : 0;
+		r->j->flow.doubt |= n->known & BLOCK_NO_WINDOW ? DOUBT_WINDOW : 0;
+		me->seen |= (n->known & BLOCK_END ? SIDE_END : 0) | (n->known & BLOCK_ACK ? SIDE_ACK : 0);
+	}
+}
+
+/* ---- the opening ---- */
+
+static void add_copies(struct replay *r, unsigned copies, uint64_t last)
+{
+	struct flow *f = &r->j->flow;
+
+	if (!copies || !f->log_len)
+		return;
+	r->j->log[f->log_len - 1].count += copies;
+	if (last > f->t_last)
+		f->t_last = last;
+}
+
+static struct tcp_segment opening_segment(const struct flow_open *o, unsigned side)
+{
+	return (struct tcp_segment){
+		.seq = o->isn[side],
+		.ttl = o->ttl[side],
+		.wscale = o->wscale[side],
+		.mptcp = SEGMENT_NO_MPTCP,
+		.vlan = {o->vlan[0], o->vlan[1]},
+	};
+}
+
+/* The number behind the SYN, as far as the SYN-ACK acknowledged its payload. */
+static uint32_t behind_syn(const struct flow_open *o)
+{
+	uint32_t next = o->isn[o->source & 1] + 1;
+
+	return o->seen & OPEN_SYN_DATA ? next + o->syn_len : next;
+}
+
+static struct tcp_segment syn_segment(const struct flow_slot *slot)
+{
+	const struct flow_open *o = &slot->open;
+	struct tcp_segment s = opening_segment(o, o->source & 1);
+
+	s.time = o->t_syn;
+	s.len = o->syn_len;
+	s.win = o->win[0];
+	s.flags = o->syn_flags;
+	s.ip_id = slot->ip_id[0];
+	return s;
+}
+
+static struct tcp_segment synack_segment(const struct flow_slot *slot)
+{
+	const struct flow_open *o = &slot->open;
+	struct tcp_segment s = opening_segment(o, !o->source);
+
+	s.time = o->t_synack;
+	s.ack = behind_syn(o);
+	s.win = o->win[1];
+	s.flags = o->synack_flags;
+	s.ip_id = slot->ip_id[1];
+	return s;
+}
+
+static struct tcp_segment ack_segment(const struct flow_slot *slot)
+{
+	const struct flow_open *o = &slot->open;
+	struct tcp_segment s = opening_segment(o, o->source & 1);
+
+	s.time = o->t_ack;
+	s.seq = behind_syn(o);
+	s.ack = o->isn[!o->source] + 1;
+	s.win = o->win[2];
+	s.flags = TCP_ACK;
+	return s;
+}
+
+static void step_syn(struct replay *r)
+{
+	const struct flow_open *o = &r->slot->open;
+	struct tcp_segment s = syn_segment(r->slot);
+
+	if (!(o->seen & OPEN_SYN))
+		return;
+	step(r, &s, o->source & 1);
+	r->j->flow.open.syn_copies = o->syn_copies;
+	add_copies(r, o->syn_copies, o->seen & OPEN_ACK ? 0 : o->t_ack);
+}
+
+static void step_synack(struct replay *r)
+{
+	const struct flow_open *o = &r->slot->open;
+	struct tcp_segment s = synack_segment(r->slot);
+
+	if (!(o->seen & OPEN_SYNACK))
+		return;
+	step_before(r, s.time, r->block ? r->block->before_synack : 0);
+	step(r, &s, !o->source);
+	r->j->flow.open.synack_copies = o->synack_copies;
+	add_copies(r, o->synack_copies, o->seen & OPEN_ACK ? 0 : o->t_ack);
+}
+
+/* Is the segment that completed the handshake an entry of the log, too? */
+static bool ack_is_logged(const struct replay *r)
+{
+	const struct flow_open *o = &r->slot->open;
+
+	for (unsigned i = r->next; i < r->entries; i++)
+		if (r->block->entry[r->order[i]].time == o->t_ack &&
+		    (r->block->entry[r->order[i]].bits & ENTRY_SIDE) == (o->source & 1))
+			return true;
+	return false;
+}
+
+static void step_ack(struct replay *r)
+{
+	const struct flow_open *o = &r->slot->open;
+	struct tcp_segment s = ack_segment(r->slot);
+
+	step_before(r, s.time, r->block ? r->block->before_ack : 0);
+	if (!ack_is_logged(r))
+		step(r, &s, o->source & 1);
+	if (r->block)
+		lend_numbers(r);
+}
+
+/* From the first segment on. */
+static void replay_opening(struct replay *r)
+{
+	const struct flow_open *o = &r->slot->open;
+	bool synack_first = !(o->seen & OPEN_SYN) || (o->seen & OPEN_SYNACK && o->t_synack < o->t_syn);
+	struct tcp_segment first = synack_first ? synack_segment(r->slot) : syn_segment(r->slot);
+
+	flow_init(&r->j->flow, &first, synack_first ? !o->source : o->source & 1, (o->seen & OPEN_INSIDE) != 0);
+	r->j->flow.open.resets_ignored = o->resets_ignored;
+	if (synack_first)
+		step_synack(r);
+	step_syn(r);
+	if (!synack_first)
+		step_synack(r);
+	if (o->seen & OPEN_ACK)
+		step_ack(r);
+}
+
+static bool numbers_known(const struct flow_block *b)
+{
+	return b->side[0].known && b->side[1].known;
+}
+
+static void replay_midstream(struct replay *r)
+{
+	const struct log_entry *e = &r->block->entry[r->order[0]];
+	struct tcp_segment first = entry_segment(e);
+
+	first.vlan[0] = r->slot->open.vlan[0];
+	first.vlan[1] = r->slot->open.vlan[1];
+	flow_init(&r->j->flow, &first, e->bits & ENTRY_SIDE, false);
+	r->j->flow.open.resets_ignored = r->slot->open.resets_ignored;
+	if (numbers_known(r->block)) {
+		r->j->flow.state |= FLOW_PROVEN;
+		lend_numbers(r);
+	}
+}
+
+/* Was the handshake complete before the log began? */
+static bool is_reopened(const struct replay *r)
+{
+	const struct flow_open *o = &r->slot->open;
+
+	return o->seen & OPEN_ACK &&
+	       (!r->entries || (r->by_time ? r->block->entry[r->order[0]].time >= o->t_ack : !r->block->before_ack));
+}
+
+static void fill_key(struct flow_key *k, const struct flow_slot *slot)
+{
+	memset(k, 0, sizeof(*k));
+	k->addr[0] = slot->addr[0];
+	k->addr[1] = slot->addr[1];
+	k->port[0] = slot->port[0];
+	k->port[1] = slot->port[1];
+	k->ifindex = slot->ifindex;
+	k->hash = slot->hash;
+	k->family = slot->family;
+	k->check = slot->check;
+}
+
+bool judge(struct judged *j, const struct flow_slot *slot, uint64_t word, const struct flow_block *block, bool by_time)
+{
+	struct replay r = {.j = j, .slot = slot, .block = block, .by_time = by_time};
+
+	if (block && !order_entries(&r, word_entries(word), by_time))
+		return false;
+	fill_key(&j->key, slot);
+	memset(&j->flow, 0, sizeof(j->flow));
+	if (word & PHASE_MIDSTREAM) {
+		if (!r.entries)
+			return false;
+		replay_midstream(&r);
+	} else if (is_reopened(&r)) {
+		flow_reopen(&j->flow, &slot->open);
+		if (block && r.entries)
+			lend_numbers(&r);
+	} else {
+		replay_opening(&r);
+	}
+	while (r.next < r.entries)
+		step_entry(&r);
+	if (block && !r.rest_done)
+		add_rest(&r);
+	if (word & PHASE_REPLACED)
+		j->flow.state |= FLOW_REPLACED;
+	return true;
+}

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * When connections are to be judged. Waits of one kind all take equally long, so each kind is a queue; a
+ * timer that is set anew for another time goes into a heap.
+ */
+#ifndef TCPFIN_TIMERS_H
+#define TCPFIN_TIMERS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct timer {
+	uint64_t due; /* ns */
+	uint32_t slot, generation;
+};
+
+enum timer_kind { TIMER_SETTLE, TIMER_OPENING, TIMER_CLOSE, TIMER_KINDS };
+
+struct timer_queue {
+	struct timer *timer; /* a ring that grows */
+	uint32_t room, first, count;
+};
+
+/* All zero: none. */
+struct timers {
+	struct timer_queue queue[TIMER_KINDS];
+	struct timer *heap;
+	uint32_t heap_room, heap_count;
+};
+
+/* Out of memory, the program ends. */
+void timers_add(struct timers *t, enum timer_kind kind, uint32_t slot, uint32_t generation, uint64_t due);
+void timers_again(struct timers *t, uint32_t slot, uint32_t generation, uint64_t due);
+/* Takes one that is due: of each queue in turn, then of the heap. */
+bool timers_take(struct timers *t, uint64_t now, struct timer *timer);
+/* When the next one is due; UINT64_MAX: never. */
+uint64_t timers_next(const struct timers *t);
+void timers_free(struct timers *t);
+
+#endif
