@@ -101,7 +101,6 @@ static const struct rule common_rules[] = {
 static const struct rule live_rules[] = {
 	/* counters; programs and links by their numbers */
 	ALLOW_IF(bpf, 0, BPF_MAP_LOOKUP_ELEM),
-	ALLOW_IF(bpf, 0, BPF_PROG_TEST_RUN),
 	ALLOW_IF(bpf, 0, BPF_OBJ_GET_INFO_BY_FD),
 	ALLOW_IF(bpf, 0, BPF_ITER_CREATE), /* to list tcx chains */
 	ALLOW_IF(bpf, 0, BPF_LINK_CREATE), /* --follow: to attach to an interface that is back */
