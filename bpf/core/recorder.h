@@ -618,6 +618,7 @@ recorder_code int prove(struct tables *t, struct work *w, const struct tcp_segme
 	if (word & ~next & PHASE_WATCHED)
 		tables_watch(t, slot->hash, -1);
 	if (next & PHASE_REPORTED) {
+		tables_forget(t, w->hash); /* nothing of it shall be taken for a connection from before the watch */
 		tables_notice(t, n, next, NOTICE_LOST, s->time);
 		return 0;
 	}
