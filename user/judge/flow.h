@@ -295,12 +295,7 @@ static __always_inline __u8 flow_synack(struct flow *f, const struct tcp_segment
 /* Does this segment complete the handshake? Only the source can prove that it heard the SYN-ACK. */
 static __always_inline flag_t flow_completes_handshake(const struct flow *f, const struct tcp_segment *s, __u32 side)
 {
-	const struct flow_open *o = &f->open;
-
-	return !(f->state & FLOW_PROVEN) && (o->seen & (OPEN_SYNACK | OPEN_ACK)) == OPEN_SYNACK && side == o->source &&
-	       (s->flags & (TCP_ACK | TCP_RST)) == TCP_ACK &&
-	       s->ack - (of_side(o->isn, !side) + 1) < FLOW_HANDSHAKE_SLACK &&
-	       (s->seq + !!(s->flags & TCP_SYN)) - (of_side(o->isn, side) + 1) < FLOW_HANDSHAKE_SLACK;
+	return !(f->state & FLOW_PROVEN) && open_completes(&f->open, s, side);
 }
 
 /* ---- resets ---- */
@@ -311,22 +306,16 @@ static __always_inline flag_t flow_completes_handshake(const struct flow *f, con
  */
 static shared_code __u8 flow_judge_reset(const struct flow *f, const struct tcp_segment *s, __u32 side)
 {
+	static const __u8 of_handshake[] = {
+		[OPEN_RESET_FOREIGN] = RESET_OUT_OF_WINDOW,
+		[OPEN_RESET_IN_WINDOW] = RESET_IN_WINDOW,
+		[OPEN_RESET_EXACT] = RESET_EXACT,
+	};
 	const struct flow_side *me = &of_side(f->side, side), *peer = &of_side(f->side, !side);
-	const struct flow_open *o = &f->open;
 	__u32 most, ahead;
 
-	if (!(f->state & (FLOW_PROVEN | FLOW_MIDSTREAM))) {
-		__u32 next = of_side(o->isn, side) + 1;
-
-		if (side != o->source && (s->flags & TCP_ACK) &&
-		    s->ack - (of_side(o->isn, o->source) + 1) <= o->syn_len)
-			return RESET_EXACT; /* RFC 9293 section 3.10.7.3: acceptable if the ACK is of our SYN */
-		if (side != o->source && !(o->seen & OPEN_SYNACK))
-			return RESET_OUT_OF_WINDOW;
-		if (s->seq - next <= o->syn_len || (side == o->source && s->seq == next - 1))
-			return RESET_EXACT;
-		return s->seq - next < 0xffff ? RESET_IN_WINDOW : RESET_OUT_OF_WINDOW;
-	}
+	if (!(f->state & (FLOW_PROVEN | FLOW_MIDSTREAM)))
+		return of_handshake[open_judge_reset(&f->open, s, side)];
 	if (!(peer->seen & SIDE_ACK)) {
 		if (!(me->seen & SIDE_END))
 			return RESET_UNKNOWN;
