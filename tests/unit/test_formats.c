@@ -2,17 +2,11 @@
 /*
  * Buffer, names, Community ID, and the exact bytes of text, CSV and JSON.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
+#include "tests/unit/assert.h"
+
 #include <time.h>
 
 #include <arpa/inet.h>
-#include <cmocka.h>
 
 #include "user/record/community_id.h"
 #include "user/format/format.h"
@@ -25,7 +19,7 @@ static void expect(struct buffer *b, const char *want)
 {
 	buffer_char(b, '\0');
 	assert_string_equal(b->data, want);
-	assert_int_equal(b->len, strlen(want) + 1);
+	expect_int(b->len, strlen(want) + 1);
 	b->len = 0;
 }
 
@@ -51,13 +45,12 @@ static void check_number(struct buffer *b, uint64_t n)
 	expect(b, want);
 }
 
-static void test_numbers(void **state)
+TEST(test_numbers)
 {
 	struct buffer b = {0};
 	uint64_t n;
 	int i;
 
-	(void)state;
 	for (n = 0; n < 100000; n++)
 		check_number(&b, n);
 	for (i = 0, n = 1; i < 20; i++, n *= 10) {
@@ -79,13 +72,12 @@ static void test_numbers(void **state)
 }
 
 /* Every operation may be the first one, or the one that does not fit any more. */
-static void test_growth(void **state)
+TEST(test_growth)
 {
 	struct buffer b = {0};
 	char want[20001];
 	int i;
 
-	(void)state;
 	buffer_printf(&b, "%s|%d", "first", 1);
 	expect(&b, "first|1");
 	memset(want, 'x', sizeof(want) - 1);
@@ -96,23 +88,22 @@ static void test_growth(void **state)
 	assert_null(b.data);
 
 	buffer_bytes(&b, "", 0);
-	assert_int_equal(b.len, 0);
+	expect_int(b.len, 0);
 	for (i = 0; i < 5000; i++) {
 		buffer_text(&b, "ab");
 		buffer_char(&b, 'c');
 		buffer_unsigned(&b, 7);
 	}
-	assert_int_equal(b.len, 20000);
+	expect_int(b.len, 20000);
 	for (i = 0; i < 20000; i += 4)
 		assert_memory_equal(b.data + i, "abc7", 4);
 	buffer_free(&b);
 }
 
-static void test_pad(void **state)
+TEST(test_pad)
 {
 	struct buffer b = {0};
 
-	(void)state;
 	buffer_text(&b, "abc");
 	buffer_pad(&b, 1, 5);
 	buffer_char(&b, '|');
@@ -124,7 +115,7 @@ static void test_pad(void **state)
 	buffer_free(&b);
 }
 
-static void test_hostile_text(void **state)
+TEST(test_hostile_text)
 {
 	static const struct {
 		const char *text, *printable, *json;
@@ -162,8 +153,8 @@ static void test_hostile_text(void **state)
 	struct buffer b = {0};
 	size_t i;
 
-	(void)state;
-	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+	for (i = 0; i < COUNT(cases); i++) {
+		enter_row("%s", cases[i].printable);
 		buffer_printable(&b, cases[i].text);
 		expect(&b, cases[i].printable);
 		buffer_json_string(&b, cases[i].text);
@@ -174,7 +165,7 @@ static void test_hostile_text(void **state)
 
 /* ---- names ---- */
 
-static void test_flags(void **state)
+TEST(test_flags)
 {
 	static const struct {
 		uint8_t flags;
@@ -195,12 +186,11 @@ static void test_flags(void **state)
 	char text[10];
 	size_t i;
 
-	(void)state;
-	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+	for (i = 0; i < COUNT(cases); i++)
 		assert_string_equal(flags_text(cases[i].flags, text), cases[i].text);
 }
 
-static void test_names(void **state)
+TEST(test_names)
 {
 	static const char *const outcomes[] = {"graceful",   "reset",      "refused", "handshake_reset",
 					       "unanswered", "unfinished", "open",    "unknown"};
@@ -210,7 +200,6 @@ static void test_names(void **state)
 					      "half_closed",   "peer_fin_to_ack", "close",       "lifetime"};
 	int i;
 
-	(void)state;
 	for (i = 0; i < OUTCOMES; i++)
 		assert_string_equal(outcome_name(i), outcomes[i]);
 	for (i = STATE_CLOSED; i < TCP_STATES; i++)
@@ -246,7 +235,7 @@ static void test_names(void **state)
 /* ---- Community ID ---- */
 
 /* The first IPv4 and the first IPv6 one are published values, the others were computed with Python's hashlib. */
-static void test_community_id(void **state)
+TEST(test_community_id)
 {
 	static const struct {
 		int family;
@@ -269,15 +258,15 @@ static void test_community_id(void **state)
 	char id[COMMUNITY_ID_SIZE];
 	size_t i, e;
 
-	(void)state;
-	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+	for (i = 0; i < COUNT(cases); i++) {
 		struct record_end end[2], swapped[2];
 
+		enter_row("%s port %u", cases[i].ip[0], cases[i].port[0]);
 		memset(end, 0xa5, sizeof(end)); /* the bytes after an IPv4 address do not count */
 		for (e = 0; e < 2; e++) {
 			int family = cases[i].family == 4 ? AF_INET : AF_INET6;
 
-			assert_int_equal(inet_pton(family, cases[i].ip[e], end[e].ip), 1);
+			expect_int(inet_pton(family, cases[i].ip[e], end[e].ip), 1);
 			end[e].port = cases[i].port[e];
 			swapped[!e] = end[e];
 		}
@@ -382,15 +371,14 @@ static const char json_unanswered[] =
 	"\"raw_seq\":0,\"raw_ack\":0,\"len\":0,\"win\":64240,\"count\":2,\"copy\":true}"
 	"],\"segments_lost\":0}}\n";
 
-static void test_json(void **state)
+TEST(test_json)
 {
 	struct format_style style = {0};
 	struct buffer b = {0};
 	struct record r;
 
-	(void)state;
 	format_header(&b, FORMAT_JSON, &style);
-	assert_int_equal(b.len, 0);
+	expect_int(b.len, 0);
 	sample_graceful(&r);
 	format_record(&b, FORMAT_JSON, &style, &r);
 	expect(&b, json_graceful);
@@ -403,12 +391,11 @@ static void test_json(void **state)
 	buffer_free(&b);
 }
 
-static void test_json_extremes(void **state)
+TEST(test_json_extremes)
 {
 	struct buffer b = {0};
 	struct record r;
 
-	(void)state;
 	sample_graceful(&r);
 	r.finish = UINT64_MAX;
 	r.start = 0;
@@ -443,13 +430,12 @@ static void test_json_extremes(void **state)
 }
 
 /* Every day that 64 bits of ns can name, against the C library. */
-static void test_dates(void **state)
+TEST(test_dates)
 {
 	struct buffer b = {0};
 	struct record r;
 	uint64_t day;
 
-	(void)state;
 	sample_unanswered(&r);
 	for (day = 0; day <= UINT64_MAX / DAY_NS; day++) {
 		uint64_t second = day * 86400 + day * 7919 % 86400;
@@ -489,13 +475,12 @@ static const char text_wide[] =
 	"00:00:00.000000  [2001:db8:1111:2222:3333:4444:5555:6666]:50000 [fe80::d:e:f]:443 reset half-closed "
 	"destination -   -            -        1d00h     ... >P.*3 <R.! <R <R*2~ (4294967295 lost)\n";
 
-static void test_text(void **state)
+TEST(test_text)
 {
 	struct format_style style = {0};
 	struct buffer b = {0};
 	struct record r;
 
-	(void)state;
 	format_header(&b, FORMAT_TEXT, &style);
 	expect(&b, text_header);
 	sample_graceful(&r);
@@ -513,13 +498,12 @@ static void test_text(void **state)
 	buffer_free(&b);
 }
 
-static void test_text_outcomes(void **state)
+TEST(test_text_outcomes)
 {
 	struct format_style style = {0};
 	struct buffer b = {0};
 	struct record r;
 
-	(void)state;
 	sample_graceful(&r);
 	r.pattern = PATTERN_SIMULTANEOUS;
 	r.closer = BOTH;
@@ -547,13 +531,12 @@ static void test_text_outcomes(void **state)
 	buffer_free(&b);
 }
 
-static void test_text_style(void **state)
+TEST(test_text_style)
 {
 	struct format_style style = {.color = true};
 	struct buffer b = {0}, want = {0};
 	struct record r;
 
-	(void)state;
 	sample_graceful(&r);
 	format_text(&b, &style, &r);
 	expect_contains(&b, ":22      \033[32mgraceful four-way\033[0m              source       36.0ms ");
@@ -577,13 +560,12 @@ static void test_text_style(void **state)
 	buffer_free(&b);
 }
 
-static void test_text_zone(void **state)
+TEST(test_text_zone)
 {
 	struct format_style style = {0};
 	struct buffer b = {0};
 	struct record r;
 
-	(void)state;
 	sample_graceful(&r);
 	r.finish += 1000000000; /* a second that no other test has shown in its zone */
 	setenv("TZ", "XXX-5:30", 1);
@@ -607,11 +589,10 @@ static void check_flags(const struct record *r, const char *want)
 	buffer_free(&b);
 }
 
-static void test_text_flags(void **state)
+TEST(test_text_flags)
 {
 	struct record r;
 
-	(void)state;
 	sample_graceful(&r);
 	r.end[SOURCE].bytes = r.end[DESTINATION].bytes = 0;
 	check_flags(&r, ">S <S. >. >F. <. <F. >.");
@@ -697,38 +678,36 @@ static unsigned csv_fields(const char *line)
 	return fields;
 }
 
-static void test_csv(void **state)
+TEST(test_csv)
 {
 	struct format_style style = {0};
 	struct buffer b = {0};
 	struct record r;
 
-	(void)state;
 	format_header(&b, FORMAT_CSV, &style);
 	expect(&b, csv_header);
 	sample_graceful(&r);
 	format_record(&b, FORMAT_CSV, &style, &r);
 	expect(&b, csv_graceful);
-	assert_int_equal(csv_fields(b.data), csv_fields(csv_header));
+	expect_int(csv_fields(b.data), csv_fields(csv_header));
 	sample_reset(&r);
 	format_record(&b, FORMAT_CSV, &style, &r);
 	expect(&b, csv_reset);
-	assert_int_equal(csv_fields(b.data), csv_fields(csv_header));
+	expect_int(csv_fields(b.data), csv_fields(csv_header));
 	sample_unanswered(&r);
 	format_record(&b, FORMAT_CSV, &style, &r);
 	expect(&b, csv_unanswered);
-	assert_int_equal(csv_fields(b.data), csv_fields(csv_header));
+	expect_int(csv_fields(b.data), csv_fields(csv_header));
 	buffer_free(&b);
 }
 
 /* ---- --all-segments ---- */
 
-static void test_traffic(void **state)
+TEST(test_traffic)
 {
 	struct buffer b = {0};
 	struct record r;
 
-	(void)state;
 	sample_counted(&r);
 	format_json(&b, &r);
 	buffer_char(&b, 0);
@@ -753,12 +732,11 @@ static void test_traffic(void **state)
 
 /* ---- this host's sockets ---- */
 
-static void test_sockets_json(void **state)
+TEST(test_sockets_json)
 {
 	struct buffer b = {0};
 	struct record r;
 
-	(void)state;
 	sample_sockets(&r);
 	format_json(&b, &r);
 	buffer_char(&b, 0);
@@ -781,13 +759,12 @@ static void test_sockets_json(void **state)
 	buffer_free(&b);
 }
 
-static void test_sockets_text(void **state)
+TEST(test_sockets_text)
 {
 	struct format_style style = {.columns = 80};
 	struct buffer b = {0};
 	struct record r;
 
-	(void)state;
 	sample_sockets(&r);
 	format_text(&b, &style, &r);
 	buffer_char(&b, 0);
@@ -802,16 +779,15 @@ static void test_sockets_text(void **state)
 	buffer_free(&b);
 }
 
-static void test_sockets_csv(void **state)
+TEST(test_sockets_csv)
 {
 	struct buffer b = {0};
 	struct record r;
 
-	(void)state;
 	sample_sockets(&r);
 	format_csv(&b, &r);
 	buffer_char(&b, 0);
-	assert_int_equal(csv_fields(b.data), csv_fields(csv_header));
+	expect_int(csv_fields(b.data), csv_fields(csv_header));
 	assert_non_null(strstr(b.data, ",\"TCP_ABORT_ON_CLOSE\","
 				       "1234,\"a\\x1b\"\"b\",33,18446744073709551,4026531840,close,,,,,"
 				       "300,0,17000,20000000,71000,4,,"
@@ -820,13 +796,12 @@ static void test_sockets_csv(void **state)
 }
 
 /* A holder is printed apart from a closer, and never in its place. */
-static void test_holder(void **state)
+TEST(test_holder)
 {
 	struct format_style style = {.columns = 80};
 	struct buffer b = {0};
 	struct record r;
 
-	(void)state;
 	sample_held(&r);
 	format_json(&b, &r);
 	buffer_char(&b, 0);
@@ -851,16 +826,15 @@ static void test_holder(void **state)
 }
 
 /* format_record hands each format what it asks for. */
-static void test_dispatch(void **state)
+TEST(test_dispatch)
 {
 	struct format_style style = {.columns = 80};
 	struct buffer b = {0}, want = {0};
 	struct record r;
 
-	(void)state;
 	sample_graceful(&r);
 	format_header(&b, FORMAT_LADDER, &style);
-	assert_int_equal(b.len, 0);
+	expect_int(b.len, 0);
 	format_record(&b, FORMAT_LADDER, &style, &r);
 	format_ladder(&want, &style, &r);
 	buffer_char(&want, '\0');
@@ -872,21 +846,5 @@ static void test_dispatch(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_numbers),       cmocka_unit_test(test_growth),
-		cmocka_unit_test(test_pad),           cmocka_unit_test(test_hostile_text),
-		cmocka_unit_test(test_flags),         cmocka_unit_test(test_names),
-		cmocka_unit_test(test_community_id),  cmocka_unit_test(test_json),
-		cmocka_unit_test(test_json_extremes), cmocka_unit_test(test_dates),
-		cmocka_unit_test(test_text),          cmocka_unit_test(test_text_outcomes),
-		cmocka_unit_test(test_text_style),    cmocka_unit_test(test_text_zone),
-		cmocka_unit_test(test_text_flags),    cmocka_unit_test(test_csv),
-		cmocka_unit_test(test_sockets_json),  cmocka_unit_test(test_sockets_text),
-		cmocka_unit_test(test_sockets_csv),   cmocka_unit_test(test_holder),
-		cmocka_unit_test(test_traffic),       cmocka_unit_test(test_dispatch),
-	};
-
-	setenv("TZ", "UTC", 1);
-	tzset();
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return run_unit_tests(NULL, NULL);
 }

@@ -3,15 +3,9 @@
  * Drawings, sentences and durations: small ones are compared whole, and for thousands of generated records what must
  * hold for any drawing is checked on its lines.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <time.h>
+#include "tests/unit/assert.h"
 
-#include <cmocka.h>
+#include <time.h>
 
 #include "user/format/duration.h"
 #include "user/format/format.h"
@@ -78,11 +72,10 @@ static void assert_drawing(const struct record *r, unsigned columns, const char 
 	free(text);
 }
 
-static void draws_four_way(void **state)
+TEST(draws_four_way)
 {
 	struct record r;
 
-	(void)state;
 	four_way(&r);
 	r.interface = "eth0";
 	r.vlan[0] = 100;
@@ -102,11 +95,10 @@ static void draws_four_way(void **state)
 		       "  the source holds TIME_WAIT\n\n");
 }
 
-static void draws_reset(void **state)
+TEST(draws_reset)
 {
 	struct record r;
 
-	(void)state;
 	reset_after_own_fin(&r);
 	assert_drawing(&r, 60,
 		       "10.0.0.1:40001 -> 10.0.1.9:443, reset by the source\n"
@@ -126,11 +118,10 @@ static void draws_reset(void **state)
 		       "reset by the source\n\n");
 }
 
-static void draws_refused(void **state)
+TEST(draws_refused)
 {
 	struct record r;
 
-	(void)state;
 	refused(&r);
 	assert_drawing(&r, 1, /* taken as 60 */
 		       "10.0.0.1:40001 -> 10.0.1.9:443, refused by the destination\n"
@@ -143,11 +134,10 @@ static void draws_refused(void **state)
 }
 
 /* Folded data, losses, a verdict that knows more than the log, and the wide page with its clock. */
-static void draws_folds_and_losses(void **state)
+TEST(draws_folds_and_losses)
 {
 	struct record r;
 
-	(void)state;
 	begin(&r);
 	r.midstream = true;
 	mark(add(&r, 0, SOURCE, P | A, 1, 1, 16000), SEGMENT_FOLDED, 12);
@@ -169,12 +159,11 @@ static void draws_folds_and_losses(void **state)
 		"unfinished; the source closed first; missing: the destination's FIN\n\n");
 }
 
-static void draws_unicode(void **state)
+TEST(draws_unicode)
 {
 	struct record r;
 	char *text;
 
-	(void)state;
 	three_way(&r);
 	r.end[DESTINATION].bytes = 1;
 	text = draw(&r, 80, true, false);
@@ -193,12 +182,11 @@ static void draws_unicode(void **state)
 }
 
 /* Who closed, who held, and why the kernel reset: names with a byte a column. */
-static void draws_sockets(void **state)
+TEST(draws_sockets)
 {
 	struct record r;
 	char *text;
 
-	(void)state;
 	three_way(&r);
 	r.socket[SOURCE] = (struct record_socket){
 		.how = HOW_SHUTDOWN, .process = {.pid = 4194304, .name = "curl"}, .unread_bytes = 300};
@@ -297,7 +285,7 @@ static void assert_draws_well(const struct record *r)
 	static const unsigned widths[] = {60, 61, 79, 80, 99, 100, 120, 300};
 	unsigned i;
 
-	for (i = 0; i < sizeof(widths) / sizeof(widths[0]); i++) {
+	for (i = 0; i < COUNT(widths); i++) {
 		char *ascii = draw(r, widths[i], false, false), *unicode = draw(r, widths[i], true, false);
 
 		assert_lines_fit(ascii, widths[i], false);
@@ -309,15 +297,15 @@ static void assert_draws_well(const struct record *r)
 	}
 }
 
-static void fits_all_widths(void **state)
+TEST(fits_all_widths)
 {
 	static void (*const samples[])(struct record * r) = {four_way, three_way, simultaneous, reset_after_own_fin,
 							     refused,  crowded,   begin};
 	struct record r;
 	unsigned i;
 
-	(void)state;
-	for (i = 0; i < sizeof(samples) / sizeof(samples[0]); i++) {
+	for (i = 0; i < COUNT(samples); i++) {
+		enter_row("sample %u", i);
 		samples[i](&r);
 		assert_draws_well(&r);
 		r.family = 6;
@@ -449,13 +437,13 @@ static void ends_in_the_verdicts_states(const struct record *r)
 	free(text);
 }
 
-static void generated_drawings_hold(void **state)
+TEST(generated_drawings_hold)
 {
 	struct record r;
 	int i;
 
-	(void)state;
 	for (i = 0; i < 3000; i++) {
+		enter_row("generated record %d", i);
 		generated(&r);
 		generated_sockets(&r);
 		assert_draws_well(&r);
@@ -474,11 +462,10 @@ static bool drawing_has(const struct record *r, const char *part)
 	return has;
 }
 
-static void shows_unlisted_bytes(void **state)
+TEST(shows_unlisted_bytes)
 {
 	struct record r;
 
-	(void)state;
 	/* silent in the close: all its bytes came before */
 	begin(&r);
 	handshake(&r);
@@ -511,11 +498,10 @@ static void shows_unlisted_bytes(void **state)
 }
 
 /* Time stamps decide the order, but a drawing must not hide it when they contradict. */
-static void shows_times_that_go_back(void **state)
+TEST(shows_times_that_go_back)
 {
 	struct record r;
 
-	(void)state;
 	four_way(&r);
 	r.segments[4].t = r.segments[3].t - 1;
 	assert_true(drawing_has(&r, "\n early   FIN-WAIT-2 |<- "));
@@ -532,11 +518,10 @@ static void assert_sentence(const struct record *r, const char *expected)
 	buffer_free(&b);
 }
 
-static void explains_graceful(void **state)
+TEST(explains_graceful)
 {
 	struct record r;
 
-	(void)state;
 	four_way(&r);
 	assert_sentence(&r, "closed by the source: its FIN (seq 3343) came 3m16s into the connection; the destination "
 			    "acknowledged it 36.0ms later, closed its own side 1.97ms after that, and the last ACK "
@@ -550,11 +535,10 @@ static void explains_graceful(void **state)
 			    "and 30us; both sides hold TIME_WAIT");
 }
 
-static void explains_graceful_in_part(void **state)
+TEST(explains_graceful_in_part)
 {
 	struct record r;
 
-	(void)state;
 	four_way(&r);
 	r.midstream = true;
 	close_timings(&r, TIMING_UNSEEN, TIMING_UNSEEN, TIMING_UNSEEN);
@@ -580,11 +564,10 @@ static void explains_graceful_in_part(void **state)
 			    "not kept");
 }
 
-static void explains_late_reset(void **state)
+TEST(explains_late_reset)
 {
 	struct record r;
 
-	(void)state;
 	three_way(&r);
 	add(&r, 3 * MS_NS, SOURCE, R, 2, 0, 0);
 	r.late_reset = true;
@@ -602,11 +585,10 @@ static void explains_late_reset(void **state)
 			    "close");
 }
 
-static void explains_reset(void **state)
+TEST(explains_reset)
 {
 	struct record r;
 
-	(void)state;
 	reset_after_own_fin(&r);
 	assert_sentence(&r, "reset by the source while one side had closed: its RST (seq 2) came 203ms after its own "
 			    "FIN and had exactly the number that its receiver expected; 100 bytes from the destination "
@@ -628,11 +610,10 @@ static void explains_reset(void **state)
 			    "their receivers");
 }
 
-static void explains_reset_in_established(void **state)
+TEST(explains_reset_in_established)
 {
 	struct record r;
 
-	(void)state;
 	begin(&r);
 	handshake(&r);
 	add(&r, 2 * SECOND_NS, DESTINATION, R | A, 1, 1, 0);
@@ -655,11 +636,10 @@ static void explains_reset_in_established(void **state)
 	assert_sentence(&r, "reset while both sides were closing, but by whom was not seen");
 }
 
-static void explains_failed_opening(void **state)
+TEST(explains_failed_opening)
 {
 	struct record r;
 
-	(void)state;
 	refused(&r);
 	assert_sentence(&r, "refused: the destination answered the source's SYN with an RST 106us later; the SYN had "
 			    "been retransmitted once");
@@ -678,11 +658,10 @@ static void explains_failed_opening(void **state)
 			    "after its own SYN-ACK");
 }
 
-static void explains_unanswered(void **state)
+TEST(explains_unanswered)
 {
 	struct record r;
 
-	(void)state;
 	begin(&r);
 	add(&r, 0, SOURCE, S, 0, 0, 0);
 	verdict(&r, OUTCOME_UNANSWERED, NOBODY, STATE_SYN_SENT, STATE_UNKNOWN);
@@ -703,11 +682,10 @@ static void explains_unanswered(void **state)
 	assert_true(drawing_has(&r, "\nunanswered; missing: the source's ACK of the SYN-ACK\n"));
 }
 
-static void explains_unfinished(void **state)
+TEST(explains_unfinished)
 {
 	struct record r;
 
-	(void)state;
 	four_way(&r);
 	r.time_wait = NOBODY;
 	r.missing = MISSING_SOURCE_ACK;
@@ -729,11 +707,10 @@ static void explains_unfinished(void **state)
 			    "in ESTABLISHED");
 }
 
-static void explains_open_and_unknown(void **state)
+TEST(explains_open_and_unknown)
 {
 	struct record r;
 
-	(void)state;
 	begin(&r);
 	handshake(&r);
 	verdict(&r, OUTCOME_OPEN, NOBODY, STATE_ESTABLISHED, STATE_ESTABLISHED);
@@ -759,7 +736,7 @@ static void assert_wellformed(const char *text)
 	static const char *const faults[] = {"  ", " ;", ";;", ",;", ": ;", " ,", "(null)", " -", ",,", ":;"};
 	unsigned i;
 
-	for (i = 0; i < sizeof(faults) / sizeof(faults[0]); i++)
+	for (i = 0; i < COUNT(faults); i++)
 		assert_null(strstr(text, faults[i]));
 	assert_true(*text >= 'a' && *text <= 'z');
 	assert_null(strchr(" ;,:", text[strlen(text) - 1]));
@@ -767,15 +744,15 @@ static void assert_wellformed(const char *text)
 		assert_in_range(*text, ' ', '~');
 }
 
-static void generated_sentences_hold(void **state)
+TEST(generated_sentences_hold)
 {
 	struct record r;
 	int i;
 
-	(void)state;
 	for (i = 0; i < 20000; i++) {
 		struct buffer b = {0};
 
+		enter_row("generated record %d", i);
 		generated(&r);
 		format_explanation(&b, &r);
 		assert_wellformed(text_of(&b));
@@ -784,15 +761,15 @@ static void generated_sentences_hold(void **state)
 }
 
 /* All verdicts with nothing seen beside them: no sentence may hold a number. */
-static void has_no_number_unseen(void **state)
+TEST(has_no_number_unseen)
 {
 	unsigned i;
 
-	(void)state;
 	for (i = 0; i < OUTCOMES * 4 * 4 * 5 * 6 * 4; i++) {
 		struct buffer b = {0};
 		struct record r;
 
+		enter_row("verdict %u", i);
 		begin(&r);
 		r.outcome = i % OUTCOMES;
 		r.pattern = i / OUTCOMES % 4;
@@ -811,7 +788,7 @@ static void has_no_number_unseen(void **state)
 
 /* ---- durations ---- */
 
-static void prints_durations(void **state)
+TEST(prints_durations)
 {
 	static const struct {
 		int64_t ns;
@@ -857,10 +834,10 @@ static void prints_durations(void **state)
 	};
 	unsigned i;
 
-	(void)state;
-	for (i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+	for (i = 0; i < COUNT(table); i++) {
 		struct buffer b = {0};
 
+		enter_row("%" PRId64 " ns", table[i].ns);
 		buffer_duration(&b, table[i].ns);
 		assert_string_equal(text_of(&b), table[i].text);
 		buffer_free(&b);
@@ -869,32 +846,5 @@ static void prints_durations(void **state)
 
 int main(void)
 {
-	static const struct CMUnitTest tests[] = {
-		cmocka_unit_test(draws_four_way),
-		cmocka_unit_test(draws_reset),
-		cmocka_unit_test(draws_refused),
-		cmocka_unit_test(draws_folds_and_losses),
-		cmocka_unit_test(draws_unicode),
-		cmocka_unit_test(draws_sockets),
-		cmocka_unit_test(fits_all_widths),
-		cmocka_unit_test(generated_drawings_hold),
-		cmocka_unit_test(shows_unlisted_bytes),
-		cmocka_unit_test(shows_times_that_go_back),
-		cmocka_unit_test(explains_graceful),
-		cmocka_unit_test(explains_graceful_in_part),
-		cmocka_unit_test(explains_late_reset),
-		cmocka_unit_test(explains_reset),
-		cmocka_unit_test(explains_reset_in_established),
-		cmocka_unit_test(explains_failed_opening),
-		cmocka_unit_test(explains_unanswered),
-		cmocka_unit_test(explains_unfinished),
-		cmocka_unit_test(explains_open_and_unknown),
-		cmocka_unit_test(generated_sentences_hold),
-		cmocka_unit_test(has_no_number_unseen),
-		cmocka_unit_test(prints_durations),
-	};
-
-	setenv("TZ", "UTC0", 1); /* the wide page shows the local time of day */
-	tzset();
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return run_unit_tests(NULL, NULL);
 }

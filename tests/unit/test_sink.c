@@ -4,22 +4,16 @@
  * Output to pipes that nobody reads for a while.
  */
 #define _GNU_SOURCE 1 /* F_GETPIPE_SZ */
+#include "tests/unit/assert.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
-#include <setjmp.h>
 #include <signal.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-#include <cmocka.h>
 
 #include "user/base/sink.h"
 #include "user/base/stop.h"
@@ -43,34 +37,33 @@ static void expect_lines(FILE *f, off_t start, int lines)
 {
 	char line[2 * LINE];
 
-	assert_int_equal(lseek(fileno(f), 0, SEEK_END), start + lines * LINE);
-	assert_int_equal(fseek(f, start, SEEK_SET), 0);
+	expect_int(lseek(fileno(f), 0, SEEK_END), start + lines * LINE);
+	expect_int(fseek(f, start, SEEK_SET), 0);
 	for (int i = 0; i < lines; i++) {
 		assert_non_null(fgets(line, sizeof(line), f));
-		assert_int_equal(strlen(line), LINE);
-		assert_int_equal(strtol(line, NULL, 10), i % LINES);
+		expect_int(strlen(line), LINE);
+		expect_int(strtol(line, NULL, 10), i % LINES);
 	}
 }
 
-static void test_blocks_end_at_multiples(void **state)
+TEST(test_blocks_end_at_multiples)
 {
 	struct buffer b = {0}, head = {0};
 	FILE *f = tmpfile();
 
-	(void)state;
 	buffer_text(&head, "what was there\n");
-	assert_int_equal(sink_write(fileno(f), &head), 0);
+	expect_int(sink_write(fileno(f), &head), 0);
 	add_lines(&b);
-	assert_int_equal(sink_write_blocks(fileno(f), &b), 0);
-	assert_int_equal(position(f), SINK_BLOCK);
-	assert_int_equal(b.len, 15 + LINES * LINE - SINK_BLOCK);
-	assert_int_equal(sink_write_blocks(fileno(f), &b), 0); /* less than a block: nothing is due */
-	assert_int_equal(position(f), SINK_BLOCK);
+	expect_int(sink_write_blocks(fileno(f), &b), 0);
+	expect_int(position(f), SINK_BLOCK);
+	expect_int(b.len, 15 + LINES * LINE - SINK_BLOCK);
+	expect_int(sink_write_blocks(fileno(f), &b), 0); /* less than a block: nothing is due */
+	expect_int(position(f), SINK_BLOCK);
 	add_lines(&b);
-	assert_int_equal(sink_write_blocks(fileno(f), &b), 0);
-	assert_int_equal(position(f), 3 * SINK_BLOCK);
-	assert_int_equal(sink_write(fileno(f), &b), 0);
-	assert_int_equal(b.len, 0);
+	expect_int(sink_write_blocks(fileno(f), &b), 0);
+	expect_int(position(f), 3 * SINK_BLOCK);
+	expect_int(sink_write(fileno(f), &b), 0);
+	expect_int(b.len, 0);
 	expect_lines(f, 15, 2 * LINES);
 	buffer_free(&head);
 	buffer_free(&b);
@@ -85,22 +78,21 @@ static void full_after(off_t bytes, int whole_lines)
 	FILE *f = tmpfile();
 
 	add_lines(&b);
-	assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+	expect_int(getrlimit(RLIMIT_FSIZE, &before), 0);
 	signal(SIGXFSZ, SIG_IGN);
 	setrlimit(RLIMIT_FSIZE, &(struct rlimit){(rlim_t)bytes, before.rlim_max});
-	assert_int_equal(sink_write_blocks(fileno(f), &b), 0);
-	assert_int_equal(position(f), SINK_BLOCK);
-	assert_int_equal(sink_write(fileno(f), &b), -EFBIG);
+	expect_int(sink_write_blocks(fileno(f), &b), 0);
+	expect_int(position(f), SINK_BLOCK);
+	expect_int(sink_write(fileno(f), &b), -EFBIG);
 	setrlimit(RLIMIT_FSIZE, &before);
-	assert_int_equal(b.len, 0);
+	expect_int(b.len, 0);
 	expect_lines(f, 0, whole_lines);
 	buffer_free(&b);
 	fclose(f);
 }
 
-static void test_full_disk_takes_half_a_line(void **state)
+TEST(test_full_disk_takes_half_a_line)
 {
-	(void)state;
 	full_after(SINK_BLOCK, SINK_BLOCK / LINE);
 	full_after(SINK_BLOCK + 10, SINK_BLOCK / LINE);
 	full_after(SINK_BLOCK + 10 * LINE, SINK_BLOCK / LINE + 10);
@@ -160,9 +152,9 @@ static void ask_when_full(int pipe, pid_t writer)
 	for (int ms = 0; filled < size; ms++) {
 		assert_true(ms < 10000);
 		usleep(1000);
-		assert_int_equal(ioctl(pipe, FIONREAD, &filled), 0);
+		expect_int(ioctl(pipe, FIONREAD, &filled), 0);
 	}
-	assert_int_equal(kill(writer, SIGUSR1), 0);
+	expect_int(kill(writer, SIGUSR1), 0);
 	while (signal_pending(writer))
 		usleep(1000);
 }
@@ -172,8 +164,8 @@ static void expect_text(int fd, const char *text)
 	struct pollfd ready = {.fd = fd, .events = POLLIN};
 	char got[sizeof(stats)] = "";
 
-	assert_int_equal(poll(&ready, 1, 10000), 1);
-	assert_int_equal(read(fd, got, sizeof(got) - 1), strlen(text));
+	expect_int(poll(&ready, 1, 10000), 1);
+	expect_int(read(fd, got, sizeof(got) - 1), strlen(text));
 	assert_string_equal(got, text);
 }
 
@@ -189,8 +181,8 @@ static void expect_all_lines(int fd)
 			n += (size_t)more;
 		}
 		line[LINE] = '\0';
-		assert_int_equal(strtol(line, NULL, 10), i);
-		assert_int_equal(line[LINE - 1], '\n');
+		expect_int(strtol(line, NULL, 10), i);
+		expect_int(line[LINE - 1], '\n');
 	}
 }
 
@@ -198,17 +190,16 @@ static void expect_end(pid_t writer)
 {
 	int status = -1;
 
-	assert_int_equal(waitpid(writer, &status, 0), writer);
-	assert_int_equal(status, 0);
+	expect_int(waitpid(writer, &status, 0), writer);
+	expect_int(status, 0);
 }
 
 /* SIGUSR1 is answered while the output waits for its reader. */
-static void test_statistics_while_waiting(void **state)
+TEST(test_statistics_while_waiting)
 {
 	int output[2], error[2];
 	pid_t writer;
 
-	(void)state;
 	assert_true(!pipe2(output, O_CLOEXEC) && !pipe2(error, O_CLOEXEC));
 	writer = start_writer(output[1], error[1]);
 	close(output[1]);
@@ -222,13 +213,12 @@ static void test_statistics_while_waiting(void **state)
 }
 
 /* Where records and messages go to one pipe, the answer comes after the record at hand, not into the middle of it. */
-static void test_statistics_between_lines(void **state)
+TEST(test_statistics_between_lines)
 {
 	int both[2];
 	pid_t writer;
 
-	(void)state;
-	assert_int_equal(pipe2(both, O_CLOEXEC), 0);
+	expect_int(pipe2(both, O_CLOEXEC), 0);
 	writer = start_writer(both[1], both[1]);
 	close(both[1]);
 	ask_when_full(both[0], writer);
@@ -240,12 +230,5 @@ static void test_statistics_between_lines(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_blocks_end_at_multiples),
-		cmocka_unit_test(test_full_disk_takes_half_a_line),
-		cmocka_unit_test(test_statistics_while_waiting),
-		cmocka_unit_test(test_statistics_between_lines),
-	};
-
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return run_unit_tests(NULL, NULL);
 }

@@ -3,12 +3,8 @@
  * The kernel's list of sockets, from answers made here: parsing, holders, groups, ages, and the output of states that a
  * live kernel does not show on request.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 
-#include <cmocka.h>
+#include "tests/unit/assert.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -17,9 +13,6 @@
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
 #include <linux/sock_diag.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -29,7 +22,6 @@
 #include "user/host/stuck.h"
 #include "user/host/time_wait.h"
 
-#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 #define MANY 100000
 
 /* ---- answers of the kernel ---- */
@@ -57,8 +49,8 @@ static struct inet_diag_msg message(int family, const char *local, uint16_t port
 		.id.idiag_dport = htons(peer_port),
 	};
 
-	assert_int_equal(inet_pton(family, local, m.id.idiag_src), 1);
-	assert_int_equal(inet_pton(family, peer, m.id.idiag_dst), 1);
+	expect_int(inet_pton(family, local, m.id.idiag_src), 1);
+	expect_int(inet_pton(family, peer, m.id.idiag_dst), 1);
 	return m;
 }
 
@@ -72,15 +64,13 @@ static int parse(void)
 	return sock_diag_parse(&sockets, answer, len);
 }
 
-static int forget(void **state)
+static void forget(void)
 {
-	(void)state;
 	sock_diag_free(&sockets);
 	answer_len = 0;
-	return 0;
 }
 
-static void test_addresses(void **state)
+TEST(test_addresses)
 {
 	static const uint8_t v4[16] = {10, 0, 0, 1}, peer4[16] = {192, 0, 2, 7};
 	struct inet_diag_msg m[] = {
@@ -89,25 +79,25 @@ static void test_addresses(void **state)
 		message(AF_INET6, "fd00::1", 443, "fd00::2", 40000),
 	};
 
-	(void)state;
 	memset((char *)m[0].id.idiag_src + 4, 0xee,
 	       12); /* the kernel leaves what is behind an IPv4 address as it was */
 	for (size_t i = 0; i < COUNT(m); i++)
 		answer_add(SOCK_DIAG_BY_FAMILY, &m[i], sizeof(m[i]));
-	assert_int_equal(parse(), 0);
-	assert_int_equal(sockets.count, 3);
+	expect_int(parse(), 0);
+	expect_int(sockets.count, 3);
 	for (int i = 0; i < 2; i++) {
-		assert_int_equal(sockets.list[i].family, 4);
+		expect_int(sockets.list[i].family, 4);
 		assert_memory_equal(sockets.list[i].local.ip, v4, 16);
 		assert_memory_equal(sockets.list[i].peer.ip, peer4, 16);
-		assert_int_equal(sockets.list[i].local.port, 443);
-		assert_int_equal(sockets.list[i].peer.port, 40000);
+		expect_int(sockets.list[i].local.port, 443);
+		expect_int(sockets.list[i].peer.port, 40000);
 	}
-	assert_int_equal(sockets.list[2].family, 6);
+	expect_int(sockets.list[2].family, 6);
 	assert_memory_equal(sockets.list[2].local.ip, m[2].id.idiag_src, 16);
+	forget();
 }
 
-static void test_details(void **state)
+TEST(test_details)
 {
 	struct {
 		struct inet_diag_msg m;
@@ -123,7 +113,6 @@ static void test_details(void **state)
 			 .tcpi_last_ack_recv = 9},
 	};
 
-	(void)state;
 	body.m.idiag_timer = 1;
 	body.m.idiag_retrans = 4;
 	body.m.idiag_expires = 1200;
@@ -138,85 +127,84 @@ static void test_details(void **state)
 	/* One whose length lies. */
 	body.head.rta_len = 60000;
 	answer_add(SOCK_DIAG_BY_FAMILY, &body, sizeof(body));
-	assert_int_equal(parse(), 0);
-	assert_int_equal(sockets.count, 3);
+	expect_int(parse(), 0);
+	expect_int(sockets.count, 3);
 	for (int i = 0; i < 3; i++) {
 		const struct tcp_socket *s = &sockets.list[i];
 
-		assert_int_equal(s->inode, 4242);
-		assert_int_equal(s->uid, 33);
-		assert_int_equal(s->unread, 11);
-		assert_int_equal(s->unacked, 12);
-		assert_int_equal(s->timer, TIMER_RETRANSMIT);
-		assert_int_equal(s->retransmits, 4);
-		assert_int_equal(s->expires, 1200);
-		assert_int_equal(s->detailed, i < 2);
-		assert_int_equal(s->rto, i < 2 ? 1600000 : 0);
-		assert_int_equal(s->backoff, i < 2 ? 3 : 0);
-		assert_int_equal(s->last_ack_received, i == 0 ? 9 : 0);
+		expect_int(s->inode, 4242);
+		expect_int(s->uid, 33);
+		expect_int(s->unread, 11);
+		expect_int(s->unacked, 12);
+		expect_int(s->timer, TIMER_RETRANSMIT);
+		expect_int(s->retransmits, 4);
+		expect_int(s->expires, 1200);
+		expect_int(s->detailed, i < 2);
+		expect_int(s->rto, i < 2 ? 1600000 : 0);
+		expect_int(s->backoff, i < 2 ? 3 : 0);
+		expect_int(s->last_ack_received, i == 0 ? 9 : 0);
 	}
+	forget();
 }
 
-static void test_ends_of_a_dump(void **state)
+TEST(test_ends_of_a_dump)
 {
 	struct inet_diag_msg m = message(AF_INET, "10.0.0.1", 1, "10.0.0.2", 2);
 	int zero = 0, denied = -EPERM;
 
-	(void)state;
 	answer_add(SOCK_DIAG_BY_FAMILY, &m, sizeof(m));
 	answer_add(NLMSG_DONE, &zero, sizeof(zero));
 	answer_add(SOCK_DIAG_BY_FAMILY, &m, sizeof(m)); /* behind the end: none of it */
-	assert_int_equal(parse(), 1);
-	assert_int_equal(sockets.count, 1);
+	expect_int(parse(), 1);
+	expect_int(sockets.count, 1);
 	answer_add(NLMSG_DONE, NULL, 0);
-	assert_int_equal(parse(), 1);
+	expect_int(parse(), 1);
 	answer_add(NLMSG_DONE, &denied, sizeof(denied));
-	assert_int_equal(parse(), -EPERM);
+	expect_int(parse(), -EPERM);
 	answer_add(NLMSG_ERROR, &denied, sizeof(denied));
-	assert_int_equal(parse(), -EPERM);
+	expect_int(parse(), -EPERM);
 	answer_add(NLMSG_ERROR, NULL, 0);
-	assert_int_equal(parse(), -EBADMSG);
+	expect_int(parse(), -EBADMSG);
 	answer_add(SOCK_DIAG_BY_FAMILY, &m, sizeof(m) - 1);
-	assert_int_equal(parse(), -EBADMSG);
+	expect_int(parse(), -EBADMSG);
 	m.idiag_family = AF_UNIX;
 	answer_add(SOCK_DIAG_BY_FAMILY, &m, sizeof(m));
-	assert_int_equal(parse(), -EBADMSG);
-	assert_int_equal(sockets.count, 1);
+	expect_int(parse(), -EBADMSG);
+	expect_int(sockets.count, 1);
+	forget();
 }
 
-static void test_cut_answer(void **state)
+TEST(test_cut_answer)
 {
 	struct inet_diag_msg m = message(AF_INET, "10.0.0.1", 1, "10.0.0.2", 2);
 	size_t len;
 
-	(void)state;
 	answer_add(SOCK_DIAG_BY_FAMILY, &m, sizeof(m));
 	len = answer_len;
 	for (size_t i = 0; i < len; i++) {
 		char *cut = malloc(i + 1);
 
 		memcpy(cut, answer, i);
-		assert_int_equal(sock_diag_parse(&sockets, cut, i), 0);
+		expect_int(sock_diag_parse(&sockets, cut, i), 0);
 		free(cut);
 	}
-	assert_int_equal(sockets.count, 0);
+	expect_int(sockets.count, 0);
+	forget();
 }
 
 /* ---- processes ---- */
 
 static char proc[] = "/tmp/tcpfin-test-XXXXXX";
 
-static int make_proc(void **state)
+static int make_proc(__attribute__((unused)) void **state)
 {
-	(void)state;
 	return mkdtemp(proc) ? 0 : -1;
 }
 
-static int remove_proc(void **state)
+static int remove_proc(__attribute__((unused)) void **state)
 {
 	char command[64];
 
-	(void)state;
 	snprintf(command, sizeof(command), "rm -r %s", proc);
 	return system(command);
 }
@@ -228,7 +216,7 @@ static void add_process(const char *pid, const char *comm, const char *const *li
 	FILE *file;
 
 	snprintf(path, sizeof(path), "%s/%s", proc, pid);
-	assert_int_equal(mkdir(path, 0755), 0);
+	expect_int(mkdir(path, 0755), 0);
 	if (comm) {
 		snprintf(path, sizeof(path), "%s/%s/comm", proc, pid);
 		file = fopen(path, "w");
@@ -238,14 +226,27 @@ static void add_process(const char *pid, const char *comm, const char *const *li
 	}
 	snprintf(path, sizeof(path), "%s/%s/fd", proc, pid);
 	if (links)
-		assert_int_equal(mkdir(path, 0755), 0);
+		expect_int(mkdir(path, 0755), 0);
 	for (unsigned i = 0; i < count; i++) {
 		snprintf(link, sizeof(link), "%s/%u", path, i);
-		assert_int_equal(symlink(links[i], link), 0);
+		expect_int(symlink(links[i], link), 0);
 	}
 }
 
-static void test_processes(void **state)
+/* No test before this one has added a process. */
+TEST(test_no_proc)
+{
+	struct socket_holders p = {0};
+
+	expect_int(socket_holders_search(&p, "/nonexistent"), 0); /* nobody asked */
+	expect_int(socket_holders_want(&p, 1), 0);
+	expect_int(socket_holders_search(&p, "/nonexistent"), -ENOENT);
+	expect_int(socket_holders_search(&p, proc), -ENOENT);
+	assert_null(socket_holders_of(&p, 1, NULL));
+	socket_holders_free(&p);
+}
+
+TEST(test_processes)
 {
 	static const char *const server[] = {"/dev/null", "socket:[100]", "socket:[101]", "socket:[100]", "pipe:[102]"};
 	static const char *const odd[] = {"socket:[", "socket:[x]", "socket:[103", "socket:[99999999999]"};
@@ -254,45 +255,31 @@ static void test_processes(void **state)
 	struct socket_holders p = {0};
 	unsigned holders;
 
-	(void)state;
 	add_process("7", "a\033[31m\n\n", server, COUNT(server));
 	add_process("8", "odd\n", odd, COUNT(odd));
 	add_process("9", NULL, gone, COUNT(gone));
 	add_process("10", "no descriptors\n", NULL, 0);
 	add_process("self", "no number\n", gone, COUNT(gone));
 	for (size_t i = 0; i < COUNT(wanted); i++)
-		assert_int_equal(socket_holders_want(&p, wanted[i]), 0);
-	assert_int_equal(socket_holders_search(&p, proc), 0);
-	assert_int_equal(p.process_count, 2);
-	assert_int_equal(socket_holders_of(&p, 100, &holders)->pid, 7);
-	assert_int_equal(holders, 1);
+		expect_int(socket_holders_want(&p, wanted[i]), 0);
+	expect_int(socket_holders_search(&p, proc), 0);
+	expect_int(p.process_count, 2);
+	expect_int(socket_holders_of(&p, 100, &holders)->pid, 7);
+	expect_int(holders, 1);
 	assert_string_equal(socket_holders_of(&p, 101, NULL)->name, "a\033[31m\n");
-	assert_int_equal(socket_holders_of(&p, 105, NULL)->pid, 9);
+	expect_int(socket_holders_of(&p, 105, NULL)->pid, 9);
 	assert_string_equal(socket_holders_of(&p, 105, NULL)->name, "");
 	for (uint32_t inode = 102; inode < 105; inode++)
 		assert_null(socket_holders_of(&p, inode, &holders));
-	assert_int_equal(holders, 0);
+	expect_int(holders, 0);
 	assert_null(socket_holders_of(&p, 106, NULL));
 	assert_null(socket_holders_of(&p, 0, NULL));
 	socket_holders_free(&p);
 }
 
-static void test_no_proc(void **state)
-{
-	struct socket_holders p = {0};
-
-	(void)state;
-	assert_int_equal(socket_holders_search(&p, "/nonexistent"), 0); /* nobody asked */
-	assert_int_equal(socket_holders_want(&p, 1), 0);
-	assert_int_equal(socket_holders_search(&p, "/nonexistent"), -ENOENT);
-	assert_int_equal(socket_holders_search(&p, proc), -ENOENT);
-	assert_null(socket_holders_of(&p, 1, NULL));
-	socket_holders_free(&p);
-}
-
 /* ---- local ports ---- */
 
-static void test_local_ports(void **state)
+TEST(test_local_ports)
 {
 	static const struct {
 		const char *range, *reserved;
@@ -306,13 +293,15 @@ static void test_local_ports(void **state)
 	static const char *const bad[] = {"", "x", "100", "200 100", "0 100", "1 65536", "-5 9"};
 	struct local_ports p;
 
-	(void)state;
 	for (size_t i = 0; i < COUNT(good); i++) {
+		enter_row("%s but %s", good[i].range, good[i].reserved);
 		assert_true(local_ports_parse(&p, good[i].range, good[i].reserved));
-		assert_int_equal(p.usable, good[i].usable);
+		expect_int(p.usable, good[i].usable);
 	}
-	for (size_t i = 0; i < COUNT(bad); i++)
+	for (size_t i = 0; i < COUNT(bad); i++) {
+		enter_row("%s", bad[i]);
 		assert_false(local_ports_parse(&p, bad[i], ""));
+	}
 	assert_true(local_ports_parse(&p, "100 199", "150"));
 	assert_true(local_ports_usable(&p, 100) && local_ports_usable(&p, 199));
 	assert_false(local_ports_usable(&p, 99) || local_ports_usable(&p, 200) || local_ports_usable(&p, 150));
@@ -321,12 +310,12 @@ static void test_local_ports(void **state)
 	local_ports_take(&p, 99);
 	local_ports_take(&p, 101);
 	local_ports_take(&p, 101);
-	assert_int_equal(p.usable, 98);
+	expect_int(p.usable, 98);
 }
 
 /* ---- ages ---- */
 
-static void test_ages(void **state)
+TEST(test_ages)
 {
 	static const struct {
 		struct tcp_socket socket;
@@ -368,9 +357,10 @@ static void test_ages(void **state)
 		{{.state = TCP_LAST_ACK}, AGE_UNKNOWN},
 	};
 
-	(void)state;
-	for (size_t i = 0; i < COUNT(cases); i++)
-		assert_int_equal(stuck_age(&cases[i].socket, 60000), cases[i].age);
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		enter_row("case %zu", i);
+		expect_ns(stuck_age(&cases[i].socket, 60000), cases[i].age);
+	}
 }
 
 /* ---- stuck ---- */
@@ -405,14 +395,13 @@ static char *text_of(struct buffer *b)
 	return b->data;
 }
 
-static void test_stuck(void **state)
+TEST(test_stuck)
 {
 	static const char *const links[] = {"socket:[300]", "socket:[400]"};
 	struct stuck_report r = {.least = 1000 * MS_NS, .snapshot.ports = {.first = 32768, .last = 60999}};
 	struct tcp_socket s = socket_of(TCP_CLOSE_WAIT, 2, 80, 50000), listener = socket_of(TCP_LISTEN, 0, 80, 0);
 	struct buffer out = {0};
 
-	(void)state;
 	add_process("31", "web\033\n", links, COUNT(links));
 	listener.inode = 300;
 	memset(listener.local.ip, 0, 4);
@@ -429,14 +418,14 @@ static void test_stuck(void **state)
 	s = socket_of(TCP_LAST_ACK, 3, 40000, 443); /* of unknown age, nobody's */
 	s.unacked = 1;
 	add_socket(&r.snapshot.sockets, &s);
-	assert_int_equal(socket_snapshot_sort(&r.snapshot, &all), 0);
-	assert_int_equal(stuck_select(&r, 60000, proc), 0);
-	assert_int_equal(r.count, 3);
-	assert_int_equal(r.closes[0].age, 6 * SECOND_NS);
-	assert_int_equal(r.closes[1].age, 5 * SECOND_NS);
-	assert_int_equal(r.closes[2].age, AGE_UNKNOWN);
-	assert_int_equal(r.closes[0].process->pid, 31);
-	assert_int_equal(r.closes[1].process->pid, 31);
+	expect_int(socket_snapshot_sort(&r.snapshot, &all), 0);
+	expect_int(stuck_select(&r, 60000, proc), 0);
+	expect_int(r.count, 3);
+	expect_int(r.closes[0].age, 6 * SECOND_NS);
+	expect_int(r.closes[1].age, 5 * SECOND_NS);
+	expect_int(r.closes[2].age, AGE_UNKNOWN);
+	expect_int(r.closes[0].process->pid, 31);
+	expect_int(r.closes[1].process->pid, 31);
 	assert_null(r.closes[2].process);
 	stuck_text(&out, &r, 0, false);
 	text_of(&out);
@@ -458,27 +447,25 @@ static void test_stuck(void **state)
 	stuck_free(&r);
 }
 
-static void test_nothing_stuck(void **state)
+TEST(test_nothing_stuck)
 {
 	struct stuck_report r = {.least = 2000 * MS_NS};
 	struct buffer out = {0};
 
-	(void)state;
-	assert_int_equal(socket_snapshot_sort(&r.snapshot, &all), 0);
-	assert_int_equal(stuck_select(&r, 60000, "/nonexistent"), 0);
+	expect_int(socket_snapshot_sort(&r.snapshot, &all), 0);
+	expect_int(stuck_select(&r, 60000, "/nonexistent"), 0);
 	stuck_text(&out, &r, 0, false);
 	assert_non_null(strstr(text_of(&out), "  no close has stood still for 2.00s\n"));
 	buffer_free(&out);
 	stuck_free(&r);
 }
 
-static void test_many_stuck(void **state)
+TEST(test_many_stuck)
 {
 	struct stuck_report r = {0};
 	struct buffer out = {0};
 	size_t lines = 0;
 
-	(void)state;
 	for (unsigned i = 0; i < MANY; i++) {
 		struct tcp_socket s = socket_of(TCP_CLOSE_WAIT, i % 200, 80, (uint16_t)i);
 
@@ -486,10 +473,10 @@ static void test_many_stuck(void **state)
 		s.last_ack_received = i * 7919 % MANY;
 		add_socket(&r.snapshot.sockets, &s);
 	}
-	assert_int_equal(socket_snapshot_sort(&r.snapshot, &all), 0);
-	assert_int_equal(stuck_select(&r, 60000, proc), 0);
-	assert_int_equal(r.count, MANY);
-	assert_int_equal(r.holders.wanted_count, MANY / 2);
+	expect_int(socket_snapshot_sort(&r.snapshot, &all), 0);
+	expect_int(stuck_select(&r, 60000, proc), 0);
+	expect_int(r.count, MANY);
+	expect_int(r.holders.wanted_count, MANY / 2);
 	for (unsigned i = 1; i < MANY; i++)
 		assert_true(r.closes[i - 1].age >= r.closes[i].age);
 	stuck_text(&out, &r, 0, false);
@@ -514,19 +501,18 @@ static void add_time_wait(struct time_wait_report *r, uint8_t host, uint16_t loc
 static const struct time_wait_group *group_all(struct time_wait_report *r, const char *range)
 {
 	assert_true(local_ports_parse(&r->snapshot.ports, range, ""));
-	assert_int_equal(socket_snapshot_sort(&r->snapshot, &all), 0);
-	assert_int_equal(time_wait_group(r), 0);
+	expect_int(socket_snapshot_sort(&r->snapshot, &all), 0);
+	expect_int(time_wait_group(r), 0);
 	return r->groups;
 }
 
-static void test_time_wait_groups(void **state)
+TEST(test_time_wait_groups)
 {
 	struct time_wait_report r = {0};
 	struct tcp_socket listener = socket_of(TCP_LISTEN, 0, 40080, 0),
 			  open = socket_of(TCP_ESTABLISHED, 2, 40005, 443);
 	const struct time_wait_group *g;
 
-	(void)state;
 	add_socket(&r.snapshot.listeners, &listener);
 	add_socket(&r.snapshot.sockets, &open);
 	for (uint16_t i = 0; i < 5; i++)
@@ -538,21 +524,21 @@ static void test_time_wait_groups(void **state)
 	open.peer.port = 445;                 /* a group without TIME-WAIT */
 	add_socket(&r.snapshot.sockets, &open);
 	g = group_all(&r, "40000 40099");
-	assert_int_equal(r.count, 4);
-	assert_int_equal(r.sockets, 9);
-	assert_int_equal(g[0].count, 5);
-	assert_int_equal(g[0].recent, 2); /* 50.5 and 51 s to go; 50 is no longer recent */
-	assert_int_equal(g[0].ports_in_use, 6);
-	assert_int_equal(g[0].first_ends, 49000);
-	assert_int_equal(g[0].last_ends, 51000);
-	assert_int_equal(g[0].pair->port, 443);
+	expect_int(r.count, 4);
+	expect_int(r.sockets, 9);
+	expect_int(g[0].count, 5);
+	expect_int(g[0].recent, 2); /* 50.5 and 51 s to go; 50 is no longer recent */
+	expect_int(g[0].ports_in_use, 6);
+	expect_int(g[0].first_ends, 49000);
+	expect_int(g[0].last_ends, 51000);
+	expect_int(g[0].pair->port, 443);
 	assert_true(g[0].pair->local_is_source);
-	assert_int_equal(r.snapshot.ports.usable, 99);
-	assert_int_equal(g[1].count, 2);
+	expect_int(r.snapshot.ports.usable, 99);
+	expect_int(g[1].count, 2);
 	assert_false(g[1].pair->local_is_source);
-	assert_int_equal(g[1].pair->port, 40080);
+	expect_int(g[1].pair->port, 40080);
 	for (int i = 2; i < 4; i++)
-		assert_int_equal(g[i].pair->port, g[i].pair->local_is_source ? 444 : 22);
+		expect_int(g[i].pair->port, g[i].pair->local_is_source ? 444 : 22);
 	time_wait_free(&r);
 }
 
@@ -571,27 +557,25 @@ static int runs_out(unsigned usable, unsigned old, uint32_t left, unsigned recen
 	return seconds;
 }
 
-static void test_ports_run_out(void **state)
+TEST(test_ports_run_out)
 {
-	(void)state;
-	assert_int_equal(runs_out(100, 100, 30000, 0), 0);
-	assert_int_equal(runs_out(100, 99, 30000, 0), -1);
-	assert_int_equal(runs_out(100, 0, 0, 50), 10);      /* 5 a second, 50 are left */
-	assert_int_equal(runs_out(100, 40, 30000, 20), 20); /* 2 a second, 40 are left */
-	assert_int_equal(runs_out(100, 40, 15000, 20), 40); /* those of before are back by then */
-	assert_int_equal(runs_out(400, 0, 0, 50), -1);      /* 5 a second: 300 and the first 50 */
-	assert_int_equal(runs_out(1, 0, 0, 1), 0);
+	expect_int(runs_out(100, 100, 30000, 0), 0);
+	expect_int(runs_out(100, 99, 30000, 0), -1);
+	expect_int(runs_out(100, 0, 0, 50), 10);      /* 5 a second, 50 are left */
+	expect_int(runs_out(100, 40, 30000, 20), 20); /* 2 a second, 40 are left */
+	expect_int(runs_out(100, 40, 15000, 20), 40); /* those of before are back by then */
+	expect_int(runs_out(400, 0, 0, 50), -1);      /* 5 a second: 300 and the first 50 */
+	expect_int(runs_out(1, 0, 0, 1), 0);
 }
 
-static void test_ports_unknown(void **state)
+TEST(test_ports_unknown)
 {
 	struct time_wait_report r = {0};
 	struct buffer out = {0};
 
-	(void)state;
 	add_time_wait(&r, 2, 40000, 443, 30000);
-	assert_int_equal(socket_snapshot_sort(&r.snapshot, &all), 0);
-	assert_int_equal(time_wait_group(&r), 0);
+	expect_int(socket_snapshot_sort(&r.snapshot, &all), 0);
+	expect_int(time_wait_group(&r), 0);
 	time_wait_json(&out, &r, 0);
 	assert_non_null(strstr(text_of(&out), "\"local\":\"source\",\"count\":1,\"first_ends\":30000000000,"
 					      "\"last_ends\":30000000000,\"per_second\":0.0,\"ports\":null}}\n"));
@@ -626,7 +610,7 @@ static unsigned opener(const struct open_at_start *k, uint8_t host, uint16_t por
 	struct flow_key key = key_of(host, port, peer, peer_port), reverse = key_of(peer, peer_port, host, port);
 	int side = open_at_start_source(k, &key);
 
-	assert_int_equal(open_at_start_source(k, &reverse), side);
+	expect_int(open_at_start_source(k, &reverse), side);
 	return side < 0 ? 0 : key.port[side];
 }
 
@@ -642,14 +626,13 @@ static void add_open(struct socket_snapshot *s, uint8_t peer, uint16_t port, uin
 		add_socket(&s->sockets, &other);
 }
 
-static void test_openers(void **state)
+TEST(test_openers)
 {
 	struct socket_snapshot s = {.ports = {.first = 32768, .last = 60999}};
 	struct tcp_socket listener = socket_of(TCP_LISTEN, 0, 40080, 0);
 	struct open_at_start k = {0};
 
-	(void)state;
-	assert_int_equal(opener(&k, 1, 1, 2, 2), 0); /* nothing was read */
+	expect_int(opener(&k, 1, 1, 2, 2), 0); /* nothing was read */
 	add_socket(&s.listeners, &listener);
 	add_open(&s, 2, 40080, 1000);  /* to our server, from a lower port */
 	add_open(&s, 0, 40080, 1001);  /* from a lower address */
@@ -659,19 +642,19 @@ static void test_openers(void **state)
 	add_open(&s, 1, 33002, 33003); /* neither has: both look like clients */
 	add_open(&s, 1, 33004, 80);    /* neither has, but they agree */
 	add_open(&s, 1, 33005, 33005); /* with itself */
-	assert_int_equal(socket_snapshot_sort(&s, &all), 0);
-	assert_int_equal(open_at_start_from(&k, &s), 0);
-	assert_int_equal(k.count, 8);
-	assert_int_equal(opener(&k, 1, 40080, 2, 1000), 1000);
-	assert_int_equal(opener(&k, 1, 40080, 0, 1001), 1001);
-	assert_int_equal(opener(&k, 1, 33000, 2, 61000), 33000);
-	assert_int_equal(opener(&k, 1, 22, 2, 50000), 50000);
-	assert_int_equal(opener(&k, 1, 33001, 1, 40080), 33001);
-	assert_int_equal(opener(&k, 1, 33002, 1, 33003), 0);
-	assert_int_equal(opener(&k, 1, 33004, 1, 80), 33004);
-	assert_int_equal(opener(&k, 1, 33005, 1, 33005), 33005);
-	assert_int_equal(opener(&k, 1, 33000, 2, 61001), 0); /* another one */
-	assert_int_equal(opener(&k, 1, 33000, 3, 61000), 0);
+	expect_int(socket_snapshot_sort(&s, &all), 0);
+	expect_int(open_at_start_from(&k, &s), 0);
+	expect_int(k.count, 8);
+	expect_int(opener(&k, 1, 40080, 2, 1000), 1000);
+	expect_int(opener(&k, 1, 40080, 0, 1001), 1001);
+	expect_int(opener(&k, 1, 33000, 2, 61000), 33000);
+	expect_int(opener(&k, 1, 22, 2, 50000), 50000);
+	expect_int(opener(&k, 1, 33001, 1, 40080), 33001);
+	expect_int(opener(&k, 1, 33002, 1, 33003), 0);
+	expect_int(opener(&k, 1, 33004, 1, 80), 33004);
+	expect_int(opener(&k, 1, 33005, 1, 33005), 33005);
+	expect_int(opener(&k, 1, 33000, 2, 61001), 0); /* another one */
+	expect_int(opener(&k, 1, 33000, 3, 61000), 0);
 	open_at_start_free(&k);
 	socket_snapshot_free(&s);
 }
@@ -682,7 +665,7 @@ static int holder(const struct open_at_start *k, const struct flow_key *key, uin
 	unsigned holders;
 	const struct process *p = open_at_start_holder(k, key, key->port[1] == port, &holders);
 
-	assert_int_equal(holders, wanted_holders);
+	expect_int(holders, wanted_holders);
 	return p ? p->pid : 0;
 }
 
@@ -690,36 +673,35 @@ static uint32_t inode_of(int fd)
 {
 	struct stat status;
 
-	assert_int_equal(fstat(fd, &status), 0);
+	expect_int(fstat(fd, &status), 0);
 	return (uint32_t)status.st_ino;
 }
 
 /* Each end has its own holder; after the connection has ended, neither has one. */
-static void test_holders(void **state)
+TEST(test_holders)
 {
 	struct socket_snapshot s = {.ports = {.first = 32768, .last = 60999}};
 	struct flow_key key = key_of(1, 33001, 1, 40080), orphan = key_of(1, 33000, 2, 61000);
 	int ends[2];
 	struct open_at_start k = {0};
 
-	(void)state;
-	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0); /* whatever sockets have inodes */
+	expect_int(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0); /* whatever sockets have inodes */
 	add_open(&s, 1, 33001, 40080);
 	add_open(&s, 2, 33000, 61000); /* waits to be accepted */
 	s.sockets.list[0].inode = inode_of(ends[0]);
 	s.sockets.list[1].inode = inode_of(ends[1]);
-	assert_int_equal(socket_snapshot_sort(&s, &all), 0);
-	assert_int_equal(open_at_start_from(&k, &s), 0);
-	assert_int_equal(holder(&k, &key, 33001, 0), 0); /* not looked for yet */
+	expect_int(socket_snapshot_sort(&s, &all), 0);
+	expect_int(open_at_start_from(&k, &s), 0);
+	expect_int(holder(&k, &key, 33001, 0), 0); /* not looked for yet */
 	close(ends[1]);
-	assert_int_equal(open_at_start_find_holders(&k, "/proc"), 0);
-	assert_int_equal(holder(&k, &key, 33001, 1), getpid());
-	assert_int_equal(holder(&k, &key, 40080, 0), 0); /* closed before we looked */
-	assert_int_equal(holder(&k, &orphan, 33000, 0), 0);
+	expect_int(open_at_start_find_holders(&k, "/proc"), 0);
+	expect_int(holder(&k, &key, 33001, 1), getpid());
+	expect_int(holder(&k, &key, 40080, 0), 0); /* closed before we looked */
+	expect_int(holder(&k, &orphan, 33000, 0), 0);
 	open_at_start_ended(&k, &key);
-	assert_int_equal(holder(&k, &key, 33001, 0), 0);
-	assert_int_equal(opener(&k, 1, 33001, 1, 40080), 0);
-	assert_int_equal(opener(&k, 1, 33000, 2, 61000), 33000); /* the other one goes on */
+	expect_int(holder(&k, &key, 33001, 0), 0);
+	expect_int(opener(&k, 1, 33001, 1, 40080), 0);
+	expect_int(opener(&k, 1, 33000, 2, 61000), 33000); /* the other one goes on */
 	close(ends[0]);
 	open_at_start_free(&k);
 	socket_snapshot_free(&s);
@@ -727,24 +709,5 @@ static void test_holders(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_teardown(test_addresses, forget),
-		cmocka_unit_test_teardown(test_details, forget),
-		cmocka_unit_test_teardown(test_ends_of_a_dump, forget),
-		cmocka_unit_test_teardown(test_cut_answer, forget),
-		cmocka_unit_test(test_no_proc),
-		cmocka_unit_test(test_processes),
-		cmocka_unit_test(test_local_ports),
-		cmocka_unit_test(test_ages),
-		cmocka_unit_test(test_stuck),
-		cmocka_unit_test(test_nothing_stuck),
-		cmocka_unit_test(test_many_stuck),
-		cmocka_unit_test(test_time_wait_groups),
-		cmocka_unit_test(test_ports_run_out),
-		cmocka_unit_test(test_ports_unknown),
-		cmocka_unit_test(test_openers),
-		cmocka_unit_test(test_holders),
-	};
-
-	return cmocka_run_group_tests(tests, make_proc, remove_proc);
+	return run_unit_tests(make_proc, remove_proc);
 }

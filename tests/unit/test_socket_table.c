@@ -2,15 +2,9 @@
 /*
  * The join of sockets and packets: which number, which namespace, which socket is evicted.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdlib.h>
-#include <string.h>
+#include "tests/unit/assert.h"
 
 #include <arpa/inet.h>
-#include <cmocka.h>
 
 #include "user/base/clock.h"
 #include "user/judge/verdict.h"
@@ -72,208 +66,211 @@ static struct socket_join find(struct socket_table *t, struct flow f)
 	return socket_table_find(t, &query);
 }
 
-static int make_table(void **state)
+static struct socket_table *make_table(void)
 {
-	*state = socket_table_new(HERE, SECOND_NS, 4, 4);
-	return !*state;
+	struct socket_table *t = socket_table_new(HERE, SECOND_NS, 4, 4);
+
+	assert_non_null(t);
+	return t;
 }
 
-static int free_table(void **state)
+static void free_table(struct socket_table **t)
 {
-	socket_table_free(*state);
-	return 0;
+	socket_table_free(*t);
 }
 
-static void test_number(void **state)
+/* A table that lives as long as the test's block. */
+#define TABLE __attribute__((cleanup(free_table))) struct socket_table *table = make_table()
+
+TEST(test_number)
 {
-	take(*state, client(HERE, SERVER_ISN + 1, SOCKET_FIN_WAIT1, 0));
-	assert_null(find(*state, handshake()).side[0]);
-	take(*state, client(HERE, SERVER_ISN, SOCKET_FIN_WAIT1, 0));
-	assert_int_equal(find(*state, handshake()).side[0]->isn, SERVER_ISN);
-	assert_null(find(*state, handshake()).side[1]);
+	TABLE;
+
+	take(table, client(HERE, SERVER_ISN + 1, SOCKET_FIN_WAIT1, 0));
+	assert_null(find(table, handshake()).side[0]);
+	take(table, client(HERE, SERVER_ISN, SOCKET_FIN_WAIT1, 0));
+	expect_int(find(table, handshake()).side[0]->isn, SERVER_ISN);
+	assert_null(find(table, handshake()).side[1]);
 }
 
 /* The ISN finds the socket in any namespace, unless sockets of two namespaces have it. */
-static void test_number_elsewhere(void **state)
+TEST(test_number_elsewhere)
 {
-	take(*state, client(ELSEWHERE, SERVER_ISN, SOCKET_FIN_WAIT1, 0));
-	assert_int_equal(find(*state, handshake()).side[0]->netns, ELSEWHERE);
-	take(*state, client(HERE, SERVER_ISN, SOCKET_FIN_WAIT1, 0));
-	assert_null(find(*state, handshake()).side[0]);
+	TABLE;
+
+	take(table, client(ELSEWHERE, SERVER_ISN, SOCKET_FIN_WAIT1, 0));
+	expect_int(find(table, handshake()).side[0]->netns, ELSEWHERE);
+	take(table, client(HERE, SERVER_ISN, SOCKET_FIN_WAIT1, 0));
+	assert_null(find(table, handshake()).side[0]);
 }
 
-static void test_midstream(void **state)
+TEST(test_midstream)
 {
+	TABLE;
 	struct flow f = handshake();
 
 	f.open.seen = 0;
-	take(*state, client(ELSEWHERE, 1, SOCKET_FIN_WAIT1, 0));
-	assert_null(find(*state, f).side[0]);
-	take(*state, client(HERE, 2, SOCKET_FIN_WAIT1, 0));
-	assert_int_equal(find(*state, f).side[0]->isn, 2);
-	take(*state, client(HERE, 3, SOCKET_FIN_WAIT1, 0)); /* the tuple was used twice: which one? */
-	assert_null(find(*state, f).side[0]);
+	take(table, client(ELSEWHERE, 1, SOCKET_FIN_WAIT1, 0));
+	assert_null(find(table, f).side[0]);
+	take(table, client(HERE, 2, SOCKET_FIN_WAIT1, 0));
+	expect_int(find(table, f).side[0]->isn, 2);
+	take(table, client(HERE, 3, SOCKET_FIN_WAIT1, 0)); /* the tuple was used twice: which one? */
+	assert_null(find(table, f).side[0]);
 }
 
-static void test_midstream_time(void **state)
+TEST(test_midstream_time)
 {
+	TABLE;
 	struct flow f = handshake();
 
 	f.open.seen = 0;
-	take(*state, event(0, HERE, 1, 5 * SECOND_NS));
-	assert_null(find(*state, f).side[0]);
-	take(*state, event(1, HERE, 1, 25 * SECOND_NS));
-	assert_null(find(*state, f).side[1]);
+	take(table, event(0, HERE, 1, 5 * SECOND_NS));
+	assert_null(find(table, f).side[0]);
+	take(table, event(1, HERE, 1, 25 * SECOND_NS));
+	assert_null(find(table, f).side[1]);
 }
 
 /* Without a SYN-ACK, only the client's own ISN is known. */
-static void test_own_number(void **state)
+TEST(test_own_number)
 {
+	TABLE;
 	struct flow f = handshake();
 
 	f.open.seen = OPEN_SYN;
-	take(*state, client(HERE, SERVER_ISN, SOCKET_CLOSE, 0));
-	assert_null(find(*state, f).side[0]);
-	take(*state, client(HERE, CLIENT_ISN, SOCKET_CLOSE, SOCKET_OWN_ISN));
-	assert_int_equal(find(*state, f).side[0]->isn, CLIENT_ISN);
+	take(table, client(HERE, SERVER_ISN, SOCKET_CLOSE, 0));
+	assert_null(find(table, f).side[0]);
+	take(table, client(HERE, CLIENT_ISN, SOCKET_CLOSE, SOCKET_OWN_ISN));
+	expect_int(find(table, f).side[0]->isn, CLIENT_ISN);
 }
 
 /* The first call by a process closes the socket, whatever comes before and after; without a call, the kernel does. */
-static void test_who_closed(void **state)
+TEST(test_who_closed)
 {
+	TABLE;
 	const struct closing_socket *s;
 
-	take(*state, client(HERE, SERVER_ISN, SOCKET_CLOSE_WAIT, 0));
-	s = find(*state, handshake()).side[0];
-	assert_int_equal(s->close.to, 0);
-	take(*state, client(HERE, SERVER_ISN, SOCKET_LAST_ACK, SOCKET_PROCESS));
-	take(*state, client(HERE, SERVER_ISN, SOCKET_CLOSE, 0));
-	assert_int_equal(s->close.to, SOCKET_LAST_ACK);
-	assert_int_equal(s->step_count, 3);
-	assert_int_equal(s->states[2], SOCKET_CLOSE);
+	take(table, client(HERE, SERVER_ISN, SOCKET_CLOSE_WAIT, 0));
+	s = find(table, handshake()).side[0];
+	expect_int(s->close.to, 0);
+	take(table, client(HERE, SERVER_ISN, SOCKET_LAST_ACK, SOCKET_PROCESS));
+	take(table, client(HERE, SERVER_ISN, SOCKET_CLOSE, 0));
+	expect_int(s->close.to, SOCKET_LAST_ACK);
+	expect_int(s->step_count, 3);
+	expect_int(s->states[2], SOCKET_CLOSE);
 }
 
-static void test_steps_are_bounded(void **state)
+TEST(test_steps_are_bounded)
 {
+	TABLE;
+
 	for (int i = 0; i < SOCKET_STEPS + 3; i++)
-		take(*state, client(HERE, SERVER_ISN, SOCKET_CLOSE_WAIT, 0));
-	assert_int_equal(find(*state, handshake()).side[0]->step_count, SOCKET_STEPS);
+		take(table, client(HERE, SERVER_ISN, SOCKET_CLOSE_WAIT, 0));
+	expect_int(find(table, handshake()).side[0]->step_count, SOCKET_STEPS);
 }
 
-static void test_oldest_out(void **state)
+TEST(test_oldest_out)
 {
-	take(*state, client(HERE, SERVER_ISN, SOCKET_FIN_WAIT1, 0));
+	TABLE;
+
+	take(table, client(HERE, SERVER_ISN, SOCKET_FIN_WAIT1, 0));
 	for (uint32_t i = 1; i < 4; i++)
-		take(*state, client(HERE, SERVER_ISN + i, SOCKET_FIN_WAIT1, 0));
-	assert_non_null(find(*state, handshake()).side[0]);
-	assert_int_equal(socket_table_evicted(*state), 0);
+		take(table, client(HERE, SERVER_ISN + i, SOCKET_FIN_WAIT1, 0));
+	assert_non_null(find(table, handshake()).side[0]);
+	expect_int(socket_table_evicted(table), 0);
 	for (uint32_t i = 4; i < 100; i++) {
-		take(*state, client(HERE, SERVER_ISN + i, SOCKET_FIN_WAIT1, 0));
-		assert_null(find(*state, handshake()).side[0]);
-		assert_int_equal(socket_table_evicted(*state), i - 4); /* the first one had been joined */
+		take(table, client(HERE, SERVER_ISN + i, SOCKET_FIN_WAIT1, 0));
+		assert_null(find(table, handshake()).side[0]);
+		expect_int(socket_table_evicted(table), i - 4); /* the first one had been joined */
 	}
-	take(*state, client(HERE, SERVER_ISN, SOCKET_FIN_WAIT1, 0));
-	assert_non_null(find(*state, handshake()).side[0]);
+	take(table, client(HERE, SERVER_ISN, SOCKET_FIN_WAIT1, 0));
+	assert_non_null(find(table, handshake()).side[0]);
 }
 
 /* Evicting a socket is no loss once its connection can no longer be reported. */
-static void test_not_missed(void **state)
+TEST(test_not_missed)
 {
+	TABLE;
 	struct socket_event late = event(0, HERE, SERVER_ISN + 9, 16 * SECOND_NS - 1);
 
 	for (uint32_t i = 0; i < 3; i++)
-		take(*state, client(HERE, SERVER_ISN + i, SOCKET_CLOSE, 0));
-	take(*state, client(HERE, SERVER_ISN + 3, SOCKET_CLOSE_WAIT, 0)); /* not closed: it may take long */
-	take(*state, late);
-	assert_int_equal(socket_table_evicted(*state), 1);
+		take(table, client(HERE, SERVER_ISN + i, SOCKET_CLOSE, 0));
+	take(table, client(HERE, SERVER_ISN + 3, SOCKET_CLOSE_WAIT, 0)); /* not closed: it may take long */
+	take(table, late);
+	expect_int(socket_table_evicted(table), 1);
 	late.time++;
 	for (uint32_t i = 0; i < 2; i++) {
 		late.isn++;
-		take(*state, late);
+		take(table, late);
 	}
-	assert_int_equal(socket_table_evicted(*state), 1);
+	expect_int(socket_table_evicted(table), 1);
 	late.isn++;
-	take(*state, late);
-	assert_int_equal(socket_table_evicted(*state), 2);
+	take(table, late);
+	expect_int(socket_table_evicted(table), 2);
 }
 
 /* An answer is found by the numbers of the RST, and does not evict a closing socket. */
-static void test_answer(void **state)
+TEST(test_answer)
 {
+	TABLE;
 	struct socket_event answer = event(1, 0, 0, 15 * SECOND_NS);
 	struct flow f = handshake();
 
-	take(*state, client(HERE, SERVER_ISN, SOCKET_FIN_WAIT1, 0));
+	take(table, client(HERE, SERVER_ISN, SOCKET_FIN_WAIT1, 0));
 	answer.kind = SOCKET_RESET_ANSWER;
 	answer.number = 4711;
 	for (int i = 0; i<9; i++, answer.id.remote_port += i> 1)
-		socket_table_take(*state, &answer, "NO_SOCKET");
-	assert_non_null(find(*state, f).side[0]);
+		socket_table_take(table, &answer, "NO_SOCKET");
+	assert_non_null(find(table, f).side[0]);
 	answer.id.remote_port = 40000;
-	socket_table_take(*state, &answer, "TCP_ABORT_ON_DATA");
+	socket_table_take(table, &answer, "TCP_ABORT_ON_DATA");
 	f.state = FLOW_RESET;
 	f.reset = (struct flow_reset){.time = 15 * SECOND_NS, .seq = 4711, .side = 1};
-	assert_string_equal(find(*state, f).reset_reason, "TCP_ABORT_ON_DATA");
+	assert_string_equal(find(table, f).reset_reason, "TCP_ABORT_ON_DATA");
 	f.reset.seq++;
-	assert_null(find(*state, f).reset_reason);
+	assert_null(find(table, f).reset_reason);
 	f.reset.seq--;
 	f.reset.time += SECOND_NS;
-	assert_null(find(*state, f).reset_reason);
+	assert_null(find(table, f).reset_reason);
 	f.reset.time -= SECOND_NS;
 	f.reset.side = 0;
-	assert_null(find(*state, f).reset_reason);
+	assert_null(find(table, f).reset_reason);
 }
 
-static void test_answer_to_syn(void **state)
+TEST(test_answer_to_syn)
 {
+	TABLE;
 	struct socket_event answer = event(1, 0, 0, 15 * SECOND_NS);
 	struct flow f = handshake();
 
 	answer.kind = SOCKET_RESET_ANSWER;
 	answer.flags = SOCKET_BY_ACK;
 	answer.number = CLIENT_ISN + 1;
-	socket_table_take(*state, &answer, "NO_SOCKET");
+	socket_table_take(table, &answer, "NO_SOCKET");
 	f.open.seen = OPEN_SYN;
 	f.reset = (struct flow_reset){.time = 15 * SECOND_NS, .ack = CLIENT_ISN + 1, .side = 1};
-	assert_string_equal(find(*state, f).reset_reason, "NO_SOCKET");
+	assert_string_equal(find(table, f).reset_reason, "NO_SOCKET");
 	f.reset.ack++;
-	assert_null(find(*state, f).reset_reason);
+	assert_null(find(table, f).reset_reason);
 }
 
 /* A socket's reason explains only a RST from its own side. */
-static void test_own_reset(void **state)
+TEST(test_own_reset)
 {
+	TABLE;
 	struct socket_event e = client(HERE, SERVER_ISN, 0, 0);
 	struct flow f = handshake();
 
 	e.kind = SOCKET_RESET_SENT;
-	socket_table_take(*state, &e, "TCP_STATE");
-	assert_null(find(*state, f).reset_reason);
+	socket_table_take(table, &e, "TCP_STATE");
+	assert_null(find(table, f).reset_reason);
 	f.state = FLOW_RESET;
 	f.reset = (struct flow_reset){.time = 16 * SECOND_NS, .side = 0};
-	assert_string_equal(find(*state, f).reset_reason, "TCP_STATE");
+	assert_string_equal(find(table, f).reset_reason, "TCP_STATE");
 	f.reset.side = 1;
-	assert_null(find(*state, f).reset_reason);
+	assert_null(find(table, f).reset_reason);
 }
-
-#define TEST(name) cmocka_unit_test_setup_teardown(name, make_table, free_table)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {
-		TEST(test_number),
-		TEST(test_number_elsewhere),
-		TEST(test_midstream),
-		TEST(test_midstream_time),
-		TEST(test_own_number),
-		TEST(test_who_closed),
-		TEST(test_steps_are_bounded),
-		TEST(test_oldest_out),
-		TEST(test_not_missed),
-		TEST(test_answer),
-		TEST(test_answer_to_syn),
-		TEST(test_own_reset),
-	};
-
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return run_unit_tests(NULL, NULL);
 }
