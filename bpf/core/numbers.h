@@ -9,20 +9,35 @@
 #include "bpf/core/last_seen.h"
 #include "bpf/core/opening.h"
 
-/*
- * Which numbers of a side are known; and that they rest on segments after a break, so that somebody may have forged
- * them, or that the window is not known.
- */
-enum { BLOCK_END = 1, BLOCK_ACK = 2, BLOCK_REGAINED = 4, BLOCK_NO_WINDOW = 8 };
+/* Which numbers of a side are known, and what they rest on. */
+enum {
+	NUMBERS_END = 1,
+	NUMBERS_ACK = 2,
+	NUMBERS_REGAINED = 4,  /* on segments after a break, so that somebody may have forged them */
+	NUMBERS_NO_WINDOW = 8, /* the window is not known */
+};
+
+struct numbers {
+	__u32 end; /* highest sequence number sent, plus one: with NUMBERS_END */
+	__u32 ack; /* highest acknowledgment number sent: with NUMBERS_ACK */
+	__u16 win; /* last window, as in the header */
+	__u8 known;
+	__u8 pad;
+};
+CORE_ASSERT_SIZE(struct numbers, 12);
 
 /* Numbers of a side: those of its last segment before the block, and the highest so far. */
 struct block_side {
-	__u32 end, ack;         /* `known` */
-	__u32 now_end, now_ack; /* `now_known` */
-	__u16 win, now_win;     /* as in the header */
-	__u8 known, now_known;  /* BLOCK_ bits */
-	__u16 pad;
+	struct numbers before, now;
 };
+
+/* The widest window (bytes) that a side can offer at that moment; at least 64 KiB, which needs no scaling. */
+static __always_inline __u32 numbers_window(const struct numbers *of, const struct flow_open *o, __u32 side)
+{
+	__u32 window = open_window(o, side, of->win, 14);
+
+	return window < 0xffff ? 0xffff : window;
+}
 
 /*
  * Copies what is remembered of both sides' last segments. Where the two contradict each other (one has sent what the
@@ -36,96 +51,125 @@ static __always_inline void numbers_read(struct block_side n[2], const struct la
 	unrolled for (i = 0; i < 2; i++)
 	{
 		const struct last_seen_side *w = &last->side[i];
+		struct numbers *me = &n[i].before;
 
-		n[i].known = last_seen_is_of(w, hash) ? BLOCK_END | BLOCK_ACK : 0;
-		if (n[i].known && w->strike & LAST_SEEN_REGAINED)
-			n[i].known |= BLOCK_REGAINED;
-		n[i].end = n[i].now_end = w->end;
-		n[i].ack = n[i].now_ack = w->ack;
-		n[i].win = n[i].now_win = w->win;
+		me->known = last_seen_is_of(w, hash) ? NUMBERS_END | NUMBERS_ACK : 0;
+		if (me->known && w->strike & LAST_SEEN_REGAINED)
+			me->known |= NUMBERS_REGAINED;
+		me->end = w->end;
+		me->ack = w->ack;
+		me->win = w->win;
 	}
 	unrolled for (i = 0; i < 2; i++)
 	{
-		__u32 window = open_window(o, !i, n[!i].win, 14);
+		struct numbers *me = &n[i].before, *peer = &n[!i].before;
+		__u32 window = open_window(o, !i, peer->win, 14);
 
-		if (n[i].known & BLOCK_END && n[!i].known & BLOCK_ACK &&
-		    n[i].end - n[!i].ack + LAST_SEEN_REORDER > window + LAST_SEEN_REORDER + 0xffff) {
-			n[i].known &= ~BLOCK_END;
-			n[!i].known &= ~BLOCK_ACK;
+		if (me->known & NUMBERS_END && peer->known & NUMBERS_ACK &&
+		    me->end - peer->ack + LAST_SEEN_REORDER > window + LAST_SEEN_REORDER + 0xffff) {
+			me->known &= ~NUMBERS_END;
+			peer->known &= ~NUMBERS_ACK;
 		}
 	}
-	n[0].now_known = n[0].known;
-	n[1].now_known = n[1].known;
-}
-
-/* Is the number further ahead than its receiver's window allows, from the highest byte seen or acknowledged on? */
-static __always_inline flag_t beyond_window(const struct block_side *me, const struct block_side *peer,
-					    const struct flow_open *o, const struct tcp_segment *s, __u32 side)
-{
-	__u32 window = open_window(o, !side, peer->now_win, 14), from = me->now_end;
-
-	if (!(me->now_known & BLOCK_END))
-		return 0;
-	if (peer->now_known & BLOCK_ACK && seq_after(peer->now_ack, from))
-		from = peer->now_ack;
-	return seq_diff(s->seq, from) > (__s32)(window < 0xffff ? 0xffff : window);
-}
-
-/* Are the FIN's numbers beyond what either side can have offered or sent? Then it is forged, or from another time. */
-static __always_inline flag_t fin_implausible(const struct block_side *me, const struct block_side *peer,
-					      const struct flow_open *o, const struct tcp_segment *s, __u32 side,
-					      flag_t of_peer_fin)
-{
-	__u32 window = open_window(o, side, me->now_win, 14);
-
-	if (beyond_window(me, peer, o, s, side))
-		return 1;
-	if (me->now_known & BLOCK_END && seq_diff(me->now_end, segment_end(s)) > (__s32)LAST_SEEN_REORDER)
-		return 1;
-	if (of_peer_fin || (me->now_known & BLOCK_ACK && !seq_after(s->ack, me->now_ack)))
-		return 0;
-	return peer->now_known & BLOCK_END &&
-	       seq_diff(s->ack, peer->now_end) > (__s32)(window > 0xffff ? window : 0xffff);
-}
-
-/* Is the RST out of the widest window that its receiver can have? RFC 9293 section 3.10.7.4. */
-static __always_inline flag_t reset_out_of_window(const struct block_side *me, const struct block_side *peer,
-						  const struct flow_open *o, const struct tcp_segment *s, __u32 side,
-						  flag_t fin_acked)
-{
-	__u32 most = open_window(o, !side, peer->now_win, 14), ahead = s->seq - peer->now_ack;
-
-	if (!(peer->now_known & BLOCK_ACK) || !ahead || (fin_acked && ahead == ~0u))
-		return 0;
-	if (me->now_known & BLOCK_END && s->seq == me->now_end && ahead <= (most > 0xffff ? most : 0xffff))
-		return 0;
-	return ahead >= most;
+	n[0].now = n[0].before;
+	n[1].now = n[1].before;
 }
 
 /*
- * Raises a side's highest numbers. Returns whether anything is new. A FIN behind a gap raises nothing: it may be
- * forged.
+ * Is the segment's number further ahead than its receiver's window allows? Counted from the highest byte that was seen
+ * or that the receiver has acknowledged, where a capture has lost some.
  */
-static __always_inline flag_t numbers_advance(struct block_side *me, const struct block_side *peer,
-					      const struct flow_open *o, const struct tcp_segment *s, __u32 side)
+static __always_inline flag_t beyond_window(const struct numbers *me, const struct numbers *peer,
+					    const struct flow_open *o, const struct tcp_segment *s, __u32 side)
+{
+	__u32 from = me->end;
+
+	if (!(me->known & NUMBERS_END))
+		return 0;
+	if (peer->known & NUMBERS_ACK && seq_after(peer->ack, from))
+		from = peer->ack;
+	return seq_diff(s->seq, from) > (__s32)numbers_window(peer, o, !side);
+}
+
+/*
+ * Are the FIN's numbers beyond what either side can have offered or sent? Then it is forged, or from another time.
+ * of_peer_fin: it acknowledges the very end of the other side's FIN.
+ */
+static __always_inline flag_t fin_implausible(const struct numbers *me, const struct numbers *peer,
+					      const struct flow_open *o, const struct tcp_segment *s, __u32 side,
+					      flag_t of_peer_fin)
+{
+	if (beyond_window(me, peer, o, s, side))
+		return 1;
+	if (me->known & NUMBERS_END && seq_diff(me->end, segment_end(s)) > (__s32)LAST_SEEN_REORDER)
+		return 1;
+	if (of_peer_fin || (me->known & NUMBERS_ACK && !seq_after(s->ack, me->ack)))
+		return 0;
+	return peer->known & NUMBERS_END && seq_diff(s->ack, peer->end) > (__s32)numbers_window(me, o, side);
+}
+
+/*
+ * Is the FIN the next in sequence: no gap before it, and something new in it? Of two FINs with different ends this one
+ * is believed.
+ */
+static __always_inline flag_t fin_is_next(const struct numbers *me, const struct tcp_segment *s)
+{
+	return me->known & NUMBERS_END && !seq_after(s->seq, me->end) && seq_after(segment_end(s), me->end);
+}
+
+/*
+ * Is the RST's number what its receiver expects (RFC 9293 section 3.10.7.4, RFC 5961 section 3.2)? RCV.NXT lies between
+ * the highest number that the receiver acknowledged and the highest that its peer sent, so both ends of that range
+ * count; so does one less where it has received a FIN (Linux accepts it there).
+ */
+static __always_inline flag_t reset_is_exact(const struct numbers *me, const struct numbers *peer,
+					     const struct flow_open *o, const struct tcp_segment *s, __u32 side,
+					     flag_t fin_acked)
+{
+	__u32 ahead = s->seq - peer->ack;
+
+	if (!(peer->known & NUMBERS_ACK))
+		return me->known & NUMBERS_END && s->seq == me->end;
+	if (!ahead || (fin_acked && ahead == ~0u))
+		return 1;
+	return me->known & NUMBERS_END && s->seq == me->end && ahead <= numbers_window(peer, o, !side);
+}
+
+/* Is the RST out of the widest window that its receiver can have? RFC 9293 section 3.10.7.4. */
+static __always_inline flag_t reset_out_of_window(const struct numbers *me, const struct numbers *peer,
+						  const struct flow_open *o, const struct tcp_segment *s, __u32 side,
+						  flag_t fin_acked)
+{
+	if (!(peer->known & NUMBERS_ACK) || reset_is_exact(me, peer, o, s, side, fin_acked))
+		return 0;
+	return s->seq - peer->ack >= open_window(o, !side, peer->win, 14);
+}
+
+/*
+ * Raises a side's highest numbers. Returns whether anything is new. A FIN behind a gap raises nothing: the bytes before
+ * it were not seen, and if it is forged the real one must still be the next in sequence. Nor does a FIN alone raise
+ * anything: it proves no number.
+ */
+static __always_inline flag_t numbers_advance(struct numbers *me, const struct numbers *peer, const struct flow_open *o,
+					      const struct tcp_segment *s, __u32 side)
 {
 	__u32 end = segment_end(s);
 	flag_t news = 0;
 
-	if ((!(me->now_known & BLOCK_END) && !(s->flags & TCP_FIN)) || /* a FIN alone proves no number */
-	    (me->now_known & BLOCK_END && end - me->now_end - 1 < FLOW_JUMP &&
-	     !(s->flags & TCP_FIN && seq_after(s->seq, me->now_end)) && !beyond_window(me, peer, o, s, side))) {
-		me->now_end = end;
-		me->now_known |= BLOCK_END;
+	if ((!(me->known & NUMBERS_END) && !(s->flags & TCP_FIN)) ||
+	    (me->known & NUMBERS_END && end - me->end - 1 < FLOW_JUMP &&
+	     !(s->flags & TCP_FIN && seq_after(s->seq, me->end)) && !beyond_window(me, peer, o, s, side))) {
+		me->end = end;
+		me->known |= NUMBERS_END;
 		news = 1;
 	}
 	if (s->flags & TCP_ACK) {
-		if (!(me->now_known & BLOCK_ACK) || s->ack - me->now_ack - 1 < FLOW_JUMP) {
-			me->now_ack = s->ack;
-			me->now_known |= BLOCK_ACK;
+		if (!(me->known & NUMBERS_ACK) || s->ack - me->ack - 1 < FLOW_JUMP) {
+			me->ack = s->ack;
+			me->known |= NUMBERS_ACK;
 			news = 1;
 		}
-		me->now_win = s->win;
+		me->win = s->win;
 	}
 	return news;
 }
@@ -137,15 +181,15 @@ static __always_inline void numbers_of_opening(struct block_side n[2], const str
 
 	__builtin_memset(n, 0, 2 * sizeof(*n));
 	if (o->seen & OPEN_SYN) {
-		of_side(n, source).now_end = of_side(o->isn, source) + 1 + o->syn_len;
-		of_side(n, source).now_win = o->win[0];
-		of_side(n, source).now_known = BLOCK_END;
+		of_side(n, source).now.end = of_side(o->isn, source) + 1 + o->syn_len;
+		of_side(n, source).now.win = o->win[0];
+		of_side(n, source).now.known = NUMBERS_END;
 	}
 	if (o->seen & OPEN_SYNACK) {
-		of_side(n, !source).now_end = of_side(o->isn, !source) + 1;
-		of_side(n, !source).now_ack = of_side(o->isn, source) + 1;
-		of_side(n, !source).now_win = o->win[1];
-		of_side(n, !source).now_known = BLOCK_END | BLOCK_ACK;
+		of_side(n, !source).now.end = of_side(o->isn, !source) + 1;
+		of_side(n, !source).now.ack = of_side(o->isn, source) + 1;
+		of_side(n, !source).now.win = o->win[1];
+		of_side(n, !source).now.known = NUMBERS_END | NUMBERS_ACK;
 	}
 }
 
@@ -160,11 +204,11 @@ struct socket_numbers {
 /* A socket does not tell its window. What was remembered without a break serves, else the widest that there can be. */
 static __always_inline void numbers_open_window(struct block_side *n)
 {
-	flag_t known = (n->known & (BLOCK_ACK | BLOCK_REGAINED)) == BLOCK_ACK;
+	flag_t known = (n->before.known & (NUMBERS_ACK | NUMBERS_REGAINED)) == NUMBERS_ACK;
 
-	n->known = known ? n->known : BLOCK_NO_WINDOW;
+	n->before.known = known ? n->before.known : NUMBERS_NO_WINDOW;
 	if (!known)
-		n->win = n->now_win = 0xffff;
+		n->before.win = n->now.win = 0xffff;
 }
 
 /*
@@ -188,17 +232,18 @@ static __always_inline void numbers_of_socket(struct block_side n[2], const stru
 {
 	struct block_side *mine = &of_side(n, socket->side), *other = &of_side(n, !socket->side);
 
-	if (other->known != (BLOCK_END | BLOCK_ACK) || other->end - socket->rcv_nxt >= LAST_SEEN_REORDER)
-		other->end = other->now_end = socket->rcv_nxt;
+	if (other->before.known != (NUMBERS_END | NUMBERS_ACK) ||
+	    other->before.end - socket->rcv_nxt >= LAST_SEEN_REORDER)
+		other->before.end = other->now.end = socket->rcv_nxt;
 	numbers_open_window(mine);
 	numbers_open_window(other);
-	mine->end = mine->now_end = socket->snd_nxt;
-	mine->ack = mine->now_ack = socket->rcv_nxt;
-	other->ack = other->now_ack = socket->snd_una;
-	mine->known = (mine->known & ~BLOCK_REGAINED) | BLOCK_END | BLOCK_ACK;
-	other->known = (other->known & ~BLOCK_REGAINED) | BLOCK_END | BLOCK_ACK;
-	mine->now_known = mine->known;
-	other->now_known = other->known;
+	mine->before.end = mine->now.end = socket->snd_nxt;
+	mine->before.ack = mine->now.ack = socket->rcv_nxt;
+	other->before.ack = other->now.ack = socket->snd_una;
+	mine->before.known = (mine->before.known & ~NUMBERS_REGAINED) | NUMBERS_END | NUMBERS_ACK;
+	other->before.known = (other->before.known & ~NUMBERS_REGAINED) | NUMBERS_END | NUMBERS_ACK;
+	mine->now.known = mine->before.known;
+	other->now.known = other->before.known;
 }
 
 #endif

@@ -384,12 +384,12 @@ static __always_inline void rest_count(struct flow_block *b, const struct tcp_se
 static __always_inline __u32 phase_bits(struct flow_slot *slot, __u32 partial, const struct work *w,
 					const struct tcp_segment *s, __u32 side, __u32 phase)
 {
-	const struct block_side *numbers = w->numbers;
-	const struct block_side *me = &of_side(numbers, side), *peer = &of_side(numbers, !side);
+	const struct block_side *sides = w->numbers;
+	const struct numbers *me = &of_side(sides, side).now, *peer = &of_side(sides, !side).now;
 	__u32 fin = side ? PHASE_FIN << 1 : PHASE_FIN, acked = side ? PHASE_FIN_ACKED << 1 : PHASE_FIN_ACKED;
 	__u32 next = side ? PHASE_FIN_NEXT << 1 : PHASE_FIN_NEXT, peer_fin = PHASE_FINS ^ fin;
 	__u32 peer_acked = PHASE_FINS_ACKED ^ acked, bits = 0, end = segment_end(s), beyond;
-	flag_t follows = me->now_known & BLOCK_END && !seq_after(s->seq, me->now_end) && seq_after(end, me->now_end);
+	flag_t follows = fin_is_next(me, s);
 
 	if (segment_contradicts(s) || s->flags & TCP_SYN)
 		return 0;
@@ -458,7 +458,8 @@ recorder_code int advance(struct tables *t, const struct work *w, const struct t
 	b = tables_block(t, reload(slot->block) - 1);
 	if (!b || s->flags & TCP_RST || segment_contradicts(s))
 		return 0;
-	return numbers_advance(&of_side(b->side, w->side), &of_side(b->side, !w->side), &slot->open, s, w->side);
+	return numbers_advance(&of_side(b->side, w->side).now, &of_side(b->side, !w->side).now, &slot->open, s,
+			       w->side);
 }
 
 /* Is the connection to be watched? Once both FINs are acknowledged, ACKs say nothing more. */
@@ -752,9 +753,10 @@ static __always_inline flag_t open_contradicted(struct tables *t, struct work *w
 	if (w->socket.known)
 		numbers_of_socket(n, &w->socket);
 	if (s->flags & TCP_RST)
-		return reset_out_of_window(&of_side(n, w->side), &of_side(n, !w->side), &slot->open, s, w->side, 0);
+		return reset_out_of_window(&of_side(n, w->side).now, &of_side(n, !w->side).now, &slot->open, s, w->side,
+					   0);
 	return fin_left_of_socket(&w->socket, s, w->side) ||
-	       fin_implausible(&of_side(n, w->side), &of_side(n, !w->side), &slot->open, s, w->side, 0);
+	       fin_implausible(&of_side(n, w->side).now, &of_side(n, !w->side).now, &slot->open, s, w->side, 0);
 }
 
 /* The connection is not idle: a probe has done its work. */
@@ -915,8 +917,9 @@ recorder_code int begins_midstream(struct tables *t, struct work *w, const struc
 	if (w->socket.known)
 		numbers_of_socket(n, &w->socket);
 	if (s->flags & TCP_RST)
-		return !reset_out_of_window(&of_side(n, w->side), &of_side(n, !w->side), &unseen, s, w->side, 0);
-	return !fin_implausible(&of_side(n, w->side), &of_side(n, !w->side), &unseen, s, w->side, 0);
+		return !reset_out_of_window(&of_side(n, w->side).now, &of_side(n, !w->side).now, &unseen, s, w->side,
+					    0);
+	return !fin_implausible(&of_side(n, w->side).now, &of_side(n, !w->side).now, &unseen, s, w->side, 0);
 }
 
 recorder_code int record_unknown(struct tables *t, struct work *w, const struct tcp_segment *s)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Structs are compared by tables of their fields, so that padding does not count and a difference has a name.
+ * What two recorders or two judges hold is compared by one table of fields a struct, so that padding does not count and
+ * a difference has a name.
  */
 #ifndef TCPFIN_TEST_FIELDS_H
 #define TCPFIN_TEST_FIELDS_H
@@ -9,29 +10,19 @@
 #include <stddef.h>
 #include <stdint.h>
 
-struct field {
-	const char *name;
-	size_t offset, size; /* size: at most 8 */
+enum fields_of {
+	FIELDS_SEGMENT, /* struct tcp_segment */
+	FIELDS_SLOT,    /* struct flow_slot, but for the number of its block */
+	FIELDS_BLOCK,   /* struct flow_block, but for its entries */
+	FIELDS_ENTRY,   /* struct log_entry */
+	FIELDS_FLOW,    /* struct flow */
+	FIELDS_LINE,    /* struct flow_segment */
 };
 
-struct fields {
-	const struct field *field;
-	size_t count;
-};
-
-#define FIELD(type, member)                                                  \
-	{                                                                    \
-#member, offsetof(type, member), sizeof(((type *)0)->member) \
-	}
-#define FIELDS(table)                                     \
-	{                                                 \
-		table, sizeof(table) / sizeof((table)[0]) \
-	}
-
-bool fields_equal(const struct fields *f, const void *a, const void *b);
+bool fields_equal(enum fields_of of, const void *a, const void *b);
 /* A line on stdout for every field that differs. */
-void fields_explain(const struct fields *f, const void *a, const void *b, const char *name_a, const char *name_b);
-/* Bytes that the table covers: what it lacks of the struct must be padding. */
-size_t fields_bytes(const struct fields *f);
+void fields_explain(enum fields_of of, const void *a, const void *b, const char *name_a, const char *name_b);
+/* Do the tables cover every byte of the structs except padding, new fields included? If not, a line on stdout. */
+bool fields_are_complete(void);
 
 #endif

@@ -9,77 +9,6 @@
 #include "tests/diff/fields.h"
 #include "tests/diff/logs.h"
 
-/* clang-format off: a row a field */
-#define S(member) FIELD(struct flow_slot, member)
-static const struct field slot_fields[] = {
-	S(addr[0].hi),
-	S(addr[0].lo),
-	S(addr[1].hi),
-	S(addr[1].lo),
-	S(port[0]),
-	S(port[1]),
-	S(ifindex),
-	S(word),
-	S(hash),
-	S(fin_end[0]),
-	S(fin_end[1]),
-	S(open.t_syn),
-	S(open.t_synack),
-	S(open.t_ack),
-	S(open.isn[0]),
-	S(open.isn[1]),
-	S(open.win[0]),
-	S(open.win[1]),
-	S(open.win[2]),
-	S(open.syn_len),
-	S(open.vlan[0]),
-	S(open.vlan[1]),
-	S(open.syn_flags),
-	S(open.synack_flags),
-	S(open.syn_copies),
-	S(open.synack_copies),
-	S(open.wscale[0]),
-	S(open.wscale[1]),
-	S(open.ttl[0]),
-	S(open.ttl[1]),
-	S(open.seen),
-	S(open.source),
-	S(open.resets_ignored),
-	S(open.idle),
-	S(ip_id[0]),
-	S(ip_id[1]),
-	S(check),
-	S(family),
-	S(second),
-};
-static const size_t slot_others = sizeof(__u32); /* block: its number */
-
-#define B(member) FIELD(struct flow_block, member)
-#define SIDE(n)                                                                                                     \
-	B(side[n].end), B(side[n].ack), B(side[n].now_end), B(side[n].now_ack), B(side[n].win), B(side[n].now_win), \
-		B(side[n].known), B(side[n].now_known)
-#define REST(n) B(rest[n].plain), B(rest[n].fins), B(rest[n].resets), B(rest[n].others)
-static const struct field block_fields[] = {
-	B(progress), B(slot), B(partial), SIDE(0), SIDE(1), REST(0), REST(1), B(before_synack), B(before_ack),
-};
-static const size_t block_others = 2 * sizeof(__u16) + 2 * sizeof(__u32) + sizeof(__u64); /* padding */
-
-#define E(member) FIELD(struct log_entry, member)
-static const struct field entry_fields[] = {
-	E(time), E(seq), E(ack), E(len), E(win), E(ip_id), E(flags), E(ttl), E(option), E(bits),
-};
-static const size_t entry_others = sizeof(__u32); /* padding */
-/* clang-format on */
-
-static const struct fields slots = FIELDS(slot_fields), blocks = FIELDS(block_fields), entries = FIELDS(entry_fields);
-
-bool log_fields_are_complete(void)
-{
-	return fields_bytes(&slots) + slot_others == sizeof(struct flow_slot) &&
-	       fields_bytes(&blocks) + block_others == offsetof(struct flow_block, entry) &&
-	       fields_bytes(&entries) + entry_others == sizeof(struct log_entry);
-}
-
 /* ---- one connection ---- */
 
 static const struct flow_block *block_of(const struct recorded *r, uint32_t n)
@@ -98,12 +27,12 @@ static bool same_entries(const struct recorded *a, const struct recorded *b, uin
 
 	for (uint32_t i = 0; i < count && i < BLOCK_ENTRIES; i++) {
 		compared->entries++;
-		if (!memcmp(&x->entry[i], &y->entry[i], sizeof(x->entry[i])))
+		if (fields_equal(FIELDS_ENTRY, &x->entry[i], &y->entry[i]))
 			continue;
 		same = false;
 		if (explain) {
 			printf("#    slot %u, entry %u of %u\n", n, i, count);
-			fields_explain(&entries, &x->entry[i], &y->entry[i], a->name, b->name);
+			fields_explain(FIELDS_ENTRY, &x->entry[i], &y->entry[i], a->name, b->name);
 		}
 	}
 	return same;
@@ -121,11 +50,11 @@ static bool same_block(const struct recorded *a, const struct recorded *b, uint3
 			printf("#    slot %u: %s has no log\n", n, x ? b->name : a->name);
 		return false;
 	}
-	if (fields_equal(&blocks, x, y))
+	if (fields_equal(FIELDS_BLOCK, x, y))
 		return same_entries(a, b, n, compared, explain);
 	if (explain) {
 		printf("#    slot %u, log\n", n);
-		fields_explain(&blocks, x, y, a->name, b->name);
+		fields_explain(FIELDS_BLOCK, x, y, a->name, b->name);
 	}
 	return false;
 }
@@ -151,10 +80,10 @@ static bool same_slot(const struct recorded *a, const struct recorded *b, uint32
 	if (x->word == y->word && !word_phase(x->word))
 		return true;
 	compared->slots++;
-	if (!fields_equal(&slots, x, y)) {
+	if (!fields_equal(FIELDS_SLOT, x, y)) {
 		if (explain) {
 			printf("#    slot %u\n", n);
-			fields_explain(&slots, x, y, a->name, b->name);
+			fields_explain(FIELDS_SLOT, x, y, a->name, b->name);
 		}
 		return false;
 	}

@@ -35,7 +35,4 @@ bool logs_equal(const struct recorded *a, const struct recorded *b, struct compa
  */
 bool logs_drained(const struct recorded *r, bool explain);
 
-/* Do the tables of fields cover every byte of the structs except padding, new fields included? */
-bool log_fields_are_complete(void);
-
 #endif

@@ -9,107 +9,6 @@
 #include "tests/diff/fields.h"
 #include "tests/diff/reports.h"
 
-#define S(member) FIELD(struct tcp_segment, member)
-#define F(member) FIELD(struct flow, member)
-#define L(member) FIELD(struct flow_segment, member)
-
-static const struct field segment_fields[] = {
-	S(src.hi), S(src.lo), S(dst.hi), S(dst.lo),  S(time),        S(seq),         S(ack),    S(len),
-	S(sport),  S(dport),  S(win),    S(ip_id),   S(vlan[0]),     S(vlan[1]),     S(family), S(flags),
-	S(ttl),    S(wscale), S(mptcp),  S(partial), S(options_len), S(options_off),
-};
-
-/* clang-format off: a row a case */
-static const struct field flow_fields[] = {
-	F(open.t_syn),
-	F(open.t_synack),
-	F(open.t_ack),
-	F(open.isn[0]),
-	F(open.isn[1]),
-	F(open.win[0]),
-	F(open.win[1]),
-	F(open.win[2]),
-	F(open.syn_len),
-	F(open.vlan[0]),
-	F(open.vlan[1]),
-	F(open.syn_flags),
-	F(open.synack_flags),
-	F(open.syn_copies),
-	F(open.synack_copies),
-	F(open.wscale[0]),
-	F(open.wscale[1]),
-	F(open.ttl[0]),
-	F(open.ttl[1]),
-	F(open.seen),
-	F(open.source),
-	F(open.resets_ignored),
-	F(open.idle),
-	F(side[0].t_fin),
-	F(side[0].t_fin_acked),
-	F(side[0].fin_end),
-	F(side[0].fin_ack),
-	F(side[0].end),
-	F(side[0].ack),
-	F(side[0].end_at_ack),
-	F(side[0].win),
-	F(side[0].fin_copies),
-	F(side[0].seen),
-	F(side[1].t_fin),
-	F(side[1].t_fin_acked),
-	F(side[1].fin_end),
-	F(side[1].fin_ack),
-	F(side[1].end),
-	F(side[1].ack),
-	F(side[1].end_at_ack),
-	F(side[1].win),
-	F(side[1].fin_copies),
-	F(side[1].seen),
-	F(reset.time),
-	F(reset.seq),
-	F(reset.ack),
-	F(reset.win),
-	F(reset.ip_id),
-	F(reset.side),
-	F(reset.flags),
-	F(reset.validity),
-	F(reset.ttl),
-	F(reset.mptcp),
-	F(reset.copies),
-	F(t_first),
-	F(t_last),
-	F(t_progress),
-	F(lost),
-	F(duplicates),
-	F(state),
-	F(log_len),
-};
-/* clang-format on */
-
-static const struct field log_fields[] = {
-	L(time), L(seq), L(ack), L(len), L(count), L(win), L(ip_id), L(flags), L(ttl), L(side), L(mark),
-};
-
-static const struct fields segments = FIELDS(segment_fields), flows = FIELDS(flow_fields), logged = FIELDS(log_fields);
-
-bool fields_are_complete(void)
-{
-	const size_t segment_padding = 7, flow_padding = 10;
-
-	return fields_bytes(&segments) == sizeof(struct tcp_segment) - segment_padding &&
-	       fields_bytes(&flows) == sizeof(struct flow) - flow_padding &&
-	       fields_bytes(&logged) == sizeof(struct flow_segment);
-}
-
-bool segments_equal(const struct tcp_segment *a, const struct tcp_segment *b)
-{
-	return fields_equal(&segments, a, b);
-}
-
-void segments_explain(const struct tcp_segment *a, const struct tcp_segment *b, const char *name_a, const char *name_b)
-{
-	fields_explain(&segments, a, b, name_a, name_b);
-}
-
 /* ---- reports ---- */
 
 void reports_add(struct reports *r, const struct judged *j, const struct traffic *traffic)
@@ -146,10 +45,10 @@ static bool same_flow(const struct report *a, const struct report *b)
 
 static bool same_report(const struct report *a, const struct report *b)
 {
-	if (!same_flow(a, b) || !fields_equal(&flows, &a->judged.flow, &b->judged.flow))
+	if (!same_flow(a, b) || !fields_equal(FIELDS_FLOW, &a->judged.flow, &b->judged.flow))
 		return false;
 	for (uint32_t i = 0; i < a->judged.flow.log_len && i < FLOW_LOG_CLOSING; i++)
-		if (!fields_equal(&logged, &a->judged.log[i], &b->judged.log[i]))
+		if (!fields_equal(FIELDS_LINE, &a->judged.log[i], &b->judged.log[i]))
 			return false;
 	return a->counted == b->counted &&
 	       !memcmp(&a->traffic, &b->traffic, sizeof(a->traffic)); /* it has no padding */
@@ -200,11 +99,11 @@ static void explain_pair(const struct report *a, const struct report *b, const c
 {
 	print_report(a, name_a);
 	print_report(b, name_b);
-	fields_explain(&flows, &a->judged.flow, &b->judged.flow, name_a, name_b);
+	fields_explain(FIELDS_FLOW, &a->judged.flow, &b->judged.flow, name_a, name_b);
 	for (uint32_t i = 0; i < a->judged.flow.log_len && i < b->judged.flow.log_len && i < FLOW_LOG_CLOSING; i++)
-		if (!fields_equal(&logged, &a->judged.log[i], &b->judged.log[i])) {
+		if (!fields_equal(FIELDS_LINE, &a->judged.log[i], &b->judged.log[i])) {
 			printf("#    log[%u]\n", i);
-			fields_explain(&logged, &a->judged.log[i], &b->judged.log[i], name_a, name_b);
+			fields_explain(FIELDS_LINE, &a->judged.log[i], &b->judged.log[i], name_a, name_b);
 		}
 	if (a->counted != b->counted || memcmp(&a->traffic, &b->traffic, sizeof(a->traffic))) {
 		print_traffic(a, name_a);

@@ -31,10 +31,4 @@ void reports_free(struct reports *r);
 /* Whether the reports are the same in any order. With explain, the differences go to stdout under the hosts' names. */
 bool reports_equal(struct reports *a, struct reports *b, bool explain, const char *name_a, const char *name_b);
 
-bool segments_equal(const struct tcp_segment *a, const struct tcp_segment *b);
-void segments_explain(const struct tcp_segment *a, const struct tcp_segment *b, const char *name_a, const char *name_b);
-
-/* Whether the tables of fields cover every byte of the structs except padding, new fields included. */
-bool fields_are_complete(void);
-
 #endif

@@ -8,7 +8,7 @@
  */
 #include <string.h>
 
-#include "bpf/core/numbers.h"
+#include "user/judge/flow_step.h"
 #include "user/judge/verdict.h"
 #include "tests/fuzz/check.h"
 #include "tests/fuzz/script.h"
@@ -50,42 +50,42 @@ static void check_state(const struct flow *f)
 	expect(f->t_progress <= f->t_last);
 }
 
-static void check_step(const struct flow *was, const struct flow *is, const struct flow_turn *t)
+static void check_step(const struct flow *was, const struct flow *is, unsigned cap, unsigned step)
 {
-	expect(is->log_len <= t->cap && is->log_len >= was->log_len && is->log_len - was->log_len <= 1);
-	expect(t->at == FLOW_LOG_NOWHERE || t->at < is->log_len);
+	expect(is->log_len <= cap && is->log_len >= was->log_len && is->log_len - was->log_len <= 1);
 	check_side(&was->side[0], &is->side[0]);
 	check_side(&was->side[1], &is->side[1]);
 	check_state(is);
 	expect(!(was->state & FLOW_GRACEFUL) || is->state & FLOW_GRACEFUL);
 	expect(!(was->state & FLOW_PROVEN) || is->state & FLOW_PROVEN);
-	expect(was->state & FLOW_PROVEN || !(is->state & FLOW_PROVEN) || t->step & STEP_PROVEN);
-	expect(!(t->step & STEP_DONE) || is->state & FLOW_DONE);
-	expect(was->state & FLOW_DONE || !(is->state & FLOW_DONE) || t->step & STEP_DONE);
+	expect(was->state & FLOW_PROVEN || !(is->state & FLOW_PROVEN) || step & STEP_PROVEN);
+	expect(!(step & STEP_DONE) || is->state & FLOW_DONE);
+	expect(was->state & FLOW_DONE || !(is->state & FLOW_DONE) || step & STEP_DONE);
 	expect(is->t_last >= was->t_last && is->t_first <= was->t_first);
 	expect(is->lost >= was->lost && is->open.resets_ignored >= was->open.resets_ignored);
+}
+
+/* The same packet seen twice changes nothing but `duplicates`. */
+static void step_again(struct owner *o, unsigned cap, const struct tcp_segment *s, uint32_t side)
+{
+	struct owner was = *o;
+
+	expect(!flow_step(&o->flow, o->log, cap, s, side));
+	o->flow.duplicates = was.flow.duplicates;
+	expect(!memcmp(&was, o, sizeof(was)));
 }
 
 static uint32_t step(struct owner *o, const struct tcp_segment *s, uint32_t side)
 {
 	uint32_t cap = o->life == LIFE_UNPROVEN ? FLOW_LOG_UNPROVEN : FLOW_LOG_CLOSING;
 	struct flow was = o->flow;
-	struct flow_turn turn, again;
+	unsigned done = flow_step(&o->flow, o->log, cap, s, side);
 
-	flow_turn_begin(&turn, &o->flow, o->log, cap, side);
-	flow_step(&o->flow, &turn, s);
-	flow_turn_end(&turn, o->log, cap);
-	check_step(&was, &o->flow, &turn);
-	if (turn.at != o->flow.log_len - 1u || turn.entry.count > 1 || s->time < o->flow.t_last)
-		return turn.step;
-	/* The same packet seen twice changes nothing but `duplicates`. */
-	was = o->flow;
-	flow_turn_begin(&again, &o->flow, o->log, cap, side);
-	flow_step(&o->flow, &again, s);
-	expect(again.at == FLOW_LOG_NOWHERE && !again.step);
-	o->flow.duplicates = was.duplicates;
-	expect(!memcmp(&was, &o->flow, sizeof(was)));
-	return turn.step;
+	check_step(&was, &o->flow, cap, done);
+	if (o->flow.log_len == was.log_len || s->time < o->flow.t_last)
+		return done;
+	step_again(o, cap, s, side);
+	return done;
 }
 
 /* ---- the owner ---- */
@@ -96,13 +96,8 @@ static void lend(struct flow *f, const struct last_seen *last)
 	struct block_side numbers[2];
 
 	numbers_read(numbers, last, &f->open, HASH);
-	for (unsigned i = 0; i < 2; i++) {
-		f->side[i].end = numbers[i].end;
-		f->side[i].ack = numbers[i].ack;
-		f->side[i].win = numbers[i].win;
-		f->side[i].seen |= (numbers[i].known & BLOCK_END ? SIDE_END : 0) |
-				   (numbers[i].known & BLOCK_ACK ? SIDE_ACK : 0);
-	}
+	for (unsigned i = 0; i < 2; i++)
+		flow_lend(f, i, &numbers[i].before);
 }
 
 /* The first FIN or RST of an established flow, or of one that is known only from last_seen. */

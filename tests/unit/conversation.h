@@ -5,7 +5,7 @@
 #ifndef TCPFIN_TEST_CONVERSATION_H
 #define TCPFIN_TEST_CONVERSATION_H
 
-#include "user/judge/flow.h"
+#include "user/judge/flow_step.h"
 #include "tests/unit/segments.h"
 #include "tests/unit/words.h"
 

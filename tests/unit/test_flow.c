@@ -30,15 +30,11 @@ static void init(struct flow *f, const struct tcp_segment *s, uint32_t side)
 
 static void take(struct subject *t, const struct tcp_segment *s)
 {
-	struct flow_turn turn;
 	uint32_t side = flow_side_of(s);
 
 	if (!t->flow.t_first)
 		init(&t->flow, s, side);
-	flow_turn_begin(&turn, &t->flow, t->log, t->cap, side);
-	flow_step(&t->flow, &turn, s);
-	flow_turn_end(&turn, t->log, t->cap);
-	t->step = turn.step;
+	t->step = flow_step(&t->flow, t->log, t->cap, s, side);
 	assert_true(t->flow.log_len <= t->cap);
 }
 
@@ -213,8 +209,8 @@ TEST(test_syn_in_open_flow)
 	}
 	expect_flags(t.flow.state, FLOW_PROVEN, flow_flags);
 	expect_int(t.flow.open.isn[A], 1000);
-	expect_int(relative(&t, A, t.flow.side[A].end), 51);
-	expect_int(relative(&t, B, t.flow.side[B].end), 501);
+	expect_int(relative(&t, A, t.flow.side[A].now.end), 51);
+	expect_int(relative(&t, B, t.flow.side[B].now.end), 501);
 }
 
 /* ---- closing ---- */
@@ -413,8 +409,8 @@ TEST(test_forged_fin)
 		expect_flags(t.step, 0, step_flags);
 		expect_flags(t.flow.state, FLOW_PROVEN, flow_flags);
 		expect_flags(t.log[t.flow.log_len - 1].mark, SEGMENT_IGNORED, segment_marks);
-		expect_int(relative(&t, A, t.flow.side[A].end), 51);
-		expect_int(relative(&t, B, t.flow.side[A].ack), 501);
+		expect_int(relative(&t, A, t.flow.side[A].now.end), 51);
+		expect_int(relative(&t, B, t.flow.side[A].now.ack), 501);
 		/* the real one after it */
 		expect_flags(SEND(&t, 200 * MS, .from = A, .flags = FIN, .seq = 51, .ack = 501), STEP_BEGUN,
 			     step_flags);

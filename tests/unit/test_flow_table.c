@@ -514,8 +514,8 @@ TEST(test_finish)
 				continue;
 			assert_true(open);
 			expect_flags(s->flow.state, FLOW_PROVEN | FLOW_REOPENED, flow_flags);
-			expect_int(s->flow.side[A].end, 1051); /* by last_seen */
-			expect_int(s->flow.side[B].end, 2501);
+			expect_int(s->flow.side[A].now.end, 1051); /* by last_seen */
+			expect_int(s->flow.side[B].now.end, 2501);
 		}
 		finish(&t, true, open ? 4 : 3);
 		tear_down(&t);
@@ -603,7 +603,7 @@ TEST(test_evidence_while_growing)
 	expire(&t, 3000);
 	expect_int(t.count, FEW);
 	for (size_t i = 0; i < t.count; i++) {
-		expect_int(t.reports[i].flow.side[A].end, 1051);
+		expect_int(t.reports[i].flow.side[A].now.end, 1051);
 		expect_word(t.reports[i].flow.reset.validity, RESET_EXACT, reset_validities);
 	}
 	tear_down(&t);

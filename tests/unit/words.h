@@ -5,7 +5,7 @@
 #ifndef TCPFIN_TEST_WORDS_H
 #define TCPFIN_TEST_WORDS_H
 
-#include "user/judge/flow.h"
+#include "user/judge/flow_step.h"
 #include "tests/unit/assert.h"
 
 #define WORDS __attribute__((unused)) static const struct word
@@ -35,8 +35,7 @@ WORDS segment_marks[] = {
 };
 
 WORDS side_flags[] = {
-	WORD(SIDE_END),      WORD(SIDE_ACK),         WORD(SIDE_FIN),         WORD(SIDE_FIN_ACKED),
-	WORD(SIDE_FIN_NEXT), WORD(SIDE_FIN_PARTIAL), WORD(SIDE_FIN_ANSWERS),
+	WORD(SIDE_FIN), WORD(SIDE_FIN_ACKED), WORD(SIDE_FIN_NEXT), WORD(SIDE_FIN_PARTIAL), WORD(SIDE_FIN_ANSWERS),
 };
 
 WORDS reset_validities[] = {

@@ -173,8 +173,8 @@ static void keep_numbers(struct flow_slot *slot, const struct flow *f)
 	for (unsigned i = 0; i < 2; i++) {
 		const struct flow_side *me = &f->side[i];
 
-		slot->fin_end[i] = me->seen & SIDE_FIN ? me->fin_end : me->end;
-		slot->open.idle |= me->seen & SIDE_END ? 1u << i : 0;
+		slot->fin_end[i] = me->seen & SIDE_FIN ? me->fin_end : me->now.end;
+		slot->open.idle |= me->now.known & NUMBERS_END ? 1u << i : 0;
 	}
 }
 
@@ -254,13 +254,8 @@ static void lend_last_seen(const struct flow_tables *t, const struct flow_slot *
 	struct block_side numbers[2];
 
 	numbers_read(numbers, &t->last_seen[slot->hash & t->last_seen_mask], &slot->open, slot_hash(slot));
-	for (unsigned i = 0; i < 2; i++) {
-		f->side[i].end = numbers[i].end;
-		f->side[i].ack = numbers[i].ack;
-		f->side[i].win = numbers[i].win;
-		f->side[i].seen |= (numbers[i].known & BLOCK_END ? SIDE_END : 0) |
-				   (numbers[i].known & BLOCK_ACK ? SIDE_ACK : 0);
-	}
+	for (unsigned i = 0; i < 2; i++)
+		flow_lend(f, i, &numbers[i].before);
 }
 
 bool flow_tables_judge(const struct flow_tables *t, uint32_t n, struct judged *j, uint64_t *word)

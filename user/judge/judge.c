@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "user/judge/flow_step.h"
 #include "user/judge/judge.h"
 
 /* One judgement in progress. */
@@ -24,11 +25,8 @@ static void step(struct replay *r, const struct tcp_segment *s, unsigned side)
 {
 	struct judged *j = r->j;
 	unsigned cap = j->flow.state & FLOW_PROVEN ? FLOW_LOG_CLOSING : FLOW_LOG_UNPROVEN;
-	struct flow_turn turn;
 
-	flow_turn_begin(&turn, &j->flow, j->log, cap, side);
-	flow_step(&j->flow, &turn, s);
-	flow_turn_end(&turn, j->log, cap);
+	flow_step(&j->flow, j->log, cap, s, side);
 }
 
 /* ---- what found no place in the log ---- */
@@ -55,7 +53,7 @@ static struct flow_segment *folded_entry(struct judged *j, unsigned side)
 /* The highest number of the side before its FIN, if that one is still to be replayed. */
 static uint32_t end_before_fin(const struct replay *r, unsigned side)
 {
-	uint32_t end = r->block->side[side].now_end;
+	uint32_t end = r->block->side[side].now.end;
 
 	for (unsigned i = r->next; i < r->entries; i++) {
 		const struct log_entry *e = &r->block->entry[r->order[i]];
@@ -68,8 +66,8 @@ static uint32_t end_before_fin(const struct replay *r, unsigned side)
 
 static void add_plain(struct replay *r, unsigned side, uint64_t count, uint64_t bytes)
 {
-	const struct block_side *n = &r->block->side[side];
-	struct flow_side *me = &r->j->flow.side[side];
+	const struct numbers *n = &r->block->side[side].now;
+	struct numbers *me = &r->j->flow.side[side].now;
 	struct flow_segment *e = folded_entry(r->j, side);
 
 	if (e) {
@@ -79,15 +77,15 @@ static void add_plain(struct replay *r, unsigned side, uint64_t count, uint64_t 
 		}
 		e->count += (uint32_t)count;
 		e->len += (uint32_t)bytes;
-		e->ack = n->now_ack;
-		e->win = n->now_win;
+		e->ack = n->ack;
+		e->win = n->win;
 	} else {
 		r->j->flow.lost += (uint32_t)count;
 	}
-	if (n->now_known & BLOCK_END && me->seen & SIDE_END && seq_after(end_before_fin(r, side), me->end))
+	if (n->known & me->known & NUMBERS_END && seq_after(end_before_fin(r, side), me->end))
 		me->end = end_before_fin(r, side);
-	if (n->now_known & BLOCK_ACK && me->seen & SIDE_ACK && seq_after(n->now_ack, me->ack))
-		me->ack = n->now_ack;
+	if (n->known & me->known & NUMBERS_ACK && seq_after(n->ack, me->ack))
+		me->ack = n->ack;
 }
 
 static void add_rest(struct replay *r)
@@ -176,19 +174,14 @@ static void step_before(struct replay *r, uint64_t time, unsigned count)
 
 static void lend_numbers(struct replay *r)
 {
-	for (unsigned i = 0; i < 2; i++) {
-		const struct block_side *n = &r->block->side[i];
-		struct flow_side *me = &r->j->flow.side[i];
+	struct flow *f = &r->j->flow;
 
-		if (n->known & BLOCK_END)
-			me->end = n->end;
-		if (n->known & BLOCK_ACK)
-			me->ack = n->ack;
-		if (n->known)
-			me->win = n->win;
-		r->j->flow.doubt |= n->known & BLOCK_REGAINED ? DOUBT_NUMBERS : 0;
-		r->j->flow.doubt |= n->known & BLOCK_NO_WINDOW ? DOUBT_WINDOW : 0;
-		me->seen |= (n->known & BLOCK_END ? SIDE_END : 0) | (n->known & BLOCK_ACK ? SIDE_ACK : 0);
+	for (unsigned i = 0; i < 2; i++) {
+		const struct numbers *n = &r->block->side[i].before;
+
+		flow_lend(f, i, n);
+		f->doubt |= n->known & NUMBERS_REGAINED ? DOUBT_NUMBERS : 0;
+		f->doubt |= n->known & NUMBERS_NO_WINDOW ? DOUBT_WINDOW : 0;
 	}
 }
 
@@ -332,7 +325,7 @@ static void replay_opening(struct replay *r)
 
 static bool numbers_known(const struct flow_block *b)
 {
-	return b->side[0].known && b->side[1].known;
+	return b->side[0].before.known && b->side[1].before.known;
 }
 
 static void replay_midstream(struct replay *r)

@@ -31,6 +31,11 @@ static bool has(const struct facts *c, enum role role, unsigned bits)
 	return (side_of(c, role)->seen & bits) == bits;
 }
 
+static bool has_acked(const struct facts *c, enum role role)
+{
+	return side_of(c, role)->now.known & NUMBERS_ACK;
+}
+
 static bool in_state(const struct facts *c, unsigned bits)
 {
 	return c->flow->state & bits;
@@ -40,7 +45,7 @@ static bool in_state(const struct facts *c, unsigned bits)
 static bool was_open(const struct facts *c)
 {
 	return in_state(c, FLOW_PROVEN | FLOW_MIDSTREAM) ||
-	       (!(c->flow->open.seen & OPEN_SYNACK) && has(c, SOURCE, SIDE_ACK));
+	       (!(c->flow->open.seen & OPEN_SYNACK) && has_acked(c, SOURCE));
 }
 
 /* ---- who is who ---- */
@@ -160,7 +165,7 @@ static enum tcp_state state_before_close(const struct facts *c, enum role role)
 	if (in_state(c, FLOW_PROVEN | FLOW_MIDSTREAM))
 		return STATE_ESTABLISHED;
 	if (role == SOURCE)
-		return has(c, SOURCE, SIDE_ACK) ? STATE_ESTABLISHED : STATE_SYN_SENT;
+		return has_acked(c, SOURCE) ? STATE_ESTABLISHED : STATE_SYN_SENT;
 	return o->seen & OPEN_SYNACK ? STATE_SYN_RECEIVED : STATE_UNKNOWN;
 }
 
@@ -210,7 +215,7 @@ static enum reset_validity reset_validity(const struct facts *c)
 
 	if (in_state(c, FLOW_PROVEN | FLOW_MIDSTREAM) || !was_open(c))
 		return reset->validity;
-	return by->seen & SIDE_END && by->end == reset->seq ? RESET_EXACT : RESET_UNKNOWN;
+	return by->now.known & NUMBERS_END && by->now.end == reset->seq ? RESET_EXACT : RESET_UNKNOWN;
 }
 
 static void judge_reset(struct record *r, const struct facts *c)
@@ -299,11 +304,11 @@ static bool last_byte(const struct facts *c, enum role role, uint32_t *end)
 		*end = me->fin_end - 1;
 	else if (in_state(c, FLOW_RESET) && in_state(c, FLOW_PROVEN) && role_of(c, reset->side) == role &&
 		 reset->validity != RESET_IN_WINDOW) /* such a number is a guess of whoever forged the RST */
-		*end = me->seen & SIDE_END ? seq_max(me->end, reset->seq) : reset->seq;
-	else if (me->seen & SIDE_END)
-		*end = me->end;
-	else if (peer->seen & SIDE_ACK)
-		*end = peer->ack;
+		*end = me->now.known & NUMBERS_END ? seq_max(me->now.end, reset->seq) : reset->seq;
+	else if (me->now.known & NUMBERS_END)
+		*end = me->now.end;
+	else if (peer->now.known & NUMBERS_ACK)
+		*end = peer->now.ack;
 	else
 		return false;
 	return true;
@@ -747,8 +752,8 @@ static void drop_after_reset(struct flow *f)
 		if (!(s->seen & SIDE_FIN) || s->t_fin <= f->reset.time)
 			continue;
 		s->seen &= ~(SIDE_FIN | SIDE_FIN_ACKED | SIDE_FIN_NEXT | SIDE_FIN_ANSWERS);
-		if (s->end == s->fin_end)
-			s->end--;
+		if (s->now.end == s->fin_end)
+			s->now.end--;
 	}
 }
 

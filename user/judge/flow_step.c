@@ -1,0 +1,471 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * A segment is first asked whether it shows that an RST did not end the connection, then judged as its receiver would
+ * (RFC 9293 section 3.10.7), then listed or counted.
+ */
+#include "user/judge/flow_step.h"
+
+/* A step in progress. */
+struct turn {
+	struct flow *f;
+	struct flow_segment *log;
+	const struct tcp_segment *s;
+	unsigned cap;  /* segments that the log can hold */
+	unsigned side; /* the sender */
+	unsigned step; /* STEP_ bits */
+	__u8 mark;     /* SEGMENT_ bits of the segment */
+	bool listed;   /* the segment is worth a line of its own in the log */
+};
+
+/* ---- the log ---- */
+
+static bool log_equal(const struct flow_segment *e, const struct turn *t)
+{
+	const struct tcp_segment *s = t->s;
+
+	return e->seq == s->seq && e->ack == s->ack && e->flags == s->flags && e->side == t->side && e->len == s->len;
+}
+
+/* The same packet seen a second time: equal in all, IP id included, within FLOW_DUPLICATE_NS of the first sighting. */
+static bool seen_twice(const struct turn *t)
+{
+	const struct flow *f = t->f;
+
+	for (unsigned i = 0; i < 2 && i < f->log_len; i++) {
+		const struct flow_segment *e = &t->log[f->log_len - 1 - i];
+		/* an entry's time is its first segment's; of the last entry's last one, t_last is the best guess */
+		__u64 seen = i == 0 && e->count > 1 && !f->lost ? f->t_last : e->time;
+
+		if (log_equal(e, t) && (i == 0 || e->count == 1) && e->ip_id == t->s->ip_id && e->win == t->s->win &&
+		    t->s->time - seen < FLOW_DUPLICATE_NS)
+			return true;
+	}
+	return false;
+}
+
+/* May the segment be counted in the entry instead of getting its own? */
+static bool log_takes(const struct flow_segment *e, const struct turn *t)
+{
+	if (t->mark & SEGMENT_FOLDED)
+		return e->mark & SEGMENT_FOLDED && e->side == t->side && !e->len == !t->s->len;
+	return (t->f->log_len >= FLOW_LOG_FOLD || t->cap < FLOW_LOG_FOLD) && log_equal(e, t);
+}
+
+/* One of the last two entries, if the segment may be counted in it; else NULL. */
+static struct flow_segment *log_fold(const struct turn *t)
+{
+	for (unsigned i = 0; i < 2 && i < t->f->log_len; i++) {
+		struct flow_segment *e = &t->log[t->f->log_len - 1 - i];
+
+		if (!log_takes(e, t))
+			continue;
+		if (t->mark & SEGMENT_FOLDED)
+			e->len += t->s->len;
+		e->flags |= t->s->flags;
+		e->count += e->count != ~0u;
+		return e;
+	}
+	return NULL;
+}
+
+static void log_add(const struct turn *t)
+{
+	struct flow_segment *e = log_fold(t);
+	const struct tcp_segment *s = t->s;
+
+	if (!e && t->f->log_len >= t->cap) {
+		t->f->lost += t->f->lost != ~0u;
+		return;
+	}
+	if (!e) {
+		e = &t->log[t->f->log_len++];
+		*e = (struct flow_segment){
+			.time = s->time,
+			.seq = s->seq,
+			.len = s->len,
+			.count = 1,
+			.flags = s->flags,
+			.ttl = s->ttl,
+			.side = (__u8)t->side,
+			.mark = t->mark,
+		};
+	}
+	e->ack = s->ack;
+	e->win = s->win;
+	e->ip_id = s->ip_id;
+}
+
+/* ---- the opening ---- */
+
+/* Both sides have sent a SYN (RFC 9293 section 3.5). Returns the segment's mark. */
+static __u8 take_crossed_syn(struct flow_open *o, const struct turn *t)
+{
+	bool copy = o->seen & OPEN_CROSSED;
+
+	if (copy && t->s->seq != o->isn[t->side])
+		return SEGMENT_IGNORED;
+	o->seen |= OPEN_CROSSED;
+	o->isn[t->side] = t->s->seq;
+	o->wscale[t->side] = t->s->wscale;
+	o->ttl[t->side] = t->s->ttl;
+	return copy ? SEGMENT_COPY : 0;
+}
+
+/*
+ * Returns the segment's mark. Behind its SYN-ACK, where two queues or CPUs have swapped them, a SYN is the first one
+ * all the same; but not behind the whole handshake, whose part of the log is over.
+ */
+static __u8 take_syn(const struct turn *t)
+{
+	const struct tcp_segment *s = t->s;
+	struct flow_open *o = &t->f->open;
+
+	if (!(o->seen & OPEN_SYN) && !(t->f->state & FLOW_REOPENED) &&
+	    (!(o->seen & OPEN_SYNACK) || (t->side == o->source && s->seq == o->isn[t->side]))) {
+		if (t->f->state & FLOW_MIDSTREAM)
+			return SEGMENT_IGNORED;
+		if (s->time < t->f->t_first)
+			t->f->t_first = s->time;
+		open_syn(o, s, t->side);
+		return 0;
+	}
+	if (s->seq == o->isn[t->side] && t->side == o->source) {
+		o->syn_copies = saturating_inc(o->syn_copies);
+		return SEGMENT_COPY;
+	}
+	if (t->side != o->source && !(o->seen & OPEN_SYNACK))
+		return take_crossed_syn(o, t);
+	return SEGMENT_IGNORED; /* a SYN in a synchronized state: challenge ACK (RFC 5961 section 4) */
+}
+
+/* A SYN-ACK behind the first one. Returns the segment's mark. */
+static __u8 take_synack_again(struct flow_open *o, const struct turn *t)
+{
+	if (t->s->seq != o->isn[t->side])
+		return SEGMENT_IGNORED;
+	if (t->side == o->source)
+		return 0;
+	o->synack_copies = saturating_inc(o->synack_copies);
+	return SEGMENT_COPY;
+}
+
+/* Returns the segment's mark. */
+static __u8 take_synack(const struct turn *t)
+{
+	struct flow_open *o = &t->f->open;
+
+	if (o->seen & OPEN_SYNACK)
+		return take_synack_again(o, t);
+	if (o->seen & OPEN_SYN && t->side == o->source) /* crossed SYNs: this one acknowledges the other's */
+		return o->seen & OPEN_CROSSED ? 0 : SEGMENT_IGNORED;
+	if (!(o->seen & OPEN_SYN) && t->f->state & FLOW_MIDSTREAM)
+		return SEGMENT_IGNORED;
+	if (t->f->state & FLOW_DONE) /* too late: what is known of the opening stays as it was reported */
+		return SEGMENT_IGNORED;
+	if (!(o->seen & OPEN_SYN))
+		o->wscale[!t->side] = SEGMENT_NO_WSCALE;
+	return open_synack(o, t->s, t->side) == OPEN_TAKEN ? 0 : SEGMENT_IGNORED;
+}
+
+/* Does this segment complete the handshake? Only the source can prove that it heard the SYN-ACK. */
+static bool completes_handshake(const struct turn *t)
+{
+	return !(t->f->state & FLOW_PROVEN) && open_completes(&t->f->open, t->s, t->side);
+}
+
+static void take_handshake_ack(struct turn *t)
+{
+	struct flow_open *o = &t->f->open;
+
+	o->seen |= t->s->len || t->s->flags & ~TCP_ACK ? OPEN_ACK | OPEN_ACK_MORE : OPEN_ACK;
+	o->t_ack = t->s->time;
+	o->win[2] = t->s->win;
+	t->f->state |= FLOW_PROVEN;
+	t->step |= STEP_PROVEN;
+	t->listed = true;
+}
+
+/* ---- resets ---- */
+
+/* enum reset_validity. RFC 9293 section 3.10.7.4, RFC 5961 section 3.2. */
+static __u8 judge_reset(const struct turn *t)
+{
+	static const __u8 of_handshake[] = {
+		[OPEN_RESET_FOREIGN] = RESET_OUT_OF_WINDOW,
+		[OPEN_RESET_IN_WINDOW] = RESET_IN_WINDOW,
+		[OPEN_RESET_EXACT] = RESET_EXACT,
+	};
+	const struct flow *f = t->f;
+	const struct flow_side *me = &f->side[t->side], *peer = &f->side[!t->side];
+	bool fin_acked = me->seen & SIDE_FIN_ACKED;
+
+	if (!(f->state & (FLOW_PROVEN | FLOW_MIDSTREAM)))
+		return of_handshake[open_judge_reset(&f->open, t->s, t->side)];
+	if (reset_is_exact(&me->now, &peer->now, &f->open, t->s, t->side, fin_acked))
+		return RESET_EXACT;
+	if (!(peer->now.known & NUMBERS_ACK))
+		return RESET_UNKNOWN;
+	if (reset_out_of_window(&me->now, &peer->now, &f->open, t->s, t->side, fin_acked))
+		return RESET_OUT_OF_WINDOW;
+	return t->s->seq - peer->now.ack < flow_window(f, !t->side, 0) && !(f->doubt & DOUBT_WINDOW) ? RESET_IN_WINDOW
+												     : RESET_UNKNOWN;
+}
+
+/* An RST behind the first one. The exact one that follows a challenge ACK decides over the first. */
+static void take_reset_again(struct turn *t, __u8 validity)
+{
+	struct flow_reset *r = &t->f->reset;
+
+	if (r->validity == RESET_IN_WINDOW && validity == RESET_EXACT)
+		r->validity = validity;
+	r->copies = saturating_inc(r->copies);
+	if (t->side == r->side)
+		t->mark = SEGMENT_COPY;
+}
+
+static void take_reset(struct turn *t)
+{
+	const struct tcp_segment *s = t->s;
+	struct flow *f = t->f;
+	__u8 validity = judge_reset(t);
+
+	if (validity == RESET_OUT_OF_WINDOW) {
+		t->mark = SEGMENT_IGNORED;
+		f->open.resets_ignored = saturating_inc(f->open.resets_ignored);
+		return;
+	}
+	f->t_progress = s->time;
+	if (f->state & (FLOW_RESET | FLOW_LATE_RESET)) {
+		take_reset_again(t, validity);
+		return;
+	}
+	f->reset = (struct flow_reset){
+		.time = s->time,
+		.seq = s->seq,
+		.ack = s->ack,
+		.win = s->win,
+		.ip_id = s->ip_id,
+		.side = (__u8)t->side,
+		.flags = s->flags,
+		.validity = validity,
+		.ttl = s->ttl,
+		.mptcp = s->mptcp,
+		.copies = f->reset.copies,
+	};
+	if (f->state & FLOW_GRACEFUL) {
+		f->state |= FLOW_LATE_RESET;
+		return;
+	}
+	f->state |= FLOW_RESET | FLOW_BEGUN;
+	t->step |= STEP_DONE;
+}
+
+/* Does its alleged sender go on beyond the RST? */
+static bool sender_goes_on(const struct turn *t)
+{
+	const struct flow_reset *r = &t->f->reset;
+	const struct numbers *me = &t->f->side[t->side].now;
+	const struct tcp_segment *s = t->s;
+
+	if (r->validity == RESET_UNKNOWN && s->flags & TCP_ACK && (s->len || s->flags & TCP_FIN))
+		return true; /* whoever sends on has not reset anything */
+	if (!(s->flags & TCP_ACK) || !(me->known & NUMBERS_END) || !(me->known & NUMBERS_ACK))
+		return false;
+	return (seq_after(segment_end(s), me->end) && seq_after(segment_end(s), r->seq)) ||
+	       (seq_after(s->ack, me->ack) && (!(r->flags & TCP_ACK) || seq_after(s->ack, r->ack)));
+}
+
+/*
+ * Does this segment show that the RST did not end the connection? Either its alleged sender goes on beyond it, or its
+ * receiver answers it as a challenge (RFC 5961 section 3.2) or acknowledges more than it.
+ */
+static bool survived_reset(const struct turn *t)
+{
+	const struct flow_reset *r = &t->f->reset;
+	const struct tcp_segment *s = t->s;
+
+	if (s->flags & (TCP_SYN | TCP_RST) || s->time <= r->time)
+		return false;
+	if (t->side == r->side)
+		return sender_goes_on(t);
+	if (!(s->flags & TCP_ACK))
+		return false;
+	if (r->validity == RESET_IN_WINDOW)
+		return s->len == 0 && !(s->flags & TCP_FIN) && s->ack != r->seq;
+	return r->validity == RESET_UNKNOWN && seq_after(s->ack, r->seq);
+}
+
+static void forget_reset(struct flow *f)
+{
+	f->state &= ~FLOW_RESET;
+	if (!((f->side[0].seen | f->side[1].seen) & SIDE_FIN))
+		f->state &= ~FLOW_BEGUN;
+	f->open.resets_ignored = saturating_inc(f->open.resets_ignored);
+}
+
+/* ---- FINs and their acknowledgments ---- */
+
+static void take_fin_again(struct turn *t)
+{
+	struct flow_side *me = &t->f->side[t->side];
+
+	me->fin_copies = saturating_inc(me->fin_copies);
+	t->mark = SEGMENT_COPY;
+	if (t->f->state & FLOW_GRACEFUL)
+		t->f->state |= FLOW_REPEATED;
+	if (t->s->time < me->t_fin) { /* two CPUs have logged them in another order */
+		me->t_fin = t->s->time;
+		me->fin_ack = t->s->ack;
+	}
+}
+
+/* Is the FIN forged, or from another time? Of two with different ends the next in sequence wins, until an ACK. */
+static bool fin_is_foreign(const struct turn *t)
+{
+	const struct flow_side *me = &t->f->side[t->side], *peer = &t->f->side[!t->side];
+	bool of_peer_fin = peer->seen & SIDE_FIN && t->s->ack == peer->fin_end;
+
+	if (fin_implausible(&me->now, &peer->now, &t->f->open, t->s, t->side, of_peer_fin))
+		return true;
+	return me->seen & SIDE_FIN && (me->seen & (SIDE_FIN_ACKED | SIDE_FIN_NEXT) || !fin_is_next(&me->now, t->s));
+}
+
+static void take_fin(struct turn *t)
+{
+	struct flow_side *me = &t->f->side[t->side];
+
+	if (me->seen & SIDE_FIN && segment_end(t->s) == me->fin_end) {
+		take_fin_again(t);
+		return;
+	}
+	if (fin_is_foreign(t)) {
+		t->mark = SEGMENT_IGNORED;
+		return;
+	}
+	if (!(t->f->state & FLOW_BEGUN))
+		t->step |= STEP_BEGUN;
+	me->seen &= (__u8) ~(SIDE_FIN_NEXT | SIDE_FIN_PARTIAL | SIDE_FIN_ANSWERS);
+	me->seen |= SIDE_FIN;
+	me->seen |= fin_is_next(&me->now, t->s) ? SIDE_FIN_NEXT : 0;
+	me->seen |= t->s->partial ? SIDE_FIN_PARTIAL : 0;
+	me->t_fin = t->s->time;
+	me->fin_end = segment_end(t->s);
+	me->fin_ack = t->s->ack;
+	t->f->state |= FLOW_BEGUN;
+}
+
+/* Both FINs are acknowledged: an RST before that was acted on by nobody. */
+static void end_graceful(struct turn *t)
+{
+	struct flow *f = t->f;
+
+	if (f->state & FLOW_RESET) {
+		f->state &= ~FLOW_RESET;
+		f->open.resets_ignored = saturating_inc(f->open.resets_ignored);
+	}
+	f->state |= FLOW_GRACEFUL;
+	t->step |= STEP_DONE;
+}
+
+/* The first acknowledgment of the other side's FIN. */
+static void take_fin_ack(struct turn *t)
+{
+	struct flow_side *me = &t->f->side[t->side], *peer = &t->f->side[!t->side];
+	const struct tcp_segment *s = t->s;
+	bool in_order = me->now.known & NUMBERS_END && !seq_after(s->seq, me->now.end);
+
+	t->listed = true;
+	if (s->flags & TCP_FIN && !(t->mark & SEGMENT_COPY))
+		me->seen |= SIDE_FIN_ANSWERS;
+	peer->fin_end = s->ack;
+	peer->seen |= SIDE_FIN_ACKED;
+	peer->t_fin_acked = s->time;
+	me->end_at_ack = in_order ? me->now.end : s->seq;
+	if (me->seen & SIDE_FIN_ACKED)
+		end_graceful(t);
+	/* The other side knew the FIN's number, so the FIN is no stray. */
+	if (!(t->f->state & FLOW_PROVEN) && (t->f->state & (FLOW_MIDSTREAM | FLOW_GRACEFUL))) {
+		t->f->state |= FLOW_PROVEN;
+		t->step |= STEP_PROVEN;
+	}
+}
+
+static void take_ack(struct turn *t)
+{
+	struct flow_side *peer = &t->f->side[!t->side];
+	__u32 beyond = t->s->ack - peer->fin_end;
+
+	if (!(peer->seen & SIDE_FIN))
+		return;
+	if (peer->seen & SIDE_FIN_ACKED) {
+		if (beyond == 0 && t->s->time < peer->t_fin_acked)
+			peer->t_fin_acked = t->s->time;
+		return;
+	}
+	/* Nothing can be acknowledged beyond a FIN, so only the very number is its acknowledgment. */
+	if (beyond == 0 || (peer->seen & SIDE_FIN_PARTIAL && beyond < 0xffff))
+		take_fin_ack(t);
+}
+
+/* Raises the sender's highest numbers. A FIN that is the first segment of its side is all that is known of its end. */
+static bool advance(const struct turn *t)
+{
+	struct numbers *me = &t->f->side[t->side].now;
+	bool first_is_fin = !(me->known & NUMBERS_END) && t->s->flags & TCP_FIN;
+
+	if (first_is_fin) {
+		me->end = segment_end(t->s);
+		me->known |= NUMBERS_END;
+	}
+	return numbers_advance(me, &t->f->side[!t->side].now, &t->f->open, t->s, t->side) || first_is_fin;
+}
+
+/* ---- the step ---- */
+
+/* The part of a step that its receiver would act on. */
+static void accept(struct turn *t)
+{
+	if (t->s->flags & TCP_SYN) {
+		t->mark = t->s->flags & TCP_ACK ? take_synack(t) : take_syn(t);
+		if (t->mark & SEGMENT_IGNORED)
+			return;
+	}
+	if (completes_handshake(t))
+		take_handshake_ack(t);
+	if (t->s->flags & TCP_FIN) {
+		take_fin(t);
+		if (t->mark & SEGMENT_IGNORED)
+			return;
+	}
+	if (t->s->flags & TCP_ACK)
+		take_ack(t);
+	if (advance(t) || t->listed)
+		t->f->t_progress = t->s->time;
+}
+
+unsigned flow_step(struct flow *f, struct flow_segment *log, unsigned cap, const struct tcp_segment *s, unsigned side)
+{
+	struct turn t = {.f = f, .log = log, .s = s, .cap = cap, .side = side & 1};
+
+	/* Once both FINs are acknowledged, ACKs say nothing more, and the watch filter need not let them through. */
+	if ((f->state & (FLOW_GRACEFUL | FLOW_REPEATED)) == FLOW_GRACEFUL && !(s->flags & TCP_CONTROL))
+		return 0;
+	if (seen_twice(&t)) {
+		f->duplicates += f->duplicates != ~0u;
+		return 0;
+	}
+	if (s->time > f->t_last)
+		f->t_last = s->time;
+	if (f->state & FLOW_RESET && survived_reset(&t))
+		forget_reset(f);
+	if (segment_contradicts(s))
+		t.mark = SEGMENT_IGNORED;
+	else if (s->flags & TCP_RST)
+		take_reset(&t);
+	else
+		accept(&t);
+	if (!(s->flags & TCP_CONTROL) && !t.listed)
+		t.mark |= SEGMENT_FOLDED;
+	log_add(&t);
+	return t.step;
+}
