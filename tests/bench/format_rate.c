@@ -35,12 +35,13 @@ struct step {
 };
 
 static void take(void *context, const struct flow_key *key, const struct flow *f, const struct flow_segment *log,
-		 const struct traffic *traffic)
+		 const struct traffic *traffic, const struct due_report *how)
 {
 	struct samples *samples = context;
 	struct judged *sample;
 
 	(void)traffic;
+	(void)how;
 	if (!(f->state & FLOW_GRACEFUL) || samples->count == SAMPLES)
 		return;
 	sample = &samples->sample[samples->count++];
@@ -137,7 +138,10 @@ int main(void)
 	static struct samples samples;
 	uint64_t counters[COUNTERS] = {};
 	struct flow_table_config config = {
-		.timeouts = {500 * MILLISECOND, 10 * SECOND, 60 * SECOND},
+		.timeouts = {.settle = 500 * MILLISECOND,
+			     .doubt = 10 * SECOND,
+			     .attempt = 10 * SECOND,
+			     .idle = 60 * SECOND},
 		.idle = 7200 * SECOND,
 		.report = take,
 		.context = &samples,

@@ -56,8 +56,20 @@ struct diff {
 	unsigned explained;
 };
 
-static const struct flow_timeouts usual_timeouts = {SECOND / 2, 10 * SECOND, 60 * SECOND};
-static const struct flow_timeouts no_timeouts = {1ULL << 62, 1ULL << 62, 1ULL << 62};
+static const struct flow_timeouts usual_timeouts = {
+	.settle = SECOND / 2,
+	.doubt = 10 * SECOND,
+	.attempt = 10 * SECOND,
+	.repeat = 5 * SECOND,
+	.idle = 60 * SECOND,
+};
+static const struct flow_timeouts no_timeouts = {
+	.settle = 1ULL << 62,
+	.doubt = 1ULL << 62,
+	.attempt = 1ULL << 62,
+	.repeat = 1ULL << 62,
+	.idle = 1ULL << 62,
+};
 
 /* The cells that a conversation uses: a hash for each. */
 struct touched {
@@ -401,7 +413,7 @@ static unsigned run_conversation(struct diff *d, enum program program, const str
 		.touched = new_touched(c),
 	};
 
-	host_begin(&d->host, timeouts, c->timed ? IDLE : no_timeouts.close, &r.by_host);
+	host_begin(&d->host, timeouts, c->timed ? IDLE : no_timeouts.idle, &r.by_host);
 	kernel_begin(d->kernel, timeouts, &r.by_kernel);
 	kernel_counters(d->kernel, r.at_start);
 	memcpy(r.before, r.at_start, sizeof(r.before));
@@ -434,7 +446,7 @@ static void run_host(struct diff *d, const struct conversation *c, bool saturate
 {
 	struct touched touched = new_touched(c);
 
-	host_begin(&d->host, c->timed ? &usual_timeouts : &no_timeouts, c->timed ? IDLE : no_timeouts.close, reports);
+	host_begin(&d->host, c->timed ? &usual_timeouts : &no_timeouts, c->timed ? IDLE : no_timeouts.idle, reports);
 	for (size_t i = 0; i < c->count; i++) {
 		struct hook_packet p;
 		struct tcp_segment s;

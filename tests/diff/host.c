@@ -15,10 +15,12 @@ _Static_assert(FIRST_SLOTS *CELLS_A_SLOT == TEST_LAST_SEEN_CELLS, "the cells do 
 _Static_assert(FIRST_SLOTS / SLOTS_A_SET == TEST_SETS, "the kernel's sets");
 
 static void take_report(void *context, const struct flow_key *key, const struct flow *f,
-			const struct flow_segment *segments, const struct traffic *traffic)
+			const struct flow_segment *segments, const struct traffic *traffic,
+			const struct due_report *how)
 {
 	struct judged j = {.key = *key, .flow = *f};
 
+	(void)how;
 	memcpy(j.log, segments, f->log_len * sizeof(*segments));
 	reports_add(context, &j, traffic);
 }

@@ -55,12 +55,12 @@ static const struct traffic *traffic_of(const void *context, uint32_t n)
 	return k->all_segments && t->t_synack ? t : NULL;
 }
 
-static void take_report(void *context, const struct judged *j, uint32_t slot, bool stray)
+static void take_report(void *context, const struct judged *j, uint32_t slot, const struct due_report *how)
 {
 	struct kernel *k = context;
 	struct traffic *t = &k->traffic[slot];
 
-	if (stray)
+	if (how->stray)
 		return;
 	reports_add(k->reports, j, k->all_segments && t->t_synack ? t : NULL);
 	if (k->all_segments)
@@ -102,7 +102,7 @@ void kernel_expire(struct kernel *k, uint64_t now, bool idle_round)
 void kernel_finish(struct kernel *k)
 {
 	ring_buffer__consume(k->ring);
-	due_finish(&k->due, true);
+	due_finish(&k->due, true, FLOW_FOR_EVER);
 }
 
 /* ---- between conversations ---- */

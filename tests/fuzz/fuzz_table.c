@@ -96,7 +96,7 @@ static void note_fins(struct run *run, unsigned talk, const struct flow *f)
 }
 
 static void note_report(void *context, const struct flow_key *key, const struct flow *f, const struct flow_segment *log,
-			const struct traffic *traffic)
+			const struct traffic *traffic, const struct due_report *how)
 {
 	struct flow_segment handshake[FLOW_LOG_HANDSHAKE];
 	struct verdict_context verdict_context = {.reason = REPORT_ENDED};
@@ -104,6 +104,7 @@ static void note_report(void *context, const struct flow_key *key, const struct 
 	struct record r;
 
 	(void)traffic;
+	(void)how;
 	expect(f->log_len <= FLOW_LOG_CLOSING);
 	note_segments(run, log, f->log_len);
 	if (f->state & FLOW_REOPENED)
@@ -176,7 +177,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct run run = {.honest = how & 1};
 	uint64_t patience = run.honest ? 1ULL << 50 : 10 * SECOND;
 	struct flow_table_config config = {
-		.timeouts = {.settle = SECOND / 2, .syn = patience, .close = 6 * patience},
+		.timeouts = {.settle = SECOND / 2,
+			     .doubt = patience,
+			     .attempt = patience,
+			     .repeat = SECOND / 2,
+			     .idle = 6 * patience},
 		.idle = 700 * patience,
 		.hash_seed = 42,
 		.bucket_seed = 43,

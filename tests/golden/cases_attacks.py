@@ -169,15 +169,15 @@ def a6_forged_syn_prepares_fin(c):
 
 
 @case
-def a6_forged_talk_before_a_report(c):
-    """A FIN without answer is reported after a minute. Segments forged both ways before do not prove a later RST."""
+def a6_forged_talk_at_once(c):
+    """A FIN that nobody acknowledges. Segments forged both ways at once do not prove an RST a minute later."""
     return [c.src(0, "S"), c.dst(10, "P.", 1, 1, 500), c.dst(100, "F.", 501, 1), c.src(110, ".", 900_000_000, 501),
             c.dst(115, ".", 502, 900_000_000), c.src(70000, "R", 900_000_000), c.dst(70100, "F.", 501, 1)]
 
 
 @case
-def a6_forged_talk_behind_a_report(c):
-    """A FIN without answer is reported after a minute. Segments forged one way afterwards do not prove a later RST."""
+def a6_forged_talk_a_minute_later(c):
+    """A FIN that nobody acknowledges. Segments forged one way a minute later do not prove an RST."""
     return [c.src(0, "S"), c.dst(10, "P.", 1, 1, 500), c.dst(100, "F.", 501, 1), c.src(69000, ".", 900_000_000, 501),
             c.dst(69100, "P.", 1, 1, 500), c.src(69200, ".", 900_000_000, 501), c.src(70000, "R", 900_000_000),
             c.dst(70100, "F.", 501, 1)]

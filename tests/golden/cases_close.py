@@ -200,6 +200,117 @@ def handshake_ack_lost(c):
     return opened[:2] + opened[3:] + c.four_way()
 
 
+# ---- waits longer than any time-out ----
+
+def at_each(seconds, segment):
+    """segment(ms) at each of these seconds."""
+    return [segment(1000 * s) for s in seconds]
+
+
+LINUX_SYNS = (0, 1, 3, 7, 15, 31, 63)               # up to Linux 6.4
+LINEAR_SYNS = (0, 1, 2, 3, 4, 5, 7, 11, 19, 35, 67)  # from 6.5 on (tcp_syn_linear_timeouts)
+
+
+@case
+def syn_backoff_unanswered(c):
+    """All SYNs of a Linux client, the longest gap 32 s, and none is answered."""
+    return at_each(LINUX_SYNS, lambda ms: c.src(ms, "S"))
+
+
+@case
+def syn_backoff_linear(c):
+    """The same with Linux 6.5's times, over IPv6, and other traffic hours later."""
+    six = replace(c, ips=("2001:db8::1", "2001:db8::9"))
+    return at_each(LINEAR_SYNS, lambda ms: six.src(ms, "S")) + [c.other().src(9_000_000, ".", 1, 1)]
+
+
+@case
+def syn_backoff_answered(c):
+    """The sixth SYN, at 31 s, is answered."""
+    late = c.again(31_000, jump=(0, 0))
+    return at_each(LINUX_SYNS[:5], lambda ms: c.src(ms, "S")) + late.opened() + late.four_way()
+
+
+@case
+def syn_after_two_hours(c):
+    """The last SYN comes after two hours (no TCP does that): one attempt all the same, by its number."""
+    return [c.src(0, "S"), c.src(7_200_000, "S")]
+
+
+@case
+def synack_backoff_then_ack(c):
+    """The ACK of the handshake gets through after 31 s: the SYN-ACK comes six times."""
+    late = c.again(31_000, jump=(0, 0))
+    return [c.src(0, "S")] + at_each(LINUX_SYNS[:6], lambda ms: c.dst(ms + 10, "S.", 0, 1)) + [
+        c.src(31_010.1, ".", 1, 1)] + late.opened()[3:] + late.four_way()
+
+
+@case
+def opening_given_up_for_another(c):
+    """Seven SYNs without an answer; an hour later the same ports connect with another ISN."""
+    new = c.again(3_600_000)
+    return at_each(LINUX_SYNS, lambda ms: c.src(ms, "S")) + new.opened() + new.four_way()
+
+
+@case
+def half_closed_10_minutes(c):
+    """Data goes on for ten minutes behind the FIN, then comes the other FIN."""
+    return c.opened() + [c.src(100, "F.", 51, 501), c.dst(110, ".", 501, 52), c.dst(400_000, "P.", 501, 52, 100),
+                         c.src(400_000.1, ".", 52, 601), c.dst(600_110, "F.", 601, 52), c.src(600_110.2, ".", 52, 602)]
+
+
+@case
+def half_closed_10_minutes_midstream(c):
+    """The same by the destination, whose opening is not in the file."""
+    return c.opened()[3:] + [c.dst(100, "F.", 501, 51), c.src(110, ".", 51, 502), c.src(600_110, "F.", 51, 502),
+                             c.dst(600_110.2, ".", 502, 52)]
+
+
+@case
+def fin_before_lost_data(c):
+    """A FIN behind a hole, 75 s after the handshake; the lost data comes 300 ms later."""
+    return c.opened() + [c.src(75_000, "F.", 101, 501), c.dst(75_010, ".", 501, 51), c.src(75_300, "P.", 51, 501, 50),
+                         c.dst(75_310, ".", 501, 102), c.dst(75_350, "F.", 501, 102), c.src(75_350.2, ".", 102, 502)]
+
+
+@case
+def idle_3h(c):
+    """Three hours without a segment while others go on, then the destination closes."""
+    others = [s for hour in (1, 2) for s in c.other(start=c.start + hour * 3600 * 10**9).opened()]
+    end = 3 * 3_600_000
+    return c.opened() + others + [c.dst(end, "F.", 501, 51), c.src(end + 10, ".", 51, 502),
+                                  c.src(end + 50, "F.", 51, 502), c.dst(end + 50.2, ".", 502, 52)]
+
+
+@case
+def reset_in_doubt_for_a_minute(c):
+    """A RST whose number is a guess; a minute later its alleged sender sends on, and the destination closes."""
+    start = c.opened()[3:]
+    return start + [c.dst(100, "R", 1001), c.dst(60_000, "P.", 501, 51, 100), c.src(60_000.1, ".", 51, 601),
+                    c.dst(60_100, "F.", 601, 51), c.src(60_110, ".", 51, 602), c.src(60_150, "F.", 51, 602),
+                    c.dst(60_150.2, ".", 602, 52)]
+
+
+@case
+def refused_syn_repeated(c):
+    """Windows repeats a refused SYN twice, 500 ms apart, with its ISN: one connect()."""
+    return [s for ms in (0, 580, 1080) for s in (c.src(ms, "S"), c.dst(ms + 3, "R.", 0, 1))]
+
+
+@case
+def refused_syn_repeated_after_two_minutes(c):
+    """The same over IPv6 with a gap that is longer than any time-out but the handshake's."""
+    six = replace(c, ips=("2001:db8::1", "2001:db8::9"))
+    return [s for ms in (0, 120_000) for s in (six.src(ms, "S"), six.dst(ms + 3, "R.", 0, 1))]
+
+
+@case
+def refused_syn_other_number(c):
+    """Another ISN is another attempt."""
+    new = c.again(580)
+    return [c.src(0, "S"), c.dst(3, "R.", 0, 1), new.src(0, "S"), new.dst(3, "R.", 0, 1)]
+
+
 # ---- never finished ----
 
 def a_minute_later(c):
@@ -254,8 +365,8 @@ def u3_fin_wait_2_expired(c):
 
 
 @case
-def u3_late_fin_after_report(c):
-    """The peer's FIN comes after 70 s, when the close was reported as unfinished: no second connection."""
+def u3_late_fin_after_70s(c):
+    """The peer's FIN comes after 70 s and is answered by a RST: FIN-WAIT-2 has expired. One connection."""
     return c.opened() + [c.src(100, "F.", 51, 501), c.dst(110, ".", 501, 52), c.dst(70100, "F.", 501, 52),
                          c.src(70100.1, "R", 52)]
 

@@ -16,12 +16,12 @@ static struct due d;
 static uint64_t counters[COUNTERS];
 static unsigned reported;
 
-static void report(void *context, const struct judged *j, uint32_t slot, bool stray)
+static void report(void *context, const struct judged *j, uint32_t slot, const struct due_report *how)
 {
 	(void)context;
 	(void)slot;
 	(void)j;
-	reported += !stray;
+	reported += !how->stray;
 }
 
 static void set_up(uint64_t settle)
@@ -31,7 +31,13 @@ static void set_up(uint64_t settle)
 	memset(counters, 0, sizeof(counters));
 	d = (struct due){
 		.tables = &s.t,
-		.wait = {.settle = settle, .syn = 10 * SECOND, .close = 60 * SECOND},
+		.wait = {.settle = settle,
+			 .syn = 10 * SECOND,
+			 .close = 60 * SECOND,
+			 .doubt = 10 * SECOND,
+			 .attempt = 10 * SECOND,
+			 .repeat = settle,
+			 .idle = 60 * SECOND},
 		.report = report,
 		.counters = counters,
 	};
@@ -73,7 +79,7 @@ TEST(test_settles)
 	expect_int(reported, 1);
 	due_expire(&d, END + 100 * SECOND);
 	due_scan(&d, 0, SLOTS, END + 100 * SECOND);
-	assert_int_equal(due_finish(&d, true), 0);
+	assert_int_equal(due_finish(&d, true, END + 100 * SECOND), 0);
 	expect_int(reported, 1);
 	tear_down();
 }
@@ -159,7 +165,7 @@ TEST(test_finish)
 		set_up(SECOND / 2);
 		put_connection(&s, PHASE_OPEN, false);
 		finished();
-		assert_int_equal(due_finish(&d, open), 0);
+		assert_int_equal(due_finish(&d, open, END), 0);
 		expect_int(reported, 1 + (unsigned)open);
 		expect_int(free_in(&s, 0), SLOTS);
 		expect_int(s.established, 0);

@@ -851,7 +851,8 @@ TEST(test_unanswered_syn_is_no_stray)
 
 TEST(test_due)
 {
-	static const struct flow_timeouts timeouts = {SECOND / 2, 10 * SECOND, 60 * SECOND};
+	static const struct flow_timeouts timeouts = {
+		.settle = SECOND / 2, .syn = SECOND, .close = 10 * SECOND, .attempt = 10 * SECOND, .idle = 60 * SECOND};
 	struct subject t = new_subject(1000, 2000);
 	const uint64_t start = EPOCH;
 
@@ -860,6 +861,7 @@ TEST(test_due)
 	assert_false(flow_is_due(&t.flow, start + 10 * SECOND - 1, &timeouts));
 	assert_true(flow_is_due(&t.flow, start + 10 * SECOND, &timeouts));
 	SEND(&t, 3 * SECOND, .from = A, .flags = SYN); /* tries again: from the last one on */
+	expect_at(flow_news_due(&t.flow, &timeouts), 4 * SECOND);
 	assert_false(flow_is_due(&t.flow, start + 13 * SECOND - 1, &timeouts));
 	assert_true(flow_is_due(&t.flow, start + 13 * SECOND, &timeouts));
 	SEND(&t, 3 * SECOND + MS, .from = B, .flags = SYN | ACK, .ack = 1);
@@ -870,8 +872,9 @@ TEST(test_due)
 	expect_word(flow_waits_for(&t.flow), FLOW_WAIT_CLOSE, flow_waits);
 	SEND(&t, 30 * SECOND, .from = B, .flags = ACK, .seq = 1, .ack = 2); /* progress */
 	SEND(&t, 50 * SECOND, .from = A, .flags = FIN, .seq = 1, .ack = 1); /* none */
-	assert_false(flow_is_due(&t.flow, start + 90 * SECOND - 1, &timeouts));
-	assert_true(flow_is_due(&t.flow, start + 90 * SECOND, &timeouts));
+	expect_at(flow_news_due(&t.flow, &timeouts), 40 * SECOND);
+	assert_false(flow_is_due(&t.flow, start + 110 * SECOND - 1, &timeouts)); /* it is given up when nothing comes */
+	assert_true(flow_is_due(&t.flow, start + 110 * SECOND, &timeouts));
 	SEND(&t, 80 * SECOND, .from = B, .flags = FIN, .seq = 1, .ack = 2);
 	SEND(&t, 81 * SECOND, .from = A, .flags = ACK, .seq = 2, .ack = 2);
 	expect_word(flow_waits_for(&t.flow), FLOW_WAIT_SETTLE, flow_waits);
@@ -880,6 +883,27 @@ TEST(test_due)
 	assert_false(flow_is_due(&t.flow, start + 81 * SECOND + SECOND / 2 - 1, &timeouts));
 	assert_true(flow_is_due(&t.flow, start + 81 * SECOND + SECOND / 2, &timeouts));
 	assert_false(flow_is_due(&t.flow, 0, &timeouts)); /* a clock behind the flow's */
+}
+
+/* A refused SYN may be sent again; one whose SYN-ACK was reset by its source is over. */
+TEST(test_waits_for_a_refused_syn_again)
+{
+	static const struct flow_timeouts timeouts = {.settle = SECOND / 2, .repeat = 135 * SECOND};
+	struct subject t = new_subject(1000, 2000);
+
+	SEND(&t, 0, .from = A, .flags = SYN);
+	SEND(&t, 4 * MS, .from = B, .flags = RST | ACK, .ack = 1);
+	expect_word(flow_waits_for(&t.flow), FLOW_WAIT_REPEAT, flow_waits);
+	expect_at(flow_news_due(&t.flow, &timeouts), 504 * MS);
+	SEND(&t, 580 * MS, .from = A, .flags = SYN);
+	SEND(&t, 583 * MS, .from = B, .flags = RST | ACK, .ack = 1);
+	expect_at(flow_news_due(&t.flow, &timeouts), 1083 * MS);
+	expect_at(flow_due(&t.flow, &timeouts), 135 * SECOND + 583 * MS);
+	t = new_subject(1000, 2000);
+	SEND(&t, 0, .from = A, .flags = SYN);
+	SEND(&t, 10 * MS, .from = B, .flags = SYN | ACK, .ack = 1);
+	SEND(&t, 20 * MS, .from = A, .flags = RST, .seq = 1);
+	expect_word(flow_waits_for(&t.flow), FLOW_WAIT_SETTLE, flow_waits);
 }
 
 /* ---- established flows ---- */

@@ -32,12 +32,13 @@ struct subject {
 };
 
 static void take_report(void *context, const struct flow_key *key, const struct flow *f, const struct flow_segment *log,
-			const struct traffic *traffic)
+			const struct traffic *traffic, const struct due_report *how)
 {
 	struct subject *t = context;
 	struct seen *s;
 
 	(void)traffic;
+	(void)how;
 
 	if (t->count == t->room) {
 		t->room = t->room ? t->room * 2 : 16;
@@ -55,7 +56,11 @@ static void take_report(void *context, const struct flow_key *key, const struct 
 static void set_up_seeded(struct subject *t, uint64_t hash_seed, uint64_t bucket_seed)
 {
 	const struct flow_table_config config = {
-		.timeouts = {.settle = SECOND / 2, .syn = 10 * SECOND, .close = 60 * SECOND},
+		.timeouts = {.settle = SECOND / 2,
+			     .doubt = 10 * SECOND,
+			     .attempt = 10 * SECOND,
+			     .repeat = SECOND / 2,
+			     .idle = 60 * SECOND},
 		.idle = 7200 * SECOND,
 		.hash_seed = hash_seed,
 		.bucket_seed = bucket_seed,

@@ -6,6 +6,7 @@
 #define TCPFIN_TEST_WORDS_H
 
 #include "user/judge/flow_step.h"
+#include "user/judge/flow_wait.h"
 #include "tests/unit/assert.h"
 
 #define WORDS __attribute__((unused)) static const struct word
@@ -53,8 +54,8 @@ WORDS flow_flags[] = {
 WORDS step_flags[] = {WORD(STEP_PROVEN), WORD(STEP_BEGUN), WORD(STEP_DONE)};
 
 WORDS flow_waits[] = {
-	WORD(FLOW_WAIT_SETTLE), WORD(FLOW_WAIT_DOUBT),   WORD(FLOW_WAIT_SYN),
-	WORD(FLOW_WAIT_CLOSE),  WORD(FLOW_WAIT_NOTHING),
+	WORD(FLOW_WAIT_SETTLE), WORD(FLOW_WAIT_REPEAT), WORD(FLOW_WAIT_DOUBT),
+	WORD(FLOW_WAIT_SYN),    WORD(FLOW_WAIT_CLOSE),  WORD(FLOW_WAIT_NOTHING),
 };
 _Static_assert(COUNT(flow_waits) == FLOW_WAITS, "a wait has no name");
 

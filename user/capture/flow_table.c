@@ -46,6 +46,7 @@ struct tables {
 	uint64_t next_round; /* of ageing open connections */
 	uint64_t next_due;   /* nothing is due before */
 	uint64_t now;        /* the last segment's time */
+	uint64_t clock;      /* the latest time of all packets */
 };
 
 struct flow_table {
@@ -300,13 +301,13 @@ static void tables_remember(struct tables *t, const struct work *w, const struct
 
 /* ---- reporting and time ---- */
 
-static void report(void *context, const struct judged *j, uint32_t n, bool stray)
+static void report(void *context, const struct judged *j, uint32_t n, const struct due_report *how)
 {
 	struct tables *t = context;
 	struct traffic *traffic = t->traffic ? t->traffic[n] : NULL;
 
-	if (!stray)
-		t->config.report(t->config.context, &j->key, &j->flow, j->log, traffic);
+	if (!how->stray)
+		t->config.report(t->config.context, &j->key, &j->flow, j->log, traffic, how);
 	if (traffic) {
 		free(traffic);
 		t->traffic[n] = NULL;
@@ -323,6 +324,8 @@ static void tables_notice(struct tables *t, uint32_t n, uint64_t word, unsigned 
 
 static void expire(struct tables *t, uint64_t now)
 {
+	if (now > t->clock)
+		t->clock = now;
 	if (now < t->next_due)
 		return;
 	if (now >= t->next_round) {
@@ -454,7 +457,7 @@ void flow_table_expire(struct flow_table *t, uint64_t now)
 
 void flow_table_finish(struct flow_table *t, bool open)
 {
-	if (due_finish(&t->tables.due, open))
+	if (due_finish(&t->tables.due, open, t->tables.clock))
 		must(NULL);
 }
 

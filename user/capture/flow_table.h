@@ -10,8 +10,8 @@
 #include <stdint.h>
 
 #include "bpf/core/flow_event.h"
-#include "user/judge/flow.h"
 #include "bpf/core/traffic.h"
+#include "user/judge/due.h"
 
 struct flow_table;
 
@@ -20,7 +20,8 @@ struct flow_table;
  * counted. All is valid during the call only.
  */
 typedef void (*flow_report)(void *context, const struct flow_key *key, const struct flow *f,
-			    const struct flow_segment *log, const struct traffic *traffic);
+			    const struct flow_segment *log, const struct traffic *traffic,
+			    const struct due_report *how);
 
 struct flow_table_config {
 	struct flow_timeouts timeouts;

@@ -18,17 +18,16 @@ struct replay {
 	struct reporter *reporter;
 	const struct options *options;
 	uint64_t *counters;
-	enum report_reason reason;
 	struct flow_table *table;
 	struct flow_input batch[FLOW_BATCH];
 	unsigned batched;
 };
 
 static void report(void *context, const struct flow_key *key, const struct flow *f, const struct flow_segment *log,
-		   const struct traffic *traffic)
+		   const struct traffic *traffic, const struct due_report *how)
 {
 	struct replay *replay = context;
-	struct verdict_context verdict = {.reason = replay->reason, .traffic = traffic};
+	struct verdict_context verdict = {.reason = how->cut ? REPORT_STOP : REPORT_ENDED, .traffic = traffic};
 
 	reporter_flow(replay->reporter, key, f, log, &verdict);
 }
@@ -130,8 +129,15 @@ static struct flow_table *make_table(struct replay *replay)
 	const struct options *options = replay->options;
 	struct flow_table_config config = {
 		/* hash_seed 0: the same file gives the same records */
-		.timeouts = {options->settle, options->syn_timeout, options->close_timeout},
-		.idle = options->idle_timeout,
+		/* A file has no clock but its own: nothing is given up before its end. */
+		.timeouts = {.settle = options->settle,
+			     .syn = options->syn_timeout,
+			     .close = options->close_timeout,
+			     .doubt = FLOW_FOR_EVER,
+			     .attempt = FLOW_FOR_EVER,
+			     .repeat = FLOW_ATTEMPT_NS,
+			     .idle = FLOW_FOR_EVER},
+		.idle = FLOW_FOR_EVER,
 		.report = report,
 		.context = replay,
 		.counters = replay->counters,
@@ -156,7 +162,6 @@ static int replay_file(struct replay *replay, struct pcap_file *pcap)
 		return EXIT_RUNTIME;
 	}
 	code = read_packets(replay, pcap);
-	replay->reason = REPORT_STOP;
 	flow_table_finish(replay->table, replay->options->show_open);
 	reporter_flush(replay->reporter);
 	note_unread(pcap);
@@ -166,7 +171,7 @@ static int replay_file(struct replay *replay, struct pcap_file *pcap)
 
 int replay_run(struct reporter *reporter, const struct options *options, uint64_t *counters)
 {
-	struct replay replay = {.reporter = reporter, .options = options, .counters = counters, .reason = REPORT_ENDED};
+	struct replay replay = {.reporter = reporter, .options = options, .counters = counters};
 	struct pcap_file *pcap;
 	char error[512];
 	int code;

@@ -7,13 +7,13 @@
 
 #include "user/judge/due.h"
 
-static void report(struct due *d, uint32_t n, uint64_t word)
+static void report(struct due *d, uint32_t n, uint64_t word, bool cut)
 {
-	bool stray = word & PHASE_OPENING && flow_is_stray(&d->judged.flow);
+	const struct due_report how = {.stray = word & PHASE_OPENING && flow_is_stray(&d->judged.flow), .cut = cut};
 
-	if (stray)
+	if (how.stray)
 		d->counters[COUNT_STRAY]++;
-	d->report(d->context, &d->judged, n, stray);
+	d->report(d->context, &d->judged, n, &how);
 }
 
 /*
@@ -26,7 +26,7 @@ static void take(struct due *d, uint32_t n, uint64_t word, uint64_t now)
 	bool bury = !(word & PHASE_REPLACED) && !(word & PHASE_OPENING && flow_is_stray(f));
 
 	if (flow_tables_take(d->tables, n, word, f, bury))
-		report(d, n, word);
+		report(d, n, word, false);
 	else
 		timers_again(&d->timers, n, word >> 32, now + 1); /* it has changed meanwhile */
 }
@@ -39,6 +39,23 @@ static void uncount_close(struct due *d, uint64_t word)
 	d->counters[COUNT_CLOSES]--;
 	if (!(word & PHASE_MIDSTREAM))
 		d->counters[COUNT_CLOSED]--;
+}
+
+static void set_timer(struct due *d, enum timer_kind kind, const struct notice *notice, uint64_t wait)
+{
+	uint64_t at = flow_time_after(notice->time, wait);
+
+	if (at != FLOW_FOR_EVER)
+		timers_add(&d->timers, kind, notice->slot - 1, notice->generation, at);
+}
+
+/* Its time has not come yet. */
+static void wait_on(struct due *d, uint32_t n, uint64_t word)
+{
+	uint64_t at = flow_due(&d->judged.flow, &d->wait);
+
+	if (at != FLOW_FOR_EVER)
+		timers_again(&d->timers, n, word >> 32, at);
 }
 
 /* Judges the connection and reports it if it is due; else it waits on. timed: a timer is to end that wait. */
@@ -54,7 +71,7 @@ static void look(struct due *d, uint32_t n, uint64_t now, bool timed)
 	else if (flow_waits_for(f) != FLOW_WAIT_NOTHING && !timed)
 		return;
 	else if (flow_waits_for(f) != FLOW_WAIT_NOTHING)
-		timers_again(&d->timers, n, word >> 32, flow_due(f, &d->wait));
+		wait_on(d, n, word);
 	else if (word & PHASE_BEGUN && flow_tables_go_on(d->tables, n, word, f))
 		uncount_close(d, word);
 }
@@ -65,13 +82,13 @@ void due_notice(struct due *d, const struct notice *notice, uint64_t now)
 
 	switch (notice->kind) {
 	case NOTICE_ENDED:
-		timers_add(&d->timers, TIMER_SETTLE, n, notice->generation, notice->time + d->wait.settle);
+		set_timer(d, TIMER_SETTLE, notice, d->wait.settle);
 		break;
 	case NOTICE_BEGUN:
-		timers_add(&d->timers, TIMER_CLOSE, n, notice->generation, notice->time + d->wait.close);
+		set_timer(d, TIMER_CLOSE, notice, d->wait.idle);
 		break;
 	case NOTICE_OPENING:
-		timers_add(&d->timers, TIMER_OPENING, n, notice->generation, notice->time + d->wait.syn);
+		set_timer(d, TIMER_OPENING, notice, d->wait.attempt);
 		break;
 	case NOTICE_REPLACED:
 		if (d->tables->slots[n].word >> 32 == notice->generation)
@@ -103,7 +120,7 @@ static uint64_t waits_since(const struct due *d, const struct flow_slot *slot)
 /* May a wait be over? What the slot and its block say without a judgement; too often is no harm. */
 static bool looks_due(const struct due *d, const struct flow_slot *slot, uint64_t word, uint64_t now)
 {
-	uint64_t since = waits_since(d, slot), wait = d->wait.syn < d->wait.close ? d->wait.syn : d->wait.close;
+	uint64_t since = waits_since(d, slot), wait = word & PHASE_BEGUN ? d->wait.idle : d->wait.attempt;
 
 	if (word & PHASE_REPLACED)
 		return true;
@@ -136,7 +153,7 @@ void due_age(struct due *d, uint32_t first, uint32_t end)
 		    !flow_tables_take(d->tables, n, word, &d->judged.flow, false))
 			continue;
 		d->counters[COUNT_IDLE_FORGOTTEN]++;
-		report(d, n, word);
+		report(d, n, word, false);
 	}
 }
 
@@ -172,7 +189,13 @@ static uint32_t list_last(struct due *d, struct last *list)
 	return count;
 }
 
-int due_finish(struct due *d, bool open)
+/* Does the end come before its wait is news? */
+static bool is_cut(const struct due *d, const struct last *l, uint64_t now)
+{
+	return l->wait == FLOW_WAIT_NOTHING || now < flow_time_after(l->since, d->wait.close);
+}
+
+int due_finish(struct due *d, bool open, uint64_t now)
 {
 	struct last *list = malloc(d->tables->slot_count * sizeof(*list));
 	uint32_t count;
@@ -185,7 +208,7 @@ int due_finish(struct due *d, bool open)
 		if (flow_tables_judge(d->tables, list[i].slot, &d->judged, &word) &&
 		    flow_tables_take(d->tables, list[i].slot, word, &d->judged.flow, false) &&
 		    (open || list[i].wait != FLOW_WAIT_NOTHING))
-			report(d, list[i].slot, word);
+			report(d, list[i].slot, word, is_cut(d, &list[i], now));
 	free(list);
 	return 0;
 }

@@ -8,16 +8,23 @@
 
 #include "bpf/core/flow_event.h"
 #include "user/judge/flow_tables.h"
+#include "user/judge/flow_wait.h"
 #include "user/judge/timers.h"
+
+/* How a connection is reported. */
+struct due_report {
+	bool stray; /* only a stray segment speaks for it: it is no connection */
+	bool cut;   /* the watch or the file ends while it goes on */
+};
 
 struct due {
 	struct flow_tables *tables;
 	struct flow_timeouts wait;
 	/*
-	 * Called for every connection that is to be reported, and with stray set for one that only a stray segment
-	 * speaks for. slot: where it was, for what else is kept by slot. j is valid during the call only.
+	 * Called for every connection that is to be reported. slot: where it was, for what else is kept by slot. j and
+	 * how are valid during the call only.
 	 */
-	void (*report)(void *context, const struct judged *j, uint32_t slot, bool stray);
+	void (*report)(void *context, const struct judged *j, uint32_t slot, const struct due_report *how);
 	void *context;
 	uint64_t *counters; /* COUNTERS of them, for what user space counts; owned by the caller */
 
@@ -37,10 +44,10 @@ void due_scan(struct due *d, uint32_t first, uint32_t end, uint64_t now);
 /* A round of ageing for the open connections in those slots; see flow_tables_age. */
 void due_age(struct due *d, uint32_t first, uint32_t end);
 /*
- * The end: reports every connection that has begun to open or close, and with `open` the open ones, too. 0 or
- * -ENOMEM.
+ * The end, at `now`: reports every connection that has begun to open or close, and with `open` the open ones, too.
+ * Those whose close stands still for less than wait.close are cut. 0 or -ENOMEM.
  */
-int due_finish(struct due *d, bool open);
+int due_finish(struct due *d, bool open, uint64_t now);
 void due_free(struct due *d);
 
 #endif

@@ -138,13 +138,7 @@ static inline void flow_lend(struct flow *f, __u32 side, const struct numbers *n
 	me->known |= n->known & (NUMBERS_END | NUMBERS_ACK);
 }
 
-/* ---- endings that only time brings ---- */
-
-struct flow_timeouts {
-	__u64 settle; /* ns from the last step of a finished connection to its report */
-	__u64 syn;    /* ns from the last SYN that nobody answered */
-	__u64 close;  /* ns without progress of a close that began */
-};
+/* ---- endings ---- */
 
 /* When a finished connection took its last step: the second FIN's acknowledgment, or the RST. */
 static inline __u64 flow_end_time(const struct flow *f)
@@ -154,79 +148,6 @@ static inline __u64 flow_end_time(const struct flow *f)
 	if (f->state & FLOW_GRACEFUL)
 		return a > b ? a : b;
 	return f->reset.time;
-}
-
-/* What an unproven or closing flow waits for. */
-enum flow_wait {
-	FLOW_WAIT_SETTLE,  /* it is done: for stragglers */
-	FLOW_WAIT_DOUBT,   /* its RST is not certain: for what it does afterwards */
-	FLOW_WAIT_SYN,     /* for an answer */
-	FLOW_WAIT_CLOSE,   /* for the next step of its close, be it for hours: a half open side may go on sending */
-	FLOW_WAIT_NOTHING, /* it goes on: its reset was not accepted */
-	FLOW_WAITS,
-};
-
-/* An RST ended it, as far as is known; but what is known is not enough to tell whether its receiver took it. */
-static inline bool flow_is_in_doubt(const struct flow *f)
-{
-	return (f->state & (FLOW_DONE | FLOW_PROVEN)) == (FLOW_RESET | FLOW_PROVEN) &&
-	       (f->reset.validity == RESET_UNKNOWN || f->doubt);
-}
-
-static inline enum flow_wait flow_waits_for(const struct flow *f)
-{
-	if (flow_is_in_doubt(f))
-		return FLOW_WAIT_DOUBT;
-	if (f->state & FLOW_DONE)
-		return FLOW_WAIT_SETTLE;
-	if (f->state & FLOW_BEGUN)
-		return FLOW_WAIT_CLOSE;
-	return f->state & FLOW_PROVEN ? FLOW_WAIT_NOTHING : FLOW_WAIT_SYN;
-}
-
-/* Since when it waits. */
-static inline __u64 flow_waits_since(const struct flow *f)
-{
-	if (flow_is_in_doubt(f))
-		return f->t_last;
-	if (f->state & FLOW_DONE)
-		return flow_end_time(f);
-	return f->state & FLOW_BEGUN ? f->t_progress : f->t_last;
-}
-
-/*
- * ns that it waits for what flow_waits_for says; UINT64_MAX: for ever. Never 0: what comes at the same time belongs
- * to it.
- */
-static inline __u64 flow_wait_time(const struct flow *f, const struct flow_timeouts *t)
-{
-	static const __u64 for_ever = ~0ULL;
-
-	switch (flow_waits_for(f)) {
-	case FLOW_WAIT_SETTLE:
-		return t->settle ? t->settle : 1;
-	case FLOW_WAIT_SYN:
-	case FLOW_WAIT_DOUBT: /* as long as for an answer: a connection that goes on is seldom silent for longer */
-		return t->syn;
-	case FLOW_WAIT_CLOSE:
-		return t->close;
-	default:
-		return for_ever;
-	}
-}
-
-/* When it is to be reported, if nothing comes; UINT64_MAX: never. */
-static inline __u64 flow_due(const struct flow *f, const struct flow_timeouts *t)
-{
-	__u64 since = flow_waits_since(f), wait = flow_wait_time(f, t);
-
-	return wait > ~0ULL - since ? ~0ULL : since + wait;
-}
-
-/* Is it to be reported at `now`? */
-static inline bool flow_is_due(const struct flow *f, __u64 now, const struct flow_timeouts *t)
-{
-	return now >= flow_due(f, t);
 }
 
 /*

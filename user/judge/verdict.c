@@ -123,7 +123,7 @@ static enum outcome outcome(const struct facts *c, enum report_reason reason)
 			return OUTCOME_RESET;
 		return answered || role_of(c, f->reset.side) == SOURCE ? OUTCOME_HANDSHAKE_RESET : OUTCOME_REFUSED;
 	}
-	if (in_state(c, FLOW_REPLACED) && !in_state(c, FLOW_BEGUN))
+	if (in_state(c, FLOW_REPLACED) && in_state(c, FLOW_PROVEN) && !in_state(c, FLOW_BEGUN))
 		return OUTCOME_UNKNOWN;
 	if (in_state(c, FLOW_BEGUN)) {
 		if (!in_state(c, FLOW_PROVEN))

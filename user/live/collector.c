@@ -40,19 +40,19 @@ static void look_up_open_at_start(const struct collector *c, struct verdict_cont
 	}
 }
 
-static void report(void *context, const struct judged *j, uint32_t slot, bool stray)
+static void report(void *context, const struct judged *j, uint32_t slot, const struct due_report *how)
 {
 	struct collector *c = context;
 	struct traffic *traffic = c->traffic ? &c->traffic[slot] : NULL;
 	struct verdict_context verdict = {
 		.interface = interfaces_name(c->interfaces, j->key.ifindex),
 		.wall_offset = c->wall_offset,
-		.reason = c->stopping && !(j->flow.state & FLOW_DONE) ? REPORT_STOP : REPORT_ENDED,
+		.reason = how->cut ? REPORT_STOP : REPORT_ENDED,
 		.order_by_time = true,
 		.traffic = traffic && traffic->t_synack ? traffic : NULL,
 	};
 
-	if (stray)
+	if (how->stray)
 		return;
 	if (!j->flow.open.seen)
 		look_up_open_at_start(c, &verdict, &j->key);
@@ -165,9 +165,8 @@ int collector_drain(struct collector *c)
 
 	poll_sockets(c);
 	ring_buffer__consume(c->ring);
-	c->stopping = true;
 	due_expire(&c->due, clock_ns(CLOCK_MONOTONIC));
-	err = due_finish(&c->due, c->options->show_open);
+	err = due_finish(&c->due, c->options->show_open, clock_ns(CLOCK_MONOTONIC));
 	reporter_flush(c->reporter);
 	if (err)
 		log_error("closes that were not collected are lost: %s", strerror(-err));
@@ -265,7 +264,13 @@ int collector_start(struct collector *c, struct tcpfin_trace_bpf *skeleton, uint
 	c->next_age = now + o->idle_timeout / FLOW_IDLE_ROUNDS / PARTS;
 	c->due = (struct due){
 		.tables = &c->tables,
-		.wait = {.settle = o->settle, .syn = o->syn_timeout, .close = o->close_timeout},
+		.wait = {.settle = o->settle,
+			 .syn = o->syn_timeout,
+			 .close = o->close_timeout,
+			 .doubt = o->syn_timeout,
+			 .attempt = o->syn_timeout,
+			 .repeat = o->settle,
+			 .idle = o->close_timeout},
 		.report = report,
 		.context = c,
 		.counters = c->counters,

@@ -40,7 +40,6 @@ struct collector {
 	uint32_t notices_lost;              /* the last reading */
 	uint64_t search_until;              /* ns: see search_lost */
 	uint32_t scanned, aged;             /* slots: where those parts begin */
-	bool stopping;
 };
 
 /*
