@@ -11,6 +11,7 @@
 
 #include "bpf/core/flow_event.h"
 #include "bpf/core/flow_log.h"
+#include "bpf/core/header_walk.h"
 #include "bpf/core/last_seen.h"
 #include "bpf/core/traffic.h"
 #include "bpf/core/watch.h"
@@ -57,6 +58,7 @@ struct scratch {
 	struct tcp_segment segment;
 	struct work work;
 	struct tcp_options options;
+	struct packet_walk walk;
 	__u32 tries;
 	__u32 pad;
 };

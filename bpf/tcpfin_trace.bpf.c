@@ -10,6 +10,7 @@
 #include <bpf/bpf_helpers.h>
 
 #include "bpf/tables.bpf.h"
+#include "bpf/core/header_walk.h"
 #include "bpf/core/recorder.h"
 
 char LICENSE[] SEC("license") = "GPL";
@@ -93,14 +94,14 @@ static __always_inline void jump(void *ctx, enum host host, enum jump to)
 		bpf_tail_call(ctx, &tcpfin_jumps_t, to);
 }
 
-/* Parses the whole of what a header chain can be; the segment goes into the scratch memory. */
+/* Parses the packet again, into the scratch memory. It was a TCP segment to packet_parse_common before. */
 static __always_inline enum packet_verdict work_parse(void *ctx, enum host host, __u8 link)
 {
 	struct packet_meta meta = meta_of(ctx, host, link);
 	struct cursor c = cursor_of(ctx, host);
 	struct scratch *w = scratch_get();
 
-	return w ? packet_parse(&w->segment, &c, &meta) : PACKET_TRUNCATED;
+	return w ? packet_parse_common(&w->segment, &c, &meta) : PACKET_TRUNCATED;
 }
 
 __noinline int work_parse_xdp(struct xdp_md *xdp)
@@ -125,9 +126,6 @@ static __always_inline enum packet_verdict work_parse_once(void *ctx, enum host 
 	return link == PACKET_LINK_IP ? work_parse_tc_l3(ctx) : work_parse_tc(ctx);
 }
 
-/* Bytes pulled into the linear part when a header was cut: every header chain that we walk fits. */
-#define PULL_BYTES 512
-
 /*
  * Is the Ethernet header missing, on a device that has one? An XDP program with frags in generic mode, anybody's,
  * leaves every program at tc ingress behind it without.
@@ -142,62 +140,50 @@ __noinline int header_is_gone(struct __sk_buff *skb)
 	return *(const __u16 *)(data + 12) != (__u16)protocol;
 }
 
-/* The segment that was parsed into the scratch memory, if it is one. */
-static __always_inline enum packet_verdict fetch_segment(struct tcp_segment *s, enum packet_verdict verdict)
-{
-	struct scratch *w;
-
-	if (verdict != PACKET_TCP)
-		return verdict;
-	w = scratch_get();
-	if (!w)
-		return PACKET_TRUNCATED;
-	*s = w->segment;
-	return PACKET_TCP;
-}
-
-/* The packet's segment. Nearly all need only what is inlined here. */
-static __always_inline enum packet_verdict parse(struct tcp_segment *s, void *ctx, enum host host, __u8 link)
-{
-	struct packet_meta meta = meta_of(ctx, host, link);
-	struct cursor c = cursor_of(ctx, host);
-	struct __sk_buff *skb = ctx;
-	enum packet_verdict verdict;
-
-	if (host == HOST_TC && link == PACKET_LINK_ETHERNET && header_is_gone(skb))
-		return fetch_segment(s, work_parse_tc_l3(skb));
-	paths_meet();
-	verdict = packet_parse_common(s, &c, &meta);
-	if (verdict != PACKET_UNCOMMON && (host == HOST_XDP || verdict != PACKET_TRUNCATED))
-		return verdict;
-	if (verdict == PACKET_UNCOMMON)
-		verdict = work_parse_once(ctx, host, link);
-	/* The header may lie in a page that the program cannot see yet. */
-	if (host == HOST_TC && verdict == PACKET_TRUNCATED &&
-	    !bpf_skb_pull_data(skb, skb->len < PULL_BYTES ? skb->len : PULL_BYTES))
-		verdict = work_parse_once(ctx, host, link);
-	return fetch_segment(s, verdict);
-}
-
 /*
- * Puts the packet's segment into the scratch memory and jumps to the tracking program; comes back only if that cannot
- * be.
+ * Leaves the packet to the program that walks from header to header; comes back only if that cannot be. link: how the
+ * packet begins.
  */
-static __always_inline void jump_to_tracking(void *ctx, enum host host, __u8 link, __u32 ifindex, __u64 side,
-					     __u64 hash)
+static __always_inline void jump_to_walk(void *ctx, enum host host, __u8 link)
 {
 	struct scratch *w = scratch_get();
 
 	if (!w)
 		return;
-	if (host == HOST_TC && link == PACKET_LINK_ETHERNET && header_is_gone(ctx))
-		link = PACKET_LINK_IP;
+	w->walk.meta.link = link;
+	jump(ctx, host, JUMP_WALK);
+}
+
+/*
+ * The packet's segment. What packet_parse_common cannot read leaves from here; at tc, also what it finds cut: the
+ * header may lie in a page that the program does not see.
+ */
+static __always_inline enum packet_verdict parse(struct tcp_segment *s, void *ctx, enum host host, __u8 link)
+{
+	struct packet_meta meta = meta_of(ctx, host, link);
+	struct cursor c = cursor_of(ctx, host);
+	enum packet_verdict verdict;
+
+	if (host == HOST_TC && link == PACKET_LINK_ETHERNET && header_is_gone(ctx)) {
+		jump_to_walk(ctx, host, PACKET_LINK_TYPED);
+		return PACKET_TRUNCATED;
+	}
+	paths_meet();
+	verdict = packet_parse_common(s, &c, &meta);
+	if (verdict != PACKET_UNCOMMON && (host == HOST_XDP || verdict != PACKET_TRUNCATED))
+		return verdict;
+	jump_to_walk(ctx, host, link);
+	return PACKET_TRUNCATED;
+}
+
+/* Leaves the segment in the scratch memory to the tracking program; comes back only if that cannot be. */
+static __always_inline void jump_to_track(void *ctx, enum host host, struct scratch *w, __u32 ifindex, __u64 side,
+					  __u64 hash)
+{
 	w->work.hash = hash;
 	w->work.place = hash;
 	w->work.side = side;
 	w->work.ifindex = ifindex;
-	if (work_parse_once(ctx, host, link) != PACKET_TCP)
-		return;
 	count(COUNT_LOOKED_UP);
 	w->segment.time = clock_now();
 	w->tries = 0;
@@ -256,15 +242,14 @@ static __always_inline enum packet_verdict observe(void *ctx, enum host host, __
 		count_traffic(w, side, ifindex, hash);
 		paths_meet();
 	}
-	if (watch_wants(s, side, hash)) {
-		count_packet(PACKET_TCP);
-		/*
-		 * It is parsed anew, from memory: what only the tracker asks for would else be worked out for every
-		 * packet.
-		 */
-		paths_meet();
-		jump_to_tracking(ctx, host, link, ifindex, side, hash);
-	}
+	if (!watch_wants(s, side, hash))
+		return verdict;
+	count_packet(PACKET_TCP);
+	/* It is parsed anew, from memory: what only the tracker asks for would else be worked out for every packet. */
+	paths_meet();
+	w = scratch_get();
+	if (w && work_parse_once(ctx, host, link) == PACKET_TCP)
+		jump_to_track(ctx, host, w, ifindex, side, hash);
 	return verdict;
 }
 
@@ -313,6 +298,82 @@ SEC("tc")
 int tcpfin_tc_l3_all(struct __sk_buff *skb)
 {
 	count_packet(observe(skb, HOST_TC, PACKET_LINK_IP, 1));
+	return TC_ACT_UNSPEC;
+}
+
+/* ---- behind them: packets with more headers than nearly all have ---- */
+
+/* A step of the walk whose state is in the scratch memory. */
+static __always_inline int walk_step(void *ctx, enum host host)
+{
+	struct cursor c = cursor_of(ctx, host);
+	struct scratch *w = scratch_get();
+
+	return w ? packet_walk_step(&w->walk, &w->segment, &c) : 0;
+}
+
+__noinline int walk_step_xdp(struct xdp_md *xdp)
+{
+	return walk_step(xdp, HOST_XDP);
+}
+
+__noinline int walk_step_tc(struct __sk_buff *skb)
+{
+	return walk_step(skb, HOST_TC);
+}
+
+static __always_inline void walk_all(void *ctx, enum host host)
+{
+	__u32 n;
+
+	unrolled for (n = 0; n < PACKET_WALK_STEPS; n++)
+	{
+		if (!(host == HOST_XDP ? walk_step_xdp(ctx) : walk_step_tc(ctx)))
+			return;
+	}
+}
+
+/* Walks to the packet's segment and looks at it as the programs on the hooks do. Returns the verdict, if it returns. */
+static __always_inline enum packet_verdict observe_walked(void *ctx, enum host host)
+{
+	struct scratch *w = scratch_get();
+	struct packet_meta meta;
+	__u32 ifindex = ifindex_of(ctx, host);
+	__u64 hash, side;
+
+	if (!w)
+		return PACKET_TRUNCATED;
+	meta = meta_of(ctx, host, w->walk.meta.link);
+	if (host == HOST_TC) /* for a packet whose Ethernet header is gone */
+		meta.ethertype = __builtin_bswap16(((struct __sk_buff *)ctx)->protocol);
+	packet_walk_begin(&w->walk, &w->segment, &meta);
+	walk_all(ctx, host);
+	if (w->walk.verdict != PACKET_TCP)
+		return w->walk.verdict;
+	hash = flow_hash(&w->segment, ifindex, settings.hash_seed);
+	side = flow_side_of(&w->segment);
+	if (settings.all_segments) {
+		count_traffic(w, side, ifindex, hash);
+		paths_meet();
+	}
+	if (!watch_wants(&w->segment, side, hash))
+		return PACKET_TCP;
+	count_packet(PACKET_TCP);
+	jump_to_track(ctx, host, w, ifindex, side, hash);
+	return PACKET_TCP;
+}
+
+SEC("xdp.frags")
+int tcpfin_walk_xdp(struct xdp_md *xdp)
+{
+	count_packet(observe_walked(xdp, HOST_XDP));
+	return XDP_PASS;
+}
+
+SEC("tc")
+int tcpfin_walk_tc(struct __sk_buff *skb)
+{
+	count_packet(observe_walked(skb, HOST_TC));
 	return TC_ACT_UNSPEC;
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Bytes of a frame -> one TCP segment, or a named reason why it is none. Keeps no state.
+ * Bytes of a frame -> one TCP segment, or a named reason why it is none. Keeps no state. What nearly all packets need
+ * is here and is inlined into the programs; the rest is PACKET_UNCOMMON, for header_walk.h.
  *
  * Reads only what is inside the cursor and never trusts a length: the payload length comes from the IP header, is
  * checked against the length of the packet on the wire, and is taken from there when the header says 0 (TSO, BIG TCP)
@@ -37,7 +38,7 @@ enum packet_verdict {
 	PACKET_MANY_TAGS,  /* more than PACKET_MAX_TAGS VLAN tags */
 	PACKET_DEEP_CHAIN, /* more than PACKET_MAX_EXTENSIONS IPv6 extension headers */
 	PACKET_VERDICTS,
-	PACKET_UNCOMMON = PACKET_VERDICTS, /* of packet_parse_common only */
+	PACKET_UNCOMMON = PACKET_VERDICTS, /* of packet_parse_common only: header_walk.h knows more */
 };
 
 #define PACKET_MAX_TAGS 2
@@ -94,11 +95,20 @@ enum {
 	ETHERTYPE_8021Q_ = 0x8100,
 	ETHERTYPE_8021AD_ = 0x88a8,
 	ETHERTYPE_QINQ_OLD_ = 0x9100,
+	ETHERTYPE_MPLS_ = 0x8847,
+	ETHERTYPE_MPLS_UPSTREAM_ = 0x8848, /* RFC 5332: the upstream router has assigned the label */
+	ETHERTYPE_PPPOE_ = 0x8864,         /* session stage, RFC 2516 */
 };
 
 static __always_inline flag_t ethertype_is_vlan(__u16 ethertype)
 {
 	return ethertype == ETHERTYPE_8021Q_ || ethertype == ETHERTYPE_8021AD_ || ethertype == ETHERTYPE_QINQ_OLD_;
+}
+
+/* Is IP behind a header of this kind, which header_walk.h passes over? */
+static __always_inline flag_t ethertype_is_shim(__u16 ethertype)
+{
+	return ethertype == ETHERTYPE_MPLS_ || ethertype == ETHERTYPE_MPLS_UPSTREAM_ || ethertype == ETHERTYPE_PPPOE_;
 }
 
 /* Most bytes that the options of a TCP header can have. */
@@ -175,57 +185,27 @@ static __always_inline enum packet_verdict packet_tcp(struct tcp_segment *s, con
 	return PACKET_TCP;
 }
 
-/*
- * IPv6 extension headers that may stand in front of TCP, by their number: 8 bytes and so many more for each count in
- * their second byte. 0 where the header is none of them.
- */
-#define PACKET_EXTENSION_FIXED 16 /* the second byte counts nothing */
-static const __u8 packet_extension_unit[256] = {
-	[0] = 8,                       /* hop-by-hop options (RFC 8200 section 4) */
-	[43] = 8,                      /* routing */
-	[44] = PACKET_EXTENSION_FIXED, /* fragment */
-	[51] = 4,                      /* authentication (RFC 4302) */
-	[60] = 8,                      /* destination options */
-	[135] = 8,                     /* mobility (RFC 6275) */
-	[139] = 8,                     /* host identity (RFC 7401) */
-	[140] = 8,                     /* shim6 (RFC 5533) */
+/* IP protocol numbers. */
+enum {
+	PROTOCOL_TCP_ = 6,
+	PROTOCOL_AUTHENTICATION_ = 51, /* RFC 4302 */
 };
 
 /*
- * Walks the extension headers of the IPv6 packet under the cursor up to the upper layer. *walked: bytes before the next
- * header. The table keeps the kinds from becoming branches: each would multiply the paths that the verifier walks
- * through the rest of the chain.
+ * Extension headers that may stand in front of TCP, by their number: 8 bytes and so many more for each count in their
+ * second byte. 0 where the header is none of them. IPv4 has the authentication header only.
  */
-static __always_inline enum packet_verdict packet_walk_extensions(struct tcp_segment *s, const struct cursor *c,
-								  __u64 next, __u64 *walked)
-{
-	__u8 h[8] __attribute__((aligned(8))); /* as the verifier wants it on the stack */
-	int i;
-
-	unrolled for (i = 0; i <= PACKET_MAX_EXTENSIONS; i++)
-	{
-		__u64 unit = packet_extension_unit[next & 0xff];
-
-		if (next == 6)
-			return PACKET_TCP;
-		if (!unit)
-			return PACKET_NOT_TCP;
-		if (i == PACKET_MAX_EXTENSIONS)
-			return PACKET_DEEP_CHAIN;
-		if (!cursor_copy(c, *walked, h, sizeof(h)))
-			return PACKET_TRUNCATED;
-		if (next == 44) {
-			__u16 frag = load_be16(h + 2);
-
-			if (frag & 0xfff8)
-				return PACKET_FRAGMENT;
-			s->partial |= frag & 1;
-		}
-		next = h[0];
-		*walked += 8 + h[1] * (unit & 15);
-	}
-	return PACKET_DEEP_CHAIN;
-}
+#define PACKET_EXTENSION_FIXED 16 /* the second byte counts nothing */
+static const __u8 packet_extension_unit[256] = {
+	[0] = 8,                        /* hop-by-hop options (RFC 8200 section 4) */
+	[43] = 8,                       /* routing */
+	[44] = PACKET_EXTENSION_FIXED,  /* fragment */
+	[PROTOCOL_AUTHENTICATION_] = 4, /* its length counts four bytes, as IPv4 headers do */
+	[60] = 8,                       /* destination options */
+	[135] = 8,                      /* mobility (RFC 6275) */
+	[139] = 8,                      /* host identity (RFC 7401) */
+	[140] = 8,                      /* shim6 (RFC 5533) */
+};
 
 /* Bytes of the IP packet. said: by its header; held: what the packet really has. 0 when they contradict. */
 static __always_inline __u64 packet_ip_len(const struct packet_meta *m, __u64 said, __u64 held, flag_t zero)
@@ -235,29 +215,10 @@ static __always_inline __u64 packet_ip_len(const struct packet_meta *m, __u64 sa
 	return said > held ? 0 : said;
 }
 
-static __always_inline enum packet_verdict packet_ipv4(struct tcp_segment *s, struct cursor *c,
-						       const struct packet_meta *m, __u64 off, const flag_t common)
+/* What an IPv4 header of at least 20 bytes says of the segment, its protocol and length aside. */
+static __always_inline void packet_ipv4_fields(struct tcp_segment *s, const __u8 *h)
 {
-	const __u8 *h = c->pos;
-	__u8 copy[20] __attribute__((aligned(8)));
-	__u64 header_len, ip_len, said;
-	__u16 frag;
-
-	if (!cursor_has(c, 20))
-		return PACKET_TRUNCATED;
-	header_len = (h[0] & 15) * 4;
-	if (header_len < 20)
-		return PACKET_BAD_IP;
-	if (h[9] != 6)
-		return PACKET_NOT_TCP;
-	frag = load_be16(h + 6);
-	if (frag & 0x1fff)
-		return PACKET_FRAGMENT;
-	said = load_be16(h + 2);
-	ip_len = packet_ip_len(m, said, m->wire_len - off, said == 0);
-	if (ip_len < header_len + 20)
-		return PACKET_BAD_LENGTH;
-	s->partial = (frag & 0x2000) != 0;
+	s->partial = (load_be16(h + 6) & 0x2000) != 0;
 	s->family = 4;
 	s->ttl = h[8];
 	s->ip_id = load_be16(h + 4);
@@ -265,33 +226,12 @@ static __always_inline enum packet_verdict packet_ipv4(struct tcp_segment *s, st
 	s->src.lo = load_be32(h + 12);
 	s->dst.hi = 0;
 	s->dst.lo = load_be32(h + 16);
-	if (header_len == 20) {
-		if (!cursor_has(c, 40))
-			return PACKET_TRUNCATED;
-		h += 20;
-	} else if (common) {
-		return PACKET_UNCOMMON;
-	} else {
-		if (!cursor_copy(c, header_len, copy, sizeof(copy)))
-			return PACKET_TRUNCATED;
-		h = copy;
-	}
-	return packet_tcp(s, h, off + header_len, ip_len - header_len);
 }
 
-static __always_inline enum packet_verdict packet_ipv6(struct tcp_segment *s, struct cursor *c,
-						       const struct packet_meta *m, __u64 off, const flag_t common)
+/* What the fixed IPv6 header of 40 bytes says of the segment, next header and length aside. */
+static __always_inline void packet_ipv6_fields(struct tcp_segment *s, const __u8 *h)
 {
-	__u8 copy[20] __attribute__((aligned(8)));
-	const __u8 *h = c->pos;
-	enum packet_verdict verdict;
-	__u64 ip_len, said, walked = 40;
-
-	if (!cursor_has(c, 40))
-		return PACKET_TRUNCATED;
 	s->partial = 0;
-	said = load_be16(h + 4);
-	ip_len = packet_ip_len(m, said + 40, m->wire_len - off, said == 0);
 	s->family = 6;
 	s->ttl = h[7];
 	s->ip_id = 0;
@@ -299,29 +239,64 @@ static __always_inline enum packet_verdict packet_ipv6(struct tcp_segment *s, st
 	s->src.lo = load_be64(h + 16);
 	s->dst.hi = load_be64(h + 24);
 	s->dst.lo = load_be64(h + 32);
-	if (h[6] != 6) {
-		if (common)
-			return packet_extension_unit[h[6]] ? PACKET_UNCOMMON : PACKET_NOT_TCP;
-		verdict = packet_walk_extensions(s, c, h[6], &walked);
-		if (verdict != PACKET_TCP)
-			return verdict;
-	}
-	if (ip_len < walked + 20)
-		return PACKET_BAD_LENGTH;
-	if (walked == 40) {
-		if (!cursor_has(c, 60))
-			return PACKET_TRUNCATED;
-		h += 40;
-	} else {
-		if (!cursor_copy(c, walked, copy, sizeof(copy)))
-			return PACKET_TRUNCATED;
-		h = copy;
-	}
-	return packet_tcp(s, h, off + walked, ip_len - walked);
 }
 
-static __always_inline enum packet_verdict packet_parse_as(struct tcp_segment *s, struct cursor *c,
-							   const struct packet_meta *m, const flag_t common)
+/* An IPv4 packet under the cursor, `off` bytes into the packet. */
+static __always_inline enum packet_verdict packet_ipv4(struct tcp_segment *s, const struct cursor *c,
+						       const struct packet_meta *m, __u64 off)
+{
+	const __u8 *h = c->pos;
+	__u64 header_len, ip_len, said;
+
+	if (!cursor_has(c, 20))
+		return PACKET_TRUNCATED;
+	header_len = (h[0] & 15) * 4;
+	if (header_len < 20)
+		return PACKET_BAD_IP;
+	if (h[9] != PROTOCOL_TCP_)
+		return h[9] == PROTOCOL_AUTHENTICATION_ ? PACKET_UNCOMMON : PACKET_NOT_TCP;
+	if (load_be16(h + 6) & 0x1fff)
+		return PACKET_FRAGMENT;
+	said = load_be16(h + 2);
+	ip_len = packet_ip_len(m, said, m->wire_len - off, said == 0);
+	if (ip_len < header_len + 20)
+		return PACKET_BAD_LENGTH;
+	packet_ipv4_fields(s, h);
+	if (header_len != 20)
+		return PACKET_UNCOMMON;
+	if (!cursor_has(c, 40))
+		return PACKET_TRUNCATED;
+	return packet_tcp(s, h + 20, off + 20, ip_len - 20);
+}
+
+/* An IPv6 packet under the cursor, `off` bytes into the packet. */
+static __always_inline enum packet_verdict packet_ipv6(struct tcp_segment *s, const struct cursor *c,
+						       const struct packet_meta *m, __u64 off)
+{
+	const __u8 *h = c->pos;
+	__u64 ip_len, said;
+
+	if (!cursor_has(c, 40))
+		return PACKET_TRUNCATED;
+	said = load_be16(h + 4);
+	ip_len = packet_ip_len(m, said + 40, m->wire_len - off, said == 0);
+	packet_ipv6_fields(s, h);
+	if (h[6] != PROTOCOL_TCP_)
+		return packet_extension_unit[h[6]] ? PACKET_UNCOMMON : PACKET_NOT_TCP;
+	if (ip_len < 60)
+		return PACKET_BAD_LENGTH;
+	if (!cursor_has(c, 60))
+		return PACKET_TRUNCATED;
+	return packet_tcp(s, h + 40, off + 40, ip_len - 40);
+}
+
+/*
+ * Parses the packet under the cursor, as far as nearly all packets need it. *s is complete only for PACKET_TCP (time
+ * excepted, which is the caller's). PACKET_UNCOMMON: packet_parse (header_walk.h) says what it is. The cursor ends
+ * somewhere inside the packet.
+ */
+static __always_inline enum packet_verdict packet_parse_common(struct tcp_segment *s, struct cursor *c,
+							       const struct packet_meta *m)
 {
 	__u64 link_len = 0, tags = 0;
 	__u16 ethertype = m->ethertype;
@@ -358,7 +333,7 @@ static __always_inline enum packet_verdict packet_parse_as(struct tcp_segment *s
 		if (ethertype_is_vlan(ethertype))
 			return PACKET_MANY_TAGS;
 		if (ethertype != ETHERTYPE_IPV4_ && ethertype != ETHERTYPE_IPV6_)
-			return PACKET_NOT_IP;
+			return ethertype_is_shim(ethertype) ? PACKET_UNCOMMON : PACKET_NOT_IP;
 	}
 	if (!cursor_has(c, 1))
 		return PACKET_TRUNCATED;
@@ -367,27 +342,10 @@ static __always_inline enum packet_verdict packet_parse_as(struct tcp_segment *s
 		return PACKET_BAD_LENGTH;
 	/* The version decides, not the ethertype: where they differ no receiver would take the packet. */
 	if (h[0] >> 4 == 4 && (m->link == PACKET_LINK_IP || ethertype == ETHERTYPE_IPV4_))
-		return packet_ipv4(s, c, m, link_len, common);
+		return packet_ipv4(s, c, m, link_len);
 	if (h[0] >> 4 == 6 && (m->link == PACKET_LINK_IP || ethertype == ETHERTYPE_IPV6_))
-		return packet_ipv6(s, c, m, link_len, common);
+		return packet_ipv6(s, c, m, link_len);
 	return PACKET_NOT_IP;
-}
-
-/*
- * Parses the packet under the cursor. *s is complete only for PACKET_TCP (time excepted, which is the caller's).
- * The cursor ends somewhere inside the packet.
- */
-static __always_inline enum packet_verdict packet_parse(struct tcp_segment *s, struct cursor *c,
-							const struct packet_meta *m)
-{
-	return packet_parse_as(s, c, m, 0);
-}
-
-/* The same, but for TCP behind IPv4 options or IPv6 extension headers: those are PACKET_UNCOMMON, for packet_parse. */
-static __always_inline enum packet_verdict packet_parse_common(struct tcp_segment *s, struct cursor *c,
-							       const struct packet_meta *m)
-{
-	return packet_parse_as(s, c, m, 1);
 }
 
 #endif

@@ -5,6 +5,8 @@
  */
 #include "tests/diff/sizes.h"
 
+#include "bpf/core/header_walk.h"
+
 #define FIRST_SLOTS TEST_SLOTS
 #define FIRST_BLOCKS TEST_BLOCKS
 #define FILE_LAST_SEEN_CELLS TEST_LAST_SEEN_CELLS

@@ -6,6 +6,7 @@
  */
 #include <string.h>
 
+#include "bpf/core/header_walk.h"
 #include "bpf/core/last_seen.h"
 #include "bpf/core/watch.h"
 #include "tests/diff/mutate.h"

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "bpf/core/flow_key.h"
+#include "bpf/core/header_walk.h"
 #include "tests/fuzz/fuzz.h"
 
 static struct packet_meta parse_meta(struct input *in)

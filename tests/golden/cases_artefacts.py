@@ -3,6 +3,7 @@
 
 Most captures show one and the same four-way close, and must give its record.
 """
+import struct
 from dataclasses import replace
 
 from scapy.layers.inet import IPOption
@@ -10,7 +11,8 @@ from scapy.layers.inet6 import (HBHOptUnknown, IPv6, IPv6ExtHdrDestOpt, IPv6ExtH
                                 IPv6ExtHdrRouting)
 from scapy.packet import Raw
 
-from packets import (EPOCH, LOOP, NULL, RAW, SLL, SLL2, Capture, Frame, case, frame_of)
+from packets import (C_HDLC, EPOCH, ETHERNET, LOOP, NULL, PPP, PPP_ETHER, PPP_HDLC, RAW, SLL, SLL2, Capture, Frame,
+                     case, frame_of, link_header)
 
 IPV6 = ("2001:db8::1", "2001:db8::9")
 
@@ -186,7 +188,161 @@ def vlan_one_direction(c):
     return [replace(s, conversation=tagged) if s.side else s for s in closed(c)]
 
 
+# ---- headers between link and IP, which are passed over ----
+
+def inserted(segment, ethertype, header):
+    """The segment's Ethernet frame with a header of that type between Ethernet (and its tags) and IP."""
+    packet = bytes(segment.packet())
+    link = link_header(ETHERNET, segment.side, packet[0] >> 4, segment.conversation.tags)
+    return Frame(segment.time, link[:-2] + struct.pack(">H", ethertype) + header + packet)
+
+
+def labels(*numbers):
+    """An MPLS label stack, TTL 63."""
+    last = len(numbers) - 1
+    return b"".join(struct.pack(">I", number << 12 | (n == last) << 8 | 63) for n, number in enumerate(numbers))
+
+
+def pppoe(segment, compressed=False):
+    """A PPPoE session header with PPP's protocol."""
+    packet = segment.packet()
+    number = 0x57 if packet.version == 6 else 0x21
+    protocol = struct.pack(">B" if compressed else ">H", number)
+    return struct.pack(">BBHH", 0x11, 0, 0x1234, len(protocol) + len(packet)) + protocol
+
+
+@case
+def link_ppp(c):
+    """PPP without address and control."""
+    return Capture(closed(c), link=PPP)
+
+
+@case
+def link_ppp_ipv6(c):
+    """PPP, IPv6."""
+    return Capture(closed(replace(c, ips=IPV6)), link=PPP)
+
+
+@case
+def link_ppp_mixed(c):
+    """One PPP capture with and without address and control, and with the protocol in one byte."""
+    heads = (b"\xff\x03\x00\x21", b"\x00\x21", b"\x21", b"\xff\x03\x21")
+    return Capture([Frame(s.time, heads[n % 4] + bytes(s.packet())) for n, s in enumerate(closed(c))], link=PPP)
+
+
+@case
+def link_ppp_hdlc(c):
+    """PPP in HDLC-like framing: address and control first."""
+    return Capture(closed(c), link=PPP_HDLC)
+
+
+@case
+def link_ppp_hdlc_cisco(c):
+    """A serial line's capture with Cisco's framing."""
+    return Capture([s.frame(C_HDLC) for s in closed(c)], link=PPP_HDLC)
+
+
+@case
+def link_cisco_hdlc(c):
+    """Cisco HDLC, IPv6."""
+    return Capture(closed(replace(c, ips=IPV6)), link=C_HDLC)
+
+
+@case
+def link_ppp_ether(c):
+    """A capture that begins with the PPPoE header."""
+    return Capture([Frame(s.time, pppoe(s) + bytes(s.packet())) for s in closed(c)], link=PPP_ETHER)
+
+
+@case
+def mpls_one_label(c):
+    """One label."""
+    return [inserted(s, 0x8847, labels(100)) for s in closed(c)]
+
+
+@case
+def mpls_one_direction(c):
+    """Only one direction is labelled (the last hop takes labels off), IPv6, a stack of three, below a VLAN tag."""
+    c = replace(c, ips=IPV6, tags=((0x8100, 100),))
+    return [inserted(s, 0x8847, labels(100, 200, 300)) if s.side else s for s in closed(c)]
+
+
+@case
+def mpls_eight_labels(c):
+    """Eight labels, the most that are passed over; the upstream-assigned ethertype."""
+    return [inserted(s, 0x8848, labels(*range(16, 24))) for s in closed(c)]
+
+
+@case
+def mpls_nine_labels(c):
+    """Nine labels are counted."""
+    return [inserted(s, 0x8847, labels(*range(16, 25))) for s in closed(c)]
+
+
+@case
+def mpls_pseudowire(c):
+    """Ethernet behind a control word, whose first four bits are 0 for that reason: not IP."""
+    return [inserted(s, 0x8847, labels(100) + b"\0" * 4 + s.frame().data[:14]) for s in closed(c)]
+
+
+@case
+def pppoe_session(c):
+    """A PPPoE session."""
+    return [inserted(s, 0x8864, pppoe(s)) for s in closed(c)]
+
+
+@case
+def pppoe_session_ipv6(c):
+    """A PPPoE session, IPv6, with the protocol in one byte and a VLAN tag outside."""
+    c = replace(c, ips=IPV6, tags=((0x8100, 7),))
+    return [inserted(s, 0x8864, pppoe(s, compressed=True)) for s in closed(c)]
+
+
+@case
+def pppoe_no_session(c):
+    """Other versions, and codes that a session does not have, carry nothing."""
+    return [inserted(s, 0x8864, head + pppoe(s)[2:]) for s in closed(c) for head in (b"\x11\x09", b"\x21\x00")]
+
+
 # ---- IP headers ----
+
+def authenticated(segment, words=6):
+    """The segment behind an authentication header of so many 32-bit words (RFC 4302)."""
+    packet = segment.packet()
+    head, tcp = bytes(packet)[:-len(packet.payload)], bytes(packet.payload)
+    header = struct.pack(">BBHII", 6, words - 2, 0, 0x100, 1) + b"\xaa" * (4 * words - 12)
+    if packet.version == 6:
+        made = head[:4] + struct.pack(">HB", len(header) + len(tcp), 51) + head[7:]
+    else:
+        made = head[:2] + struct.pack(">H", len(bytes(packet)) + len(header)) + head[4:9] + b"\x33" + head[10:]
+    return frame_of(segment, made + header + tcp)
+
+
+@case
+def ah_ipv4(c):
+    """An authentication header behind IPv4, with an integrity check value of 96 bits."""
+    return [authenticated(s) for s in closed(c)]
+
+
+@case
+def ah_ipv4_lengths(c):
+    """Authentication headers of several lengths, one behind IPv4 options."""
+    return [authenticated(replace(s, ip={"options": [IPOption(b"\x01" * 8)]} if n == 4 else {}), 3 + n)
+            for n, s in enumerate(closed(c))]
+
+
+@case
+def ah_ipv6(c):
+    """An authentication header behind IPv6."""
+    return [authenticated(s) for s in closed(replace(c, ips=IPV6))]
+
+
+@case
+def ipv4_no_extension_headers(c):
+    """IPv4 has no destination options: the number 60 is another protocol there."""
+    return [replace(f, data=f.data[:23] + b"\x3c" + f.data[24:34] + b"\x06\0" + b"\0" * 6 + f.data[34:])
+            for f in (s.frame() for s in closed(c))]
+
 
 @case
 def ipv4_options(c):

@@ -12,7 +12,9 @@ from scapy.layers.inet6 import IPv6
 
 EPOCH = 1767225600 * 10**9  # 2026-01-01T00:00:00Z in ns; cases count from here
 
-ETHERNET, NULL, RAW, LOOP, SLL, SLL2 = 1, 0, 101, 108, 113, 276  # LINKTYPE_ values of pcap
+# LINKTYPE_ values of pcap
+ETHERNET, NULL, RAW, LOOP, SLL, SLL2 = 1, 0, 101, 108, 113, 276
+PPP, PPP_HDLC, PPP_ETHER, C_HDLC = 9, 50, 51, 104
 
 
 def ns(milliseconds):
@@ -138,6 +140,10 @@ def link_header(link, side, version, tags=()):
     if link == ETHERNET:
         tagged = b"".join(struct.pack(">HH", *tag) for tag in tags)
         return mac[1] + mac[0] + tagged + struct.pack(">H", ethertype)
+    if link in (PPP, PPP_HDLC):
+        return b"\xff\x03" * (link == PPP_HDLC) + struct.pack(">H", 0x57 if version == 6 else 0x21)
+    if link == C_HDLC:
+        return struct.pack(">HH", 0x0F00, ethertype)
     if link == SLL:
         return struct.pack(">HHH8sH", 4 * side, 1, 6, mac[0], ethertype)
     if link == SLL2:

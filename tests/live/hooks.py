@@ -197,17 +197,23 @@ def tun(lab):
         expect(record, BUILT)
 
 
-def vlan_seen(lab, hook, tags):
-    """Plays conversations with these VLAN tags over the veth; the records must have the tags."""
+def frames_seen(lab, hook, framed, expected):
+    """Plays conversations over the veth. framed(source MAC, destination MAC, IP packet) makes their frames."""
     tracer = watch(lab, f"--hook={hook}")
     talks = built_conversations()
     with raw_socket(lab.client) as client, raw_socket(lab.server) as server:
         for packets in talks.values():
-            frames.play(packets, lambda packet: client.send(frames.ethernet(mac(0, 1), mac(0, 2), tags, packet)),
-                        lambda packet: server.send(frames.ethernet(mac(0, 2), mac(0, 1), tags, packet)))
+            frames.play(packets, lambda packet: client.send(framed(mac(0, 1), mac(0, 2), packet)),
+                        lambda packet: server.send(framed(mac(0, 2), mac(0, 1), packet)))
     tracer.wait_for(len(talks))
     for record in one_each(tracer.stop(), talks).values():
-        expect(record, BUILT | {"network.vlan": [identifier for _, identifier in tags]})
+        expect(record, BUILT | expected)
+
+
+def vlan_seen(lab, hook, tags):
+    """Plays conversations with these VLAN tags; the records must have the tags."""
+    frames_seen(lab, hook, lambda source, destination, packet: frames.ethernet(source, destination, tags, packet),
+                {"network.vlan": [identifier for _, identifier in tags]})
 
 
 @test
@@ -232,6 +238,30 @@ def qinq_tc(lab):
 def qinq_xdp(lab):
     """Two tags on XDP."""
     vlan_seen(lab, "xdp", [(0x88a8, 100), (0x8100, 200)])
+
+
+def headers_passed_over(lab, hook):
+    """Plays conversations behind MPLS labels, in a PPPoE session, and with authentication headers, tagged and not."""
+    for tags in ([], [(0x8100, 100)]):
+        for header in (frames.mpls, frames.pppoe):
+            with about(f"{header.__name__}, tags {tags}"):
+                frames_seen(lab, hook, lambda source, destination, packet, add=header, tags=tags:
+                            frames.ethernet(source, destination, tags, *add(packet)), {})
+        with about(f"authentication headers, tags {tags}"):
+            frames_seen(lab, hook, lambda source, destination, packet, tags=tags:
+                        frames.ethernet(source, destination, tags, frames.authenticated(packet)), {})
+
+
+@test
+def headers_tc(lab):
+    """MPLS labels, PPPoE sessions and authentication headers at tc."""
+    headers_passed_over(lab, "tc")
+
+
+@test
+def headers_xdp(lab):
+    """MPLS labels, PPPoE sessions and authentication headers at XDP."""
+    headers_passed_over(lab, "xdp")
 
 
 def set_mtu(lab, mtu):

@@ -5,6 +5,7 @@
 #ifndef TCPFIN_CAPTURE_BYTES_H
 #define TCPFIN_CAPTURE_BYTES_H
 
+#include "bpf/core/header_walk.h"
 #include "tests/unit/assert.h"
 
 #include <errno.h>

@@ -5,6 +5,7 @@
 #ifndef TCPFIN_TEST_CONVERSATION_H
 #define TCPFIN_TEST_CONVERSATION_H
 
+#include "bpf/core/header_walk.h"
 #include "user/judge/flow_step.h"
 #include "tests/unit/segments.h"
 #include "tests/unit/words.h"

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "bpf/core/packet.h"
+#include "bpf/core/header_walk.h"
 #include "tests/unit/segments.h"
 #include "tests/unit/words.h"
 
@@ -111,7 +111,7 @@ TEST(test_not_ours)
 		uint32_t ethertype, protocol;
 		enum packet_verdict verdict;
 	} table[] = {
-		{"ARP", 0x0806, 6, PACKET_NOT_IP},          {"MPLS", 0x8847, 6, PACKET_NOT_IP},
+		{"ARP", 0x0806, 6, PACKET_NOT_IP},          {"PPPoE discovery", 0x8863, 6, PACKET_NOT_IP},
 		{"802.3 length", 60, 6, PACKET_NOT_IP},     {"UDP", 0x0800, 17, PACKET_NOT_TCP},
 		{"ICMP", 0x0800, 1, PACKET_NOT_TCP},        {"IPv6 in IPv4", 0x0800, 41, PACKET_NOT_TCP},
 		{"GRE", 0x0800, 47, PACKET_NOT_TCP},        {"ESP", 0x0800, 50, PACKET_NOT_TCP},
@@ -351,6 +351,129 @@ TEST(test_ipv4_small_fragment)
 	put_ipv4_header(&b, 5, 22, 0x0002, 6);
 	put_fill(&b, 0, 2);
 	expect_verdict(parse(&b, &s), PACKET_FRAGMENT);
+}
+
+/* One authentication header: its second byte counts words of four bytes, two of which it leaves out (RFC 4302). */
+TEST(test_ipv4_authentication)
+{
+	static const struct {
+		const char *name;
+		uint32_t words, kind, count, bytes; /* words: of the IPv4 header */
+		enum packet_verdict verdict;
+	} table[] = {
+		{"ICV of 96 bits", 5, 51, 4, 24, PACKET_TCP},
+		{"shortest", 5, 51, 0, 8, PACKET_TCP},
+		{"longest", 5, 51, 255, 1028, PACKET_TCP},
+		{"behind IPv4 options", 9, 51, 4, 24, PACKET_TCP},
+		{"destination options are IPv6's", 5, 60, 0, 8, PACKET_NOT_TCP},
+		{"hop-by-hop options are IPv6's", 5, 0, 0, 8, PACKET_NOT_TCP},
+	};
+	struct tcp_segment s;
+
+	FOR_EACH_ROW(table, row) {
+		struct bytes b = {.len = 0};
+
+		put_ethernet(&b, 0x0800);
+		put_ipv4_header(&b, row->words, row->words * 4 + row->bytes + 20 + 3, 0x4000, row->kind);
+		put8(&b, 6);
+		put8(&b, row->count);
+		put_fill(&b, 0, row->bytes - 2);
+		put_tcp_header(&b, 5, TCP_ACK, 80, 1);
+		put_fill(&b, 'x', 3);
+		expect_verdict(parse(&b, &s), row->verdict);
+		if (row->verdict != PACKET_TCP)
+			continue;
+		expect_int(s.seq, 80);
+		expect_int(s.len, 3);
+		expect_int(s.options_off, b.len - 3);
+	}
+}
+
+/* Eight authentication headers of IPv4 in a row are as many as those of IPv6. */
+TEST(test_ipv4_chain_depth)
+{
+	struct tcp_segment s;
+
+	for (uint32_t headers = 1; headers < 12; headers++) {
+		struct bytes b = {.len = 0};
+
+		enter_row("%u authentication headers", headers);
+		put_ethernet(&b, 0x0800);
+		put_ipv4_header(&b, 5, 20 + headers * 12 + 20, 0, 51);
+		for (uint32_t i = 0; i < headers; i++) {
+			put8(&b, i + 1 < headers ? 51 : 6);
+			put8(&b, 1);
+			put_fill(&b, 1, 10);
+		}
+		put_tcp_header(&b, 5, TCP_ACK, 81, 1);
+		expect_verdict(parse(&b, &s), headers <= PACKET_MAX_EXTENSIONS ? PACKET_TCP : PACKET_DEEP_CHAIN);
+	}
+}
+
+/* ---- between link and IP ---- */
+
+TEST(test_mpls)
+{
+	struct tcp_segment s;
+
+	for (uint32_t labels = 1; labels < 12; labels++) {
+		struct bytes b = {.len = 0};
+
+		enter_row("%u labels", labels);
+		put_ethernet(&b, 0x8847);
+		for (uint32_t i = 0; i < labels; i++) /* label 0x45000 looks like IPv4 where it is taken for it */
+			put32(&b, 0x45000u << 12 | (i + 1 == labels) << 8 | 63);
+		put_ipv4(&b, 20 + 6);
+		put_tcp_header(&b, 5, TCP_ACK, 82, 1);
+		put_fill(&b, 'x', 6);
+		expect_verdict(parse(&b, &s), labels <= PACKET_MAX_LABELS ? PACKET_TCP : PACKET_DEEP_CHAIN);
+		if (labels > PACKET_MAX_LABELS)
+			continue;
+		expect_int(s.seq, 82);
+		expect_int(s.len, 6);
+	}
+}
+
+TEST(test_pppoe)
+{
+	static const struct {
+		const char *name;
+		uint32_t version, code, protocol, protocol_bytes, ip; /* version and type */
+		enum packet_verdict verdict;
+	} table[] = {
+		{"IPv4", 0x11, 0, 0x0021, 2, 4, PACKET_TCP},
+		{"IPv6", 0x11, 0, 0x0057, 2, 6, PACKET_TCP},
+		{"IPv4, protocol in one byte", 0x11, 0, 0x21, 1, 4, PACKET_TCP},
+		{"IPv6, protocol in one byte", 0x11, 0, 0x57, 1, 6, PACKET_TCP},
+		{"IPv6 announced, 4 there", 0x11, 0, 0x0057, 2, 4, PACKET_NOT_IP},
+		{"LCP", 0x11, 0, 0xc021, 2, 4, PACKET_NOT_IP},
+		{"compressed", 0x11, 0, 0x00fd, 2, 4, PACKET_NOT_IP},
+		{"another version", 0x21, 0, 0x0021, 2, 4, PACKET_NOT_IP},
+		{"discovery's code", 0x11, 9, 0x0021, 2, 4, PACKET_NOT_IP},
+	};
+	struct tcp_segment s;
+
+	FOR_EACH_ROW(table, row) {
+		struct bytes b = {.len = 0};
+
+		put_ethernet(&b, 0x8864);
+		put8(&b, row->version);
+		put8(&b, row->code);
+		put32(&b, 0x00010000); /* the length is not looked at: that of IP counts */
+		if (row->protocol_bytes == 2)
+			put16(&b, row->protocol);
+		else
+			put8(&b, row->protocol);
+		if (row->ip == 4)
+			put_ipv4(&b, 20 + 6);
+		else
+			put_ipv6(&b, 6, 20 + 6);
+		put_tcp_header(&b, 5, TCP_ACK, 83, 1);
+		put_fill(&b, 'x', 6);
+		expect_verdict(parse(&b, &s), row->verdict);
+		if (row->verdict == PACKET_TCP)
+			expect_int(s.len, 6);
+	}
 }
 
 /* ---- IPv6 ---- */
@@ -670,6 +793,23 @@ static void put_cut_ipv6(struct cut *c, const char *name)
 	put_fill(&c->bytes, 'x', 6);
 }
 
+/* An authentication header behind IPv4, labels and a PPPoE session in front. */
+static void put_cut_headers(struct cut *c, const char *name, uint32_t ethertype)
+{
+	c->name = name;
+	put_ethernet(&c->bytes, ethertype);
+	if (ethertype == 0x8847)
+		put_bytes(&c->bytes, "\0\x06\x40\x3f\0\x0c\x81\x3f", 8);
+	else
+		put_bytes(&c->bytes, "\x11\0\0\1\0\0\0\x21", 8);
+	put_ipv4_header(&c->bytes, 5, 20 + 24 + 20 + 6, 0, 51);
+	put_bytes(&c->bytes, "\x06\x04", 2);
+	put_fill(&c->bytes, 0, 22);
+	c->tcp = c->bytes.len;
+	put_tcp_header(&c->bytes, 5, TCP_SYN, 1, 1);
+	put_fill(&c->bytes, 'x', 6);
+}
+
 static void put_cut_l3(struct cut *c, const char *name, enum packet_link link)
 {
 	c->name = name;
@@ -711,7 +851,7 @@ static void check_cuts(const struct cut *c)
 
 TEST(test_cut_at_every_byte)
 {
-	static struct cut cuts[8];
+	static struct cut cuts[10];
 	size_t n = 0;
 
 	put_cut_ipv4(&cuts[n++], "IPv4", 0, 5, 5);
@@ -720,6 +860,8 @@ TEST(test_cut_at_every_byte)
 	put_cut_ipv4(&cuts[n++], "IPv4 options", 0, 15, 5);
 	put_cut_ipv4(&cuts[n++], "TCP options", 0, 5, 15);
 	put_cut_ipv6(&cuts[n++], "IPv6 extension headers");
+	put_cut_headers(&cuts[n++], "MPLS", 0x8847);
+	put_cut_headers(&cuts[n++], "PPPoE", 0x8864);
 	put_cut_l3(&cuts[n++], "L3", PACKET_LINK_IP);
 	put_cut_l3(&cuts[n++], "typed", PACKET_LINK_TYPED);
 	for (size_t i = 0; i < n; i++)

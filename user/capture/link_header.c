@@ -9,6 +9,7 @@
 #include <pcap/pcap.h>
 #include <pcap/sll.h>
 
+#include "bpf/core/header_walk.h"
 #include "user/capture/link_header.h"
 
 struct link_type {
@@ -76,6 +77,51 @@ static bool take_family(struct captured_packet *p)
 	return true;
 }
 
+/* The first bytes of PPP in HDLC-like framing, and of Cisco's (RFC 1662 section 3.1, RFC 1547 section 4.3.1). */
+enum { HDLC_ALL_STATIONS = 0xff, HDLC_UNNUMBERED = 0x03, CISCO_UNICAST = 0x0f, CISCO_MULTICAST = 0x8f };
+
+/* Cisco HDLC: address, control, ethertype. */
+static bool take_cisco_hdlc(struct captured_packet *p)
+{
+	const uint8_t *header;
+
+	if (!cursor_pull(&p->bytes, 4, &header))
+		return false;
+	p->meta.ethertype = load_be16(header + 2);
+	return true;
+}
+
+/*
+ * PPP, with or without address and control (RFC 1661 section 6.6). A serial line may carry Cisco's framing instead. The
+ * high byte of the protocol may be left out where it is 0 (section 6.5).
+ */
+static bool take_ppp(struct captured_packet *p)
+{
+	const uint8_t *header = p->bytes.pos;
+
+	if (cursor_has(&p->bytes, 2) && header[0] == HDLC_ALL_STATIONS && header[1] == HDLC_UNNUMBERED)
+		p->bytes.pos += 2;
+	else if (cursor_has(&p->bytes, 1) && (header[0] == CISCO_UNICAST || header[0] == CISCO_MULTICAST))
+		return take_cisco_hdlc(p);
+	if (!cursor_pull(&p->bytes, 1, &header))
+		return false;
+	if (header[0] & 1) {
+		p->meta.ethertype = ppp_ethertype(header[0]);
+		return true;
+	}
+	if (!cursor_pull(&p->bytes, 1, &header))
+		return false;
+	p->meta.ethertype = ppp_ethertype(load_be16(header - 1));
+	return true;
+}
+
+/* The PPPoE header comes first. */
+static bool take_pppoe(struct captured_packet *p)
+{
+	p->meta.ethertype = ETHERTYPE_PPPOE_;
+	return true;
+}
+
 /* Packets of other link types are not looked at. */
 static bool take_nothing(struct captured_packet *p)
 {
@@ -85,15 +131,19 @@ static bool take_nothing(struct captured_packet *p)
 
 static const struct link_type link_types[] = {
 	{1, PACKET_LINK_ETHERNET, NULL},
-	{101, PACKET_LINK_IP, NULL},           /* RAW */
-	{12, PACKET_LINK_IP, NULL},            /* RAW, as some systems number it in files */
-	{14, PACKET_LINK_IP, NULL},            /* RAW of OpenBSD */
-	{228, PACKET_LINK_IP, NULL},           /* IPV4 */
-	{229, PACKET_LINK_IP, NULL},           /* IPV6 */
-	{113, PACKET_LINK_TYPED, take_sll},    /* LINUX_SLL */
-	{276, PACKET_LINK_TYPED, take_sll2},   /* LINUX_SLL2 */
-	{0, PACKET_LINK_TYPED, take_family},   /* NULL */
-	{108, PACKET_LINK_TYPED, take_family}, /* LOOP */
+	{101, PACKET_LINK_IP, NULL},               /* RAW */
+	{12, PACKET_LINK_IP, NULL},                /* RAW, as some systems number it in files */
+	{14, PACKET_LINK_IP, NULL},                /* RAW of OpenBSD */
+	{228, PACKET_LINK_IP, NULL},               /* IPV4 */
+	{229, PACKET_LINK_IP, NULL},               /* IPV6 */
+	{113, PACKET_LINK_TYPED, take_sll},        /* LINUX_SLL */
+	{276, PACKET_LINK_TYPED, take_sll2},       /* LINUX_SLL2 */
+	{0, PACKET_LINK_TYPED, take_family},       /* NULL */
+	{108, PACKET_LINK_TYPED, take_family},     /* LOOP */
+	{9, PACKET_LINK_TYPED, take_ppp},          /* PPP */
+	{50, PACKET_LINK_TYPED, take_ppp},         /* PPP_HDLC */
+	{51, PACKET_LINK_TYPED, take_pppoe},       /* PPP_ETHER */
+	{104, PACKET_LINK_TYPED, take_cisco_hdlc}, /* C_HDLC */
 };
 static const struct link_type unread = {UINT32_MAX, PACKET_LINK_TYPED, take_nothing};
 

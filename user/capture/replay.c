@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "bpf/core/header_walk.h"
 #include "user/base/log.h"
 #include "user/base/privileges.h"
 #include "user/base/sink.h"

@@ -33,6 +33,8 @@ static inline int bpf_programs_connect(const struct bpf_object *object)
 	} jumps[] = {
 		{"tcpfin_jumps_x", "tcpfin_track_xdp", JUMP_TRACK},
 		{"tcpfin_jumps_t", "tcpfin_track_tc", JUMP_TRACK},
+		{"tcpfin_jumps_x", "tcpfin_walk_xdp", JUMP_WALK},
+		{"tcpfin_jumps_t", "tcpfin_walk_tc", JUMP_WALK},
 	};
 
 	for (size_t i = 0; i < sizeof(jumps) / sizeof(jumps[0]); i++) {

@@ -104,9 +104,11 @@ static void choose_programs(struct tcpfin_trace_bpf *s, const struct options *o,
 	}
 	bpf_object__for_each_program(program, s->obj) bpf_program__set_autoload(program, false);
 	bpf_program__set_autoload(hook_program(s, o, PROGRAM_XDP), xdp);
+	bpf_program__set_autoload(s->progs.tcpfin_walk_xdp, xdp);
 	bpf_program__set_autoload(s->progs.tcpfin_track_xdp, xdp);
 	bpf_program__set_autoload(hook_program(s, o, PROGRAM_TC), tc);
 	bpf_program__set_autoload(hook_program(s, o, PROGRAM_TC_L3), tc_l3);
+	bpf_program__set_autoload(s->progs.tcpfin_walk_tc, tc || tc_l3);
 	bpf_program__set_autoload(s->progs.tcpfin_track_tc, tc || tc_l3);
 }
 
@@ -123,11 +125,12 @@ uint64_t loader_table_bytes(const struct options *o)
 
 /*
  * In generic mode a program with frags would take the Ethernet header from everybody's programs at tc ingress; see
- * bpf/. Both programs, because one jumps only to its like.
+ * bpf/. All three programs, because one jumps only to its like.
  */
 static void drop_frags(struct tcpfin_trace_bpf *s, const struct options *o)
 {
-	struct bpf_program *programs[] = {hook_program(s, o, PROGRAM_XDP), s->progs.tcpfin_track_xdp};
+	struct bpf_program *programs[] = {hook_program(s, o, PROGRAM_XDP), s->progs.tcpfin_walk_xdp,
+					  s->progs.tcpfin_track_xdp};
 
 	for (size_t i = 0; o->hook == HOOK_XDP_GENERIC && i < sizeof(programs) / sizeof(programs[0]); i++)
 		bpf_program__set_flags(programs[i], bpf_program__flags(programs[i]) & ~(uint32_t)BPF_F_XDP_HAS_FRAGS);

@@ -59,9 +59,30 @@ def conversation(client, server, ports, script=CLIENT_FIRST):
     return packets
 
 
-def ethernet(source, destination, tags, packet):
-    """tags: [(ethertype of the tag, VLAN identifier)], outer first."""
-    ethertype = 0x86dd if packet[0] >> 4 == 6 else 0x0800
+def authenticated(packet):
+    """The IP packet, its TCP behind an authentication header (RFC 4302)."""
+    header = struct.pack("!BBHIIQI", socket.IPPROTO_TCP, 4, 0, 1, 1, 0, 0)
+    if packet[0] >> 4 == 6:
+        return packet[:4] + struct.pack("!HB", len(packet) - 40 + len(header), 51) + packet[7:40] + header + packet[40:]
+    return (packet[:2] + struct.pack("!H", len(packet) + len(header)) + packet[4:9] + b"\x33" + packet[10:20] + header +
+            packet[20:])
+
+
+def mpls(packet):
+    """The IP packet behind two labels, and the ethertype of those."""
+    return struct.pack("!II", 100 << 12 | 64, 200 << 12 | 1 << 8 | 64) + packet, 0x8847
+
+
+def pppoe(packet):
+    """The IP packet in a PPPoE session, and the ethertype of that."""
+    number = 0x57 if packet[0] >> 4 == 6 else 0x21
+    return struct.pack("!BBHHH", 0x11, 0, 7, 2 + len(packet), number) + packet, 0x8864
+
+
+def ethernet(source, destination, tags, packet, ethertype=None):
+    """tags: [(ethertype of the tag, VLAN identifier)], outer first. ethertype: None: that of the IP packet."""
+    if ethertype is None:
+        ethertype = 0x86dd if packet[0] >> 4 == 6 else 0x0800
     frame = bytes.fromhex((destination + source).replace(":", ""))
     for tag, identifier in tags:
         frame += struct.pack("!HH", tag, identifier)
