@@ -38,8 +38,8 @@ LIB_OBJ   := $(filter-out $(B)/user/main.o,$(USER_OBJ))
 UNIT_SRC  := $(wildcard tests/unit/test_*.c)
 UNIT_BIN  := $(UNIT_SRC:tests/unit/%.c=$(B)/tests/%)
 
-.PHONY: all tools deps deps-kernels deps-deb install uninstall deb format man-fields clean help run test test-programs \
-	test-kernels check-vmlinux soak fuzz bench bench-programs
+.PHONY: all tools deps deps-kernels deps-deb deps-lint install uninstall deb format man-fields clean help \
+	run test test-programs test-kernels check-vmlinux soak fuzz bench bench-programs
 
 all: $(B)/tcpfin-trace
 
@@ -138,13 +138,15 @@ BUILD_PACKAGES := build-essential clang llvm bpftool libbpf-dev libelf-dev zlib1
 TEST_PACKAGES  := libcmocka-dev python3 python3-scapy tshark tcpdump iproute2 nftables ethtool strace procps jq \
 		  libclang-rt-dev valgrind clang-format groff-base
 DEB_PACKAGES   := debhelper dpkg-dev lintian debootstrap
+LINT_PACKAGES  := clang-tidy clang-tools
 GUEST_PACKAGES := qemu-system-x86 busybox-static cpio kmod xz-utils
 
 deps-kernels: TEST_PACKAGES += $(GUEST_PACKAGES)
 deps-deb: TEST_PACKAGES := $(DEB_PACKAGES)
+deps-lint: TEST_PACKAGES := $(LINT_PACKAGES)
 
 # Asks apt only for what is missing, so that it works offline once everything is there.
-deps deps-kernels deps-deb:
+deps deps-kernels deps-deb deps-lint:
 	@missing=; for p in $(BUILD_PACKAGES) $(TEST_PACKAGES); do \
 		dpkg-query -W -f '$${db:Status-Status}' $$p 2>/dev/null | grep -qx installed || missing="$$missing $$p"; \
 	done; \

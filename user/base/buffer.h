@@ -34,6 +34,8 @@ static inline char *buffer_room(struct buffer *b, size_t more)
 
 static inline void buffer_bytes(struct buffer *b, const void *data, size_t len)
 {
+	if (!len) /* data may be NULL then */
+		return;
 	memcpy(buffer_room(b, len), data, len);
 	b->len += len;
 }

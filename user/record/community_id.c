@@ -75,6 +75,7 @@ void community_id(char id[COMMUNITY_ID_SIZE], int family, const struct record_en
 	p = append_be16(append_be16(p, low->port), high->port);
 
 	digest_of_block(digest, block, (size_t)(p - block));
-	memcpy(id, "1:", 2);
+	id[0] = '1';
+	id[1] = ':';
 	digest_base64(id + 2, digest);
 }
