@@ -28,11 +28,14 @@ static size_t object_length(const char *path)
 static const char *type_words(enum record_field_type type)
 {
 	static const char *const words[] = {
-		[FIELD_TIME] = "time",       [FIELD_DURATION] = "ns", [FIELD_SIGNED] = "signed ns",
-		[FIELD_BYTES] = "bytes",     [FIELD_COUNT] = "count", [FIELD_NUMBER] = "number",
-		[FIELD_WORD] = "word",       [FIELD_TEXT] = "text",   [FIELD_BOOL] = "true or false",
-		[FIELD_ADDRESS] = "address", [FIELD_ID] = "word",     [FIELD_FLAGS] = "text",
-		[FIELD_OBJECT] = "object",   [FIELD_RUNS] = "pairs",
+		[FIELD_TIME] = "time",          [FIELD_DURATION] = "ns",
+		[FIELD_SIGNED] = "signed ns",   [FIELD_BYTES] = "bytes",
+		[FIELD_COUNT] = "count",        [FIELD_NUMBER] = "number",
+		[FIELD_WORD] = "word",          [FIELD_TEXT] = "text",
+		[FIELD_BOOL] = "true or false", [FIELD_ANSWER] = "true or false",
+		[FIELD_ADDRESS] = "address",    [FIELD_ID] = "word",
+		[FIELD_FLAGS] = "text",         [FIELD_OBJECT] = "object",
+		[FIELD_RUNS] = "pairs",
 	};
 
 	return words[type];

@@ -48,6 +48,12 @@ static void csv_bool(struct buffer *out, bool b)
 	buffer_text(out, b ? "true" : "false");
 }
 
+static void csv_answer(struct buffer *out, enum answer answer)
+{
+	if (answer != UNTOLD)
+		csv_bool(out, answer == YES);
+}
+
 static void csv_community_id(struct buffer *out, const struct record *r)
 {
 	char id[COMMUNITY_ID_SIZE];
@@ -65,6 +71,7 @@ static void csv_community_id(struct buffer *out, const struct record *r)
 #define CSV_WORD(value) csv_word(out, value)
 #define CSV_TEXT(value) csv_quoted(out, value)
 #define CSV_BOOL(value) csv_bool(out, value)
+#define CSV_ANSWER(value) csv_answer(out, value)
 #define CSV_ADDRESS(value) format_address(out, r->family, value)
 #define CSV_ID(value) csv_community_id(out, value)
 #define CSV_FLAGS(value) format_flags(out, value)

@@ -221,6 +221,11 @@ static void json_reset(struct buffer *out, const struct record *r)
 	json_word(out, seen ? phase_name(r->reset.phase) : NULL);
 	LITERAL(out, ",\"validity\":");
 	json_word(out, seen ? validity_name(r->reset.validity) : NULL);
+	LITERAL(out, ",\"forged\":");
+	if (!seen || r->reset.forged == UNTOLD)
+		LITERAL(out, "null");
+	else
+		json_bool(out, r->reset.forged == YES);
 	if (r->reset.reason) {
 		LITERAL(out, ",\"reason\":");
 		buffer_json_string(out, r->reset.reason);
@@ -260,7 +265,11 @@ static void json_counts(struct buffer *out, const struct record *r)
 	buffer_unsigned(out, r->end[SOURCE].fin_retransmits);
 	LITERAL(out, ",\"fin_destination\":");
 	buffer_unsigned(out, r->end[DESTINATION].fin_retransmits);
-	LITERAL(out, "},\"half_closed_bytes\":");
+	LITERAL(out, "},\"handshake\":{\"challenge_acks\":");
+	buffer_unsigned(out, r->challenge_acks);
+	LITERAL(out, "},\"captured_twice\":");
+	buffer_unsigned(out, r->captured_twice);
+	LITERAL(out, ",\"half_closed_bytes\":");
 	json_number(out, r->half_closed_bytes);
 	LITERAL(out, ",\"window_scale\":{\"source\":");
 	json_number(out, r->end[SOURCE].wscale);

@@ -69,7 +69,7 @@ void summary_add(struct summary *s, const struct record *r)
 		s->pattern[r->pattern]++;
 		s->closer[r->closer]++;
 	} else if (r->outcome == OUTCOME_RESET) {
-		s->reset_by[r->reset.by]++;
+		s->reset_by[r->reset.forged == YES ? NETWORK : r->reset.by]++;
 	}
 	for (i = 0; i < SUMMARY_TIMINGS; i++) {
 		ns = r->timing[summary_timings[i]];
@@ -87,11 +87,11 @@ static void summary_part(struct buffer *out, const char **separator, const char 
 	*separator = ", ";
 }
 
-static void summary_roles(struct buffer *out, const char *separator, const uint64_t count[NOBODY + 1])
+static void summary_roles(struct buffer *out, const char *separator, const uint64_t count[NETWORK + 1])
 {
 	int i;
 
-	for (i = 0; i <= NOBODY; i++)
+	for (i = 0; i <= NETWORK; i++)
 		summary_part(out, &separator, role_name(i) ? role_name(i) : "unknown", count[i]);
 }
 

@@ -28,8 +28,8 @@ struct summary {
 	uint64_t records;
 	uint64_t outcome[OUTCOMES];
 	uint64_t pattern[PATTERN_SIMULTANEOUS + 1]; /* of graceful closes */
-	uint64_t closer[NOBODY + 1];                /* of graceful closes, by role */
-	uint64_t reset_by[NOBODY + 1];              /* of resets, by role */
+	uint64_t closer[NETWORK + 1];               /* of graceful closes, by role */
+	uint64_t reset_by[NETWORK + 1];             /* of resets, by role */
 	struct histogram timing[SUMMARY_TIMINGS];
 };
 

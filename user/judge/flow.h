@@ -40,6 +40,8 @@ enum {
 	SIDE_FIN_NEXT = 4,     /* the FIN's first copy followed the side's highest byte: no copy before it was missed */
 	SIDE_FIN_PARTIAL = 8,  /* the FIN came in a first fragment: fin_end is a lower bound until acknowledged */
 	SIDE_FIN_ANSWERS = 16, /* the FIN's first copy was the first acknowledgment of the other side's FIN */
+	SIDE_FIN_AFTER_RESET = 32,   /* the FIN came after the RST that ended the connection */
+	SIDE_ACKED_AFTER_RESET = 64, /* so did its acknowledgment */
 };
 
 struct flow_side {
@@ -63,9 +65,15 @@ struct flow_reset {
 	__u8 ttl;
 	__u8 mptcp;  /* subtype of its MPTCP option (RFC 8684: 7 fast close, 8 reset) */
 	__u8 copies; /* further RSTs of this side */
-	__u8 pad[2];
+	__u8 fate;   /* RESET_ bits */
+	__u8 pad;
 };
 CORE_ASSERT_SIZE(struct flow_reset, 32);
+
+enum {
+	RESET_DENIED = 1,   /* its alleged sender went on as if it had sent none */
+	RESET_ANSWERED = 2, /* its receiver has sent an RST since, as a closed socket does */
+};
 
 enum {
 	FLOW_PROVEN = 1,      /* both sides took part, with matching numbers */
@@ -84,10 +92,12 @@ struct flow {
 	struct flow_open open;
 	struct flow_side side[2];
 	struct flow_reset reset;
-	__u64 t_first;    /* first segment seen */
-	__u64 t_last;     /* last segment seen */
-	__u64 t_progress; /* last time anything new was sent or acknowledged: copies are no progress */
-	__u32 lost;       /* segments that found no place in the log */
+	struct flow_reset set_aside; /* one that its receiver seemed to survive; time 0: none */
+	__u64 t_first;               /* first segment seen */
+	__u64 t_last;                /* last segment seen */
+	__u64 t_progress;            /* last time anything new was sent or acknowledged: copies are no progress */
+	__u32 lost;                  /* segments that found no place in the log */
+	__u32 challenged;            /* SYNs that an ACK of an older connection answered */
 	__u32 duplicates; /* sightings of one segment twice (two hooks, mirrored ports), not retransmissions */
 	__u16 state;      /* FLOW_ bits */
 	__u16 log_len;

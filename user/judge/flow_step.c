@@ -4,6 +4,7 @@
  * (RFC 9293 section 3.10.7), then listed or counted.
  */
 #include "user/judge/flow_step.h"
+#include "user/judge/reset_fate.h"
 
 /* A step in progress. */
 struct turn {
@@ -160,8 +161,10 @@ static __u8 take_synack(const struct turn *t)
 		return o->seen & OPEN_CROSSED ? 0 : SEGMENT_IGNORED;
 	if (!(o->seen & OPEN_SYN) && t->f->state & FLOW_MIDSTREAM)
 		return SEGMENT_IGNORED;
-	if (t->f->state & FLOW_DONE) /* too late: what is known of the opening stays as it was reported */
-		return SEGMENT_IGNORED;
+	if (t->f->state & FLOW_GRACEFUL || (t->f->state & FLOW_RESET && t->side != t->f->reset.side))
+		return SEGMENT_IGNORED; /* too late: what is known of the opening stays as it was reported */
+	if (t->f->state & FLOW_RESET)
+		t->f->reset.fate |= RESET_DENIED; /* whoever refuses does not accept */
 	if (!(o->seen & OPEN_SYN))
 		o->wscale[!t->side] = SEGMENT_NO_WSCALE;
 	return open_synack(o, t->s, t->side) == OPEN_TAKEN ? 0 : SEGMENT_IGNORED;
@@ -177,8 +180,10 @@ static void take_handshake_ack(struct turn *t)
 {
 	struct flow_open *o = &t->f->open;
 
-	o->seen |= t->s->len || t->s->flags & ~TCP_ACK ? OPEN_ACK | OPEN_ACK_MORE : OPEN_ACK;
 	o->t_ack = t->s->time;
+	if (!reset_fate_handshake(t->f))
+		return;
+	o->seen |= t->s->len || t->s->flags & ~TCP_ACK ? OPEN_ACK | OPEN_ACK_MORE : OPEN_ACK;
 	o->win[2] = t->s->win;
 	t->f->state |= FLOW_PROVEN;
 	t->step |= STEP_PROVEN;
@@ -235,7 +240,7 @@ static void take_reset(struct turn *t)
 		return;
 	}
 	f->t_progress = s->time;
-	if (f->state & (FLOW_RESET | FLOW_LATE_RESET)) {
+	if (f->state & (FLOW_RESET | FLOW_LATE_RESET) || reset_fate_restore(f, s, t->side)) {
 		take_reset_again(t, validity);
 		return;
 	}
@@ -260,50 +265,13 @@ static void take_reset(struct turn *t)
 	t->step |= STEP_DONE;
 }
 
-/* Does its alleged sender go on beyond the RST? */
-static bool sender_goes_on(const struct turn *t)
-{
-	const struct flow_reset *r = &t->f->reset;
-	const struct numbers *me = &t->f->side[t->side].now;
-	const struct tcp_segment *s = t->s;
-
-	if (r->validity == RESET_UNKNOWN && s->flags & TCP_ACK && (s->len || s->flags & TCP_FIN))
-		return true; /* whoever sends on has not reset anything */
-	if (!(s->flags & TCP_ACK) || !(me->known & NUMBERS_END) || !(me->known & NUMBERS_ACK))
-		return false;
-	return (seq_after(segment_end(s), me->end) && seq_after(segment_end(s), r->seq)) ||
-	       (seq_after(s->ack, me->ack) && (!(r->flags & TCP_ACK) || seq_after(s->ack, r->ack)));
-}
-
-/*
- * Does this segment show that the RST did not end the connection? Either its alleged sender goes on beyond it, or its
- * receiver answers it as a challenge (RFC 5961 section 3.2) or acknowledges more than it.
- */
-static bool survived_reset(const struct turn *t)
-{
-	const struct flow_reset *r = &t->f->reset;
-	const struct tcp_segment *s = t->s;
-
-	if (s->flags & (TCP_SYN | TCP_RST) || s->time <= r->time)
-		return false;
-	if (t->side == r->side)
-		return sender_goes_on(t);
-	if (!(s->flags & TCP_ACK))
-		return false;
-	if (r->validity == RESET_IN_WINDOW)
-		return s->len == 0 && !(s->flags & TCP_FIN) && s->ack != r->seq;
-	return r->validity == RESET_UNKNOWN && seq_after(s->ack, r->seq);
-}
-
-static void forget_reset(struct flow *f)
-{
-	f->state &= ~FLOW_RESET;
-	if (!((f->side[0].seen | f->side[1].seen) & SIDE_FIN))
-		f->state &= ~FLOW_BEGUN;
-	f->open.resets_ignored = saturating_inc(f->open.resets_ignored);
-}
-
 /* ---- FINs and their acknowledgments ---- */
+
+/* Does the segment come after the RST that ended the connection? Of equal time stamps the log's order decides. */
+static bool is_after_reset(const struct turn *t)
+{
+	return t->f->state & FLOW_RESET && t->s->time >= t->f->reset.time;
+}
 
 static void take_fin_again(struct turn *t)
 {
@@ -351,19 +319,14 @@ static void take_fin(struct turn *t)
 	me->t_fin = t->s->time;
 	me->fin_end = segment_end(t->s);
 	me->fin_ack = t->s->ack;
+	me->seen |= is_after_reset(t) ? SIDE_FIN_AFTER_RESET : 0;
 	t->f->state |= FLOW_BEGUN;
 }
 
-/* Both FINs are acknowledged: an RST before that was acted on by nobody. */
 static void end_graceful(struct turn *t)
 {
-	struct flow *f = t->f;
-
-	if (f->state & FLOW_RESET) {
-		f->state &= ~FLOW_RESET;
-		f->open.resets_ignored = saturating_inc(f->open.resets_ignored);
-	}
-	f->state |= FLOW_GRACEFUL;
+	reset_fate_graceful(t->f);
+	t->f->state |= FLOW_GRACEFUL;
 	t->step |= STEP_DONE;
 }
 
@@ -378,7 +341,7 @@ static void take_fin_ack(struct turn *t)
 	if (s->flags & TCP_FIN && !(t->mark & SEGMENT_COPY))
 		me->seen |= SIDE_FIN_ANSWERS;
 	peer->fin_end = s->ack;
-	peer->seen |= SIDE_FIN_ACKED;
+	peer->seen |= is_after_reset(t) ? SIDE_FIN_ACKED | SIDE_ACKED_AFTER_RESET : SIDE_FIN_ACKED;
 	peer->t_fin_acked = s->time;
 	me->end_at_ack = in_order ? me->now.end : s->seq;
 	if (me->seen & SIDE_FIN_ACKED)
@@ -456,8 +419,8 @@ unsigned flow_step(struct flow *f, struct flow_segment *log, unsigned cap, const
 	}
 	if (s->time > f->t_last)
 		f->t_last = s->time;
-	if (f->state & FLOW_RESET && survived_reset(&t))
-		forget_reset(f);
+	if (f->state & FLOW_RESET)
+		reset_fate_step(f, s, t.side);
 	if (segment_contradicts(s))
 		t.mark = SEGMENT_IGNORED;
 	else if (s->flags & TCP_RST)

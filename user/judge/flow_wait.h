@@ -39,11 +39,15 @@ enum flow_wait {
 	FLOW_WAITS,
 };
 
-/* An RST ended it, as far as is known; but what is known is not enough to tell whether its receiver took it. */
+/*
+ * An RST ended it, as far as is known; but what is known is not enough to tell whether its receiver took it. One that
+ * its alleged sender denies is in doubt until the receiver answers.
+ */
 static inline bool flow_is_in_doubt(const struct flow *f)
 {
 	return (f->state & (FLOW_DONE | FLOW_PROVEN)) == (FLOW_RESET | FLOW_PROVEN) &&
-	       (f->reset.validity == RESET_UNKNOWN || f->doubt);
+	       (f->reset.validity == RESET_UNKNOWN || f->doubt ||
+		(f->reset.fate & (RESET_DENIED | RESET_ANSWERED)) == RESET_DENIED);
 }
 
 /* Did an RST answer its SYN? The client's TCP may send that SYN again, since it is still in SYN-SENT. */

@@ -86,13 +86,13 @@ static enum role first_fin(const struct facts *c)
 	return side_of(c, SOURCE)->t_fin <= side_of(c, DESTINATION)->t_fin ? SOURCE : DESTINATION;
 }
 
-static enum role closer(const struct facts *c)
+static enum role closer(const struct facts *c, enum answer forged)
 {
 	enum role fin = first_fin(c);
 
 	if (fin != NOBODY || !in_state(c, FLOW_RESET))
 		return fin;
-	return role_of(c, c->flow->reset.side);
+	return forged == YES ? NETWORK : role_of(c, c->flow->reset.side);
 }
 
 static enum pattern pattern(const struct facts *c, enum role first)
@@ -121,6 +121,7 @@ static enum outcome outcome(const struct facts *c, enum report_reason reason)
 	if (in_state(c, FLOW_RESET)) {
 		if (was_open(c))
 			return OUTCOME_RESET;
+		answered &= f->open.t_synack <= f->reset.time;
 		return answered || role_of(c, f->reset.side) == SOURCE ? OUTCOME_HANDSHAKE_RESET : OUTCOME_REFUSED;
 	}
 	if (in_state(c, FLOW_REPLACED) && in_state(c, FLOW_PROVEN) && !in_state(c, FLOW_BEGUN))
@@ -218,7 +219,46 @@ static enum reset_validity reset_validity(const struct facts *c)
 	return by->now.known & NUMBERS_END && by->now.end == reset->seq ? RESET_EXACT : RESET_UNKNOWN;
 }
 
-static void judge_reset(struct record *r, const struct facts *c)
+/* Has the side something to do: to repeat what was not acknowledged, or to acknowledge what has come? */
+static bool owes(const struct flow *f, unsigned side)
+{
+	const struct numbers *me = &f->side[side].now, *peer = &f->side[!side].now;
+
+	return (me->known & peer->known & NUMBERS_ACK && me->known & NUMBERS_END && seq_after(me->end, peer->ack)) ||
+	       (me->known & peer->known & NUMBERS_END && me->known & NUMBERS_ACK && seq_after(peer->end, me->ack));
+}
+
+/*
+ * For so long (ns) a living TCP leaves nothing undone: an ACK waits for half a second at most (RFC 1122 section
+ * 4.2.3.2), a retransmission for a few round trips.
+ */
+static uint64_t patience(const struct flow_open *o)
+{
+	bool known = (o->seen & (OPEN_SYN | OPEN_ACK)) == (OPEN_SYN | OPEN_ACK) && o->t_ack > o->t_syn;
+	uint64_t trips = known ? 3 * (o->t_ack - o->t_syn) : SECOND_NS;
+
+	return trips > SECOND_NS / 2 ? trips : SECOND_NS / 2;
+}
+
+/*
+ * Did the RST's alleged sender not send it? It did if its kernel says so, or if it left undone for long what only a
+ * connection that is gone leaves undone; it did not if it went on.
+ */
+static enum answer forged(const struct facts *c, const struct verdict_context *context)
+{
+	const struct flow *f = c->flow;
+	uint64_t watched = f->t_last + context->quiet;
+
+	if (!in_state(c, FLOW_RESET | FLOW_LATE_RESET))
+		return UNTOLD;
+	if (context->sockets.reset_reason)
+		return NO;
+	if (f->reset.fate & RESET_DENIED)
+		return YES;
+	return owes(f, f->reset.side & 1) && watched >= f->reset.time + patience(&f->open) ? NO : UNTOLD;
+}
+
+static void judge_reset(struct record *r, const struct facts *c, enum answer forged)
 {
 	const struct flow_reset *reset = &c->flow->reset;
 	uint8_t ttl = c->flow->open.ttl[reset->side & 1];
@@ -233,6 +273,9 @@ static void judge_reset(struct record *r, const struct facts *c)
 	r->reset.phase = reset_phase(c);
 	r->reset.validity = reset_validity(c);
 	r->reset.mptcp = reset->mptcp;
+	r->reset.forged = forged;
+	r->reset.ttl = reset->ttl;
+	r->reset.usual_ttl = ttl;
 	r->reset.ttl_differs = ttl && ttl != reset->ttl;
 }
 
@@ -347,7 +390,7 @@ static int64_t bytes_half_closed(const struct facts *c, enum role first)
 	const struct flow_side *passive;
 	uint32_t end;
 
-	if (first == NOBODY || first == BOTH || !has(c, first, SIDE_FIN_ACKED))
+	if (first > DESTINATION || !has(c, first, SIDE_FIN_ACKED))
 		return NUMBER_UNSEEN;
 	passive = side_of(c, other_role(first));
 	if (!last_byte(c, other_role(first), &end))
@@ -747,9 +790,9 @@ static void drop_after_reset(struct flow *f)
 	for (unsigned side = 0; side < 2; side++) {
 		struct flow_side *s = &f->side[side];
 
-		if (s->seen & SIDE_FIN_ACKED && s->t_fin_acked > f->reset.time)
+		if (s->seen & SIDE_ACKED_AFTER_RESET)
 			s->seen &= ~SIDE_FIN_ACKED;
-		if (!(s->seen & SIDE_FIN) || s->t_fin <= f->reset.time)
+		if (!(s->seen & SIDE_FIN_AFTER_RESET))
 			continue;
 		s->seen &= ~(SIDE_FIN | SIDE_FIN_ACKED | SIDE_FIN_NEXT | SIDE_FIN_ANSWERS);
 		if (s->now.end == s->fin_end)
@@ -769,14 +812,16 @@ static void frame(struct record *r, const struct facts *c, const struct verdict_
 	r->midstream = in_state(c, FLOW_MIDSTREAM);
 }
 
-static void judge(struct record *r, const struct facts *c, enum report_reason reason)
+static void judge(struct record *r, const struct facts *c, const struct verdict_context *context)
 {
-	r->outcome = outcome(c, reason);
-	r->closer = closer(c);
+	enum answer made_up = forged(c, context);
+
+	r->outcome = outcome(c, context->reason);
+	r->closer = closer(c, made_up);
 	r->pattern = r->outcome == OUTCOME_GRACEFUL ? pattern(c, r->closer) : PATTERN_NONE;
 	r->time_wait = time_wait(c);
 	r->missing = missing(c);
-	judge_reset(r, c);
+	judge_reset(r, c, made_up);
 }
 
 static void times(struct record *r, const struct facts *c, uint64_t end)
@@ -819,7 +864,7 @@ void verdict(struct record *r, const struct flow_key *key, const struct flow *wh
 	end = last_step(&c);
 	memset(r, 0, offsetof(struct record, segments)); /* of those, copy_segments fills as many as there are */
 	frame(r, &c, context, end);
-	judge(r, &c, context->reason);
+	judge(r, &c, context);
 	times(r, &c, end);
 	ends(r, &c);
 	r->bytes_approximate = may_have_wrapped(r);
@@ -828,6 +873,8 @@ void verdict(struct record *r, const struct flow_key *key, const struct flow *wh
 	sockets(r, &c, context);
 	r->syn_retransmits = f->open.syn_copies;
 	r->synack_retransmits = f->open.synack_copies;
+	r->challenge_acks = f->challenged;
+	r->captured_twice = f->duplicates;
 	copy_segments(r, &c, ordered, n);
 	find_evidence(r, &c);
 	r->completeness = completeness(r, &c);

@@ -22,6 +22,7 @@ struct verdict_context {
 	const char *interface; /* NULL for a capture file; must outlive the record */
 	int64_t wall_offset;   /* ns to add to flow times for the wall clock */
 	enum report_reason reason;
+	uint64_t quiet;                /* ns for which the connection was watched behind its last segment, at least */
 	const struct traffic *traffic; /* with --all-segments; NULL where it was not counted */
 	struct socket_join sockets;    /* this host's ends; empty where nothing is known */
 	struct verdict_holder {

@@ -12,7 +12,11 @@
 
 #include "bpf/core/traffic.h"
 
-enum role { SOURCE, DESTINATION, BOTH, NOBODY }; /* NOBODY prints as null or "unknown" */
+/* NOBODY prints as null or "unknown"; NETWORK: none of the two, but something on the way in the name of one. */
+enum role { SOURCE, DESTINATION, BOTH, NOBODY, NETWORK };
+
+/* The answer to a question that cannot always be answered; UNTOLD prints as null. */
+enum answer { UNTOLD, NO, YES };
 
 /* Would the receiver accept this RST? RFC 9293 section 3.10.7.4 and RFC 5961 section 3. */
 enum reset_validity {
@@ -204,17 +208,19 @@ struct record {
 
 	enum outcome outcome;
 	enum pattern pattern;
-	enum role closer;    /* NOBODY: unknown */
+	enum role closer;    /* NOBODY: unknown; NETWORK: a RST that its alleged sender did not send */
 	enum role time_wait; /* NOBODY: nobody holds it, or unknown */
 	enum missing missing;
 	struct {
 		enum role by; /* NOBODY without an RST */
 		enum phase phase;
 		enum reset_validity validity;
-		uint8_t mptcp;      /* subtype of the MPTCP option, SEGMENT_NO_MPTCP */
-		unsigned ignored;   /* RSTs that their receiver did not act on */
-		const char *reason; /* the sending kernel's word for it; NULL: unknown. Owned by the source */
-		bool ttl_differs;   /* its TTL is not that of the same side's handshake */
+		uint8_t mptcp;          /* subtype of the MPTCP option, SEGMENT_NO_MPTCP */
+		unsigned ignored;       /* RSTs that their receiver did not act on */
+		const char *reason;     /* the sending kernel's word for it; NULL: unknown. Owned by the source */
+		enum answer forged;     /* its alleged sender did not send it */
+		bool ttl_differs;       /* its TTL is not that of the same side's handshake */
+		uint8_t ttl, usual_ttl; /* its own, and that of the handshake; 0: not seen */
 	} reset;
 	bool late_reset;
 	bool midstream;       /* the handshake was not seen: who is source is a guess, or known from this host */
@@ -222,6 +228,8 @@ struct record {
 	bool bytes_approximate;
 	int64_t timing[TIMINGS]; /* ns, TIMING_UNSEEN */
 	unsigned syn_retransmits, synack_retransmits;
+	unsigned challenge_acks;   /* SYNs that an ACK of an older connection answered */
+	unsigned captured_twice;   /* packets that were seen twice */
 	int64_t half_closed_bytes; /* NUMBER_UNSEEN */
 	int completeness;          /* Wireshark's tcp.completeness */
 	const char *conn_state;    /* Zeek's */

@@ -20,6 +20,7 @@ enum record_field_type {
 	FIELD_WORD,     /* const char *: one of the contract's words, or NULL */
 	FIELD_TEXT,     /* const char *: text from outside, any bytes, or NULL */
 	FIELD_BOOL,     /* bool */
+	FIELD_ANSWER,   /* enum answer */
 	FIELD_ADDRESS,  /* const uint8_t *: network byte order, of r->family */
 	FIELD_ID,       /* the record's Community ID */
 	FIELD_FLAGS,    /* the record's segments, as in the text format */
@@ -201,8 +202,8 @@ static inline const char *record_closer_name(const struct record *r)
 	      "Of a graceful close: four_way (FIN, ACK, FIN, ACK), three_way (the answer to the FIN is a FIN) "       \
 	      "or simultaneous (neither FIN acknowledges the other). Else null.")                                     \
 	FIELD("tcp.closer", "tcp_closer", WORD, ALWAYS, record_closer_name(r),                                        \
-	      "Who closed first: source, destination, both or unknown. The sender of the first FIN, by sequence "     \
-	      "numbers; without a FIN, the sender of the RST.")                                                       \
+	      "Who closed first: source, destination, both, network or unknown. The sender of the first FIN, by "     \
+	      "sequence numbers; without a FIN, the sender of the RST, or network where that one did not send it.")   \
 	FIELD("tcp.time_wait", "tcp_time_wait", WORD, NULLABLE, role_name(r->time_wait),                              \
 	      "Who is left holding TIME-WAIT: source, destination or both. Null where nobody is, or it is not "       \
 	      "known.")                                                                                               \
@@ -310,6 +311,15 @@ static inline const char *record_closer_name(const struct record *r)
 	      "out where another host sent it, or the kernel does not say.")                                          \
 	RECORD_SOCKET_FIELDS(FIELD, MEMBER, "source", &r->socket[SOURCE])                                             \
 	RECORD_SOCKET_FIELDS(FIELD, MEMBER, "destination", &r->socket[DESTINATION])                                   \
+	FIELD("tcp.reset.forged", "reset_forged", ANSWER, NULLABLE, RESET_SEEN(r) ? r->reset.forged : UNTOLD,         \
+	      "Whether somebody else sent the RST in the name of reset.by. True: that side went on as if it had "     \
+	      "sent none. False: its kernel says that it sent it, or the side left undone what a living connection "  \
+	      "does. Null where neither is known.")                                                                   \
+	FIELD("tcp.handshake.challenge_acks", "handshake_challenge_acks", COUNT, ALWAYS,                              \
+	      number_known(r->challenge_acks),                                                                        \
+	      "SYNs that were answered by an ACK of an older connection (RFC 5961, section 4).")                      \
+	FIELD("tcp.captured_twice", "tcp_captured_twice", COUNT, ALWAYS, number_known(r->captured_twice),             \
+	      "Packets that were seen twice within a millisecond, by two hooks or a mirrored port, and count once.")  \
 	MEMBER("tcp.evidence", OBJECT, ALWAYS,                                                                        \
 	       "The entries of segments from which each step was read, counted from 0. Null where the step was "      \
 	       "not seen, or its segment found no place.")                                                            \

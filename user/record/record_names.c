@@ -40,9 +40,7 @@ const char *pattern_name(enum pattern pattern)
 const char *role_name(enum role role)
 {
 	static const char *const names[] = {
-		[SOURCE] = "source",
-		[DESTINATION] = "destination",
-		[BOTH] = "both",
+		[SOURCE] = "source", [DESTINATION] = "destination", [BOTH] = "both", [NETWORK] = "network",
 		[NOBODY] = NULL,
 	};
 

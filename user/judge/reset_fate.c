@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * A capture shows an RST where it passes, not where it arrives: segments that its receiver had sent before may still
+ * follow it, and the receiver may have received more than it had acknowledged. So an RST stands until its receiver does
+ * what no closed socket does.
+ */
+#include "user/judge/reset_fate.h"
+
+/* Nothing is overtaken for longer (ns): a segment so long after the RST was sent after it. */
+#define OVERTAKEN_NS 100000000ULL
+/* Longer than any path, with its queues (ns): what is acknowledged so late was sent after the RST had arrived. */
+#define PATH_NS 1000000000ULL
+
+/* Is the segment one that only a living TCP sends? */
+static bool is_alive(const struct tcp_segment *s)
+{
+	return (s->flags & (TCP_SYN | TCP_RST | TCP_ACK)) == TCP_ACK;
+}
+
+/* ---- the alleged sender ---- */
+
+static bool sends_more(const struct flow *f, const struct tcp_segment *s, unsigned side)
+{
+	const struct numbers *me = &f->side[side].now;
+	__u32 end = segment_end(s);
+
+	return me->known & NUMBERS_END && seq_after(end, me->end) && seq_after(end, f->reset.seq);
+}
+
+static bool acknowledges_more(const struct flow *f, const struct tcp_segment *s, unsigned side)
+{
+	const struct numbers *me = &f->side[side].now;
+
+	return me->known & NUMBERS_ACK && seq_after(s->ack, me->ack) &&
+	       (!(f->reset.flags & TCP_ACK) || seq_after(s->ack, f->reset.ack));
+}
+
+/* A repeated segment, or an ACK that says nothing new, long after the RST. */
+static bool still_speaks(const struct flow *f, const struct tcp_segment *s, unsigned side)
+{
+	const struct numbers *me = &f->side[side].now;
+
+	return s->time > f->reset.time + OVERTAKEN_NS && me->known & NUMBERS_END &&
+	       s->seq - me->end + LAST_SEEN_REORDER < 2 * LAST_SEEN_REORDER;
+}
+
+/* Does the alleged sender go on as if it had sent no RST? */
+static bool goes_on(const struct flow *f, const struct tcp_segment *s, unsigned side)
+{
+	if (f->reset.validity == RESET_UNKNOWN && (s->len || s->flags & TCP_FIN))
+		return true;
+	return sends_more(f, s, side) || acknowledges_more(f, s, side) || still_speaks(f, s, side);
+}
+
+/* ---- the receiver ---- */
+
+/* ns that a segment takes from here to the side and an answer back, from the handshake; 0: not known. */
+static __u64 path_to(const struct flow *f, unsigned side)
+{
+	const struct flow_open *o = &f->open;
+
+	if (side != o->source)
+		return (o->seen & (OPEN_SYN | OPEN_SYNACK)) == (OPEN_SYN | OPEN_SYNACK) && o->t_synack > o->t_syn
+			       ? o->t_synack - o->t_syn
+			       : 0;
+	return (o->seen & (OPEN_SYNACK | OPEN_ACK)) == (OPEN_SYNACK | OPEN_ACK) && o->t_ack > o->t_synack
+		       ? o->t_ack - o->t_synack
+		       : 0;
+}
+
+/*
+ * RFC 5961 section 3.2: an RST inside the window is answered by a challenge ACK, which acknowledges what its receiver
+ * expects.
+ */
+static bool challenges(const struct flow *f, const struct tcp_segment *s)
+{
+	return f->reset.validity == RESET_IN_WINDOW && !s->len && !(s->flags & TCP_FIN) && s->ack != f->reset.seq;
+}
+
+/*
+ * Whoever acknowledges a number behind the RST's had received that number before the RST, which then was out of its
+ * window (RFC 9293 section 3.10.7.4), or has received it since.
+ */
+static bool acknowledges_beyond(const struct flow *f, const struct tcp_segment *s)
+{
+	return f->reset.validity != RESET_IN_WINDOW && s->ack - f->reset.seq - 1 < FLOW_JUMP;
+}
+
+/* Does the receiver send what it cannot have sent before the RST arrived? Only a longer queue than ever seen explains it. */
+static bool sends_on(const struct flow *f, const struct tcp_segment *s, unsigned side)
+{
+	const struct numbers *me = &f->side[side].now;
+	__u64 path = path_to(f, side);
+
+	return f->reset.fate & RESET_DENIED && me->known & NUMBERS_END && seq_after(segment_end(s), me->end) &&
+	       s->time > f->reset.time + (path ? 2 * path : PATH_NS);
+}
+
+/* ---- both ---- */
+
+static void forget_reset(struct flow *f)
+{
+	f->state &= (__u16)~FLOW_RESET;
+	f->side[0].seen &= (__u8) ~(SIDE_FIN_AFTER_RESET | SIDE_ACKED_AFTER_RESET);
+	f->side[1].seen &= (__u8) ~(SIDE_FIN_AFTER_RESET | SIDE_ACKED_AFTER_RESET);
+	if (!((f->side[0].seen | f->side[1].seen) & SIDE_FIN))
+		f->state &= (__u16)~FLOW_BEGUN;
+	f->open.resets_ignored = saturating_inc(f->open.resets_ignored);
+	if (f->open.seen & OPEN_SYNACK && f->reset.fate & RESET_DENIED && !(f->state & FLOW_PROVEN)) {
+		f->open.seen |= OPEN_ACK;
+		f->state |= FLOW_PROVEN;
+	}
+}
+
+/* The RST may stand again: see reset_fate_restore. */
+static void set_aside(struct flow *f)
+{
+	f->set_aside = f->reset;
+	forget_reset(f);
+}
+
+static void step_sender(struct flow *f, const struct tcp_segment *s, unsigned side)
+{
+	bool late = s->time > f->reset.time + PATH_NS;
+
+	if (!goes_on(f, s, side))
+		return;
+	if (f->reset.validity == RESET_UNKNOWN)
+		set_aside(f); /* nothing but its sender vouched for it */
+	else if (f->reset.fate & RESET_DENIED && late && acknowledges_more(f, s, side))
+		forget_reset(f);
+	f->reset.fate |= RESET_DENIED;
+}
+
+void reset_fate_step(struct flow *f, const struct tcp_segment *s, unsigned side)
+{
+	if (s->time < f->reset.time)
+		return;
+	if (side != f->reset.side && s->flags & TCP_RST)
+		f->reset.fate |= RESET_ANSWERED;
+	if (!is_alive(s) || (!(f->state & FLOW_PROVEN) && open_completes(&f->open, s, side)))
+		return; /* the latter: see reset_fate_handshake */
+	if (side == f->reset.side)
+		step_sender(f, s, side);
+	else if (challenges(f, s) || acknowledges_beyond(f, s))
+		forget_reset(f);
+	else if (sends_on(f, s, side))
+		set_aside(f);
+}
+
+bool reset_fate_restore(struct flow *f, const struct tcp_segment *s, unsigned side)
+{
+	if (f->state & (FLOW_DONE | FLOW_LATE_RESET) || !f->set_aside.time || f->set_aside.side == side ||
+	    s->flags & TCP_ACK)
+		return false;
+	f->reset = f->set_aside;
+	f->reset.fate |= RESET_DENIED | RESET_ANSWERED;
+	f->state |= FLOW_RESET | FLOW_BEGUN;
+	f->open.resets_ignored -= f->open.resets_ignored > 0;
+	return true;
+}
+
+void reset_fate_graceful(struct flow *f)
+{
+	if (!(f->state & FLOW_RESET))
+		return;
+	if (f->reset.seq != f->side[f->reset.side].fin_end) {
+		forget_reset(f);
+		return;
+	}
+	f->state &= (__u16)~FLOW_RESET;
+	f->state |= FLOW_LATE_RESET;
+}
+
+bool reset_fate_handshake(struct flow *f)
+{
+	if (!(f->state & FLOW_RESET))
+		return true;
+	if (f->reset.side ==
+	    f->open.source) { /* its alleged sender goes on; whether the other side does is to be seen */
+		f->reset.fate |= RESET_DENIED;
+		return false;
+	}
+	forget_reset(f);
+	return true;
+}
