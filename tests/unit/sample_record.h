@@ -120,6 +120,8 @@ static inline void sample_reset(struct record *r)
 	r->reset.mptcp = 7;
 	r->reset.ignored = 1;
 	r->reset.ttl_differs = true;
+	r->reset.ttl = 200;
+	r->reset.usual_ttl = 64;
 	r->late_reset = true;
 	r->midstream = true;
 	r->bytes_approximate = true;

@@ -530,8 +530,8 @@ TEST(test_reset_before_data_in_flight)
 	expect_word(t.flow.reset.validity, RESET_EXACT, reset_validities);
 }
 
-/* The alleged sender of a RST sends data behind it, so the RST was forged. */
-TEST(test_reset_survived_by_sender)
+/* The alleged sender of a RST sends data behind it, so the RST was forged; the receiver takes that, so it was lost. */
+TEST(test_reset_denied_and_not_taken)
 {
 	struct subject t = new_subject(1000, 2000);
 
@@ -539,9 +539,43 @@ TEST(test_reset_survived_by_sender)
 	SEND(&t, 100 * MS, .from = B, .flags = RST, .seq = 501);
 	expect_flags(t.flow.state & FLOW_RESET, FLOW_RESET, flow_flags);
 	SEND(&t, 200 * MS, .from = B, .flags = PSH, .seq = 501, .ack = 51, .len = 100);
+	expect_flags(t.flow.state & FLOW_RESET, FLOW_RESET, flow_flags);
+	expect_int(t.flow.reset.fate, RESET_DENIED);
+	SEND(&t, 201 * MS, .from = A, .flags = ACK, .seq = 51, .ack = 601);
 	expect_flags(t.flow.state, FLOW_PROVEN, flow_flags);
 	expect_int(t.flow.open.resets_ignored, 1);
 	check_four_way(7, 9); /* and a fresh flow has nothing of it */
+}
+
+/* The same, but the receiver answers by a RST: it had taken the forged one, which still decides. */
+TEST(test_reset_denied_and_taken)
+{
+	struct subject t = new_subject(1000, 2000);
+
+	open_flow(&t);
+	SEND(&t, 100 * MS, .from = B, .flags = RST, .seq = 501);
+	SEND(&t, 200 * MS, .from = B, .flags = PSH, .seq = 501, .ack = 51, .len = 100);
+	SEND(&t, 201 * MS, .from = A, .flags = RST, .seq = 51);
+	expect_flags(t.flow.state & FLOW_RESET, FLOW_RESET, flow_flags);
+	expect_int(t.flow.reset.side, B);
+	expect_int(t.flow.reset.fate, RESET_DENIED | RESET_ANSWERED);
+}
+
+/* A queue kept the receiver's data back for long: it seems to survive, and answers as a closed socket does at last. */
+TEST(test_reset_set_aside_and_taken)
+{
+	struct subject t = new_subject(1000, 2000);
+
+	open_flow(&t);
+	SEND(&t, 100 * MS, .from = B, .flags = RST, .seq = 501);
+	SEND(&t, 300 * MS, .from = B, .flags = ACK, .seq = 501, .ack = 51);
+	SEND(&t, 301 * MS, .from = A, .flags = PSH, .seq = 51, .ack = 501, .len = 10);
+	expect_flags(t.flow.state, FLOW_PROVEN, flow_flags);
+	SEND(&t, 302 * MS, .from = B, .flags = ACK, .seq = 501, .ack = 61);
+	SEND(&t, 303 * MS, .from = A, .flags = RST, .seq = 61);
+	expect_flags(t.flow.state & FLOW_RESET, FLOW_RESET, flow_flags);
+	expect_int(t.flow.reset.side, B);
+	expect_int(t.flow.open.resets_ignored, 0);
 }
 
 /* In the window, not exact: the receiver answers with a challenge ACK, and the connection goes on. */

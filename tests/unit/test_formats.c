@@ -290,11 +290,12 @@ static const char json_graceful[] =
 	"\"destination\":{\"ip\":\"110.42.175.115\",\"port\":22,\"bytes\":4477},"
 	"\"tcp\":{\"outcome\":\"graceful\",\"pattern\":\"four_way\",\"closer\":\"source\",\"time_wait\":\"source\","
 	"\"state\":{\"source\":\"TIME-WAIT\",\"destination\":\"CLOSED\"},\"missing\":null,"
-	"\"reset\":{\"by\":null,\"phase\":null,\"validity\":null},\"late_reset\":false,"
+	"\"reset\":{\"by\":null,\"phase\":null,\"validity\":null,\"forged\":null},\"late_reset\":false,"
 	"\"timing\":{\"syn_to_synack\":44800000,\"synack_to_ack\":92000,\"initial_rtt\":44892000,"
 	"\"fin_to_ack\":36020000,\"half_closed\":1965000,\"peer_fin_to_ack\":68000,\"close\":38053000,"
 	"\"lifetime\":195980942000},"
 	"\"retransmits\":{\"syn\":2,\"syn_ack\":3,\"fin_source\":0,\"fin_destination\":1},"
+	"\"handshake\":{\"challenge_acks\":0},\"captured_twice\":0,"
 	"\"half_closed_bytes\":0,\"window_scale\":{\"source\":8,\"destination\":7},"
 	"\"completeness\":31,\"conn_state\":\"SF\",\"history\":\"ShADadFfA\",\"midstream\":false,"
 	"\"evidence\":{\"fin\":3,\"fin_ack\":4,\"peer_fin\":5,\"peer_fin_ack\":6,\"reset\":null},"
@@ -325,11 +326,12 @@ static const char json_reset[] =
 	"\"destination\":{\"ip\":\"fe80::d:e:f\",\"port\":443,\"bytes\":null},"
 	"\"tcp\":{\"outcome\":\"reset\",\"pattern\":null,\"closer\":\"destination\",\"time_wait\":null,"
 	"\"state\":{\"source\":\"CLOSED\",\"destination\":\"CLOSED\"},\"missing\":null,"
-	"\"reset\":{\"by\":\"destination\",\"phase\":\"half_closed\",\"validity\":\"in_window\","
+	"\"reset\":{\"by\":\"destination\",\"phase\":\"half_closed\",\"validity\":\"in_window\",\"forged\":null,"
 	"\"mptcp\":\"fastclose\",\"ttl_differs\":true},\"late_reset\":true,"
 	"\"timing\":{\"syn_to_synack\":null,\"synack_to_ack\":null,\"initial_rtt\":null,\"fin_to_ack\":null,"
 	"\"half_closed\":null,\"peer_fin_to_ack\":null,\"close\":null,\"lifetime\":86401000000007},"
 	"\"retransmits\":{\"syn\":0,\"syn_ack\":0,\"fin_source\":0,\"fin_destination\":0},"
+	"\"handshake\":{\"challenge_acks\":0},\"captured_twice\":0,"
 	"\"half_closed_bytes\":null,\"window_scale\":{\"source\":null,\"destination\":null},"
 	"\"completeness\":0,\"conn_state\":\"OTH\",\"history\":\"^r\",\"midstream\":true,"
 	"\"evidence\":{\"fin\":null,\"fin_ack\":null,\"peer_fin\":null,\"peer_fin_ack\":null,\"reset\":2},"
@@ -356,10 +358,11 @@ static const char json_unanswered[] =
 	"\"destination\":{\"ip\":\"0.0.0.0\",\"port\":0,\"bytes\":null},"
 	"\"tcp\":{\"outcome\":\"unanswered\",\"pattern\":null,\"closer\":\"unknown\",\"time_wait\":null,"
 	"\"state\":{\"source\":\"SYN-SENT\",\"destination\":null},\"missing\":null,"
-	"\"reset\":{\"by\":null,\"phase\":null,\"validity\":null},\"late_reset\":false,"
+	"\"reset\":{\"by\":null,\"phase\":null,\"validity\":null,\"forged\":null},\"late_reset\":false,"
 	"\"timing\":{\"syn_to_synack\":null,\"synack_to_ack\":null,\"initial_rtt\":null,\"fin_to_ack\":null,"
 	"\"half_closed\":null,\"peer_fin_to_ack\":null,\"close\":null,\"lifetime\":null},"
 	"\"retransmits\":{\"syn\":2,\"syn_ack\":0,\"fin_source\":0,\"fin_destination\":0},"
+	"\"handshake\":{\"challenge_acks\":0},\"captured_twice\":0,"
 	"\"half_closed_bytes\":null,\"window_scale\":{\"source\":14,\"destination\":null},"
 	"\"completeness\":1,\"conn_state\":\"S0\",\"history\":\"S\",\"midstream\":false,"
 	"\"evidence\":{\"fin\":null,\"fin_ack\":null,\"peer_fin\":null,\"peer_fin_ack\":null,\"reset\":null},"
@@ -421,11 +424,12 @@ TEST(test_json_extremes)
 	r.reset.phase = PHASE_CLOSED;
 	r.reset.mptcp = 8;
 	format_json(&b, &r);
-	expect_contains(&b, "{\"by\":\"source\",\"phase\":\"closed\",\"validity\":\"unknown\",\"mptcp\":\"reset\"}");
+	expect_contains(&b, "{\"by\":\"source\",\"phase\":\"closed\",\"validity\":\"unknown\",\"forged\":null,"
+			    "\"mptcp\":\"reset\"}");
 	r.reset.mptcp = 2; /* a data sequence signal says nothing about the end */
 	r.reset.by = NOBODY;
 	format_json(&b, &r);
-	expect_contains(&b, "\"reset\":{\"by\":null,\"phase\":null,\"validity\":null}");
+	expect_contains(&b, "\"reset\":{\"by\":null,\"phase\":null,\"validity\":null,\"forged\":null}");
 	buffer_free(&b);
 }
 
@@ -466,14 +470,15 @@ static const char text_graceful[] =
 	"36.0ms   1.97ms       68us     3m16s     >S <S. >. ... >F. <. <F. >.\n";
 static const char text_reset[] =
 	"00:00:00.000000  [2001:db8::1]:50000    [fe80::d:e:f]:443      reset half-closed              destination  "
-	"-        -            -        1d00h     ... >P.*3 <R.! <R <R*2~ (4294967295 lost)\n";
+	"-        -            -        1d00h     ... >P.*3 <R.! <R <R*2~ (4294967295 lost)  RST TTL 200 for 64\n";
 static const char text_unanswered[] =
 	"00:00:03.000000  255.255.255.255:65535  0.0.0.0:0              unanswered                     -            "
 	"-        -            -        -         >SEW >S*2~\n";
 /* An address of IPv6 that is wider than its column shifts only what follows, and only as far as it must. */
 static const char text_wide[] =
 	"00:00:00.000000  [2001:db8:1111:2222:3333:4444:5555:6666]:50000 [fe80::d:e:f]:443 reset half-closed "
-	"destination -   -            -        1d00h     ... >P.*3 <R.! <R <R*2~ (4294967295 lost)\n";
+	"destination -   -            -        1d00h     ... >P.*3 <R.! <R <R*2~ (4294967295 lost)  RST TTL 200 for "
+	"64\n";
 
 TEST(test_text)
 {
@@ -644,8 +649,9 @@ static const char csv_header[] =
 	"destination_process_netns,destination_process_how,destination_holder_pid,destination_holder_name,"
 	"destination_holder_uid,destination_holder_holders,destination_socket_unread_bytes,"
 	"destination_socket_unsent_bytes,destination_socket_close_to_fin,destination_socket_peer_fin_to_close,"
-	"destination_socket_srtt,destination_socket_retransmits,destination_socket_reset_received\r\n";
-#define NO_SOCKETS ",,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,\r\n" /* a reason and twice 17 columns */
+	"destination_socket_srtt,destination_socket_retransmits,destination_socket_reset_received,"
+	"reset_forged,handshake_challenge_acks,tcp_captured_twice\r\n";
+#define NO_SOCKETS ",,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,0,0\r\n" /* a reason, twice 17 columns, three more */
 static const char csv_graceful[] =
 	"2026-11-22T06:07:35.565665123Z,2026-11-22T06:04:19.584723123Z,2026-11-22T06:07:35.565665123Z,195980942000,"
 	"\"eth0\",ipv4,100,,1:TihD1ec2uYYN28Lyvj/V58RLfwU=,192.168.139.29,63164,3342,110.42.175.115,22,4477,"
@@ -791,7 +797,7 @@ TEST(test_sockets_csv)
 	assert_non_null(strstr(b.data, ",\"TCP_ABORT_ON_CLOSE\","
 				       "1234,\"a\\x1b\"\"b\",33,18446744073709551,4026531840,close,,,,,"
 				       "300,0,17000,20000000,71000,4,,"
-				       ",,,,1,kernel,,,,,,9,,,,0,12\r\n"));
+				       ",,,,1,kernel,,,,,,9,,,,0,12,,0,0\r\n"));
 	buffer_free(&b);
 }
 
@@ -821,7 +827,7 @@ TEST(test_holder)
 	b.len = 0;
 	format_csv(&b, &r);
 	buffer_char(&b, 0);
-	assert_non_null(strstr(b.data, ",1,kernel,77,\"k\\x0a\"\"e\",5,1,,9,,,,0,12\r\n"));
+	assert_non_null(strstr(b.data, ",1,kernel,77,\"k\\x0a\"\"e\",5,1,,9,,,,0,12,,0,0\r\n"));
 	buffer_free(&b);
 }
 

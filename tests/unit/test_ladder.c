@@ -396,6 +396,7 @@ static void generated(struct record *r)
 	r->late_reset = !below(4);
 	r->reset.ignored = below(4) ? 0 : below(256);
 	r->reset.ttl_differs = !below(4);
+	r->reset.forged = below(3);
 	r->reset.mptcp = below(9);
 	r->segments_lost = below(4) ? 0 : some_number();
 	r->syn_retransmits = below(4) ? 0 : below(256);
@@ -601,12 +602,14 @@ TEST(explains_reset)
 	r.reset.ignored = 2;
 	r.reset.validity = RESET_IN_WINDOW;
 	r.reset.ttl_differs = true;
+	r.reset.ttl = 200;
+	r.reset.usual_ttl = 64;
 	r.reset.mptcp = 7;
 	r.closer = DESTINATION;
 	assert_sentence(&r, "reset by the source while one side had closed: its RST (seq 2) came 203ms after the "
 			    "destination's FIN and had a number inside its receiver's window, but not the one "
-			    "expected; data from the destination was never acknowledged; the RST's TTL is not that of "
-			    "the same side's handshake; the RST carried an MPTCP fast close; 2 RSTs were ignored by "
+			    "expected; data from the destination was never acknowledged; the RST's TTL is 200, that of "
+			    "the same side's handshake 64; the RST carried an MPTCP fast close; 2 RSTs were ignored by "
 			    "their receivers");
 }
 

@@ -300,6 +300,17 @@ static const char *validity_words(enum reset_validity validity)
 	return words[validity];
 }
 
+/* Has the side sent an RST behind the one that decides? */
+static bool resets_from(const struct record *r, enum role role)
+{
+	const struct record_segment *s = evidence(r, EVIDENCE_RESET);
+
+	while (s && ++s < r->segments + r->segment_count)
+		if (s->flags & TCP_RST && s->from == role)
+			return true;
+	return false;
+}
+
 static void put_reset(struct buffer *out, const struct record *r)
 {
 	const struct record_segment *rst = evidence(r, EVIDENCE_RESET);
@@ -308,13 +319,29 @@ static void put_reset(struct buffer *out, const struct record *r)
 		buffer_printf(out, "reset%s, but by whom was not seen", phase_words(r->reset.phase));
 		return;
 	}
-	buffer_printf(out, "reset by %s%s: its RST", the(r->reset.by), phase_words(r->reset.phase));
+	buffer_printf(out, "reset %s %s%s: ", r->reset.forged == YES ? "in the name of" : "by", the(r->reset.by),
+		      phase_words(r->reset.phase));
+	buffer_text(out, r->reset.forged == YES ? "an RST" : "its RST");
 	put_seq(out, rst);
 	if (rst && (put_came_after_step(out, rst, last_before(r, rst, TCP_FIN), "FIN") || put_came(out, r, rst)))
 		buffer_text(out, " and");
 	buffer_printf(out, " %s", validity_words(r->reset.validity));
 	if (rst)
 		put_unacknowledged(out, r, rst);
+}
+
+/* Somebody else has sent the RST. */
+static void put_forged(struct buffer *out, const struct record *r)
+{
+	if (r->reset.forged != YES || !is_side(r->reset.by))
+		return;
+	buffer_printf(out, "; %s did not send it, as it went on", the(r->reset.by));
+	if (r->late_reset)
+		return;
+	buffer_printf(out, ", so something on the network did");
+	if (resets_from(r, other_role(r->reset.by)))
+		buffer_printf(out, "; the RST from %s only answers what came for a connection that it no longer had",
+			      the(other_role(r->reset.by)));
 }
 
 static void put_syn_copies(struct buffer *out, const struct record *r)
@@ -330,7 +357,8 @@ static void put_refused(struct buffer *out, const struct record *r)
 {
 	const struct record_segment *rst = evidence(r, EVIDENCE_RESET), *syn = rst;
 
-	buffer_text(out, "refused: the destination answered the source's SYN with an RST");
+	buffer_printf(out, "refused: %s answered the source's SYN with an RST",
+		      r->reset.forged == YES ? "somebody in the destination's name" : "the destination");
 	while (syn && syn-- > r->segments) {
 		if ((syn->flags & TCP_SYN) && syn->from != rst->from) {
 			put_later(out, syn->count == 1 ? between(syn, rst) : TIMING_UNSEEN, "later");
@@ -347,12 +375,12 @@ static void put_handshake_reset(struct buffer *out, const struct record *r)
 
 	buffer_text(out, "reset");
 	if (is_side(r->reset.by))
-		buffer_printf(out, " by %s", the(r->reset.by));
+		buffer_printf(out, " %s %s", r->reset.forged == YES ? "in the name of" : "by", the(r->reset.by));
 	buffer_text(out, " before the handshake was complete");
 	if (!rst)
 		return;
 	clause = out->len;
-	buffer_text(out, ": its RST");
+	buffer_text(out, r->reset.forged == YES ? ": the RST" : ": its RST");
 	put_seq(out, rst);
 	if (!put_came_after_step(out, rst, last_before(r, rst, TCP_SYN | TCP_ACK), "SYN-ACK"))
 		out->len = clause;
@@ -536,8 +564,10 @@ static void put_late_reset(struct buffer *out, const struct record *r)
 
 static void put_reset_details(struct buffer *out, const struct record *r)
 {
+	put_forged(out, r);
 	if (r->reset.ttl_differs)
-		buffer_text(out, "; the RST's TTL is not that of the same side's handshake");
+		buffer_printf(out, "; the RST's TTL is %u, that of the same side's handshake %u", r->reset.ttl,
+			      r->reset.usual_ttl);
 	if (r->reset.by != NOBODY && (r->reset.mptcp == 7 || r->reset.mptcp == 8)) /* RFC 8684 sections 3.5, 3.6 */
 		buffer_printf(out, "; the RST carried an MPTCP %s", r->reset.mptcp == 7 ? "fast close" : "reset");
 	if (r->reset.ignored == 1)

@@ -3,8 +3,8 @@
  * One connection a line, in columns; what was not seen is "-".
  *
  * TIME is the local time of day of the last step. FLAGS is what format_flags prints. After it come, for each end on
- * this host, the process that closed or held it (">nginx[1234] close", "<redis[77]+2 held"), and the kernel's reason
- * for a reset.
+ * this host, the process that closed or held it (">nginx[1234] close", "<redis[77]+2 held"), the kernel's reason for a
+ * reset, and what shows that another box has sent it ("forged RST, TTL 101 for 57").
  */
 #include "user/format/format.h"
 
@@ -44,6 +44,17 @@ static void text_sockets(struct buffer *out, const struct record *r)
 	}
 	if (r->reset.reason)
 		buffer_printf(out, "  %s", r->reset.reason);
+}
+
+static void text_forged(struct buffer *out, const struct record *r)
+{
+	if (r->reset.by == NOBODY)
+		return;
+	if (r->reset.forged == YES)
+		buffer_text(out, "  forged RST");
+	if (r->reset.ttl_differs)
+		buffer_printf(out, "%sTTL %u for %u", r->reset.forged == YES ? ", " : "  RST ", r->reset.ttl,
+			      r->reset.usual_ttl);
 }
 
 static void text_outcome(struct buffer *out, const struct record *r)
@@ -148,6 +159,7 @@ void format_text(struct buffer *out, const struct format_style *style, const str
 	buffer_pad(out, start, COLUMN_FLAGS);
 	format_flags(out, r);
 	text_sockets(out, r);
+	text_forged(out, r);
 	buffer_char(out, '\n');
 	if (style->verbose) {
 		buffer_text(out, "    ");

@@ -180,9 +180,9 @@ static void take_handshake_ack(struct turn *t)
 {
 	struct flow_open *o = &t->f->open;
 
-	o->t_ack = t->s->time;
-	if (!reset_fate_handshake(t->f))
+	if (!reset_fate_handshake(t->f, t->s))
 		return;
+	o->t_ack = t->s->time;
 	o->seen |= t->s->len || t->s->flags & ~TCP_ACK ? OPEN_ACK | OPEN_ACK_MORE : OPEN_ACK;
 	o->win[2] = t->s->win;
 	t->f->state |= FLOW_PROVEN;

@@ -86,7 +86,7 @@ static bool acknowledges_beyond(const struct flow *f, const struct tcp_segment *
 	return f->reset.validity != RESET_IN_WINDOW && s->ack - f->reset.seq - 1 < FLOW_JUMP;
 }
 
-/* Does the receiver send what it cannot have sent before the RST arrived? Only a longer queue than ever seen explains it. */
+/* Does the receiver send what it cannot have sent before the RST arrived, unless a queue was longer than ever seen? */
 static bool sends_on(const struct flow *f, const struct tcp_segment *s, unsigned side)
 {
 	const struct numbers *me = &f->side[side].now;
@@ -132,14 +132,24 @@ static void step_sender(struct flow *f, const struct tcp_segment *s, unsigned si
 	f->reset.fate |= RESET_DENIED;
 }
 
+/* A closed socket answers what comes by an RST without ACK (RFC 9293 section 3.10.7.1). */
+static void step_reset(struct flow *f, const struct tcp_segment *s, unsigned side)
+{
+	if (side != f->reset.side)
+		f->reset.fate |= RESET_ANSWERED;
+	else if (f->reset.fate & RESET_PROVOKED && !(s->flags & TCP_ACK))
+		f->reset.fate |= RESET_GONE;
+}
+
 void reset_fate_step(struct flow *f, const struct tcp_segment *s, unsigned side)
 {
 	if (s->time < f->reset.time)
 		return;
-	if (side != f->reset.side && s->flags & TCP_RST)
-		f->reset.fate |= RESET_ANSWERED;
+	if (s->flags & TCP_RST)
+		step_reset(f, s, side);
 	if (!is_alive(s) || (!(f->state & FLOW_PROVEN) && open_completes(&f->open, s, side)))
 		return; /* the latter: see reset_fate_handshake */
+	f->reset.fate |= side != f->reset.side ? RESET_PROVOKED : 0;
 	if (side == f->reset.side)
 		step_sender(f, s, side);
 	else if (challenges(f, s) || acknowledges_beyond(f, s))
@@ -172,12 +182,14 @@ void reset_fate_graceful(struct flow *f)
 	f->state |= FLOW_LATE_RESET;
 }
 
-bool reset_fate_handshake(struct flow *f)
+bool reset_fate_handshake(struct flow *f, const struct tcp_segment *s)
 {
 	if (!(f->state & FLOW_RESET))
 		return true;
 	if (f->reset.side ==
 	    f->open.source) { /* its alleged sender goes on; whether the other side does is to be seen */
+		if (!(f->reset.fate & RESET_DENIED))
+			f->open.t_ack = s->time;
 		f->reset.fate |= RESET_DENIED;
 		return false;
 	}

@@ -17,7 +17,7 @@ void reset_fate_step(struct flow *f, const struct tcp_segment *s, unsigned side)
 bool reset_fate_restore(struct flow *f, const struct tcp_segment *s, unsigned side);
 /* Both FINs are acknowledged while an RST stands: it came behind its sender's close, or nobody acted on it. */
 void reset_fate_graceful(struct flow *f);
-/* The source completes a handshake while an RST stands. Returns whether the handshake counts. */
-bool reset_fate_handshake(struct flow *f);
+/* The source's segment completes the handshake. Returns whether that counts, should an RST stand. */
+bool reset_fate_handshake(struct flow *f, const struct tcp_segment *s);
 
 #endif

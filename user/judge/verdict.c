@@ -170,12 +170,20 @@ static enum tcp_state state_before_close(const struct facts *c, enum role role)
 	return o->seen & OPEN_SYNACK ? STATE_SYN_RECEIVED : STATE_UNKNOWN;
 }
 
+/* Somebody else sent the RST in the side's name, and nobody has told the side since. */
+static bool never_heard_of_reset(const struct facts *c, enum role role)
+{
+	const struct flow_reset *reset = &c->flow->reset;
+
+	return (reset->fate & (RESET_DENIED | RESET_ANSWERED)) == RESET_DENIED && role_of(c, reset->side) == role;
+}
+
 static enum tcp_state state(const struct facts *c, enum role role)
 {
 	bool sent = has(c, role, SIDE_FIN), acked = has(c, role, SIDE_FIN_ACKED);
 	bool got = has(c, other_role(role), SIDE_FIN_ACKED); /* it acknowledged the other's FIN, so it had it */
 
-	if (in_state(c, FLOW_RESET | FLOW_LATE_RESET))
+	if (in_state(c, FLOW_RESET | FLOW_LATE_RESET) && !never_heard_of_reset(c, role))
 		return STATE_CLOSED;
 	if (!sent)
 		return got ? STATE_CLOSE_WAIT : state_before_close(c, role);
@@ -255,6 +263,8 @@ static enum answer forged(const struct facts *c, const struct verdict_context *c
 		return NO;
 	if (f->reset.fate & RESET_DENIED)
 		return YES;
+	if (f->reset.fate & RESET_GONE)
+		return NO;
 	return owes(f, f->reset.side & 1) && watched >= f->reset.time + patience(&f->open) ? NO : UNTOLD;
 }
 

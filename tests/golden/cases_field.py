@@ -1,0 +1,152 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Boxes in the path, half a view, and what captures do to a close, as people reported them from the field.
+
+Unless a case says otherwise, opened() has left the numbers at 51 and 501, and the close or the RST comes at 100 ms.
+"""
+from dataclasses import replace
+
+from cases_artefacts import IPV6
+from packets import case
+
+
+# ---- RSTs that their alleged sender did not send, taken by their receiver ----
+
+def forged_to_source(c, ms=100, first=501, ttl=101):
+    """A box sends the source a RST in the destination's name. The destination sends on; a closed socket answers."""
+    return [c.src(ms, "P.", 51, first, 400), c.dst(ms + 6, "R", first, 0, ttl=ttl), c.dst(ms + 20, ".", first, 451),
+            c.dst(ms + 24, "P.", first, 451, 1460), c.src(ms + 24.1, "R", 451)]
+
+
+def forged_to_destination(c, ms=100):
+    """A box sends the destination a RST in the source's name; the source sends on."""
+    return [c.src(ms, "R.", 51, 501, ttl=33), c.src(ms + 50, "P.", 51, 501, 300), c.dst(ms + 60, "R", 501)]
+
+
+@case
+def forged_rst_in_destinations_name(c):
+    """The victim's kernel acts on the RST, and later answers the data of the other end as a closed socket does."""
+    return c.opened() + forged_to_source(c)
+
+
+@case
+def forged_rst_in_destinations_name_again(c):
+    """The same, for --all-segments."""
+    return forged_rst_in_destinations_name(c)
+
+
+@case
+def forged_rst_in_sources_name(c):
+    """The same in the other direction."""
+    return c.opened() + forged_to_destination(c)
+
+
+@case
+def forged_rst_ipv6(c):
+    """The same in IPv6, with other numbers, and the usual hop limit: the box imitates it."""
+    c = replace(c, ips=IPV6, isn=(0xfffffff0, 0x7fffffff))
+    return c.opened() + forged_to_source(c, ttl=64)
+
+
+@case
+def forged_rst_midstream(c):
+    """The same of a connection that was open before the capture."""
+    return c.opened()[3:] + forged_to_source(c)
+
+
+@case
+def forged_rst_only_repeats_follow(c):
+    """The alleged sender has nothing new to send: it repeats, for it had no acknowledgment."""
+    return c.opened() + [c.dst(99, "P.", 501, 51, 200), c.dst(100, "R.", 701, 51), c.dst(330, "P.", 501, 51, 200),
+                         c.src(330.1, "R", 51)]
+
+
+@case
+def forged_rst_of_refusal(c):
+    """A box refuses in the destination's name; then the destination accepts, and is answered by a RST."""
+    return [c.src(0, "S"), c.dst(2, "R.", 0, 1, tcp={"seq": 0}), c.dst(10, "S.", 0, 1), c.src(10.1, "R", 1)]
+
+
+@case
+def true_rst_to_a_sender_of_much(c):
+    """The destination aborts an upload: data that was on its way still comes, and each segment is answered by a RST."""
+    return c.opened() + [c.src(99, "P.", 51, 501, 1000), c.dst(100, "R.", 501, 51)] + [
+        s for n in range(4) for s in (c.src(101 + n, ".", 1051 + 1000 * n, 501, 1000),
+                                      c.dst(101.05 + n, "R", 501, ip_id=900 + n))]
+
+
+# ---- RSTs that their receiver did not take ----
+
+@case
+def rst_survived_upload(c):
+    """A forged RST is lost on its way; the source sends on, the destination acknowledges, and nothing else tells."""
+    return c.opened() + [c.dst(50, "R.", 501, 51), c.src(60, "P.", 51, 501, 20), c.dst(70, ".", 501, 71),
+                         c.src(80, "P.", 71, 501, 20), c.dst(90, ".", 501, 91), c.src(100, "F.", 91, 501),
+                         c.dst(110, ".", 501, 92), c.dst(150, "F.", 501, 92), c.src(150.2, ".", 92, 502)]
+
+
+@case
+def rst_behind_own_fin_ignored(c):
+    """The source's FIN was ahead of its RST, whose number was received then: the destination repeats its own FIN."""
+    return c.opened() + [c.src(100, "F.", 51, 501), c.dst(157, "P.", 501, 51, 17), c.src(157.1, "R", 51),
+                         c.dst(179, "F.", 518, 52)] + [c.dst(179 + 200 * 2**n, "F.", 518, 52) for n in range(5)]
+
+
+@case
+def rst_behind_own_fin_ignored_by_source(c):
+    """The other side's RST behind its own FIN."""
+    return c.opened() + [c.dst(100, "F.", 501, 51), c.src(157, "P.", 51, 501, 17), c.dst(157.1, "R", 501),
+                         c.src(179, "F.", 68, 502)] + [c.src(179 + 200 * 2**n, "F.", 68, 502) for n in range(5)]
+
+
+@case
+def rst_in_syn_sent_ignored(c):
+    """A forged RST in SYN-SENT that the source ignores."""
+    return [c.src(0, "S"), c.dst(2, "R.", 1000, 1), c.dst(10, "S.", 0, 1)] + c.opened()[2:] + c.four_way()
+
+
+@case
+def rst_in_syn_received_ignored(c):
+    """A forged RST in the source's name, behind the SYN-ACK; the destination goes on."""
+    return c.opened()[:2] + [c.src(10.05, "R", 1)] + c.opened()[2:] + c.four_way()
+
+
+# ---- where the capture was made changes nothing ----
+
+def closed_with_rst(c, rst_at, ack_at):
+    """The destination closes first; the source closes, and sends a RST right behind its FIN."""
+    return c.opened() + [c.dst(100, "F.", 501, 51), c.src(101, ".", 51, 502), c.src(140, "F.", 51, 502),
+                         *sorted((c.src(rst_at, "R.", 52, 502), c.dst(ack_at, ".", 502, 52)), key=lambda s: s.time)]
+
+
+@case
+def rst_behind_the_last_ack(c):
+    """Captured near the destination: the ACK of the FIN is ahead of the RST."""
+    return closed_with_rst(c, 140.2, 140.1)
+
+
+@case
+def rst_before_the_last_ack(c):
+    """Captured near the source: the ACK of the FIN comes a round trip later."""
+    return closed_with_rst(c, 140.1, 150)
+
+
+@case
+def rst_before_the_last_ack_of_destination(c):
+    """The source closes first, and the destination sends a RST behind its FIN."""
+    return c.opened() + [c.src(100, "F.", 51, 501), c.dst(110, ".", 501, 52), c.dst(150, "F.", 501, 52),
+                         c.dst(150.1, "R.", 502, 52), c.src(150.3, ".", 52, 502)]
+
+
+# ---- equal time stamps ----
+
+@case
+def rst_then_fin_at_one_time(c):
+    """RST, data and FIN bear one time stamp: the file's order counts."""
+    return c.opened() + [c.src(100, "R.", 51, 501, ip_id=7), c.dst(100, "P.", 501, 51, 378, ip_id=8),
+                         c.dst(100, "F.", 879, 51, ip_id=9)]
+
+
+@case
+def fin_then_rst_at_one_time(c):
+    """The same the other way about: the FIN is first."""
+    return c.opened() + [c.dst(100, "F.", 501, 51, ip_id=9), c.src(100, "R.", 51, 501, ip_id=7)]
