@@ -30,9 +30,8 @@ static void report(void *context, const struct flow_key *key, const struct flow 
 	struct replay *replay = context;
 	struct verdict_context verdict = {.reason = how->cut ? REPORT_STOP : REPORT_ENDED, .traffic = traffic};
 
-	if (replay->reason == REPORT_ENDED && !(f->state & FLOW_REPLACED))
+	if (!how->cut && !(f->state & FLOW_REPLACED))
 		verdict.quiet = (uint64_t)replay->options->settle;
-
 	reporter_flow(replay->reporter, key, f, log, &verdict);
 }
 

@@ -54,7 +54,7 @@ static void report(void *context, const struct judged *j, uint32_t slot, const s
 
 	if (how->stray)
 		return;
-	if (!c->stopping && !(j->flow.state & FLOW_REPLACED))
+	if (!how->cut && !(j->flow.state & FLOW_REPLACED))
 		verdict.quiet = (uint64_t)c->options->settle;
 	if (!j->flow.open.seen)
 		look_up_open_at_start(c, &verdict, &j->key);
