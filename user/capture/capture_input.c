@@ -3,6 +3,7 @@
  * Bytes of a descriptor, as many in a row as are needed.
  */
 #include <errno.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,8 +11,9 @@
 
 #include "user/base/stop.h"
 #include "user/capture/capture_input.h"
+#include "user/capture/unpacker.h"
 
-#define READ_BYTES (256 * 1024) /* fits the second-level cache, so that the parser finds there what was read */
+#define READ_BYTES UNPACKER_INPUT /* fits the second-level cache, so that the parser finds there what was read */
 
 int capture_input_open(struct capture_input *in, int fd)
 {
@@ -27,6 +29,7 @@ int capture_input_open(struct capture_input *in, int fd)
 
 void capture_input_close(struct capture_input *in)
 {
+	unpacker_free(in->unpacker);
 	if (in->fd >= 0)
 		close(in->fd);
 	free(in->buffer);
@@ -63,16 +66,90 @@ static int make_room(struct capture_input *in, size_t n)
 	return 0;
 }
 
-/* As read() behind what is in the buffer; a signal ends it only if it asks to stop: -1 with EINTR. */
+/* Will a read have to wait? Of a regular file it never does. */
+static bool must_wait(int fd)
+{
+	return poll(&(struct pollfd){.fd = fd, .events = POLLIN}, 1, 0) == 0;
+}
+
+/* As read(); a signal ends it only if it asks to stop: -1 with EINTR. */
+static ssize_t read_some(struct capture_input *in, void *bytes, size_t size)
+{
+	ssize_t got = -1;
+
+	if (in->wait && must_wait(in->fd))
+		in->wait(in->wait_context);
+	errno = EINTR;
+	while (got < 0 && errno == EINTR && stop_go_on())
+		got = read(in->fd, bytes, size);
+	if (got > 0)
+		in->taken += (uint64_t)got;
+	return got;
+}
+
+/* Gives the unpacker more bytes of the file. 1, 0 at the file's end, or a negative errno. */
+static int feed(struct capture_input *in)
+{
+	size_t size;
+	void *room = unpacker_room(in->unpacker, &size);
+	ssize_t got = read_some(in, room, size);
+
+	if (got < 0)
+		return capture_refuse(in, -errno, "%s", strerror(errno));
+	unpacker_fed(in->unpacker, (size_t)got);
+	return got > 0;
+}
+
+/* Unpacked bytes behind what is in the buffer: how many, 0 at the end, or a negative errno. */
+static ssize_t unpack_on(struct capture_input *in, uint8_t *bytes, size_t size)
+{
+	for (;;) {
+		ssize_t got = unpacker_take(in->unpacker, bytes, size);
+		int fed;
+
+		if (got > 0)
+			return got;
+		if (got < 0)
+			return capture_refuse(in, -EBADMSG, "broken: %s", unpacker_fault(in->unpacker));
+		fed = feed(in);
+		if (fed < 0)
+			return fed;
+		if (!fed)
+			return unpacker_is_whole(in->unpacker)
+				       ? 0
+				       : capture_refuse(in, -EBADMSG,
+							"truncated: the file ends within its compressed data");
+	}
+}
+
+/* Bytes behind what is in the buffer: how many, 0 at the end, or a negative errno. */
 static ssize_t read_on(struct capture_input *in)
 {
 	size_t used = (size_t)(in->end - in->buffer);
-	ssize_t got = -1;
+	ssize_t got;
 
-	errno = EINTR;
-	while (got < 0 && errno == EINTR && stop_go_on())
-		got = read(in->fd, in->buffer + used, in->size - used);
-	return got;
+	if (in->unpacker)
+		return unpack_on(in, in->buffer + used, in->size - used);
+	got = read_some(in, in->buffer + used, in->size - used);
+	return got < 0 ? capture_refuse(in, -errno, "%s", strerror(errno)) : got;
+}
+
+int capture_input_unpack(struct capture_input *in)
+{
+	int got = capture_input_fill(in, UNPACKER_MAGIC);
+	size_t left = capture_input_left(in), size;
+
+	if (got < 0)
+		return got;
+	in->unpacker = unpacker_new(in->pos, left);
+	if (!in->unpacker)
+		return 0;
+	if (unpacker_fault(in->unpacker))
+		return capture_refuse(in, -ENOMEM, "%s", unpacker_fault(in->unpacker));
+	memcpy(unpacker_room(in->unpacker, &size), in->pos, left); /* what was read of the file is the unpacker's */
+	unpacker_fed(in->unpacker, left);
+	in->end = in->pos;
+	return 0;
 }
 
 int capture_input_fill(struct capture_input *in, size_t n)
@@ -86,7 +163,7 @@ int capture_input_fill(struct capture_input *in, size_t n)
 	while (!err && capture_input_left(in) < n) {
 		got = read_on(in);
 		if (got < 0)
-			return capture_refuse(in, -errno, "%s", strerror(errno));
+			return (int)got;
 		if (!got)
 			return 0;
 		in->end += got;

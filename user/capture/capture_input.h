@@ -20,7 +20,11 @@ struct capture_input {
 	const uint8_t *pos, *end; /* bytes that were read and are not taken yet */
 	uint8_t *buffer;          /* grows to the largest number of bytes that was ever needed */
 	size_t size;
-	char why[192]; /* the reason of the last negative result, one line without the file's name */
+	struct unpacker *unpacker;   /* between fd and the buffer; NULL: the file is not packed */
+	void (*wait)(void *context); /* called before a read that has to wait; NULL: nothing is */
+	void *wait_context;
+	uint64_t taken; /* bytes read of fd */
+	char why[192];  /* the reason of the last negative result, one line without the file's name */
 };
 
 /*
@@ -29,6 +33,12 @@ struct capture_input {
  */
 int capture_input_open(struct capture_input *in, int fd);
 void capture_input_close(struct capture_input *in);
+
+/*
+ * Looks at the first bytes: of a file packed by gzip or zstd, its unpacked bytes are read from now on. Call before
+ * anything is read. 0 or a negative errno.
+ */
+int capture_input_unpack(struct capture_input *in);
 
 /* Sets the reason. Returns err, a negative errno, so that a caller can return the result. */
 int capture_refuse(struct capture_input *in, int err, const char *format, ...) __attribute__((format(printf, 3, 4)));

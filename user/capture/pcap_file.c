@@ -34,9 +34,7 @@ static const struct packing {
 	size_t len;
 	const char *name, *unpack;
 } packings[] = {
-	{{0x1f, 0x8b}, 2, "gzip", "zcat"},
 	{{0xfd, '7', 'z', 'X'}, 4, "xz", "xzcat"},
-	{{0x28, 0xb5, 0x2f, 0xfd}, 4, "zstd", "zstdcat"},
 	{{'B', 'Z', 'h'}, 3, "bzip2", "bzcat"},
 	{{0x04, 0x22, 0x4d, 0x18}, 4, "lz4", "lz4cat"},
 };
@@ -110,6 +108,12 @@ int pcap_file_open(struct pcap_file **file, const char *path, char *error, size_
 	return 0;
 }
 
+void pcap_file_on_wait(struct pcap_file *f, void (*wait)(void *context), void *context)
+{
+	f->in.wait = wait;
+	f->in.wait_context = context;
+}
+
 void pcap_file_close(struct pcap_file *f)
 {
 	capture_input_close(&f->in);
@@ -120,9 +124,11 @@ void pcap_file_close(struct pcap_file *f)
 /* 0 where the first bytes may be a capture's. */
 static int judge_head(struct pcap_file *f)
 {
-	int got = capture_input_fill(&f->in, HEAD_BYTES);
+	int got = capture_input_unpack(&f->in);
 	const struct packing *packing;
 
+	if (got >= 0)
+		got = capture_input_fill(&f->in, HEAD_BYTES);
 	if (got < 0)
 		return got;
 	if (!capture_input_left(&f->in))

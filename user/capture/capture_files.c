@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Each file holds its next packet ready; the earliest one is handed out. There are few files, so all are compared.
+ */
+#include "user/capture/capture_files.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct source {
+	struct pcap_file *file;
+	bool started, ended;
+	bool ready; /* packet is the next one */
+	struct captured_packet packet;
+};
+
+struct capture_files {
+	unsigned count;
+	struct source sources[];
+};
+
+int capture_files_open(struct capture_files **files, const char *const *paths, unsigned count, char *error, size_t size)
+{
+	struct capture_files *f = calloc(1, sizeof(*f) + count * sizeof(f->sources[0]));
+	int err = 0;
+
+	if (!f) {
+		snprintf(error, size, "%s", strerror(ENOMEM));
+		return -ENOMEM;
+	}
+	for (; f->count < count && !err; f->count += !err)
+		err = pcap_file_open(&f->sources[f->count].file, paths[f->count], error, size);
+	if (err)
+		capture_files_close(f);
+	else
+		*files = f;
+	return err;
+}
+
+void capture_files_close(struct capture_files *f)
+{
+	for (unsigned i = 0; i < f->count; i++)
+		pcap_file_close(f->sources[i].file);
+	free(f);
+}
+
+/* Makes the source hold its next packet, or its end. 0 or a negative errno, after which it is at its end. */
+static int prepare(struct source *s, char *error, size_t size)
+{
+	int got;
+
+	if (s->ready || s->ended)
+		return 0;
+	got = s->started ? 0 : pcap_file_start(s->file, error, size);
+	s->started = true;
+	if (!got)
+		got = pcap_file_next(s->file, &s->packet, error, size);
+	s->ready = got > 0;
+	s->ended = got <= 0;
+	return got < 0 ? got : 0;
+}
+
+static struct source *earliest(struct capture_files *f)
+{
+	struct source *best = NULL;
+
+	for (struct source *s = f->sources; s < f->sources + f->count; s++)
+		if (s->ready && (!best || s->packet.time < best->packet.time))
+			best = s;
+	return best;
+}
+
+int capture_files_next(struct capture_files *f, struct captured_packet *p, char *error, size_t size)
+{
+	struct source *next;
+
+	for (struct source *s = f->sources; s < f->sources + f->count; s++) {
+		int err = prepare(s, error, size);
+
+		if (err)
+			return err;
+	}
+	next = earliest(f);
+	if (!next)
+		return 0;
+	*p = next->packet;
+	next->ready = false;
+	return 1;
+}
+
+void capture_files_on_wait(struct capture_files *f, void (*wait)(void *context), void *context)
+{
+	for (unsigned i = 0; i < f->count; i++)
+		pcap_file_on_wait(f->sources[i].file, wait, context);
+}
+
+uint64_t capture_files_unread(const struct capture_files *f, unsigned n, char *text, size_t size)
+{
+	return n < f->count ? pcap_file_unread(f->sources[n].file, text, size) : 0;
+}
+
+unsigned capture_files_count(const struct capture_files *f)
+{
+	return f->count;
+}
