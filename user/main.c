@@ -34,7 +34,7 @@ static int report_connections(const struct options *options)
 	int code;
 
 	reporter_init(&reporter, options);
-	if (options->read_file)
+	if (options->files.count)
 		code = replay_run(&reporter, options, counters);
 	else
 		code = live_run(&reporter, options, counters);
@@ -48,6 +48,19 @@ static int report_connections(const struct options *options)
 	return code;
 }
 
+/* Returns an exit code. */
+static int run(const struct options *options)
+{
+	log_init("tcpfin-trace", options->quiet);
+	if (options->cleanup)
+		return interfaces_cleanup(options);
+	if (options->stuck)
+		return host_table_run(options, stuck_print);
+	if (options->time_wait)
+		return host_table_run(options, time_wait_print);
+	return report_connections(options);
+}
+
 int main(int argc, char **argv)
 {
 	struct options options;
@@ -55,14 +68,8 @@ int main(int argc, char **argv)
 
 	setlocale(LC_CTYPE, "");
 	code = options_parse(&options, argc, argv);
-	if (code >= 0)
-		return code;
-	log_init("tcpfin-trace", options.quiet);
-	if (options.cleanup)
-		return interfaces_cleanup(&options);
-	if (options.stuck)
-		return host_table_run(&options, stuck_print);
-	if (options.time_wait)
-		return host_table_run(&options, time_wait_print);
-	return report_connections(&options);
+	if (code < 0)
+		code = run(&options);
+	options_free(&options);
+	return code;
 }

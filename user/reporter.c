@@ -59,14 +59,6 @@ void reporter_flush(struct reporter *r)
 	r->out.len = 0;
 }
 
-static bool passes(const struct filter *f, const struct record *r)
-{
-	const struct filter_end ends[2] = {{r->end[SOURCE].ip, r->end[SOURCE].port},
-					   {r->end[DESTINATION].ip, r->end[DESTINATION].port}};
-
-	return filter_passes(f, r->outcome, r->family, ends);
-}
-
 void reporter_flow(struct reporter *r, const struct flow_key *key, const struct flow *f, const struct flow_segment *log,
 		   const struct verdict_context *context)
 {
@@ -77,7 +69,7 @@ void reporter_flow(struct reporter *r, const struct flow_key *key, const struct 
 	verdict(&record, key, f, log, context);
 	if (record.outcome == OUTCOME_OPEN && !r->options->show_open)
 		return;
-	if (!passes(&r->options->filter, &record))
+	if (!record_filter_passes(&r->options->record_filter, &r->options->filter, &record))
 		return;
 	summary_add(&r->summary, &record);
 	format_record(&r->out, r->options->format, &r->style, &record);

@@ -17,6 +17,7 @@ TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))
 MAN, RECORD_PAGE = "user/man/tcpfin-trace.8", "user/man/tcpfin-trace-record.5"
 COMPLETION, TREE = "user/completions/tcpfin-trace.bash", "user/README.md"
 EXIT_CODES, COUNTERS = "user/base/exit_code.h", "user/record/counters.c"
+INTERFACE_OPTIONS = {"-i", "--interface"}
 PROGRAM = []
 
 CHECKS = []
@@ -190,6 +191,8 @@ def words_after_options_in_completion():
     if not interfaces:
         raise Skip("this host has no interface")
     for option, value in table().items():
+        if option in INTERFACE_OPTIONS:
+            continue
         offers = bool(completed(option, "") & interfaces)
         if offers and value == "=":
             yield f"{option} needs a value in the option table, and an interface may follow it in {COMPLETION}"

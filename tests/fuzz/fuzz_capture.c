@@ -80,8 +80,9 @@ static void check_output(const struct options *options, unsigned records)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
+	const char *paths[] = {path};
 	struct options options = {
-		.read_file = path,
+		.files = {.paths = paths, .count = 1},
 		.format = size & 3,
 		.show_open = size & 4,
 		.verbose = size & 8,

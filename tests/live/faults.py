@@ -675,6 +675,22 @@ def signals_of_a_reader(lab):
     check("1 connection" in reader.stderr, f"no summary in {reader.stderr}")
 
 
+@test
+def records_of_a_live_pipe(lab):
+    """What a capture in a pipe has shown is printed while the pipe stays open: tcpdump -U -w - | tcpfin-trace -r -."""
+    with open(SEED, "rb") as file:
+        capture = file.read()
+    with reading(lab, "-q") as (reader, pipe):
+        pipe.write(capture)
+        awaits_more(reader, pipe)
+        equal("records before the close has settled", reader.stdout, "")
+        seconds, fraction, captured, length = struct.unpack("<4I", capture[24:40])
+        pipe.write(struct.pack("<4I", seconds + 1000, fraction, captured, length) + capture[40:40 + captured])
+        until(lambda: reader.stdout.count("\n") == 1, "record of a pipe that is still open", 5)
+        reader.signal(signal.SIGINT)
+        equal("exit code", reader.wait(), 0)
+
+
 def in_pipe(pipe):
     """Bytes that nobody has read so far."""
     return struct.unpack("i", fcntl.ioctl(pipe, termios.FIONREAD, bytes(4)))[0]

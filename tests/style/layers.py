@@ -14,6 +14,7 @@ STOREYS = (
     ("user/helper", "user/export", "user/top", "user/join", "user/report"),
     ("user/cli",),
     ("user/format",),
+    ("user/filter",),
     ("user/judge",),
     ("user/record",),
     ("user/sockets",),

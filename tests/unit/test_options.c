@@ -4,6 +4,7 @@
  * record filter and the log.
  */
 #include <fcntl.h>
+#include <net/if.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,6 +19,17 @@
 #define GO_ON (-1)
 
 /* ---- running the parser with its output caught ---- */
+
+/* In place of the C library's: there is every interface but those called "no-...", and no word of tcpdump's. */
+unsigned if_nametoindex(const char *name)
+{
+	static const char *const absent[] = {"port", "host", "443", "22", "prot", "tcp", "and", "vlan"};
+
+	for (size_t i = 0; i < COUNT(absent); i++)
+		if (!strcmp(name, absent[i]))
+			return 0;
+	return strncmp(name, "no-", 3) && *name && strlen(name) < IFNAMSIZ && !strpbrk(name, " :/\n\x1b\x7f");
+}
 
 static struct options o;
 static char out[8192], err[8192]; /* what the last run printed */
@@ -59,6 +71,7 @@ static int parse_list(const char *const *arguments)
 	fflush(stdout);
 	caught_out = catch_fd(STDOUT_FILENO);
 	caught_err = catch_fd(STDERR_FILENO);
+	options_free(&o);
 	code = options_parse(&o, argc, argv);
 	fflush(stdout);
 	release_fd(&caught_err, err, sizeof(err));
@@ -91,10 +104,10 @@ static void assert_refused(int code, const char *line)
 TEST(test_defaults)
 {
 	assert_goes_on(PARSE("eth0", "wlan0"));
-	expect_int(o.interface_count, 2);
-	assert_string_equal(o.interfaces[0], "eth0");
-	assert_string_equal(o.interfaces[1], "wlan0");
-	assert_null(o.read_file);
+	expect_int(o.interfaces.count, 2);
+	assert_string_equal(o.interfaces.names[0], "eth0");
+	assert_string_equal(o.interfaces.names[1], "wlan0");
+	expect_int(o.files.count, 0);
 	expect_int(o.hook, HOOK_AUTO);
 	expect_int(o.format, FORMAT_TEXT);
 	assert_false(o.quiet || o.verbose || o.stats || o.strict || o.show_open || o.follow || o.cleanup);
@@ -111,7 +124,8 @@ TEST(test_defaults)
 	expect_int(o.filter.family, 0);
 	expect_int(o.filter.port_count, 0);
 	expect_int(o.filter.host_count, 0);
-	expect_int(o.filter.outcomes, 0);
+	expect_int(o.record_filter.outcomes.wanted, 0);
+	assert_null(o.record_filter.expression);
 }
 
 TEST(test_nothing_stays_from_the_last_run)
@@ -147,7 +161,7 @@ TEST(test_flags)
 			   1);
 	}
 	assert_goes_on(PARSE("--cleanup")); /* all interfaces */
-	expect_int(o.interface_count, 0);
+	expect_int(o.interfaces.count, 0);
 	assert_goes_on(PARSE("-n", "--numeric", "eth0"));
 	assert_goes_on(PARSE("-nqv4", "eth0"));
 	assert_true(o.quiet && o.verbose);
@@ -189,22 +203,22 @@ TEST(test_sockets_of_this_host)
 TEST(test_options_after_interfaces)
 {
 	assert_goes_on(PARSE("eth0", "-q", "eth1", "--count", "7"));
-	expect_int(o.interface_count, 2);
+	expect_int(o.interfaces.count, 2);
 	expect_int(o.count, 7);
 	assert_goes_on(PARSE("--", "-q"));
-	assert_string_equal(o.interfaces[0], "-q");
+	assert_string_equal(o.interfaces.names[0], "-q");
 	assert_false(o.quiet);
 }
 
 TEST(test_read_file)
 {
 	assert_goes_on(PARSE("-r", "a b.pcap"));
-	assert_string_equal(o.read_file, "a b.pcap");
+	assert_string_equal(o.files.paths[0], "a b.pcap");
 	assert_goes_on(PARSE("-r-"));
-	assert_string_equal(o.read_file, "-");
+	assert_string_equal(o.files.paths[0], "-");
 	assert_goes_on(PARSE("--read=x"));
-	assert_string_equal(o.read_file, "x");
-	expect_int(o.interface_count, 0);
+	assert_string_equal(o.files.paths[0], "x");
+	expect_int(o.interfaces.count, 0);
 }
 
 /* ---- numbers ---- */
@@ -239,8 +253,8 @@ static const struct number {
 	 "a table size is 1024 to 524288"},
 	{"ring", NUMBER(ring_bytes), "4096", "1G", 4096, 1073741824, "2048", "2G",
 	 "a ring buffer is 4K to 1G bytes, a power of two"},
-	{"port", offsetof(struct options, filter.ports), sizeof(uint16_t), "1", "65535", 1, 65535, "0", "65536",
-	 "a port is 1 to 65535"},
+	{"port", offsetof(struct options, filter.ports[0].first), sizeof(uint16_t), "1", "65535", 1, 65535, "0",
+	 "65536", "a port is 1 to 65535, or FIRST-LAST, with or without !"},
 #undef NUMBER
 };
 
@@ -328,7 +342,8 @@ TEST(test_fractions)
 	assert_goes_on(PARSE("-d", "1.123456789", "eth0"));
 	expect_int(o.duration, 1123456789);
 	assert_refused(PARSE("-c", "2.5", "eth0"), "--count 2.5: a count is 1 to 1000000000000");
-	assert_refused(PARSE("--port", "2.5", "eth0"), "--port 2.5: a port is 1 to 65535");
+	assert_refused(PARSE("--port", "2.5", "eth0"),
+		       "--port 2.5: a port is 1 to 65535, or FIRST-LAST, with or without !");
 }
 
 TEST(test_ring)
@@ -392,7 +407,6 @@ TEST(test_contradictions)
 {
 	assert_refused(PARSE("--format=text", "--format=json", "eth0"), "--format json: two formats given; choose one");
 	assert_refused(PARSE("--hook=tc", "-v", "--hook=xdp", "eth0"), "--hook xdp: two hooks given; choose one");
-	assert_refused(PARSE("-r", "a", "-r", "b"), "--read b: two files given; choose one");
 	assert_refused(PARSE("-4", "-6", "eth0"), "--ipv6: two IP versions given; choose one");
 	assert_refused(PARSE("-64", "eth0"), "--ipv4: two IP versions given; choose one");
 	assert_goes_on(PARSE("-4", "--ipv4", "eth0"));
@@ -407,8 +421,8 @@ TEST(test_ports)
 
 	assert_goes_on(PARSE("--port", "443", "--port=80", "eth0"));
 	expect_int(o.filter.port_count, 2);
-	expect_int(o.filter.ports[0], 443);
-	expect_int(o.filter.ports[1], 80);
+	expect_int(o.filter.ports[0].first, 443);
+	expect_int(o.filter.ports[1].first, 80);
 	while (n < 2 * FILTER_MAX) {
 		arguments[n++] = "--port";
 		arguments[n++] = "22";
@@ -477,10 +491,11 @@ TEST(test_outcomes)
 
 	for (unsigned i = 0; i < OUTCOMES; i++) {
 		assert_goes_on(PARSE("--show-open", "--outcome", outcome_name(i), "eth0"));
-		expect_int(o.filter.outcomes, 1u << i);
+		expect_int(o.record_filter.outcomes.wanted, 1u << i);
 	}
 	assert_goes_on(PARSE("--outcome=reset,unknown", "--outcome=refused", "--outcome=reset", "eth0"));
-	expect_int(o.filter.outcomes, 1u << OUTCOME_RESET | 1u << OUTCOME_UNKNOWN | 1u << OUTCOME_REFUSED);
+	expect_int(o.record_filter.outcomes.wanted,
+		   1u << OUTCOME_RESET | 1u << OUTCOME_UNKNOWN | 1u << OUTCOME_REFUSED);
 	for (size_t i = 0; i < COUNT(bad); i++) {
 		snprintf(line, sizeof(line), "--outcome %s: %s", bad[i], sentence);
 		assert_refused(PARSE("--outcome", bad[i], "eth0"), line);
@@ -489,101 +504,20 @@ TEST(test_outcomes)
 		       "--outcome open: open connections are reported only with --show-open; add it");
 }
 
-/* ---- words ---- */
-
-TEST(test_words_refused)
-{
-	static const struct {
-		const char *arguments[3];
-		const char *line;
-	} cases[] = {
-		{{"--foo", "eth0"}, "unknown option --foo; see tcpfin-trace --help"},
-		{{"--foo=bar", "eth0"}, "unknown option --foo; see tcpfin-trace --help"},
-		{{"--=x", "eth0"}, "option -- is ambiguous; see tcpfin-trace --help"},
-		{{"-x", "eth0"}, "unknown option -x; see tcpfin-trace --help"},
-		{{"-qx", "eth0"}, "unknown option -x; see tcpfin-trace --help"},
-		{{"-j", "eth0"}, "unknown option -j; see tcpfin-trace --help"},
-		{{"-:", "eth0"}, "unknown option -:; see tcpfin-trace --help"},
-		{{"-\x1b", "eth0"}, "unknown option -\\x1b; see tcpfin-trace --help"},
-		{{"-\xc3\xa9", "eth0"}, "unknown option -\\xc3; see tcpfin-trace --help"},
-		{{"--foo\nbar", "eth0"}, "unknown option --foo\\x0abar; see tcpfin-trace --help"},
-		{{"--s", "eth0"}, "option --s is ambiguous; see tcpfin-trace --help"},
-		{{"--stats=1", "eth0"}, "--stats takes no value"},
-		{{"--quiet=", "eth0"}, "--quiet takes no value"},
-		{{"eth0", "--port"}, "--port needs a value: --port=PORT"},
-		{{"eth0", "-c"}, "--count needs a value: --count=N"},
-		{{"eth0", "-r"}, "--read needs a value: --read=FILE"},
-		{{"--format=a\x1b[31mb", "eth0"}, "--format a\\x1b[31mb: a format is text, json, csv or ladder"},
-		{{"-r", ""}, "--read \"\": a file is a path, or - for standard input"},
-		{{"-r", "x", "eth0"}, "give interfaces or -r FILE, not both"},
-		{{"-r", "x", "--follow"}, "--follow and --cleanup are about interfaces, not files"},
-		{{"-r", "x", "--cleanup"}, "--follow and --cleanup are about interfaces, not files"},
-		{{"-q"}, "name an interface, or a capture with -r FILE; see tcpfin-trace --help"},
-	};
-
-	for (size_t i = 0; i < COUNT(cases); i++) {
-		const char *const list[] = {cases[i].arguments[0], cases[i].arguments[1], cases[i].arguments[2], NULL};
-
-		assert_refused(parse_list(list), cases[i].line);
-	}
-}
-
-TEST(test_interface_names)
-{
-	static const struct {
-		const char *name, *line;
-	} bad[] = {
-		{"any", "interface any: not supported; name the interfaces, ip link shows them"},
-		{"", "interface \"\": an interface name has 1 to 15 bytes; ip link shows them"},
-		{"sixteen-bytes-xx",
-		 "interface sixteen-bytes-xx: an interface name has 1 to 15 bytes; ip link shows them"},
-#define NO_SUCH ": no interface has such a name; ip link shows them, -r reads a file"
-		{"./x.pcap", "interface ./x.pcap" NO_SUCH},
-		{"eth0:1", "interface eth0:1" NO_SUCH},
-		{"eth 0", "interface eth 0" NO_SUCH},
-		{"eth0\n", "interface eth0\\x0a" NO_SUCH},
-		{"\x1b[2J", "interface \\x1b[2J" NO_SUCH},
-		{"eth\x7f", "interface eth\\x7f" NO_SUCH},
-#undef NO_SUCH
-		{"lo", "interface lo: named twice"},
-	};
-
-	for (size_t i = 0; i < COUNT(bad); i++)
-		assert_refused(PARSE("lo", bad[i].name), bad[i].line);
-	assert_goes_on(PARSE("fifteen-bytes-x", "a\"b", "münchen0", "anyway"));
-	expect_int(o.interface_count, 4);
-}
-
-TEST(test_many_interfaces)
-{
-	char names[OPTIONS_MAX_INTERFACES + 1][8];
-	const char *arguments[OPTIONS_MAX_INTERFACES + 2] = {0};
-
-	for (unsigned i = 0; i <= OPTIONS_MAX_INTERFACES; i++) {
-		snprintf(names[i], sizeof(names[i]), "e%u", i);
-		arguments[i] = names[i];
-	}
-	assert_refused(parse_list(arguments), "interface e64: more than 64 interfaces; name fewer");
-	arguments[OPTIONS_MAX_INTERFACES] = NULL;
-	assert_goes_on(parse_list(arguments));
-	expect_int(o.interface_count, OPTIONS_MAX_INTERFACES);
-	assert_string_equal(o.interfaces[63], "e63");
-}
-
 /* ---- help and version ---- */
 
 TEST(test_help)
 {
 	static const char *const words[] = {
-		"Usage: tcpfin-trace [OPTIONS] INTERFACE...",
-		"tcpfin-trace [OPTIONS] -r FILE",
+		"Usage: tcpfin-trace [OPTIONS] INTERFACE... [EXPRESSION]",
+		"tcpfin-trace [OPTIONS] -r FILE... [EXPRESSION]",
 		"-r, --read=FILE",
 		"--hook=HOOK",
 		"-c, --count=N",
 		"-d, --duration=SECONDS",
 		"-4, --ipv4",
 		"-6, --ipv6",
-		"--port=PORT",
+		"--port=PORT[-PORT]",
 		"--host=ADDRESS[/PREFIX]",
 		"--outcome=NAME[,NAME]",
 		"--show-open",
@@ -669,24 +603,29 @@ TEST(test_help_to_full_disk)
 
 static const struct record v4_record = {
 	.family = 4,
+	.vlan = {-1, -1},
 	.outcome = OUTCOME_RESET,
+	.closer = SOURCE,
+	.timing = {[T_HALF_CLOSED] = 2000000000},
+	.reset = {.by = SOURCE, .reason = "TCP_ABORT_ON_CLOSE"},
+	.socket = {{.how = HOW_CLOSE, .process = {.pid = 77, .name = "nginx"}}},
 	.end = {{.ip = {10, 0, 0, 1}, .port = 40001}, {.ip = {192, 168, 7, 9}, .port = 443}},
 };
 
 static const struct record v6_record = {
 	/* ::ffff:10.0.0.1 -> 2001:db8::9 */
 	.family = 6,
+	.vlan = {-1, -1},
 	.outcome = OUTCOME_GRACEFUL,
+	.closer = NOBODY,
+	.timing = {[T_HALF_CLOSED] = TIMING_UNSEEN},
 	.end = {{.ip = {[10] = 0xff, 0xff, 10, 0, 0, 1}, .port = 443},
 		{.ip = {0x20, 0x01, 0x0d, 0xb8, [15] = 9}, .port = 22}},
 };
 
 static bool record_passes(const struct record *r)
 {
-	const struct filter_end ends[2] = {{r->end[SOURCE].ip, r->end[SOURCE].port},
-					   {r->end[DESTINATION].ip, r->end[DESTINATION].port}};
-
-	return filter_passes(&o.filter, r->outcome, r->family, ends);
+	return record_filter_passes(&o.record_filter, &o.filter, r);
 }
 
 static bool passes(const char *option, const struct record *r)
@@ -711,6 +650,28 @@ TEST(test_filter)
 		{"--outcome=reset", true, false},
 		{"--outcome=graceful,unknown", false, true},
 		{"--outcome=unanswered", false, false},
+		{"--outcome=!reset", false, true},
+		{"--outcome=!reset,!graceful", false, false},
+		{"--port=!443", false, false},
+		{"--port=!80", true, true},
+		{"--port=40000-50000", true, false},
+		{"--port=!1-100", true, false},
+		{"--host=!10.0.0.0/8", false, true},
+		{"--closer=source", true, false},
+		{"--closer=!source", false, true},
+		{"--closer=unknown", false, true},
+		{"--process=nginx", true, false},
+		{"--process=ng*", true, false},
+		{"--process=!nginx", false, true},
+		{"--process=curl", false, false},
+		{"--pid=77", true, false},
+		{"--pid=!77", false, true},
+		{"--reason=TCP_ABORT_ON_CLOSE", true, false},
+		{"--reason=tcp_abort*", true, false},
+		{"--reason=!TCP_ABORT*", false, true},
+		{"--where=port = 443", true, true},
+		{"--where=half_closed > 1s", true, false},
+		{"--where=outcome = graceful", false, true},
 		{"--host=10.0.0.1", true, false}, /* not the 4-in-6 address */
 		{"--host=::ffff:10.0.0.1", false, true},
 		{"--host=192.168.7.9", true, false},
@@ -741,6 +702,133 @@ TEST(test_filter_combines)
 	assert_false(record_passes(&v6_record)); /* ... but all kinds */
 	assert_goes_on(PARSE("--port=443", "--host=10.0.0.1", "--outcome=refused", "eth0"));
 	assert_false(record_passes(&v4_record));
+}
+
+/* ---- words ---- */
+
+TEST(test_words_refused)
+{
+	static const struct {
+		const char *arguments[3];
+		const char *line;
+	} cases[] = {
+		{{"--foo", "eth0"}, "unknown option --foo; see tcpfin-trace --help"},
+		{{"--foo=bar", "eth0"}, "unknown option --foo; see tcpfin-trace --help"},
+		{{"--=x", "eth0"}, "option -- is ambiguous; see tcpfin-trace --help"},
+		{{"-x", "eth0"}, "unknown option -x; see tcpfin-trace --help"},
+		{{"-qx", "eth0"}, "unknown option -x; see tcpfin-trace --help"},
+		{{"-j", "eth0"}, "unknown option -j; see tcpfin-trace --help"},
+		{{"-:", "eth0"}, "unknown option -:; see tcpfin-trace --help"},
+		{{"-\x1b", "eth0"}, "unknown option -\\x1b; see tcpfin-trace --help"},
+		{{"-\xc3\xa9", "eth0"}, "unknown option -\\xc3; see tcpfin-trace --help"},
+		{{"--foo\nbar", "eth0"}, "unknown option --foo\\x0abar; see tcpfin-trace --help"},
+		{{"--s", "eth0"}, "option --s is ambiguous; see tcpfin-trace --help"},
+		{{"--stats=1", "eth0"}, "--stats takes no value"},
+		{{"--quiet=", "eth0"}, "--quiet takes no value"},
+		{{"eth0", "--port"}, "--port needs a value: --port=PORT[-PORT]"},
+		{{"eth0", "-c"}, "--count needs a value: --count=N"},
+		{{"eth0", "-r"}, "--read needs a value: --read=FILE"},
+		{{"--format=a\x1b[31mb", "eth0"}, "--format a\\x1b[31mb: a format is text, json, csv or ladder"},
+		{{"-r", ""}, "--read \"\": a file is a path, or - for standard input"},
+		{{"-r", "x", "-ieth0"}, "give interfaces or -r FILE, not both"},
+		{{"-r", "x", "eth0"}, "eth0: no file \"eth0\", and no filter expression: syntax error"},
+		{{"-r", "x", "--follow"}, "--follow and --cleanup are about interfaces, not files"},
+		{{"-r", "x", "--cleanup"}, "--follow and --cleanup are about interfaces, not files"},
+		{{"-q"}, "name an interface, or a capture with -r FILE; see tcpfin-trace --help"},
+	};
+
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		const char *const list[] = {cases[i].arguments[0], cases[i].arguments[1], cases[i].arguments[2], NULL};
+
+		assert_refused(parse_list(list), cases[i].line);
+	}
+}
+
+TEST(test_interface_names)
+{
+	static const struct {
+		const char *name, *line;
+	} bad[] = {
+		{"any", "interface any: not supported; name the interfaces, ip link shows them"},
+		{"", "interface \"\": an interface name has 1 to 15 bytes; ip link shows them"},
+		{"sixteen-bytes-xx",
+		 "interface sixteen-bytes-xx: an interface name has 1 to 15 bytes; ip link shows them"},
+#define NO_SUCH ": no interface has such a name; ip link shows them, -r reads a file"
+		{"./x.pcap", "interface ./x.pcap" NO_SUCH},
+		{"eth0:1", "interface eth0:1" NO_SUCH},
+		{"eth0\n", "interface eth0\\x0a" NO_SUCH},
+		{"\x1b[2J", "interface \\x1b[2J" NO_SUCH},
+		{"eth\x7f", "interface eth\\x7f" NO_SUCH},
+#undef NO_SUCH
+		{"lo", "interface lo: named twice"},
+	};
+
+	for (size_t i = 0; i < COUNT(bad); i++)
+		assert_refused(PARSE("lo", bad[i].name), bad[i].line);
+	assert_goes_on(PARSE("fifteen-bytes-x", "a\"b", "münchen0", "anyway"));
+	expect_int(o.interfaces.count, 4);
+}
+
+TEST(test_many_interfaces)
+{
+	char names[OPTIONS_MAX_INTERFACES + 1][8];
+	const char *arguments[OPTIONS_MAX_INTERFACES + 2] = {0};
+
+	for (unsigned i = 0; i <= OPTIONS_MAX_INTERFACES; i++) {
+		snprintf(names[i], sizeof(names[i]), "e%u", i);
+		arguments[i] = names[i];
+	}
+	assert_refused(parse_list(arguments), "interface e64: more than 64 interfaces; name fewer");
+	arguments[OPTIONS_MAX_INTERFACES] = NULL;
+	assert_goes_on(parse_list(arguments));
+	expect_int(o.interfaces.count, OPTIONS_MAX_INTERFACES);
+	assert_string_equal(o.interfaces.names[63], "e63");
+}
+
+/* ---- words ---- */
+
+static const char here[] = "Makefile", here_too[] = "README.md"; /* files of the folder in which the tests run */
+
+TEST(test_expression)
+{
+	assert_goes_on(PARSE("eth0", "port", "443", "and", "host", "10.0.0.1"));
+	expect_int(o.interfaces.count, 1);
+	assert_true(record_passes(&v4_record) && !record_passes(&v6_record));
+	assert_goes_on(PARSE("eth0", "-q", "port 22"));
+	assert_true(!record_passes(&v4_record) && record_passes(&v6_record));
+	assert_goes_on(PARSE("eth0", "tcp", "--", "port 22"));
+	expect_int(o.interfaces.count, 2); /* "--" ends the interfaces, and nothing before it is anything else */
+	assert_goes_on(PARSE("-r", here, here_too, "port", "22"));
+	expect_int(o.files.count, 2);
+	assert_true(!record_passes(&v4_record) && record_passes(&v6_record));
+	assert_goes_on(PARSE("-r", here, "--", "port", "443"));
+	expect_int(o.files.count, 1);
+	assert_goes_on(PARSE("-i", "eth0", "tcp"));
+	expect_int(o.interfaces.count, 1);
+	assert_non_null(o.record_filter.expression);
+	assert_goes_on(PARSE("no-such")); /* attaching says so */
+	assert_string_equal(o.interfaces.names[0], "no-such");
+}
+
+TEST(test_no_expression)
+{
+	assert_refused(PARSE("eth0", "prot", "443"),
+		       "prot 443: no interface \"prot\", and no filter expression: syntax error");
+	assert_refused(PARSE("eth0", "eth 0"), "eth 0: no interface \"eth 0\", and no filter expression: syntax error");
+	assert_refused(PARSE("eth0", "tcp[13] & 4 != 0"),
+		       "tcp[13] & 4 != 0: no interface \"tcp[13] & 4 != 0\", and no filter expression: \"tcp[13]\" "
+		       "reads what a connection's record does not have");
+	assert_refused(PARSE("-r", here, "no-such"),
+		       "no-such: no file \"no-such\", and no filter expression: syntax error");
+	assert_refused(PARSE("tcp"), "name an interface, or a capture with -r FILE; see tcpfin-trace --help");
+	assert_refused(PARSE("--stuck", "tcp"),
+		       "--stuck and --time-wait are about this host's sockets, not interfaces or files");
+}
+
+TEST(test_where_refused)
+{
+	assert_refused(PARSE("--where=half_clsed > 1s", "eth0"),
+		       "--where half_clsed > 1s: at 1, \"half_clsed\": no such field; near: half_closed");
 }
 
 /* ---- log ---- */

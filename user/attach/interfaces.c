@@ -17,9 +17,9 @@ int interfaces_plan(struct interfaces *s, const struct options *options)
 	char error[256];
 
 	s->options = options;
-	for (unsigned i = 0; i < options->interface_count; i++) {
+	for (unsigned i = 0; i < options->interfaces.count; i++) {
 		struct attachment *a = &s->watched[i].attachment;
-		int err = attach_plan(a, options->interfaces[i], options->hook, error, sizeof(error));
+		int err = attach_plan(a, options->interfaces.names[i], options->hook, error, sizeof(error));
 
 		if (err) {
 			log_error("%s", error);
@@ -27,7 +27,7 @@ int interfaces_plan(struct interfaces *s, const struct options *options)
 		}
 		for (unsigned j = 0; j < i; j++)
 			if (s->watched[j].attachment.ifindex == a->ifindex) {
-				log_error("%s is named twice", options->interfaces[i]);
+				log_error("%s is named twice", options->interfaces.names[i]);
 				return EXIT_USAGE;
 			}
 		s->count++;
@@ -257,7 +257,7 @@ unsigned interfaces_check(struct interfaces *s)
 		if (!w->lost)
 			check(s, w);
 		else if (s->options->follow)
-			find_again(s, w, s->options->interfaces[i]);
+			find_again(s, w, s->options->interfaces.names[i]);
 		left += !w->lost || s->options->follow;
 	}
 	check_before_us(s);
@@ -305,15 +305,15 @@ int interfaces_cleanup(const struct options *options)
 {
 	int code = EXIT_FINE;
 
-	if (!options->interface_count)
+	if (!options->interfaces.count)
 		return clean_up_all();
-	for (unsigned i = 0; i < options->interface_count && !code; i++) {
-		unsigned ifindex = if_nametoindex(options->interfaces[i]);
+	for (unsigned i = 0; i < options->interfaces.count && !code; i++) {
+		unsigned ifindex = if_nametoindex(options->interfaces.names[i]);
 
 		if (ifindex) {
-			code = clean_up(options->interfaces[i], ifindex);
+			code = clean_up(options->interfaces.names[i], ifindex);
 		} else {
-			log_error("%s: no such interface; `ip link` lists them", options->interfaces[i]);
+			log_error("%s: no such interface; `ip link` lists them", options->interfaces.names[i]);
 			code = EXIT_USAGE;
 		}
 	}

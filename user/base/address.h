@@ -6,6 +6,7 @@
 #define TCPFIN_ADDRESS_H
 
 #include <endian.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -32,6 +33,16 @@ static inline struct ip_address address_from_bytes(const uint8_t ip[16], int fam
 	if (family == 4)
 		return (struct ip_address){.lo = load_be32(ip)};
 	return (struct ip_address){.hi = load_be64(ip), .lo = load_be64(ip + 8)};
+}
+
+/* Are the first `bits` bits of two addresses in network byte order the same? */
+static inline bool address_prefix_equal(const uint8_t *a, const uint8_t *b, unsigned bits)
+{
+	unsigned bytes = bits / 8, rest = bits % 8;
+
+	if (memcmp(a, b, bytes) != 0)
+		return false;
+	return !rest || !((a[bytes] ^ b[bytes]) >> (8 - rest));
 }
 
 #endif

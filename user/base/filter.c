@@ -4,50 +4,40 @@
  */
 #include "user/base/filter.h"
 
-#include <string.h>
+#include "user/base/address.h"
 
-/* Are the first `bits` bits the same? */
-static bool prefix_equal(const uint8_t *a, const uint8_t *b, unsigned bits)
+static bool port_matches(const struct filter_ports *p, uint16_t port)
 {
-	unsigned bytes = bits / 8, rest = bits % 8;
-
-	if (memcmp(a, b, bytes) != 0)
-		return false;
-	return !rest || !((a[bytes] ^ b[bytes]) >> (8 - rest));
+	return port >= p->first && port <= p->last;
 }
 
 static bool ports_pass(const struct filter *f, const struct filter_end ends[2])
 {
-	for (unsigned i = 0; i < f->port_count; i++)
-		if (f->ports[i] == ends[0].port || f->ports[i] == ends[1].port)
-			return true;
-	return !f->port_count;
+	struct filter_kind kind = {0};
+
+	for (const struct filter_ports *p = f->ports; p < f->ports + f->port_count; p++)
+		filter_kind_add(&kind, p->negated, port_matches(p, ends[0].port) || port_matches(p, ends[1].port));
+	return filter_kind_passes(&kind);
+}
+
+static bool host_matches(const struct filter_host *h, int family, const uint8_t *ip)
+{
+	return h->family == family && address_prefix_equal(h->ip, ip, h->prefix);
 }
 
 static bool hosts_pass(const struct filter *f, int family, const struct filter_end ends[2])
 {
-	for (unsigned i = 0; i < f->host_count; i++) {
-		unsigned prefix = f->hosts[i].prefix;
+	struct filter_kind kind = {0};
 
-		if (f->hosts[i].family != family)
-			continue;
-		if (prefix_equal(f->hosts[i].ip, ends[0].ip, prefix) ||
-		    prefix_equal(f->hosts[i].ip, ends[1].ip, prefix))
-			return true;
-	}
-	return !f->host_count;
+	for (const struct filter_host *h = f->hosts; h < f->hosts + f->host_count; h++)
+		filter_kind_add(&kind, h->negated,
+				host_matches(h, family, ends[0].ip) || host_matches(h, family, ends[1].ip));
+	return filter_kind_passes(&kind);
 }
 
-bool filter_passes_ends(const struct filter *f, int family, const struct filter_end ends[2])
+bool filter_passes(const struct filter *f, int family, const struct filter_end ends[2])
 {
 	if (f->family && f->family != family)
 		return false;
 	return ports_pass(f, ends) && hosts_pass(f, family, ends);
-}
-
-bool filter_passes(const struct filter *f, unsigned outcome, int family, const struct filter_end ends[2])
-{
-	if (f->outcomes && !(f->outcomes & 1u << outcome))
-		return false;
-	return filter_passes_ends(f, family, ends);
 }

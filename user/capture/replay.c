@@ -11,8 +11,8 @@
 #include "user/base/privileges.h"
 #include "user/base/sink.h"
 #include "user/base/stop.h"
+#include "user/capture/capture_files.h"
 #include "user/capture/flow_table.h"
-#include "user/capture/pcap_file.h"
 #include "user/capture/replay.h"
 
 struct replay {
@@ -96,35 +96,57 @@ static int read_failed(const char *error)
 	return EXIT_RUNTIME;
 }
 
-/* Returns an exit code. */
-static int read_packets(struct replay *replay, struct pcap_file *pcap)
+/* Takes what was read and writes what it made known: a pipe may be silent for long. */
+static void before_wait(void *context)
 {
-	uint64_t start = 0, duration = replay->options->duration;
+	struct replay *replay = context;
+
+	take_batch(replay);
+	reporter_flush(replay->reporter);
+}
+
+/* Has the capture's time come that -d is for? */
+static bool is_over(const struct replay *replay, uint64_t start, uint64_t time)
+{
+	uint64_t duration = replay->options->duration;
+
+	return duration && time > start && time - start > duration;
+}
+
+/* Returns an exit code: that of the first file that could not be read to its end; the others are read all the same. */
+static int read_packets(struct replay *replay, struct capture_files *files)
+{
 	struct captured_packet p;
+	uint64_t start = 0;
 	char error[512];
-	int more = 0;
+	int code = EXIT_FINE;
 
 	while (!reporter_full(replay->reporter) && (replay->batched || stop_go_on())) {
-		more = pcap_file_next(pcap, &p, error, sizeof(error));
-		if (more <= 0)
+		int more = capture_files_next(files, &p, error, sizeof(error));
+
+		if (!more)
 			break;
-		if (!start)
-			start = p.time;
-		if (duration && p.time > start && p.time - start > duration)
+		if (more < 0) {
+			code = code ? code : read_failed(error);
+			continue;
+		}
+		start = start ? start : p.time;
+		if (is_over(replay, start, p.time))
 			break;
 		take_packet(replay, &p);
 	}
 	take_batch(replay);
-	return more < 0 ? read_failed(error) : EXIT_FINE;
+	return code;
 }
 
 /* Says what was passed over because of its link type. */
-static void note_unread(const struct pcap_file *pcap)
+static void note_unread(const struct capture_files *files)
 {
 	char text[256];
 
-	if (pcap_file_unread(pcap, text, sizeof(text)))
-		log_note("%s", text);
+	for (unsigned i = 0; i < capture_files_count(files); i++)
+		if (capture_files_unread(files, i, text, sizeof(text)))
+			log_note("%s", text);
 }
 
 static struct flow_table *make_table(struct replay *replay)
@@ -152,22 +174,20 @@ static struct flow_table *make_table(struct replay *replay)
 	return flow_table_new(&config);
 }
 
-static int replay_file(struct replay *replay, struct pcap_file *pcap)
+static int replay_files(struct replay *replay, struct capture_files *files)
 {
-	char error[512];
 	int code;
 
-	if (pcap_file_start(pcap, error, sizeof(error)))
-		return read_failed(error);
 	replay->table = make_table(replay);
 	if (!replay->table) {
 		log_error("out of memory for flows");
 		return EXIT_RUNTIME;
 	}
-	code = read_packets(replay, pcap);
+	capture_files_on_wait(files, before_wait, replay);
+	code = read_packets(replay, files);
 	flow_table_finish(replay->table, replay->options->show_open);
 	reporter_flush(replay->reporter);
-	note_unread(pcap);
+	note_unread(files);
 	flow_table_free(replay->table);
 	return code;
 }
@@ -175,18 +195,18 @@ static int replay_file(struct replay *replay, struct pcap_file *pcap)
 int replay_run(struct reporter *reporter, const struct options *options, uint64_t *counters)
 {
 	struct replay replay = {.reporter = reporter, .options = options, .counters = counters};
-	struct pcap_file *pcap;
+	struct capture_files *files;
 	char error[512];
 	int code;
 
 	stop_catch_signals(NULL);
 	stats_on_signal(print_stats, &replay);
-	if (pcap_file_open(&pcap, options->read_file, error, sizeof(error))) {
+	if (capture_files_open(&files, options->files.paths, options->files.count, error, sizeof(error))) {
 		code = read_failed(error);
 	} else {
 		code = privileges_drop_all();
-		code = code ? code : replay_file(&replay, pcap);
-		pcap_file_close(pcap);
+		code = code ? code : replay_files(&replay, files);
+		capture_files_close(files);
 	}
 	stats_on_signal(NULL, NULL);
 	return code;

@@ -16,8 +16,8 @@
 #define HELP_COLUMN 32
 #define HELP_WIDTH 80
 
-static const char help_head[] = "Usage: tcpfin-trace [OPTIONS] INTERFACE...\n"
-				"       tcpfin-trace [OPTIONS] -r FILE\n"
+static const char help_head[] = "Usage: tcpfin-trace [OPTIONS] INTERFACE... [EXPRESSION]\n"
+				"       tcpfin-trace [OPTIONS] -r FILE... [EXPRESSION]\n"
 				"       tcpfin-trace [OPTIONS] --stuck[=SECONDS] | --time-wait\n"
 				"       tcpfin-trace --cleanup [INTERFACE...]\n"
 				"Reports for every TCP connection how it closed, who closed it first, how long\n"
@@ -28,7 +28,9 @@ static const char help_tail[] = "\nExamples:\n"
 				"  tcpfin-trace --port=443 --outcome=reset,unfinished eth0 eth1\n"
 				"                                                  what went wrong with HTTPS\n"
 				"  tcpfin-trace --format=ladder -r trace.pcap      closes of a capture, drawn\n"
-				"  zcat trace.pcap.gz | tcpfin-trace --format=json -r - | jq .tcp.timing\n";
+				"  tcpfin-trace --where='half_closed > 1s' eth0 'net 10.0.0.0/8 and port 443'\n"
+				"                                                  slow applications\n"
+				"  tcpfin-trace --format=json -r trace.pcap.gz | jq .tcp.timing\n";
 
 /* Appends the words of text, in lines that span HELP_COLUMN to HELP_WIDTH. start: of the current line in b. */
 static void help_words(struct buffer *b, size_t start, const char *text)
@@ -174,6 +176,8 @@ int option_refuse_value(const struct option_row *row, const char *text, int err)
 		buffer_printf(&b, "more than %d %ss given; give fewer", FILTER_MAX, row->noun);
 	else if (err == -EIO)
 		buffer_text(&b, "cannot write to standard output");
+	else if (err == -EBADMSG)
+		buffer_text(&b, option_value_fault);
 	else
 		describe(&b, row);
 	log_error("%.*s", (int)b.len, b.data);

@@ -4,43 +4,21 @@
  */
 #include <arpa/inet.h>
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "user/base/clock.h"
+#include "user/base/decimal.h"
 #include "user/cli/option_values.h"
 #include "user/cli/options.h"
+#include "user/filter/field_names.h"
 #include "user/record/record.h"
 
 /* ---- numbers ---- */
 
-/*
- * Reads decimal digits times scale; with a scale above 1 also a fraction, down to one unit. Returns what follows the
- * number, or NULL where there is none or it does not fit into 64 bits.
- */
-static const char *read_decimal(const char *text, uint64_t scale, uint64_t *value)
-{
-	const char *p = text;
-	uint64_t n = 0;
-
-	for (; *p >= '0' && *p <= '9'; p++)
-		if (__builtin_mul_overflow(n, 10, &n) || __builtin_add_overflow(n, *p - '0', &n))
-			return NULL;
-	if (__builtin_mul_overflow(n, scale, &n))
-		return NULL;
-	if (*p == '.' && p[1] >= '0' && p[1] <= '9') {
-		for (p++; scale > 1 && *p >= '0' && *p <= '9'; p++) {
-			scale /= 10;
-			if (__builtin_add_overflow(n, (*p - '0') * scale, &n))
-				return NULL;
-		}
-	}
-	*value = n;
-	return p == text ? NULL : p;
-}
-
 static int read_number(const struct option_row *row, const char *text, uint64_t *value)
 {
-	const char *end = read_decimal(text, row->kind->scale, value);
+	const char *end = decimal_read(text, row->kind->scale, value);
 
 	return !end || *end || *value < row->min || *value > row->max ? -EINVAL : 0;
 }
@@ -85,7 +63,7 @@ static const char byte_suffixes[] = "KMG";
 static int parse_bytes(const struct option_row *row, void *where, const char *text)
 {
 	uint64_t value;
-	const char *end = read_decimal(text, 1, &value), *suffix;
+	const char *end = decimal_read(text, 1, &value), *suffix;
 	unsigned shift = 0;
 
 	if (!end)
@@ -116,17 +94,48 @@ static void print_bytes(struct buffer *b, const struct option_kind *kind, uint64
 		buffer_char(b, byte_suffixes[suffix - 1]);
 }
 
+/* Passes over a "!" in front, which is stored. */
+static const char *read_negation(const char *text, bool *negated)
+{
+	*negated = *text == '!';
+	return text + *negated;
+}
+
+/* PORT or PORT-PORT, with or without "!" in front. */
 static int parse_port(const struct option_row *row, void *where, const char *text)
 {
 	struct filter *f = where;
+	struct filter_ports ports;
+	uint64_t first, last;
+	const char *p = read_negation(text, &ports.negated);
+
+	p = decimal_read(p, 1, &first);
+	last = first;
+	if (p && *p == '-')
+		p = decimal_read(p + 1, 1, &last);
+	if (!p || *p || first < row->min || last > row->max || first > last)
+		return -EINVAL;
+	if (f->port_count == FILTER_MAX)
+		return -E2BIG;
+	ports.first = (uint16_t)first;
+	ports.last = (uint16_t)last;
+	f->ports[f->port_count++] = ports;
+	return 0;
+}
+
+static int parse_pid(const struct option_row *row, void *where, const char *text)
+{
+	struct record_filter *f = where;
+	struct record_filter_pids pid;
 	uint64_t value;
-	int err = read_number(row, text, &value);
+	int err = read_number(row, read_negation(text, &pid.negated), &value);
 
 	if (err)
 		return err;
-	if (f->port_count == FILTER_MAX)
+	if (f->pid_count == FILTER_MAX)
 		return -E2BIG;
-	f->ports[f->port_count++] = (uint16_t)value;
+	pid.pid = (uint32_t)value;
+	f->pids[f->pid_count++] = pid;
 	return 0;
 }
 
@@ -161,6 +170,13 @@ static const char *outcome_name_at(unsigned i)
 	return outcome_name((enum outcome)i);
 }
 
+static const char *closer_name_at(unsigned i)
+{
+	const char *name = role_name((enum role)i);
+
+	return name ? name : "unknown";
+}
+
 void option_print_names(struct buffer *b, const struct option_kind *kind)
 {
 	for (unsigned i = 0; i < kind->names; i++) {
@@ -170,11 +186,20 @@ void option_print_names(struct buffer *b, const struct option_kind *kind)
 	}
 }
 
+/* The text format prints "handshake-reset" for handshake_reset, so both are taken. */
+static bool name_equal(const char *name, const char *text, size_t len)
+{
+	for (size_t i = 0; i < len; i++)
+		if (text[i] != name[i] && !(text[i] == '-' && name[i] == '_'))
+			return false;
+	return true;
+}
+
 /* The value whose name is the first len bytes of text, or -1. */
 static int find_name(const struct option_kind *kind, const char *text, size_t len)
 {
 	for (unsigned i = 0; i < kind->names; i++)
-		if (strlen(kind->name(i)) == len && !memcmp(kind->name(i), text, len))
+		if (strlen(kind->name(i)) == len && name_equal(kind->name(i), text, len))
 			return (int)i;
 	return -1;
 }
@@ -194,16 +219,22 @@ static void print_name(struct buffer *b, const struct option_kind *kind, uint64_
 	buffer_text(b, kind->name((unsigned)value));
 }
 
-/* Adds NAME[,NAME]... to a mask. */
+/* Adds NAME[,NAME]... to a mask; "!" in front is of the name that follows. */
 static int parse_names(const struct option_row *row, void *where, const char *text)
 {
-	for (;;) {
-		size_t len = strcspn(text, ",");
-		int value = find_name(row->kind, text, len);
+	struct record_filter_mask *mask = where;
 
+	for (;;) {
+		bool negated;
+		size_t len;
+		int value;
+
+		text = read_negation(text, &negated);
+		len = strcspn(text, ",");
+		value = find_name(row->kind, text, len);
 		if (value < 0)
 			return -EINVAL;
-		*(uint32_t *)where |= 1u << value;
+		*(negated ? &mask->unwanted : &mask->wanted) |= 1u << value;
 		if (!text[len])
 			return 0;
 		text += len + 1;
@@ -231,7 +262,7 @@ static int read_address(const char *text, size_t len, uint8_t ip[16])
 /* 0, or -EINVAL where text is no number up to bits. */
 static int read_prefix(const char *text, uint64_t bits, uint64_t *prefix)
 {
-	const char *end = read_decimal(text, 1, prefix);
+	const char *end = decimal_read(text, 1, prefix);
 
 	return !end || *end || *prefix > bits ? -EINVAL : 0;
 }
@@ -239,30 +270,69 @@ static int read_prefix(const char *text, uint64_t bits, uint64_t *prefix)
 static int parse_host(const struct option_row *row, void *where, const char *text)
 {
 	struct filter *f = where;
-	size_t len = strcspn(text, "/");
-	uint8_t ip[16] = {0};
-	int family = read_address(text, len, ip);
-	uint64_t bits = family == 4 ? 32 : 128, prefix = bits;
+	struct filter_host host = {0};
+	const char *address = read_negation(text, &host.negated);
+	size_t len = strcspn(address, "/");
+	uint64_t bits, prefix;
 
 	(void)row;
-	if (!family || (text[len] && read_prefix(text + len + 1, bits, &prefix)))
+	host.family = read_address(address, len, host.ip);
+	prefix = bits = host.family == 4 ? 32 : 128;
+	if (!host.family || (address[len] && read_prefix(address + len + 1, bits, &prefix)))
 		return -EINVAL;
 	if (f->host_count == FILTER_MAX)
 		return -E2BIG;
-	memcpy(f->hosts[f->host_count].ip, ip, sizeof(ip));
-	f->hosts[f->host_count].family = family;
-	f->hosts[f->host_count].prefix = (unsigned)prefix;
-	f->host_count++;
+	host.prefix = (unsigned)prefix;
+	f->hosts[f->host_count++] = host;
 	return 0;
+}
+
+static int parse_pattern(const struct option_row *row, void *where, const char *text)
+{
+	struct record_filter_texts *t = where;
+	struct record_filter_text pattern;
+
+	(void)row;
+	pattern.pattern = read_negation(text, &pattern.negated);
+	if (!*pattern.pattern)
+		return -EINVAL;
+	if (t->count == FILTER_MAX)
+		return -E2BIG;
+	t->texts[t->count++] = pattern;
+	return 0;
+}
+
+char option_value_fault[512];
+
+static int parse_where(const struct option_row *row, void *where, const char *text)
+{
+	struct record_filter *f = where;
+	struct condition *c;
+
+	(void)row;
+	if (f->where_count == FILTER_MAX)
+		return -E2BIG;
+	c = condition_parse(&field_names, text, option_value_fault, sizeof(option_value_fault));
+	if (!c)
+		return -EBADMSG;
+	f->where[f->where_count++] = c;
+	return 0;
+}
+
+static int parse_interface(const struct option_row *row, void *where, const char *text)
+{
+	const char *fault = option_interfaces_add(where, text);
+
+	(void)row;
+	if (fault)
+		snprintf(option_value_fault, sizeof(option_value_fault), "%s", fault);
+	return fault ? -EBADMSG : 0;
 }
 
 static int parse_file(const struct option_row *row, void *where, const char *text)
 {
 	(void)row;
-	if (!*text)
-		return -EINVAL;
-	*(const char **)where = text;
-	return 0;
+	return *text ? option_files_add(where, text) : -EINVAL;
 }
 
 static int parse_flag(const struct option_row *row, void *where, const char *text)
@@ -316,7 +386,13 @@ const struct option_kind kind_milliseconds = {
 	.parse = parse_number, .print = print_number, .scale = MS_NS, .form = " milliseconds"};
 const struct option_kind kind_bytes = {
 	.parse = parse_bytes, .print = print_bytes, .scale = 1, .form = " bytes, a power of two"};
-const struct option_kind kind_port = {.parse = parse_port, .print = print_number, .scale = 1, .form = "", .list = true};
+const struct option_kind kind_port = {.parse = parse_port,
+				      .print = print_number,
+				      .scale = 1,
+				      .form = ", or FIRST-LAST, with or without !",
+				      .list = true};
+const struct option_kind kind_pid = {
+	.parse = parse_pid, .print = print_number, .scale = 1, .form = ", with or without !", .list = true};
 const struct option_kind kind_format = {.parse = parse_name,
 					.print = print_name,
 					.name = format_name,
@@ -327,8 +403,14 @@ const struct option_kind kind_hook = {
 	.parse = parse_name, .print = print_name, .name = hook_name, .names = HOOK_TC + 1, .form = "", .once = true};
 const struct option_kind kind_outcomes = {
 	.parse = parse_names, .name = outcome_name_at, .names = OUTCOMES, .form = "", .list = true};
+const struct option_kind kind_closers = {
+	.parse = parse_names, .name = closer_name_at, .names = NETWORK + 1, .form = "", .list = true};
 const struct option_kind kind_host = {
 	.parse = parse_host, .form = "an IPv4 or IPv6 address, with or without /PREFIX", .list = true};
-const struct option_kind kind_file = {.parse = parse_file, .form = "a path, or - for standard input", .once = true};
+const struct option_kind kind_patterns = {
+	.parse = parse_pattern, .form = "a text, * and ? stand for others", .list = true};
+const struct option_kind kind_where = {.parse = parse_where, .form = "a condition", .list = true};
+const struct option_kind kind_interfaces = {.parse = parse_interface, .form = "a name", .list = true};
+const struct option_kind kind_files = {.parse = parse_file, .form = "a path, or - for standard input", .list = true};
 const struct option_kind kind_help = {.parse = parse_help};
 const struct option_kind kind_version = {.parse = parse_version};

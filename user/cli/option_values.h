@@ -20,7 +20,8 @@ enum { OPTION_HELP = 1, OPTION_VERSION };
 struct option_kind {
 	/*
 	 * Stores the value of text at `where`; text is NULL where none was given. Returns 0, OPTION_HELP or
-	 * OPTION_VERSION; -EINVAL for a value that the row does not allow, -E2BIG for one more than FILTER_MAX.
+	 * OPTION_VERSION; -EINVAL for a value that the row does not allow, -E2BIG for one more than FILTER_MAX,
+	 * -EBADMSG for one whose fault is in option_value_fault.
 	 */
 	int (*parse)(const struct option_row *row, void *where, const char *text);
 	/* Appends a stored value as a user would type it. */
@@ -53,9 +54,15 @@ extern const struct option_kind kind_help, kind_version;
 extern const struct option_kind kind_count, kind_seconds, kind_milliseconds; /* uint32_t or uint64_t; times in ns */
 extern const struct option_kind kind_bytes;                                  /* uint32_t, a power of two */
 extern const struct option_kind kind_format, kind_hook;                      /* an enum */
-extern const struct option_kind kind_file;                                   /* a path, owned by argv */
-extern const struct option_kind kind_outcomes;                               /* uint32_t, 1 << enum outcome */
+extern const struct option_kind kind_interfaces;                             /* struct option_interfaces */
+extern const struct option_kind kind_files;                                  /* struct option_files */
+extern const struct option_kind kind_outcomes, kind_closers;                 /* struct record_filter_mask */
 extern const struct option_kind kind_port, kind_host;                        /* struct filter */
+extern const struct option_kind kind_patterns;                               /* struct record_filter_texts */
+extern const struct option_kind kind_pid, kind_where;                        /* struct record_filter */
+
+/* What is wrong with a value that was refused with -EBADMSG: one line. */
+extern char option_value_fault[512];
 
 /* Appends the names of a choice: "a, b or c". */
 void option_print_names(struct buffer *b, const struct option_kind *kind);

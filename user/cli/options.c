@@ -5,13 +5,14 @@
  */
 #include <errno.h>
 #include <getopt.h>
-#include <net/if.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "user/base/clock.h"
 #include "user/base/log.h"
 #include "user/cli/option_help.h"
 #include "user/cli/option_values.h"
+#include "user/cli/option_words.h"
 #include "user/cli/options.h"
 #include "user/record/record.h"
 
@@ -35,11 +36,18 @@ static const struct option_row rows[] = {
 	{.group = "Input",
 	 .name = "read",
 	 .letter = 'r',
-	 .kind = &kind_file,
-	 FIELD(read_file),
+	 .kind = &kind_files,
+	 FIELD(files),
 	 .meta = "FILE",
 	 .noun = "file",
-	 .help = "read a capture (pcap or pcapng; - is standard input) instead of interfaces"},
+	 .help = "read captures (pcap or pcapng; - is standard input) instead of interfaces"},
+	{.name = "interface",
+	 .letter = 'i',
+	 .kind = &kind_interfaces,
+	 FIELD(interfaces),
+	 .meta = "NAME",
+	 .noun = "interface",
+	 .help = "watch the interface, as the word NAME does"},
 	{.name = "hook",
 	 .kind = &kind_hook,
 	 FIELD(hook),
@@ -89,21 +97,53 @@ static const struct option_row rows[] = {
 	 FIELD(filter),
 	 .min = 1,
 	 .max = 65535,
-	 .meta = "PORT",
+	 .meta = "PORT[-PORT]",
 	 .noun = "port",
-	 .help = "port of either end"},
+	 .help = "port or range of ports of either end; !PORT for all others"},
 	{.name = "host",
 	 .kind = &kind_host,
 	 FIELD(filter),
 	 .meta = "ADDRESS[/PREFIX]",
 	 .noun = "host",
-	 .help = "address or network of either end"},
+	 .help = "address or network of either end; !ADDRESS for all others"},
 	{.name = "outcome",
 	 .kind = &kind_outcomes,
-	 FIELD(filter.outcomes),
+	 FIELD(record_filter.outcomes),
 	 .meta = "NAME[,NAME]",
 	 .noun = "outcome",
 	 .help = "how the connection ended"},
+	{.name = "closer",
+	 .kind = &kind_closers,
+	 FIELD(record_filter.closers),
+	 .meta = "NAME[,NAME]",
+	 .noun = "closer",
+	 .help = "who closed first"},
+	{.name = "process",
+	 .kind = &kind_patterns,
+	 FIELD(record_filter.processes),
+	 .meta = "NAME",
+	 .noun = "process",
+	 .help = "name of a process that closed or held either end"},
+	{.name = "pid",
+	 .kind = &kind_pid,
+	 FIELD(record_filter),
+	 .min = 1,
+	 .max = UINT32_MAX,
+	 .meta = "PID",
+	 .noun = "process number",
+	 .help = "number of such a process"},
+	{.name = "reason",
+	 .kind = &kind_patterns,
+	 FIELD(record_filter.reasons),
+	 .meta = "WORD",
+	 .noun = "reason",
+	 .help = "the kernel's reason for a reset"},
+	{.name = "where",
+	 .kind = &kind_where,
+	 FIELD(record_filter),
+	 .meta = "CONDITION",
+	 .noun = "condition",
+	 .help = "comparisons of CSV's columns, such as 'half_closed > 1s and port = 443'"},
 	{.name = "show-open",
 	 .kind = &kind_flag,
 	 FIELD(show_open),
@@ -225,8 +265,8 @@ static const struct option_row rows[] = {
 	 FIELD(cleanup),
 	 .help = "remove what killed instances left on the interfaces, by default on all, and do nothing else"},
 
-	{.group = "Help", .name = "help", .kind = &kind_help, .help = "print this text"},
-	{.name = "version", .kind = &kind_version, .help = "print name and version"},
+	{.group = "Help", .name = "help", .letter = 'h', .kind = &kind_help, .help = "print this text"},
+	{.name = "version", .letter = 'V', .kind = &kind_version, .help = "print name and version"},
 };
 
 #define ROWS (sizeof(rows) / sizeof(rows[0]))
@@ -252,11 +292,18 @@ static int argument_of(const struct option_row *row)
 	return !row->meta ? no_argument : row->implied ? optional_argument : required_argument;
 }
 
-/* The leading ':' makes getopt_long return ':' for a missing value and '?' only for an unknown option. */
-static void fill_getopt(struct option longs[ROWS + 1], char shorts[2 * ROWS + 2])
+/* What getopt_long returns for a word that is no option. */
+#define WORD 1
+
+/*
+ * The leading '-' makes getopt_long return WORD for other words in their order, so that what follows "--" is known; the
+ * ':' makes it return ':' for a missing value and '?' only for an unknown option.
+ */
+static void fill_getopt(struct option longs[ROWS + 1], char shorts[2 * ROWS + 3])
 {
 	char *p = shorts;
 
+	*p++ = '-';
 	*p++ = ':';
 	for (size_t i = 0; i < ROWS; i++) {
 		longs[i] = (struct option){rows[i].name, argument_of(&rows[i]), NULL, (int)(ROW_VALUE + i)};
@@ -293,48 +340,15 @@ static int set_option(struct options *o, const char *given[ROWS], const struct o
 	return row->kind->parse(row, (char *)o + row->where, text);
 }
 
-/*
- * Why the name cannot be one more interface, or NULL. The kernel's rule is dev_valid_name; the messages name what was
- * probably meant instead.
- */
-static const char *interface_fault(const struct options *o, const char *name)
-{
-	if (!strcmp(name, "any"))
-		return "not supported; name the interfaces, ip link shows them";
-	if (!*name || strlen(name) >= IFNAMSIZ)
-		return "an interface name has 1 to 15 bytes; ip link shows them";
-	for (const char *p = name; *p; p++)
-		if (*p == '/' || *p == ':' || (unsigned char)*p <= ' ' || *p == 0x7f)
-			return "no interface has such a name; ip link shows them, -r reads a file";
-	for (unsigned i = 0; i < o->interface_count; i++)
-		if (!strcmp(o->interfaces[i], name))
-			return "named twice";
-	return o->interface_count == OPTIONS_MAX_INTERFACES ? "more than 64 interfaces; name fewer" : NULL;
-}
-_Static_assert(OPTIONS_MAX_INTERFACES == 64 && IFNAMSIZ == 16, "numbers in messages");
-
-/* Adds all names. -1, or an exit code once an error has been logged. */
-static int take_interfaces(struct options *o, char **names)
-{
-	for (; *names; names++) {
-		const char *fault = interface_fault(o, *names);
-
-		if (fault) {
-			log_error("interface %s: %s", **names ? *names : "\"\"", fault);
-			return EXIT_USAGE;
-		}
-		o->interfaces[o->interface_count++] = *names;
-	}
-	return -1;
-}
-
 /* Why the other options do not go with --stuck or --time-wait, or NULL. */
 static const char *sockets_fault(const struct options *o)
 {
 	if (o->stuck && o->time_wait)
 		return "give --stuck or --time-wait, not both";
-	if (o->read_file || o->interface_count || o->follow || o->cleanup)
+	if (o->files.count || o->interfaces.count || o->follow || o->cleanup || o->record_filter.expression)
 		return "--stuck and --time-wait are about this host's sockets, not interfaces or files";
+	if (o->record_filter.where_count || o->record_filter.pid_count || o->record_filter.processes.count)
+		return "--stuck and --time-wait have the filters -4, -6, --port and --host";
 	return o->format > FORMAT_JSON ? "--stuck and --time-wait have the formats text and json" : NULL;
 }
 
@@ -345,13 +359,13 @@ static int check_together(const struct options *o)
 
 	if (o->stuck || o->time_wait)
 		fault = sockets_fault(o);
-	else if (o->read_file && o->interface_count)
+	else if (o->files.count && o->interfaces.count)
 		fault = "give interfaces or -r FILE, not both";
-	else if (o->read_file && (o->follow || o->cleanup))
+	else if (o->files.count && (o->follow || o->cleanup))
 		fault = "--follow and --cleanup are about interfaces, not files";
-	else if (!o->read_file && !o->interface_count && !o->cleanup)
+	else if (!o->files.count && !o->interfaces.count && !o->cleanup)
 		fault = "name an interface, or a capture with -r FILE; " SEE_HELP;
-	else if (o->filter.outcomes & 1u << OUTCOME_OPEN && !o->show_open)
+	else if (o->record_filter.outcomes.wanted & 1u << OUTCOME_OPEN && !o->show_open)
 		fault = "--outcome open: open connections are reported only with --show-open; add it";
 	if (!fault)
 		return -1;
@@ -377,7 +391,8 @@ int options_parse(struct options *o, int argc, char **argv)
 {
 	const char *given[ROWS] = {0};
 	struct option longs[ROWS + 1];
-	char shorts[2 * ROWS + 2];
+	char shorts[2 * ROWS + 3];
+	struct option_words words = {.list = argv}; /* words take the places of what was read already */
 	int c, code = -1;
 
 	*o = defaults;
@@ -387,10 +402,23 @@ int options_parse(struct options *o, int argc, char **argv)
 	while (code < 0 && (c = getopt_long(argc, argv, shorts, longs, NULL)) != -1) {
 		if (c == '?' || c == ':')
 			code = option_refuse_word(&table, c, row_of(optopt), argv[optind - 1]);
+		else if (c == WORD)
+			words.list[words.before++] = optarg;
 		else
 			code = take_option(o, given, row_of(c), optarg);
 	}
+	words.count = words.before;
+	while (optind < argc)
+		words.list[words.count++] = argv[optind++];
 	if (code < 0)
-		code = take_interfaces(o, argv + optind);
+		code = option_words_take(o, &words);
 	return code < 0 ? check_together(o) : code;
+}
+
+void options_free(struct options *o)
+{
+	free(o->files.paths);
+	o->files.paths = NULL;
+	o->files.count = 0;
+	record_filter_free(&o->record_filter);
 }

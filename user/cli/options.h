@@ -10,6 +10,7 @@
 
 #include "user/base/exit_code.h"
 #include "user/base/filter.h"
+#include "user/filter/record_filter.h"
 #include "user/format/formats.h"
 
 enum hook { HOOK_AUTO, HOOK_XDP, HOOK_XDP_GENERIC, HOOK_TC };
@@ -17,9 +18,14 @@ enum hook { HOOK_AUTO, HOOK_XDP, HOOK_XDP_GENERIC, HOOK_TC };
 #define OPTIONS_MAX_INTERFACES 64
 
 struct options {
-	const char *interfaces[OPTIONS_MAX_INTERFACES]; /* owned by argv; none with stuck and time_wait */
-	unsigned interface_count;                       /* 0 with cleanup: all interfaces */
-	const char *read_file;                          /* -r; "-" is stdin; NULL: live */
+	struct option_interfaces {
+		const char *names[OPTIONS_MAX_INTERFACES]; /* owned by argv; none with stuck and time_wait */
+		unsigned count;                            /* 0 with cleanup: all interfaces */
+	} interfaces;
+	struct option_files {
+		const char **paths; /* -r; "-" is stdin; the array is owned, the strings are argv's */
+		unsigned count;     /* 0: live */
+	} files;
 	enum hook hook;
 	bool follow;    /* --follow: an interface that vanished is watched again once it is back */
 	bool cleanup;   /* --cleanup, instead of watching */
@@ -38,14 +44,22 @@ struct options {
 	uint64_t settle, syn_timeout, close_timeout, idle_timeout; /* ns */
 	uint32_t max_flows, max_closing, max_unproven;             /* table entries */
 	uint32_t ring_bytes;                                       /* power of two */
-	struct filter filter;
+	struct filter filter;                                      /* of ends */
+	struct record_filter record_filter;                        /* of all else */
 };
 
 /*
- * Fills *o from the command line; its strings are argv's. Returns -1 to go on, or the exit code to leave with:
+ * Fills *o from the command line; its strings are argv's. options_free in every case. Returns -1 to go on, or the exit
+ * code to leave with:
  * EXIT_FINE after --help and --version, which have printed to stdout; EXIT_USAGE after one line on stderr that says
  * what to do; EXIT_RUNTIME where stdout cannot be written.
  */
 int options_parse(struct options *o, int argc, char **argv);
+void options_free(struct options *o);
+
+/* Adds a name, not copied. NULL, or why it cannot be one more interface. */
+const char *option_interfaces_add(struct option_interfaces *interfaces, const char *name);
+/* Adds a path, not copied. 0 or -ENOMEM. */
+int option_files_add(struct option_files *files, const char *path);
 
 #endif

@@ -36,11 +36,17 @@ _tcpfin_trace_value()
 	--hook)
 		mapfile -t COMPREPLY < <(compgen -W 'auto xdp xdp-generic tc' -- "$2")
 		;;
+	--closer)
+		_tcpfin_trace_list 'source destination both unknown network' "$2"
+		;;
+	-i | --interface)
+		_tcpfin_trace_interfaces "$2"
+		;;
 	--outcome)
 		_tcpfin_trace_list 'graceful reset refused handshake_reset unanswered unfinished open unknown' "$2"
 		;;
-	-c | --count | -d | --duration | --port | --host | --settle | --syn-timeout | --close-timeout | \
-	--idle-timeout | --max-flows | --max-closing | --max-unproven | --ring)
+	-c | --count | -d | --duration | --port | --host | --process | --pid | --reason | --where | --settle | --syn-timeout | \
+	--close-timeout | --idle-timeout | --max-flows | --max-closing | --max-unproven | --ring)
 		;; # a value that only the user knows
 	*)
 		return 1
@@ -53,7 +59,8 @@ _tcpfin_trace_options()
 {
 	local plain='--ipv4 --ipv6 --show-open --all-segments --no-sockets --numeric --verbose --quiet --stats --strict --follow
 		--stuck --time-wait --cleanup --help --version'
-	local valued='--read= --hook= --count= --duration= --port= --host= --outcome= --format= --settle= --syn-timeout=
+	local valued='--read= --interface= --hook= --count= --duration= --port= --host= --outcome= --closer= --process=
+		--pid= --reason= --where= --format= --settle= --syn-timeout=
 		--close-timeout= --idle-timeout= --max-flows= --max-closing= --max-unproven= --ring='
 
 	mapfile -t COMPREPLY < <(compgen -W "$plain $valued" -- "$1")

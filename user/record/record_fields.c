@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The table of fields as data: what can be asked about a field without a record.
+ * The table of fields as data: what can be asked about a field, without a record and of one.
  */
 #include "user/record/record_fields.h"
 
@@ -9,3 +9,57 @@
 
 const struct record_field record_fields[] = {RECORD_FIELDS(FIELD_ROW, MEMBER_ROW)};
 const unsigned record_field_count = sizeof(record_fields) / sizeof(record_fields[0]);
+
+static void value_number(struct field_value *v, struct field_number n)
+{
+	v->known = n.known;
+	v->number = n.value;
+}
+
+static void value_text(struct field_value *v, const char *text)
+{
+	v->known = text;
+	v->text = text;
+}
+
+static void value_address(struct field_value *v, const struct record *r, const uint8_t *ip)
+{
+	v->known = true;
+	v->ip = ip;
+	v->family = r->family;
+}
+
+static void value_id(struct field_value *v, const struct record *r)
+{
+	community_id(v->id, r->family, r->end);
+	value_text(v, v->id);
+}
+
+/* A value of each type, stored in `v` for the record `r`. */
+#define VALUE_TIME(value) value_number(v, number_known(value))
+#define VALUE_DURATION(value) value_number(v, value)
+#define VALUE_BYTES(value) value_number(v, value)
+#define VALUE_COUNT(value) value_number(v, value)
+#define VALUE_NUMBER(value) value_number(v, value)
+#define VALUE_WORD(value) value_text(v, value)
+#define VALUE_TEXT(value) value_text(v, value)
+#define VALUE_BOOL(value) value_number(v, number_known(value))
+#define VALUE_ADDRESS(value) value_address(v, r, value)
+#define VALUE_ANSWER(value) value_number(v, number_if((value) != UNTOLD, (value) == YES))
+#define VALUE_ID(value) value_id(v, value)
+#define VALUE_FLAGS(value) v->known = false
+
+#define FIELD_CASE(path, column, type, presence, value, meaning) \
+	if (number++ == field) {                                 \
+		VALUE_##type(value);                             \
+		return;                                          \
+	}
+#define MEMBER_CASE(path, type, presence, meaning) number++;
+
+void record_field_value(struct field_value *v, const struct record *r, unsigned field)
+{
+	unsigned number = 0;
+
+	*v = (struct field_value){0};
+	RECORD_FIELDS(FIELD_CASE, MEMBER_CASE)
+}

@@ -9,6 +9,7 @@
 #ifndef TCPFIN_RECORD_FIELDS_H
 #define TCPFIN_RECORD_FIELDS_H
 
+#include "user/record/community_id.h"
 #include "user/record/record.h"
 
 enum record_field_type {
@@ -48,6 +49,20 @@ struct record_field {
 /* The table below without values, in its order. */
 extern const struct record_field record_fields[];
 extern const unsigned record_field_count;
+
+/* A field's value in one record. */
+struct field_value {
+	bool known;
+	uint64_t number;   /* of times, durations, bytes, counts, numbers and truth values */
+	uint64_t whole;    /* what a number is a share of; 0 for fields of records */
+	const char *text;  /* of words, texts and identifiers; the record's, or id */
+	const uint8_t *ip; /* of addresses */
+	int family;        /* of ip: 4 or 6 */
+	char id[COMMUNITY_ID_SIZE];
+};
+
+/* The value of the field with that number in the table. One that only JSON has, and FLAGS, are never known. */
+void record_field_value(struct field_value *v, const struct record *r, unsigned field);
 
 /* A number that may not be known. */
 struct field_number {

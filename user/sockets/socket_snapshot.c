@@ -76,7 +76,7 @@ static bool passes(const struct filter *filter, const struct tcp_socket *s)
 {
 	const struct filter_end ends[2] = {{s->local.ip, s->local.port}, {s->peer.ip, s->peer.port}};
 
-	return filter_passes_ends(filter, s->family, ends);
+	return filter_passes(filter, s->family, ends);
 }
 
 int socket_snapshot_sort(struct socket_snapshot *s, const struct filter *filter)
