@@ -7,14 +7,13 @@
 
 #include "bpf/core/header_walk.h"
 
-#define FIRST_SLOTS TEST_SLOTS
-#define FIRST_BLOCKS TEST_BLOCKS
-#define FILE_LAST_SEEN_CELLS TEST_LAST_SEEN_CELLS
+#define FIRST_SIZES                                                                                           \
+	{                                                                                                     \
+		.slots = TEST_SLOTS, .sets = TEST_SETS, .blocks = TEST_BLOCKS, .cells = TEST_LAST_SEEN_CELLS, \
+		.watch_cells = WATCH_CELLS, .oldest_first = true,                                             \
+	}
 #include "user/capture/flow_table.c"
 #include "tests/diff/host.h"
-
-_Static_assert(FIRST_SLOTS *CELLS_A_SLOT == TEST_LAST_SEEN_CELLS, "the cells do not grow");
-_Static_assert(FIRST_SLOTS / SLOTS_A_SET == TEST_SETS, "the kernel's sets");
 
 static void take_report(void *context, const struct flow_key *key, const struct flow *f,
 			const struct flow_segment *segments, const struct traffic *traffic,
@@ -116,16 +115,16 @@ struct recorded host_recorded(const struct host *h)
 {
 	const struct tables *t = &h->table->tables;
 
-	return (struct recorded){.name = "host", .tables = &t->memory, .traffic = traffic_of, .context = t};
+	return (struct recorded){.name = "host", .tables = &t->store.tables, .traffic = traffic_of, .context = t};
 }
 
 void host_cell(const struct host *h, uint32_t hash, struct cell *cell)
 {
-	cell->live = h->table->tables.watch.live[hash & (WATCH_CELLS - 1)];
+	cell->live = h->table->tables.store.tables.watch[hash & (WATCH_CELLS - 1)];
 	cell->last_seen = *tables_last_seen(&h->table->tables, (uint64_t)hash << 32);
 }
 
 void host_saturate(struct host *h, uint32_t hash)
 {
-	h->table->tables.watch.live[hash & (WATCH_CELLS - 1)]++;
+	h->table->tables.store.tables.watch[hash & (WATCH_CELLS - 1)]++;
 }

@@ -268,6 +268,7 @@ static int map_tables(struct kernel *k)
 		.block_count = TEST_BLOCKS + OPENING_BLOCKS,
 		.closing_blocks = TEST_BLOCKS,
 		.watch = s->bss->watch.live,
+		.watch_mask = WATCH_CELLS - 1,
 		.last_seen = mapped(s->maps.tcpfin_numbers),
 		.last_seen_mask = TEST_LAST_SEEN_CELLS - 1,
 		.established = &s->bss->established,

@@ -140,15 +140,17 @@ static void check_sets(const struct flow_tables *m)
 /* all: every connection was reported. The traffic of one that was not is freed along with the table. */
 static void check_empty(const struct flow_table *table, bool all)
 {
-	static const struct watch nothing;
 	const struct tables *t = &table->tables;
-	const struct spares *blocks = t->memory.free_closing.spares;
+	const struct flow_tables *m = &t->store.tables;
+	const struct spares *blocks = m->free_closing.spares;
 
-	expect(!t->established && !memcmp(&t->watch, &nothing, sizeof(nothing)));
-	expect(blocks->tail - blocks->head == t->memory.block_count);
-	for (uint32_t n = 0; all && t->traffic && n < t->memory.slot_count; n++)
+	expect(!t->store.established);
+	for (uint32_t i = 0; i <= m->watch_mask; i++)
+		expect(!m->watch[i]);
+	expect(blocks->tail - blocks->head == m->block_count);
+	for (uint32_t n = 0; all && t->traffic && n < m->slot_count; n++)
 		expect(!t->traffic[n]);
-	check_sets(&t->memory);
+	check_sets(m);
 }
 
 static void play(struct flow_table *t, struct run *run, struct script *script)

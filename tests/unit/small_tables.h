@@ -36,6 +36,7 @@ static inline void begin_tables(struct small_tables *s)
 		.block_count = BLOCKS,
 		.closing_blocks = BLOCKS / 2,
 		.watch = s->watch,
+		.watch_mask = WATCH_CELLS - 1,
 		.last_seen = s->cells,
 		.established = &s->established,
 		.free_slots = {&s->spares[0], s->rings[0], SLOTS - 1},

@@ -100,13 +100,27 @@ void due_notice(struct due *d, const struct notice *notice, uint64_t now)
 	}
 }
 
+/* Fetches what the next ones to settle need, since their slots and logs have left the caches meanwhile. */
+static void fetch_ahead(const struct due *d)
+{
+	uint32_t none = d->tables->slot_count, slot = timers_ahead(&d->timers, TIMER_SETTLE, 7, none);
+	uint32_t rest = timers_ahead(&d->timers, TIMER_SETTLE, 3, none);
+
+	if (slot < none)
+		flow_tables_prefetch_slot(d->tables, slot);
+	if (rest < none)
+		flow_tables_prefetch_rest(d->tables, rest);
+}
+
 void due_expire(struct due *d, uint64_t now)
 {
 	struct timer timer;
 
-	while (timers_take(&d->timers, now, &timer))
+	while (timers_take(&d->timers, now, &timer)) {
+		fetch_ahead(d);
 		if (d->tables->slots[timer.slot].word >> 32 == timer.generation)
 			look(d, timer.slot, now, true);
+	}
 }
 
 /* ns since when the connection waits, at the latest: no judgement can find an earlier time. */

@@ -120,7 +120,7 @@ static void free_block(struct flow_tables *t, struct flow_slot *slot)
 
 static void lower_watch(struct flow_tables *t, const struct flow_slot *slot)
 {
-	__atomic_fetch_sub(&t->watch[slot->hash & (WATCH_CELLS - 1)], 1, __ATOMIC_RELAXED);
+	__atomic_fetch_sub(&t->watch[slot->hash & t->watch_mask], 1, __ATOMIC_RELAXED);
 }
 
 /* ---- reported ones ---- */
@@ -240,6 +240,25 @@ unsigned flow_tables_relieve(struct flow_tables *t)
 	return evicted;
 }
 
+/* ---- fetching ahead ---- */
+
+void flow_tables_prefetch_slot(const struct flow_tables *t, uint32_t n)
+{
+	__builtin_prefetch(&t->slots[n], 1);
+	__builtin_prefetch(&t->slots[n].open.isn, 1);
+}
+
+void flow_tables_prefetch_rest(const struct flow_tables *t, uint32_t n)
+{
+	const struct flow_slot *slot = &t->slots[n];
+	uint64_t place = flow_tables_place(t, slot);
+
+	__builtin_prefetch(&t->sets[(slot->second ? second_set(place) : first_set(place)) & t->set_mask], 1);
+	__builtin_prefetch(&t->last_seen[slot->hash & t->last_seen_mask], 1);
+	for (unsigned line = 0; slot->block && line < 5; line++)
+		__builtin_prefetch((const char *)&t->blocks[slot->block - 1] + 64UL * line, 1);
+}
+
 /* ---- judged ones ---- */
 
 /* flow_hash, as far as the slot knows it. */
@@ -350,7 +369,7 @@ bool flow_tables_age(struct flow_tables *t, uint32_t n)
 	if (word & PHASE_PROBE)
 		return slot->open.idle == FLOW_IDLE_ROUNDS - 1 || !++slot->open.idle;
 	slot->open.idle = 0;
-	__atomic_fetch_add(&t->watch[slot->hash & (WATCH_CELLS - 1)], 1, __ATOMIC_RELAXED);
+	__atomic_fetch_add(&t->watch[slot->hash & t->watch_mask], 1, __ATOMIC_RELAXED);
 	if (!__atomic_compare_exchange_n(&slot->word, &word, word | PHASE_PROBE | PHASE_WATCHED, false,
 					 __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
 		lower_watch(t, slot);

@@ -33,7 +33,8 @@ struct flow_tables {
 	uint32_t slot_count;
 	struct flow_block *blocks;
 	uint32_t block_count, closing_blocks; /* the first ones serve closes, the others what opens */
-	uint32_t *watch;                      /* WATCH_CELLS */
+	uint32_t *watch;                      /* counts of the watch filter */
+	uint32_t watch_mask;
 	struct last_seen *last_seen;
 	uint32_t last_seen_mask;
 	uint32_t *established; /* connections that are open and whose close has not begun */
@@ -52,6 +53,10 @@ void flow_tables_free(struct flow_tables *t); /* only what this module has alloc
 
 /* The hash of the slot's tuple that chooses its sets; its high half counts. */
 uint64_t flow_tables_place(const struct flow_tables *t, const struct flow_slot *slot);
+
+/* Fetch what a report will need: first the slot; what it names only once that has arrived. */
+void flow_tables_prefetch_slot(const struct flow_tables *t, uint32_t n);
+void flow_tables_prefetch_rest(const struct flow_tables *t, uint32_t n);
 
 /*
  * Judges the connection in slot n as it is now; *word is what the judgement rests on. False: there is none, or it is

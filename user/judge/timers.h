@@ -33,6 +33,14 @@ void timers_add(struct timers *t, enum timer_kind kind, uint32_t slot, uint32_t 
 void timers_again(struct timers *t, uint32_t slot, uint32_t generation, uint64_t due);
 /* Takes one that is due: of each queue in turn, then of the heap. */
 bool timers_take(struct timers *t, uint64_t now, struct timer *timer);
+/* The slot of the timer that follows so many others of its kind; `none` where there is none. */
+static inline uint32_t timers_ahead(const struct timers *t, enum timer_kind kind, uint32_t ahead, uint32_t none)
+{
+	const struct timer_queue *q = &t->queue[kind];
+
+	return ahead < q->count ? q->timer[(q->first + ahead) & (q->room - 1)].slot : none;
+}
+
 /* When the next one is due; UINT64_MAX: never. */
 uint64_t timers_next(const struct timers *t);
 void timers_free(struct timers *t);

@@ -244,6 +244,7 @@ static void describe_tables(struct collector *c, struct tcpfin_trace_bpf *s)
 	t->block_count = n.closing_blocks + n.opening_blocks;
 	t->closing_blocks = n.closing_blocks;
 	t->watch = s->bss->watch.live;
+	t->watch_mask = WATCH_CELLS - 1;
 	t->established = &s->bss->established;
 	t->last_seen_mask = s->rodata->settings.last_seen_mask;
 	t->free_slots.spares = &s->bss->spares[SPARE_SLOTS];
