@@ -2,9 +2,9 @@
 /*
  * Maps and settings of the BPF object. Sizes are set by the loader.
  *
- * Who may remove what: an opening connection gives way to a newer one of its set in the packet programs; all else is
- * taken out by user space, in one thread, by the compare-and-swap that core/flow_log.h describes. No map is ever
- * inserted into or deleted from, and nothing takes a lock.
+ * Who may remove what: an opening connection, or a reported one, is evicted by a newer one of its set in the packet
+ * programs; all else is taken out by user space, in one thread, by the compare-and-swap that core/flow_log.h
+ * describes. No map is ever inserted into or deleted from, and nothing takes a lock.
  */
 #ifndef TCPFIN_MAPS_BPF_H
 #define TCPFIN_MAPS_BPF_H
@@ -13,6 +13,7 @@
 #include "bpf/core/flow_log.h"
 #include "bpf/core/header_walk.h"
 #include "bpf/core/last_seen.h"
+#include "bpf/core/lost.h"
 #include "bpf/core/traffic.h"
 #include "bpf/core/watch.h"
 #include "bpf/settings.h"
@@ -25,6 +26,7 @@ struct watch watch = {};
 struct spares spares[SPARES] = {};
 __u32 notices_lost = 0; /* the ring was full */
 __u32 established = 0;  /* connections that are open and whose close has not begun */
+__u64 lost_until = 0;   /* ns: tcpfin_lost has something to say until then */
 
 #define MAPPED_ARRAY(name, type_)                  \
 	struct {                                   \
@@ -39,6 +41,7 @@ MAPPED_ARRAY(tcpfin_sets, struct flow_set);
 MAPPED_ARRAY(tcpfin_slots, struct flow_slot);
 MAPPED_ARRAY(tcpfin_blocks, struct flow_block);
 MAPPED_ARRAY(tcpfin_numbers, struct last_seen);
+MAPPED_ARRAY(tcpfin_lost, struct lost_set);
 MAPPED_ARRAY(tcpfin_traffic, struct traffic); /* --all-segments: by slot */
 /* Numbers + 1 of what is free: see struct spares. */
 MAPPED_ARRAY(tcpfin_freeslot, __u64);

@@ -17,6 +17,7 @@ struct settings {
 	__u32 openings;     /* connections that may be opening in one set */
 	__u32 max_established;
 	__u32 last_seen_mask;
+	__u32 lost_mask;     /* sets of lost connections - 1 */
 	__u32 count_packets; /* --stats */
 	__u32 test_clock;    /* tests only: time is what test_now says */
 	__u32 all_segments;  /* --all-segments */

@@ -35,6 +35,24 @@ static __always_inline struct last_seen *tables_last_seen(struct tables *t, __u6
 	return bpf_map_lookup_elem(&tcpfin_numbers, &index);
 }
 
+static __always_inline struct lost_set *tables_lost(struct tables *t, __u64 hash)
+{
+	__u32 index = hash >> 32 & settings.lost_mask;
+
+	return bpf_map_lookup_elem(&tcpfin_lost, &index);
+}
+
+static __always_inline void tables_lossy_until(struct tables *t, __u64 time)
+{
+	lost_until = time;
+}
+
+/* May anything that was lost be remembered? Nearly always not, and then the sets of lost ones need no look-up. */
+static __always_inline flag_t tables_is_lossy(struct tables *t, __u64 now)
+{
+	return now < reload(lost_until);
+}
+
 /*
  * One try to take the next of a ring that user space fills. Yields its number + 1; 0: none is free, or a CPU was
  * faster.
@@ -62,6 +80,12 @@ static __always_inline struct last_seen *tables_last_seen(struct tables *t, __u6
 __noinline __attribute__((weak)) __u32 tables_take_slot(struct tables *t)
 {
 	return take_free(tcpfin_freeslot, SPARE_SLOTS, settings.slots_mask);
+}
+
+/* Are there slots that nobody has? */
+static __always_inline flag_t tables_spare(struct tables *t)
+{
+	return reload(spares[SPARE_SLOTS].head) != reload(spares[SPARE_SLOTS].tail);
 }
 
 __noinline __attribute__((weak)) __u32 take_closing(void)

@@ -30,13 +30,15 @@ enum flow_phase {
 	PHASE_RESET = 1 << 9,     /* an RST that is not plainly foreign */
 	PHASE_REPEATED = 1 << 10, /* a FIN came again after the end: its acknowledgment belongs to the record */
 	PHASE_REPLACED = 1 << 11, /* another connection has taken the tuple: no segment belongs to this one any more */
-	PHASE_REPORTED = 1 << 12, /* judged and reported: stays to recognise copies */
+	PHASE_REPORTED = 1 << 12, /* judged and reported, or lost: stays to recognise copies */
 	PHASE_WATCHED = 1 << 13,  /* counted by the watch filter */
 	PHASE_PROBE = 1 << 14,    /* watched until its next segment, which shows that it is not idle */
 	PHASE_INSIDE = 1 << 15, /* opens inside an older connection of the tuple, which goes on until this is proven */
 	PHASE_FINS = 3 * PHASE_FIN,
 	PHASE_FINS_ACKED = 3 * PHASE_FIN_ACKED,
 	PHASE_BEGUN = PHASE_FINS | PHASE_RESET, /* the close has begun */
+	/* The recorder has given the connection up, and user space has not taken note of it yet. */
+	PHASE_LOST = PHASE_REPORTED | PHASE_PROBE,
 };
 
 #define WORD_PHASE 0xffffULL
@@ -65,6 +67,11 @@ static __always_inline flag_t is_established(__u64 word)
 	return (word & (PHASE_OPEN | PHASE_BEGUN | PHASE_REPORTED)) == PHASE_OPEN;
 }
 
+static __always_inline flag_t is_lost(__u64 word)
+{
+	return (word & PHASE_LOST) == PHASE_LOST;
+}
+
 struct flow_slot {
 	struct ip_address addr[2]; /* in ascending order, as in struct flow_key */
 	__u16 port[2];
@@ -80,12 +87,6 @@ struct flow_slot {
 	__u8 second;    /* its way is in the second of its two sets */
 };
 CORE_ASSERT_SIZE(struct flow_slot, 128);
-
-/*
- * In open.idle of a reported slot: the recorder has given the connection up, and user space has not taken note of it
- * yet.
- */
-#define SLOT_LOST 0x80
 
 /* ---- the log ---- */
 

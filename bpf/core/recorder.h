@@ -14,6 +14,7 @@
 
 #include "bpf/core/flow_event.h"
 #include "bpf/core/flow_log.h"
+#include "bpf/core/lost.h"
 
 /*
  * In the kernel these are global functions: the verifier checks each once, by itself, instead of at every call. It
@@ -110,11 +111,12 @@ static __always_inline __u64 larger(__u64 a, __u64 b)
 }
 
 /*
- * A free way is best, then the oldest reported one. Where the set has as many opening connections as it may have, the
- * oldest of those gives its place, so that a flood of SYNs evicts its own kind only. Ages and numbers stand in one
- * word, and the largest is found without a branch a way: each would double the verifier's paths.
+ * A free way is best if there is a slot for it (spare), then the oldest reported one. Where the set has as many opening
+ * connections as it may have, or no other place, the oldest of those is evicted, so that a flood of SYNs evicts its own
+ * kind only. Ages and numbers stand in one word, and the largest is found without a branch a way: each would double the
+ * verifier's paths.
  */
-recorder_code __u32 choose_way(struct tables *t, __u32 index, __u64 now)
+recorder_code __u32 choose_way(struct tables *t, __u32 index, __u64 now, __u32 spare)
 {
 	const struct flow_set *set = tables_set(t, index);
 	__u64 opening = 0, oldest = 0, best = 0;
@@ -128,14 +130,16 @@ recorder_code __u32 choose_way(struct tables *t, __u32 index, __u64 now)
 		__u64 age = ((now >> WAY_TIME_SHIFT) - way) & ((1 << WAY_TIME_BITS) - 1),
 		      worth = WAY_CHOSEN | age << 4 | i;
 		__u64 opens = (1ULL << WAY_OPENING) >> kind & 1,
-		      may = (1ULL << WAY_FREE | 1ULL << WAY_REPORTED) >> kind & 1;
+		      may = ((__u64)spare << WAY_FREE | 1ULL << WAY_REPORTED) >> kind & 1;
 
 		worth |= ((1ULL << WAY_FREE) >> kind & 1) << WAY_UNUSED_BIT;
 		opening += opens;
 		oldest = larger(oldest, worth & (0 - opens));
 		best = larger(best, worth & (0 - may));
 	}
-	return best && opening < tables_openings(t) ? best : oldest;
+	if (opening < tables_openings(t))
+		return best || !spare ? best : oldest;
+	return oldest;
 }
 
 static __always_inline void slot_fill(struct flow_slot *slot, const struct work *w, const struct tcp_segment *s)
@@ -175,7 +179,10 @@ static __always_inline void unspill(struct tables *t, __u32 place)
 		__sync_fetch_and_add(&set->spilled, -1);
 }
 
-/* Takes the slot from the way it is in. Returns slot + 1, or 0: it changed meanwhile. */
+/*
+ * Takes the slot from the way it is in, and the way with it: a way belongs to whoever changes the word of its slot.
+ * Returns slot + 1, or 0: it changed meanwhile.
+ */
 static __always_inline __u32 take_over(struct tables *t, __u64 way)
 {
 	struct flow_slot *slot = tables_slot(t, way_slot(way) - 1);
@@ -199,7 +206,23 @@ static __always_inline __u32 take_over(struct tables *t, __u64 way)
 	return way_slot(way);
 }
 
-/* Puts the segment's new connection into the way of the set. Returns slot + 1, or 0 where it cannot be had. */
+/* A slot for a way that is free: the way is BUSY then. Returns slot + 1, or 0: another CPU was faster. */
+static __always_inline __u32 take_spare(struct tables *t, __u64 *way)
+{
+	__u32 n;
+
+	if (__sync_val_compare_and_swap(way, 0, way_make(0, 0, WAY_BUSY, 0)))
+		return 0;
+	n = tables_take_slot(t);
+	if (!n)
+		*way = 0;
+	return n;
+}
+
+/*
+ * Puts the segment's new connection into the way of the set. Returns slot + 1, or 0 where another CPU was faster: the
+ * segment is to be recorded anew.
+ */
 recorder_code int insert_at(struct tables *t, struct work *w, const struct tcp_segment *s, __u32 phase)
 {
 	__u32 index, i, n;
@@ -216,15 +239,15 @@ recorder_code int insert_at(struct tables *t, struct work *w, const struct tcp_s
 	if (!set || i >= SET_WAYS)
 		return 0;
 	was = reload(element(set->way, i));
-	if (way_kind(was) > WAY_OPENING ||
-	    __sync_val_compare_and_swap(&element(set->way, i), was, way_make(tag, 0, WAY_BUSY, 0)) != was)
-		return 0; /* another CPU is at it */
-	n = way_slot(was) ? take_over(t, was) : tables_take_slot(t);
+	n = 0;
+	if (!was)
+		n = take_spare(t, &element(set->way, i));
+	else if (way_slot(was))
+		n = take_over(t, was);
 	slot = tables_slot(t, n - 1);
 	set = tables_set(t, index);
 	if (!n || !slot || !set) {
-		if (set)
-			element(set->way, i) = was;
+		w->again = 1;
 		return 0;
 	}
 	slot_fill(slot, w, s);
@@ -243,31 +266,34 @@ recorder_code int insert_at(struct tables *t, struct work *w, const struct tcp_s
 	return n;
 }
 
-/* A slot for the tuple's new connection, in the better one of its sets. Returns slot + 1, or 0: there is no room. */
+/*
+ * A slot for the tuple's new connection, in the better one of its sets. Returns slot + 1, or 0: there is no room, or
+ * w->again says that another CPU was faster.
+ */
 recorder_code int insert(struct tables *t, struct work *w, const struct tcp_segment *s, __u32 phase)
 {
-	__u32 first, second;
+	__u32 first, second, spare;
 
 	if (!w || !s)
 		return 0;
 	tables_reserve(t, w->place);
-	first = choose_way(t, first_set(w->place), s->time);
-	w->taken = 0;
+	spare = tables_spare(t);
+	first = choose_way(t, first_set(w->place), s->time, spare);
 	w->way = first & 7;
-	if (!(first & WAY_UNUSED)) { /* it has no free way */
-		second = choose_way(t, second_set(w->place), s->time);
-		if (second & WAY_UNUSED)
-			w->way = (second & 7) | WAY_SECOND;
-		else if (!first)
+	if (!(first & WAY_UNUSED)) { /* it has no free way, or there is no slot for it */
+		second = choose_way(t, second_set(w->place), s->time, spare);
+		if (!first && !second)
 			return 0;
+		if (second & WAY_UNUSED || !first)
+			w->way = (second & 7) | WAY_SECOND;
 	}
 	return insert_at(t, w, s, phase);
 }
 
 /* ---- a connection among others ---- */
 
-/* The slot's way says from now on that no new connection may take it. n: slot + 1. */
-recorder_code int hold_in(struct tables *t, __u32 index, __u32 n)
+/* The slot's way is of that kind from now on, unless user space has freed it. n: slot + 1. */
+recorder_code int mark_in(struct tables *t, __u32 index, __u32 n, __u32 kind)
 {
 	struct flow_set *set = tables_set(t, index);
 	__u32 i;
@@ -278,19 +304,20 @@ recorder_code int hold_in(struct tables *t, __u32 index, __u32 n)
 	{
 		__u64 way = reload(set->way[i]);
 
-		if (way_slot(way) == n && way_kind(way) == WAY_OPENING)
+		if (way_slot(way) == n)
 			__sync_val_compare_and_swap(&set->way[i], way,
-						    way ^ (WAY_OPENING ^ WAY_HELD) << WAY_KIND_SHIFT);
+						    way ^ (way_kind(way) ^ (__u64)kind) << WAY_KIND_SHIFT);
 	}
 	return 0;
 }
 
-static __always_inline void hold(struct tables *t, const struct work *w, __u32 n)
+/* WAY_HELD: no new connection may take the slot. WAY_REPORTED: any may. */
+static __always_inline void mark_way(struct tables *t, const struct work *w, __u32 n, enum way_kind kind)
 {
 	struct flow_slot *slot = tables_slot(t, n - 1);
 
 	if (slot)
-		hold_in(t, slot->second ? second_set(w->place) : first_set(w->place), n);
+		mark_in(t, slot->second ? second_set(w->place) : first_set(w->place), n, kind);
 }
 
 /* Another connection has taken the tuple: user space is to report this one now. n: slot + 1. */
@@ -540,6 +567,100 @@ recorder_code int append(struct tables *t, struct work *w, const struct tcp_segm
 	return 1;
 }
 
+/* ---- connections that are lost ---- */
+
+/* lost_find in the tuple's set. */
+recorder_code __u32 find_lost(struct tables *t, const struct work *w, __u32 tag)
+{
+	const struct lost_set *set;
+
+	if (!w)
+		return 0;
+	set = tables_lost(t, w->hash);
+	return set ? lost_find(set, tag) : 0;
+}
+
+/*
+ * There was no room for the tuple's connection: it is counted, and nothing of it is taken for another one. Two CPUs at
+ * one set at once may displace each other's entry unnoticed.
+ */
+recorder_code int note_lost(struct tables *t, const struct work *w, __u32 isn, __u64 now, __u32 counter)
+{
+	struct lost_set *set;
+	__u32 at;
+
+	if (!w)
+		return 0;
+	set = tables_lost(t, w->hash);
+	if (!set)
+		return 0;
+	tables_count(t, counter);
+	tables_lossy_until(t, now + ((__u64)LOST_KEPT << LOST_TIME_SHIFT));
+	lost_begin(set, now);
+	at = find_lost(t, w, last_seen_tag(w->hash));
+	at = at ? at : find_lost(t, w, 0);
+	at = at ? at : lost_displace(set);
+	at--;
+	opaque(at);
+	if (at < LOST_WAYS)
+		element(set->lost, at) = lost_entry(w->hash, isn);
+	return 0;
+}
+
+/* Has a connection of the segment's tuple been lost, or may it be one whose entry was displaced? */
+recorder_code int ask_lost(struct tables *t, const struct work *w, const struct tcp_segment *s)
+{
+	const struct lost_set *set;
+
+	if (!w || !s || !tables_is_lossy(t, s->time))
+		return 0;
+	set = tables_lost(t, w->hash);
+	if (!set || lost_is_over(set, s->time))
+		return 0;
+	return set->displaced || find_lost(t, w, last_seen_tag(w->hash));
+}
+
+/*
+ * Is the SYN or SYN-ACK that of a connection that has been lost? A SYN of the tuple's next connection ends what was
+ * remembered of that one.
+ */
+recorder_code int is_of_lost_syn(struct tables *t, const struct work *w, const struct tcp_segment *s)
+{
+	struct lost_set *set;
+	__u32 at;
+
+	if (!w || !s || !tables_is_lossy(t, s->time))
+		return 0;
+	set = tables_lost(t, w->hash);
+	if (!set || lost_is_over(set, s->time))
+		return 0;
+	at = find_lost(t, w, last_seen_tag(w->hash)) - 1;
+	opaque(at);
+	if (at >= LOST_WAYS)
+		return 0;
+	if (lost_is_opened_by(element(set->lost, at), s))
+		return 1;
+	if (segment_opens(s))
+		element(set->lost, at) = 0;
+	return 0;
+}
+
+/*
+ * The connection in slot n - 1 has just been marked as lost. The slot serves to recognise copies until another
+ * connection wants it; one with a block is user space's, which alone can give that back.
+ */
+recorder_code int give_up(struct tables *t, const struct work *w, __u32 n, __u64 now, __u32 counter)
+{
+	const struct flow_slot *slot = tables_slot(t, n - 1);
+
+	if (!w || !slot)
+		return 0;
+	note_lost(t, w, either(slot->open.source & 1, slot->open.isn[1], slot->open.isn[0]), now, counter);
+	mark_way(t, w, n, slot->block ? WAY_HELD : WAY_REPORTED);
+	tables_notice(t, n, slot->word, NOTICE_LOST, now);
+	return 0;
+}
+
 /* ---- a segment of a connection ---- */
 
 /* Appends to the log of a connection that opens; without a block it cannot be listed. */
@@ -560,7 +681,7 @@ recorder_code int log_opening(struct tables *t, struct work *w, const struct tcp
 				slot->open.resets_ignored = saturating_inc(slot->open.resets_ignored);
 			return 0;
 		}
-		hold(t, w, n);
+		mark_way(t, w, n, WAY_HELD);
 		numbers_of_opening(b->side, &slot->open);
 	}
 	return append(t, w, s, n);
@@ -592,13 +713,10 @@ recorder_code int prove(struct tables *t, struct work *w, const struct tcp_segme
 	o = &slot->open;
 	word = reload(slot->word);
 	next = (word & ~(__u64)(PHASE_OPENING | PHASE_INSIDE)) | PHASE_OPEN;
-	if (!(word & PHASE_BEGUN) && !tables_establish(t)) {
-		tables_count(t, COUNT_ESTABLISHED_FULL);
-		next = word | PHASE_REPORTED;
-		o->idle = SLOT_LOST;
-	}
-	if (!(word & PHASE_BEGUN) || next & PHASE_REPORTED)
+	if (!(word & PHASE_BEGUN)) {
 		next &= ~(__u64)PHASE_WATCHED;
+		next |= tables_establish(t) ? 0 : PHASE_LOST;
+	}
 	o->seen |= s->len || s->flags & ~TCP_ACK ? OPEN_ACK | OPEN_ACK_MORE : OPEN_ACK;
 	o->t_ack = s->time;
 	o->win[2] = s->win;
@@ -615,14 +733,14 @@ recorder_code int prove(struct tables *t, struct work *w, const struct tcp_segme
 		if (b)
 			b->before_ack = word_entries(word);
 	}
-	hold(t, w, n);
 	if (word & ~next & PHASE_WATCHED)
 		tables_watch(t, slot->hash, -1);
-	if (next & PHASE_REPORTED) {
-		tables_forget(t, w->hash); /* nothing of it shall be taken for a connection from before the watch */
-		tables_notice(t, n, next, NOTICE_LOST, s->time);
-		return 0;
+	if (is_lost(next)) {
+		if (word & PHASE_INSIDE && w->current)
+			replace(t, w->current); /* over all the same */
+		return give_up(t, w, n, s->time, COUNT_ESTABLISHED_FULL);
 	}
+	mark_way(t, w, n, WAY_HELD);
 	prove_tuple(t, w, s, n, o, word);
 	tables_notice(t, n, next, NOTICE_OPEN, s->time);
 	return 1;
@@ -710,22 +828,17 @@ recorder_code int begin_close(struct tables *t, struct work *w, const struct tcp
 	return 1;
 }
 
-/*
- * No block is free: the close is lost, and so is the connection, which is counted once and leaves nothing that could be
- * taken for another one.
- */
-recorder_code int lose(struct tables *t, struct work *w, __u32 n, __u32 counter)
+/* No block is free: the close is lost, and so is the connection. n: slot + 1. now: ns. */
+recorder_code int lose(struct tables *t, struct work *w, __u32 n, __u64 now, __u32 counter)
 {
 	struct flow_slot *slot = tables_slot(t, n - 1);
 	__u64 word, next;
 
-	if (!w)
-		return 0;
-	if (!slot)
+	if (!w || !slot)
 		return 0;
 	word = reload(slot->word);
-	next = (word & ~(__u64)PHASE_WATCHED) | PHASE_REPORTED;
-	slot->open.idle = SLOT_LOST;
+	next = (word & ~(__u64)PHASE_WATCHED) | PHASE_LOST;
+	slot->open.idle = 0; /* no number of it is known */
 	if (__sync_val_compare_and_swap(&slot->word, word, next) != word) {
 		w->again = 1;
 		return 0;
@@ -734,10 +847,7 @@ recorder_code int lose(struct tables *t, struct work *w, __u32 n, __u32 counter)
 		tables_watch(t, slot->hash, -1);
 	if (is_established(word))
 		tables_established(t, -1);
-	tables_count(t, counter);
-	tables_forget(t, w->hash);
-	tables_notice(t, n, next, NOTICE_LOST, 0);
-	return 0;
+	return give_up(t, w, n, now, counter);
 }
 
 /* Does what is known of the last segments contradict the FIN or RST of an open connection? */
@@ -795,7 +905,7 @@ recorder_code int visit_open(struct tables *t, struct work *w, const struct tcp_
 	heard(t, slot);
 	tables_count(t, COUNT_CLOSED);
 	if (!begin_close(t, w, s, n))
-		return lose(t, w, n, COUNT_CLOSING_FULL);
+		return lose(t, w, n, s->time, COUNT_CLOSING_FULL);
 	return append(t, w, s, n);
 }
 
@@ -851,9 +961,12 @@ recorder_code int begin_opening(struct tables *t, struct work *w, const struct t
 
 	if (!w || !s)
 		return 0;
+	if (is_of_lost_syn(t, w, s))
+		return tables_count(t, COUNT_LATE);
 	if (!insert(t, w, s, PHASE_OPENING | PHASE_WATCHED | inside)) {
-		tables_forget(t, w->hash); /* nothing of it shall be taken for a connection from before the watch */
-		return segment_opens(s) ? tables_count(t, COUNT_ESTABLISHED_FULL) : 0;
+		if (w->again || !segment_opens(s))
+			return 0;
+		return note_lost(t, w, s->seq, s->time, COUNT_ESTABLISHED_FULL);
 	}
 	slot = tables_slot(t, w->taken - 1);
 	if (slot && inside)
@@ -867,10 +980,10 @@ recorder_code int begin_midstream(struct tables *t, struct work *w, const struct
 	if (!w || !s)
 		return 0;
 	if (!insert(t, w, s, PHASE_OPEN | PHASE_MIDSTREAM))
-		return tables_count(t, COUNT_MIDSTREAM_FULL);
+		return w->again ? 0 : note_lost(t, w, 0, s->time, COUNT_MIDSTREAM_FULL);
 	tables_established(t, 1);
 	if (!begin_close(t, w, s, w->taken))
-		return lose(t, w, w->taken, COUNT_MIDSTREAM_FULL);
+		return lose(t, w, w->taken, s->time, COUNT_MIDSTREAM_FULL);
 	return append(t, w, s, w->taken);
 }
 
@@ -880,7 +993,7 @@ recorder_code int begin_stray(struct tables *t, struct work *w, const struct tcp
 	if (!w || !s)
 		return 0;
 	if (!insert(t, w, s, PHASE_OPENING | PHASE_MIDSTREAM | PHASE_WATCHED))
-		return tables_count(t, COUNT_UNPROVEN_EVICTED);
+		return w->again ? 0 : tables_count(t, COUNT_UNPROVEN_EVICTED);
 	tables_notice(t, w->taken, PHASE_OPENING, NOTICE_OPENING, s->time);
 	return log_opening(t, w, s, w->taken);
 }
@@ -922,6 +1035,22 @@ recorder_code int begins_midstream(struct tables *t, struct work *w, const struc
 	return !fin_implausible(&of_side(n, w->side).now, &of_side(n, !w->side).now, &unseen, s, w->side, 0);
 }
 
+/* A FIN or RST of no connection that the tables have. */
+recorder_code int begin_from_end(struct tables *t, struct work *w, const struct tcp_segment *s)
+{
+	if (!w || !s)
+		return 0;
+	if (ask_lost(t, w, s))
+		return tables_count(t, COUNT_LATE);
+	if (begins_midstream(t, w, s))
+		return begin_midstream(t, w, s);
+	if (s->flags & TCP_RST)
+		return tables_count(t, COUNT_STRAY_RST); /* a lone RST is no close */
+	if (segment_contradicts(s))
+		return tables_count(t, COUNT_CONTRADICTORY);
+	return begin_stray(t, w, s);
+}
+
 recorder_code int record_unknown(struct tables *t, struct work *w, const struct tcp_segment *s)
 {
 	if (!w || !s)
@@ -930,15 +1059,7 @@ recorder_code int record_unknown(struct tables *t, struct work *w, const struct 
 		return tables_count(t, COUNT_LATE);
 	if (s->flags & TCP_SYN)
 		return begin_opening(t, w, s, 0);
-	if (!(s->flags & (TCP_FIN | TCP_RST)))
-		return 0;
-	if (begins_midstream(t, w, s))
-		return begin_midstream(t, w, s);
-	if (s->flags & TCP_RST)
-		return tables_count(t, COUNT_STRAY_RST); /* a lone RST is no close */
-	if (segment_contradicts(s))
-		return tables_count(t, COUNT_CONTRADICTORY);
-	return begin_stray(t, w, s);
+	return s->flags & (TCP_FIN | TCP_RST) ? begin_from_end(t, w, s) : 0;
 }
 
 /* ---- a SYN ---- */

@@ -62,11 +62,11 @@ class Account:
     """
     What became of the connections, all made after the program's start, by its records and counters. Each one is
 
-    - reported with its opening,
+    - reported,
     - still open, or
     - counted as lost: as many as --max-flows were established, or no slot or no log block was free.
 
-    A lost one whose SYN found no slot may also be reported as midstream: without its opening.
+    Without its opening (midstream) is reported only what was evicted while it opened.
     """
 
     def __init__(self, tracer, path=None):
@@ -81,16 +81,17 @@ class Account:
                 self.verdicts[record["tcp_outcome"], record["tcp_closer"]] += 1
                 self.midstream += record["tcp_midstream"] == "true"
         self.counters = counters_of(tracer)
-        self.reported = sum(self.verdicts.values()) - self.midstream
+        self.reported = sum(self.verdicts.values())
         self.open = self.counters["established"] - self.counters["established_closed"] - self.counters["idle_forgotten"]
-        self.lost = sum(self.counters[name] for name in ("established_full", "closing_full", "records_lost"))
+        self.lost = sum(self.counters[name] for name in ("established_full", "closing_full", "midstream_full"))
 
     def __str__(self):
-        return (f"{self.reported} reported, {self.midstream} midstream, {self.open} open, {self.lost} lost; "
+        return (f"{self.reported} reported ({self.midstream} midstream), {self.open} open, {self.lost} lost; "
                 f"{dict(self.verdicts)}, {dict(self.counters)}")
 
     def holds(self, made):
         check(made > 0 and made == self.reported + self.open + self.lost, f"{made} made, and {self}")
+        check(self.midstream <= self.counters["unproven_evicted"], f"midstream: {self}")
         equal("segments not recorded", self.counters["contended"], 0)
 
     def all_reported(self, made):
@@ -304,6 +305,7 @@ def tables_of_1024(lab):
     account = Account(tracer)
     account.holds(made)
     check(account.lost and account.reported, f"nothing was lost or nothing reported: {account}")
+    equal("verdicts", set(account.verdicts), {("graceful", "source")})
 
 
 @test

@@ -9,6 +9,7 @@
 
 #include "bpf/core/flow_event.h"
 #include "bpf/core/flow_log.h"
+#include "bpf/core/lost.h"
 #include "user/base/log.h"
 #include "user/capture/flow_store.h"
 #include "user/capture/flow_table.h"
@@ -22,6 +23,9 @@
 #endif
 
 #define BURIED_MAX 8192
+
+/* Tables that grow lose a connection only where the hash of too many is the same. A power of two. */
+#define FILE_LOST_SETS 64
 
 /* A segment, and where it belongs. */
 struct arrival {
@@ -37,7 +41,9 @@ struct arrival {
 struct tables {
 	struct flow_table_config config;
 	struct flow_store store;
-	struct work work;         /* of the segment at hand */
+	struct work work; /* of the segment at hand */
+	struct lost_set lost[FILE_LOST_SETS];
+	uint64_t lossy_until;     /* ns: nothing in `lost` counts after that */
 	struct traffic **traffic; /* by slot, with all_segments; else NULL */
 	struct due due;
 	uint64_t next_round; /* of ageing open connections */
@@ -104,6 +110,12 @@ static inline uint32_t tables_take_slot(struct tables *t)
 	return flow_store_take(&t->store, &t->store.tables.free_slots);
 }
 
+static inline bool tables_spare(const struct tables *t)
+{
+	(void)t;
+	return true; /* tables_reserve has seen to it */
+}
+
 static inline uint32_t tables_take_block(struct tables *t, unsigned pool)
 {
 	uint32_t n = flow_store_take(&t->store, &t->store.tables.free_closing);
@@ -136,6 +148,21 @@ static inline struct last_seen *tables_last_seen(struct tables *t, uint64_t hash
 static inline void tables_forget(struct tables *t, uint64_t hash)
 {
 	last_seen_forget(tables_last_seen(t, hash), hash);
+}
+
+static inline struct lost_set *tables_lost(struct tables *t, uint64_t hash)
+{
+	return &t->lost[hash >> 32 & (FILE_LOST_SETS - 1)];
+}
+
+static inline void tables_lossy_until(struct tables *t, uint64_t time)
+{
+	t->lossy_until = time;
+}
+
+static inline bool tables_is_lossy(const struct tables *t, uint64_t now)
+{
+	return now < t->lossy_until;
 }
 
 static inline void tables_watch(struct tables *t, uint32_t hash, int by)

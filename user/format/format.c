@@ -6,8 +6,9 @@
 
 void format_header(struct buffer *out, enum format format, const struct format_style *style)
 {
+	(void)style;
 	if (format == FORMAT_TEXT)
-		format_text_header(out, style);
+		format_text_header(out);
 	else if (format == FORMAT_CSV)
 		format_csv_header(out);
 }

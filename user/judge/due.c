@@ -151,7 +151,7 @@ void due_scan(struct due *d, uint32_t first, uint32_t end, uint64_t now)
 		const struct flow_slot *slot = &d->tables->slots[n];
 		uint64_t word = __atomic_load_n(&slot->word, __ATOMIC_ACQUIRE);
 
-		if (word & PHASE_REPORTED && slot->open.idle & SLOT_LOST)
+		if (is_lost(word))
 			flow_tables_bury_lost(d->tables, n);
 		else if (word_phase(word) && !(word & PHASE_REPORTED) && looks_due(d, slot, word, now))
 			look(d, n, now, false);

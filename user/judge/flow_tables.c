@@ -153,17 +153,24 @@ static bool buried_grow(struct flow_tables *t)
 	return true;
 }
 
-static void bury(struct flow_tables *t, uint32_t n, uint64_t word)
+/* The slot of a reported connection goes into the ring, whose oldest ones are freed where slots are scarce. */
+static void put_in_ring(struct flow_tables *t, uint32_t n, uint64_t word)
 {
 	if (t->buried_count == t->buried_room && !buried_grow(t)) {
 		free_slot(t, n, word);
 		return;
 	}
-	set_way(t, n, WAY_REPORTED);
 	t->buried[(t->buried_first + t->buried_count++) & (t->buried_room - 1)] =
 		(struct buried){n, (uint32_t)(word >> 32)};
 	while (t->buried_count > t->buried_max || (t->buried_count && free_count(&t->free_slots) < t->spare_slots))
 		unbury(t);
+}
+
+/* Call last: from here on the recorder may take the slot for a new connection. */
+static void bury(struct flow_tables *t, uint32_t n, uint64_t word)
+{
+	set_way(t, n, WAY_REPORTED);
+	put_in_ring(t, n, word);
 }
 
 /* What tells copies of its segments from those of another connection. */
@@ -178,17 +185,26 @@ static void keep_numbers(struct flow_slot *slot, const struct flow *f)
 	}
 }
 
+/*
+ * The recorder itself takes over a lost slot that has no block. One with a block waits for us: it is the connection's
+ * own, since it was read before the word was changed.
+ */
 void flow_tables_bury_lost(struct flow_tables *t, uint32_t n)
 {
-	uint64_t word = __atomic_load_n(&t->slots[n].word, __ATOMIC_ACQUIRE);
+	struct flow_slot *slot = &t->slots[n];
+	__u64 word = __atomic_load_n(&slot->word, __ATOMIC_ACQUIRE);
+	uint64_t next = (word & ~(uint64_t)PHASE_LOST) | PHASE_REPORTED;
+	uint32_t block = __atomic_load_n(&slot->block, __ATOMIC_ACQUIRE);
 
-	if (!(word & PHASE_REPORTED))
+	if (!is_lost(word) ||
+	    !__atomic_compare_exchange_n(&slot->word, &word, next, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
 		return;
-	if (!(t->slots[n].open.idle & SLOT_LOST))
+	if (!block) {
+		put_in_ring(t, n, next);
 		return;
-	t->slots[n].open.idle = 0;
-	free_block(t, &t->slots[n]);
-	bury(t, n, word);
+	}
+	free_block(t, slot);
+	bury(t, n, next);
 }
 
 uint32_t flow_tables_closing(const struct flow_tables *t)
@@ -205,7 +221,10 @@ static bool may_give_way(const struct flow_slot *slot, uint64_t word)
 	       !slot->block;
 }
 
-/* The mean of the times at which opening connections were last heard of. 0: there are none. */
+/*
+ * The mean of the times at which opening connections were last heard of. 0: there are no more than may be, so that it
+ * is not they who leave no slot free.
+ */
 static uint64_t mean_opening_time(const struct flow_tables *t)
 {
 	uint64_t base = 0, sum = 0, count = 0;
@@ -219,7 +238,7 @@ static uint64_t mean_opening_time(const struct flow_tables *t)
 		sum += slot->open.t_ack - base;
 		count++;
 	}
-	return count ? base + (uint64_t)((int64_t)sum / (int64_t)count) : 0;
+	return count > t->openings_max ? base + (uint64_t)((int64_t)sum / (int64_t)count) : 0;
 }
 
 unsigned flow_tables_relieve(struct flow_tables *t)

@@ -44,7 +44,8 @@ struct flow_tables {
 
 	struct buried *buried; /* a ring, oldest first */
 	uint32_t buried_room, buried_first, buried_count, buried_max;
-	uint32_t spare_slots; /* so many are to be free, or the oldest reported ones give theirs */
+	uint32_t spare_slots;  /* so many are to be free, or the oldest reported ones give theirs */
+	uint32_t openings_max; /* connections that may be opening while fewer are free */
 };
 
 /* Fills the free lists with all that the tables have. */
@@ -79,7 +80,10 @@ bool flow_tables_go_on(struct flow_tables *t, uint32_t n, uint64_t word, const s
 /* Connections that are closing: blocks in use. */
 uint32_t flow_tables_closing(const struct flow_tables *t);
 
-/* Where free slots are scarce, opening connections that were not heard of for long give theirs. Returns how many. */
+/*
+ * Where free slots are scarce and too many connections are opening, the older half of those give theirs. Returns how
+ * many.
+ */
 unsigned flow_tables_relieve(struct flow_tables *t);
 
 /*

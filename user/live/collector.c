@@ -255,6 +255,7 @@ static void describe_tables(struct collector *c, struct tcpfin_trace_bpf *s)
 	t->free_opening.mask = s->rodata->settings.opening_mask;
 	t->buried_max = n.slots;
 	t->spare_slots = n.slots / 8;
+	t->openings_max = c->options->max_unproven;
 	t->by_time = true;
 }
 

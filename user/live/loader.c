@@ -10,6 +10,7 @@
 #include <bpf/libbpf.h>
 
 #include "bpf/core/flow_log.h" /* before the skeleton, which uses these types */
+#include "bpf/core/lost.h"
 #include "bpf/core/traffic.h"
 #include "bpf/core/watch.h"
 #include "bpf/settings.h"
@@ -21,6 +22,9 @@
 
 #define SLOTS_A_SET 2      /* of 7 ways: so that a set is seldom full */
 #define OPENINGS_A_BLOCK 4 /* most need none */
+/* In small tables, too, those that are lost within a second have room: each is counted once as long as it is known. */
+#define LOST_SETS_LEAST 4096
+#define SETS_A_LOST_SET 8
 
 enum { PROGRAM_XDP, PROGRAM_TC, PROGRAM_TC_L3, HOOK_PROGRAMS };
 
@@ -49,6 +53,7 @@ struct table_sizes loader_sizes(const struct options *o)
 	n.sets = power_of_two(n.slots / SLOTS_A_SET);
 	n.openings = 2 + o->max_unproven / n.sets;
 	n.opening_blocks = o->max_unproven / OPENINGS_A_BLOCK;
+	n.lost_sets = n.sets / SETS_A_LOST_SET > LOST_SETS_LEAST ? n.sets / SETS_A_LOST_SET : LOST_SETS_LEAST;
 	return n;
 }
 
@@ -71,6 +76,7 @@ static int size_maps(struct tcpfin_trace_bpf *s, const struct options *o)
 	s->rodata->settings.openings = n.openings;
 	s->rodata->settings.max_established = o->max_flows;
 	s->rodata->settings.last_seen_mask = LAST_SEEN_CELLS - 1;
+	s->rodata->settings.lost_mask = n.lost_sets - 1;
 	s->rodata->settings.count_packets = o->stats;
 	s->rodata->settings.all_segments = o->all_segments;
 	if (getentropy((void *)&s->rodata->settings.hash_seed, sizeof(s->rodata->settings.hash_seed)))
@@ -79,6 +85,7 @@ static int size_maps(struct tcpfin_trace_bpf *s, const struct options *o)
 	err = size_map(s->maps.tcpfin_slots, n.slots, err);
 	err = size_map(s->maps.tcpfin_blocks, n.closing_blocks + n.opening_blocks, err);
 	err = size_map(s->maps.tcpfin_numbers, LAST_SEEN_CELLS, err);
+	err = size_map(s->maps.tcpfin_lost, n.lost_sets, err);
 	err = size_map(s->maps.tcpfin_freeslot, slot_ring, err);
 	err = size_map(s->maps.tcpfin_freeclos, closing_ring, err);
 	err = size_map(s->maps.tcpfin_freeopen, opening_ring, err);
@@ -118,6 +125,7 @@ uint64_t loader_table_bytes(const struct options *o)
 	uint64_t rings = power_of_two(n.slots) + power_of_two(n.closing_blocks) + power_of_two(n.opening_blocks);
 
 	return n.sets * sizeof(struct flow_set) + n.slots * sizeof(struct flow_slot) +
+	       n.lost_sets * sizeof(struct lost_set) +
 	       (n.closing_blocks + n.opening_blocks) * sizeof(struct flow_block) + rings * sizeof(uint64_t) +
 	       (o->all_segments ? n.slots * sizeof(struct traffic) : 0) + LAST_SEEN_CELLS * sizeof(struct last_seen) +
 	       sizeof(struct watch) + o->ring_bytes;
