@@ -15,35 +15,46 @@
 
 #define DEFAULT_COLUMNS 80
 
-static bool wants_color(void)
+static bool wants_color(enum color color)
 {
 	const char *term = getenv("TERM"), *no_color = getenv("NO_COLOR");
 
+	if (color != COLOR_AUTO)
+		return color == COLOR_ALWAYS;
 	return isatty(STDOUT_FILENO) && !(no_color && *no_color) && term && strcmp(term, "dumb") != 0;
 }
 
-/* The width to fit: what the user says, else the terminal's, else a default. */
+/* The width of standard output's terminal, else what COLUMNS says, else 0. */
 static unsigned columns(void)
 {
 	const char *variable = getenv("COLUMNS");
 	unsigned long n = variable ? strtoul(variable, NULL, 10) : 0;
 	struct winsize size;
 
-	if (n > 0 && n < 1000)
-		return (unsigned)n;
 	if (!ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) && size.ws_col)
 		return size.ws_col;
-	return DEFAULT_COLUMNS;
+	return n < 1000 ? (unsigned)n : 0;
+}
+
+/* Columns that would say the same of all records, or nothing: bits 1 << enum text_column. */
+static unsigned without(const struct options *options)
+{
+	unsigned columns = options->interfaces.count > 1 ? 0 : 1u << TEXT_INTERFACE;
+
+	if (options->files.count)
+		columns |= 1u << TEXT_PROCESS | 1u << TEXT_INTERFACE;
+	return columns;
 }
 
 void reporter_init(struct reporter *r, const struct options *options)
 {
 	memset(r, 0, sizeof(*r));
 	r->options = options;
-	r->style.color = wants_color();
+	r->style.color = wants_color(options->color);
 	r->style.unicode = !strcmp(nl_langinfo(CODESET), "UTF-8");
 	r->style.verbose = options->verbose;
-	r->style.columns = columns();
+	r->style.columns = columns() ? columns() : DEFAULT_COLUMNS;
+	text_layout_fit(&r->style.layout, columns(), options->columns.list, options->columns.count, without(options));
 	format_header(&r->out, options->format, &r->style);
 }
 
@@ -72,6 +83,8 @@ void reporter_flow(struct reporter *r, const struct flow_key *key, const struct 
 	if (!record_filter_passes(&r->options->record_filter, &r->options->filter, &record))
 		return;
 	summary_add(&r->summary, &record);
+	if (r->options->format == FORMAT_TEXT)
+		format_text_day(&r->out, &r->style, &record, &r->day);
 	format_record(&r->out, r->options->format, &r->style, &record);
 	if (r->out.len > SINK_BLOCK)
 		r->error = sink_write_blocks(STDOUT_FILENO, &r->out);

@@ -15,6 +15,7 @@ struct reporter {
 	const struct options *options; /* not owned */
 	struct format_style style;
 	struct buffer out;
+	int day; /* see format_text_day */
 	struct summary summary;
 	int error; /* negative errno of the first write that failed; nothing is written after it */
 };

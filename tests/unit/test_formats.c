@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Buffer, names, Community ID, and the exact bytes of text, CSV and JSON.
+ * Buffer, names, Community ID, and the exact bytes of CSV and JSON.
  */
 #include "tests/unit/assert.h"
 
@@ -460,173 +460,6 @@ TEST(test_dates)
 	buffer_free(&b);
 }
 
-/* ---- text ---- */
-
-static const char text_header[] =
-	"TIME             SOURCE                 DESTINATION            OUTCOME                        CLOSER       "
-	"FIN>ACK  HALF-CLOSED  FIN>ACK  LIFETIME  FLAGS\n";
-static const char text_graceful[] =
-	"06:07:35.565665  192.168.139.29:63164   110.42.175.115:22      graceful four-way              source       "
-	"36.0ms   1.97ms       68us     3m16s     >S <S. >. ... >F. <. <F. >.\n";
-static const char text_reset[] =
-	"00:00:00.000000  [2001:db8::1]:50000    [fe80::d:e:f]:443      reset half-closed              destination  "
-	"-        -            -        1d00h     ... >P.*3 <R.! <R <R*2~ (4294967295 lost)  RST TTL 200 for 64\n";
-static const char text_unanswered[] =
-	"00:00:03.000000  255.255.255.255:65535  0.0.0.0:0              unanswered                     -            "
-	"-        -            -        -         >SEW >S*2~\n";
-/* An address of IPv6 that is wider than its column shifts only what follows, and only as far as it must. */
-static const char text_wide[] =
-	"00:00:00.000000  [2001:db8:1111:2222:3333:4444:5555:6666]:50000 [fe80::d:e:f]:443 reset half-closed "
-	"destination -   -            -        1d00h     ... >P.*3 <R.! <R <R*2~ (4294967295 lost)  RST TTL 200 for "
-	"64\n";
-
-TEST(test_text)
-{
-	struct format_style style = {0};
-	struct buffer b = {0};
-	struct record r;
-
-	format_header(&b, FORMAT_TEXT, &style);
-	expect(&b, text_header);
-	sample_graceful(&r);
-	format_record(&b, FORMAT_TEXT, &style, &r);
-	expect(&b, text_graceful);
-	sample_unanswered(&r);
-	format_record(&b, FORMAT_TEXT, &style, &r);
-	expect(&b, text_unanswered);
-	sample_reset(&r);
-	format_record(&b, FORMAT_TEXT, &style, &r);
-	expect(&b, text_reset);
-	memcpy(r.end[SOURCE].ip + 4, "\x11\x11\x22\x22\x33\x33\x44\x44\x55\x55\x66\x66", 12);
-	format_record(&b, FORMAT_TEXT, &style, &r);
-	expect(&b, text_wide);
-	buffer_free(&b);
-}
-
-TEST(test_text_outcomes)
-{
-	struct format_style style = {0};
-	struct buffer b = {0};
-	struct record r;
-
-	sample_graceful(&r);
-	r.pattern = PATTERN_SIMULTANEOUS;
-	r.closer = BOTH;
-	format_text(&b, &style, &r);
-	expect_contains(&b, ":22      graceful simultaneous          both         36.0ms ");
-	r.outcome = OUTCOME_UNFINISHED;
-	r.missing = MISSING_DESTINATION_FIN;
-	r.closer = DESTINATION;
-	format_text(&b, &style, &r);
-	expect_contains(&b, ":22      unfinished no destination fin  destination  36.0ms ");
-	r.missing = MISSING_SOURCE_ACK;
-	format_text(&b, &style, &r);
-	expect_contains(&b, ":22      unfinished no source ack       destination  36.0ms ");
-	r.missing = MISSING_NOTHING;
-	format_text(&b, &style, &r);
-	expect_contains(&b, ":22      unfinished                     destination  36.0ms ");
-	r.outcome = OUTCOME_RESET;
-	r.reset.phase = PHASE_ESTABLISHED;
-	format_text(&b, &style, &r);
-	expect_contains(&b, ":22      reset established              destination  36.0ms ");
-	r.outcome = OUTCOME_HANDSHAKE_RESET;
-	r.closer = NOBODY;
-	format_text(&b, &style, &r);
-	expect_contains(&b, ":22      handshake-reset                -            36.0ms ");
-	buffer_free(&b);
-}
-
-TEST(test_text_style)
-{
-	struct format_style style = {.color = true};
-	struct buffer b = {0}, want = {0};
-	struct record r;
-
-	sample_graceful(&r);
-	format_text(&b, &style, &r);
-	expect_contains(&b, ":22      \033[32mgraceful four-way\033[0m              source       36.0ms ");
-	sample_reset(&r);
-	format_text(&b, &style, &r);
-	expect_contains(&b, ":443      \033[31mreset half-closed\033[0m              destination  - ");
-	sample_unanswered(&r);
-	format_text(&b, &style, &r);
-	expect_contains(&b, "0:0              \033[33munanswered\033[0m                     -            - ");
-
-	style = (struct format_style){.verbose = true};
-	sample_graceful(&r);
-	buffer_text(&want, text_graceful);
-	buffer_text(&want, "    ");
-	format_explanation(&want, &r);
-	buffer_text(&want, "\n");
-	buffer_char(&want, '\0');
-	format_text(&b, &style, &r);
-	expect(&b, want.data);
-	buffer_free(&want);
-	buffer_free(&b);
-}
-
-TEST(test_text_zone)
-{
-	struct format_style style = {0};
-	struct buffer b = {0};
-	struct record r;
-
-	sample_graceful(&r);
-	r.finish += 1000000000; /* a second that no other test has shown in its zone */
-	setenv("TZ", "XXX-5:30", 1);
-	tzset();
-	format_text(&b, &style, &r);
-	setenv("TZ", "UTC", 1);
-	tzset();
-	assert_memory_equal(b.data, "11:37:36.565665  192.", 21);
-	buffer_free(&b);
-}
-
-static void check_flags(const struct record *r, const char *want)
-{
-	struct format_style style = {0};
-	struct buffer b = {0};
-
-	format_text(&b, &style, r);
-	b.len--; /* the newline */
-	buffer_char(&b, '\0');
-	assert_string_equal(b.data + strlen(text_header) - strlen("FLAGS\n"), want);
-	buffer_free(&b);
-}
-
-TEST(test_text_flags)
-{
-	struct record r;
-
-	sample_graceful(&r);
-	r.end[SOURCE].bytes = r.end[DESTINATION].bytes = 0;
-	check_flags(&r, ">S <S. >. >F. <. <F. >.");
-	/* all that was carried is listed: in the FIN, and in the half-closed time; copies do not count */
-	r.end[SOURCE].bytes = r.segments[3].len = 10;
-	r.end[DESTINATION].bytes = r.segments[4].len = 20;
-	check_flags(&r, ">S <S. >. >F. <. <F. >.");
-	r.segments[4].mark = SEGMENT_COPY;
-	check_flags(&r, ">S <S. >. ... >F. <.~ <F. >.");
-	r.segments[4].mark = SEGMENT_COPY | SEGMENT_IGNORED;
-	r.segments[4].count = 4000000000;
-	check_flags(&r, ">S <S. >. ... >F. <.*4000000000~! <F. >.");
-	/* the handshake's ACK was not seen; a folded one is not it */
-	r.segments[2] = r.segments[6];
-	r.segments[2].mark = SEGMENT_FOLDED;
-	r.segments[2].count = 2;
-	r.segment_count = 3;
-	check_flags(&r, ">S <S. ... >.*2");
-	/* still open */
-	r.segments[2].mark = 0;
-	r.segments[2].count = 1;
-	check_flags(&r, ">S <S. >. ...");
-	r.segment_count = 0;
-	r.segments_lost = 3;
-	check_flags(&r, "... (3 lost)");
-	r.end[SOURCE].bytes = r.end[DESTINATION].bytes = NUMBER_UNSEEN;
-	check_flags(&r, "(3 lost)");
-}
-
 /* ---- CSV ---- */
 
 static const char csv_header[] =
@@ -765,17 +598,12 @@ TEST(test_sockets_json)
 	buffer_free(&b);
 }
 
-TEST(test_sockets_text)
+TEST(test_sockets_explanation)
 {
-	struct format_style style = {.columns = 80};
 	struct buffer b = {0};
 	struct record r;
 
 	sample_sockets(&r);
-	format_text(&b, &style, &r);
-	buffer_char(&b, 0);
-	assert_non_null(strstr(b.data, ">.  >a\\x1b\"b[1234] close, 300 unread  TCP_ABORT_ON_CLOSE\n"));
-	b.len = 0;
 	format_explanation(&b, &r);
 	buffer_char(&b, 0);
 	assert_non_null(strstr(b.data,
@@ -804,7 +632,6 @@ TEST(test_sockets_csv)
 /* A holder is printed apart from a closer, and never in its place. */
 TEST(test_holder)
 {
-	struct format_style style = {.columns = 80};
 	struct buffer b = {0};
 	struct record r;
 
@@ -815,10 +642,6 @@ TEST(test_holder)
 			       "\"how\":\"kernel\"},\"holder\":{\"pid\":77,\"name\":\"k\\u000a\\\"e\",\"uid\":5,"
 			       "\"holders\":3},\"socket\":{"));
 	assert_non_null(strstr(b.data, "\"how\":\"close\"},\"socket\":{"));
-	b.len = 0;
-	format_text(&b, &style, &r);
-	buffer_char(&b, 0);
-	assert_non_null(strstr(b.data, "[1234] close, 300 unread  <k\\x0a\"e[77]+2 held  TCP_ABORT_ON_CLOSE\n"));
 	b.len = 0;
 	r.socket[DESTINATION].process.holders = 1;
 	format_explanation(&b, &r);

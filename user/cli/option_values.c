@@ -165,6 +165,17 @@ static const char *hook_name(unsigned i)
 	return names[i];
 }
 
+static const char *color_name(unsigned i)
+{
+	static const char *const names[] = {
+		[COLOR_AUTO] = "auto",
+		[COLOR_ALWAYS] = "always",
+		[COLOR_NEVER] = "never",
+	};
+
+	return names[i];
+}
+
 static const char *outcome_name_at(unsigned i)
 {
 	return outcome_name((enum outcome)i);
@@ -238,6 +249,27 @@ static int parse_names(const struct option_row *row, void *where, const char *te
 		if (!text[len])
 			return 0;
 		text += len + 1;
+	}
+}
+
+/* NAME[,NAME]..., in that order, each once. */
+static int parse_columns(const struct option_row *row, void *where, const char *text)
+{
+	struct option_columns *columns = where;
+
+	for (;; text++) {
+		size_t len = strcspn(text, ",");
+		int value = find_name(row->kind, text, len);
+
+		for (unsigned i = 0; value >= 0 && i < columns->count; i++)
+			if (columns->list[i] == (enum text_column)value)
+				value = -1;
+		if (value < 0)
+			return -EINVAL;
+		columns->list[columns->count++] = (enum text_column)value;
+		text += len;
+		if (!*text)
+			return 0;
 	}
 }
 
@@ -399,6 +431,14 @@ const struct option_kind kind_format = {.parse = parse_name,
 					.names = FORMAT_LADDER + 1,
 					.form = "",
 					.once = true};
+const struct option_kind kind_color = {.parse = parse_name,
+				       .print = print_name,
+				       .name = color_name,
+				       .names = COLOR_NEVER + 1,
+				       .form = "",
+				       .once = true};
+const struct option_kind kind_columns = {
+	.parse = parse_columns, .name = text_column_name, .names = TEXT_COLUMNS, .form = ", each once", .once = true};
 const struct option_kind kind_hook = {
 	.parse = parse_name, .print = print_name, .name = hook_name, .names = HOOK_TC + 1, .form = "", .once = true};
 const struct option_kind kind_outcomes = {

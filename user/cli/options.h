@@ -12,8 +12,11 @@
 #include "user/base/filter.h"
 #include "user/filter/record_filter.h"
 #include "user/format/formats.h"
+#include "user/format/text_columns.h"
 
 enum hook { HOOK_AUTO, HOOK_XDP, HOOK_XDP_GENERIC, HOOK_TC };
+
+enum color { COLOR_AUTO, COLOR_ALWAYS, COLOR_NEVER };
 
 #define OPTIONS_MAX_INTERFACES 64
 
@@ -32,6 +35,11 @@ struct options {
 	uint64_t stuck; /* --stuck, instead of watching: ns that a close has stood still; 0: not asked for */
 	bool time_wait; /* --time-wait, instead of watching */
 	enum format format;
+	enum color color;
+	struct option_columns {
+		enum text_column list[TEXT_COLUMNS];
+		unsigned count; /* 0: as many as fit */
+	} columns;
 	bool quiet;                                                /* -q: no notes and no summary on stderr */
 	bool verbose;                                              /* -v */
 	bool stats;                                                /* --stats: counters each second */

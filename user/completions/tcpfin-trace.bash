@@ -33,6 +33,13 @@ _tcpfin_trace_value()
 	--format)
 		mapfile -t COMPREPLY < <(compgen -W 'text json csv ladder' -- "$2")
 		;;
+	--color)
+		mapfile -t COMPREPLY < <(compgen -W 'auto always never' -- "$2")
+		;;
+	--columns)
+		_tcpfin_trace_list 'date time interface source destination outcome closer fin_to_ack half_closed peer_fin_to_ack
+			close lifetime source_bytes destination_bytes process notes flags' "$2"
+		;;
 	--hook)
 		mapfile -t COMPREPLY < <(compgen -W 'auto xdp xdp-generic tc' -- "$2")
 		;;
@@ -60,7 +67,7 @@ _tcpfin_trace_options()
 	local plain='--ipv4 --ipv6 --show-open --all-segments --no-sockets --numeric --verbose --quiet --stats --strict --follow
 		--stuck --time-wait --cleanup --help --version'
 	local valued='--read= --interface= --hook= --count= --duration= --port= --host= --outcome= --closer= --process=
-		--pid= --reason= --where= --format= --settle= --syn-timeout=
+		--pid= --reason= --where= --format= --columns= --color= --settle= --syn-timeout=
 		--close-timeout= --idle-timeout= --max-flows= --max-closing= --max-unproven= --ring='
 
 	mapfile -t COMPREPLY < <(compgen -W "$plain $valued" -- "$1")

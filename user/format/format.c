@@ -6,9 +6,8 @@
 
 void format_header(struct buffer *out, enum format format, const struct format_style *style)
 {
-	(void)style;
 	if (format == FORMAT_TEXT)
-		format_text_header(out);
+		format_text_header(out, style);
 	else if (format == FORMAT_CSV)
 		format_csv_header(out);
 }

@@ -2,66 +2,93 @@
 /*
  * One connection a line, in columns; what was not seen is "-".
  *
- * TIME is the local time of day of the last step. FLAGS is what format_flags prints. After it come, for each end on
- * this host, the process that closed or held it (">nginx[1234] close", "<redis[77]+2 held"), the kernel's reason for a
- * reset, and what shows that another box has sent it ("forged RST, TTL 101 for 57").
+ * A value that is wider than its column is cut where the line has an end, so that every value stays under its heading.
+ * Where it has none (a file, a pipe), nothing is cut, and a wide value shifts what follows.
  */
+#define _XOPEN_SOURCE 700 /* wcwidth */
 #include "user/format/format.h"
 
 #include <string.h>
+#include <time.h>
+#include <wchar.h>
 
+#include "user/base/clock.h"
 #include "user/format/duration.h"
 #include "user/format/format_parts.h"
 
-/* Where columns begin. Each fits its widest word, addresses of IPv4 included, and two spaces. */
-enum {
-	COLUMN_SOURCE = 17,
-	COLUMN_DESTINATION = COLUMN_SOURCE + 23,
-	COLUMN_OUTCOME = COLUMN_DESTINATION + 23,
-	COLUMN_CLOSER = COLUMN_OUTCOME + 31,
-	COLUMN_FIN_TO_ACK = COLUMN_CLOSER + 13,
-	COLUMN_HALF_CLOSED = COLUMN_FIN_TO_ACK + 9,
-	COLUMN_PEER_FIN_TO_ACK = COLUMN_HALF_CLOSED + 13,
-	COLUMN_LIFETIME = COLUMN_PEER_FIN_TO_ACK + 9,
-	COLUMN_FLAGS = COLUMN_LIFETIME + 10,
-};
+/* ---- values ---- */
 
-/* The process at each end of this host that closed or held the socket; and the kernel's reason for a reset. */
-static void text_sockets(struct buffer *out, const struct record *r)
+static void put_date(struct buffer *out, uint64_t ns)
 {
-	enum role role;
+	time_t second = (time_t)(ns / SECOND_NS);
+	struct tm tm;
+	char text[16];
 
-	for (role = SOURCE; role <= DESTINATION; role++) {
+	localtime_r(&second, &tm);
+	strftime(text, sizeof(text), "%Y-%m-%d", &tm);
+	buffer_text(out, text);
+}
+
+/* With microseconds where there is room for them. */
+static void put_time(struct buffer *out, uint64_t ns, unsigned width)
+{
+	size_t start = out->len;
+
+	format_time_of_day(out, ns);
+	if (width && width < 15)
+		out->len = start + 8;
+}
+
+/* The process at each end of this host that closed or held the socket. */
+static void put_processes(struct buffer *out, const struct record *r)
+{
+	size_t start = out->len;
+
+	for (enum role role = SOURCE; role <= DESTINATION; role++) {
 		const struct record_socket *s = &r->socket[role];
 
 		if (!socket_process(s))
 			continue;
-		buffer_text(out, role == SOURCE ? "  >" : "  <");
+		if (out->len > start)
+			buffer_char(out, ' ');
+		buffer_char(out, role == SOURCE ? '>' : '<');
 		buffer_printable(out, s->process.name);
 		format_deed(out, s);
 		if (s->unread_bytes > 0)
 			buffer_printf(out, ", %lld unread", (long long)s->unread_bytes);
 	}
-	if (r->reset.reason)
-		buffer_printf(out, "  %s", r->reset.reason);
 }
 
-static void text_forged(struct buffer *out, const struct record *r)
+/* ", " between the notes that begin at `start`. */
+static void put_separator(struct buffer *out, size_t start)
 {
-	if (r->reset.by == NOBODY)
-		return;
-	if (r->reset.forged == YES)
-		buffer_text(out, "  forged RST");
-	if (r->reset.ttl_differs)
-		buffer_printf(out, "%sTTL %u for %u", r->reset.forged == YES ? ", " : "  RST ", r->reset.ttl,
-			      r->reset.usual_ttl);
+	if (out->len > start)
+		buffer_text(out, ", ");
 }
 
-static void text_outcome(struct buffer *out, const struct record *r)
+/* The kernel's reason for a reset, and what speaks against its alleged sender. */
+static void put_notes(struct buffer *out, const struct record *r)
+{
+	size_t start = out->len;
+	bool seen = r->reset.by != NOBODY, forged = seen && r->reset.forged == YES;
+
+	if (r->reset.reason)
+		buffer_text(out, r->reset.reason);
+	if (forged) {
+		put_separator(out, start);
+		buffer_text(out, "forged RST");
+	}
+	if (seen && r->reset.ttl_differs) {
+		put_separator(out, start);
+		buffer_printf(out, "%sTTL %u for %u", forged ? "" : "RST ", r->reset.ttl, r->reset.usual_ttl);
+	}
+}
+
+/* What is more exactly known of the outcome; "" for nothing. */
+static void put_detail(struct buffer *out, const struct record *r)
 {
 	const char *detail = NULL;
 
-	format_words(out, outcome_name(r->outcome), '-');
 	if (r->outcome == OUTCOME_UNFINISHED && missing_name(r->missing)) {
 		buffer_text(out, " no ");
 		format_words(out, missing_name(r->missing), ' ');
@@ -77,7 +104,190 @@ static void text_outcome(struct buffer *out, const struct record *r)
 	}
 }
 
-static const char *text_color(enum outcome outcome)
+/* The detail only where it fits whole. */
+static void put_outcome(struct buffer *out, const struct record *r, unsigned width)
+{
+	size_t start = out->len, plain;
+
+	format_words(out, outcome_name(r->outcome), '-');
+	plain = out->len;
+	put_detail(out, r);
+	if (width && out->len - start > width)
+		out->len = plain;
+}
+
+static void put_closer(struct buffer *out, const struct record *r, unsigned width)
+{
+	const char *closer = role_name(r->closer);
+
+	if (!closer)
+		return;
+	buffer_text(out, r->closer == DESTINATION && width && width < strlen(closer) ? "dest" : closer);
+}
+
+/* n units of `unit`, rounded. */
+static unsigned in_units(uint64_t n, uint64_t unit)
+{
+	return (unsigned)((n + unit / 2) / unit);
+}
+
+/* Three digits from 100,000 on, in powers of 1000. */
+static void put_bytes(struct buffer *out, int64_t bytes)
+{
+	static const char names[] = "kMGTPE";
+	uint64_t n = (uint64_t)bytes, unit = 1000;
+	const char *name = names;
+
+	if (bytes < 0)
+		return;
+	if (n < 100000) {
+		buffer_unsigned(out, n);
+		return;
+	}
+	for (; name[1] && in_units(n, unit) >= 1000; name++)
+		unit *= 1000;
+	if (in_units(n, unit / 100) < 1000)
+		buffer_printf(out, "%u.%02u%c", in_units(n, unit / 100) / 100, in_units(n, unit / 100) % 100, *name);
+	else if (in_units(n, unit / 10) < 1000)
+		buffer_printf(out, "%u.%u%c", in_units(n, unit / 10) / 10, in_units(n, unit / 10) % 10, *name);
+	else
+		buffer_printf(out, "%u%c", in_units(n, unit), *name);
+}
+
+static void put_end(struct buffer *out, const struct record *r, enum role role)
+{
+	format_endpoint(out, r->family, r->end[role].ip, r->end[role].port);
+}
+
+/* Appends the column's value; nothing for one that was not seen. width: 0 where there is room for all. */
+static void put_value(struct buffer *out, const struct record *r, enum text_column column, unsigned width)
+{
+	switch (column) {
+	case TEXT_DATE:
+		return put_date(out, r->finish);
+	case TEXT_TIME:
+		return put_time(out, r->finish, width);
+	case TEXT_INTERFACE:
+		return r->interface ? buffer_printable(out, r->interface) : (void)0;
+	case TEXT_SOURCE:
+		return put_end(out, r, SOURCE);
+	case TEXT_DESTINATION:
+		return put_end(out, r, DESTINATION);
+	case TEXT_OUTCOME:
+		return put_outcome(out, r, width);
+	case TEXT_CLOSER:
+		return put_closer(out, r, width);
+	case TEXT_FIN_TO_ACK:
+		return buffer_duration(out, r->timing[T_FIN_TO_ACK]);
+	case TEXT_HALF_CLOSED:
+		return buffer_duration(out, r->timing[T_HALF_CLOSED]);
+	case TEXT_PEER_FIN_TO_ACK:
+		return buffer_duration(out, r->timing[T_PEER_FIN_TO_ACK]);
+	case TEXT_CLOSE:
+		return buffer_duration(out, r->timing[T_CLOSE]);
+	case TEXT_LIFETIME:
+		return buffer_duration(out, r->timing[T_LIFETIME]);
+	case TEXT_SOURCE_BYTES:
+		return put_bytes(out, r->end[SOURCE].bytes);
+	case TEXT_DESTINATION_BYTES:
+		return put_bytes(out, r->end[DESTINATION].bytes);
+	case TEXT_PROCESS:
+		return put_processes(out, r);
+	case TEXT_NOTES:
+		return put_notes(out, r);
+	default:
+		return format_flags(out, r);
+	}
+}
+
+/* ---- fitting ---- */
+
+/*
+ * How many bytes of text take at most `width` columns of a terminal, all of them in *columns. Bytes that are no
+ * character of the locale take a column each.
+ */
+static size_t fitting(const char *text, size_t len, unsigned width, unsigned *columns)
+{
+	mbstate_t state = {0};
+	size_t done = 0;
+
+	*columns = 0;
+	while (done < len) {
+		wchar_t c = 0;
+		size_t n = (unsigned char)text[done] < 0x80 ? 1 : mbrtowc(&c, text + done, len - done, &state);
+		int wide = 1;
+
+		if (n == 0 || n > len - done) {
+			memset(&state, 0, sizeof(state));
+			n = 1;
+		} else if (n > 1) {
+			wide = wcwidth(c);
+		}
+		wide = wide < 0 ? 1 : wide;
+		if (*columns + (unsigned)wide > width)
+			break;
+		*columns += (unsigned)wide;
+		done += n;
+	}
+	return done;
+}
+
+static const char *mark(const struct format_style *style)
+{
+	return style->unicode ? "\xe2\x80\xa6" : "+";
+}
+
+/* Cuts the text from `start` on, which is too wide, to `width` columns with a mark. Returns how many it takes. */
+static unsigned cut_end(struct buffer *out, const struct format_style *style, size_t start, unsigned width)
+{
+	unsigned columns;
+
+	out->len = start + fitting(out->data + start, out->len - start, width - 1, &columns);
+	buffer_text(out, mark(style));
+	return columns + 1;
+}
+
+/* Cuts an endpoint in the middle: the port, and four characters of the address before it, stay. ASCII only. */
+static void cut_middle(struct buffer *out, const struct format_style *style, size_t start, unsigned width)
+{
+	size_t len = out->len - start, port = len, tail;
+	char text[64];
+
+	memcpy(text, out->data + start, len);
+	while (port && text[port - 1] != ':')
+		port--;
+	tail = len - port + 6;
+	if (tail + 1 >= width)
+		tail = width - 1;
+	out->len = start + width - 1 - tail;
+	buffer_text(out, mark(style));
+	buffer_bytes(out, text + len - tail, tail);
+}
+
+/* Makes the value from `start` on fit. Returns how many columns it takes. */
+static unsigned fit(struct buffer *out, const struct format_style *style, size_t start, const struct text_cell *cell,
+		    bool limited)
+{
+	unsigned columns, room = limited ? cell->width : (unsigned)-1;
+	size_t len = out->len - start;
+
+	if (fitting(out->data + start, len, room, &columns) == len)
+		return columns;
+	if (cell->column != TEXT_SOURCE && cell->column != TEXT_DESTINATION)
+		return cut_end(out, style, start, room);
+	cut_middle(out, style, start, room);
+	return room;
+}
+
+static void put_spaces(struct buffer *out, unsigned n)
+{
+	memset(buffer_room(out, n), ' ', n);
+	out->len += n;
+}
+
+/* ---- lines ---- */
+
+static const char *outcome_color(enum outcome outcome)
 {
 	switch (outcome) {
 	case OUTCOME_GRACEFUL:
@@ -91,79 +301,122 @@ static const char *text_color(enum outcome outcome)
 	}
 }
 
-/* Returns how many of the bytes appended take no column on the screen. */
-static size_t text_colored_outcome(struct buffer *out, const struct record *r)
+/* One value. Returns the columns that it takes. */
+static unsigned put_cell(struct buffer *out, const struct format_style *style, const struct text_cell *cell,
+			 bool limited, const struct record *r)
 {
-	static const char end[] = "\033[0m";
-	const char *begin = text_color(r->outcome);
+	bool color = style->color && cell->column == TEXT_OUTCOME;
+	unsigned columns;
+	size_t start;
 
-	buffer_text(out, begin);
-	text_outcome(out, r);
-	buffer_text(out, end);
-	return strlen(begin) + strlen(end);
+	if (color)
+		buffer_text(out, outcome_color(r->outcome));
+	start = out->len;
+	put_value(out, r, cell->column, limited ? cell->width : 0);
+	if (out->len == start)
+		buffer_char(out, '-');
+	columns = fit(out, style, start, cell, limited);
+	if (color)
+		buffer_text(out, "\033[0m");
+	return columns;
 }
 
-static void text_timing(struct buffer *out, size_t start, size_t column, int64_t ns)
+/* Where the style has no layout: lines without an end. */
+static const struct text_layout *layout_of(const struct format_style *style)
 {
-	buffer_pad(out, start, column);
-	buffer_duration(out, ns);
+	static struct text_layout endless;
+
+	if (style->layout.count)
+		return &style->layout;
+	if (!endless.count)
+		text_layout_fit(&endless, 0, NULL, 0, 1u << TEXT_INTERFACE);
+	return &endless;
 }
 
-void format_text_header(struct buffer *out)
+/* A line of the layout: with a record its values, without one the headings. */
+static void put_line(struct buffer *out, const struct format_style *style, const struct record *r)
 {
-	static const struct {
-		size_t column;
-		const char *title;
-	} titles[] = {
-		{COLUMN_SOURCE, "SOURCE"},
-		{COLUMN_DESTINATION, "DESTINATION"},
-		{COLUMN_OUTCOME, "OUTCOME"},
-		{COLUMN_CLOSER, "CLOSER"},
-		{COLUMN_FIN_TO_ACK, "FIN>ACK"},
-		{COLUMN_HALF_CLOSED, "HALF-CLOSED"},
-		{COLUMN_PEER_FIN_TO_ACK, "FIN>ACK"},
-		{COLUMN_LIFETIME, "LIFETIME"},
-		{COLUMN_FLAGS, "FLAGS"},
-	};
-	size_t start = out->len, i;
+	const struct text_layout *l = layout_of(style);
+	unsigned at = 0;
 
-	buffer_text(out, "TIME");
-	for (i = 0; i < sizeof(titles) / sizeof(titles[0]); i++) {
-		buffer_pad(out, start, titles[i].column);
-		buffer_text(out, titles[i].title);
+	for (const struct text_cell *cell = l->cells; cell < l->cells + l->count; cell++) {
+		if (cell > l->cells) {
+			unsigned begin = cell->begin > at ? cell->begin : at + 1;
+
+			put_spaces(out, begin - at);
+			at = begin;
+		}
+		if (r) {
+			at += put_cell(out, style, cell, l->width, r);
+		} else {
+			const char *title = text_column_title(cell->column);
+			size_t start = out->len;
+
+			buffer_text(out, title);
+			at += fit(out, style, start, cell, l->width);
+		}
 	}
 	buffer_char(out, '\n');
+}
+
+/* The explanation, in lines of the layout's width below its record. */
+static void put_explanation(struct buffer *out, const struct format_style *style, const struct record *r)
+{
+	unsigned width = layout_of(style)->width, room = width > 8 ? width - 4 : 0;
+	struct buffer text = {0};
+	size_t at = 0;
+
+	format_explanation(&text, r);
+	while (at < text.len) {
+		unsigned columns;
+		size_t n = room ? fitting(text.data + at, text.len - at, room, &columns) : text.len, whole = n;
+
+		while (at + n < text.len && whole && text.data[at + whole] != ' ')
+			whole--;
+		n = whole ? whole : n;
+		buffer_text(out, "    ");
+		buffer_bytes(out, text.data + at, at + n < text.len ? n : text.len - at);
+		buffer_char(out, '\n');
+		at += n;
+		while (at < text.len && text.data[at] == ' ')
+			at++;
+	}
+	buffer_free(&text);
+}
+
+void format_text_header(struct buffer *out, const struct format_style *style)
+{
+	put_line(out, style, NULL);
 }
 
 void format_text(struct buffer *out, const struct format_style *style, const struct record *r)
 {
-	const char *closer = role_name(r->closer);
-	size_t start = out->len;
+	put_line(out, style, r);
+	if (style->verbose)
+		put_explanation(out, style, r);
+}
 
-	format_time_of_day(out, r->finish);
-	buffer_pad(out, start, COLUMN_SOURCE);
-	format_endpoint(out, r->family, r->end[SOURCE].ip, r->end[SOURCE].port);
-	buffer_pad(out, start, COLUMN_DESTINATION);
-	format_endpoint(out, r->family, r->end[DESTINATION].ip, r->end[DESTINATION].port);
-	buffer_pad(out, start, COLUMN_OUTCOME);
-	if (style->color)
-		start += text_colored_outcome(out, r);
-	else
-		text_outcome(out, r);
-	buffer_pad(out, start, COLUMN_CLOSER);
-	buffer_text(out, closer ? closer : "-");
-	text_timing(out, start, COLUMN_FIN_TO_ACK, r->timing[T_FIN_TO_ACK]);
-	text_timing(out, start, COLUMN_HALF_CLOSED, r->timing[T_HALF_CLOSED]);
-	text_timing(out, start, COLUMN_PEER_FIN_TO_ACK, r->timing[T_PEER_FIN_TO_ACK]);
-	text_timing(out, start, COLUMN_LIFETIME, r->timing[T_LIFETIME]);
-	buffer_pad(out, start, COLUMN_FLAGS);
-	format_flags(out, r);
-	text_sockets(out, r);
-	text_forged(out, r);
+/* Has the layout a column with the date? */
+static bool has_date(const struct text_layout *l)
+{
+	for (unsigned i = 0; i < l->count; i++)
+		if (l->cells[i].column == TEXT_DATE)
+			return true;
+	return false;
+}
+
+void format_text_day(struct buffer *out, const struct format_style *style, const struct record *r, int *day)
+{
+	time_t second = (time_t)(r->finish / SECOND_NS);
+	int before = *day;
+	struct tm tm;
+
+	if (has_date(layout_of(style)))
+		return;
+	localtime_r(&second, &tm);
+	*day = (tm.tm_year << 9) + tm.tm_yday + 1;
+	if (!before || before == *day)
+		return;
+	put_date(out, r->finish);
 	buffer_char(out, '\n');
-	if (style->verbose) {
-		buffer_text(out, "    ");
-		format_explanation(out, r);
-		buffer_char(out, '\n');
-	}
 }
