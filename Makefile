@@ -93,7 +93,7 @@ $(B)/tcpfin_trace.bpf.o: bpf/tcpfin_trace.bpf.c $(wildcard bpf/*.h bpf/core/*.h)
 	$(compile_bpf)
 
 # These read kernel structures, and so are objects of their own.
-$(B)/sockets.bpf.o: bpf/sockets.bpf.c bpf/socket_event.h vmlinux/vmlinux.h Makefile | tools
+$(B)/sockets.bpf.o: bpf/sockets.bpf.c $(wildcard bpf/*.h bpf/core/*.h) vmlinux/vmlinux.h Makefile | tools
 	$(compile_bpf)
 
 $(B)/tcx_order.bpf.o: bpf/tcx_order.bpf.c bpf/tcx_order_record.h vmlinux/vmlinux.h Makefile | tools

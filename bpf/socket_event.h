@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What a socket of this host tells when its state changes: one event of the sockets' rings. Both worlds; the includer
- * brings the __u types.
+ * What a socket of this host tells when its state changes, and what is kept of it until its connection is reported.
+ * Both worlds.
  */
 #ifndef TCPFIN_SOCKET_EVENT_H
 #define TCPFIN_SOCKET_EVENT_H
+
+#include "bpf/core/core.h"
 
 /* The kernel's numbers of states (include/net/tcp_states.h). */
 enum {
@@ -26,7 +28,6 @@ enum socket_event_kind {
 	SOCKET_STATE,          /* from, to */
 	SOCKET_RESET_SENT,     /* by the socket itself: reason */
 	SOCKET_RESET_RECEIVED, /* and acted upon */
-	SOCKET_RESET_ANSWER,   /* to a segment that fits no socket or not its state: reason, number; no facts of one */
 };
 
 enum {
@@ -35,7 +36,6 @@ enum {
 	SOCKET_LAST_HOLDER = 4, /* nobody holds the file any more: close(), or the end of the process */
 	SOCKET_EXITING = 8,     /* the process is ending */
 	SOCKET_LINGER_0 = 16,   /* SO_LINGER with no time */
-	SOCKET_BY_ACK = 32,     /* of SOCKET_RESET_ANSWER: number is the RST's ack, not its seq */
 };
 
 #define SOCKET_NAME 16 /* TASK_COMM_LEN */
@@ -46,24 +46,72 @@ struct socket_id {
 	__u16 local_port, remote_port; /* host byte order */
 	__u32 family;                  /* 4 or 6; IPv4-mapped is 4 */
 };
+CORE_ASSERT_SIZE(struct socket_id, 40);
 
+/* One event, as the tracepoint saw it. */
 struct socket_event {
-	__u64 time; /* ns, CLOCK_MONOTONIC, as the packets' */
-	__u64 cgroup;
 	struct socket_id id;
-	__u32 netns; /* inode number; 0 for SOCKET_RESET_ANSWER */
-	__u32 isn;   /* the other end's initial sequence number: it tells connections of one tuple apart */
-	__u32 pid, uid;
+	__u64 time;   /* ns, CLOCK_MONOTONIC, as the packets' */
+	__u32 netns;  /* inode number */
+	__u32 isn;    /* the other end's initial sequence number: it tells connections of one tuple apart */
 	__u32 unread; /* bytes received that the application has not read */
 	__u32 unsent; /* bytes written that have not been sent once */
 	__u32 srtt;   /* us, 0 unknown */
 	__u32 retransmits;
 	__u32 reason; /* enum sk_rst_reason of the running kernel */
-	__u32 number; /* of SOCKET_RESET_ANSWER: seq or ack of the RST */
-	__u8 kind, from, to;
-	__u8 flags; /* SOCKET_ bits */
-	char name[SOCKET_NAME];
+	__u32 flags;  /* SOCKET_ bits */
+	__u32 kind, from, to;
 	__u32 pad;
 };
+
+/* The change of state by which a socket was closed, with the process that was running. */
+struct socket_close {
+	__u64 time; /* ns, CLOCK_MONOTONIC */
+	__u64 cgroup;
+	__u32 pid, uid;
+	__u32 unread, unsent;
+	char name[SOCKET_NAME];
+	__u8 from, to; /* SOCKET_ states; to: 0 while the socket is not closed, or where it is not known who did it */
+	__u8 flags;
+	__u8 pad[5];
+};
+
+/* What bpf/socket_sets.h keeps of each place in an array. */
+struct socket_place {
+	__u64 word; /* version (8 bits), SOCKET_ place bits (8), coarse time (24) */
+	__u32 hash; /* of the tuple: its set and tag */
+	__u32 turn; /* of the ring, when it was taken or last passed over */
+};
+
+#define SOCKET_STEPS 5 /* states kept: a close enters 4 at most (RFC 9293, figure 5); more are dropped */
+
+/* One socket's close. */
+struct closing_socket {
+	struct socket_place place;
+	struct socket_id id;
+	__u32 netns, isn;
+	__u32 srtt, retransmits; /* at the latest event */
+	__u32 reset_reason;      /* why it sent an RST: enum sk_rst_reason; 0: it sent none, or for no stated reason */
+	__u8 own_isn;            /* isn is this end's own, not the peer's */
+	__u8 lost;               /* it had left the states before its close already: earlier events are missing */
+	__u8 step_count;
+	__u8 states[SOCKET_STEPS];   /* entered, in this order */
+	__u64 entered[SOCKET_STEPS]; /* ns, when each was entered */
+	__u64 reset_received;        /* ns, 0: none */
+	struct socket_close close;
+};
+CORE_ASSERT_SIZE(struct closing_socket, 192); /* three cache lines */
+
+/* An RST that answered a segment which fits no socket, or not its socket's state. */
+struct socket_answer {
+	struct socket_place place;
+	struct socket_id id; /* local: the end that answered */
+	__u64 time;
+	__u32 number; /* of the RST: seq, or ack with by_ack (RFC 9293, section 3.10.7.1) */
+	__u16 reason;
+	__u8 by_ack;
+	__u8 pad;
+};
+CORE_ASSERT_SIZE(struct socket_answer, 72);
 
 #endif

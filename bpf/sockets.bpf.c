@@ -2,8 +2,12 @@
 /*
  * The socket's side: tracepoints at state changes and resets, each of them optional. Nothing runs for a segment.
  *
+ * Most changes of state leave at a comparison. What closes a socket is written into its place in an array, which user
+ * space maps: no ring, no hash map, nothing that grows. A socket of another network namespace than the watched
+ * interfaces' counts only if they have seen its connection, so what happens elsewhere takes no place.
+ *
  * A tracepoint runs in whatever context the change has: often a softirq, where the current process is a bystander.
- * socket_process() tells when it is not.
+ * is_call() tells when it is not.
  */
 #include "vmlinux/vmlinux.h"
 #include <bpf/bpf_helpers.h>
@@ -11,7 +15,9 @@
 #include <bpf/bpf_endian.h>
 #include <bpf/bpf_tracing.h>
 
-#include "bpf/socket_event.h"
+#include "bpf/core/flow_log.h"
+#include "bpf/socket_settings.h"
+#include "bpf/socket_sets.h"
 
 char LICENSE[] SEC("license") = "GPL";
 
@@ -19,11 +25,26 @@ char LICENSE[] SEC("license") = "GPL";
 #define PF_EXITING 0x4
 #define PF_KTHREAD 0x200000
 
-/* Answers have a ring of their own: whoever sends segments to closed ports shall not crowd out real closes. */
-struct {
-	__uint(type, BPF_MAP_TYPE_RINGBUF);
-	__uint(max_entries, 1 << 20);
-} socket_ring SEC(".maps"), answer_ring SEC(".maps");
+const volatile struct socket_settings settings = {};
+struct socket_shared shared = {};
+/* Of the rings. Every CPU writes them: in a cache line without anything that is only read. */
+struct socket_turns turns __attribute__((aligned(64))) = {};
+
+#define MAPPED_ARRAY(name, type_)                  \
+	struct {                                   \
+		__uint(type, BPF_MAP_TYPE_ARRAY);  \
+		__uint(map_flags, BPF_F_MMAPABLE); \
+		__uint(max_entries, 1);            \
+		__type(key, __u32);                \
+		__type(value, type_);              \
+	} name SEC(".maps")
+
+MAPPED_ARRAY(tcpfin_sets, struct flow_set); /* the packet programs': which connections interfaces have seen */
+MAPPED_ARRAY(tcpfin_socksets, struct socket_set);
+MAPPED_ARRAY(tcpfin_sockets, struct closing_socket);
+/* Answers have tables of their own: whoever sends segments to closed ports shall not crowd out real closes. */
+MAPPED_ARRAY(tcpfin_answsets, struct socket_set);
+MAPPED_ARRAY(tcpfin_answers, struct socket_answer);
 
 /* The address of the socket that has sent a reset and is about to close, by CPU: compared, never followed. */
 struct {
@@ -33,104 +54,193 @@ struct {
 	__type(value, __u64);
 } reset_sender SEC(".maps");
 
-__u64 events_lost, answers_lost; /* their ring was full */
+/* ---- is it watched? ---- */
+
+/* Has one set of the packet programs' tables something with the tag of that connection? */
+__noinline __attribute__((weak)) int set_has(__u64 flow, __u32 second)
+{
+	struct flow_set *set;
+	__u32 number = (second ? second_set(flow) : first_set(flow)) & settings.set_mask;
+
+	set = bpf_map_lookup_elem(&tcpfin_sets, &number);
+	if (!set)
+		return 0;
+	for (int i = 0; i < SET_WAYS; i++)
+		if (way_kind(set->way[i]) != WAY_FREE && way_tag(set->way[i]) == way_tag(flow))
+			return 1;
+	return 0;
+}
+
+/* Has a watched interface seen the connection? One of a million others is taken for such a one. */
+__noinline __attribute__((weak)) int interfaces_know(const struct socket_hash *h)
+{
+	__u32 count = shared.interfaces;
+
+	if (!h)
+		return 0;
+	for (__u32 i = 0; i < SOCKET_INTERFACES && i < count; i++) {
+		__u64 flow = socket_flow(h, shared.ifindex[i]);
+
+		if (set_has(flow, 0) || set_has(flow, 1))
+			return 1;
+	}
+	return 0;
+}
+
+/* ---- the tables, as bpf/socket_record.h wants them ---- */
+
+struct socket_tables {
+	__u32 unused; /* there is one set of them: a pointer to it is NULL everywhere */
+};
+
+#define sockets_set(t, table, number_)                                                              \
+	({                                                                                          \
+		__u32 at_ = (number_) & ((table) ? settings.answer_sets_mask : settings.sets_mask); \
+		(struct socket_set *)((table) ? bpf_map_lookup_elem(&tcpfin_answsets, &at_)         \
+					      : bpf_map_lookup_elem(&tcpfin_socksets, &at_));       \
+	})
+#define sockets_socket(t, place_)                                                    \
+	({                                                                           \
+		__u32 at_ = (place_);                                                \
+		(struct closing_socket *)bpf_map_lookup_elem(&tcpfin_sockets, &at_); \
+	})
+#define sockets_answer(t, place_)                                                   \
+	({                                                                          \
+		__u32 at_ = (place_);                                               \
+		(struct socket_answer *)bpf_map_lookup_elem(&tcpfin_answers, &at_); \
+	})
+#define sockets_turn(t, table) \
+	((table) ? __sync_fetch_and_add(&turns.answer, 1) : __sync_fetch_and_add(&turns.socket, 1))
+#define sockets_mask(t, table) ((table) ? settings.answers_mask : settings.sockets_mask)
+#define sockets_seed(t) settings.seed
+#define sockets_known(t, h) interfaces_know(h)
+#define sockets_wait(t) (settings.wait >> SOCKET_TIME_SHIFT)
+#define sockets_evicted(t, table) __sync_fetch_and_add((table) ? &shared.answers_lost : &shared.sockets_lost, 1)
+
+#include "bpf/socket_record.h"
 
 /* ---- a socket's facts ---- */
 
-static __always_inline bool is_mapped(const struct in6_addr *a)
-{
-	const __u8 *b = a->in6_u.u6_addr8;
-	__u8 sum = 0;
+/*
+ * A member of a kernel structure. Where BTF types the program's arguments the verifier lets it be loaded, which costs
+ * a tenth of the helper that raw programs need. typed: a constant.
+ */
+#define get(typed, p, member) ((typed) ? (p)->member : BPF_CORE_READ(p, member))
 
+/* The socket as a TCP socket; NULL if it is none: MPTCP, SCTP and DCCP come here, too. */
+static __always_inline const struct tcp_sock *tcp_of(const struct sock *sk, const bool typed)
+{
+	if (typed)
+		return bpf_skc_to_tcp_sock((void *)sk);
+	return BPF_CORE_READ(sk, sk_protocol) == IPPROTO_TCP ? (const void *)sk : NULL;
+}
+
+static __always_inline __u32 netns_of(const struct sock *sk, const bool typed)
+{
+	const struct net *net = get(typed, sk, __sk_common.skc_net.net);
+
+	return get(typed, net, ns.inum);
+}
+
+/* Sets the IPv6 addresses. False: they are IPv4-mapped, or none. */
+static __always_inline bool fill_ipv6(struct socket_id *id, const struct sock *sk, const bool typed)
+{
+	__u32 *local = (void *)id->local, *remote = (void *)id->remote;
+
+	if (get(typed, sk, __sk_common.skc_family) != AF_INET6)
+		return 0;
 #pragma unroll
-	for (int i = 0; i < 10; i++)
-		sum |= b[i];
-	return !sum && b[10] == 0xff && b[11] == 0xff;
+	for (int i = 0; i < 4; i++)
+		remote[i] = get(typed, sk, __sk_common.skc_v6_daddr.in6_u.u6_addr32[i]);
+	if (!(remote[0] | remote[1]) && remote[2] == bpf_htonl(0xffff)) /* RFC 4291, section 2.5.5.2 */
+		return 0;
+#pragma unroll
+	for (int i = 0; i < 4; i++)
+		local[i] = get(typed, sk, __sk_common.skc_v6_rcv_saddr.in6_u.u6_addr32[i]);
+	return 1;
 }
 
-static __always_inline void fill_id(struct socket_id *id, const struct sock *sk)
+static __always_inline void fill_id(struct socket_event *e, const struct sock *sk, const struct tcp_sock *tp,
+				    const bool typed)
 {
-	const struct inet_sock *inet = (const void *)sk;
-	struct in6_addr local, remote;
-	__be32 local4 = BPF_CORE_READ(sk, __sk_common.skc_rcv_saddr),
-	       remote4 = BPF_CORE_READ(sk, __sk_common.skc_daddr);
+	struct socket_id *id = &e->id;
+	const struct inet_sock *inet = (const void *)tp;
+	__u64 *words = (void *)id;
 
-	id->local_port = bpf_ntohs(BPF_CORE_READ(inet, inet_sport)); /* skc_num is 0 once the port is given back */
-	id->remote_port = bpf_ntohs(BPF_CORE_READ(sk, __sk_common.skc_dport));
+	e->netns = netns_of(sk, typed);
+	/* inet_sport: skc_num is 0 once the port is given back */
+	id->local_port = bpf_ntohs(get(typed, inet, inet_sport));
+	id->remote_port = bpf_ntohs(get(typed, sk, __sk_common.skc_dport));
+	id->family = 6;
+	if (fill_ipv6(id, sk, typed))
+		return;
 	id->family = 4;
-	if (BPF_CORE_READ(sk, __sk_common.skc_family) == AF_INET6) {
-		BPF_CORE_READ_INTO(&local, sk, __sk_common.skc_v6_rcv_saddr);
-		BPF_CORE_READ_INTO(&remote, sk, __sk_common.skc_v6_daddr);
-		id->family = is_mapped(&remote) ? 4 : 6;
-	}
-	if (id->family == 6) {
-		__builtin_memcpy(id->local, &local, sizeof(local));
-		__builtin_memcpy(id->remote, &remote, sizeof(remote));
-	} else {
-		__builtin_memcpy(id->local, &local4, sizeof(local4));
-		__builtin_memcpy(id->remote, &remote4, sizeof(remote4));
-	}
+	words[0] = get(typed, sk, __sk_common.skc_rcv_saddr);
+	words[1] = 0;
+	words[2] = get(typed, sk, __sk_common.skc_daddr);
+	words[3] = 0;
 }
 
-static __always_inline bool has_flag(const struct sock *sk, __u32 flag)
+/* flags: of the socket. */
+static __always_inline bool has_flag(unsigned long flags, __u32 flag)
 {
-	return BPF_CORE_READ(sk, __sk_common.skc_flags) >> flag & 1;
+	return flags >> flag & 1;
 }
 
 /*
  * From the handshake on rcv_nxt and bytes_received move together, a FIN included: their difference is the peer's
  * initial number and 1 for its SYN.
  */
-static __always_inline void fill_numbers(struct socket_event *e, const struct sock *sk, int state)
+static __always_inline void fill_numbers(struct socket_event *e, const struct tcp_sock *tp, unsigned long flags,
+					 int state, const bool typed)
 {
-	const struct tcp_sock *tp = (const void *)sk;
-	__u32 received = BPF_CORE_READ(tp, rcv_nxt), unread = received - BPF_CORE_READ(tp, copied_seq);
+	__u32 received = get(typed, tp, rcv_nxt), unread = received - get(typed, tp, copied_seq);
 
-	e->retransmits = BPF_CORE_READ(tp, total_retrans);
+	e->retransmits = get(typed, tp, total_retrans);
+	e->srtt = e->unread = e->unsent = 0;
 	if (state == SOCKET_SYN_SENT) {
-		e->isn = BPF_CORE_READ(tp, snd_una);
+		e->isn = get(typed, tp, snd_una);
 		e->flags |= SOCKET_OWN_ISN;
 		return;
 	}
-	e->isn = received - (__u32)BPF_CORE_READ(tp, bytes_received) - 1;
-	e->srtt = BPF_CORE_READ(tp, srtt_us) >> 3;
-	e->unsent = BPF_CORE_READ(tp, write_seq) - BPF_CORE_READ(tp, snd_nxt);
-	if (unread && has_flag(sk, bpf_core_enum_value(enum sock_flags, SOCK_DONE)))
+	e->isn = received - (__u32)get(typed, tp, bytes_received) - 1;
+	e->srtt = get(typed, tp, srtt_us) >> 3;
+	e->unsent = get(typed, tp, write_seq) - get(typed, tp, snd_nxt);
+	if (unread && has_flag(flags, bpf_core_enum_value(enum sock_flags, SOCK_DONE)))
 		unread--; /* the peer's FIN is no byte */
 	e->unread = unread;
 }
 
-static __always_inline void fill(struct socket_event *e, const struct sock *sk, int state)
+/* All but who it is (fill_id), and kind, from, to and reason, which the caller sets. */
+static __always_inline void fill(struct socket_event *e, const struct sock *sk, const struct tcp_sock *tp, int state,
+				 const bool typed)
 {
-	__builtin_memset(e, 0, sizeof(*e));
+	unsigned long flags = get(typed, sk, __sk_common.skc_flags);
+
+	e->flags = 0;
+	e->reason = 0;
 	e->time = bpf_ktime_get_ns();
-	e->netns = BPF_CORE_READ(sk, __sk_common.skc_net.net, ns.inum);
-	fill_id(&e->id, sk);
-	fill_numbers(e, sk, state);
-	if (has_flag(sk, bpf_core_enum_value(enum sock_flags, SOCK_LINGER)) && !BPF_CORE_READ(sk, sk_lingertime))
+	fill_numbers(e, tp, flags, state, typed);
+	if (has_flag(flags, bpf_core_enum_value(enum sock_flags, SOCK_LINGER)) && !get(typed, sk, sk_lingertime))
 		e->flags |= SOCKET_LINGER_0;
-}
-
-static __always_inline struct socket_event *reserve(void *ring, __u64 *lost)
-{
-	struct socket_event *e = bpf_ringbuf_reserve(ring, sizeof(*e), 0);
-
-	if (!e)
-		__sync_fetch_and_add(lost, 1);
-	return e;
 }
 
 /* ---- whose doing it is ---- */
 
 /* The count of a file that is being released: 0 before 6.13, then a value that is negative where it is dead. */
-static __always_inline bool last_holder(const struct file *file)
+static __always_inline bool last_holder(const struct file *file, const bool typed)
 {
 	const struct file___count *old = (const void *)file;
 	const struct file___ref *new = (const void *)file;
 
 	if (bpf_core_field_exists(new->f_ref))
-		return BPF_CORE_READ(new, f_ref.refcnt.counter) < 0;
-	return !BPF_CORE_READ(old, f_count.counter);
+		return get(typed, new, f_ref.refcnt.counter) < 0;
+	return !get(typed, old, f_count.counter);
+}
+
+static __always_inline const struct task_struct *current_task(const bool typed)
+{
+	return typed ? bpf_get_current_task_btf() : (const void *)bpf_get_current_task();
 }
 
 static __always_inline void remember_sender(__u64 socket)
@@ -167,72 +277,181 @@ static __always_inline bool may_be_call(int from, int to)
 	return to == SOCKET_FIN_WAIT1 || (to == SOCKET_LAST_ACK && from == SOCKET_CLOSE_WAIT);
 }
 
-static __always_inline void fill_process(struct socket_event *e, const struct sock *sk)
+/* The event's bits that say whose call it was; 0 where it was none. */
+static __always_inline __u32 call_flags(const struct sock *sk, int from, int to, const bool typed)
 {
-	const struct file *file = BPF_CORE_READ(sk, sk_socket, file);
-	const struct task_struct *task = (const void *)bpf_get_current_task();
-	__u32 task_flags = BPF_CORE_READ(task, flags);
-	bool last = file && last_holder(file);
+	const struct task_struct *task;
+	const struct socket *socket;
+	const struct file *file;
+	__u32 task_flags;
+	bool last;
 
-	if (!file || !BPF_CORE_READ(sk, sk_lock.owned) || task_flags & PF_KTHREAD)
-		return;
-	if (e->to == SOCKET_CLOSE && !last && !sent_reset(sk))
-		return;
-	e->flags |= SOCKET_PROCESS | (last ? SOCKET_LAST_HOLDER : 0) | (task_flags & PF_EXITING ? SOCKET_EXITING : 0);
-	e->pid = bpf_get_current_pid_tgid() >> 32;
-	e->uid = (__u32)bpf_get_current_uid_gid();
-	e->cgroup = bpf_get_current_cgroup_id();
-	BPF_CORE_READ_STR_INTO(&e->name, task, group_leader, comm);
+	if (!may_be_call(from, to) || !get(typed, sk, sk_lock.owned))
+		return 0;
+	socket = get(typed, sk, sk_socket);
+	file = get(typed, socket, file);
+	task = current_task(typed);
+	task_flags = get(typed, task, flags);
+	if (!file || task_flags & PF_KTHREAD)
+		return 0;
+	last = last_holder(file, typed);
+	if (to == SOCKET_CLOSE && !last && !sent_reset(sk))
+		return 0;
+	return SOCKET_PROCESS | (last ? SOCKET_LAST_HOLDER : 0) | (task_flags & PF_EXITING ? SOCKET_EXITING : 0);
+}
+
+static __always_inline void note_process(struct socket_close *close)
+{
+	const struct task_struct *task = (const void *)bpf_get_current_task();
+
+	close->pid = bpf_get_current_pid_tgid() >> 32;
+	close->uid = (__u32)bpf_get_current_uid_gid();
+	close->cgroup = bpf_get_current_cgroup_id();
+	BPF_CORE_READ_INTO(&close->name, task, group_leader, comm);
+}
+
+/* ---- into the tables ---- */
+
+/* Adds the event to the place of its socket, which is locked, and gives it back. bits: of its word so far. */
+static __always_inline void write_event(struct closing_socket *s, const struct socket_event *e, __u64 bits)
+{
+	if (socket_note(s, e)) {
+		socket_close_note(&s->close, e);
+		if (e->flags & SOCKET_PROCESS)
+			note_process(&s->close);
+	}
+	bits |= e->kind == SOCKET_STATE && e->to == SOCKET_CLOSE ? SOCKET_CLOSED : 0;
+	place_unlock(&s->place, bits, e->time);
+}
+
+/* Adds the event to a place that holds its socket. Returns 0 where it has become another's. */
+static __always_inline int record_at(struct closing_socket *s, const struct socket_event *e)
+{
+	__u64 word = reload(s->place.word);
+
+	if (!place_lock(&s->place, word, 0))
+		return 0;
+	write_event(s, e, word & SOCKET_CLOSED);
+	return 1;
+}
+
+/* An event of a socket that has no place yet. */
+static __always_inline int record_first(struct socket_event *e, const struct socket_hash *h)
+{
+	int known = -1, n;
+	struct closing_socket *s;
+
+	if (e->netns != settings.netns) {
+		known = interfaces_know(h);
+		if (!known)
+			return 0;
+	}
+	n = take_place(NULL, TABLE_SOCKETS, h, e->time, known);
+	s = sockets_socket(NULL, n);
+	if (n == NO_PLACE || !s)
+		return 0;
+	socket_begin(s, e);
+	write_event(s, e, 0);
+	note_way(NULL, TABLE_SOCKETS, s->place.hash, s->place.turn);
+	return 1;
+}
+
+socket_code int record_event(struct socket_event *e)
+{
+	struct closing_socket *s;
+	struct socket_hash h;
+	int n;
+
+	if (!e)
+		return 0;
+	h = socket_hash_of(&e->id, settings.seed);
+	n = find_socket(NULL, e, socket_hash(&h));
+	s = sockets_socket(NULL, n);
+	if (n != NO_PLACE && s)
+		return record_at(s, e);
+	return record_first(e, &h);
+}
+
+/* Keeps an answer. netns: of the device that the segment came by, 0: not known. */
+socket_code int record_answer(struct socket_answer *a, __u32 netns)
+{
+	struct socket_answer *to;
+	struct socket_hash h;
+	int n, known = -1;
+
+	if (!a)
+		return 0;
+	h = socket_hash_of(&a->id, settings.seed);
+	if (netns != settings.netns) {
+		known = interfaces_know(&h);
+		if (!known)
+			return 0;
+	}
+	n = take_place(NULL, TABLE_ANSWERS, &h, a->time, known);
+	to = sockets_answer(NULL, n);
+	if (n == NO_PLACE || !to)
+		return 0;
+	to->id = a->id;
+	to->time = a->time;
+	to->number = a->number;
+	to->reason = a->reason;
+	to->by_ack = a->by_ack;
+	place_unlock(&to->place, SOCKET_CLOSED, a->time);
+	note_way(NULL, TABLE_ANSWERS, to->place.hash, to->place.turn);
+	return 1;
 }
 
 /* ---- the tracepoints ---- */
 
-static __always_inline void tell_state(const struct sock *sk, int from, int to)
+static __always_inline void state_changes(const struct sock *sk, int from, int to, const bool typed)
 {
-	struct socket_event *e = reserve(&socket_ring, &events_lost);
+	const struct tcp_sock *tp;
+	struct socket_event e;
 
-	if (!e)
-		return;
-	fill(e, sk, from);
-	e->kind = SOCKET_STATE;
-	e->from = from;
-	e->to = to;
-	if (may_be_call(from, to))
-		fill_process(e, sk);
-	bpf_ringbuf_submit(e, BPF_RB_NO_WAKEUP);
-}
-
-static __always_inline void state_changes(const struct sock *sk, int from, int to)
-{
 	/* Only closing is reported: not opening, and never a listening socket. */
 	if (to <= SOCKET_SYN_RECV || to == SOCKET_LISTEN || from == SOCKET_LISTEN || from == SOCKET_CLOSE)
 		return;
 	if (from == to) /* a subflow of MPTCP enters FIN-WAIT-2 twice */
 		return;
-	if (BPF_CORE_READ(sk, sk_protocol) != IPPROTO_TCP) /* MPTCP, SCTP and DCCP come here, too */
+	tp = tcp_of(sk, typed);
+	if (!tp)
 		return;
-	tell_state(sk, from, to);
+	fill(&e, sk, tp, from, typed);
+	e.kind = SOCKET_STATE;
+	e.from = from;
+	e.to = to;
+	e.flags |= call_flags(sk, from, to, typed);
+	fill_id(&e, sk, tp, typed);
+	record_event(&e);
 	if (to == SOCKET_CLOSE)
 		remember_sender(0);
 }
 
-static __always_inline void own_reset(const struct sock *sk, __u32 reason)
+static __always_inline void reset_event(const struct sock *sk, int state, __u32 kind, __u32 reason, const bool typed)
 {
-	struct socket_event *e;
+	const struct tcp_sock *tp = tcp_of(sk, typed);
+	struct socket_event e;
 
-	if (BPF_CORE_READ(sk, __sk_common.skc_state) != SOCKET_CLOSE)
-		remember_sender((__u64)sk);
-	e = reserve(&socket_ring, &events_lost); /* behind it: older verifiers lose sight of what is reserved */
-	if (!e)
+	if (!tp)
 		return;
-	fill(e, sk, SOCKET_ESTABLISHED); /* it was, or later: no reset is sent from SYN-SENT */
-	e->kind = SOCKET_RESET_SENT;
-	e->reason = reason;
-	bpf_ringbuf_submit(e, BPF_RB_NO_WAKEUP);
+	fill(&e, sk, tp, state, typed);
+	e.kind = kind;
+	e.from = e.to = 0;
+	e.reason = reason;
+	fill_id(&e, sk, tp, typed);
+	record_event(&e);
+}
+
+static __always_inline void own_reset(const struct sock *sk, __u32 reason, const bool typed)
+{
+	if (get(typed, sk, __sk_common.skc_state) != SOCKET_CLOSE)
+		remember_sender((__u64)sk);
+	/* It was established, or later: no reset is sent from SYN-SENT. */
+	reset_event(sk, SOCKET_ESTABLISHED, SOCKET_RESET_SENT, reason, typed);
 }
 
 /* Of the segment that is answered, in the skb; the reply goes the other way. False: it cannot be read. */
-static __always_inline bool fill_answer(struct socket_event *e, const struct sk_buff *skb)
+static __always_inline bool fill_answer(struct socket_answer *a, const struct sk_buff *skb)
 {
 	const unsigned char *head = BPF_CORE_READ(skb, head);
 	const unsigned char *ip = head + BPF_CORE_READ(skb, network_header);
@@ -243,104 +462,89 @@ static __always_inline bool fill_answer(struct socket_event *e, const struct sk_
 	if (bpf_probe_read_kernel(&version, 1, ip) || bpf_probe_read_kernel(header, sizeof(header), tcp))
 		return 0;
 	v6 = version >> 4 == 6;
-	e->id.family = v6 ? 6 : 4;
+	a->id.family = v6 ? 6 : 4;
 	if (v6) {
-		bpf_probe_read_kernel(e->id.remote, 16, ip + 8);
-		bpf_probe_read_kernel(e->id.local, 16, ip + 24);
+		bpf_probe_read_kernel(a->id.remote, 16, ip + 8);
+		bpf_probe_read_kernel(a->id.local, 16, ip + 24);
 	} else {
-		bpf_probe_read_kernel(e->id.remote, 4, ip + 12);
-		bpf_probe_read_kernel(e->id.local, 4, ip + 16);
+		bpf_probe_read_kernel(a->id.remote, 4, ip + 12);
+		bpf_probe_read_kernel(a->id.local, 4, ip + 16);
 	}
-	e->id.remote_port = header[0] << 8 | header[1];
-	e->id.local_port = header[2] << 8 | header[3];
+	a->id.remote_port = header[0] << 8 | header[1];
+	a->id.local_port = header[2] << 8 | header[3];
 	if (header[13] & 0x10) { /* RFC 9293 section 3.10.7.1: <SEQ=SEG.ACK>, else <ACK=SEG.SEQ+SEG.LEN> */
-		e->number = (__u32)header[8] << 24 | header[9] << 16 | header[10] << 8 | header[11];
+		a->number = (__u32)header[8] << 24 | header[9] << 16 | header[10] << 8 | header[11];
 		return 1;
 	}
-	e->flags = SOCKET_BY_ACK;
-	e->number = ((__u32)header[4] << 24 | header[5] << 16 | header[6] << 8 | header[7]) + BPF_CORE_READ(skb, len) -
+	a->by_ack = 1;
+	a->number = ((__u32)header[4] << 24 | header[5] << 16 | header[6] << 8 | header[7]) + BPF_CORE_READ(skb, len) -
 		    (header[12] >> 4) * 4 + (header[13] & 1) + (header[13] >> 1 & 1);
 	return 1;
 }
 
 static __always_inline void answer(const struct sk_buff *skb, __u32 reason)
 {
-	struct socket_event *e = reserve(&answer_ring, &answers_lost);
+	struct socket_answer a = {.time = bpf_ktime_get_ns(), .reason = reason};
 
-	if (!e)
-		return;
-	__builtin_memset(e, 0, sizeof(*e));
-	e->time = bpf_ktime_get_ns();
-	e->kind = SOCKET_RESET_ANSWER;
-	e->reason = reason;
-	if (fill_answer(e, skb))
-		bpf_ringbuf_submit(e, BPF_RB_NO_WAKEUP);
-	else
-		bpf_ringbuf_discard(e, BPF_RB_NO_WAKEUP);
+	if (fill_answer(&a, skb))
+		record_answer(&a, BPF_CORE_READ(skb, dev, nd_net.net, ns.inum));
 }
 
 /* skb: the segment that is answered; NULL where the socket resets on its own account. */
-static __always_inline void reset_is_sent(const struct sock *sk, const struct sk_buff *skb, __u32 reason)
+static __always_inline void reset_is_sent(const struct sock *sk, const struct sk_buff *skb, __u32 reason,
+					  const bool typed)
 {
 	if (skb)
 		answer(skb, reason);
 	else if (sk)
-		own_reset(sk, reason);
+		own_reset(sk, reason, typed);
 }
 
-static __always_inline void reset_is_received(const struct sock *sk)
+static __always_inline void reset_is_received(const struct sock *sk, const bool typed)
 {
-	struct socket_event *e = reserve(&socket_ring, &events_lost);
-
-	if (!e)
-		return;
-	fill(e, sk, BPF_CORE_READ(sk, __sk_common.skc_state));
-	e->kind = SOCKET_RESET_RECEIVED;
-	bpf_ringbuf_submit(e, BPF_RB_NO_WAKEUP);
+	reset_event(sk, get(typed, sk, __sk_common.skc_state), SOCKET_RESET_RECEIVED, 0, typed);
 }
 
-/*
- * Each twice: for kernels whose BTF knows the tracepoint, whose verifier then checks the arguments, and for those that
- * refuse that. All fields are read by helpers, so the two do the same.
- */
+/* Each twice: for kernels whose BTF knows the tracepoint, and for those that do not, or refuse such programs. */
 SEC("tp_btf/inet_sock_set_state")
-int BPF_PROG(socket_state, const struct sock *sk, int from, int to)
+int BPF_PROG(tcpfin_state, const struct sock *sk, int from, int to)
 {
-	state_changes(sk, from, to);
+	state_changes(sk, from, to, 1);
 	return 0;
 }
 
 SEC("raw_tp/inet_sock_set_state")
-int BPF_PROG(socket_state_raw, const struct sock *sk, int from, int to)
+int BPF_PROG(tcpfin_state_raw, const struct sock *sk, int from, int to)
 {
-	state_changes(sk, from, to);
+	state_changes(sk, from, to, 0);
 	return 0;
 }
 
+/* The socket may be NULL here, which the verifier would not let a typed program read without knowing it. */
 SEC("tp_btf/tcp_send_reset")
-int BPF_PROG(socket_reset_sent, const struct sock *sk, const struct sk_buff *skb, __u32 reason)
+int BPF_PROG(tcpfin_reset_out, const struct sock *sk, const struct sk_buff *skb, __u32 reason)
 {
-	reset_is_sent(sk, skb, reason);
+	reset_is_sent(sk, skb, reason, 0);
 	return 0;
 }
 
 SEC("raw_tp/tcp_send_reset")
-int BPF_PROG(socket_reset_sent_raw, const struct sock *sk, const struct sk_buff *skb, __u32 reason)
+int BPF_PROG(tcpfin_reset_out_raw, const struct sock *sk, const struct sk_buff *skb, __u32 reason)
 {
-	reset_is_sent(sk, skb, reason);
+	reset_is_sent(sk, skb, reason, 0);
 	return 0;
 }
 
 SEC("tp_btf/tcp_receive_reset")
-int BPF_PROG(socket_reset_received, const struct sock *sk)
+int BPF_PROG(tcpfin_reset_in, const struct sock *sk)
 {
-	reset_is_received(sk);
+	reset_is_received(sk, 1);
 	return 0;
 }
 
 SEC("raw_tp/tcp_receive_reset")
-int BPF_PROG(socket_reset_received_raw, const struct sock *sk)
+int BPF_PROG(tcpfin_reset_in_raw, const struct sock *sk)
 {
-	reset_is_received(sk);
+	reset_is_received(sk, 0);
 	return 0;
 }

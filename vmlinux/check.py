@@ -14,7 +14,7 @@ import sys
 
 RECORDS = ("STRUCT", "UNION")
 # UAPI, or not the kernel's at all: defined by BPF and by our own headers.
-OURS = re.compile(r"socket_id|socket_event|tcx_order_record|sender|____.*|trace_.*")
+OURS = re.compile(r"socket_.+|closing_socket|flow_set|ip_address|tcx_order_record|sender|____.*|trace_.*")
 
 
 class Types:

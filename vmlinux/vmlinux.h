@@ -21,9 +21,9 @@ typedef _Bool bool;
 
 /* What the BPF system call takes: UAPI, and so the same on every kernel. */
 enum {
+	BPF_MAP_TYPE_ARRAY = 2,
 	BPF_MAP_TYPE_PERCPU_ARRAY = 6,
-	BPF_MAP_TYPE_RINGBUF = 27,
-	BPF_RB_NO_WAKEUP = 1,
+	BPF_F_MMAPABLE = 1024,
 };
 
 enum bpf_link_type {
@@ -55,7 +55,7 @@ typedef struct {
 
 struct in6_addr {
 	union {
-		__u8 u6_addr8[16];
+		__be32 u6_addr32[4];
 	} in6_u;
 };
 
@@ -133,7 +133,12 @@ struct tcp_sock {
 	__u64 bytes_received;
 };
 
+struct net_device {
+	possible_net_t nd_net;
+};
+
 struct sk_buff {
+	struct net_device *dev;
 	unsigned int len;
 	__u16 transport_header;
 	__u16 network_header;

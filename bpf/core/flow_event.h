@@ -47,6 +47,7 @@ enum counter {
 	COUNT_IDLE_FORGOTTEN,   /* open connections forgotten as idle */
 	COUNT_TRAFFIC_FULL,     /* always 0: each slot has its place for --all-segments */
 	COUNT_CONTENDED,        /* segments not recorded: their slot changed under every try */
+	COUNT_SOCKETS_LOST,     /* ends of watched connections whose socket, or answer, found its table full */
 	COUNTERS,
 };
 

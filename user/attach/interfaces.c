@@ -264,6 +264,16 @@ unsigned interfaces_check(struct interfaces *s)
 	return left;
 }
 
+unsigned interfaces_indexes(const struct interfaces *s, uint32_t list[OPTIONS_MAX_INTERFACES])
+{
+	unsigned count = 0;
+
+	for (unsigned i = 0; i < s->count; i++)
+		if (!s->watched[i].lost)
+			list[count++] = s->watched[i].attachment.ifindex;
+	return count;
+}
+
 const char *interfaces_name(const struct interfaces *s, unsigned ifindex)
 {
 	for (unsigned i = 0; i < s->count; i++)

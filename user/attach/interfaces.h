@@ -42,6 +42,8 @@ void interfaces_stop(struct interfaces *s);
 
 /* Will interfaces_stop need CAP_NET_ADMIN? */
 bool interfaces_need_net_admin(const struct interfaces *s);
+/* Sets list to the indexes of the interfaces that are watched now, and returns how many they are. */
+unsigned interfaces_indexes(const struct interfaces *s, uint32_t list[OPTIONS_MAX_INTERFACES]);
 /* The name of the watched interface with that index, present or previous; NULL if there is none. */
 const char *interfaces_name(const struct interfaces *s, unsigned ifindex);
 

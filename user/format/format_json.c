@@ -164,6 +164,8 @@ static void json_socket(struct buffer *out, const struct record_socket *s)
 	buffer_unsigned(out, s->retransmits);
 	LITERAL(out, ",\"reset_received\":");
 	json_number(out, s->reset_received);
+	if (s->lost)
+		LITERAL(out, ",\"lost\":true");
 	LITERAL(out, ",\"states\":[");
 	for (unsigned i = 0; i < s->step_count; i++) {
 		buffer_text(out, i ? ",{\"t\":" : "{\"t\":");

@@ -766,6 +766,7 @@ static void sockets(struct record *r, const struct facts *c, const struct verdic
 		unsigned side = c->side[role];
 
 		socket_of(&r->socket[role], c, role, context->sockets.side[side]);
+		r->socket[role].lost = context->sockets.lost[side];
 		holder_of(&r->socket[role], &context->holder[side]);
 	}
 	if (r->reset.by != NOBODY)

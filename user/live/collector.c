@@ -70,13 +70,6 @@ static void report(void *context, const struct judged *j, uint32_t slot, const s
 		traffic->t_synack = 0;
 }
 
-/* Call before connections are reported: all that their sockets did before is known then. */
-static void poll_sockets(struct collector *c)
-{
-	if (c->sockets)
-		socket_events_poll(c->sockets);
-}
-
 /* ---- polling ---- */
 
 static int take_notice(void *context, void *data, size_t size)
@@ -99,6 +92,8 @@ int collector_counters(const struct collector *c, uint64_t total[COUNTERS])
 	for (int cpu = 0; cpu < cpus && !err; cpu++)
 		for (int i = 0; i < COUNTERS; i++)
 			total[i] += each[cpu * COUNTERS + i];
+	if (c->sockets)
+		total[COUNT_SOCKETS_LOST] += socket_events_lost(c->sockets);
 	free(each);
 	return err;
 }
@@ -144,7 +139,6 @@ void collector_poll(struct collector *c, uint64_t now)
 	c->now = now;
 	if (now >= c->next_scan)
 		c->wall_offset = (int64_t)(clock_ns(CLOCK_REALTIME) - clock_ns(CLOCK_MONOTONIC));
-	poll_sockets(c);
 	ring_buffer__consume(c->ring);
 	if (now >= c->next_scan) {
 		scan_part(c);
@@ -154,7 +148,6 @@ void collector_poll(struct collector *c, uint64_t now)
 		age_part(c);
 		c->next_age += c->options->idle_timeout / FLOW_IDLE_ROUNDS / PARTS;
 	}
-	poll_sockets(c);
 	search_lost(c);
 	due_expire(&c->due, now);
 	c->counters[COUNT_UNPROVEN_EVICTED] += flow_tables_relieve(&c->tables);
@@ -165,7 +158,6 @@ int collector_drain(struct collector *c)
 {
 	int err;
 
-	poll_sockets(c);
 	ring_buffer__consume(c->ring);
 	due_expire(&c->due, clock_ns(CLOCK_MONOTONIC));
 	err = due_finish(&c->due, c->options->show_open, clock_ns(CLOCK_MONOTONIC));
@@ -185,17 +177,10 @@ void collector_read_open_connections(struct collector *c)
 		log_note("who opened the connections that are open now is not known: %s", strerror(-err));
 }
 
-static void meanwhile(void *context)
-{
-	poll_sockets(context);
-}
-
 void collector_find_holders(struct collector *c)
 {
 	int err;
 
-	c->open_at_start.holders.meanwhile = meanwhile;
-	c->open_at_start.holders.context = c;
 	err = open_at_start_find_holders(&c->open_at_start, "/proc");
 	if (c->open_at_start.holders.denied && !err)
 		err = -EACCES;

@@ -107,6 +107,28 @@ static void keep_memory(void)
 	mallopt(M_TRIM_THRESHOLD, KEPT_BYTES);
 }
 
+/* The sockets' programs hear which interfaces are watched now. */
+static void tell_sockets(struct live *l)
+{
+	uint32_t watched[OPTIONS_MAX_INTERFACES];
+
+	if (l->collector.sockets)
+		socket_events_watch(l->collector.sockets, watched, interfaces_indexes(&l->interfaces, watched));
+}
+
+static void start_sockets(struct live *l)
+{
+	const struct tcpfin_trace_bpf *b = l->skeleton;
+	const struct socket_packets packets = {
+		.sets = bpf_map__fd(b->maps.tcpfin_sets),
+		.set_mask = b->rodata->settings.set_mask,
+		.seed = b->rodata->settings.hash_seed,
+	};
+
+	l->collector.sockets = socket_events_start(&packets, l->options->settle);
+	tell_sockets(l);
+}
+
 /*
  * Starts what reads the kernel's types, which takes longest: call after attaching. The sockets' programs come last,
  * because what they keep would stand between the memory that the next object finds.
@@ -116,7 +138,7 @@ static void start_with_types(struct live *l)
 	keep_memory();
 	interfaces_watch_order(&l->interfaces);
 	if (!l->options->no_sockets)
-		l->collector.sockets = socket_events_start(l->options->settle);
+		start_sockets(l);
 	malloc_trim(0);
 }
 
@@ -147,6 +169,7 @@ static int watch_loop(struct live *l)
 			next_check = now + CHECK_NS;
 			if (!interfaces_check(&l->interfaces))
 				return EXIT_RUNTIME;
+			tell_sockets(l);
 		}
 		if (l->options->duration && now - start >= l->options->duration)
 			return EXIT_FINE;

@@ -4,7 +4,7 @@
  */
 #include "user/record/counters.h"
 
-_Static_assert(COUNT_VERDICT == 2 && PACKET_VERDICTS == 10 && COUNTERS - COUNT_ESTABLISHED == 16,
+_Static_assert(COUNT_VERDICT == 2 && PACKET_VERDICTS == 10 && COUNTERS - COUNT_ESTABLISHED == 17,
 	       "a counter came or went: give it a name, then change these numbers");
 
 const char *const counter_names[COUNTERS] = {
@@ -36,10 +36,11 @@ const char *const counter_names[COUNTERS] = {
 	[COUNT_IDLE_FORGOTTEN] = "idle_forgotten",
 	[COUNT_TRAFFIC_FULL] = "traffic_full",
 	[COUNT_CONTENDED] = "contended",
+	[COUNT_SOCKETS_LOST] = "sockets_lost",
 };
 
 uint64_t counters_lost(const uint64_t counters[COUNTERS])
 {
 	return counters[COUNT_RECORDS_LOST] + counters[COUNT_CLOSING_FULL] + counters[COUNT_MIDSTREAM_FULL] +
-	       counters[COUNT_ESTABLISHED_FULL] + counters[COUNT_CONTENDED];
+	       counters[COUNT_ESTABLISHED_FULL] + counters[COUNT_CONTENDED] + counters[COUNT_SOCKETS_LOST];
 }

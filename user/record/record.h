@@ -129,6 +129,7 @@ struct record_process {
 /* The socket of an end that is on this host. */
 struct record_socket {
 	bool known; /* its changes of state were seen */
+	bool lost;  /* but not the first ones: they gave way to others' */
 	enum how how;
 	struct record_process process;      /* see socket_closer and socket_holder */
 	uint64_t cgroup;                    /* of the process that closed: the inode number of its directory */

@@ -160,6 +160,9 @@ static inline const char *record_closer_name(const struct record *r)
 	FIELD(end ".socket.reset_received", end "_socket_reset_received", DURATION, OPTIONAL_NULLABLE,                \
 	      SOCKET_NUMBER(s, reset_received),                                                                       \
 	      "When the socket acted on an RST, from the connection's first segment on.")                             \
+	MEMBER(end ".socket.lost", BOOL, OPTIONAL,                                                                    \
+	       "Earlier changes of its state were lost, for lack of room: who closed it may be unknown. Only if "     \
+	       "true.")                                                                                               \
 	MEMBER(end ".socket.states[].t", SIGNED, OPTIONAL,                                                            \
 	       "When the socket entered the state, in ns from the connection's first segment on. Negative for a "     \
 	       "call before it.")                                                                                     \

@@ -1,24 +1,32 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Loading needs privileges and the kernel's BTF, so it is done once at the start; later, only rings are read.
+ * Loading needs privileges and the kernel's BTF, so it is done once at the start; later, only mapped memory is read.
  */
 #include "user/sockets/socket_events.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
+#include <time.h>
 
+#include <bpf/bpf.h>
 #include <bpf/btf.h>
 #include <bpf/libbpf.h>
 
+#include "bpf/core/flow_log.h" /* before the skeleton, which uses these types */
+#include "bpf/socket_settings.h"
 #include "user/base/clock.h"
 #include "user/base/log.h"
 #include "user/base/privileges.h"
 #include "sockets.skel.h"
 
-#define CLOSING_SOCKETS 32768 /* half a second of 32,000 closes a second whose both ends are on this host */
+#define SOCKETS 32768 /* half a second of 32,000 closes a second whose both ends are on this host */
+#define SOCKET_SETS (SOCKETS / 8)
 #define ANSWERS 4096
+#define ANSWER_SETS (ANSWERS / 8)
+_Static_assert(SOCKETS <= SOCKET_PLACES_MAX, "a way can name each");
 #define BEHIND_NS SECOND_NS /* added to the settling time for a late reader or a slow peer */
 
 enum { STATE_CHANGES, RESET_SENT, RESET_RECEIVED, TRACEPOINTS };
@@ -27,8 +35,9 @@ struct socket_events {
 	struct sockets_bpf *skeleton;
 	struct bpf_program *program[TRACEPOINTS]; /* those in use */
 	struct bpf_link *link[TRACEPOINTS];
-	struct ring_buffer *ring;
-	struct socket_table *table;
+	struct socket_table table;
+	void *mapped[4]; /* the table's four arrays */
+	size_t mapped_size[4];
 	char **reasons; /* names by number, NULL in between */
 	uint32_t reason_count;
 };
@@ -63,26 +72,29 @@ static const char *reason_name(const struct socket_events *s, uint32_t reason)
 	return s->reasons && reason && reason < s->reason_count ? s->reasons[reason] : NULL;
 }
 
-/* ---- events ---- */
+/* ---- what they say ---- */
 
-static int take_event(void *context, void *data, size_t size)
+struct socket_join socket_events_find(struct socket_events *s, const struct socket_query *q)
 {
-	struct socket_events *s = context;
-	const struct socket_event *e = data;
+	struct socket_join join = socket_table_find(&s->table, q);
 
-	(void)size;
-	socket_table_take(s->table, e, reason_name(s, e->reason));
-	return 0;
+	join.reset_reason = reason_name(s, join.reason);
+	return join;
 }
 
-void socket_events_poll(struct socket_events *s)
+void socket_events_watch(struct socket_events *s, const uint32_t *ifindex, unsigned count)
 {
-	ring_buffer__consume(s->ring);
+	struct socket_shared *shared = &s->skeleton->bss->shared;
+
+	count = count < SOCKET_INTERFACES ? count : SOCKET_INTERFACES;
+	for (unsigned i = 0; i < count; i++)
+		__atomic_store_n(&shared->ifindex[i], ifindex[i], __ATOMIC_RELAXED);
+	__atomic_store_n(&shared->interfaces, count, __ATOMIC_RELEASE);
 }
 
-struct socket_join socket_events_find(const struct socket_events *s, const struct socket_query *q)
+uint64_t socket_events_lost(const struct socket_events *s)
 {
-	return socket_table_find(s->table, q);
+	return s->skeleton->bss->shared.sockets_lost + s->skeleton->bss->shared.answers_lost;
 }
 
 /* ---- starting and stopping ---- */
@@ -119,9 +131,9 @@ static void choose_programs(struct socket_events *s, const int arguments[TRACEPO
 {
 	const struct sockets_bpf *b = s->skeleton;
 	struct bpf_program *const programs[TRACEPOINTS][2] = {
-		[STATE_CHANGES] = {b->progs.socket_state, b->progs.socket_state_raw},
-		[RESET_SENT] = {b->progs.socket_reset_sent, b->progs.socket_reset_sent_raw},
-		[RESET_RECEIVED] = {b->progs.socket_reset_received, b->progs.socket_reset_received_raw},
+		[STATE_CHANGES] = {b->progs.tcpfin_state, b->progs.tcpfin_state_raw},
+		[RESET_SENT] = {b->progs.tcpfin_reset_out, b->progs.tcpfin_reset_out_raw},
+		[RESET_RECEIVED] = {b->progs.tcpfin_reset_in, b->progs.tcpfin_reset_in_raw},
 	};
 
 	for (int i = 0; i < TRACEPOINTS; i++) {
@@ -170,7 +182,31 @@ static void unload(struct socket_events *s)
 	s->skeleton = NULL;
 }
 
-static int load_as(struct socket_events *s, const int arguments[TRACEPOINTS], bool raw)
+/* Before loading: sizes, constants, and the packet programs' sets in place of an array of their own. */
+static int set_up(struct socket_events *s, const struct socket_packets *packets, uint64_t settle)
+{
+	struct sockets_bpf *b = s->skeleton;
+	struct socket_settings *settings = (struct socket_settings *)&b->rodata->settings;
+	struct stat netns;
+	int err = stat("/proc/self/ns/net", &netns) ? -errno : 0;
+
+	settings->seed = packets->seed;
+	settings->wait = settle + BEHIND_NS;
+	settings->set_mask = packets->set_mask;
+	settings->sets_mask = SOCKET_SETS - 1;
+	settings->answer_sets_mask = ANSWER_SETS - 1;
+	settings->sockets_mask = SOCKETS - 1;
+	settings->answers_mask = ANSWERS - 1;
+	settings->netns = (uint32_t)netns.st_ino;
+	err = err ? err : bpf_map__reuse_fd(b->maps.tcpfin_sets, packets->sets);
+	err = err ? err : bpf_map__set_max_entries(b->maps.tcpfin_socksets, SOCKET_SETS);
+	err = err ? err : bpf_map__set_max_entries(b->maps.tcpfin_sockets, SOCKETS);
+	err = err ? err : bpf_map__set_max_entries(b->maps.tcpfin_answsets, ANSWER_SETS);
+	return err ? err : bpf_map__set_max_entries(b->maps.tcpfin_answers, ANSWERS);
+}
+
+static int load_as(struct socket_events *s, const struct socket_packets *packets, uint64_t settle,
+		   const int arguments[TRACEPOINTS], bool raw)
 {
 	int err;
 
@@ -178,11 +214,12 @@ static int load_as(struct socket_events *s, const int arguments[TRACEPOINTS], bo
 	if (!s->skeleton)
 		return -errno;
 	choose_programs(s, arguments, raw);
-	err = sockets_bpf__load(s->skeleton);
+	err = set_up(s, packets, settle);
+	err = err ? err : sockets_bpf__load(s->skeleton);
 	return err ? err : attach(s);
 }
 
-static int load(struct socket_events *s)
+static int load(struct socket_events *s, const struct socket_packets *packets, uint64_t settle)
 {
 	struct btf *btf = btf__load_vmlinux_btf();
 	int arguments[TRACEPOINTS], err;
@@ -195,38 +232,57 @@ static int load(struct socket_events *s)
 	if (!s->reason_count) /* a kernel without reset reasons passes none to the tracepoint */
 		arguments[RESET_SENT] = 0;
 	btf__free(btf);
-	err = load_as(s, arguments, false);
+	err = load_as(s, packets, settle, arguments, false);
 	if (err) {
 		unload(s);
-		err = load_as(s, arguments, true);
+		err = load_as(s, packets, settle, arguments, true);
 	}
 	if (!err)
 		note_missing(s);
 	return err;
 }
 
-static int prepare(struct socket_events *s, uint64_t settle)
+/* Maps one of the table's arrays. NULL: errno says why not. i: of s->mapped. */
+static void *map_array(struct socket_events *s, unsigned i, const struct bpf_map *map)
 {
-	struct stat netns;
+	size_t size = (size_t)bpf_map__value_size(map) * bpf_map__max_entries(map);
+	void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, bpf_map__fd(map), 0);
 
-	if (stat("/proc/self/ns/net", &netns))
-		return -errno;
-	s->table = socket_table_new((uint32_t)netns.st_ino, settle + BEHIND_NS, CLOSING_SOCKETS, ANSWERS);
-	if (!s->table)
-		return -ENOMEM;
-	s->ring = ring_buffer__new(bpf_map__fd(s->skeleton->maps.socket_ring), take_event, s, NULL);
-	if (!s->ring)
-		return -errno;
-	return ring_buffer__add(s->ring, bpf_map__fd(s->skeleton->maps.answer_ring), take_event, s);
+	if (memory == MAP_FAILED)
+		return NULL;
+	s->mapped[i] = memory;
+	s->mapped_size[i] = size;
+	return memory;
 }
 
-struct socket_events *socket_events_start(uint64_t settle)
+static int map_table(struct socket_events *s)
+{
+	const struct sockets_bpf *b = s->skeleton;
+	const struct socket_settings *settings = (const struct socket_settings *)&b->rodata->settings;
+
+	s->table = (struct socket_table){
+		.sets = map_array(s, 0, b->maps.tcpfin_socksets),
+		.sockets = map_array(s, 1, b->maps.tcpfin_sockets),
+		.answer_sets = map_array(s, 2, b->maps.tcpfin_answsets),
+		.answers = map_array(s, 3, b->maps.tcpfin_answers),
+		.sets_mask = settings->sets_mask,
+		.answer_sets_mask = settings->answer_sets_mask,
+		.sockets_mask = settings->sockets_mask,
+		.answers_mask = settings->answers_mask,
+		.netns = settings->netns,
+		.seed = settings->seed,
+		.since = clock_ns(CLOCK_MONOTONIC),
+	};
+	return s->table.sets && s->table.sockets && s->table.answer_sets && s->table.answers ? 0 : -errno;
+}
+
+struct socket_events *socket_events_start(const struct socket_packets *packets, uint64_t settle)
 {
 	struct socket_events *s = calloc(1, sizeof(*s));
 	int err;
 
-	err = s ? load(s) : -ENOMEM;
-	err = err ? err : prepare(s, settle);
+	err = s ? load(s, packets, settle) : -ENOMEM;
+	err = err ? err : map_table(s);
 	if (!err)
 		return s;
 	log_note("sockets: which process closes is not known: %s",
@@ -239,9 +295,10 @@ void socket_events_stop(struct socket_events *s)
 {
 	if (!s)
 		return;
-	ring_buffer__free(s->ring);
+	for (unsigned i = 0; i < 4; i++)
+		if (s->mapped[i])
+			munmap(s->mapped[i], s->mapped_size[i]);
 	unload(s);
-	socket_table_free(s->table);
 	for (uint32_t i = 0; s->reasons && i < s->reason_count; i++)
 		free(s->reasons[i]);
 	free(s->reasons);
@@ -250,14 +307,12 @@ void socket_events_stop(struct socket_events *s)
 
 void socket_events_note_losses(const struct socket_events *s)
 {
-	uint64_t lost = s->skeleton->bss->events_lost, answers = s->skeleton->bss->answers_lost;
-	uint64_t old = socket_table_evicted(s->table);
+	uint64_t sockets = s->skeleton->bss->shared.sockets_lost, answers = s->skeleton->bss->shared.answers_lost;
 
-	if (lost)
-		log_note("sockets: %llu changes of state were lost, the ring was full", (unsigned long long)lost);
+	if (sockets)
+		log_note("sockets: who closed was lost at %llu ends of watched connections: the table was full",
+			 (unsigned long long)sockets);
 	if (answers)
-		log_note("sockets: of %llu resets the reason was lost, the ring was full", (unsigned long long)answers);
-	if (old)
-		log_note("sockets: %llu closes were forgotten before a connection was reported with them",
-			 (unsigned long long)old);
+		log_note("sockets: the reason was lost of %llu resets of watched connections: the table was full",
+			 (unsigned long long)answers);
 }

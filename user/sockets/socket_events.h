@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The BPF programs at the kernel's socket tracepoints: loads them, and reads their rings into the table of sockets.
+ * The BPF programs at the kernel's socket tracepoints: loads them, maps their tables, and joins connections to what the
+ * tables hold.
  */
 #ifndef TCPFIN_SOCKET_EVENTS_H
 #define TCPFIN_SOCKET_EVENTS_H
@@ -9,17 +10,29 @@
 
 struct socket_events;
 
+/* What the packet programs have for the sockets' programs. */
+struct socket_packets {
+	int sets;          /* descriptor of tcpfin_sets: which connections interfaces have seen */
+	uint32_t set_mask; /* sets - 1 */
+	uint64_t seed;     /* of the hash that they use */
+};
+
 /*
  * Loads and attaches the programs whose tracepoints this kernel has. settle: ns, as in options. NULL: none could be
  * attached; the reason was logged.
  */
-struct socket_events *socket_events_start(uint64_t settle);
+struct socket_events *socket_events_start(const struct socket_packets *packets, uint64_t settle);
 void socket_events_stop(struct socket_events *s);
-/* Reads all events that the rings hold. */
-void socket_events_poll(struct socket_events *s);
-/* The sockets of the flow's ends, as socket_table_find. */
-struct socket_join socket_events_find(const struct socket_events *s, const struct socket_query *q);
-/* Logs how many events were lost, if any were. */
+/*
+ * Tells the programs which interfaces are watched: a socket of another network namespace counts if one of them has seen
+ * its connection. Cheap: may be called again and again.
+ */
+void socket_events_watch(struct socket_events *s, const uint32_t *ifindex, unsigned count);
+/* The sockets of the flow's ends, as socket_table_find, and the reason's name. */
+struct socket_join socket_events_find(struct socket_events *s, const struct socket_query *q);
+/* How many sockets and answers of watched connections were lost: their tables were full. */
+uint64_t socket_events_lost(const struct socket_events *s);
+/* Logs how many were lost, if any were. */
 void socket_events_note_losses(const struct socket_events *s);
 
 #endif

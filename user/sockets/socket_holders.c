@@ -18,7 +18,6 @@
 #include <unistd.h>
 
 #define FIRST_ROOM 64
-#define LINKS_AT_A_TIME 1024 /* read in some milliseconds */
 
 int socket_holders_want(struct socket_holders *s, uint32_t inode)
 {
@@ -148,8 +147,6 @@ static int take_links(struct socket_holders *s, int directory, DIR *links, int p
 	while ((entry = readdir(links))) {
 		struct wanted_socket *h = find_wanted(s, linked_socket(dirfd(links), entry->d_name, &denied));
 
-		if (++s->links % LINKS_AT_A_TIME == 0 && s->meanwhile)
-			s->meanwhile(s->context);
 		if (!h)
 			continue;
 		if (index < 0)

@@ -31,13 +31,6 @@ struct socket_holders {
 	struct process *processes; /* those that hold a wanted socket; owned */
 	size_t process_count, process_room;
 	unsigned denied; /* processes whose descriptors we may not read */
-	size_t links;    /* read so far */
-	/*
-	 * Called every 1,024 links: a search may take seconds, and whoever reads rings must not stay away that long.
-	 * NULL: not called.
-	 */
-	void (*meanwhile)(void *context);
-	void *context;
 };
 
 /* Adds a socket to those to be searched; inode 0 is nobody's and not added. 0 or -ENOMEM. */
