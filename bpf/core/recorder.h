@@ -250,6 +250,8 @@ recorder_code int insert_at(struct tables *t, struct work *w, const struct tcp_s
 		w->again = 1;
 		return 0;
 	}
+	if (phase & PHASE_WATCHED)
+		tables_watch(t, w->hash >> 32, 1);
 	slot_fill(slot, w, s);
 	slot->second = (w->way & WAY_SECOND) != 0;
 	if (slot->second) {
@@ -259,8 +261,6 @@ recorder_code int insert_at(struct tables *t, struct work *w, const struct tcp_s
 			__sync_fetch_and_add(&first->spilled, 1);
 	}
 	slot->word = (slot->word & ~0xffffffffULL) | phase;
-	if (phase & PHASE_WATCHED)
-		tables_watch(t, slot->hash, 1);
 	element(set->way, i) = way_make(tag, n, phase & PHASE_OPENING ? WAY_OPENING : WAY_HELD, s->time);
 	w->taken = n;
 	return n;
@@ -353,7 +353,6 @@ recorder_code __u32 take_block(struct tables *t, __u32 n, __u64 now, enum block_
 	b->partial = 0;
 	b->before_synack = 0;
 	b->before_ack = 0;
-	__builtin_memset(b->side, 0, sizeof(b->side));
 	__builtin_memset(b->rest, 0, sizeof(b->rest));
 	other = __sync_val_compare_and_swap(&slot->block, 0, k);
 	if (!other)
@@ -362,20 +361,17 @@ recorder_code __u32 take_block(struct tables *t, __u32 n, __u64 now, enum block_
 	return other;
 }
 
-/* Writes the segment to place `at` of the slot's log, if there is such a place. */
-recorder_code int entry_write(struct tables *t, const struct work *w, const struct tcp_segment *s, __u32 n, __u32 at)
+/* Writes the segment to place `at` of the log, if there is such a place. */
+static __always_inline void entry_write(struct flow_block *b, const struct work *w, const struct tcp_segment *s,
+					__u32 at)
 {
-	const struct flow_slot *slot = tables_slot(t, n - 1);
-	struct flow_block *b;
 	struct log_entry *e;
 	__u32 bits;
 
-	if (!slot || !w || !s)
-		return 0;
-	b = tables_block(t, reload(slot->block) - 1);
-	if (!b || at >= BLOCK_ENTRIES)
-		return 0;
+	if (at >= BLOCK_ENTRIES)
+		return;
 	e = &element(b->entry, at);
+	opaque(e); /* one addition to the pointer, not one a use */
 	e->seq = s->seq;
 	e->ack = s->ack;
 	e->len = s->len;
@@ -389,7 +385,6 @@ recorder_code int entry_write(struct tables *t, const struct work *w, const stru
 	bits |= w->socket.known || w->socket.own ? ENTRY_SOCKET : 0;
 	paths_meet();
 	*(volatile __u8 *)&e->bits = bits;
-	return 1;
 }
 
 /* Counts a segment that finds no place. */
@@ -407,56 +402,70 @@ static __always_inline void rest_count(struct flow_block *b, const struct tcp_se
 		__sync_fetch_and_add(&rest->plain, (1ULL << REST_SHIFT) + s->len);
 }
 
-/* What a segment does to the phase: bits to be set. fin_end of the slot is set along with a FIN's. */
-static __always_inline __u32 phase_bits(struct flow_slot *slot, __u32 partial, const struct work *w,
-					const struct tcp_segment *s, __u32 side, __u32 phase)
+/* Does the segment acknowledge the other side's FIN? Bits to be set. */
+static __always_inline __u32 ack_step(struct flow_slot *slot, __u32 partial, const struct tcp_segment *s, __u32 side,
+				      __u32 phase)
+{
+	__u32 fin = side ? PHASE_FIN : PHASE_FIN << 1, acked = side ? PHASE_FIN_ACKED : PHASE_FIN_ACKED << 1;
+	__u32 beyond = s->ack - of_side(slot->fin_end, !side);
+
+	if (!(s->flags & TCP_ACK) || !(phase & fin) || phase & acked)
+		return 0;
+	if (beyond && (!(partial & fin) || beyond >= 0xffff))
+		return 0;
+	of_side(slot->fin_end, !side) = s->ack; /* nothing can be acknowledged beyond a FIN */
+	if (phase & PHASE_MIDSTREAM && phase & PHASE_OPENING)
+		return acked | PHASE_OPEN; /* the other side knew the number, so the FIN is no stray */
+	return acked;
+}
+
+static __always_inline __u32 reset_step(const struct flow_slot *slot, const struct work *w, const struct tcp_segment *s,
+					__u32 side, __u32 phase)
+{
+	const struct block_side *sides = w->numbers;
+	__u32 acked = side ? PHASE_FIN_ACKED << 1 : PHASE_FIN_ACKED;
+
+	if (phase & PHASE_RESET)
+		return 0;
+	if (phase & PHASE_OPENING && !(phase & PHASE_MIDSTREAM))
+		return open_judge_reset(&slot->open, s, side) ? PHASE_RESET : 0;
+	return reset_out_of_window(&of_side(sides, side).now, &of_side(sides, !side).now, &slot->open, s, side,
+				   (phase & acked) != 0)
+		       ? 0
+		       : PHASE_RESET;
+}
+
+/* fin_end of the slot is set along with a FIN's bit. */
+static __always_inline __u32 fin_step(struct flow_slot *slot, __u32 partial, const struct work *w,
+				      const struct tcp_segment *s, __u32 side, __u32 phase)
 {
 	const struct block_side *sides = w->numbers;
 	const struct numbers *me = &of_side(sides, side).now, *peer = &of_side(sides, !side).now;
 	__u32 fin = side ? PHASE_FIN << 1 : PHASE_FIN, acked = side ? PHASE_FIN_ACKED << 1 : PHASE_FIN_ACKED;
-	__u32 next = side ? PHASE_FIN_NEXT << 1 : PHASE_FIN_NEXT, peer_fin = PHASE_FINS ^ fin;
-	__u32 peer_acked = PHASE_FINS_ACKED ^ acked, bits = 0, end = segment_end(s), beyond;
+	__u32 next = side ? PHASE_FIN_NEXT << 1 : PHASE_FIN_NEXT, end = segment_end(s), bits = 0;
 	flag_t follows = fin_is_next(me, s);
 
-	if (segment_contradicts(s) || s->flags & TCP_SYN)
-		return 0;
-	if (s->flags & TCP_RST) {
-		if (phase & PHASE_RESET)
-			return 0;
-		if (phase & PHASE_OPENING && !(phase & PHASE_MIDSTREAM))
-			return open_judge_reset(&slot->open, s, side) ? PHASE_RESET : 0;
-		return reset_out_of_window(me, peer, &slot->open, s, side, (phase & acked) != 0) ? 0 : PHASE_RESET;
-	}
-	if (s->flags & TCP_FIN && phase & fin && end == of_side(slot->fin_end, side)) {
-		if (phase_done(phase))
-			bits |= PHASE_REPEATED;
-	} else if (s->flags & TCP_FIN) {
+	if (phase & fin && end == of_side(slot->fin_end, side)) {
+		bits = phase_done(phase) ? PHASE_REPEATED : 0;
+	} else {
 		if (fin_implausible(me, peer, &slot->open, s, side,
-				    phase & peer_fin && s->ack == of_side(slot->fin_end, !side)) ||
+				    phase & (PHASE_FINS ^ fin) && s->ack == of_side(slot->fin_end, !side)) ||
 		    (!(phase & fin) && fin_left_of_socket(&w->socket, s, side)))
 			return 0;
 		/* Of two FINs with different ends one is forged: until an ACK, the one in sequence wins. */
 		if (phase & fin && (phase & (acked | next) || !follows))
 			return 0;
 		of_side(slot->fin_end, side) = end;
-		bits |= follows ? fin | next : fin;
+		bits = follows ? fin | next : fin;
 	}
-	beyond = s->ack - of_side(slot->fin_end, !side);
-	if (s->flags & TCP_ACK && phase & peer_fin && !(phase & peer_acked) &&
-	    (!beyond || (partial & peer_fin && beyond < 0xffff))) {
-		of_side(slot->fin_end, !side) = s->ack; /* nothing can be acknowledged beyond a FIN */
-		bits |= peer_acked;
-		if (phase & PHASE_MIDSTREAM && phase & PHASE_OPENING)
-			bits |= PHASE_OPEN; /* the other side knew the number, so the FIN is no stray */
-	}
-	return bits;
+	return bits | ack_step(slot, partial, s, side, phase);
 }
 
 /*
- * What the segment does to the phase of the slot, which holds `word`: bits to be set. Judged by the block's numbers,
- * or by the socket's where it was asked.
+ * What a FIN or RST does to the phase of the slot: bits to be set. Judged by the block's numbers, or by the socket's
+ * where it was asked.
  */
-recorder_code __u32 phase_step(struct tables *t, struct work *w, const struct tcp_segment *s, __u32 n, __u32 phase)
+recorder_code __u32 end_step(struct tables *t, struct work *w, const struct tcp_segment *s, __u32 n, __u32 phase)
 {
 	struct flow_slot *slot = tables_slot(t, n - 1);
 	const struct flow_block *b;
@@ -471,22 +480,28 @@ recorder_code __u32 phase_step(struct tables *t, struct work *w, const struct tc
 	if (w->socket.known)
 		numbers_of_socket(w->numbers, &w->socket);
 	paths_meet();
-	return phase_bits(slot, b->partial, w, s, w->side, phase);
+	if (s->flags & TCP_RST)
+		return reset_step(slot, w, s, w->side, phase);
+	return fin_step(slot, b->partial, w, s, w->side, phase);
+}
+
+static __always_inline __u32 phase_step(struct tables *t, struct work *w, const struct tcp_segment *s, __u32 n,
+					struct flow_slot *slot, const struct flow_block *b, __u32 phase)
+{
+	if (segment_contradicts(s) || s->flags & TCP_SYN)
+		return 0;
+	if (s->flags & (TCP_FIN | TCP_RST))
+		return end_step(t, w, s, n, phase);
+	return ack_step(slot, b->partial, s, w->side, phase);
 }
 
 /* Raises the block's numbers. Returns whether anything is new. */
-recorder_code int advance(struct tables *t, const struct work *w, const struct tcp_segment *s, __u32 n)
+static __always_inline flag_t advance(struct flow_block *b, const struct work *w, const struct tcp_segment *s,
+				      const struct flow_open *o)
 {
-	struct flow_slot *slot = tables_slot(t, n - 1);
-	struct flow_block *b;
-
-	if (!slot || !w || !s)
+	if (s->flags & TCP_RST || segment_contradicts(s))
 		return 0;
-	b = tables_block(t, reload(slot->block) - 1);
-	if (!b || s->flags & TCP_RST || segment_contradicts(s))
-		return 0;
-	return numbers_advance(&of_side(b->side, w->side).now, &of_side(b->side, !w->side).now, &slot->open, s,
-			       w->side);
+	return numbers_advance(&of_side(b->side, w->side).now, &of_side(b->side, !w->side).now, o, s, w->side);
 }
 
 /* Is the connection to be watched? Once both FINs are acknowledged, ACKs say nothing more. */
@@ -539,7 +554,8 @@ recorder_code int append(struct tables *t, struct work *w, const struct tcp_segm
 	word = reload(slot->word);
 	if (!phase_is_watched(word_phase(word)) && !(s->flags & TCP_CONTROL))
 		return 0;
-	bits = phase_step(t, w, s, n, word_phase(word));
+	bits = phase_step(t, w, s, n, slot, b, word_phase(word));
+	paths_meet();
 	at = word_entries(word);
 	if (at >= BLOCK_ENTRIES || (at >= BLOCK_COMMON && !(bits & ~PHASE_REPEATED))) {
 		rest_count(b, s, w->side);
@@ -554,10 +570,10 @@ recorder_code int append(struct tables *t, struct work *w, const struct tcp_segm
 		w->again = 1;
 		return 0;
 	}
-	entry_write(t, w, s, n, at);
+	entry_write(b, w, s, at);
 	if (bits & PHASE_FINS && s->partial)
 		b->partial |= bits & PHASE_FINS;
-	if (advance(t, w, s, n) || bits)
+	if (advance(b, w, s, &slot->open) || bits)
 		b->progress = s->time;
 	if (word & ~next & PHASE_WATCHED) {
 		tables_forget(t, w->hash);
@@ -778,7 +794,17 @@ recorder_code int visit_open_syn(struct tables *t, struct work *w, const struct 
 	return 1;
 }
 
-recorder_code int visit_proven(struct tables *t, struct work *w, const struct tcp_segment *s, __u32 n);
+recorder_code int visit_open(struct tables *t, struct work *w, const struct tcp_segment *s, __u32 n);
+
+/* A segment of a connection whose handshake is complete. n: slot + 1. */
+static __always_inline int visit_proven(struct tables *t, struct work *w, const struct tcp_segment *s, __u32 n)
+{
+	const struct flow_slot *slot = tables_slot(t, n - 1);
+
+	if (!slot)
+		return 0;
+	return slot->word & PHASE_BEGUN ? append(t, w, s, n) : visit_open(t, w, s, n);
+}
 
 /* A segment of a connection whose handshake is not complete. n: slot + 1. */
 recorder_code int visit_opening(struct tables *t, struct work *w, const struct tcp_segment *s, __u32 n)
@@ -803,12 +829,12 @@ recorder_code int visit_opening(struct tables *t, struct work *w, const struct t
 }
 
 /*
- * The close begins: takes a block with what is known of both sides' numbers. n: slot + 1. Returns whether it has one.
+ * The close begins: takes a block with what is known of both sides' numbers, which stands in the work. n: slot + 1.
+ * Returns whether it has one.
  */
-recorder_code int begin_close(struct tables *t, struct work *w, const struct tcp_segment *s, __u32 n)
+recorder_code int begin_close(struct tables *t, const struct work *w, const struct tcp_segment *s, __u32 n)
 {
-	struct flow_slot *slot = tables_slot(t, n - 1);
-	const struct last_seen *last;
+	const struct flow_slot *slot = tables_slot(t, n - 1);
 	struct flow_block *b;
 	__u32 k;
 
@@ -817,14 +843,11 @@ recorder_code int begin_close(struct tables *t, struct work *w, const struct tcp
 	k = reload(slot->block); /* one that its handshake has left */
 	if (!k)
 		k = take_block(t, n, s->time, POOL_CLOSING);
-	slot = tables_slot(t, n - 1);
 	b = tables_block(t, k - 1);
-	last = tables_last_seen(t, w->hash);
-	if (!k || !slot || !b || !last)
+	if (!k || !b)
 		return 0;
-	numbers_read(b->side, last, &slot->open, w->hash);
-	if (w->socket.known)
-		numbers_of_socket(b->side, &w->socket);
+	b->side[0] = w->numbers[0];
+	b->side[1] = w->numbers[1];
 	return 1;
 }
 
@@ -909,22 +932,15 @@ recorder_code int visit_open(struct tables *t, struct work *w, const struct tcp_
 	return append(t, w, s, n);
 }
 
-recorder_code int visit_proven(struct tables *t, struct work *w, const struct tcp_segment *s, __u32 n)
-{
-	const struct flow_slot *slot = tables_slot(t, n - 1);
-
-	if (!w || !s || !slot)
-		return 0;
-	return slot->word & PHASE_BEGUN ? append(t, w, s, n) : visit_open(t, w, s, n);
-}
-
 static __always_inline int visit(struct tables *t, struct work *w, const struct tcp_segment *s, __u32 n)
 {
 	const struct flow_slot *slot = tables_slot(t, n - 1);
 
 	if (!slot)
 		return 0;
-	return slot->word & PHASE_OPENING ? visit_opening(t, w, s, n) : visit_proven(t, w, s, n);
+	if (slot->word & PHASE_OPENING)
+		return visit_opening(t, w, s, n);
+	return slot->word & PHASE_BEGUN ? append(t, w, s, n) : visit_open(t, w, s, n);
 }
 
 /* Is the segment surely that of the connection that opens inside an older one? */
