@@ -84,12 +84,25 @@ struct {
 	__type(value, struct counter_block);
 } tcpfin_counters SEC(".maps");
 
-__noinline int count(__u32 counter)
+__noinline int count_any(__u32 counter)
 {
 	__u32 zero = 0;
 	struct counter_block *c = bpf_map_lookup_elem(&tcpfin_counters, &zero);
 
 	if (c && counter < COUNTERS)
+		c->n[counter]++;
+	return 0;
+}
+
+static __always_inline int count(__u32 counter)
+{
+	__u32 zero = 0;
+	struct counter_block *c;
+
+	if (!__builtin_constant_p(counter))
+		return count_any(counter);
+	c = bpf_map_lookup_elem(&tcpfin_counters, &zero);
+	if (c)
 		c->n[counter]++;
 	return 0;
 }

@@ -77,7 +77,7 @@ static __always_inline flag_t tables_is_lossy(struct tables *t, __u64 now)
 		n_ ? n_ : take_try(ring, which, mask);      \
 	})
 
-__noinline __attribute__((weak)) __u32 tables_take_slot(struct tables *t)
+static __always_inline __u32 tables_take_slot(struct tables *t)
 {
 	return take_free(tcpfin_freeslot, SPARE_SLOTS, settings.slots_mask);
 }
@@ -88,14 +88,50 @@ static __always_inline flag_t tables_spare(struct tables *t)
 	return reload(spares[SPARE_SLOTS].head) != reload(spares[SPARE_SLOTS].tail);
 }
 
-__noinline __attribute__((weak)) __u32 take_closing(void)
+static __always_inline __u32 take_closing(void)
 {
 	return take_free(tcpfin_freeclos, SPARE_CLOSING, settings.closing_mask);
 }
 
-__noinline __attribute__((weak)) __u32 take_opening(void)
+static __always_inline __u32 take_opening(void)
 {
 	return take_free(tcpfin_freeopen, SPARE_OPENING, settings.opening_mask);
+}
+
+/* Loads what the next tables_take_slot will give, so that it is in the cache when it is written. */
+static __always_inline void touch_next_slot(void)
+{
+	__u32 at = reload(spares[SPARE_SLOTS].head) & settings.slots_mask, n;
+	const __u64 *place = bpf_map_lookup_elem(&tcpfin_freeslot, &at);
+	const struct flow_slot *slot;
+
+	if (!place)
+		return;
+	n = reload(*place) - 1;
+	slot = bpf_map_lookup_elem(&tcpfin_slots, &n);
+	if (!slot)
+		return;
+	(void)reload(slot->word);
+	(void)reload(slot->open.t_syn);
+}
+
+/* Loads the block that the next close will take: its head, and the log as far as most closes need it. */
+static __always_inline void touch_next_block(void)
+{
+	__u32 at = reload(spares[SPARE_CLOSING].head) & settings.closing_mask, n;
+	const __u64 *place = bpf_map_lookup_elem(&tcpfin_freeclos, &at);
+	const struct flow_block *block;
+
+	if (!place)
+		return;
+	n = reload(*place) - 1;
+	block = bpf_map_lookup_elem(&tcpfin_blocks, &n);
+	if (!block)
+		return;
+	(void)reload(block->slot);
+	(void)reload(block->before_ack);
+	(void)reload(block->entry[0].time);
+	(void)reload(block->entry[2].time);
 }
 
 static __always_inline __u32 tables_take_block(struct tables *t, __u32 pool)
@@ -169,17 +205,10 @@ static __always_inline void tables_remember(struct tables *t, const struct work 
 	traffic_begin(traffic, o, s, w->side);
 }
 
-/*
- * Tells user space of a slot. Nothing is lost where the ring is full: the connection stays in its slot, and user
- * space finds it there a little later. User space polls; a wake-up would be the larger part of the cost.
- */
-__noinline __attribute__((weak)) int tables_notice(struct tables *t, __u32 n, __u64 word, __u32 kind, __u64 time)
+__noinline __attribute__((weak)) int notice_send(__u32 n, __u64 word, __u32 kind, __u64 time)
 {
-	struct notice *notice;
+	struct notice *notice = bpf_ringbuf_reserve(&tcpfin_ring, sizeof(*notice), 0);
 
-	if (kind > NOTICE_LOST) /* of a wait's beginning: user space looks at all slots for those that are over */
-		return 0;
-	notice = bpf_ringbuf_reserve(&tcpfin_ring, sizeof(*notice), 0);
 	if (!notice) {
 		__sync_fetch_and_add(&notices_lost, 1);
 		return count(COUNT_RING_FULL);
@@ -191,6 +220,17 @@ __noinline __attribute__((weak)) int tables_notice(struct tables *t, __u32 n, __
 	notice->pad = 0;
 	bpf_ringbuf_submit(notice, BPF_RB_NO_WAKEUP);
 	return 0;
+}
+
+/*
+ * Tells user space of a slot. Nothing is lost where the ring is full: the connection stays in its slot, and user
+ * space finds it there a little later. User space polls; a wake-up would be the larger part of the cost. A wait's
+ * beginning is not sent: user space looks at all slots for those that are over.
+ */
+static __always_inline void tables_notice(struct tables *t, __u32 n, __u64 word, __u32 kind, __u64 time)
+{
+	if (kind <= NOTICE_LOST)
+		notice_send(n, word, kind, time);
 }
 
 #endif
