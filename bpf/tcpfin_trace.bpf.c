@@ -23,6 +23,10 @@ struct {
 	__type(value, __u32);
 } tcpfin_jumps_x SEC(".maps"), tcpfin_jumps_t SEC(".maps");
 
+#ifndef NULL
+#define NULL ((void *)0)
+#endif
+
 /* ---- what the two kinds of hooks have in common ---- */
 
 enum host { HOST_XDP, HOST_TC };
@@ -94,50 +98,15 @@ static __always_inline void jump(void *ctx, enum host host, enum jump to)
 		bpf_tail_call(ctx, &tcpfin_jumps_t, to);
 }
 
-/* Parses the packet again, into the scratch memory. It was a TCP segment to packet_parse_common before. */
-static __always_inline enum packet_verdict work_parse(void *ctx, enum host host, __u8 link)
-{
-	struct packet_meta meta = meta_of(ctx, host, link);
-	struct cursor c = cursor_of(ctx, host);
-	struct scratch *w = scratch_get();
-
-	return w ? packet_parse_common(&w->segment, &c, &meta) : PACKET_TRUNCATED;
-}
-
-__noinline int work_parse_xdp(struct xdp_md *xdp)
-{
-	return work_parse(xdp, HOST_XDP, PACKET_LINK_ETHERNET);
-}
-
-__noinline int work_parse_tc(struct __sk_buff *skb)
-{
-	return work_parse(skb, HOST_TC, PACKET_LINK_ETHERNET);
-}
-
-__noinline int work_parse_tc_l3(struct __sk_buff *skb)
-{
-	return work_parse(skb, HOST_TC, PACKET_LINK_IP);
-}
-
-static __always_inline enum packet_verdict work_parse_once(void *ctx, enum host host, __u8 link)
-{
-	if (host == HOST_XDP)
-		return work_parse_xdp(ctx);
-	return link == PACKET_LINK_IP ? work_parse_tc_l3(ctx) : work_parse_tc(ctx);
-}
-
 /*
  * Is the Ethernet header missing, on a device that has one? An XDP program with frags in generic mode, anybody's,
  * leaves every program at tc ingress behind it without.
  */
-__noinline int header_is_gone(struct __sk_buff *skb)
+static __always_inline flag_t header_is_gone(const struct __sk_buff *skb)
 {
 	const __u8 *data = (const __u8 *)(long)skb->data;
-	__u32 protocol = skb->protocol;
 
-	if (data + 14 > (const __u8 *)(long)skb->data_end)
-		return 0;
-	return *(const __u16 *)(data + 12) != (__u16)protocol;
+	return data + 14 <= (const __u8 *)(long)skb->data_end && *(const __u16 *)(data + 12) != (__u16)skb->protocol;
 }
 
 /*
@@ -176,6 +145,35 @@ static __always_inline enum packet_verdict parse(struct tcp_segment *s, void *ct
 	return PACKET_TRUNCATED;
 }
 
+/*
+ * Takes the time of a segment that is tracked, and asks for what the tracker reads first, all at once: these loads are
+ * on their way while the segment is made ready. The clock is read before, because its fence would wait for them.
+ */
+static __always_inline void begin_tracking(struct scratch *w, __u64 hash, __u32 flags)
+{
+	const struct last_seen *known = tables_last_seen(NULL, hash);
+	const struct flow_set *set = tables_set(NULL, first_set(hash));
+
+	w->segment.time = clock_now();
+	if (set)
+		(void)reload(set->spilled);
+	if (known)
+		(void)reload(known->side[0].tag);
+	if (flags & TCP_SYN)
+		touch_next_slot();
+	if (flags & TCP_CONTROL) /* a SYN's wait for its slot is time enough to bring the next close's block, too */
+		touch_next_block();
+}
+
+/* The packet's segment into the scratch memory. It was one to packet_parse_common before. */
+static __always_inline void fill_scratch(struct scratch *w, void *ctx, enum host host, __u8 link)
+{
+	struct packet_meta meta = meta_of(ctx, host, link);
+	struct cursor c = cursor_of(ctx, host);
+
+	packet_parse_common(&w->segment, &c, &meta);
+}
+
 /* Leaves the segment in the scratch memory to the tracking program; comes back only if that cannot be. */
 static __always_inline void jump_to_track(void *ctx, enum host host, struct scratch *w, __u32 ifindex, __u64 side,
 					  __u64 hash)
@@ -184,9 +182,8 @@ static __always_inline void jump_to_track(void *ctx, enum host host, struct scra
 	w->work.place = hash;
 	w->work.side = side;
 	w->work.ifindex = ifindex;
-	count(COUNT_LOOKED_UP);
-	w->segment.time = clock_now();
 	w->tries = 0;
+	count(COUNT_LOOKED_UP);
 	jump(ctx, host, JUMP_TRACK);
 }
 
@@ -221,7 +218,7 @@ static __always_inline enum packet_verdict observe(void *ctx, enum host host, __
 {
 	struct tcp_segment local, *s = &local;
 	enum packet_verdict verdict;
-	__u32 ifindex = ifindex_of(ctx, host);
+	__u32 ifindex = ifindex_of(ctx, host), flags;
 	__u64 hash, side;
 	struct scratch *w;
 
@@ -244,12 +241,15 @@ static __always_inline enum packet_verdict observe(void *ctx, enum host host, __
 	}
 	if (!watch_wants(s, side, hash))
 		return verdict;
+	flags = s->flags;
 	count_packet(PACKET_TCP);
-	/* It is parsed anew, from memory: what only the tracker asks for would else be worked out for every packet. */
-	paths_meet();
 	w = scratch_get();
-	if (w && work_parse_once(ctx, host, link) == PACKET_TCP)
-		jump_to_track(ctx, host, w, ifindex, side, hash);
+	if (!w)
+		return verdict;
+	begin_tracking(w, hash, flags);
+	if (!all_segments) /* anew: what only the tracker asks for would else be worked out for every packet */
+		fill_scratch(w, ctx, host, link);
+	jump_to_track(ctx, host, w, ifindex, side, hash);
 	return verdict;
 }
 
@@ -359,6 +359,7 @@ static __always_inline enum packet_verdict observe_walked(void *ctx, enum host h
 	if (!watch_wants(&w->segment, side, hash))
 		return PACKET_TCP;
 	count_packet(PACKET_TCP);
+	begin_tracking(w, hash, w->segment.flags);
 	jump_to_track(ctx, host, w, ifindex, side, hash);
 	return PACKET_TCP;
 }
@@ -387,11 +388,22 @@ __noinline __attribute__((weak)) int read_option(void)
 	return w ? packet_option(&w->segment, &w->options) : 0;
 }
 
+/* Has the SYN the options that Linux sends? MSS, SACK permitted, time stamps, a filler, and window scale at the end. */
+static __always_inline flag_t options_are_usual(const struct tcp_options *o)
+{
+	return o->len == 20 && load_be16(o->bytes) == 0x0204 && load_be32(o->bytes + 4) == 0x0402080a &&
+	       load_be32(o->bytes + 16) >> 8 == 0x010303;
+}
+
 /* The verifier checks read_option() once; bpf_loop() would need Linux 5.17. */
-static __always_inline void read_options(void)
+static __always_inline void read_options(struct scratch *w)
 {
 	__u32 n;
 
+	if (options_are_usual(&w->options)) {
+		w->segment.wscale = w->options.bytes[19] > 14 ? 14 : w->options.bytes[19];
+		return;
+	}
 	unrolled for (n = 0; n < PACKET_OPTIONS_MAX; n++)
 	{
 		if (!read_option())
@@ -416,16 +428,12 @@ static __always_inline void fetch_options(void *ctx, enum host host, struct scra
 	w->options.len = len;
 	w->options.at = 0;
 	if (!err)
-		read_options();
+		read_options(w);
 }
 
 /* ---- asking this host's sockets ---- */
 
 #define IPPROTO_TCP_ 6
-
-#ifndef NULL
-#define NULL ((void *)0)
-#endif
 
 /* The tuple as the socket of the segment's receiver has it, or of its sender. */
 static __always_inline void socket_tuple(struct bpf_sock_tuple *t, const struct tcp_segment *s, flag_t receiver)
@@ -497,6 +505,19 @@ static __always_inline flag_t sent_by_tcp(const struct __sk_buff *skb)
 	return sk && sk->protocol == IPPROTO_TCP_;
 }
 
+#define LOOPBACK_IFINDEX 1 /* in every network namespace */
+
+/*
+ * Asks the receiver's socket, and then the sender's: what comes in may be forged in the name of this host. Of what this
+ * host sends through another interface than loopback the receiver is elsewhere. ingress_ifindex is 0 for what it sends.
+ */
+static __always_inline int ask_either_socket(struct __sk_buff *skb)
+{
+	if ((skb->ingress_ifindex || skb->ifindex == LOOPBACK_IFINDEX) && ask_socket(skb, 1))
+		return 1;
+	return ask_socket(skb, 0);
+}
+
 /* What this host's sockets know of a FIN or RST, into the scratch memory. */
 static __always_inline void ask_sockets(struct __sk_buff *skb, struct scratch *w)
 {
@@ -504,7 +525,7 @@ static __always_inline void ask_sockets(struct __sk_buff *skb, struct scratch *w
 	w->work.socket.own = 0;
 	if (!(w->segment.flags & (TCP_FIN | TCP_RST)))
 		return;
-	if (ask_socket(skb, 1) || ask_socket(skb, 0))
+	if (ask_either_socket(skb))
 		return;
 	if (w->segment.flags & TCP_RST)
 		w->work.socket.own = sent_by_tcp(skb);
