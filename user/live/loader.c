@@ -20,7 +20,7 @@
 #include "user/live/loader.h"
 #include "tcpfin_trace.skel.h"
 
-#define SLOTS_A_SET 2      /* of 7 ways: so that a set is seldom full */
+#define SLOTS_A_SET 4      /* of 7 ways: a tuple has two sets, so both are seldom full; fewer sets are fewer pages */
 #define OPENINGS_A_BLOCK 4 /* most need none */
 /* In small tables, too, those that are lost within a second have room: each is counted once as long as it is known. */
 #define LOST_SETS_LEAST 4096
