@@ -350,7 +350,7 @@ static __always_inline enum packet_verdict observe_walked(void *ctx, enum host h
 	walk_all(ctx, host);
 	if (w->walk.verdict != PACKET_TCP)
 		return w->walk.verdict;
-	hash = flow_hash(&w->segment, ifindex, settings.hash_seed);
+	hash = flow_hash_tunnelled(&w->segment, ifindex, settings.hash_seed);
 	side = flow_side_of(&w->segment);
 	if (settings.all_segments) {
 		count_traffic(w, side, ifindex, hash);
@@ -523,8 +523,8 @@ static __always_inline void ask_sockets(struct __sk_buff *skb, struct scratch *w
 {
 	w->work.socket.known = 0;
 	w->work.socket.own = 0;
-	if (!(w->segment.flags & (TCP_FIN | TCP_RST)))
-		return;
+	if (!(w->segment.flags & (TCP_FIN | TCP_RST)) || w->segment.tunnel & TUNNEL_HAS_ID)
+		return; /* addresses in a virtual network may be others' here */
 	if (ask_either_socket(skb))
 		return;
 	if (w->segment.flags & TCP_RST)

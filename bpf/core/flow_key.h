@@ -6,7 +6,9 @@
  * an index into that order everywhere in core/; who opened the connection is a property of the flow (flow_open.source).
  *
  * VLAN tags are not part of the key: with hardware tag stripping the two directions of one connection can reach the
- * hooks with and without their tag.
+ * hooks with and without their tag. Nor is a tunnel without an identifier: a load balancer may send one direction
+ * through it (IP in IP to a server that answers directly). The identifier of a tunnel is part of the key, as its hash:
+ * equal addresses and ports in two virtual networks are two connections.
  */
 #ifndef TCPFIN_FLOW_KEY_H
 #define TCPFIN_FLOW_KEY_H
@@ -90,6 +92,22 @@ static __always_inline __u64 flow_hash(const struct tcp_segment *s, __u32 ifinde
 static __always_inline __u64 flow_key_hash(const struct flow_key *k)
 {
 	return (__u64)k->hash << 32 | (__u32)k->check << 16;
+}
+
+/*
+ * Sets what a tunnel with this identifier carries apart from what equal addresses and ports carry outside or in another
+ * tunnel: goes into flow_hash_of with the interface. Two identifiers of one kind never give one number, so the hashes
+ * differ. The tunnel's ends are no part of it: they move, and may differ between the two directions.
+ */
+static __always_inline __u32 flow_tunnel_salt(__u32 tunnel, __u32 id)
+{
+	return tunnel & TUNNEL_HAS_ID ? (id + tunnel * 0x5bd1e995u) * 0x9e3779b1u : 0;
+}
+
+/* flow_hash of a segment that may have been in a tunnel. */
+static __always_inline __u64 flow_hash_tunnelled(const struct tcp_segment *s, __u32 ifindex, __u64 seed)
+{
+	return flow_hash(s, ifindex ^ flow_tunnel_salt(s->tunnel, s->tunnel_id), seed);
 }
 
 static __always_inline void flow_key_fill(struct flow_key *k, const struct tcp_segment *s, __u64 side, __u32 ifindex,

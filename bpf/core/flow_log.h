@@ -84,7 +84,13 @@ struct flow_slot {
 	__u16 ip_id[2]; /* of SYN and SYN-ACK */
 	__u16 check;    /* as in struct flow_key */
 	__u8 family;    /* 4 or 6 */
-	__u8 second;    /* its way is in the second of its two sets */
+	union {
+		struct {
+			__u8 second : 1; /* its way is in the second of its two sets */
+			__u8 tunnel : 7; /* enum packet_tunnel, with TUNNEL_HAS_ID */
+		};
+		__u8 second_tunnel; /* both */
+	};
 };
 CORE_ASSERT_SIZE(struct flow_slot, 128);
 

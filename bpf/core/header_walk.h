@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Header after header to a TCP segment, for packets that packet_parse_common leaves: IPv4 options and authentication
- * header, IPv6 extension headers, MPLS labels, PPPoE sessions.
+ * header, IPv6 extension headers, MPLS labels, PPPoE sessions, and one level of tunnels: VXLAN, Geneve, GRE, IP in IP.
+ * Other tunnels are told apart and not opened.
  *
  * Each header is one step, and what is known between two steps is memory: the verifier checks the step once, however
  * long the chain is. Bytes are fetched by cursor_copy alone, since a chain has no fixed offsets.
@@ -14,8 +15,11 @@
 /* What the next header is: an IP protocol number below 256, or one of these. */
 enum walk_next {
 	WALK_ETHERNET = 0x100,
-	WALK_IP,                  /* its version decides */
-	WALK_PPP,                 /* a PPP protocol number, RFC 1661 section 2 */
+	WALK_IP,  /* its version decides */
+	WALK_PPP, /* a PPP protocol number, RFC 1661 section 2 */
+	WALK_VXLAN,
+	WALK_GENEVE,
+	WALK_ESP_IN_UDP,
 	WALK_ETHERTYPE = 0x10000, /* added to the ethertype */
 };
 
@@ -32,6 +36,7 @@ struct packet_walk {
 	__u16 labels;    /* MPLS labels passed */
 	__u16 chain;     /* extension headers passed */
 	__u16 link_type; /* ethertype of what the IP header under the walk was announced as; 0: nothing */
+	__u32 cut;       /* the tunnel's packet was a first fragment: what is in it may be longer than what is here */
 	struct packet_meta meta;
 };
 
@@ -57,15 +62,11 @@ static __always_inline void packet_walk_begin(struct packet_walk *w, struct tcp_
 	w->off = 0;
 	w->ip_end = 0;
 	w->verdict = PACKET_DEEP_CHAIN; /* of a chain longer than the steps */
-	w->tags = 0;
+	w->tags = packet_begin(s, m);
 	w->labels = 0;
 	w->chain = 0;
 	w->link_type = 0;
-	s->vlan[0] = s->vlan[1] = PACKET_NO_TAG;
-	if (m->vlan_present) {
-		s->vlan[0] = m->vlan_tci & 0xfff;
-		w->tags = 1;
-	}
+	w->cut = 0;
 	if (m->link == PACKET_LINK_ETHERNET)
 		w->next = WALK_ETHERNET;
 	else if (m->link == PACKET_LINK_IP)
@@ -93,9 +94,9 @@ static __always_inline int walk_vlan(struct packet_walk *w, struct tcp_segment *
 		return walk_end(w, PACKET_MANY_TAGS);
 	if (!cursor_copy(c, w->off, h, sizeof(h)))
 		return walk_end(w, PACKET_TRUNCATED);
-	if (w->tags == 0)
+	if (!s->tunnel && w->tags == 0)
 		s->vlan[0] = load_be16(h) & 0xfff;
-	else
+	else if (!s->tunnel)
 		s->vlan[1] = load_be16(h) & 0xfff;
 	w->tags++;
 	return walk_on(w, 4, WALK_ETHERTYPE + load_be16(h + 2));
@@ -175,23 +176,35 @@ static __always_inline int walk_ethertype(struct packet_walk *w, struct tcp_segm
 
 /* ---- IP ---- */
 
+/* The end of an IP packet of so many bytes by its header, from the packet's start; 0: it contradicts the packet. */
+static __always_inline __u64 walk_ip_end(const struct packet_walk *w, __u64 said, flag_t zero)
+{
+	__u64 held = w->meta.wire_len - w->off;
+	__u64 len = w->cut && !zero ? said : packet_ip_len(&w->meta, said, held, zero);
+
+	return len ? w->off + len : 0;
+}
+
+/* Must a header of this protocol be whole in the first fragment? A later one has none. */
+static __always_inline flag_t protocol_is_known(__u32 protocol)
+{
+	return protocol == PROTOCOL_TCP_ || protocol == PROTOCOL_UDP_ || protocol_goes_on(protocol);
+}
+
 static __always_inline int walk_ipv4(struct packet_walk *w, struct tcp_segment *s, const struct cursor *c)
 {
 	__u8 h[20] __attribute__((aligned(8)));
-	__u64 header_len, said, ip_len;
+	__u64 header_len, said;
 
 	if (!cursor_copy(c, w->off, h, sizeof(h)))
 		return walk_end(w, PACKET_TRUNCATED);
 	header_len = (h[0] & 15) * 4;
 	if (header_len < 20)
 		return walk_end(w, PACKET_BAD_IP);
-	if (h[9] != PROTOCOL_TCP_ && h[9] != PROTOCOL_AUTHENTICATION_)
-		return walk_end(w, PACKET_NOT_TCP);
-	if (load_be16(h + 6) & 0x1fff)
-		return walk_end(w, PACKET_FRAGMENT);
+	if (load_be16(h + 6) & 0x1fff) /* of UDP it may be anything's, and is most likely no tunnel's */
+		return walk_end(w, protocol_is_known(h[9]) && h[9] != PROTOCOL_UDP_ ? PACKET_FRAGMENT : PACKET_NOT_TCP);
 	said = load_be16(h + 2);
-	ip_len = packet_ip_len(&w->meta, said, w->meta.wire_len - w->off, said == 0);
-	w->ip_end = ip_len ? w->off + ip_len : 0;
+	w->ip_end = walk_ip_end(w, said, said == 0);
 	packet_ipv4_fields(s, h);
 	return walk_on(w, header_len, h[9]);
 }
@@ -199,13 +212,12 @@ static __always_inline int walk_ipv4(struct packet_walk *w, struct tcp_segment *
 static __always_inline int walk_ipv6(struct packet_walk *w, struct tcp_segment *s, const struct cursor *c)
 {
 	__u8 h[40] __attribute__((aligned(8)));
-	__u64 said, ip_len;
+	__u64 said;
 
 	if (!cursor_copy(c, w->off, h, sizeof(h)))
 		return walk_end(w, PACKET_TRUNCATED);
 	said = load_be16(h + 4);
-	ip_len = packet_ip_len(&w->meta, said + 40, w->meta.wire_len - w->off, said == 0);
-	w->ip_end = ip_len ? w->off + ip_len : 0;
+	w->ip_end = walk_ip_end(w, said + 40, said == 0);
 	packet_ipv6_fields(s, h);
 	return walk_on(w, 40, h[6]);
 }
@@ -239,12 +251,158 @@ static __always_inline int walk_tcp(struct packet_walk *w, struct tcp_segment *s
 	return walk_end(w, packet_tcp(s, h, w->off, w->ip_end - w->off));
 }
 
-/* IPv4 has one extension header, and no fragment header. The table keeps the kinds from becoming branches. */
+/*
+ * What follows the next n bytes is inside a tunnel. Only what the tunnel's identifier is is kept of it. Tags, labels
+ * and extension headers count anew.
+ */
+static __always_inline int walk_into(struct packet_walk *w, struct tcp_segment *s, __u64 n, __u32 next,
+				     enum packet_tunnel tunnel)
+{
+	if (s->tunnel)
+		return walk_end(w, PACKET_NESTED_TUNNEL);
+	s->tunnel = tunnel;
+	s->vlan[0] = s->vlan[1] = PACKET_NO_TAG;
+	w->cut = s->partial;
+	w->tags = 0;
+	w->labels = 0;
+	w->chain = 0;
+	w->link_type = 0;
+	return walk_on(w, n, next);
+}
+
+/* As walk_into, of a tunnel with an identifier. */
+static __always_inline int walk_into_id(struct packet_walk *w, struct tcp_segment *s, __u64 n, __u32 next,
+					enum packet_tunnel tunnel, __u32 id)
+{
+	if (!walk_into(w, s, n, next, tunnel))
+		return 0;
+	s->tunnel = tunnel | TUNNEL_HAS_ID;
+	s->tunnel_id = id;
+	return 1;
+}
+
+static __always_inline int walk_ip_in_ip(struct packet_walk *w, struct tcp_segment *s, __u16 ethertype)
+{
+	return walk_into(w, s, 0, WALK_ETHERTYPE + ethertype, TUNNEL_IPIP);
+}
+
+/* Transparent Ethernet bridging, the protocol of Ethernet frames in GRE and Geneve. */
+#define ETHERTYPE_ETHERNET_ 0x6558
+
+/* What follows a tunnel's header, by its ethertype; 0: nothing that is opened. */
+static __always_inline __u32 walk_payload(__u16 ethertype)
+{
+	if (ethertype == ETHERTYPE_ETHERNET_)
+		return WALK_ETHERNET;
+	if (ethertype == ETHERTYPE_IPV4_ || ethertype == ETHERTYPE_IPV6_ || ethertype == ETHERTYPE_MPLS_)
+		return WALK_ETHERTYPE + ethertype;
+	return 0;
+}
+
+/*
+ * The identifier in a GRE key. With an Ethernet frame it may be NVGRE's, whose low byte tells flows of one network
+ * apart; its networks have numbers from 0x1000 on (RFC 7637 sections 3.2 and 3.3).
+ */
+static __always_inline __u32 gre_id(__u32 key, __u32 next)
+{
+	return next == WALK_ETHERNET && key >> 8 >= 0x1000 ? key >> 8 : key;
+}
+
+/* Flags, version, protocol; checksum, key and sequence number where their flags are set: RFC 2784 and 2890. */
+static __always_inline int walk_gre(struct packet_walk *w, struct tcp_segment *s, const struct cursor *c)
+{
+	__u8 h[4] __attribute__((aligned(8))), key[4] __attribute__((aligned(8)));
+	__u64 checksum, key_len, len;
+	__u32 next;
+
+	if (!cursor_copy(c, w->off, h, sizeof(h)))
+		return walk_end(w, PACKET_TRUNCATED);
+	next = walk_payload(load_be16(h + 2));
+	if (h[0] & 0x40 || h[1] & 7 || !next) /* routing (RFC 1701), another version */
+		return walk_end(w, PACKET_OTHER_TUNNEL);
+	checksum = h[0] >> 7 << 2;
+	key_len = (h[0] >> 5 & 1) << 2;
+	len = 4 + checksum + key_len + ((h[0] >> 4 & 1) << 2);
+	if (!key_len)
+		return walk_into(w, s, len, next, TUNNEL_GRE);
+	if (!cursor_copy(c, w->off + 4 + checksum, key, sizeof(key)))
+		return walk_end(w, PACKET_TRUNCATED);
+	return walk_into_id(w, s, len, next, TUNNEL_GRE, gre_id(load_be32(key), next));
+}
+
+/*
+ * RFC 7348 section 5: of the flags the bit for a valid VNI, and that of the group policy extension, may be set. What
+ * else comes to the port is no VXLAN.
+ */
+static __always_inline int walk_vxlan(struct packet_walk *w, struct tcp_segment *s, const struct cursor *c)
+{
+	__u8 h[8] __attribute__((aligned(8)));
+
+	if (!cursor_copy(c, w->off, h, sizeof(h)))
+		return walk_end(w, PACKET_TRUNCATED);
+	if ((h[0] & 0x7f) != 0x08)
+		return walk_end(w, PACKET_NOT_TCP);
+	return walk_into_id(w, s, 8, WALK_ETHERNET, TUNNEL_VXLAN, load_be32(h + 4) >> 8);
+}
+
+/* RFC 8926 section 3.4: version 0, options in units of four bytes, protocol, VNI. */
+static __always_inline int walk_geneve(struct packet_walk *w, struct tcp_segment *s, const struct cursor *c)
+{
+	__u8 h[8] __attribute__((aligned(8)));
+	__u32 next;
+
+	if (!cursor_copy(c, w->off, h, sizeof(h)))
+		return walk_end(w, PACKET_TRUNCATED);
+	next = walk_payload(load_be16(h + 2));
+	if (h[0] >> 6)
+		return walk_end(w, PACKET_NOT_TCP);
+	if (!next)
+		return walk_end(w, PACKET_OTHER_TUNNEL);
+	return walk_into_id(w, s, 8 + (h[0] & 0x3f) * 4, next, TUNNEL_GENEVE, load_be32(h + 4) >> 8);
+}
+
+/* RFC 3948 section 2: what begins with four zero bytes is IKE; a single byte keeps a mapping alive. */
+static __always_inline int walk_esp_in_udp(struct packet_walk *w, const struct cursor *c)
+{
+	__u8 h[8] __attribute__((aligned(8)));
+
+	if (!cursor_copy(c, w->off, h, sizeof(h)))
+		return walk_end(w, PACKET_NOT_TCP);
+	return walk_end(w, load_be32(h) ? PACKET_ESP : PACKET_NOT_TCP);
+}
+
+static __always_inline int walk_udp(struct packet_walk *w, const struct cursor *c)
+{
+	__u8 h[8] __attribute__((aligned(8)));
+
+	if (!cursor_copy(c, w->off, h, sizeof(h)))
+		return walk_end(w, PACKET_TRUNCATED);
+	switch (load_be16(h + 2)) {
+	case PORT_VXLAN_:
+	case PORT_VXLAN_OF_LINUX_:
+		return walk_on(w, 8, WALK_VXLAN);
+	case PORT_GENEVE_:
+		return walk_on(w, 8, WALK_GENEVE);
+	case PORT_ESP_:
+		return walk_on(w, 8, WALK_ESP_IN_UDP);
+	case PORT_L2TP_:
+		return walk_end(w, PACKET_L2TP);
+	case PORT_GTP_U_:
+	case PORT_VXLAN_GPE_:
+		return walk_end(w, PACKET_OTHER_TUNNEL);
+	}
+	return walk_end(w, PACKET_NOT_TCP);
+}
+
+/*
+ * IPv4 has one extension header, and no fragment header. The table keeps the kinds from becoming branches; its index is
+ * loaded anew, so that to the verifier it is the same number on all paths.
+ */
 static __always_inline int walk_extension(struct packet_walk *w, struct tcp_segment *s, const struct cursor *c,
 					  __u32 kind)
 {
 	__u8 h[8] __attribute__((aligned(8)));
-	__u64 unit = packet_extension_unit[kind & 0xff];
+	__u64 unit = packet_extension_unit[reload(w->next) & 0xff];
 
 	if (!unit || (s->family == 4 && kind != PROTOCOL_AUTHENTICATION_))
 		return walk_end(w, PACKET_NOT_TCP);
@@ -274,8 +432,26 @@ static __always_inline int packet_walk_step(struct packet_walk *w, struct tcp_se
 		return walk_ip(w, s, c);
 	case WALK_PPP:
 		return walk_ppp(w, c);
+	case WALK_VXLAN:
+		return walk_vxlan(w, s, c);
+	case WALK_GENEVE:
+		return walk_geneve(w, s, c);
+	case WALK_ESP_IN_UDP:
+		return walk_esp_in_udp(w, c);
 	case PROTOCOL_TCP_:
 		return walk_tcp(w, s, c);
+	case PROTOCOL_UDP_:
+		return walk_udp(w, c);
+	case PROTOCOL_IPV4_:
+		return walk_ip_in_ip(w, s, ETHERTYPE_IPV4_);
+	case PROTOCOL_IPV6_:
+		return walk_ip_in_ip(w, s, ETHERTYPE_IPV6_);
+	case PROTOCOL_GRE_:
+		return walk_gre(w, s, c);
+	case PROTOCOL_ESP_:
+		return walk_end(w, PACKET_ESP);
+	case PROTOCOL_L2TP_:
+		return walk_end(w, PACKET_L2TP);
 	}
 	return walk_extension(w, s, c, next);
 }

@@ -59,7 +59,10 @@ struct flow_open {
 	__u32 isn[2];          /* by side; both with OPEN_SYNACK, the source's with OPEN_SYN */
 	__u16 win[3];          /* windows of SYN, SYN-ACK and ACK, as in the header */
 	__u16 syn_len;         /* payload of the SYN (TCP Fast Open) */
-	__u16 vlan[PACKET_MAX_TAGS];
+	union {
+		__u16 vlan[PACKET_MAX_TAGS];
+		__u32 tunnel_id; /* as in struct tcp_segment: the slot says which of the two */
+	};
 	__u8 syn_flags, synack_flags;
 	__u8 syn_copies, synack_copies; /* retransmissions; 255 means at least that */
 	__u8 wscale[2];                 /* by side, SEGMENT_NO_WSCALE where not offered or not seen */

@@ -28,15 +28,19 @@ enum {
 /* Why a packet is no TCP segment for us. The order is the order of the counters; names in counter_names. */
 enum packet_verdict {
 	PACKET_TCP,
-	PACKET_NOT_IP,     /* another ethertype, or an IP version other than 4 and 6 */
-	PACKET_NOT_TCP,    /* another protocol, ESP and "no next header" included */
-	PACKET_FRAGMENT,   /* a later fragment: it has no TCP header */
-	PACKET_TRUNCATED,  /* the bytes end inside a header */
-	PACKET_BAD_IP,     /* a header length below the minimum */
-	PACKET_BAD_LENGTH, /* IP says more bytes than the packet has, or fewer than its headers */
-	PACKET_BAD_TCP,    /* data offset below 5 */
-	PACKET_MANY_TAGS,  /* more than PACKET_MAX_TAGS VLAN tags */
-	PACKET_DEEP_CHAIN, /* more than PACKET_MAX_EXTENSIONS IPv6 extension headers */
+	PACKET_NOT_IP,        /* another ethertype, or an IP version other than 4 and 6 */
+	PACKET_NOT_TCP,       /* another protocol, "no next header" included */
+	PACKET_FRAGMENT,      /* a later fragment: it has no TCP header */
+	PACKET_TRUNCATED,     /* the bytes end inside a header */
+	PACKET_BAD_IP,        /* a header length below the minimum */
+	PACKET_BAD_LENGTH,    /* IP says more bytes than the packet has, or fewer than its headers */
+	PACKET_BAD_TCP,       /* data offset below 5 */
+	PACKET_MANY_TAGS,     /* more than PACKET_MAX_TAGS VLAN tags */
+	PACKET_DEEP_CHAIN,    /* more than PACKET_MAX_EXTENSIONS extension headers, or PACKET_MAX_LABELS MPLS labels */
+	PACKET_NESTED_TUNNEL, /* a tunnel in a tunnel: one level is opened */
+	PACKET_ESP,           /* encrypted, bare or in UDP (RFC 4303, 3948) */
+	PACKET_L2TP,          /* RFC 3931 */
+	PACKET_OTHER_TUNNEL,  /* GTP-U, VXLAN-GPE, GRE of PPTP, and GRE and Geneve with payloads that are not read */
 	PACKET_VERDICTS,
 	PACKET_UNCOMMON = PACKET_VERDICTS, /* of packet_parse_common only: header_walk.h knows more */
 };
@@ -65,6 +69,17 @@ struct ip_address {
 	__u64 hi, lo;
 };
 
+/* What a segment was taken out of. */
+enum packet_tunnel {
+	TUNNEL_NONE,
+	TUNNEL_IPIP, /* IPv4 or IPv6 in IPv4 or IPv6: RFC 2003, 2473, 4213 */
+	TUNNEL_GRE,  /* RFC 2784, 2890; with an Ethernet frame also NVGRE, RFC 7637 */
+	TUNNEL_VXLAN,
+	TUNNEL_GENEVE,
+	TUNNELS,
+	TUNNEL_HAS_ID = 0x40, /* added: it has an identifier, which may be 0 */
+};
+
 #define SEGMENT_NO_WSCALE 0xff
 #define SEGMENT_NO_MPTCP 0xff
 #define PACKET_NO_TAG 0xffff
@@ -76,15 +91,19 @@ struct tcp_segment {
 	__u32 seq, ack;
 	__u32 len; /* payload bytes */
 	__u16 sport, dport;
-	__u16 win;                   /* as in the header, not scaled */
-	__u16 ip_id;                 /* IPv4 identification, 0 for IPv6 */
-	__u16 vlan[PACKET_MAX_TAGS]; /* VLAN identifiers, outer first; PACKET_NO_TAG where none */
-	__u8 family;                 /* 4 or 6 */
+	__u16 win;   /* as in the header, not scaled */
+	__u16 ip_id; /* IPv4 identification, 0 for IPv6 */
+	union {
+		__u16 vlan[PACKET_MAX_TAGS]; /* VLAN identifiers, outer first; PACKET_NO_TAG where none */
+		__u32 tunnel_id;             /* instead, with TUNNEL_HAS_ID: VNI, or GRE's key */
+	};
+	__u8 family; /* 4 or 6 */
 	__u8 flags;
 	__u8 ttl;     /* or hop limit */
 	__u8 wscale;  /* shift count; SEGMENT_NO_WSCALE without the option or before packet_options */
 	__u8 mptcp;   /* subtype of the MPTCP option; SEGMENT_NO_MPTCP likewise */
 	__u8 partial; /* first fragment of a datagram: len is a lower bound */
+	__u8 tunnel;  /* enum packet_tunnel. The tunnel's own headers are not kept, VLAN tags included */
 	__u8 options_len;
 	__u16 options_off; /* of the TCP options, from the start of the packet; see packet_options */
 };
@@ -187,9 +206,54 @@ static __always_inline enum packet_verdict packet_tcp(struct tcp_segment *s, con
 
 /* IP protocol numbers. */
 enum {
+	PROTOCOL_IPV4_ = 4,
 	PROTOCOL_TCP_ = 6,
+	PROTOCOL_UDP_ = 17,
+	PROTOCOL_IPV6_ = 41,
+	PROTOCOL_GRE_ = 47,
+	PROTOCOL_ESP_ = 50,
 	PROTOCOL_AUTHENTICATION_ = 51, /* RFC 4302 */
+	PROTOCOL_L2TP_ = 115,
 };
+
+/* UDP's destination ports of tunnels. */
+enum {
+	PORT_L2TP_ = 1701,
+	PORT_GTP_U_ = 2152,
+	PORT_ESP_ = 4500, /* beside IKE, RFC 3948 */
+	PORT_VXLAN_ = 4789,
+	PORT_VXLAN_GPE_ = 4790,
+	PORT_GENEVE_ = 6081,
+	PORT_VXLAN_OF_LINUX_ = 8472, /* what Linux takes unless told otherwise: it is older than the assigned number */
+};
+
+/* Are there, or may there be, more headers of interest behind an IP header with this protocol that is not TCP? */
+static __always_inline flag_t protocol_goes_on(__u32 protocol)
+{
+	return protocol == PROTOCOL_IPV4_ || protocol == PROTOCOL_IPV6_ || protocol == PROTOCOL_GRE_ ||
+	       protocol == PROTOCOL_ESP_ || protocol == PROTOCOL_AUTHENTICATION_ || protocol == PROTOCOL_L2TP_;
+}
+
+static __always_inline flag_t port_is_tunnel(__u16 port)
+{
+	return port == PORT_VXLAN_ || port == PORT_VXLAN_OF_LINUX_ || port == PORT_GENEVE_ || port == PORT_ESP_ ||
+	       port == PORT_L2TP_ || port == PORT_GTP_U_ || port == PORT_VXLAN_GPE_;
+}
+
+/*
+ * A packet that is not TCP: is it to be walked through? ip_bytes: length of the IP header under the cursor, a constant;
+ * UDP begins behind it, unless this is a later fragment.
+ */
+static __always_inline enum packet_verdict packet_not_tcp(const struct cursor *c, __u32 protocol, const __u32 ip_bytes,
+							  flag_t later_fragment)
+{
+	if (protocol == PROTOCOL_UDP_ && !later_fragment) {
+		if (!cursor_has(c, ip_bytes + 8))
+			return PACKET_TRUNCATED;
+		return port_is_tunnel(load_be16(c->pos + ip_bytes + 2)) ? PACKET_UNCOMMON : PACKET_NOT_TCP;
+	}
+	return protocol_goes_on(protocol) ? PACKET_UNCOMMON : PACKET_NOT_TCP;
+}
 
 /*
  * Extension headers that may stand in front of TCP, by their number: 8 bytes and so many more for each count in their
@@ -253,8 +317,10 @@ static __always_inline enum packet_verdict packet_ipv4(struct tcp_segment *s, co
 	header_len = (h[0] & 15) * 4;
 	if (header_len < 20)
 		return PACKET_BAD_IP;
+	if (h[9] != PROTOCOL_TCP_ && header_len == 20)
+		return packet_not_tcp(c, h[9], 20, (load_be16(h + 6) & 0x1fff) != 0);
 	if (h[9] != PROTOCOL_TCP_)
-		return h[9] == PROTOCOL_AUTHENTICATION_ ? PACKET_UNCOMMON : PACKET_NOT_TCP;
+		return PACKET_UNCOMMON;
 	if (load_be16(h + 6) & 0x1fff)
 		return PACKET_FRAGMENT;
 	said = load_be16(h + 2);
@@ -282,12 +348,23 @@ static __always_inline enum packet_verdict packet_ipv6(struct tcp_segment *s, co
 	ip_len = packet_ip_len(m, said + 40, m->wire_len - off, said == 0);
 	packet_ipv6_fields(s, h);
 	if (h[6] != PROTOCOL_TCP_)
-		return packet_extension_unit[h[6]] ? PACKET_UNCOMMON : PACKET_NOT_TCP;
+		return packet_extension_unit[h[6]] ? PACKET_UNCOMMON : packet_not_tcp(c, h[6], 40, 0);
 	if (ip_len < 60)
 		return PACKET_BAD_LENGTH;
 	if (!cursor_has(c, 60))
 		return PACKET_TRUNCATED;
 	return packet_tcp(s, h + 40, off + 40, ip_len - 40);
+}
+
+/* What the segment is before its headers are read. Returns the number of VLAN tags that the kernel took off. */
+static __always_inline __u32 packet_begin(struct tcp_segment *s, const struct packet_meta *m)
+{
+	s->tunnel = TUNNEL_NONE;
+	s->vlan[0] = s->vlan[1] = PACKET_NO_TAG;
+	if (!m->vlan_present)
+		return 0;
+	s->vlan[0] = m->vlan_tci & 0xfff;
+	return 1;
 }
 
 /*
@@ -298,16 +375,11 @@ static __always_inline enum packet_verdict packet_ipv6(struct tcp_segment *s, co
 static __always_inline enum packet_verdict packet_parse_common(struct tcp_segment *s, struct cursor *c,
 							       const struct packet_meta *m)
 {
-	__u64 link_len = 0, tags = 0;
+	__u64 link_len = 0, tags = packet_begin(s, m);
 	__u16 ethertype = m->ethertype;
 	const __u8 *h;
 	int i;
 
-	s->vlan[0] = s->vlan[1] = PACKET_NO_TAG;
-	if (m->vlan_present) {
-		s->vlan[0] = m->vlan_tci & 0xfff;
-		tags = 1;
-	}
 	if (m->link == PACKET_LINK_ETHERNET) {
 		if (!cursor_pull(c, 14, &h))
 			return PACKET_TRUNCATED;

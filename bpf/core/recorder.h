@@ -166,6 +166,7 @@ static __always_inline void slot_fill(struct flow_slot *slot, const struct work 
 	slot->open.wscale[1] = SEGMENT_NO_WSCALE;
 	slot->open.vlan[0] = s->vlan[0];
 	slot->open.vlan[1] = s->vlan[1];
+	slot->tunnel = s->tunnel;
 	slot->open.source = side;
 	slot->open.t_ack = s->time;
 }

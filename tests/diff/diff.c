@@ -114,7 +114,7 @@ static bool touch(struct touched *t, uint32_t hash)
 
 static uint32_t hash_of(const struct diff *d, const struct tcp_segment *s)
 {
-	return flow_hash(s, TEST_IFINDEX, d->hash_seed) >> 32;
+	return flow_hash_tunnelled(s, TEST_IFINDEX, d->hash_seed) >> 32;
 }
 
 /* ---- differences ---- */

@@ -8,8 +8,6 @@ from dataclasses import replace
 from scapy.layers.inet import IP, UDP, in4_chksum
 from scapy.layers.inet6 import IPv6
 from scapy.layers.ipsec import ESP
-from scapy.layers.l2 import GRE, Ether
-from scapy.layers.vxlan import VXLAN
 
 from cases_artefacts import IPV6, closed, fragments_of, options_header, with_extensions
 from packets import Frame, case, frame_of
@@ -392,48 +390,7 @@ def a19_self_connect(c):
             c.src(100.02, ".", 2, 2)]
 
 
-# ---- tunnels ----
-
-def tunnelled(c, *outer):
-    """The close inside a tunnel: the packets of an outer IPv4 with the layers `outer`."""
-    def wrap(segment):
-        layers = IP(src="192.0.2.1", dst="192.0.2.2", id=1)
-        for layer in outer:
-            layers = layers / layer
-        return frame_of(segment, bytes(layers / segment.packet()))
-    return [wrap(s) for s in closed(c)]
-
-
-@case
-def a21_gre(c):
-    """TCP in GRE."""
-    return tunnelled(c, GRE())
-
-
-@case
-def a21_vxlan(c):
-    """TCP in VXLAN."""
-    return tunnelled(c, UDP(sport=12345, dport=4789), VXLAN(vni=7), Ether(src="02:00:00:00:00:0c",
-                                                                          dst="02:00:00:00:00:0d"))
-
-
-@case
-def a21_gtp(c):
-    """TCP in GTP-U."""
-    return tunnelled(c, UDP(sport=2152, dport=2152), b"\x30\xff\x00\x28\x00\x00\x00\x07")
-
-
-@case
-def a21_ip_in_ip(c):
-    """TCP in IPv4 in IPv4."""
-    return tunnelled(c)
-
-
-@case
-def a21_6in4(c):
-    """TCP in IPv6 in IPv4."""
-    return tunnelled(replace(c, ips=IPV6))
-
+# ---- noise ----
 
 @case
 def arp_and_noise(c):

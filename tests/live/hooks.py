@@ -264,6 +264,77 @@ def headers_xdp(lab):
     headers_passed_over(lab, "xdp")
 
 
+def tunnels_opened(lab, hook):
+    """Plays conversations in every kind of tunnel over both kinds of IP."""
+    for version in (4, 6):
+        for kind, identifier, wrap in frames.TUNNELS:
+            with about(f"{wrap.__name__} over IPv{version}"):
+                frames_seen(lab, hook, lambda source, destination, packet, wrap=wrap, version=version:
+                            frames.ethernet(source, destination, [(0x8100, 100)], wrap(packet, version)),
+                            {"network.tunnel": {"type": kind, "id": identifier}})
+
+
+@test
+def tunnels_tc(lab):
+    """VXLAN, Geneve, GRE and IP in IP at tc."""
+    tunnels_opened(lab, "tc")
+
+
+@test
+def tunnels_xdp(lab):
+    """VXLAN, Geneve, GRE and IP in IP at XDP."""
+    tunnels_opened(lab, "xdp")
+
+
+@test
+def tunnels_apart(lab):
+    """One conversation in two VXLANs and outside of them at once is three connections."""
+    tracer = watch(lab)
+    packets = built_conversations()[4, 4000, 443]
+    with raw_socket(lab.client) as client, raw_socket(lab.server) as server:
+        def send(up, packet):
+            ends = (mac(0, 1), mac(0, 2)) if up else (mac(0, 2), mac(0, 1))
+            for inner in (packet, frames.vxlan(packet, 4, 7), frames.vxlan(packet, 4, 8)):
+                (client if up else server).send(frames.ethernet(*ends, [], inner))
+        frames.play(packets, lambda packet: send(True, packet), lambda packet: send(False, packet))
+    tracer.wait_for(3)
+    records = tracer.stop()
+    equal("tunnels", sorted(record["network"].get("tunnel", {"id": 0})["id"] for record in records), [0, 7, 8])
+    for record in records:
+        expect(record, BUILT)
+
+
+@test
+def tunnel_not_opened(lab):
+    """Packets in ESP are counted, and said once."""
+    tracer = watch(lab)
+    packets = built_conversations()[4, 4000, 443]
+    with raw_socket(lab.client) as client:
+        for _, packet in packets:
+            client.send(frames.ethernet(mac(0, 1), mac(0, 2), [], frames.outer(packet, 4, 50)))
+        until(lambda: "packets in ESP are not looked into" in tracer.stderr, 5)
+    equal("records", tracer.stop(), [])
+    equal("times said", tracer.stderr.count("packets in ESP"), 1)
+
+
+@test
+def vxlan_device(lab):
+    """Real connections through a VXLAN device: in the tunnel at eth0, and bare at the device."""
+    for namespace, number in ((lab.client, 1), (lab.server, 2)):
+        namespace.try_run(f"ip link add vx0 type vxlan id 42 dstport 4789 remote {ipv4(0, 3 - number)} dev eth0")
+        namespace.run(f"ip address add 198.18.0.{number}/24 dev vx0")
+        namespace.run("ip link set vx0 up")
+    tracer = watch(lab, interfaces=["eth0", "vx0"])
+    keys = close_some(Path(lab.client, lab.server, "198.18.0.2"), 3)
+    tracer.wait_for(2 * len(keys))
+    records = tracer.stop()
+    for interface, tunnel in (("eth0", {"type": "vxlan", "id": 42}), ("vx0", None)):
+        mine = [record for record in records if field(record, "observer.interface") == interface]
+        for record in one_each(mine, keys).values():
+            expect(record, GRACEFUL | {"tcp.midstream": False})
+            equal("tunnel", record["network"].get("tunnel"), tunnel)
+
+
 def set_mtu(lab, mtu):
     for namespace in (lab.client, lab.server):
         namespace.run(f"ip link set eth0 mtu {mtu}")

@@ -36,6 +36,7 @@ static inline void sample_nothing_seen(struct record *r)
 
 	memset(r, 0, sizeof(*r));
 	r->vlan[0] = r->vlan[1] = -1;
+	r->tunnel_id = NUMBER_UNSEEN;
 	r->closer = r->time_wait = r->reset.by = NOBODY;
 	r->reset.mptcp = SEGMENT_NO_MPTCP;
 	r->half_closed_bytes = NUMBER_UNSEEN;

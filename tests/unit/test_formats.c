@@ -483,8 +483,10 @@ static const char csv_header[] =
 	"destination_holder_uid,destination_holder_holders,destination_socket_unread_bytes,"
 	"destination_socket_unsent_bytes,destination_socket_close_to_fin,destination_socket_peer_fin_to_close,"
 	"destination_socket_srtt,destination_socket_retransmits,destination_socket_reset_received,"
-	"reset_forged,handshake_challenge_acks,tcp_captured_twice\r\n";
-#define NO_SOCKETS ",,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,0,0\r\n" /* a reason, twice 17 columns, three more */
+	"reset_forged,handshake_challenge_acks,tcp_captured_twice,"
+	"network_tunnel_type,network_tunnel_id\r\n";
+#define NO_SOCKETS ",,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,0,0" NO_TUNNEL /* a reason, twice 17 columns, three more */
+#define NO_TUNNEL ",,\r\n"
 static const char csv_graceful[] =
 	"2026-11-22T06:07:35.565665123Z,2026-11-22T06:04:19.584723123Z,2026-11-22T06:07:35.565665123Z,195980942000,"
 	"\"eth0\",ipv4,100,,1:TihD1ec2uYYN28Lyvj/V58RLfwU=,192.168.139.29,63164,3342,110.42.175.115,22,4477,"
@@ -538,6 +540,47 @@ TEST(test_csv)
 	expect(&b, csv_unanswered);
 	expect_int(csv_fields(b.data), csv_fields(csv_header));
 	buffer_free(&b);
+}
+
+/* ---- tunnels ---- */
+
+TEST(test_tunnels)
+{
+	static const struct {
+		const char *name;
+		enum packet_tunnel tunnel;
+		int64_t id;
+		const char *json, *csv, *sentence;
+	} table[] = {
+		{"VXLAN", TUNNEL_VXLAN, 16777215,
+		 "\"ipv4\",\"tunnel\":{\"type\":\"vxlan\",\"id\":16777215},\"community_id\"", ",vxlan,16777215\r\n",
+		 "; inside vxlan 16777215"},
+		{"Geneve, VNI 0", TUNNEL_GENEVE, 0,
+		 "\"ipv4\",\"tunnel\":{\"type\":\"geneve\",\"id\":0},\"community_id\"", ",geneve,0\r\n",
+		 "; inside geneve 0"},
+		{"GRE without a key", TUNNEL_GRE, NUMBER_UNSEEN,
+		 "\"ipv4\",\"tunnel\":{\"type\":\"gre\",\"id\":null},\"community_id\"", ",gre,\r\n", "; inside gre"},
+		{"IP in IP", TUNNEL_IPIP, NUMBER_UNSEEN,
+		 "\"ipv4\",\"tunnel\":{\"type\":\"ipip\",\"id\":null},\"community_id\"", ",ipip,\r\n", "; inside ipip"},
+	};
+
+	FOR_EACH_ROW(table, row) {
+		struct buffer b = {0};
+		struct record r;
+
+		sample_graceful(&r);
+		r.vlan[0] = -1;
+		r.tunnel = row->tunnel;
+		r.tunnel_id = row->id;
+		format_json(&b, &r);
+		format_csv(&b, &r);
+		format_explanation(&b, &r);
+		buffer_char(&b, 0);
+		assert_non_null(strstr(b.data, row->json));
+		assert_non_null(strstr(b.data, row->csv));
+		assert_non_null(strstr(b.data, row->sentence));
+		buffer_free(&b);
+	}
 }
 
 /* ---- --all-segments ---- */
@@ -625,7 +668,7 @@ TEST(test_sockets_csv)
 	assert_non_null(strstr(b.data, ",\"TCP_ABORT_ON_CLOSE\","
 				       "1234,\"a\\x1b\"\"b\",33,18446744073709551,4026531840,close,,,,,"
 				       "300,0,17000,20000000,71000,4,,"
-				       ",,,,1,kernel,,,,,,9,,,,0,12,,0,0\r\n"));
+				       ",,,,1,kernel,,,,,,9,,,,0,12,,0,0" NO_TUNNEL));
 	buffer_free(&b);
 }
 
@@ -650,7 +693,7 @@ TEST(test_holder)
 	b.len = 0;
 	format_csv(&b, &r);
 	buffer_char(&b, 0);
-	assert_non_null(strstr(b.data, ",1,kernel,77,\"k\\x0a\"\"e\",5,1,,9,,,,0,12,,0,0\r\n"));
+	assert_non_null(strstr(b.data, ",1,kernel,77,\"k\\x0a\"\"e\",5,1,,9,,,,0,12,,0,0" NO_TUNNEL));
 	buffer_free(&b);
 }
 

@@ -113,8 +113,8 @@ TEST(test_not_ours)
 	} table[] = {
 		{"ARP", 0x0806, 6, PACKET_NOT_IP},          {"PPPoE discovery", 0x8863, 6, PACKET_NOT_IP},
 		{"802.3 length", 60, 6, PACKET_NOT_IP},     {"UDP", 0x0800, 17, PACKET_NOT_TCP},
-		{"ICMP", 0x0800, 1, PACKET_NOT_TCP},        {"IPv6 in IPv4", 0x0800, 41, PACKET_NOT_TCP},
-		{"GRE", 0x0800, 47, PACKET_NOT_TCP},        {"ESP", 0x0800, 50, PACKET_NOT_TCP},
+		{"ICMP", 0x0800, 1, PACKET_NOT_TCP},        {"no IPv6 in IPv4", 0x0800, 41, PACKET_NOT_IP},
+		{"L2TP", 0x0800, 115, PACKET_L2TP},         {"ESP", 0x0800, 50, PACKET_ESP},
 		{"an IPv6 type", 0x86dd, 6, PACKET_NOT_IP}, {"TCP", 0x0800, 6, PACKET_TCP},
 	};
 	struct tcp_segment s;
@@ -476,6 +476,92 @@ TEST(test_pppoe)
 	}
 }
 
+/* ---- tunnels ---- */
+
+static void put_udp(struct bytes *b, uint32_t port)
+{
+	put16(b, 50000);
+	put16(b, port);
+	put32(b, 0);
+}
+
+/* Tunnels over IPv4; what follows the tunnel's header is an Ethernet frame, IPv4 or IPv6, with TCP of 6 bytes. */
+TEST(test_tunnels)
+{
+	static const struct {
+		const char *name;
+		uint32_t protocol, port; /* port: of UDP */
+		const char *header;
+		uint32_t header_len;
+		int ethernet, ip;
+		enum packet_verdict verdict;
+		uint32_t tunnel, id;
+	} table[] = {
+		{"VXLAN", 17, 4789, "\x08\0\0\0\0\0\x07\0", 8, 1, 4, PACKET_TCP, TUNNEL_VXLAN | TUNNEL_HAS_ID, 7},
+		{"VXLAN, all bits", 17, 4789, "\x88\1\2\3\xff\xff\xff\1", 8, 1, 6, PACKET_TCP,
+		 TUNNEL_VXLAN | TUNNEL_HAS_ID, 0xffffff},
+		{"VXLAN, no VNI", 17, 4789, "\0\0\0\0\0\0\x07\0", 8, 1, 4, PACKET_NOT_TCP, 0, 0},
+		{"VXLAN, no Ethernet", 17, 4789, "\x08\0\0\0\0\0\x07\0", 8, 0, 4, PACKET_NOT_IP, 0, 0},
+		{"Geneve", 17, 6081, "\0\0\x65\x58\0\0\x09\0", 8, 1, 4, PACKET_TCP, TUNNEL_GENEVE | TUNNEL_HAS_ID, 9},
+		{"Geneve, option, control bit", 17, 6081, "\1\x80\x86\xdd\0\0\0\0\0\0\0\0", 12, 0, 6, PACKET_TCP,
+		 TUNNEL_GENEVE | TUNNEL_HAS_ID, 0},
+		{"Geneve, other", 17, 6081, "\0\0\x08\x06\0\0\0\0", 8, 0, 4, PACKET_OTHER_TUNNEL, 0, 0},
+		{"GRE", 47, 0, "\0\0\x08\0", 4, 0, 4, PACKET_TCP, TUNNEL_GRE, 0},
+		{"GRE, checksum", 47, 0, "\x80\0\x08\0\1\2\0\0", 8, 0, 4, PACKET_TCP, TUNNEL_GRE, 0},
+		{"GRE, sequence", 47, 0, "\x10\0\x86\xdd\1\2\3\4", 8, 0, 6, PACKET_TCP, TUNNEL_GRE, 0},
+		{"GRE, key", 47, 0, "\x20\0\x08\0\1\2\3\4", 8, 0, 4, PACKET_TCP, TUNNEL_GRE | TUNNEL_HAS_ID,
+		 0x01020304},
+		{"GRE, everything", 47, 0, "\xb0\0\x08\0\1\2\0\0\0\0\0\5\0\0\0\6", 16, 0, 4, PACKET_TCP,
+		 TUNNEL_GRE | TUNNEL_HAS_ID, 5},
+		{"GRE, Ethernet, small key", 47, 0, "\x20\0\x65\x58\0\x0f\xff\xff", 8, 1, 4, PACKET_TCP,
+		 TUNNEL_GRE | TUNNEL_HAS_ID, 0x0fffff},
+		{"NVGRE, first network", 47, 0, "\x20\0\x65\x58\0\x10\0\xff", 8, 1, 4, PACKET_TCP,
+		 TUNNEL_GRE | TUNNEL_HAS_ID, 0x1000},
+		{"GRE, routing", 47, 0, "\x40\0\x08\0\0\0\0\0", 8, 0, 4, PACKET_OTHER_TUNNEL, 0, 0},
+		{"GRE, version 1", 47, 0, "\x30\1\x88\x0b\0\0\0\0", 8, 0, 4, PACKET_OTHER_TUNNEL, 0, 0},
+		{"IPv4 in IPv4", 4, 0, "", 0, 0, 4, PACKET_TCP, TUNNEL_IPIP, 0},
+		{"IPv6 in IPv4", 41, 0, "", 0, 0, 6, PACKET_TCP, TUNNEL_IPIP, 0},
+		{"IPv4 announced, 6 there", 4, 0, "", 0, 0, 6, PACKET_NOT_IP, 0, 0},
+		{"GTP-U", 17, 2152, "\x30\xff\0\x28\0\0\0\1", 8, 0, 4, PACKET_OTHER_TUNNEL, 0, 0},
+		{"ESP in UDP", 17, 4500, "\0\0\0\1\0\0\0\1", 8, 0, 4, PACKET_ESP, 0, 0},
+		{"IKE", 17, 4500, "\0\0\0\0\0\0\0\1", 8, 0, 4, PACKET_NOT_TCP, 0, 0},
+		{"L2TP in UDP", 17, 1701, "\x40\2\0\0\0\0\0\0", 8, 0, 4, PACKET_L2TP, 0, 0},
+		{"GRE in GRE", 47, 0, "\0\0\x08\0\x45\0\0\x40\0\0\0\0\x40\x2f\0\0\1\1\1\1\2\2\2\2\0\0\x08\0", 28, 0, 4,
+		 PACKET_NESTED_TUNNEL, 0, 0},
+	};
+	struct tcp_segment s;
+
+	FOR_EACH_ROW(table, row) {
+		struct bytes b = {.len = 0};
+
+		put_ethernet(&b, 0x0800);
+		put_ipv4_header(&b, 5, 0, 0, row->protocol);
+		if (row->protocol == 17)
+			put_udp(&b, row->port);
+		put_bytes(&b, row->header, row->header_len);
+		if (row->ethernet)
+			put_ethernet(&b, row->ip == 4 ? 0x0800 : 0x86dd);
+		if (row->ip == 4)
+			put_ipv4(&b, 20 + 6);
+		else
+			put_ipv6(&b, 6, 20 + 6);
+		put_tcp_header(&b, 5, TCP_ACK, 84, 1);
+		put_fill(&b, 'x', 6);
+		expect_verdict(parse(&b, &s), row->verdict);
+		if (row->verdict != PACKET_TCP)
+			continue;
+		expect_int(s.family, row->ip);
+		expect_int(s.seq, 84);
+		expect_int(s.len, 6);
+		expect_int(s.tunnel, row->tunnel);
+		if (row->tunnel & TUNNEL_HAS_ID)
+			expect_int(s.tunnel_id, row->id);
+		else
+			expect_int(s.vlan[0], PACKET_NO_TAG);
+		expect_int(s.options_off, b.len - 6);
+	}
+}
+
 /* ---- IPv6 ---- */
 
 TEST(test_ipv6_chain_depth)
@@ -524,11 +610,11 @@ TEST(test_ipv6_extension_kinds)
 		{"AH, shortest", 51, 0, 8, PACKET_TCP},
 		{"AH, longest", 51, 255, 1028, PACKET_TCP},
 		{"AH, no multiple of 8", 51, 3, 20, PACKET_TCP},
-		{"ESP", 50, 0, 8, PACKET_NOT_TCP},
+		{"ESP", 50, 0, 8, PACKET_ESP},
 		{"no next header", 59, 0, 8, PACKET_NOT_TCP},
 		{"UDP", 17, 0, 8, PACKET_NOT_TCP},
 		{"ICMPv6", 58, 0, 8, PACKET_NOT_TCP},
-		{"IPv4 inside", 4, 0, 8, PACKET_NOT_TCP},
+		{"no IPv4 inside", 4, 0, 8, PACKET_NOT_IP},
 		{"experiment", 253, 0, 8, PACKET_NOT_TCP},
 	};
 	struct tcp_segment s;
@@ -810,6 +896,21 @@ static void put_cut_headers(struct cut *c, const char *name, uint32_t ethertype)
 	put_fill(&c->bytes, 'x', 6);
 }
 
+static void put_cut_vxlan(struct cut *c, const char *name)
+{
+	c->name = name;
+	put_ethernet(&c->bytes, 0x0800);
+	put_ipv4_header(&c->bytes, 5, 0, 0, 17);
+	put_udp(&c->bytes, 4789);
+	put_bytes(&c->bytes, "\x08\0\0\0\0\0\x07\0", 8);
+	put_ethernet(&c->bytes, 0x8100);
+	put_tag(&c->bytes, 5, 0x0800);
+	put_ipv4(&c->bytes, 26);
+	c->tcp = c->bytes.len;
+	put_tcp_header(&c->bytes, 5, TCP_SYN, 1, 1);
+	put_fill(&c->bytes, 'x', 6);
+}
+
 static void put_cut_l3(struct cut *c, const char *name, enum packet_link link)
 {
 	c->name = name;
@@ -851,7 +952,7 @@ static void check_cuts(const struct cut *c)
 
 TEST(test_cut_at_every_byte)
 {
-	static struct cut cuts[10];
+	static struct cut cuts[11];
 	size_t n = 0;
 
 	put_cut_ipv4(&cuts[n++], "IPv4", 0, 5, 5);
@@ -862,6 +963,7 @@ TEST(test_cut_at_every_byte)
 	put_cut_ipv6(&cuts[n++], "IPv6 extension headers");
 	put_cut_headers(&cuts[n++], "MPLS", 0x8847);
 	put_cut_headers(&cuts[n++], "PPPoE", 0x8864);
+	put_cut_vxlan(&cuts[n++], "VXLAN");
 	put_cut_l3(&cuts[n++], "L3", PACKET_LINK_IP);
 	put_cut_l3(&cuts[n++], "typed", PACKET_LINK_TYPED);
 	for (size_t i = 0; i < n; i++)

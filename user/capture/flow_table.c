@@ -251,7 +251,7 @@ static inline void arrive(const struct tables *t, struct arrival *a, const struc
 {
 	*a = (struct arrival){
 		.s = s,
-		.hash = flow_hash(s, ifindex, t->config.hash_seed),
+		.hash = flow_hash_tunnelled(s, ifindex, t->config.hash_seed),
 		.side = flow_side_of(s),
 		.ifindex = ifindex,
 	};
@@ -264,7 +264,7 @@ static inline bool is_looked_up(const struct tables *t, const struct arrival *a)
 
 static inline void find_place(const struct tables *t, struct arrival *a)
 {
-	a->place = flow_hash(a->s, a->ifindex, t->config.bucket_seed);
+	a->place = flow_hash_tunnelled(a->s, a->ifindex, t->config.bucket_seed);
 	a->placed = true;
 }
 

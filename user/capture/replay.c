@@ -14,6 +14,7 @@
 #include "user/capture/capture_files.h"
 #include "user/capture/flow_table.h"
 #include "user/capture/replay.h"
+#include "user/record/unopened.h"
 
 struct replay {
 	struct reporter *reporter;
@@ -139,14 +140,16 @@ static int read_packets(struct replay *replay, struct capture_files *files)
 	return code;
 }
 
-/* Says what was passed over because of its link type. */
-static void note_unread(const struct capture_files *files)
+/* Says what was passed over because of its link type, or is inside of tunnels that are not opened. */
+static void note_unread(const struct replay *replay, const struct capture_files *files)
 {
+	unsigned said = 0;
 	char text[256];
 
 	for (unsigned i = 0; i < capture_files_count(files); i++)
 		if (capture_files_unread(files, i, text, sizeof(text)))
 			log_note("%s", text);
+	unopened_note(replay->counters, &said);
 }
 
 static struct flow_table *make_table(struct replay *replay)
@@ -187,7 +190,7 @@ static int replay_files(struct replay *replay, struct capture_files *files)
 	code = read_packets(replay, files);
 	flow_table_finish(replay->table, replay->options->show_open);
 	reporter_flush(replay->reporter);
-	note_unread(files);
+	note_unread(replay, files);
 	flow_table_free(replay->table);
 	return code;
 }

@@ -633,6 +633,10 @@ static void put_sockets(struct buffer *out, const struct record *r)
 
 static void put_gaps(struct buffer *out, const struct record *r)
 {
+	if (r->tunnel)
+		buffer_printf(out, "; inside %s", tunnel_name(r->tunnel));
+	if (r->tunnel && r->tunnel_id >= 0)
+		buffer_printf(out, " %lld", (long long)r->tunnel_id);
 	if (r->midstream)
 		buffer_text(out, "; the handshake was not seen");
 	if (r->segments_lost)

@@ -81,23 +81,37 @@ static void json_event(struct buffer *out, const struct record *r)
 	buffer_char(out, '}');
 }
 
+static void json_tunnel(struct buffer *out, const struct record *r)
+{
+	LITERAL(out, ",\"tunnel\":{\"type\":\"");
+	buffer_text(out, tunnel_name(r->tunnel));
+	LITERAL(out, "\",\"id\":");
+	if (r->tunnel_id >= 0)
+		buffer_unsigned(out, (uint64_t)r->tunnel_id);
+	else
+		LITERAL(out, "null");
+	buffer_char(out, '}');
+}
+
 static void json_network(struct buffer *out, const struct record *r)
 {
 	char id[COMMUNITY_ID_SIZE];
 
 	LITERAL(out, ",\"network\":{\"transport\":\"tcp\",\"type\":\"ipv");
 	buffer_unsigned(out, r->family);
+	buffer_char(out, '"');
 	if (r->vlan[0] >= 0) {
-		LITERAL(out, "\",\"vlan\":[");
+		LITERAL(out, ",\"vlan\":[");
 		buffer_unsigned(out, r->vlan[0]);
 		if (r->vlan[1] >= 0) {
 			buffer_char(out, ',');
 			buffer_unsigned(out, r->vlan[1]);
 		}
-		LITERAL(out, "],\"community_id\":\"");
-	} else {
-		LITERAL(out, "\",\"community_id\":\"");
+		buffer_char(out, ']');
 	}
+	if (r->tunnel)
+		json_tunnel(out, r);
+	LITERAL(out, ",\"community_id\":\"");
 	community_id(id, r->family, r->end);
 	buffer_text(out, id);
 	LITERAL(out, "\"}");

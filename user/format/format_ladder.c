@@ -257,6 +257,10 @@ static void put_circumstances(const struct ladder *l)
 		if (r->vlan[i] >= 0)
 			buffer_printf(&text, ",\nVLAN %d", r->vlan[i]);
 	}
+	if (r->tunnel)
+		buffer_printf(&text, ",\nin %s", tunnel_name(r->tunnel));
+	if (r->tunnel && r->tunnel_id >= 0)
+		buffer_printf(&text, " %lld", (long long)r->tunnel_id);
 	if (r->timing[T_LIFETIME] >= 0) {
 		buffer_text(&text, ",\nlasted ");
 		buffer_duration(&text, r->timing[T_LIFETIME]);

@@ -103,7 +103,10 @@ struct flow {
 	__u32 duplicates; /* sightings of one segment twice (two hooks, mirrored ports), not retransmissions */
 	__u16 state;      /* FLOW_ bits */
 	__u16 log_len;
-	__u8 doubt; /* DOUBT_ bits: of the numbers that the log began with */
+	__u8 doubt;         /* DOUBT_ bits: of the numbers that the log began with */
+	__u8 tunnel;        /* enum packet_tunnel */
+	__u8 tunnel_has_id; /* tunnel_id is known */
+	__u32 tunnel_id;
 };
 
 /* What they say of an RST is not certain before the connection has shown what it does afterwards. */

@@ -50,7 +50,7 @@ uint64_t flow_tables_place(const struct flow_tables *t, const struct flow_slot *
 		return (uint64_t)slot->hash << 32;
 	return flow_hash_of(flow_hash_end(slot->family, &slot->addr[0], slot->port[0], t->place_seed) +
 				    flow_hash_end(slot->family, &slot->addr[1], slot->port[1], t->place_seed),
-			    slot->ifindex);
+			    slot->ifindex ^ flow_tunnel_salt(slot->tunnel, slot->open.tunnel_id));
 }
 
 static __u64 *way_of(const struct flow_tables *t, uint32_t n)

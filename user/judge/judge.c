@@ -365,6 +365,16 @@ static void fill_key(struct flow_key *k, const struct flow_slot *slot)
 	k->check = slot->check;
 }
 
+/* A tunnel's identifier stands where else the VLAN tags do. */
+static void fill_tunnel(struct flow *f, const struct flow_slot *slot)
+{
+	f->tunnel = slot->tunnel & ~TUNNEL_HAS_ID;
+	f->tunnel_has_id = (slot->tunnel & TUNNEL_HAS_ID) != 0;
+	f->tunnel_id = f->tunnel_has_id ? slot->open.tunnel_id : 0;
+	if (f->tunnel_has_id)
+		f->open.vlan[0] = f->open.vlan[1] = PACKET_NO_TAG;
+}
+
 bool judge(struct judged *j, const struct flow_slot *slot, uint64_t word, const struct flow_block *block, bool by_time)
 {
 	struct replay r = {.j = j, .slot = slot, .block = block, .by_time = by_time};
@@ -390,5 +400,6 @@ bool judge(struct judged *j, const struct flow_slot *slot, uint64_t word, const 
 		add_rest(&r);
 	if (word & PHASE_REPLACED)
 		j->flow.state |= FLOW_REPLACED;
+	fill_tunnel(&j->flow, slot);
 	return true;
 }

@@ -818,6 +818,8 @@ static void frame(struct record *r, const struct facts *c, const struct verdict_
 	r->family = c->key->family;
 	for (int i = 0; i < PACKET_MAX_TAGS; i++)
 		r->vlan[i] = c->flow->open.vlan[i] == PACKET_NO_TAG ? -1 : c->flow->open.vlan[i];
+	r->tunnel = c->flow->tunnel;
+	r->tunnel_id = c->flow->tunnel_has_id ? (int64_t)c->flow->tunnel_id : NUMBER_UNSEEN;
 	r->start = c->flow->t_first + context->wall_offset;
 	r->finish = end + context->wall_offset;
 	r->midstream = in_state(c, FLOW_MIDSTREAM);

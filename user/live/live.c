@@ -26,6 +26,7 @@
 #include "user/live/live.h"
 #include "user/live/live_stats.h"
 #include "user/live/loader.h"
+#include "user/record/unopened.h"
 #include "tcpfin_trace.skel.h"
 
 #define POLL_NS 20000000ULL   /* rarely enough to cost nothing */
@@ -39,6 +40,7 @@ struct live {
 	struct interfaces interfaces;
 	struct live_stats stats; /* as last printed */
 	uint64_t stats_time;     /* ns, of the last print; 0: none */
+	unsigned unopened_said;  /* see unopened_note */
 };
 
 /* ---- what it costs ---- */
@@ -151,6 +153,15 @@ static void block_signals(sigset_t *signals)
 	sigprocmask(SIG_BLOCK, signals, NULL);
 }
 
+/* Says what is inside of tunnels that are not opened, once. */
+static void note_unopened(struct live *l)
+{
+	uint64_t counters[COUNTERS];
+
+	if (!collector_counters(&l->collector, counters))
+		unopened_note(counters, &l->unopened_said);
+}
+
 static int watch_loop(struct live *l)
 {
 	const struct timespec poll = {.tv_nsec = POLL_NS};
@@ -167,6 +178,7 @@ static int watch_loop(struct live *l)
 			print_stats(l, now);
 		if (now >= next_check) {
 			next_check = now + CHECK_NS;
+			note_unopened(l);
 			if (!interfaces_check(&l->interfaces))
 				return EXIT_RUNTIME;
 			tell_sockets(l);
@@ -184,8 +196,10 @@ static int finish(struct live *l, uint64_t counters[COUNTERS])
 
 	if (l->collector.sockets)
 		socket_events_note_losses(l->collector.sockets);
-	if (!err)
+	if (!err) {
+		unopened_note(counters, &l->unopened_said);
 		return code;
+	}
 	log_error("what was lost is not known: the counters cannot be read: %s", strerror(-err));
 	return EXIT_RUNTIME;
 }

@@ -4,7 +4,7 @@
  */
 #include "user/record/counters.h"
 
-_Static_assert(COUNT_VERDICT == 2 && PACKET_VERDICTS == 10 && COUNTERS - COUNT_ESTABLISHED == 17,
+_Static_assert(COUNT_VERDICT == 2 && PACKET_VERDICTS == 14 && COUNTERS - COUNT_ESTABLISHED == 17,
 	       "a counter came or went: give it a name, then change these numbers");
 
 const char *const counter_names[COUNTERS] = {
@@ -20,6 +20,10 @@ const char *const counter_names[COUNTERS] = {
 	[COUNT_VERDICT + PACKET_BAD_TCP] = "bad_tcp_header",
 	[COUNT_VERDICT + PACKET_MANY_TAGS] = "too_many_vlan_tags",
 	[COUNT_VERDICT + PACKET_DEEP_CHAIN] = "too_many_extension_headers",
+	[COUNT_VERDICT + PACKET_NESTED_TUNNEL] = "nested_tunnel",
+	[COUNT_VERDICT + PACKET_ESP] = "esp",
+	[COUNT_VERDICT + PACKET_L2TP] = "l2tp",
+	[COUNT_VERDICT + PACKET_OTHER_TUNNEL] = "other_tunnel",
 	[COUNT_ESTABLISHED] = "established",
 	[COUNT_CLOSES] = "closes_begun",
 	[COUNT_CLOSED] = "established_closed",

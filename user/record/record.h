@@ -204,6 +204,8 @@ struct record {
 	const char *interface;     /* NULL for a capture file; owned by the source */
 	int family;                /* 4 or 6 */
 	int vlan[PACKET_MAX_TAGS]; /* outer first; -1 where none */
+	enum packet_tunnel tunnel; /* what its packets were in; TUNNEL_NONE */
+	int64_t tunnel_id;         /* VNI, or GRE's key; NUMBER_UNSEEN where the tunnel has none */
 	struct record_end end[2];  /* by role: SOURCE, DESTINATION */
 	uint64_t start, finish;    /* wall clock, ns since 1970: first segment, last step of the verdict */
 
@@ -259,9 +261,10 @@ uint64_t record_unlisted_bytes(const struct record *r, enum role role);
 
 /*
  * Names as the contract has them ("four_way", "TIME-WAIT", "source" ...). NULL only for values that print as null:
- * PATTERN_NONE, MISSING_NOTHING, PHASE_NONE, NOBODY, STATE_UNKNOWN.
+ * PATTERN_NONE, TUNNEL_NONE, MISSING_NOTHING, PHASE_NONE, NOBODY, STATE_UNKNOWN.
  */
 const char *outcome_name(enum outcome outcome);
+const char *tunnel_name(enum packet_tunnel tunnel); /* NULL for TUNNEL_NONE */
 const char *pattern_name(enum pattern pattern);
 const char *role_name(enum role role);
 const char *state_name(enum tcp_state state);

@@ -202,6 +202,7 @@ static inline const char *record_closer_name(const struct record *r)
 	      "Identifier of the outer or only VLAN tag.")                                                            \
 	FIELD("network.vlan[]", "network_vlan_inner", NUMBER, OPTIONAL, number_seen(r->vlan[1]),                      \
 	      "Identifier of the inner VLAN tag.")                                                                    \
+	MEMBER("network.tunnel", OBJECT, OPTIONAL, "Left out where the connection was in no tunnel.")                 \
 	FIELD("network.community_id", "network_community_id", ID, ALWAYS, r,                                          \
 	      "Community ID, version 1, seed 0: joins records with those of Zeek, Suricata and others.")              \
 	FIELD("source.ip", "source_ip", ADDRESS, ALWAYS, r->end[SOURCE].ip, "Address of this end.")                   \
@@ -338,6 +339,13 @@ static inline const char *record_closer_name(const struct record *r)
 	      "SYNs that were answered by an ACK of an older connection (RFC 5961, section 4).")                      \
 	FIELD("tcp.captured_twice", "tcp_captured_twice", COUNT, ALWAYS, number_known(r->captured_twice),             \
 	      "Packets that were seen twice within a millisecond, by two hooks or a mirrored port, and count once.")  \
+	FIELD("network.tunnel.type", "network_tunnel_type", WORD, OPTIONAL, tunnel_name(r->tunnel),                   \
+	      "The tunnel that the connection's packets came in: vxlan, geneve, gre or ipip (IPv4 or IPv6 in IPv4 "   \
+	      "or IPv6). Everything else in the record is of the inner packets; the tunnel's VLAN tags are left "     \
+	      "out.")                                                                                                 \
+	FIELD("network.tunnel.id", "network_tunnel_id", NUMBER, OPTIONAL_NULLABLE, number_seen(r->tunnel_id),         \
+	      "Its VNI, or GRE's key (for NVGRE the VSID). Null where the tunnel has none. Equal addresses and "      \
+	      "ports in tunnels with different identifiers are different connections.")                               \
 	MEMBER("tcp.evidence", OBJECT, ALWAYS,                                                                        \
 	       "The entries of segments from which each step was read, counted from 0. Null where the step was "      \
 	       "not seen, or its segment found no place.")                                                            \

@@ -25,6 +25,16 @@ const char *outcome_name(enum outcome outcome)
 	return names[outcome];
 }
 
+const char *tunnel_name(enum packet_tunnel tunnel)
+{
+	static const char *const names[] = {
+		[TUNNEL_NONE] = NULL,     [TUNNEL_IPIP] = "ipip",     [TUNNEL_GRE] = "gre",
+		[TUNNEL_VXLAN] = "vxlan", [TUNNEL_GENEVE] = "geneve",
+	};
+
+	return names[tunnel];
+}
+
 const char *pattern_name(enum pattern pattern)
 {
 	static const char *const names[] = {

@@ -79,6 +79,51 @@ def pppoe(packet):
     return struct.pack("!BBHHH", 0x11, 0, 7, 2 + len(packet), number) + packet, 0x8864
 
 
+def outer(payload, version, protocol):
+    """The payload in an IP packet of a tunnel. Which end sends is not looked at."""
+    ends = {4: ("203.0.113.1", "203.0.113.2"), 6: ("2001:db8:f::1", "2001:db8:f::2")}[version]
+    source, destination = map(packed, ends)
+    if version == 6:
+        return struct.pack("!IHBB", 6 << 28, len(payload), protocol, 60) + source + destination + payload
+    return struct.pack("!BBHHHBBH", 0x45, 0, 20 + len(payload), 5, 0, 60, protocol, 0) + source + destination + payload
+
+
+def udp(payload, version, port):
+    return outer(struct.pack("!HHHH", 50000, port, 8 + len(payload), 0) + payload, version, socket.IPPROTO_UDP)
+
+
+def vxlan(packet, version, vni=7):
+    frame = ethernet("02:00:00:00:00:01", "02:00:00:00:00:02", [], packet)
+    return udp(struct.pack("!II", 8 << 24, vni << 8) + frame, version, 4789)
+
+
+def geneve(packet, version):
+    """With two words of options."""
+    frame = ethernet("02:00:00:00:00:01", "02:00:00:00:00:02", [], packet)
+    return udp(struct.pack("!BBHIQ", 2, 0, 0x6558, 0xffffff << 8, 0) + frame, version, 6081)
+
+
+def gre(packet, version):
+    """With checksum, key and sequence number."""
+    ethertype = 0x86dd if packet[0] >> 4 == 6 else 0x0800
+    return outer(struct.pack("!HHIII", 0xb000, ethertype, 0, 77, 1) + packet, version, socket.IPPROTO_GRE)
+
+
+def nvgre(packet, version):
+    frame = ethernet("02:00:00:00:00:01", "02:00:00:00:00:02", [], packet)
+    return outer(struct.pack("!HHI", 0x2000, 0x6558, 0x5000 << 8 | len(packet) % 256) + frame, version,
+                 socket.IPPROTO_GRE)
+
+
+def ip_in_ip(packet, version):
+    return outer(packet, version, 41 if packet[0] >> 4 == 6 else 4)
+
+
+# Type and identifier as records have them, and what puts a packet in.
+TUNNELS = (("vxlan", 7, vxlan), ("geneve", 0xffffff, geneve), ("gre", 77, gre), ("gre", 0x5000, nvgre),
+           ("ipip", None, ip_in_ip))
+
+
 def ethernet(source, destination, tags, packet, ethertype=None):
     """tags: [(ethertype of the tag, VLAN identifier)], outer first. ethertype: None: that of the IP packet."""
     if ethertype is None:
