@@ -146,7 +146,7 @@ static enum packet_verdict parse(struct tcp_segment *s)
 
 static void expect_the_syn(uint8_t family)
 {
-	struct tcp_segment s;
+	struct tcp_segment s = {0};
 
 	expect_verdict(parse(&s), PACKET_TCP);
 	expect_int(s.family, family);
