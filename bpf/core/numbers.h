@@ -91,21 +91,43 @@ static __always_inline flag_t beyond_window(const struct numbers *me, const stru
 	return seq_diff(s->seq, from) > (__s32)numbers_window(peer, o, !side);
 }
 
+/* Is the FIN so far behind what its side has sent that it is from another time? */
+static __always_inline flag_t fin_is_old(const struct numbers *me, const struct tcp_segment *s)
+{
+	return me->known & NUMBERS_END && seq_diff(me->end, segment_end(s)) > (__s32)LAST_SEEN_REORDER;
+}
+
 /*
- * Are the FIN's numbers beyond what either side can have offered or sent? Then it is forged, or from another time.
- * of_peer_fin: it acknowledges the very end of the other side's FIN.
+ * Are the FIN's numbers beyond what either side can have offered or sent? Then it is forged, or a capture has lost what
+ * is before it. of_peer_fin: it acknowledges the very end of the other side's FIN.
  */
-static __always_inline flag_t fin_implausible(const struct numbers *me, const struct numbers *peer,
-					      const struct flow_open *o, const struct tcp_segment *s, __u32 side,
-					      flag_t of_peer_fin)
+static __always_inline flag_t fin_is_ahead(const struct numbers *me, const struct numbers *peer,
+					   const struct flow_open *o, const struct tcp_segment *s, __u32 side,
+					   flag_t of_peer_fin)
 {
 	if (beyond_window(me, peer, o, s, side))
-		return 1;
-	if (me->known & NUMBERS_END && seq_diff(me->end, segment_end(s)) > (__s32)LAST_SEEN_REORDER)
 		return 1;
 	if (of_peer_fin || (me->known & NUMBERS_ACK && !seq_after(s->ack, me->ack)))
 		return 0;
 	return peer->known & NUMBERS_END && seq_diff(s->ack, peer->end) > (__s32)numbers_window(me, o, side);
+}
+
+static __always_inline flag_t fin_implausible(const struct numbers *me, const struct numbers *peer,
+					      const struct flow_open *o, const struct tcp_segment *s, __u32 side,
+					      flag_t of_peer_fin)
+{
+	return fin_is_old(me, s) || fin_is_ahead(me, peer, o, s, side, of_peer_fin);
+}
+
+/*
+ * Has the receiver acknowledged more than the FIN, which is not new either? Then it is left of the window, and a TCP
+ * drops it (RFC 9293 section 3.10.7.4). An ACK that was captured ahead of its FIN goes beyond what was sent.
+ */
+static __always_inline flag_t fin_left_of_window(const struct numbers *me, const struct numbers *peer,
+						 const struct tcp_segment *s)
+{
+	return me->known & NUMBERS_END && peer->known & NUMBERS_ACK && !seq_after(segment_end(s), peer->ack) &&
+	       !seq_after(segment_end(s), me->end);
 }
 
 /*

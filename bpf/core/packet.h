@@ -60,8 +60,9 @@ struct packet_meta {
 	__u16 ethertype; /* PACKET_LINK_TYPED only, host byte order */
 	__u16 vlan_tci;  /* tag that the kernel took off into metadata; 0 with vlan_present == 0 */
 	__u8 vlan_present;
-	__u8 gso;  /* super-packet: IP length fields may not describe it */
-	__u8 link; /* enum packet_link */
+	__u8 gso;      /* super-packet: IP length fields may not describe it */
+	__u8 link;     /* enum packet_link */
+	__u8 captured; /* from a file: wire_len is what the file's writer says */
 };
 
 /* An address as two host-order words, so that comparing and hashing need no byte loops. IPv4: hi 0, lo the address. */
@@ -271,12 +272,18 @@ static const __u8 packet_extension_unit[256] = {
 	[140] = 8,                      /* shim6 (RFC 5533) */
 };
 
-/* Bytes of the IP packet. said: by its header; held: what the packet really has. 0 when they contradict. */
+/* Headers of IPv4 and TCP without options. */
+#define PACKET_BARE 40
+
+/*
+ * Bytes of the IP packet. said: by its header; held: what the packet really has. 0 when they contradict, unless whoever
+ * wrote a capture seems to have cut the frame behind its headers and to have lost its length.
+ */
 static __always_inline __u64 packet_ip_len(const struct packet_meta *m, __u64 said, __u64 held, flag_t zero)
 {
 	if (zero || m->gso)
 		return held;
-	return said > held ? 0 : said;
+	return said > held && !(m->captured && held > PACKET_BARE) ? 0 : said;
 }
 
 /* What an IPv4 header of at least 20 bytes says of the segment, its protocol and length aside. */

@@ -449,9 +449,13 @@ static __always_inline __u32 fin_step(struct flow_slot *slot, __u32 partial, con
 	if (phase & fin && end == of_side(slot->fin_end, side)) {
 		bits = phase_done(phase) ? PHASE_REPEATED : 0;
 	} else {
-		if (fin_implausible(me, peer, &slot->open, s, side,
-				    phase & (PHASE_FINS ^ fin) && s->ack == of_side(slot->fin_end, !side)) ||
-		    (!(phase & fin) && fin_left_of_socket(&w->socket, s, side)))
+		if (fin_is_old(me, s) ||
+		    (!(phase & fin) && (fin_left_of_socket(&w->socket, s, side) || fin_left_of_window(me, peer, s))))
+			return 0;
+		/* Where nothing but a capture's numbers speak against the first one, its acknowledgment will tell. */
+		if ((phase & fin || w->socket.known) &&
+		    fin_is_ahead(me, peer, &slot->open, s, side,
+				 phase & (PHASE_FINS ^ fin) && s->ack == of_side(slot->fin_end, !side)))
 			return 0;
 		/* Of two FINs with different ends one is forged: until an ACK, the one in sequence wins. */
 		if (phase & fin && (phase & (acked | next) || !follows))
@@ -889,6 +893,8 @@ static __always_inline flag_t open_contradicted(struct tables *t, struct work *w
 	if (s->flags & TCP_RST)
 		return reset_out_of_window(&of_side(n, w->side).now, &of_side(n, !w->side).now, &slot->open, s, w->side,
 					   0);
+	if (!w->socket.known) /* if it is ahead of all that was seen, its acknowledgment will tell */
+		return fin_is_old(&of_side(n, w->side).now, s);
 	return fin_left_of_socket(&w->socket, s, w->side) ||
 	       fin_implausible(&of_side(n, w->side).now, &of_side(n, !w->side).now, &slot->open, s, w->side, 0);
 }

@@ -150,3 +150,64 @@ def rst_then_fin_at_one_time(c):
 def fin_then_rst_at_one_time(c):
     """The same the other way about: the FIN is first."""
     return c.opened() + [c.dst(100, "F.", 501, 51, ip_id=9), c.src(100, "R.", 51, 501, ip_id=7)]
+
+
+# ---- FINs whose numbers do not fit what was seen ----
+
+def behind_a_gap(c, gap=70_000):
+    """The capture lacks so many bytes of the destination; its FIN is acknowledged by its very number."""
+    return [c.dst(100, "F.", 501 + gap, 51), c.src(101, ".", 51, 502 + gap), c.src(140, "F.", 51, 502 + gap),
+            c.dst(150, ".", 502 + gap, 52)]
+
+
+@case
+def fin_behind_uncaptured_data(c):
+    """More bytes than a window holds are not in the capture."""
+    return c.opened() + behind_a_gap(replace(c))
+
+
+@case
+def fin_behind_much_uncaptured_data(c):
+    """Twelve million bytes are not in the capture."""
+    return c.opened() + behind_a_gap(c, 12_000_000)
+
+
+@case
+def fin_behind_uncaptured_data_midstream(c):
+    """The same of a connection that was open before the capture."""
+    return c.opened()[3:] + behind_a_gap(c)
+
+
+@case
+def fin_behind_uncaptured_data_of_source(c):
+    """The same of the source, in IPv6, across the wrap of its numbers."""
+    c = replace(c, ips=IPV6, isn=(0xffff0000, 77))
+    return c.opened() + [c.src(100, "F.", 80_051, 501), c.dst(110, ".", 501, 80_052), c.dst(150, "F.", 501, 80_052),
+                         c.src(150.2, ".", 80_052, 502)]
+
+
+@case
+def syn_fin_filter(c):
+    """What a filter for SYN, FIN and RST leaves of a connection with much data."""
+    return c.handshake()[:2] + [c.dst(100, "F.", 70_501, 51), c.src(110, "F.", 51, 70_502)]
+
+
+@case
+def fin_left_of_window(c):
+    """A FIN with the SYN's own number, which its receiver drops; only the destination closes."""
+    return c.handshake() + [c.src(100, "F.", 0, 1), c.dst(110, ".", 1, 1), c.dst(120, "F.", 1, 1), c.src(130, ".", 1, 2)]
+
+
+@case
+def fin_left_of_acknowledged_data(c):
+    """A forged FIN with the number of a byte that was acknowledged; the real close comes later."""
+    return c.opened() + [c.src(50, "F.", 30, 501), c.dst(60, ".", 501, 51)] + c.four_way()
+
+
+@case
+def fin_in_a_cut_frame(c):
+    """The capture's writer cut the frame of the FIN with data and lost its length; the numbers are whole."""
+    fin = c.src(100, "FP.", 51, 501, 1064)
+    whole = fin.frame()
+    return c.opened() + [replace(whole, data=whole.data[:116]), c.dst(110, ".", 501, 1116),
+                         c.dst(150, "F.", 501, 1116), c.src(150.2, ".", 1116, 502)]

@@ -182,7 +182,7 @@ void link_header_take(struct captured_packet *p)
 	const uint8_t *frame = p->bytes.pos;
 
 	p->ifindex = 0;
-	p->meta = (struct packet_meta){.wire_len = p->meta.wire_len, .link = p->link_type->link};
+	p->meta = (struct packet_meta){.wire_len = p->meta.wire_len, .link = p->link_type->link, .captured = 1};
 	if (!p->link_type->take)
 		return;
 	if (!p->link_type->take(p)) {

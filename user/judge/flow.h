@@ -51,6 +51,8 @@ struct flow_side {
 	__u32 fin_ack;     /* acknowledgment number that the FIN's first copy carried */
 	__u32 end_at_ack;  /* now.end at the moment this side first acknowledged the other's FIN */
 	struct numbers now;
+	__u64 t_far; /* ns: a FIN ahead of all that was seen; 0: none. Its acknowledgment shows whether it was real */
+	__u32 far_end, far_ack;
 	__u8 fin_copies; /* retransmissions of the FIN; 255 means at least that */
 	__u8 seen;       /* SIDE_ bits */
 };

@@ -291,11 +291,58 @@ static void take_fin_again(struct turn *t)
 static bool fin_is_foreign(const struct turn *t)
 {
 	const struct flow_side *me = &t->f->side[t->side], *peer = &t->f->side[!t->side];
-	bool of_peer_fin = peer->seen & SIDE_FIN && t->s->ack == peer->fin_end;
 
-	if (fin_implausible(&me->now, &peer->now, &t->f->open, t->s, t->side, of_peer_fin))
+	if (fin_is_old(&me->now, t->s) || (!(me->seen & SIDE_FIN) && fin_left_of_window(&me->now, &peer->now, t->s)))
 		return true;
 	return me->seen & SIDE_FIN && (me->seen & (SIDE_FIN_ACKED | SIDE_FIN_NEXT) || !fin_is_next(&me->now, t->s));
+}
+
+/*
+ * Is the FIN ahead of all that was seen? It is forged, or the capture lacks what is before it. Its acknowledgment is to
+ * show which: see believe_far_fin.
+ */
+static bool fin_is_far(const struct turn *t)
+{
+	struct flow_side *me = &t->f->side[t->side], *peer = &t->f->side[!t->side];
+	bool of_peer_fin = peer->seen & SIDE_FIN && t->s->ack == peer->fin_end;
+
+	if (!fin_is_ahead(&me->now, &peer->now, &t->f->open, t->s, t->side, of_peer_fin))
+		return false;
+	if (!(me->seen & SIDE_FIN) && !(t->f->state & FLOW_RESET)) {
+		me->t_far = t->s->time;
+		me->far_end = segment_end(t->s);
+		me->far_ack = t->s->ack;
+	}
+	return true;
+}
+
+/* The log's entry of a FIN that was not believed is believed now. */
+static void clear_ignored(const struct turn *t, unsigned side, __u32 fin_end)
+{
+	for (unsigned i = 0; i < t->f->log_len; i++) {
+		struct flow_segment *e = &t->log[i];
+
+		if (e->side == side && e->flags & TCP_FIN && e->seq + e->len + 1 == fin_end)
+			e->mark &= (__u8)~SEGMENT_IGNORED;
+	}
+}
+
+/* The segment acknowledges the very number of a FIN of the other side that was ahead of all: its receiver knew it. */
+static void believe_far_fin(struct turn *t)
+{
+	struct flow_side *peer = &t->f->side[!t->side];
+
+	if (!peer->t_far || peer->seen & SIDE_FIN || !(t->s->flags & TCP_ACK) || t->s->ack != peer->far_end)
+		return;
+	peer->seen |= SIDE_FIN;
+	peer->t_fin = peer->t_far;
+	peer->fin_end = peer->far_end;
+	peer->fin_ack = peer->far_ack;
+	peer->now.end = peer->far_end;
+	peer->now.known |= NUMBERS_END;
+	t->step |= t->f->state & FLOW_BEGUN ? 0 : STEP_BEGUN;
+	t->f->state |= FLOW_BEGUN;
+	clear_ignored(t, !t->side, peer->far_end);
 }
 
 static void take_fin(struct turn *t)
@@ -306,7 +353,7 @@ static void take_fin(struct turn *t)
 		take_fin_again(t);
 		return;
 	}
-	if (fin_is_foreign(t)) {
+	if (fin_is_foreign(t) || fin_is_far(t)) {
 		t->mark = SEGMENT_IGNORED;
 		return;
 	}
@@ -393,6 +440,7 @@ static void accept(struct turn *t)
 		if (t->mark & SEGMENT_IGNORED)
 			return;
 	}
+	believe_far_fin(t);
 	if (completes_handshake(t))
 		take_handshake_ack(t);
 	if (t->s->flags & TCP_FIN) {
