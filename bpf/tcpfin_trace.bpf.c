@@ -200,8 +200,6 @@ static __always_inline void count_traffic(struct scratch *w, __u64 side, __u32 i
 	struct traffic *traffic;
 	__u32 n;
 
-	if (s->flags & TCP_SYN) /* perhaps of the tuple's next connection */
-		return;
 	w->work.hash = hash;
 	w->work.place = hash;
 	w->work.side = side;
@@ -209,8 +207,9 @@ static __always_inline void count_traffic(struct scratch *w, __u64 side, __u32 i
 	seek(NULL, &w->work, s);
 	n = w->work.current - 1;
 	traffic = bpf_map_lookup_elem(&tcpfin_traffic, &n);
-	if (traffic && traffic->t_synack) /* of a connection whose handshake was complete */
-		traffic_note(&of_side(traffic->side, side), s, s->len ? traffic_clock() : 0);
+	if (traffic && traffic->t_synack &&
+	    traffic_takes(traffic, s, side)) /* of a connection whose handshake was complete */
+		traffic_note(&of_side(traffic->side, side), s, traffic_clock());
 }
 
 /* Looks at a packet. Returns its verdict, if it returns: a segment that is to be tracked leaves from here. */

@@ -18,13 +18,15 @@ struct last_seen_side {
 	__u32 ack;    /* last acknowledgment number sent */
 	__u32 tag;    /* whose numbers these are: last_seen_tag; 0 before the first */
 	__u16 win;    /* last window, not scaled */
-	__u16 strike; /* segments in a row with numbers far from these; and LAST_SEEN_REGAINED */
+	__u16 strike; /* segments in a row with numbers far from these; and the bits below */
 };
 
 /*
  * What is remembered does not go back to the handshake without a break: another flow had the cell, or numbers jumped.
  */
 #define LAST_SEEN_REGAINED 0x8000
+#define LAST_SEEN_DATA 0x4000 /* the side's last segment had payload */
+#define LAST_SEEN_BITS (LAST_SEEN_REGAINED | LAST_SEEN_DATA)
 
 struct last_seen {
 	struct last_seen_side side[2];
@@ -62,28 +64,28 @@ static __always_inline flag_t last_seen_is_of(const struct last_seen_side *w, __
 static __always_inline void last_seen_note(struct last_seen *last, const struct tcp_segment *s, __u64 side, __u64 hash)
 {
 	struct last_seen_side *w = &of_side(last->side, side);
-	__u32 end = s->seq + s->len, tag = last_seen_tag(hash);
+	__u32 end = s->seq + s->len, tag = last_seen_tag(hash), data = s->len ? LAST_SEEN_DATA : 0;
 
 	if (!(s->flags & TCP_ACK)) /* nobody takes it (RFC 9293 section 3.10.7.4) */
 		return;
 	if (w->tag != tag) {
 		w->end = end;
-		w->strike = LAST_SEEN_REGAINED;
+		w->strike = LAST_SEEN_REGAINED | data;
 	} else if (end - w->end + LAST_SEEN_REORDER >= 2 * LAST_SEEN_REORDER) {
 		const struct last_seen_side *peer = &of_side(last->side, !side);
 
 		flag_t fits = peer->tag != tag || s->ack - peer->end + LAST_SEEN_REORDER < 2 * LAST_SEEN_REORDER;
 
-		if ((w->strike & ~LAST_SEEN_REGAINED) < (fits ? 1 : LAST_SEEN_STRIKES)) {
+		if ((w->strike & ~LAST_SEEN_BITS) < (fits ? 1 : LAST_SEEN_STRIKES)) {
 			w->strike++;
 			return;
 		}
 		w->end = end;
-		w->strike = LAST_SEEN_REGAINED;
+		w->strike = LAST_SEEN_REGAINED | data;
 	} else {
 		if (seq_after(end, w->end))
 			w->end = end;
-		w->strike &= LAST_SEEN_REGAINED;
+		w->strike = (w->strike & LAST_SEEN_REGAINED) | data;
 	}
 	w->tag = tag;
 	w->win = s->win;
@@ -119,6 +121,19 @@ static __always_inline flag_t last_seen_fits(const struct last_seen *last, const
 	       s->seq - me->end + LAST_SEEN_REORDER < 2 * LAST_SEEN_REORDER &&
 	       me->ack - peer->end + LAST_SEEN_REORDER < 2 * LAST_SEEN_REORDER &&
 	       peer->ack - me->end + LAST_SEEN_REORDER < 2 * LAST_SEEN_REORDER;
+}
+
+/*
+ * Does an RST of an unknown connection answer the other side's last segment as a closed socket does, with the very
+ * number that it acknowledges (RFC 9293 section 3.10.7.1)? Only if that one had payload: scans send ACKs without.
+ */
+static __always_inline flag_t last_seen_answers(const struct last_seen *last, const struct tcp_segment *s, __u32 side,
+						__u64 hash)
+{
+	const struct last_seen_side *peer = &of_side(last->side, !side);
+
+	return (s->flags & (TCP_RST | TCP_ACK)) == TCP_RST && last_seen_is_of(peer, hash) &&
+	       peer->strike & LAST_SEEN_DATA && s->seq == peer->ack;
 }
 
 /*

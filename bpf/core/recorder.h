@@ -911,6 +911,43 @@ static __always_inline void heard(struct tables *t, struct flow_slot *slot)
 		tables_watch(t, slot->hash, -1);
 }
 
+/* So many SYN-ACKs of another server are listed; the others are counted. */
+#define BESIDE_LISTED 4
+
+/*
+ * Lists a SYN-ACK with a foreign number, of a connection that is open: another server has answered the same SYN. It
+ * changes no phase, and the connection's data still passes unwatched.
+ */
+recorder_code int list_beside(struct tables *t, struct work *w, const struct tcp_segment *s, __u32 n)
+{
+	struct flow_slot *slot = tables_slot(t, n - 1);
+	struct flow_block *b;
+	__u64 word;
+	__u32 at;
+
+	if (!w || !s || !slot)
+		return 0;
+	if (!reload(slot->block) && !take_block(t, n, s->time, POOL_OPENING))
+		return 0;
+	slot = tables_slot(t, n - 1);
+	if (!slot)
+		return 0;
+	b = tables_block(t, reload(slot->block) - 1);
+	if (!b)
+		return 0;
+	word = reload(slot->word);
+	at = word_entries(word);
+	if (at >= BESIDE_LISTED) {
+		rest_count(b, s, w->side);
+		return 1;
+	}
+	if (__sync_val_compare_and_swap(&slot->word, word, word + WORD_ENTRY) != word) {
+		w->again = 1;
+		return 0;
+	}
+	return entry_write(t, w, s, n, at);
+}
+
 /* A segment of an open connection. n: slot + 1. */
 recorder_code int visit_open(struct tables *t, struct work *w, const struct tcp_segment *s, __u32 n)
 {
@@ -919,8 +956,9 @@ recorder_code int visit_open(struct tables *t, struct work *w, const struct tcp_
 	if (!w || !s || !slot)
 		return 0;
 	if (s->flags & TCP_SYN) {
-		if (open_is_copy(&slot->open, s, w->side))
-			open_count_copy(&slot->open, s);
+		if (!open_is_copy(&slot->open, s, w->side))
+			return s->flags & TCP_ACK ? list_beside(t, w, s, n) : 1;
+		open_count_copy(&slot->open, s);
 		return 1;
 	}
 	if (!(s->flags & (TCP_FIN | TCP_RST))) {
@@ -959,6 +997,18 @@ static __always_inline flag_t inside_claims(struct tables *t, const struct work 
 		return 0;
 	return s->flags & TCP_SYN || open_completes(&slot->open, s, w->side) ||
 	       (s->flags & TCP_RST && open_judge_reset(&slot->open, s, w->side) == OPEN_RESET_EXACT);
+}
+
+/*
+ * Is the segment the answer of the older connection to the SYN of one that opens inside it (RFC 5961 section 4)? While
+ * the older one closes, its ACKs are its own.
+ */
+static __always_inline flag_t inside_challenged(struct tables *t, const struct work *w, const struct tcp_segment *s)
+{
+	const struct flow_slot *slot = tables_slot(t, w->inside - 1), *older = tables_slot(t, w->current - 1);
+
+	return slot && !(older && older->word & PHASE_BEGUN) && (s->flags & (TCP_CONTROL | TCP_ACK)) == TCP_ACK &&
+	       !s->len && w->side != slot->open.source && (slot->open.seen & (OPEN_SYN | OPEN_SYNACK)) == OPEN_SYN;
 }
 
 /* ---- a segment of no connection yet ---- */
@@ -1047,7 +1097,9 @@ recorder_code int begins_midstream(struct tables *t, struct work *w, const struc
 	n = w->numbers;
 	last = tables_last_seen(t, w->hash);
 	if (!last || segment_contradicts(s) ||
-	    !(w->socket.known ? socket_fits(w, s) : last_seen_fits(last, s, w->side, w->hash)))
+	    !(w->socket.known
+		      ? socket_fits(w, s)
+		      : last_seen_fits(last, s, w->side, w->hash) || last_seen_answers(last, s, w->side, w->hash)))
 		return 0;
 	numbers_read(n, last, &unseen, w->hash);
 	if (w->socket.known)
@@ -1162,6 +1214,8 @@ static __always_inline void record_segment(struct tables *t, struct work *w, con
 		record_syn(t, w, s);
 	else if (w->inside && inside_claims(t, w, s))
 		visit_opening(t, w, s, w->inside);
+	else if (w->inside && inside_challenged(t, w, s))
+		log_opening(t, w, s, w->inside);
 	else if (w->current)
 		visit(t, w, s, w->current);
 	else

@@ -29,6 +29,12 @@ struct traffic_side {
 	__u32 end;         /* the highest byte's sequence number, plus one */
 	__u32 runs;        /* used */
 	__u32 runs_lost;   /* segments that found no place in them */
+	__u32 twice;       /* packets seen a second time, which count once */
+	__u32 last_seq, last_ack, last_len;
+	__u64 t_last; /* ns, of the last packet, as exact as t_data; the fields around it are of that packet, too */
+	__u16 last_id;
+	__u8 last_flags;
+	__u8 pad[5];
 	struct traffic_run run[TRAFFIC_RUNS];
 };
 
@@ -37,7 +43,7 @@ struct traffic {
 	__u32 isn[2];
 	struct traffic_side side[2];
 };
-CORE_ASSERT_SIZE(struct traffic, 384);
+CORE_ASSERT_SIZE(struct traffic, 448);
 
 static __always_inline flag_t traffic_is_of(const struct traffic *t, const struct flow_open *o)
 {
@@ -109,9 +115,37 @@ static inline __u64 traffic_bytes(const struct traffic_side *t)
 	return t->bytes + (t->recent & TRAFFIC_RECENT_BYTES);
 }
 
-/* Adds a segment without SYN. now: ns; not looked at without payload. */
+/*
+ * Is the packet the side's last one, seen a second time by another hook or at a mirrored port? Equal in all, IP id
+ * included; an id of 0 tells nothing. Notes it for the next one.
+ */
+static __always_inline flag_t traffic_seen_twice(struct traffic_side *t, const struct tcp_segment *s, __u64 now)
+{
+	flag_t twice = s->ip_id && t->last_id == s->ip_id && t->last_seq == s->seq && t->last_ack == s->ack &&
+		       t->last_len == s->len && t->last_flags == s->flags && now - t->t_last < FLOW_DUPLICATE_NS;
+
+	t->last_id = s->ip_id;
+	t->last_seq = s->seq;
+	t->last_ack = s->ack;
+	t->last_len = s->len;
+	t->last_flags = s->flags;
+	t->t_last = now;
+	return twice;
+}
+
+/* Is it one of the connection? A SYN or SYN-ACK may be of the tuple's next one. */
+static __always_inline flag_t traffic_takes(const struct traffic *t, const struct tcp_segment *s, __u32 side)
+{
+	return !(s->flags & TCP_SYN) || of_side(t->isn, side) == s->seq;
+}
+
+/* Adds a segment. now: ns. */
 static __always_inline void traffic_note(struct traffic_side *t, const struct tcp_segment *s, __u64 now)
 {
+	if (traffic_seen_twice(t, s, now)) {
+		t->twice++;
+		return;
+	}
 	traffic_add(t, s->len);
 	traffic_run_add(t, s->flags, 1);
 	if (s->len)

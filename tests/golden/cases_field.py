@@ -6,7 +6,7 @@ Unless a case says otherwise, opened() has left the numbers at 51 and 501, and t
 from dataclasses import replace
 
 from cases_artefacts import IPV6
-from packets import case
+from packets import SLL2, Capture, case
 
 
 # ---- RSTs that their alleged sender did not send, taken by their receiver ----
@@ -195,7 +195,8 @@ def syn_fin_filter(c):
 @case
 def fin_left_of_window(c):
     """A FIN with the SYN's own number, which its receiver drops; only the destination closes."""
-    return c.handshake() + [c.src(100, "F.", 0, 1), c.dst(110, ".", 1, 1), c.dst(120, "F.", 1, 1), c.src(130, ".", 1, 2)]
+    return c.handshake() + [c.src(100, "F.", 0, 1), c.dst(110, ".", 1, 1), c.dst(120, "F.", 1, 1),
+                            c.src(130, ".", 1, 2)]
 
 
 @case
@@ -211,3 +212,179 @@ def fin_in_a_cut_frame(c):
     whole = fin.frame()
     return c.opened() + [replace(whole, data=whole.data[:116]), c.dst(110, ".", 501, 1116),
                          c.dst(150, "F.", 501, 1116), c.src(150.2, ".", 1116, 502)]
+
+
+# ---- half a view ----
+
+def only(side, segments):
+    return [s for s in segments if s.side == side]
+
+
+@case
+def half_client_server_first(c):
+    """The client's half: it had acknowledged one number beyond all data before its own FIN."""
+    return only(0, c.opened() + [c.dst(100, "F.", 501, 51), c.src(100.1, ".", 51, 502), c.src(600, "F.", 51, 502)])
+
+
+@case
+def half_client_first(c):
+    """The client's half: what it acknowledges after its FIN shows that the server was still open."""
+    return only(0, c.opened() + [c.src(100, "F.", 51, 501), c.src(140, ".", 52, 701), c.src(150, ".", 52, 702)])
+
+
+@case
+def half_server(c):
+    """The server's half, from its SYN-ACK on."""
+    return only(1, c.opened() + [c.dst(100, "F.", 501, 51), c.src(101, "F.", 51, 502), c.dst(140, ".", 502, 52)])
+
+
+@case
+def half_server_ipv6(c):
+    """The same in IPv6."""
+    return half_server(replace(c, ips=IPV6))
+
+
+@case
+def half_server_open(c):
+    """The server's half of a connection that does not close."""
+    return only(1, c.opened())
+
+
+@case
+def asymmetric_any(c):
+    """Requests at one interface, answers at another: one connection."""
+    frames = [s.frame(SLL2) for s in c.opened() + c.four_way()]
+    number = {0: b"\x00\x00\x00\x02", 1: b"\x00\x00\x00\x05"}
+    sides = [s.side for s in c.opened() + c.four_way()]
+    return Capture([replace(f, data=f.data[:4] + number[side] + f.data[8:]) for f, side in zip(frames, sides)],
+                   link=SLL2)
+
+
+# ---- closes of which little was seen ----
+
+def backed_off(c, side, first=300, count=10):
+    send = c.dst if side else c.src
+    times = [0] + [first * 2**n - first for n in range(1, count)]
+    return [send(t, "F.", 51, 501) for t in times]
+
+
+@case
+def fin_only_backoff(c):
+    """A FIN sent ten times, with pauses that double; nobody answers."""
+    return backed_off(c, 0)
+
+
+@case
+def fin_only_backoff_of_destination(c):
+    """The other side's, in IPv6, five times."""
+    return backed_off(replace(c, ips=IPV6), 1, 200, 5)
+
+
+@case
+def fin_only_regular(c):
+    """A scan repeats its FIN at even pauses: no connection."""
+    return [c.src(1000 * n, "F.", 51, 501) for n in range(6)]
+
+
+@case
+def midstream_fins_cross(c):
+    """Both FINs cross with the numbers that the other acknowledges, and are reset."""
+    return [c.dst(0, "P.", 501, 51, 31), c.dst(1, "F.", 532, 51), c.src(160, "P.", 51, 501, 31),
+            c.src(161, "F.", 82, 501), c.src(165, "R", 51), c.dst(280, "R", 501)]
+
+
+@case
+def midstream_data_reset(c):
+    """Data of a connection that its receiver does not know: a RST with the number that the data acknowledges."""
+    return [c.src(0, "P.", 51, 501, 31), c.src(200, "P.", 51, 501, 31), c.dst(210, "R", 501)]
+
+
+@case
+def midstream_data_reset_by_source(c):
+    """The other side's data."""
+    return [c.dst(0, "P.", 501, 51, 31), c.src(10, "R", 51)]
+
+
+@case
+def midstream_data_reset_elsewhere(c):
+    """A RST with another number belongs to nothing."""
+    return [c.src(0, "P.", 51, 501, 31), c.dst(210, "R", 502)]
+
+
+@case
+def data_repeated_behind_fin(c):
+    """Linux repeats the data before the FIN, not the FIN, and gets no answer."""
+    return c.opened() + [c.src(100, "P.", 51, 501, 300), c.src(300, "P.", 51, 501, 300), c.src(400, "F.", 351, 501)] + [
+        c.src(700 * 2**n, "P.", 51, 501, 300) for n in range(3)]
+
+
+@case
+def fin_behind_a_full_log(c):
+    """Data without a handshake fills the list of segments; the FIN is listed all the same."""
+    return [c.src(0, "S"), c.src(10, ".", 1, 1)] + [s for n in range(20) for s in (
+        c.src(20 + 10 * n, "P.", 1 + 10 * n, 1 + n, 10), c.src(25 + 10 * n, ".", 11 + 10 * n, 2 + n))] + [
+        c.src(900, "F.", 201, 21)]
+
+
+# ---- packets that are seen twice, and some that are not ----
+
+@case
+def mirrored(c):
+    """A mirror port sends each packet twice, microseconds apart."""
+    return [twin for s in c.opened() + c.four_way() for twin in (s, s.sighted(4_000))]
+
+
+@case
+def resets_with_id_zero(c):
+    """Two RSTs answer two segments; their IP id of 0 tells nothing."""
+    return c.opened() + [c.src(100, "F.", 51, 501), c.dst(110, "P.", 501, 51, 50), c.src(110.1, "R", 51, ip_id=0),
+                         c.dst(110.2, "F.", 551, 51), c.src(110.3, "R", 51, ip_id=0)]
+
+
+@case
+def synack_again(c):
+    """A SYN-ACK repeated into an open connection is traffic."""
+    return c.handshake() + [c.dst(1000, "S.", 0, 1), c.src(1010, ".", 1, 1), c.src(2000, "F.", 1, 1),
+                            c.dst(2010, "F.", 1, 2), c.src(2010.2, ".", 2, 2)]
+
+
+@case
+def accept_queue_full(c):
+    """The destination repeats its SYN-ACK although the source has answered and sends data, and resets at last."""
+    rounds = [s for n in range(4) for s in (c.src(500 * 2**n, "P.", 1, 1, 200), c.dst(700 * 2**n, "S.", 0, 1),
+                                            c.src(700 * 2**n + 1, ".", 201, 1))]
+    return c.handshake() + rounds + [c.src(9000, "P.", 1, 1, 200), c.dst(9010, "R", 1)]
+
+
+# ---- answers to a SYN that are none of the connection ----
+
+def challenged(c, times=(0, 1000, 3000, 7000)):
+    """A new SYN each time, which an ACK of the older connection answers."""
+    late = c.again(60_000)
+    return [s for t in times for s in (late.src(t, "S"), replace(c, start=late.start).dst(t + 20, ".", 501, 51))]
+
+
+@case
+def syn_challenged_by_open(c):
+    """The destination still has the connection that the source has lost, and the source never resets it."""
+    return c.opened() + challenged(c)
+
+
+@case
+def syn_challenged_by_open_ipv6(c):
+    """The same in IPv6, twice."""
+    c = replace(c, ips=IPV6)
+    return c.opened() + challenged(c, (0, 1000))
+
+
+@case
+def syn_challenged_once(c):
+    """A forged SYN inside an open connection is challenged, and begins nothing."""
+    return c.opened() + challenged(c, (0,))
+
+
+@case
+def second_synack(c):
+    """Another server answers the same SYN with another number, again and again."""
+    other = [c.dst(t, "S.", 50_000, 1, ttl=55) for t in (20, 2000, 6000)]
+    return sorted(c.opened() + other + c.four_way(8000), key=lambda s: s.time)

@@ -118,7 +118,9 @@ def reset_faults(tcp):
 def evidence_faults(record):
     """Each step of the record must be found in the segment that the evidence names, and in no earlier one."""
     tcp = record["tcp"]
-    closer = "source" if tcp["closer"] == "both" else tcp["closer"]
+    closer, fin = "source" if tcp["closer"] == "both" else tcp["closer"], tcp["evidence"]["fin"]
+    if closer == "unknown" and fin is not None:  # the other side's FIN may have passed unseen
+        closer = tcp["segments"][fin]["from"]
     other = "destination" if closer == "source" else "source"
     faults = [*step_faults(record, closer, other, "fin", "fin_ack"),
               *step_faults(record, other, closer, "peer_fin", "peer_fin_ack"), *reset_faults(tcp)]

@@ -72,8 +72,8 @@ static inline void sample_graceful(struct record *r)
 	r->interface = "eth0";
 	r->family = 4;
 	r->vlan[0] = 100;
-	r->end[SOURCE] = (struct record_end){{192, 168, 139, 29}, 63164, 3342, STATE_TIME_WAIT, 8, 0};
-	r->end[DESTINATION] = (struct record_end){{110, 42, 175, 115}, 22, 4477, STATE_CLOSED, 7, 1};
+	r->end[SOURCE] = (struct record_end){{192, 168, 139, 29}, 63164, 3342, STATE_TIME_WAIT, 8, 0, 0};
+	r->end[DESTINATION] = (struct record_end){{110, 42, 175, 115}, 22, 4477, STATE_CLOSED, 7, 1, 0};
 	r->finish = SAMPLE_FINISH;
 	r->start = SAMPLE_FINISH - 195980942000;
 	r->outcome = OUTCOME_GRACEFUL;
@@ -151,8 +151,8 @@ static inline void sample_unanswered(struct record *r)
 	r->family = 4;
 	r->vlan[0] = 4094;
 	r->vlan[1] = 0;
-	r->end[SOURCE] = (struct record_end){{255, 255, 255, 255}, 65535, 0, STATE_SYN_SENT, 14, 0};
-	r->end[DESTINATION] = (struct record_end){{0, 0, 0, 0}, 0, NUMBER_UNSEEN, STATE_UNKNOWN, NUMBER_UNSEEN, 0};
+	r->end[SOURCE] = (struct record_end){{255, 255, 255, 255}, 65535, 0, STATE_SYN_SENT, 14, 0, 0};
+	r->end[DESTINATION] = (struct record_end){{0, 0, 0, 0}, 0, NUMBER_UNSEEN, STATE_UNKNOWN, NUMBER_UNSEEN, 0, 0};
 	r->start = 0;
 	r->finish = 3000000000;
 	r->outcome = OUTCOME_UNANSWERED;

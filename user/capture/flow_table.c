@@ -286,12 +286,10 @@ static void count_traffic(struct tables *t, struct arrival *a)
 {
 	struct traffic *traffic;
 
-	if (a->s->flags & TCP_SYN) /* perhaps of the tuple's next connection */
-		return;
 	begin_work(t, a);
 	seek(t, &t->work, a->s);
 	traffic = t->work.current ? t->traffic[t->work.current - 1] : NULL;
-	if (traffic)
+	if (traffic && traffic_takes(traffic, a->s, (uint32_t)a->side))
 		traffic_note(&traffic->side[a->side & 1], a->s, a->s->time);
 }
 

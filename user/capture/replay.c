@@ -80,7 +80,7 @@ static void take_packet(struct replay *replay, struct captured_packet *p)
 	replay->counters[COUNT_PACKETS]++;
 	replay->counters[COUNT_VERDICT + verdict]++;
 	in->tcp = verdict == PACKET_TCP;
-	in->ifindex = p->ifindex;
+	in->ifindex = 0; /* a route may go out by one interface and come back by another: a tuple is one connection */
 	in->segment.time = p->time;
 	if (in->tcp)
 		read_options(&in->segment, start, p->bytes.end);

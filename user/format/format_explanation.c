@@ -406,6 +406,16 @@ static int64_t span_of(const struct record *r, enum role from, uint8_t flags, un
 	return last && listed == sent && last->count == 1 ? between(first, last) : TIMING_UNSEEN;
 }
 
+/* The destination still has an older connection between the same ports, and the source never resets it. */
+static void put_challenges(struct buffer *out, const struct record *r)
+{
+	if (!r->challenge_acks)
+		return;
+	buffer_printf(out, " but an ACK of an older connection of the same ports, which %s still had,",
+		      the(DESTINATION));
+	put_times(out, r->challenge_acks);
+}
+
 /* What got no answer is the SYN or, where that was answered, the SYN-ACK. */
 static void put_unanswered(struct buffer *out, const struct record *r)
 {
@@ -417,6 +427,7 @@ static void put_unanswered(struct buffer *out, const struct record *r)
 	buffer_printf(out, "unanswered: %s", the(answered ? DESTINATION : SOURCE));
 	if (sent == 1) {
 		buffer_printf(out, "'s %s got no answer", name);
+		put_challenges(out, r);
 		return;
 	}
 	buffer_printf(out, " sent its %s", name);
@@ -426,6 +437,7 @@ static void put_unanswered(struct buffer *out, const struct record *r)
 		buffer_duration(out, span);
 	}
 	buffer_text(out, " and got no answer");
+	put_challenges(out, r);
 }
 
 /* The FIN of a side, if it is listed. */
@@ -545,6 +557,18 @@ static void put_fin_copies(struct buffer *out, const struct record *r)
 	}
 }
 
+/* Linux repeats the data before a FIN, not the FIN (RFC 9293 section 3.8.1: the first segment of the queue). */
+static void put_data_copies(struct buffer *out, const struct record *r)
+{
+	for (enum role side = SOURCE; side <= DESTINATION; side++) {
+		if (!r->end[side].data_copies)
+			continue;
+		buffer_printf(out, "; %s repeated the data before its FIN", the(side));
+		put_times(out, r->end[side].data_copies);
+		buffer_text(out, " after it");
+	}
+}
+
 static void put_late_reset(struct buffer *out, const struct record *r)
 {
 	const struct record_segment *rst = evidence(r, EVIDENCE_RESET), *ack = evidence(r, EVIDENCE_PEER_FIN_ACK);
@@ -637,6 +661,9 @@ static void put_gaps(struct buffer *out, const struct record *r)
 		buffer_printf(out, "; inside %s", tunnel_name(r->tunnel));
 	if (r->tunnel && r->tunnel_id >= 0)
 		buffer_printf(out, " %lld", (long long)r->tunnel_id);
+	if (r->captured_twice)
+		buffer_printf(out, "; %u packet%s captured twice", r->captured_twice,
+			      r->captured_twice == 1 ? " was" : "s were");
 	if (r->midstream)
 		buffer_text(out, "; the handshake was not seen");
 	if (r->segments_lost)
@@ -650,6 +677,41 @@ static void put_time_wait(struct buffer *out, const struct record *r)
 		buffer_text(out, "; both sides hold TIME_WAIT");
 	else if (is_side(r->time_wait))
 		buffer_printf(out, "; %s holds TIME_WAIT", the(r->time_wait));
+}
+
+/* Copies of SYN and SYN-ACK, where the outcome's clause has not told them. */
+static void put_handshake_copies(struct buffer *out, const struct record *r)
+{
+	if (r->outcome == OUTCOME_UNANSWERED || r->outcome == OUTCOME_REFUSED)
+		return;
+	put_syn_copies(out, r);
+	if (!r->synack_retransmits)
+		return;
+	buffer_text(out, "; the destination repeated its SYN-ACK");
+	put_times(out, r->synack_retransmits);
+	if (r->stuck_in_syn_received)
+		buffer_text(
+			out,
+			" and never left SYN-RECEIVED, although the source had answered: its accept queue may be full");
+}
+
+/* "; another server answered the SYN, too: 4 SYN-ACKs with another number (seq 696225615, TTL 55)" */
+static void put_other_synacks(struct buffer *out, const struct record *r)
+{
+	const struct record_segment *first = NULL;
+	unsigned count = 0;
+
+	for (unsigned i = 0; i < r->segment_count; i++) {
+		const struct record_segment *s = &r->segments[i];
+
+		if ((s->flags & (TCP_SYN | TCP_ACK)) != (TCP_SYN | TCP_ACK) || !(s->mark & SEGMENT_IGNORED))
+			continue;
+		first = first ? first : s;
+		count += s->count;
+	}
+	if (first)
+		buffer_printf(out, "; %u SYN-ACK%s with another number (%u, TTL %u) came, too, and %s ignored", count,
+			      count == 1 ? "" : "s", first->raw_seq, first->ttl, count == 1 ? "was" : "were");
 }
 
 /* What --all-segments counted. */
@@ -687,8 +749,11 @@ void format_explanation(struct buffer *out, const struct record *r)
 	};
 
 	verdicts[r->outcome](out, r);
+	put_handshake_copies(out, r);
+	put_other_synacks(out, r);
 	put_half_closed(out, r);
 	put_fin_copies(out, r);
+	put_data_copies(out, r);
 	put_late_reset(out, r);
 	put_reset_details(out, r);
 	put_sockets(out, r);

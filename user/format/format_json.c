@@ -373,10 +373,13 @@ static void json_traffic(struct buffer *out, const struct record *r)
 	buffer_char(out, '}');
 }
 
-/* In records with an RST: what another box in the path would have set otherwise than the alleged sender of the RST. */
+/*
+ * In records with an RST, and of ignored segments: what another box in the path would have set otherwise than the
+ * alleged sender.
+ */
 static void json_ip_header(struct buffer *out, const struct record *r, const struct record_segment *s)
 {
-	if (r->reset.by == NOBODY)
+	if (r->reset.by == NOBODY && !(s->mark & SEGMENT_IGNORED))
 		return;
 	LITERAL(out, ",\"ttl\":");
 	buffer_unsigned(out, s->ttl);

@@ -30,6 +30,7 @@ CORE_ASSERT_SIZE(struct flow_segment, 32);
 
 #define FLOW_LOG_CLOSING RECORD_CLOSING /* segments a closing flow remembers */
 #define FLOW_LOG_UNPROVEN 6             /* segments an unproven flow remembers */
+#define FLOW_BACKOFFS 2                 /* pauses that grow show that a TCP waits for an answer */
 #define FLOW_LOG_FOLD 12                /* from here on, equal copies are counted instead of listed */
 
 /* ---- the close ---- */
@@ -53,8 +54,11 @@ struct flow_side {
 	struct numbers now;
 	__u64 t_far; /* ns: a FIN ahead of all that was seen; 0: none. Its acknowledgment shows whether it was real */
 	__u32 far_end, far_ack;
-	__u8 fin_copies; /* retransmissions of the FIN; 255 means at least that */
-	__u8 seen;       /* SIDE_ bits */
+	__u64 t_copy, pause; /* ns: the FIN's last copy, and the time from the one before */
+	__u8 backoffs;       /* pauses between copies that were longer than the one before */
+	__u8 data_copies; /* segments from before the FIN that came after it, without an answer; 255: at least that */
+	__u8 fin_copies;  /* retransmissions of the FIN; 255 means at least that */
+	__u8 seen;        /* SIDE_ bits */
 };
 
 struct flow_reset {
@@ -105,6 +109,7 @@ struct flow {
 	__u32 duplicates; /* sightings of one segment twice (two hooks, mirrored ports), not retransmissions */
 	__u16 state;      /* FLOW_ bits */
 	__u16 log_len;
+	__u8 heard_before;  /* bits of the sides that had been heard before the log began */
 	__u8 doubt;         /* DOUBT_ bits: of the numbers that the log began with */
 	__u8 tunnel;        /* enum packet_tunnel */
 	__u8 tunnel_has_id; /* tunnel_id is known */
@@ -167,16 +172,32 @@ static inline __u64 flow_end_time(const struct flow *f)
 	return f->reset.time;
 }
 
+/* Does the destination send or acknowledge more than its SYN-ACK does? Then it has had the source's answer. */
+static inline bool flow_destination_is_open(const struct flow *f)
+{
+	unsigned source = f->open.source & 1;
+	const struct numbers *n = &f->side[!source].now;
+
+	return f->open.seen & OPEN_SYNACK && n->known & NUMBERS_END && n->known & NUMBERS_ACK &&
+	       (seq_after(n->end, f->open.isn[!source] + 1) ||
+		seq_after(n->ack, f->open.isn[source] + 1 + f->open.syn_len));
+}
+
 /*
  * An unproven flow that nothing but a stray FIN or SYN-ACK speaks for, or a SYN inside a connection that goes on:
- * counted, never reported as a connection.
+ * counted, never reported as a connection. A SYN that is repeated and challenged each time is reported: its sender
+ * waits for a connection, and the other end still has an older one.
  */
 static inline bool flow_is_stray(const struct flow *f)
 {
 	if (f->state & FLOW_PROVEN)
 		return 0;
-	return f->state & FLOW_MIDSTREAM || !(f->open.seen & OPEN_SYN) ||
-	       (!(f->state & FLOW_DONE) && (f->open.seen & (OPEN_INSIDE | OPEN_SYNACK)) == OPEN_INSIDE);
+	if (f->state & FLOW_MIDSTREAM)
+		return 1;
+	if (!(f->open.seen & OPEN_SYN))
+		return !flow_destination_is_open(f);
+	return !(f->state & FLOW_DONE) && (f->open.seen & (OPEN_INSIDE | OPEN_SYNACK)) == OPEN_INSIDE &&
+	       !(f->challenged && f->open.syn_copies);
 }
 
 /*
@@ -202,7 +223,7 @@ static inline __u32 flow_handshake_log(const struct flow_open *o, struct flow_se
 		log[n++] = (struct flow_segment){.time = o->t_syn,
 						 .seq = o->isn[source],
 						 .len = o->syn_len,
-						 .count = 1,
+						 .count = 1u + o->syn_copies,
 						 .win = o->win[0],
 						 .flags = o->syn_flags,
 						 .ttl = o->ttl[source],
@@ -211,7 +232,7 @@ static inline __u32 flow_handshake_log(const struct flow_open *o, struct flow_se
 	log[n++] = (struct flow_segment){.time = o->t_synack,
 					 .seq = o->isn[!source],
 					 .ack = after_syn,
-					 .count = 1,
+					 .count = 1u + o->synack_copies,
 					 .win = o->win[1],
 					 .flags = o->synack_flags,
 					 .ttl = o->ttl[!source],

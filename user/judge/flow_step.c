@@ -3,6 +3,8 @@
  * A segment is first asked whether it shows that an RST did not end the connection, then judged as its receiver would
  * (RFC 9293 section 3.10.7), then listed or counted.
  */
+#include <string.h>
+
 #include "user/judge/flow_step.h"
 #include "user/judge/reset_fate.h"
 
@@ -27,18 +29,26 @@ static bool log_equal(const struct flow_segment *e, const struct turn *t)
 	return e->seq == s->seq && e->ack == s->ack && e->flags == s->flags && e->side == t->side && e->len == s->len;
 }
 
-/* The same packet seen a second time: equal in all, IP id included, within FLOW_DUPLICATE_NS of the first sighting. */
+/* An RST is sent for each segment that deserves one, so two equal ones may follow each other closely (ns). */
+#define RESETS_NS 50000ULL
+
+/*
+ * The same packet seen a second time: equal in all, IP id included, within FLOW_DUPLICATE_NS of the first sighting. An
+ * id of 0 tells nothing (RFC 6864), and IPv6 has none.
+ */
 static bool seen_twice(const struct turn *t)
 {
 	const struct flow *f = t->f;
+	bool reset = t->s->flags & TCP_RST && !t->s->ip_id;
+	__u64 within = reset ? RESETS_NS : FLOW_DUPLICATE_NS;
 
-	for (unsigned i = 0; i < 2 && i < f->log_len; i++) {
+	for (unsigned i = 0; i < (reset ? 1 : 2) && i < f->log_len; i++) {
 		const struct flow_segment *e = &t->log[f->log_len - 1 - i];
 		/* an entry's time is its first segment's; of the last entry's last one, t_last is the best guess */
 		__u64 seen = i == 0 && e->count > 1 && !f->lost ? f->t_last : e->time;
 
 		if (log_equal(e, t) && (i == 0 || e->count == 1) && e->ip_id == t->s->ip_id && e->win == t->s->win &&
-		    t->s->time - seen < FLOW_DUPLICATE_NS)
+		    t->s->time - seen < within)
 			return true;
 	}
 	return false;
@@ -69,11 +79,34 @@ static struct flow_segment *log_fold(const struct turn *t)
 	return NULL;
 }
 
+/* Is the segment a step of the opening or of the close? */
+static bool decides(const struct turn *t)
+{
+	return t->listed || (t->s->flags & (TCP_FIN | TCP_RST) && !(t->mark & (SEGMENT_COPY | SEGMENT_IGNORED)));
+}
+
+/* Takes the last entry that decides nothing out of the full log. */
+static void make_room(const struct turn *t)
+{
+	struct flow *f = t->f;
+
+	for (unsigned i = f->log_len; i-- > 0;) {
+		if (!(t->log[i].mark & (SEGMENT_FOLDED | SEGMENT_COPY)))
+			continue;
+		f->lost += t->log[i].count;
+		f->log_len--;
+		memmove(&t->log[i], &t->log[i + 1], (f->log_len - i) * sizeof(*t->log));
+		return;
+	}
+}
+
 static void log_add(const struct turn *t)
 {
 	struct flow_segment *e = log_fold(t);
 	const struct tcp_segment *s = t->s;
 
+	if (!e && t->f->log_len >= t->cap && decides(t))
+		make_room(t);
 	if (!e && t->f->log_len >= t->cap) {
 		t->f->lost += t->f->lost != ~0u;
 		return;
@@ -273,9 +306,34 @@ static bool is_after_reset(const struct turn *t)
 	return t->f->state & FLOW_RESET && t->s->time >= t->f->reset.time;
 }
 
+static void prove(struct turn *t)
+{
+	t->f->state |= FLOW_PROVEN;
+	t->step |= STEP_PROVEN;
+}
+
+/*
+ * A TCP that gets no answer waits longer each time (RFC 6298 section 5.5); a scan does not. So a FIN that is repeated
+ * with growing pauses is one of a connection, although nothing else of it was seen.
+ */
+static void watch_backoff(struct turn *t)
+{
+	struct flow_side *me = &t->f->side[t->side];
+	__u64 last = me->t_copy ? me->t_copy : me->t_fin, pause = t->s->time > last ? t->s->time - last : 0;
+
+	if (me->pause && pause > me->pause + me->pause / 2)
+		me->backoffs = saturating_inc(me->backoffs);
+	me->pause = pause;
+	me->t_copy = t->s->time;
+	if (me->backoffs >= FLOW_BACKOFFS && !(t->f->state & FLOW_PROVEN) && t->f->state & FLOW_MIDSTREAM)
+		prove(t);
+}
+
 static void take_fin_again(struct turn *t)
 {
 	struct flow_side *me = &t->f->side[t->side];
+
+	watch_backoff(t);
 
 	me->fin_copies = saturating_inc(me->fin_copies);
 	t->mark = SEGMENT_COPY;
@@ -394,10 +452,8 @@ static void take_fin_ack(struct turn *t)
 	if (me->seen & SIDE_FIN_ACKED)
 		end_graceful(t);
 	/* The other side knew the FIN's number, so the FIN is no stray. */
-	if (!(t->f->state & FLOW_PROVEN) && (t->f->state & (FLOW_MIDSTREAM | FLOW_GRACEFUL))) {
-		t->f->state |= FLOW_PROVEN;
-		t->step |= STEP_PROVEN;
-	}
+	if (!(t->f->state & FLOW_PROVEN) && (t->f->state & (FLOW_MIDSTREAM | FLOW_GRACEFUL)))
+		prove(t);
 }
 
 static void take_ack(struct turn *t)
@@ -432,6 +488,47 @@ static bool advance(const struct turn *t)
 
 /* ---- the step ---- */
 
+/* Do both sides' numbers fit each other, without a handshake? Then the FIN that the log began with is no stray. */
+static bool proves_midstream(const struct turn *t)
+{
+	const struct numbers *peer = &t->f->side[!t->side].now;
+
+	return (t->f->state & (FLOW_MIDSTREAM | FLOW_PROVEN)) == FLOW_MIDSTREAM && t->s->flags & TCP_ACK &&
+	       (peer->known & (NUMBERS_END | NUMBERS_ACK)) == (NUMBERS_END | NUMBERS_ACK) &&
+	       t->s->seq - peer->ack + LAST_SEEN_REORDER < 2 * LAST_SEEN_REORDER &&
+	       peer->end - t->s->ack < LAST_SEEN_REORDER;
+}
+
+/* Does an ACK of an older connection answer the SYN (RFC 5961 section 4)? */
+static bool challenges_syn(const struct turn *t)
+{
+	const struct flow_open *o = &t->f->open;
+
+	return !(t->f->state & FLOW_PROVEN) && (o->seen & (OPEN_SYN | OPEN_SYNACK)) == OPEN_SYN &&
+	       t->side != o->source && (t->s->flags & (TCP_CONTROL | TCP_ACK)) == TCP_ACK && !t->s->len &&
+	       t->s->ack - (o->isn[o->source] + 1) > o->syn_len;
+}
+
+/* Is it data from before a FIN that has got no answer? */
+static bool repeats_data(const struct turn *t)
+{
+	const struct flow_side *me = &t->f->side[t->side];
+
+	return (me->seen & (SIDE_FIN | SIDE_FIN_ACKED)) == SIDE_FIN && t->s->len && !(t->s->flags & TCP_FIN) &&
+	       !seq_after(segment_end(t->s), me->fin_end - 1);
+}
+
+/* What the segment says of the connection beside its own step. */
+static void look_around(struct turn *t)
+{
+	if (proves_midstream(t))
+		prove(t);
+	if (challenges_syn(t))
+		t->f->challenged++;
+	if (repeats_data(t))
+		t->f->side[t->side].data_copies = saturating_inc(t->f->side[t->side].data_copies);
+}
+
 /* The part of a step that its receiver would act on. */
 static void accept(struct turn *t)
 {
@@ -440,6 +537,7 @@ static void accept(struct turn *t)
 		if (t->mark & SEGMENT_IGNORED)
 			return;
 	}
+	look_around(t);
 	believe_far_fin(t);
 	if (completes_handshake(t))
 		take_handshake_ack(t);

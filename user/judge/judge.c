@@ -328,6 +328,14 @@ static bool numbers_known(const struct flow_block *b)
 	return b->side[0].before.known && b->side[1].before.known;
 }
 
+/* Does the log begin with an RST that has the very number that the other side acknowledged (last_seen_answers)? */
+static bool answers_data(const struct flow_block *b, const struct log_entry *e)
+{
+	const struct numbers *peer = &b->side[!(e->bits & ENTRY_SIDE)].before;
+
+	return (e->flags & (TCP_RST | TCP_ACK)) == TCP_RST && peer->known & NUMBERS_ACK && e->seq == peer->ack;
+}
+
 static void replay_midstream(struct replay *r)
 {
 	const struct log_entry *e = &r->block->entry[r->order[0]];
@@ -337,7 +345,9 @@ static void replay_midstream(struct replay *r)
 	first.vlan[1] = r->slot->open.vlan[1];
 	flow_init(&r->j->flow, &first, e->bits & ENTRY_SIDE, false);
 	r->j->flow.open.resets_ignored = r->slot->open.resets_ignored;
-	if (numbers_known(r->block)) {
+	for (unsigned i = 0; i < 2; i++)
+		r->j->flow.heard_before |= r->block->side[i].before.known ? 1u << i : 0;
+	if (numbers_known(r->block) || answers_data(r->block, e)) {
 		r->j->flow.state |= FLOW_PROVEN;
 		lend_numbers(r);
 	}

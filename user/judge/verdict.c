@@ -8,6 +8,7 @@
 #include "user/base/address.h"
 #include "user/base/clock.h"
 #include "user/judge/verdict.h"
+#include "user/judge/zeek.h"
 
 /* The flow, and which of its two sides has which role. */
 struct facts {
@@ -44,7 +45,7 @@ static bool in_state(const struct facts *c, unsigned bits)
 /* Was the connection open? A source that acknowledges what we never saw has had its answer. */
 static bool was_open(const struct facts *c)
 {
-	return in_state(c, FLOW_PROVEN | FLOW_MIDSTREAM) ||
+	return in_state(c, FLOW_PROVEN | FLOW_MIDSTREAM) || flow_destination_is_open(c->flow) ||
 	       (!(c->flow->open.seen & OPEN_SYNACK) && has_acked(c, SOURCE));
 }
 
@@ -86,10 +87,26 @@ static enum role first_fin(const struct facts *c)
 	return side_of(c, SOURCE)->t_fin <= side_of(c, DESTINATION)->t_fin ? SOURCE : DESTINATION;
 }
 
+/*
+ * Can the other side's FIN have passed unseen before the only one that was seen? That one acknowledges more than was
+ * seen, and nothing that came later shows that the other side was still sending then.
+ */
+static bool may_be_second(const struct facts *c, enum role only)
+{
+	const struct flow_side *me = side_of(c, only), *peer = side_of(c, other_role(only));
+	bool seen = peer->now.known & NUMBERS_END;
+
+	if (has(c, other_role(only), SIDE_FIN) || (seen && !seq_after(me->fin_ack, peer->now.end)))
+		return false;
+	return !(me->now.known & NUMBERS_ACK) || !seq_after(me->now.ack, me->fin_ack);
+}
+
 static enum role closer(const struct facts *c, enum answer forged)
 {
 	enum role fin = first_fin(c);
 
+	if ((fin == SOURCE || fin == DESTINATION) && may_be_second(c, fin))
+		return NOBODY;
 	if (fin != NOBODY || !in_state(c, FLOW_RESET))
 		return fin;
 	return forged == YES ? NETWORK : role_of(c, c->flow->reset.side);
@@ -102,11 +119,12 @@ static enum pattern pattern(const struct facts *c, enum role first)
 	return has(c, other_role(first), SIDE_FIN_ANSWERS) ? PATTERN_THREE_WAY : PATTERN_FOUR_WAY;
 }
 
-/* Was a FIN sent again without an answer? Then not only the capture missed the acknowledgment. */
+/* Was a FIN, or the data before it, sent again without an answer? Then not only the capture missed the ACK. */
 static bool waits_in_vain(const struct facts *c)
 {
 	for (enum role role = SOURCE; role <= DESTINATION; role++)
-		if (has(c, role, SIDE_FIN) && !has(c, role, SIDE_FIN_ACKED) && side_of(c, role)->fin_copies)
+		if (has(c, role, SIDE_FIN) && !has(c, role, SIDE_FIN_ACKED) &&
+		    (side_of(c, role)->fin_copies || side_of(c, role)->data_copies))
 			return true;
 	return false;
 }
@@ -144,7 +162,7 @@ static enum missing missing(const struct facts *c)
 	if (in_state(c, FLOW_DONE))
 		return MISSING_NOTHING;
 	if (first == NOBODY) {
-		if (!in_state(c, FLOW_PROVEN | FLOW_MIDSTREAM) && c->flow->open.seen & OPEN_SYNACK)
+		if (!was_open(c) && c->flow->open.seen & OPEN_SYNACK)
 			return MISSING_SOURCE_ACK; /* of the SYN-ACK */
 		return MISSING_NOTHING;
 	}
@@ -158,6 +176,11 @@ static enum missing missing(const struct facts *c)
 	return first == SOURCE ? MISSING_SOURCE_ACK : MISSING_DESTINATION_ACK;
 }
 
+static bool was_heard(const struct facts *c, enum role role)
+{
+	return side_of(c, role)->now.known & NUMBERS_END;
+}
+
 /* RFC 9293 section 3.3.2, as far as the wire shows it. */
 static enum tcp_state state_before_close(const struct facts *c, enum role role)
 {
@@ -165,8 +188,12 @@ static enum tcp_state state_before_close(const struct facts *c, enum role role)
 
 	if (in_state(c, FLOW_PROVEN | FLOW_MIDSTREAM))
 		return STATE_ESTABLISHED;
+	if (!was_heard(c, role))
+		return STATE_UNKNOWN;
 	if (role == SOURCE)
 		return has_acked(c, SOURCE) ? STATE_ESTABLISHED : STATE_SYN_SENT;
+	if (flow_destination_is_open(c->flow))
+		return STATE_ESTABLISHED;
 	return o->seen & OPEN_SYNACK ? STATE_SYN_RECEIVED : STATE_UNKNOWN;
 }
 
@@ -360,7 +387,7 @@ static bool last_byte(const struct facts *c, enum role role, uint32_t *end)
 		*end = me->now.known & NUMBERS_END ? seq_max(me->now.end, reset->seq) : reset->seq;
 	else if (me->now.known & NUMBERS_END)
 		*end = me->now.end;
-	else if (peer->now.known & NUMBERS_ACK)
+	else if (peer->now.known & NUMBERS_ACK && c->flow->open.seen & OPEN_SYN) /* else it may be behind a FIN */
 		*end = peer->now.ack;
 	else
 		return false;
@@ -449,28 +476,16 @@ static int completeness(const struct record *r, const struct facts *c)
 	return value;
 }
 
-/* Zeek's conn_state (base/protocols/conn). */
-static const char *conn_state(const struct facts *c)
+/* The source has completed the handshake and sent data, and the destination has done nothing but repeat its SYN-ACK. */
+static bool is_stuck_in_syn_received(const struct facts *c, const struct record *r)
 {
-	unsigned seen = c->flow->open.seen;
-	bool fin[2] = {has(c, SOURCE, SIDE_FIN), has(c, DESTINATION, SIDE_FIN)};
-	bool reset = in_state(c, FLOW_RESET), by_source = reset && role_of(c, c->flow->reset.side) == SOURCE;
+	const struct flow_open *o = &c->flow->open;
+	const struct numbers *n = &side_of(c, DESTINATION)->now;
 
-	if (!(seen & OPEN_SYN)) {
-		if (seen & OPEN_SYNACK && !in_state(c, FLOW_PROVEN))
-			return reset && !by_source ? "RSTRH" : fin[DESTINATION] ? "SHR" : "OTH";
-		return "OTH";
-	}
-	if (!(seen & OPEN_SYNACK)) {
-		if (reset)
-			return by_source ? "RSTOS0" : "REJ";
-		return fin[SOURCE] ? "SH" : "S0";
-	}
-	if (reset)
-		return by_source ? "RSTO" : "RSTR";
-	if (fin[SOURCE] && fin[DESTINATION])
-		return "SF";
-	return fin[SOURCE] ? "S2" : fin[DESTINATION] ? "S3" : "S1";
+	return o->synack_copies && o->seen & OPEN_ACK && n->known & NUMBERS_END && n->known & NUMBERS_ACK &&
+	       n->end == o->isn[c->side[DESTINATION]] + 1 &&
+	       n->ack == o->isn[c->side[SOURCE]] + 1 + (o->seen & OPEN_SYN_DATA ? o->syn_len : 0) &&
+	       r->end[SOURCE].bytes > 0;
 }
 
 /* ---- the segments ---- */
@@ -589,55 +604,6 @@ static void find_evidence(struct record *r, const struct facts *c)
 	}
 }
 
-/* ---- Zeek's history ---- */
-
-static void history_add(struct record *r, char letter, enum role from)
-{
-	char c = from == SOURCE ? letter : (char)(letter | 0x20), *end = r->history;
-
-	while (*end && *end != c)
-		end++;
-	if (*end || end + 1 == r->history + sizeof(r->history))
-		return;
-	end[0] = c;
-	end[1] = 0;
-}
-
-/* Payload that no listed segment carries is known from the numbers. It passed between handshake and close. */
-static void history_unlisted_data(struct record *r)
-{
-	for (enum role role = SOURCE; role <= DESTINATION; role++)
-		if (record_unlisted_bytes(r, role))
-			history_add(r, 'D', role);
-}
-
-/* Each letter once a direction, upper case for the source. */
-static void history(struct record *r, const struct facts *c)
-{
-	bool opened = !(c->flow->open.seen & OPEN_ACK);
-
-	r->history[0] = 0;
-	for (unsigned i = 0; i < r->segment_count; i++) {
-		const struct record_segment *s = &r->segments[i];
-		uint8_t flags = s->flags;
-
-		if (!opened && !(flags & TCP_SYN) && s->t > (uint64_t)span(c->flow->t_first, c->flow->open.t_ack)) {
-			history_unlisted_data(r);
-			opened = true;
-		}
-		if (flags & TCP_SYN)
-			history_add(r, flags & TCP_ACK ? 'H' : 'S', s->from);
-		else if (s->len)
-			history_add(r, 'D', s->from);
-		else if (!(flags & TCP_CONTROL) && flags & TCP_ACK)
-			history_add(r, 'A', s->from);
-		if (flags & TCP_FIN)
-			history_add(r, 'F', s->from);
-		if (flags & TCP_RST)
-			history_add(r, 'R', s->from);
-	}
-}
-
 /* ---- the traffic, with --all-segments ---- */
 
 static void copy_traffic(struct record_traffic *to, const struct traffic_side *from, uint64_t start)
@@ -669,7 +635,9 @@ static uint64_t close_begins(const struct facts *c)
 static void traffic(struct record *r, const struct facts *c, const struct traffic *t)
 {
 	uint64_t active = c->flow->open.t_ack, begins = close_begins(c);
+	unsigned twice = 0;
 
+	r->captured_twice = c->flow->duplicates;
 	r->idle = TIMING_UNSEEN;
 	r->counted = t;
 	if (!t)
@@ -678,10 +646,12 @@ static void traffic(struct record *r, const struct facts *c, const struct traffi
 		const struct traffic_side *side = &t->side[c->side[role]];
 
 		copy_traffic(&r->traffic[role], side, c->flow->t_first);
+		twice += side->twice;
 		if (traffic_bytes(side) && side->t_data > active)
 			active = side->t_data;
 	}
-	if (begins) /* data may go on after the first FIN */
+	r->captured_twice = twice; /* those of the log, too */
+	if (begins)                /* data may go on after the first FIN */
 		r->idle = begins > active ? (int64_t)(begins - active) : 0;
 }
 
@@ -788,6 +758,7 @@ static void ends(struct record *r, const struct facts *c)
 		end->state = state(c, role);
 		end->wscale = o->wscale[side] == SEGMENT_NO_WSCALE ? NUMBER_UNSEEN : o->wscale[side];
 		end->fin_retransmits = side_of(c, role)->fin_copies;
+		end->data_copies = has(c, role, SIDE_FIN_ACKED) ? 0 : side_of(c, role)->data_copies;
 		end->bytes = bytes_sent(c, role);
 		r->fin_original[role] = has(c, role, SIDE_FIN | SIDE_FIN_NEXT);
 	}
@@ -887,10 +858,11 @@ void verdict(struct record *r, const struct flow_key *key, const struct flow *wh
 	r->syn_retransmits = f->open.syn_copies;
 	r->synack_retransmits = f->open.synack_copies;
 	r->challenge_acks = f->challenged;
-	r->captured_twice = f->duplicates;
+	r->stuck_in_syn_received = is_stuck_in_syn_received(&c, r);
 	copy_segments(r, &c, ordered, n);
 	find_evidence(r, &c);
 	r->completeness = completeness(r, &c);
-	r->conn_state = conn_state(&c);
-	history(r, &c);
+	for (enum role role = SOURCE; role <= DESTINATION; role++)
+		r->heard_before[role] = f->heard_before & 1 << c.side[role];
+	zeek_names(r);
 }

@@ -108,6 +108,7 @@ struct record_end {
 	enum tcp_state state;
 	int wscale; /* shift count, NUMBER_UNSEEN where not offered or not seen */
 	unsigned fin_retransmits;
+	unsigned data_copies; /* segments from before its FIN that it sent after it, without an answer */
 };
 
 /* How an end was closed; HOW_UNKNOWN: it is not closed, or is on another host. */
@@ -231,12 +232,14 @@ struct record {
 	bool bytes_approximate;
 	int64_t timing[TIMINGS]; /* ns, TIMING_UNSEEN */
 	unsigned syn_retransmits, synack_retransmits;
-	unsigned challenge_acks;   /* SYNs that an ACK of an older connection answered */
-	unsigned captured_twice;   /* packets that were seen twice */
-	int64_t half_closed_bytes; /* NUMBER_UNSEEN */
-	int completeness;          /* Wireshark's tcp.completeness */
-	const char *conn_state;    /* Zeek's */
-	char history[24];          /* Zeek's, upper case: source */
+	bool stuck_in_syn_received; /* the destination repeated its SYN-ACK and took nothing of the source's */
+	unsigned challenge_acks;    /* SYNs that an ACK of an older connection answered */
+	unsigned captured_twice;    /* packets that were seen twice */
+	int64_t half_closed_bytes;  /* NUMBER_UNSEEN */
+	int completeness;           /* Wireshark's tcp.completeness */
+	const char *conn_state;     /* Zeek's */
+	char history[24];           /* Zeek's, upper case: source */
+	bool heard_before[2]; /* by role: it had been heard before the first listed segment, without a handshake */
 
 	bool counted; /* traffic is known */
 	int64_t idle; /* ns from the last payload, or the handshake, to the first step of the close; TIMING_UNSEEN */

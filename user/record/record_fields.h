@@ -287,10 +287,12 @@ static inline const char *record_closer_name(const struct record *r)
 	FIELD("tcp.completeness", "tcp_completeness", NUMBER, ALWAYS, number_known((unsigned)r->completeness),        \
 	      "Wireshark's tcp.completeness, a sum: 1 SYN, 2 SYN-ACK, 4 ACK, 8 data, 16 FIN, 32 RST.")                \
 	FIELD("tcp.conn_state", "tcp_conn_state", WORD, ALWAYS, r->conn_state,                                        \
-	      "Zeek's conn_state: S0, S1, SF, REJ, S2, S3, RSTO, RSTR, RSTOS0, RSTRH, SH, SHR or OTH.")               \
+	      "Zeek's conn_state: S0, S1, SF, REJ, S2, S3, RSTO, RSTR, RSTOS0, RSTRH, SH, SHR or OTH, by Zeek's "     \
+	      "rules. Zeek takes every FIN and RST; here, those that their receiver ignored are left out.")           \
 	FIELD("tcp.history", "tcp_history", WORD, ALWAYS, r->history,                                                 \
-	      "Zeek's history: S SYN, H SYN-ACK, A ACK, D data, F FIN, R RST, each once, upper case from the "        \
-	      "source. At most 23 letters.")                                                                          \
+	      "Zeek's history: S SYN, H SYN-ACK, A ACK, D data, F FIN, R RST, upper case from the source. S, H, F "   \
+	      "and "                                                                                                  \
+	      "R come again with another number. At most 23 letters.")                                                \
 	FIELD("tcp.midstream", "tcp_midstream", BOOL, ALWAYS, r->midstream,                                           \
 	      "The handshake was not seen. Which end is the source is then known from the sockets that this "         \
 	      "host had at the start, or else guessed: the lower port is the destination's.")                         \
