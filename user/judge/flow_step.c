@@ -494,6 +494,7 @@ static bool proves_midstream(const struct turn *t)
 	const struct numbers *peer = &t->f->side[!t->side].now;
 
 	return (t->f->state & (FLOW_MIDSTREAM | FLOW_PROVEN)) == FLOW_MIDSTREAM && t->s->flags & TCP_ACK &&
+	       t->f->side[!t->side].seen & SIDE_FIN &&
 	       (peer->known & (NUMBERS_END | NUMBERS_ACK)) == (NUMBERS_END | NUMBERS_ACK) &&
 	       t->s->seq - peer->ack + LAST_SEEN_REORDER < 2 * LAST_SEEN_REORDER &&
 	       peer->end - t->s->ack < LAST_SEEN_REORDER;
