@@ -504,6 +504,12 @@ static __always_inline flag_t sent_by_tcp(const struct __sk_buff *skb)
 	return sk && sk->protocol == IPPROTO_TCP_;
 }
 
+/* Was the packet made on this host, but by no socket? A packet filter rejects so; a router's packets have come in. */
+static __always_inline flag_t sent_by_filter(const struct __sk_buff *skb)
+{
+	return !skb->ingress_ifindex && !skb->sk;
+}
+
 #define LOOPBACK_IFINDEX 1 /* in every network namespace */
 
 /*
@@ -522,6 +528,7 @@ static __always_inline void ask_sockets(struct __sk_buff *skb, struct scratch *w
 {
 	w->work.socket.known = 0;
 	w->work.socket.own = 0;
+	w->work.socket.filter = w->segment.flags & TCP_RST && sent_by_filter(skb);
 	if (!(w->segment.flags & (TCP_FIN | TCP_RST)) || w->segment.tunnel & TUNNEL_HAS_ID)
 		return; /* addresses in a virtual network may be others' here */
 	if (ask_either_socket(skb))
@@ -546,6 +553,7 @@ static __always_inline void track(void *ctx, enum host host)
 	} else {
 		w->work.socket.known = 0; /* XDP programs have no bpf_tcp_sock */
 		w->work.socket.own = 0;
+		w->work.socket.filter = 0;
 	}
 	record_segment(NULL, &w->work, &w->segment);
 	if (!w->work.again)

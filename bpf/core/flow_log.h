@@ -100,6 +100,7 @@ enum {
 	ENTRY_SIDE = 1,    /* the sender is side 1 */
 	ENTRY_PARTIAL = 2, /* a first fragment: len is a lower bound */
 	ENTRY_SOCKET = 4,  /* a socket of this host was asked when it came, or this host's TCP has sent it */
+	ENTRY_FILTER = 8,  /* an RST of this host that its TCP has not sent: a packet filter did */
 	ENTRY_WHOLE = 128, /* written last: before that another CPU is writing the entry */
 };
 

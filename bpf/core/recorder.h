@@ -384,6 +384,7 @@ static __always_inline void entry_write(struct flow_block *b, const struct work 
 	e->time = s->time;
 	bits = ENTRY_WHOLE | (w->side ? ENTRY_SIDE : 0) | (s->partial ? ENTRY_PARTIAL : 0);
 	bits |= w->socket.known || w->socket.own ? ENTRY_SOCKET : 0;
+	bits |= w->socket.filter ? ENTRY_FILTER : 0;
 	paths_meet();
 	*(volatile __u8 *)&e->bits = bits;
 }

@@ -279,7 +279,7 @@ static void begin_work(struct tables *t, struct arrival *a)
 	w->place = a->place;
 	w->side = a->side;
 	w->ifindex = a->ifindex;
-	w->socket.known = w->socket.own = 0;
+	w->socket.known = w->socket.own = w->socket.filter = 0;
 }
 
 static void count_traffic(struct tables *t, struct arrival *a)

@@ -6,6 +6,7 @@
  * missing, the clause does without it and is still a whole sentence. Clauses begin with their separator.
  */
 #include <inttypes.h>
+#include <string.h>
 
 #include "user/format/duration.h"
 #include "user/format/format.h"
@@ -335,6 +336,10 @@ static void put_forged(struct buffer *out, const struct record *r)
 {
 	if (r->reset.forged != YES || !is_side(r->reset.by))
 		return;
+	if (r->reset.reason && !strcmp(r->reset.reason, RECORD_PACKET_FILTER)) {
+		buffer_text(out, "; a packet filter of this host sent it, its TCP sent none");
+		return;
+	}
 	buffer_printf(out, "; %s did not send it, as it went on", the(r->reset.by));
 	if (r->late_reset)
 		return;
@@ -651,7 +656,7 @@ static void put_sockets(struct buffer *out, const struct record *r)
 		else if (socket_holder(s))
 			put_held(out, s, role);
 	}
-	if (r->reset.reason)
+	if (r->reset.reason && strcmp(r->reset.reason, RECORD_PACKET_FILTER) != 0)
 		buffer_printf(out, "; the kernel's reason for the RST is %s", r->reset.reason);
 }
 

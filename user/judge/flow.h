@@ -77,10 +77,11 @@ struct flow_reset {
 CORE_ASSERT_SIZE(struct flow_reset, 32);
 
 enum {
-	RESET_DENIED = 1,   /* its alleged sender went on as if it had sent none */
-	RESET_ANSWERED = 2, /* its receiver has sent an RST since, as a closed socket does */
-	RESET_PROVOKED = 4, /* its receiver has sent another segment since */
-	RESET_GONE = 8,     /* its alleged sender has answered that as a closed socket does */
+	RESET_DENIED = 1,    /* its alleged sender went on as if it had sent none */
+	RESET_ANSWERED = 2,  /* its receiver has sent an RST since, as a closed socket does */
+	RESET_PROVOKED = 4,  /* its receiver has sent another segment since */
+	RESET_GONE = 8,      /* its alleged sender has answered that as a closed socket does */
+	RESET_FILTERED = 16, /* a packet filter of this host has sent it */
 };
 
 enum {

@@ -161,6 +161,8 @@ static void step_entry(struct replay *r)
 	if (s.flags & TCP_RST && e->bits & ENTRY_SOCKET) /* no doubt: this host knows */
 		r->j->flow.doubt = 0;
 	step(r, &s, e->bits & ENTRY_SIDE);
+	if (e->bits & ENTRY_FILTER && r->j->flow.reset.time == s.time)
+		r->j->flow.reset.fate |= RESET_FILTERED;
 }
 
 /* Replays the entries before a step of the handshake: by time, or so many of them. */

@@ -288,7 +288,7 @@ static enum answer forged(const struct facts *c, const struct verdict_context *c
 		return UNTOLD;
 	if (context->sockets.reset_reason)
 		return NO;
-	if (f->reset.fate & RESET_DENIED)
+	if (f->reset.fate & (RESET_DENIED | RESET_FILTERED))
 		return YES;
 	if (f->reset.fate & RESET_GONE)
 		return NO;
@@ -730,6 +730,14 @@ static void holder_of(struct record_socket *to, const struct verdict_holder *hol
 	memcpy(to->process.name, holder->process->name, sizeof(holder->process->name));
 }
 
+/* Why this host sent the RST: its kernel's word, or ours where its TCP has sent none. */
+static const char *reset_reason(const struct facts *c, const struct verdict_context *context)
+{
+	if (context->sockets.reset_reason)
+		return context->sockets.reset_reason;
+	return c->flow->reset.fate & RESET_FILTERED ? RECORD_PACKET_FILTER : NULL;
+}
+
 static void sockets(struct record *r, const struct facts *c, const struct verdict_context *context)
 {
 	for (enum role role = SOURCE; role <= DESTINATION; role++) {
@@ -740,7 +748,7 @@ static void sockets(struct record *r, const struct facts *c, const struct verdic
 		holder_of(&r->socket[role], &context->holder[side]);
 	}
 	if (r->reset.by != NOBODY)
-		r->reset.reason = context->sockets.reset_reason;
+		r->reset.reason = reset_reason(c, context);
 }
 
 /* ---- all of it ---- */

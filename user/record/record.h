@@ -173,6 +173,9 @@ enum {
 	SEGMENT_RECALLED = 8, /* of a handshake, from what the opening keeps: its IP id is not known */
 };
 
+/* reset.reason of an RST that this host sent, but not its TCP. */
+#define RECORD_PACKET_FILTER "PACKET_FILTER"
+
 struct record_segment {
 	uint64_t t; /* ns since the connection's first segment */
 	enum role from;

@@ -328,8 +328,9 @@ static inline const char *record_closer_name(const struct record *r)
 	      number_seen(r->counted ? r->idle : NUMBER_UNSEEN),                                                      \
 	      "With --all-segments: from the last payload, or the handshake, to the first FIN or the RST.")           \
 	FIELD("tcp.reset.reason", "reset_reason", TEXT, OPTIONAL, r->reset.reason,                                    \
-	      "Why this host sent the RST, in its kernel's words, from Linux 6.10 on: see RESET REASONS. Left "       \
-	      "out where another host sent it, or the kernel does not say.")                                          \
+	      "Why this host sent the RST, in its kernel's words, from Linux 6.10 on: see RESET REASONS. "            \
+	      "PACKET_FILTER: this host sent it, but its TCP did not. Left out where another host sent it, or the "   \
+	      "kernel does not say.")                                                                                 \
 	RECORD_SOCKET_FIELDS(FIELD, MEMBER, "source", &r->socket[SOURCE])                                             \
 	RECORD_SOCKET_FIELDS(FIELD, MEMBER, "destination", &r->socket[DESTINATION])                                   \
 	FIELD("tcp.reset.forged", "reset_forged", ANSWER, NULLABLE, RESET_SEEN(r) ? r->reset.forged : UNTOLD,         \
