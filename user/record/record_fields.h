@@ -349,6 +349,18 @@ static inline const char *record_closer_name(const struct record *r)
 	FIELD("network.tunnel.id", "network_tunnel_id", NUMBER, OPTIONAL_NULLABLE, number_seen(r->tunnel_id),         \
 	      "Its VNI, or GRE's key (for NVGRE the VSID). Null where the tunnel has none. Equal addresses and "      \
 	      "ports in tunnels with different identifiers are different connections.")                               \
+	FIELD("event.id", "event_id", WORD, ALWAYS, r->id,                                                            \
+	      "Names the connection: the same in an interim record and in the one that replaces it, and in no "       \
+	      "record of another connection.")                                                                        \
+	FIELD("tcp.final", "tcp_final", BOOL, ALWAYS, r->final,                                                       \
+	      "False in an interim record: the connection's story goes on, and another record with the "              \
+	      "same event.id replaces this one.")                                                                     \
+	FIELD("tcp.isn.source", "isn_source", NUMBER, NULLABLE, number_seen(r->isn[SOURCE]),                          \
+	      "Initial sequence number of the side, as in the header.")                                               \
+	FIELD("tcp.isn.destination", "isn_destination", NUMBER, NULLABLE, number_seen(r->isn[DESTINATION]),           \
+	      "Initial sequence number of the side, as in the header.")                                               \
+	FIELD("host.name", "host_name", TEXT, OPTIONAL, r->host,                                                      \
+	      "Name of the host that watches. Left out for capture files.")                                           \
 	MEMBER("tcp.evidence", OBJECT, ALWAYS,                                                                        \
 	       "The entries of segments from which each step was read, counted from 0. Null where the step was "      \
 	       "not seen, or its segment found no place.")                                                            \
