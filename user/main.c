@@ -26,6 +26,17 @@ static void print_summary(const struct reporter *reporter, const uint64_t counte
 	buffer_free(&b);
 }
 
+/* Logs the checks that hold of all that was reported. Does one? */
+static bool found(const struct options *options, const struct summary *s, const uint64_t counters[COUNTERS])
+{
+	struct check_counts counts = {.counts[CHECK_CONNECTIONS].number = s->records,
+				      .counts[CHECK_LOST].number = counters_lost(counters)};
+
+	for (unsigned outcome = 0; outcome < OUTCOMES; outcome++)
+		counts.counts[CHECK_GRACEFUL + outcome] = (struct check_number){s->outcome[outcome], s->records};
+	return checks_found(&options->checks, &counts);
+}
+
 /* Reports connections until their source ends. Returns an exit code. */
 static int report_connections(const struct options *options)
 {
@@ -44,6 +55,8 @@ static int report_connections(const struct options *options)
 		print_summary(&reporter, counters);
 	if (code == EXIT_FINE && options->strict && counters_lost(counters))
 		code = EXIT_LOSS;
+	if (found(options, &reporter.summary, counters) && code == EXIT_FINE)
+		code = EXIT_FOUND;
 	reporter_free(&reporter);
 	return code;
 }

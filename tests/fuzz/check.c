@@ -125,6 +125,7 @@ void check_printable(const char *text, size_t len, bool color, bool crlf)
 			expect(p < end && *p == '\n');
 		} else {
 			expect(c == '\n' || (c >= 0x20 && c < 0x7f) || c >= 0xa0);
+			expect((c < 0x2028 || c > 0x202e) && (c < 0x2066 || c > 0x2069) && c != 0x61c && c != 0xfeff);
 		}
 	}
 	expect(!len || text[len - 1] == '\n');

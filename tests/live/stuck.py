@@ -377,6 +377,20 @@ def text(lab):
 
 
 @test
+def checks(lab):
+    """--check exits with 5 when it holds of a table, and says which."""
+    service = Service(lab)
+    for _ in range(2):
+        service.connect()[0].shutdown(socket.SHUT_WR)
+    wait_for_state(lab.server, "close-wait", 2)
+    time.sleep(0.2)
+    for condition, code in (("close_wait = 2", 5), ("close_wait > 2", 0), ("stuck = 2 and last_ack = 0", 5)):
+        done = Process(lab, lab.server, [*PROGRAM, "--stuck=0.1", "-c", "1", "--check", condition])
+        equal(condition, (done.wait(30), done.stderr),
+              (code, f"tcpfin-trace: check found: {condition}\n" if code else ""))
+
+
+@test
 def again_and_again(lab):
     """A table every five seconds until a signal or --duration; when its reader leaves it ends without an error."""
     begin = time.monotonic()

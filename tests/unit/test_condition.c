@@ -5,6 +5,7 @@
  */
 #include "tests/unit/assert.h"
 #include "tests/unit/sample_record.h"
+#include "user/filter/checks.h"
 #include "user/filter/field_names.h"
 
 static struct record r;
@@ -179,6 +180,71 @@ TEST(test_every_column)
 		enter_row("%s", column);
 		expect_int(field_names.find(column, strlen(column), which), 1);
 		expect_int(which[0], i);
+	}
+}
+
+/* ---- --check ---- */
+
+static bool check_holds(const char *text, const struct check_counts *counts)
+{
+	struct condition *c = condition_parse(&check_names, text, error, sizeof(error));
+	bool result;
+
+	if (!c)
+		fail_msg("%s", error);
+	result = condition_holds(c, counts);
+	condition_free(c);
+	return result;
+}
+
+TEST(test_checks)
+{
+	static const struct {
+		const char *name;
+		bool holds;
+	} rows[] = {
+		{"resets > 0", true},
+		{"resets > 3", false},
+		{"resets >= 1.5%", true},
+		{"resets > 1.5%", false},
+		{"resets = 1.5%", true},
+		{"connections = 200", true},
+		{"lost > 0", false},
+		{"lost >= 0%", false}, /* of nothing there is no share */
+		{"unknown = 0 and refused = 0", true},
+	};
+	struct check_counts counts = {0};
+
+	counts.counts[CHECK_CONNECTIONS].number = 200;
+	for (unsigned i = 0; i < OUTCOMES; i++)
+		counts.counts[CHECK_GRACEFUL + i].whole = 200;
+	counts.counts[CHECK_GRACEFUL + OUTCOME_RESET].number = 3;
+	FOR_EACH_ROW(rows, row)
+		expect_int(check_holds(row->name, &counts), row->holds);
+}
+
+/* A count that a mode does not make would never let a check hold, and nobody would know. */
+TEST(test_counts_of_modes)
+{
+	static const struct {
+		const char *name;
+		unsigned mask;
+	} rows[] = {
+		{"resets > 0", CHECKS_OF_RECORDS},      {"unknown > 0", CHECKS_OF_RECORDS},
+		{"lost > 0", CHECKS_OF_RECORDS},        {"stuck > 0", CHECKS_OF_STUCK},
+		{"close_wait > 0", CHECKS_OF_STUCK},    {"last_ack > 0", CHECKS_OF_STUCK},
+		{"time_wait > 0", CHECKS_OF_TIME_WAIT}, {"ports_used > 0 and time_wait > 0", CHECKS_OF_TIME_WAIT},
+	};
+	const unsigned masks[] = {CHECKS_OF_RECORDS, CHECKS_OF_STUCK, CHECKS_OF_TIME_WAIT};
+
+	FOR_EACH_ROW(rows, row) {
+		struct checks checks = {.count = 1};
+
+		checks.list[0] = condition_parse(&check_names, row->name, error, sizeof(error));
+		assert_non_null(checks.list[0]);
+		for (size_t i = 0; i < COUNT(masks); i++)
+			expect_int(!checks_beyond(&checks, masks[i]), masks[i] == row->mask);
+		checks_free(&checks);
 	}
 }
 

@@ -148,6 +148,10 @@ TEST(test_hostile_text)
 		{"\xed\xa0\x80", "\\xed\\xa0\\x80", "\"\ufffd\ufffd\ufffd\""},
 		{"\xf4\x90\x80\x80", "\\xf4\\x90\\x80\\x80", "\"\ufffd\ufffd\ufffd\ufffd\""},
 		{"\xfe\xff", "\\xfe\\xff", "\"\ufffd\ufffd\""},
+		/* right-to-left override, line separator, soft hyphen, a tag */
+		{"a\u202eb\u2028c\u00ad", "a\\xe2\\x80\\xaeb\\xe2\\x80\\xa8c\\xc2\\xad",
+		 "\"a\\u202eb\\u2028c\\u00ad\""},
+		{"\U000e0041", "\\xf3\\xa0\\x81\\x81", "\"\\udb40\\udc41\""},
 		/* cut characters are one replacement each, what follows is read anew */
 		{"\xe2\x82"
 		 "A\xf0\x9f\x98\n",
@@ -156,6 +160,8 @@ TEST(test_hostile_text)
 	struct buffer b = {0};
 	size_t i;
 
+	buffer_csv_string(&b, "a\"b,\"\"");
+	expect(&b, "\"a\"\"b,\"\"\"\"\"");
 	for (i = 0; i < COUNT(cases); i++) {
 		enter_row("%s", cases[i].printable);
 		buffer_printable(&b, cases[i].text);
@@ -774,6 +780,68 @@ TEST(test_holder)
 	format_csv(&b, &r);
 	buffer_char(&b, 0);
 	assert_non_null(strstr(b.data, ",1,kernel,77,\"k\\x0a\"\"e\",5,1,,9,,,,0,12" LAST_COLUMNS));
+	buffer_free(&b);
+}
+
+/* ---- output that harms nobody ---- */
+
+/* A record whose every text from outside is that one. */
+static void sample_of_text(struct record *r, const char *text)
+{
+	sample_held(r);
+	r->interface = text;
+	r->reset.reason = text;
+	for (int role = SOURCE; role <= DESTINATION; role++)
+		snprintf(r->socket[role].process.name, RECORD_NAME, "%s", text);
+}
+
+static const struct format_style styles[] = {{.columns = 80}, {.columns = 80, .unicode = true, .verbose = true}};
+
+/* No format passes on a character that is not seen but acts. */
+TEST(test_harmful_characters)
+{
+	static const char *const bad[] = {"\x1b",   "\x07",   "\xc2\x9b", "\u202e", "\u202a",    "\u2066",
+					  "\u2069", "\u2028", "\u2029",   "\u200b", "\u200d",    "\u200f",
+					  "\u061c", "\ufeff", "\u00ad",   "\u3164", "\U000e0041"};
+	struct buffer b = {0};
+	struct record r;
+	char name[32];
+
+	for (size_t i = 0; i < COUNT(bad); i++)
+		for (size_t n = 0; n < COUNT(styles) * (FORMAT_LADDER + 1); n++) {
+			snprintf(name, sizeof(name), "a%sb", bad[i]);
+			enter_row("character %zu, format %zu", i, n / COUNT(styles));
+			sample_of_text(&r, name);
+			format_record(&b, n / COUNT(styles), &styles[n % COUNT(styles)], &r);
+			buffer_char(&b, '\0');
+			assert_null(strstr(b.data, bad[i]));
+			b.len = 0;
+		}
+	buffer_free(&b);
+}
+
+/* No cell of CSV begins as a formula; the other formats have the text as it is. */
+TEST(test_formulas)
+{
+	static const char *const formulas[] = {"=1+1", "@SUM(1)", "+1", "-1", " =1", "\uff1d1"};
+	struct format_style style = {.columns = 80};
+	struct buffer b = {0};
+	struct record r;
+	char cell[32];
+
+	for (size_t i = 0; i < COUNT(formulas); i++) {
+		enter_row("%s", formulas[i]);
+		sample_of_text(&r, formulas[i]);
+		format_record(&b, FORMAT_CSV, &style, &r);
+		buffer_char(&b, '\0');
+		snprintf(cell, sizeof(cell), ",\"%s\",", formulas[i]);
+		assert_null(strstr(b.data, cell));
+		snprintf(cell, sizeof(cell), ",\"'%s\",", formulas[i]);
+		assert_non_null(strstr(b.data, cell));
+		b.len = 0;
+		format_record(&b, FORMAT_JSON, &style, &r);
+		expect_contains(&b, formulas[i]);
+	}
 	buffer_free(&b);
 }
 

@@ -165,10 +165,38 @@ static int32_t utf8_next(const unsigned char **p)
 	return c;
 }
 
-/* C0, DEL and C1: terminals act on all three. */
-static bool is_control(int32_t c)
+/*
+ * What text from outside must not bring into any output: the only list of it. Terminals act on C0, DEL and C1; the
+ * others are not seen, and change the order or the lines of what is (Unicode's Bidi_Control, line and paragraph
+ * separators, joiners, fillers, tags).
+ */
+static const struct {
+	int32_t first, last;
+} harmful[] = {
+	{0x00, 0x1f},     {0x7f, 0x9f},     {0xad, 0xad},     {0x61c, 0x61c},   {0x115f, 0x1160},
+	{0x180e, 0x180e}, {0x200b, 0x200f}, {0x2028, 0x202e}, {0x2060, 0x206f}, {0x3164, 0x3164},
+	{0xfe00, 0xfe0f}, {0xfeff, 0xfeff}, {0xffa0, 0xffa0}, {0xfff9, 0xfffb}, {0xe0000, 0xe0fff},
+};
+
+static bool is_harmful(int32_t c)
 {
-	return (c >= 0 && c < 0x20) || (c >= 0x7f && c < 0xa0);
+	if (c >= 0x20 && c < 0x7f) /* most are */
+		return false;
+	for (size_t i = 0; i < sizeof(harmful) / sizeof(harmful[0]); i++)
+		if (c >= harmful[i].first && c <= harmful[i].last)
+			return true;
+	return false;
+}
+
+/* As JSON has it: above U+FFFF as two surrogates. */
+static void json_escape(struct buffer *b, uint32_t c)
+{
+	if (c > 0xffff) {
+		c -= 0x10000;
+		buffer_printf(b, "\\u%04x", 0xd800 | c >> 10);
+		c = 0xdc00 | (c & 0x3ff);
+	}
+	buffer_printf(b, "\\u%04x", c);
 }
 
 void buffer_printable(struct buffer *b, const char *text)
@@ -179,7 +207,7 @@ void buffer_printable(struct buffer *b, const char *text)
 	while (*p) {
 		from = p;
 		c = utf8_next(&p);
-		if (c >= 0 && !is_control(c)) {
+		if (c >= 0 && !is_harmful(c)) {
 			buffer_bytes(b, from, p - from);
 			continue;
 		}
@@ -188,7 +216,7 @@ void buffer_printable(struct buffer *b, const char *text)
 	}
 }
 
-/* DEL and C1 are escaped as well, though RFC 8259 allows them: the reader of a JSON line may be a terminal. */
+/* RFC 8259 asks for less to be escaped, but the reader of a JSON line may be a terminal. */
 void buffer_json_string(struct buffer *b, const char *text)
 {
 	const unsigned char *p = (const unsigned char *)text, *from;
@@ -200,12 +228,48 @@ void buffer_json_string(struct buffer *b, const char *text)
 		c = utf8_next(&p);
 		if (c < 0) {
 			buffer_text(b, "\xef\xbf\xbd"); /* U+FFFD */
-		} else if (is_control(c)) {
-			buffer_printf(b, "\\u%04x", (unsigned)c);
+		} else if (is_harmful(c)) {
+			json_escape(b, (uint32_t)c);
 		} else {
 			if (c == '"' || c == '\\')
 				buffer_char(b, '\\');
 			buffer_bytes(b, from, p - from);
+		}
+	}
+	buffer_char(b, '"');
+}
+
+/*
+ * Spreadsheets take such a cell for a formula (=1+1, @SUM(1)), the full-width forms of the signs included. An apostrophe
+ * makes it text.
+ */
+static bool is_formula(const char *text)
+{
+	static const char *const signs[] = {"=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20"};
+
+	for (size_t i = 0; i < sizeof(signs) / sizeof(signs[0]); i++)
+		if (!strncmp(text, signs[i], strlen(signs[i])))
+			return true;
+	return false;
+}
+
+void buffer_csv_string(struct buffer *b, const char *text)
+{
+	size_t start = b->len + 1, quotes = 0;
+
+	buffer_char(b, '"');
+	if (is_formula(text + strspn(text, " ")))
+		buffer_char(b, '\'');
+	buffer_printable(b, text);
+	for (size_t i = start; i < b->len; i++)
+		quotes += b->data[i] == '"';
+	buffer_room(b, quotes);
+	b->len += quotes;
+	for (size_t from = b->len - quotes, to = b->len; quotes;) {
+		b->data[--to] = b->data[--from];
+		if (b->data[from] == '"') {
+			b->data[--to] = '"';
+			quotes--;
 		}
 	}
 	buffer_char(b, '"');

@@ -64,9 +64,16 @@ void buffer_signed(struct buffer *b, int64_t n);
 void buffer_printf(struct buffer *b, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* Appends spaces until the text from `start` on has `column` bytes; at least one space. */
 void buffer_pad(struct buffer *b, size_t start, size_t column);
-/* Appends text from outside (names): control bytes and invalid UTF-8 become \xNN, so that none reaches a terminal. */
+/*
+ * The three functions below are for text from outside (names). Invalid UTF-8, control characters and those that are not
+ * seen but change what is (U+202E, U+2028) reach no output.
+ *
+ * buffer_printable: their bytes become \xNN.
+ */
 void buffer_printable(struct buffer *b, const char *text);
-/* Appends a quoted JSON string (RFC 8259); invalid UTF-8 becomes U+FFFD. */
+/* Appends a quoted JSON string (RFC 8259); invalid UTF-8 becomes U+FFFD, the others \uNNNN. */
 void buffer_json_string(struct buffer *b, const char *text);
+/* Appends a quoted CSV field (RFC 4180), as buffer_printable; an apostrophe comes before what would be a formula. */
+void buffer_csv_string(struct buffer *b, const char *text);
 
 #endif

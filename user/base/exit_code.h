@@ -11,6 +11,7 @@ enum {
 	EXIT_USAGE = 2,      /* the command line asks for what cannot be had */
 	EXIT_PERMISSION = 3, /* stderr names the capability that is missing */
 	EXIT_LOSS = 4,       /* --strict, and data was lost */
+	EXIT_FOUND = 5,      /* a --check holds */
 };
 
 #endif

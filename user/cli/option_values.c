@@ -336,19 +336,35 @@ static int parse_pattern(const struct option_row *row, void *where, const char *
 
 char option_value_fault[512];
 
+/* Adds a condition to a list of *count. */
+static int add_condition(struct condition *list[FILTER_MAX], unsigned *count, const struct condition_names *names,
+			 const char *text)
+{
+	struct condition *c;
+
+	if (*count == FILTER_MAX)
+		return -E2BIG;
+	c = condition_parse(names, text, option_value_fault, sizeof(option_value_fault));
+	if (!c)
+		return -EBADMSG;
+	list[(*count)++] = c;
+	return 0;
+}
+
 static int parse_where(const struct option_row *row, void *where, const char *text)
 {
 	struct record_filter *f = where;
-	struct condition *c;
 
 	(void)row;
-	if (f->where_count == FILTER_MAX)
-		return -E2BIG;
-	c = condition_parse(&field_names, text, option_value_fault, sizeof(option_value_fault));
-	if (!c)
-		return -EBADMSG;
-	f->where[f->where_count++] = c;
-	return 0;
+	return add_condition(f->where, &f->where_count, &field_names, text);
+}
+
+static int parse_check(const struct option_row *row, void *where, const char *text)
+{
+	struct checks *c = where;
+
+	(void)row;
+	return add_condition(c->list, &c->count, &check_names, text);
 }
 
 static int parse_interface(const struct option_row *row, void *where, const char *text)
@@ -450,6 +466,7 @@ const struct option_kind kind_host = {
 const struct option_kind kind_patterns = {
 	.parse = parse_pattern, .form = "a text, * and ? stand for others", .list = true};
 const struct option_kind kind_where = {.parse = parse_where, .form = "a condition", .list = true};
+const struct option_kind kind_check = {.parse = parse_check, .form = "a condition", .list = true};
 const struct option_kind kind_interfaces = {.parse = parse_interface, .form = "a name", .list = true};
 const struct option_kind kind_files = {.parse = parse_file, .form = "a path, or - for standard input", .list = true};
 const struct option_kind kind_help = {.parse = parse_help};

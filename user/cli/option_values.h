@@ -61,6 +61,7 @@ extern const struct option_kind kind_outcomes, kind_closers;                 /* 
 extern const struct option_kind kind_port, kind_host;                        /* struct filter */
 extern const struct option_kind kind_patterns;                               /* struct record_filter_texts */
 extern const struct option_kind kind_pid, kind_where;                        /* struct record_filter */
+extern const struct option_kind kind_check;                                  /* struct checks */
 
 /* What is wrong with a value that was refused with -EBADMSG: one line. */
 extern char option_value_fault[512];

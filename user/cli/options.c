@@ -187,6 +187,12 @@ static const struct option_row rows[] = {
 	 .help = "explain each verdict in a sentence, and say more on stderr"},
 	{.name = "quiet", .letter = 'q', .kind = &kind_flag, FIELD(quiet), .help = "no notes and no summary on stderr"},
 	{.name = "stats", .kind = &kind_flag, FIELD(stats), .help = "counters on stderr each second"},
+	{.name = "check",
+	 .kind = &kind_check,
+	 FIELD(checks),
+	 .meta = "CONDITION",
+	 .noun = "check",
+	 .help = "exit with 5 when it holds of the counts at the end, such as 'resets > 1%' or 'close_wait > 100'"},
 	{.name = "strict", .kind = &kind_flag, FIELD(strict), .help = "exit with 4 when data was lost"},
 
 	{.group = "Times",
@@ -364,6 +370,21 @@ static const char *sockets_fault(const struct options *o)
 	return o->format > FORMAT_JSON ? "--stuck and --time-wait have the formats text and json" : NULL;
 }
 
+/* Is there a check of counts that the mode does not make? Logs it. */
+static bool is_check_beyond(const struct options *o)
+{
+	unsigned mask = o->stuck ? CHECKS_OF_STUCK : o->time_wait ? CHECKS_OF_TIME_WAIT : CHECKS_OF_RECORDS;
+	const char *text = checks_beyond(&o->checks, o->cleanup ? 0 : mask);
+
+	if (text)
+		log_error("--check %s: %s has other counts; see CHECKS in the man page", text,
+			  o->stuck       ? "--stuck"
+			  : o->time_wait ? "--time-wait"
+			  : o->cleanup   ? "--cleanup"
+					 : "a run that reports connections");
+	return text;
+}
+
 /* Checks that the options go together. -1, or an exit code once an error has been logged. */
 static int check_together(const struct options *o)
 {
@@ -380,7 +401,7 @@ static int check_together(const struct options *o)
 	else if (o->record_filter.outcomes.wanted & 1u << OUTCOME_OPEN && !o->show_open)
 		fault = "--outcome open: open connections are reported only with --show-open; add it";
 	if (!fault)
-		return -1;
+		return is_check_beyond(o) ? EXIT_USAGE : -1;
 	log_error("%s", fault);
 	return EXIT_USAGE;
 }
@@ -433,4 +454,5 @@ void options_free(struct options *o)
 	o->files.paths = NULL;
 	o->files.count = 0;
 	record_filter_free(&o->record_filter);
+	checks_free(&o->checks);
 }

@@ -10,6 +10,7 @@
 
 #include "user/base/exit_code.h"
 #include "user/base/filter.h"
+#include "user/filter/checks.h"
 #include "user/filter/record_filter.h"
 #include "user/format/formats.h"
 #include "user/format/text_columns.h"
@@ -54,6 +55,7 @@ struct options {
 	uint32_t ring_bytes;                                       /* power of two */
 	struct filter filter;                                      /* of ends */
 	struct record_filter record_filter;                        /* of all else */
+	struct checks checks;                                      /* --check */
 };
 
 /*

@@ -52,7 +52,7 @@ _tcpfin_trace_value()
 	--outcome)
 		_tcpfin_trace_list 'graceful reset refused handshake_reset unanswered unfinished open unknown' "$2"
 		;;
-	-c | --count | -d | --duration | --port | --host | --process | --pid | --reason | --where | --settle | --syn-timeout | \
+	-c | --count | -d | --duration | --port | --host | --process | --pid | --reason | --where | --check | --settle | --syn-timeout | \
 	--close-timeout | --idle-timeout | --max-flows | --max-closing | --max-unproven | --ring)
 		;; # a value that only the user knows
 	*)
@@ -67,7 +67,7 @@ _tcpfin_trace_options()
 	local plain='--ipv4 --ipv6 --show-open --all-segments --no-sockets --numeric --verbose --quiet --stats --strict --follow
 		--stuck --time-wait --cleanup --help --version'
 	local valued='--read= --interface= --hook= --count= --duration= --port= --host= --outcome= --closer= --process=
-		--pid= --reason= --where= --format= --columns= --color= --settle= --syn-timeout=
+		--pid= --reason= --where= --format= --columns= --color= --check= --settle= --syn-timeout=
 		--close-timeout= --idle-timeout= --max-flows= --max-closing= --max-unproven= --ring='
 
 	mapfile -t COMPREPLY < <(compgen -W "$plain $valued" -- "$1")

@@ -306,6 +306,15 @@ const char *condition_text(const struct condition *c)
 	return c->text;
 }
 
+bool condition_uses(const struct condition *c, bool (*test)(unsigned which, const void *context), const void *context)
+{
+	for (unsigned i = 0; i < c->count; i++)
+		for (unsigned n = 0; n < c->nodes[i].compare.count; n++)
+			if (test(c->nodes[i].compare.which[n], context))
+				return true;
+	return false;
+}
+
 /* ---- deciding ---- */
 
 /* Does it hold of one of the values? "!=" has to hold of all that are known, as the opposite of "=". */

@@ -40,6 +40,8 @@ struct condition *condition_parse(const struct condition_names *names, const cha
 void condition_free(struct condition *c);
 /* Does it hold of the subject? */
 bool condition_holds(const struct condition *c, const void *subject);
+/* Is there a value in it of whose number the test is true? */
+bool condition_uses(const struct condition *c, bool (*test)(unsigned which, const void *context), const void *context);
 /* The text it was parsed from. */
 const char *condition_text(const struct condition *c);
 

@@ -217,6 +217,8 @@ bool constant_holds(const struct constant *c, enum record_field_type type, const
 		return text_matches(c, v->text) == (op == EQUAL);
 	if (type == FIELD_ADDRESS)
 		return address_matches(c, v) == (op == EQUAL);
+	if (c->percent && !v->whole)
+		return false;
 	if (c->percent)
 		return compare_numbers((unsigned __int128)v->number * 100 * PERCENT,
 				       (unsigned __int128)c->number * v->whole, op);

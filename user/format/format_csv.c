@@ -18,23 +18,10 @@ static void csv_word(struct buffer *out, const char *word)
 		buffer_text(out, word);
 }
 
-/* Text from outside, quoted whatever it holds. */
-static void csv_quoted(struct buffer *out, const char *text)
+static void csv_text(struct buffer *out, const char *text)
 {
-	struct buffer printable = {0};
-	size_t i;
-
-	if (!text)
-		return;
-	buffer_printable(&printable, text);
-	buffer_char(out, '"');
-	for (i = 0; i < printable.len; i++) {
-		if (printable.data[i] == '"')
-			buffer_char(out, '"');
-		buffer_char(out, printable.data[i]);
-	}
-	buffer_char(out, '"');
-	buffer_free(&printable);
+	if (text)
+		buffer_csv_string(out, text);
 }
 
 static void csv_number(struct buffer *out, struct field_number n)
@@ -69,7 +56,7 @@ static void csv_community_id(struct buffer *out, const struct record *r)
 #define CSV_COUNT(value) csv_number(out, value)
 #define CSV_NUMBER(value) csv_number(out, value)
 #define CSV_WORD(value) csv_word(out, value)
-#define CSV_TEXT(value) csv_quoted(out, value)
+#define CSV_TEXT(value) csv_text(out, value)
 #define CSV_BOOL(value) csv_bool(out, value)
 #define CSV_ANSWER(value) csv_answer(out, value)
 #define CSV_ADDRESS(value) format_address(out, r->family, value)

@@ -656,8 +656,10 @@ static void put_sockets(struct buffer *out, const struct record *r)
 		else if (socket_holder(s))
 			put_held(out, s, role);
 	}
-	if (r->reset.reason && strcmp(r->reset.reason, RECORD_PACKET_FILTER) != 0)
-		buffer_printf(out, "; the kernel's reason for the RST is %s", r->reset.reason);
+	if (r->reset.reason && strcmp(r->reset.reason, RECORD_PACKET_FILTER) != 0) {
+		buffer_text(out, "; the kernel's reason for the RST is ");
+		buffer_printable(out, r->reset.reason);
+	}
 }
 
 static void put_gaps(struct buffer *out, const struct record *r)

@@ -73,7 +73,7 @@ static void put_notes(struct buffer *out, const struct record *r)
 	bool seen = r->reset.by != NOBODY, forged = seen && r->reset.forged == YES;
 
 	if (r->reset.reason)
-		buffer_text(out, r->reset.reason);
+		buffer_printable(out, r->reset.reason);
 	if (forged) {
 		put_separator(out, start);
 		buffer_text(out, "forged RST");

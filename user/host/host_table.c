@@ -50,6 +50,7 @@ void host_table_json_head(struct buffer *out, const char *dataset, const char *t
 struct progress {
 	unsigned long long tables;
 	size_t sockets; /* in the last table */
+	bool found;     /* a check held of one of them */
 };
 
 static bool print_stats(void *context)
@@ -66,13 +67,15 @@ static bool print_stats(void *context)
 /* Returns an exit code. A reader that has gone ends the program without an error. */
 static int print_table(const struct options *options, host_table_print *table, struct buffer *out, struct progress *p)
 {
-	int err = table(out, options, clock_ns(CLOCK_REALTIME), &p->sockets);
+	struct check_counts counts = {0};
+	int err = table(out, options, clock_ns(CLOCK_REALTIME), &p->sockets, &counts);
 
 	if (err) {
 		log_error("cannot read the kernel's TCP sockets: %s", strerror(-err));
 		return EXIT_RUNTIME;
 	}
 	p->tables++;
+	p->found |= checks_found(&options->checks, &counts);
 	err = sink_write(STDOUT_FILENO, out);
 	if (err && err != -EPIPE)
 		log_error("cannot write to standard output: %s", strerror(-err));
@@ -112,5 +115,5 @@ int host_table_run(const struct options *options, host_table_print *table)
 	}
 	stats_on_signal(NULL, NULL);
 	buffer_free(&out);
-	return code;
+	return code == EXIT_FINE && progress.found ? EXIT_FOUND : code;
 }

@@ -10,13 +10,14 @@
 
 /*
  * Asks this host and appends the table to out, in the format asked for. now: wall clock, ns since 1970. sockets: set to
- * how many were looked at. 0 or a negative errno.
+ * how many were looked at. counts: set to what --check may ask for. 0 or a negative errno.
  */
-typedef int host_table_print(struct buffer *out, const struct options *options, uint64_t now, size_t *sockets);
+typedef int host_table_print(struct buffer *out, const struct options *options, uint64_t now, size_t *sockets,
+			     struct check_counts *counts);
 
 /*
- * Prints the table every few seconds until a signal, options->count tables, or options->duration. Returns an exit code;
- * errors have been logged.
+ * Prints the table every few seconds until a signal, options->count tables, or options->duration. Returns an exit code,
+ * EXIT_FOUND where a check held of a table; errors have been logged.
  */
 int host_table_run(const struct options *options, host_table_print *table);
 

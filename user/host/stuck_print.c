@@ -352,7 +352,22 @@ void stuck_json(struct buffer *out, const struct stuck_report *r, uint64_t now)
 
 /* ---- the whole report ---- */
 
-int stuck_print(struct buffer *out, const struct options *options, uint64_t now, size_t *sockets)
+/* --stuck selects only closes in these states. */
+static void count(struct check_counts *counts, const struct stuck_report *r)
+{
+	static const enum check_count by_state[TCP_STATES] = {
+		[STATE_FIN_WAIT_1] = CHECK_FIN_WAIT_1, [STATE_FIN_WAIT_2] = CHECK_FIN_WAIT_2,
+		[STATE_CLOSE_WAIT] = CHECK_CLOSE_WAIT, [STATE_CLOSING] = CHECK_CLOSING,
+		[STATE_LAST_ACK] = CHECK_LAST_ACK,
+	};
+
+	counts->counts[CHECK_STUCK].number = r->count;
+	for (size_t i = 0; i < r->count; i++)
+		counts->counts[by_state[state_of(&r->closes[i])]].number++;
+}
+
+int stuck_print(struct buffer *out, const struct options *options, uint64_t now, size_t *sockets,
+		struct check_counts *counts)
 {
 	struct stuck_report r = {.least = options->stuck};
 	long fin_timeout = local_setting("tcp_fin_timeout"); /* s */
@@ -360,6 +375,8 @@ int stuck_print(struct buffer *out, const struct options *options, uint64_t now,
 
 	*sockets = r.snapshot.count;
 	err = err ? err : stuck_select(&r, fin_timeout < 0 ? 0 : (uint32_t)fin_timeout * 1000, "/proc");
+	if (!err)
+		count(counts, &r);
 	if (!err && options->format == FORMAT_JSON)
 		stuck_json(out, &r, now);
 	else if (!err)

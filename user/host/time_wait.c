@@ -96,6 +96,8 @@ int time_wait_group(struct time_wait_report *r)
 			;
 		take_group(&r->groups[r->count], &s->ports, &s->entries[i], n);
 		r->sockets += r->groups[r->count].count;
+		if (s->entries[i].pair.local_is_source && r->groups[r->count].ports_in_use > r->most_ports)
+			r->most_ports = r->groups[r->count].ports_in_use;
 		r->count += r->groups[r->count].count > 0;
 	}
 	qsort(r->groups, r->count, sizeof(*r->groups), largest_first);
@@ -233,13 +235,25 @@ void time_wait_json(struct buffer *out, const struct time_wait_report *r, uint64
 
 /* ---- the whole report ---- */
 
-int time_wait_print(struct buffer *out, const struct options *options, uint64_t now, size_t *sockets)
+/* Of the ports, those of the pair that has the largest share of them. */
+static void count(struct check_counts *counts, const struct time_wait_report *r)
+{
+	struct check_number *ports = &counts->counts[CHECK_PORTS_USED];
+
+	counts->counts[CHECK_TIME_WAIT].number = r->sockets;
+	*ports = (struct check_number){r->most_ports, r->snapshot.ports.usable};
+}
+
+int time_wait_print(struct buffer *out, const struct options *options, uint64_t now, size_t *sockets,
+		    struct check_counts *counts)
 {
 	struct time_wait_report r = {0};
 	int err = socket_snapshot_take(&r.snapshot, PORT_HOLDERS, &options->filter);
 
 	*sockets = r.snapshot.count;
 	err = err ? err : time_wait_group(&r);
+	if (!err)
+		count(counts, &r);
 	if (!err && options->format == FORMAT_JSON)
 		time_wait_json(out, &r, now);
 	else if (!err)

@@ -27,7 +27,8 @@ struct time_wait_report {
 	struct socket_snapshot snapshot;
 	struct time_wait_group *groups; /* with TIME-WAIT, the largest first; owned */
 	size_t count;
-	size_t sockets; /* in TIME-WAIT, all groups together */
+	size_t sockets;      /* in TIME-WAIT, all groups together */
+	unsigned most_ports; /* usable local ports of the pair that has most, with TIME-WAIT or without */
 };
 
 /* Fills in the groups from the snapshot. 0 or -ENOMEM. */
