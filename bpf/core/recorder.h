@@ -924,11 +924,13 @@ recorder_code int list_beside(struct tables *t, struct work *w, const struct tcp
 	struct flow_slot *slot = tables_slot(t, n - 1);
 	struct flow_block *b;
 	__u64 word;
+	flag_t taken;
 	__u32 at;
 
 	if (!w || !s || !slot)
 		return 0;
-	if (!reload(slot->block) && !take_block(t, n, s->time, POOL_OPENING))
+	taken = !reload(slot->block);
+	if (taken && !take_block(t, n, s->time, POOL_OPENING))
 		return 0;
 	slot = tables_slot(t, n - 1);
 	if (!slot)
@@ -936,6 +938,8 @@ recorder_code int list_beside(struct tables *t, struct work *w, const struct tcp
 	b = tables_block(t, reload(slot->block) - 1);
 	if (!b)
 		return 0;
+	if (taken)
+		numbers_of_opening(b->side, &slot->open);
 	word = reload(slot->word);
 	at = word_entries(word);
 	if (at >= BESIDE_LISTED) {
@@ -946,7 +950,8 @@ recorder_code int list_beside(struct tables *t, struct work *w, const struct tcp
 		w->again = 1;
 		return 0;
 	}
-	return entry_write(t, w, s, n, at);
+	entry_write(b, w, s, at);
+	return 1;
 }
 
 /* A segment of an open connection. n: slot + 1. */
