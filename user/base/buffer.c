@@ -240,8 +240,8 @@ void buffer_json_string(struct buffer *b, const char *text)
 }
 
 /*
- * Spreadsheets take such a cell for a formula (=1+1, @SUM(1)), the full-width forms of the signs included. An apostrophe
- * makes it text.
+ * Spreadsheets take such a cell for a formula (=1+1, @SUM(1)), the full-width forms of the signs included. An
+ * apostrophe makes it text.
  */
 static bool is_formula(const char *text)
 {

@@ -52,8 +52,8 @@ _tcpfin_trace_value()
 	--outcome)
 		_tcpfin_trace_list 'graceful reset refused handshake_reset unanswered unfinished open unknown' "$2"
 		;;
-	-c | --count | -d | --duration | --port | --host | --process | --pid | --reason | --where | --check | --settle | --syn-timeout | \
-	--close-timeout | --idle-timeout | --max-flows | --max-closing | --max-unproven | --ring)
+	-c | --count | -d | --duration | --port | --host | --process | --pid | --reason | --where | --check | --settle | \
+	--syn-timeout | --close-timeout | --idle-timeout | --max-flows | --max-closing | --max-unproven | --ring)
 		;; # a value that only the user knows
 	*)
 		return 1
