@@ -82,7 +82,8 @@ void reporter_flow(struct reporter *r, const struct flow_key *key, const struct 
 		return;
 	if (!record_filter_passes(&r->options->record_filter, &r->options->filter, &record))
 		return;
-	summary_add(&r->summary, &record);
+	if (record.final && !context->again) /* a connection counts once */
+		summary_add(&r->summary, &record);
 	if (r->options->format == FORMAT_TEXT)
 		format_text_day(&r->out, &r->style, &record, &r->day);
 	format_record(&r->out, r->options->format, &r->style, &record);

@@ -48,6 +48,8 @@ enum counter {
 	COUNT_TRAFFIC_FULL,     /* always 0: each slot has its place for --all-segments */
 	COUNT_CONTENDED,        /* segments not recorded: their slot changed under every try */
 	COUNT_SOCKETS_LOST,     /* ends of watched connections whose socket, or answer, found its table full */
+	COUNT_INTERIM_LIMITED,  /* user space: waits without an interim record, since there were too many at once */
+	COUNT_INTERIM_EVICTED,  /* user space: connections given up behind their interim record: the tables were full */
 	COUNTERS,
 };
 

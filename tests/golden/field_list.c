@@ -207,6 +207,7 @@ static void print_samples(void)
 
 	for (size_t i = 0; i < sizeof(samples) / sizeof(samples[0]); i++) {
 		samples[i](&r);
+		r.host = "host-1";
 		format_json(&out, &r);
 		exchange_sockets(&r);
 		format_json(&out, &r);

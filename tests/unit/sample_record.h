@@ -40,6 +40,9 @@ static inline void sample_nothing_seen(struct record *r)
 	r->reset.mptcp = SEGMENT_NO_MPTCP;
 	r->half_closed_bytes = NUMBER_UNSEEN;
 	r->conn_state = "OTH";
+	r->final = true;
+	memset(r->id, '0', sizeof(r->id) - 1);
+	r->isn[SOURCE] = r->isn[DESTINATION] = NUMBER_UNSEEN;
 	for (i = 0; i < 2; i++) {
 		r->end[i].bytes = NUMBER_UNSEEN;
 		r->end[i].wscale = NUMBER_UNSEEN;

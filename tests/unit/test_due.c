@@ -14,20 +14,22 @@
 static struct small_tables s;
 static struct due d;
 static uint64_t counters[COUNTERS];
-static unsigned reported;
+static unsigned reported, interim, again;
 
 static void report(void *context, const struct judged *j, uint32_t slot, const struct due_report *how)
 {
 	(void)context;
 	(void)slot;
 	(void)j;
-	reported += !how->stray;
+	interim += how->interim;
+	again += how->again;
+	reported += !how->stray && !how->interim;
 }
 
 static void set_up(uint64_t settle)
 {
 	begin_tables(&s);
-	reported = 0;
+	reported = interim = again = 0;
 	memset(counters, 0, sizeof(counters));
 	d = (struct due){
 		.tables = &s.t,
@@ -184,6 +186,115 @@ TEST(test_idle)
 	expect_int(reported, 1);
 	expect_int(counters[COUNT_IDLE_FORGOTTEN], 1);
 	expect_int(free_in(&s, 0), SLOTS);
+	tear_down();
+}
+
+/* ---- interim records ---- */
+
+static void set_up_live(void)
+{
+	set_up(SECOND / 2);
+	d.wait.attempt = d.wait.repeat = 135 * SECOND;
+	d.wait.idle = 8100 * SECOND;
+	assert_int_equal(interims_begin(&d.interims, SLOTS), 0);
+}
+
+/* A half closed connection, since EPOCH + 1 s. */
+static uint32_t half_closed(void)
+{
+	uint32_t n = put_connection(&s, PHASE_OPEN | PHASE_FIN | PHASE_WATCHED, false);
+
+	put_block(&s, n);
+	put_entry(&s, n, EPOCH + SECOND, A, FIN, 1001, 2001);
+	return n;
+}
+
+static void look_at(uint64_t time)
+{
+	due_expire(&d, time);
+	due_scan(&d, 0, SLOTS, time);
+}
+
+/* Once for a wait, once more for the next one, and the last record when it has ended. */
+TEST(test_wait_is_news_once)
+{
+	uint32_t n;
+
+	set_up_live();
+	n = half_closed();
+	look_at(EPOCH + 60 * SECOND);
+	expect_int(interim, 0);
+	for (unsigned i = 61; i < 8000; i += 61)
+		look_at(EPOCH + i * SECOND);
+	expect_int(interim, 1);
+	expect_int(reported, 0);
+	put_entry(&s, n, EPOCH + 7000 * SECOND, B, FIN, 2001, 1002);
+	s.slots[n].word |= PHASE_FIN << 1 | PHASE_FIN_ACKED;
+	look_at(EPOCH + 7059 * SECOND);
+	expect_int(interim, 1);
+	look_at(EPOCH + 7060 * SECOND);
+	expect_int(interim, 2);
+	put_entry(&s, n, EPOCH + 8000 * SECOND, A, ACK, 1002, 2002);
+	s.slots[n].word |= PHASE_FIN_ACKED << 1;
+	look_at(EPOCH + 8001 * SECOND);
+	expect_int(reported, 1);
+	expect_int(interim, 2);
+	expect_int(again, 0);
+	tear_down();
+}
+
+/* A close that nothing ends. */
+TEST(test_wait_is_given_up)
+{
+	set_up_live();
+	half_closed();
+	look_at(EPOCH + 8100 * SECOND);
+	expect_int(reported, 0);
+	look_at(EPOCH + 8101 * SECOND);
+	expect_int(reported, 1);
+	tear_down();
+}
+
+/* The end of the watch is the end of each wait. */
+TEST(test_last_record_at_the_end)
+{
+	set_up_live();
+	half_closed();
+	look_at(EPOCH + 61 * SECOND);
+	assert_int_equal(due_finish(&d, false, EPOCH + 62 * SECOND), 0);
+	expect_int(interim, 1);
+	expect_int(reported, 1);
+	tear_down();
+}
+
+/* No more at once than a burst; the others are counted, and still get their last records. */
+TEST(test_interim_records_are_limited)
+{
+	set_up_live();
+	d.interim_since = EPOCH + 61 * SECOND - SECOND / DUE_INTERIM_A_SECOND; /* one is left */
+	half_closed();
+	half_closed();
+	look_at(EPOCH + 61 * SECOND);
+	expect_int(interim, 1);
+	expect_int(counters[COUNT_INTERIM_LIMITED], 1);
+	assert_int_equal(due_finish(&d, false, EPOCH + 62 * SECOND), 0);
+	expect_int(reported, 2);
+	tear_down();
+}
+
+/* Blocks are scarce: those in interim records are given up; one that is not in a record yet keeps its block. */
+TEST(test_full_table_gives_up_the_oldest)
+{
+	set_up_live();
+	half_closed();
+	look_at(EPOCH + 61 * SECOND);
+	while (free_in(&s, 1) > 0)
+		half_closed();
+	due_relieve(&d);
+	expect_int(reported, 1);
+	expect_int(counters[COUNT_INTERIM_EVICTED], 1);
+	due_relieve(&d);
+	expect_int(reported, 1);
 	tear_down();
 }
 

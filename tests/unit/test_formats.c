@@ -9,8 +9,11 @@
 #include <arpa/inet.h>
 
 #include "user/record/community_id.h"
+#include "user/record/event_id.h"
 #include "user/format/format.h"
 #include "tests/unit/sample_record.h"
+
+#define ID "00000000000000000000000000000000" /* event.id of samples */
 
 #define DAY_NS 86400000000000ULL
 
@@ -281,14 +284,15 @@ TEST(test_community_id)
 
 static const char json_graceful[] =
 	"{\"@timestamp\":\"2026-11-22T06:07:35.565665123Z\","
-	"\"event\":{\"dataset\":\"tcpfin.close\",\"start\":\"2026-11-22T06:04:19.584723123Z\","
+	"\"event\":{\"dataset\":\"tcpfin.close\",\"id\":\"" ID "\",\"start\":\"2026-11-22T06:04:19.584723123Z\","
 	"\"end\":\"2026-11-22T06:07:35.565665123Z\",\"duration\":195980942000},"
 	"\"observer\":{\"interface\":\"eth0\"},"
 	"\"network\":{\"transport\":\"tcp\",\"type\":\"ipv4\",\"vlan\":[100],"
 	"\"community_id\":\"1:TihD1ec2uYYN28Lyvj/V58RLfwU=\"},"
 	"\"source\":{\"ip\":\"192.168.139.29\",\"port\":63164,\"bytes\":3342},"
 	"\"destination\":{\"ip\":\"110.42.175.115\",\"port\":22,\"bytes\":4477},"
-	"\"tcp\":{\"outcome\":\"graceful\",\"pattern\":\"four_way\",\"closer\":\"source\",\"time_wait\":\"source\","
+	"\"tcp\":{\"final\":true,\"outcome\":\"graceful\",\"pattern\":\"four_way\",\"closer\":\"source\",\"time_wait\":"
+	"\"source\","
 	"\"state\":{\"source\":\"TIME-WAIT\",\"destination\":\"CLOSED\"},\"missing\":null,"
 	"\"reset\":{\"by\":null,\"phase\":null,\"validity\":null,\"forged\":null},\"late_reset\":false,"
 	"\"timing\":{\"syn_to_synack\":44800000,\"synack_to_ack\":92000,\"initial_rtt\":44892000,"
@@ -297,6 +301,7 @@ static const char json_graceful[] =
 	"\"retransmits\":{\"syn\":2,\"syn_ack\":3,\"fin_source\":0,\"fin_destination\":1},"
 	"\"handshake\":{\"challenge_acks\":0},\"captured_twice\":0,"
 	"\"half_closed_bytes\":0,\"window_scale\":{\"source\":8,\"destination\":7},"
+	"\"isn\":{\"source\":null,\"destination\":null},"
 	"\"completeness\":31,\"conn_state\":\"SF\",\"history\":\"ShADadFfA\",\"midstream\":false,"
 	"\"evidence\":{\"fin\":3,\"fin_ack\":4,\"peer_fin\":5,\"peer_fin_ack\":6,\"reset\":null},"
 	"\"fin_original\":{\"source\":true,\"destination\":false},\"resets_ignored\":0,"
@@ -319,12 +324,12 @@ static const char json_graceful[] =
 
 static const char json_reset[] =
 	"{\"@timestamp\":\"2000-03-01T00:00:00.000000007Z\","
-	"\"event\":{\"dataset\":\"tcpfin.close\",\"start\":\"2000-02-28T23:59:59.000000000Z\","
+	"\"event\":{\"dataset\":\"tcpfin.close\",\"id\":\"" ID "\",\"start\":\"2000-02-28T23:59:59.000000000Z\","
 	"\"end\":\"2000-03-01T00:00:00.000000007Z\",\"duration\":86401000000007},"
 	"\"network\":{\"transport\":\"tcp\",\"type\":\"ipv6\",\"community_id\":\"1:EYc9SqN49VoaekhgG9NGxAL7vGE=\"},"
 	"\"source\":{\"ip\":\"2001:db8::1\",\"port\":50000,\"bytes\":null},"
 	"\"destination\":{\"ip\":\"fe80::d:e:f\",\"port\":443,\"bytes\":null},"
-	"\"tcp\":{\"outcome\":\"reset\",\"pattern\":null,\"closer\":\"destination\",\"time_wait\":null,"
+	"\"tcp\":{\"final\":true,\"outcome\":\"reset\",\"pattern\":null,\"closer\":\"destination\",\"time_wait\":null,"
 	"\"state\":{\"source\":\"CLOSED\",\"destination\":\"CLOSED\"},\"missing\":null,"
 	"\"reset\":{\"by\":\"destination\",\"phase\":\"half_closed\",\"validity\":\"in_window\",\"forged\":null,"
 	"\"mptcp\":\"fastclose\",\"ttl_differs\":true},\"late_reset\":true,"
@@ -333,6 +338,7 @@ static const char json_reset[] =
 	"\"retransmits\":{\"syn\":0,\"syn_ack\":0,\"fin_source\":0,\"fin_destination\":0},"
 	"\"handshake\":{\"challenge_acks\":0},\"captured_twice\":0,"
 	"\"half_closed_bytes\":null,\"window_scale\":{\"source\":null,\"destination\":null},"
+	"\"isn\":{\"source\":null,\"destination\":null},"
 	"\"completeness\":0,\"conn_state\":\"OTH\",\"history\":\"^r\",\"midstream\":true,"
 	"\"evidence\":{\"fin\":null,\"fin_ack\":null,\"peer_fin\":null,\"peer_fin_ack\":null,\"reset\":2},"
 	"\"fin_original\":{\"source\":false,\"destination\":false},\"resets_ignored\":1,\"bytes_approximate\":true,"
@@ -349,14 +355,14 @@ static const char json_reset[] =
 
 static const char json_unanswered[] =
 	"{\"@timestamp\":\"1970-01-01T00:00:03.000000000Z\","
-	"\"event\":{\"dataset\":\"tcpfin.close\",\"start\":\"1970-01-01T00:00:00.000000000Z\","
+	"\"event\":{\"dataset\":\"tcpfin.close\",\"id\":\"" ID "\",\"start\":\"1970-01-01T00:00:00.000000000Z\","
 	"\"end\":\"1970-01-01T00:00:03.000000000Z\",\"duration\":3000000000},"
 	"\"observer\":{\"interface\":\"a\\\"b,\\u001b\\u000a\ufffd\"},"
 	"\"network\":{\"transport\":\"tcp\",\"type\":\"ipv4\",\"vlan\":[4094,0],"
 	"\"community_id\":\"1:LdN0oTsWjz5qVMMtMj5zPyV/TiU=\"},"
 	"\"source\":{\"ip\":\"255.255.255.255\",\"port\":65535,\"bytes\":0},"
 	"\"destination\":{\"ip\":\"0.0.0.0\",\"port\":0,\"bytes\":null},"
-	"\"tcp\":{\"outcome\":\"unanswered\",\"pattern\":null,\"closer\":\"unknown\",\"time_wait\":null,"
+	"\"tcp\":{\"final\":true,\"outcome\":\"unanswered\",\"pattern\":null,\"closer\":\"unknown\",\"time_wait\":null,"
 	"\"state\":{\"source\":\"SYN-SENT\",\"destination\":null},\"missing\":null,"
 	"\"reset\":{\"by\":null,\"phase\":null,\"validity\":null,\"forged\":null},\"late_reset\":false,"
 	"\"timing\":{\"syn_to_synack\":null,\"synack_to_ack\":null,\"initial_rtt\":null,\"fin_to_ack\":null,"
@@ -364,6 +370,7 @@ static const char json_unanswered[] =
 	"\"retransmits\":{\"syn\":2,\"syn_ack\":0,\"fin_source\":0,\"fin_destination\":0},"
 	"\"handshake\":{\"challenge_acks\":0},\"captured_twice\":0,"
 	"\"half_closed_bytes\":null,\"window_scale\":{\"source\":14,\"destination\":null},"
+	"\"isn\":{\"source\":null,\"destination\":null},"
 	"\"completeness\":1,\"conn_state\":\"S0\",\"history\":\"S\",\"midstream\":false,"
 	"\"evidence\":{\"fin\":null,\"fin_ack\":null,\"peer_fin\":null,\"peer_fin_ack\":null,\"reset\":null},"
 	"\"fin_original\":{\"source\":false,\"destination\":false},\"resets_ignored\":0,"
@@ -483,8 +490,10 @@ static const char csv_header[] =
 	"destination_holder_uid,destination_holder_holders,destination_socket_unread_bytes,"
 	"destination_socket_unsent_bytes,destination_socket_close_to_fin,destination_socket_peer_fin_to_close,"
 	"destination_socket_srtt,destination_socket_retransmits,destination_socket_reset_received,"
-	"reset_forged,handshake_challenge_acks,tcp_captured_twice\r\n";
-#define NO_SOCKETS ",,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,0,0\r\n" /* a reason, twice 17 columns, three more */
+	"reset_forged,handshake_challenge_acks,tcp_captured_twice,"
+	"event_id,tcp_final,isn_source,isn_destination,host_name\r\n";
+#define LAST_COLUMNS ",,0,0," ID ",true,,,\r\n"
+#define NO_SOCKETS ",,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,," LAST_COLUMNS /* a reason and twice 17 columns */
 static const char csv_graceful[] =
 	"2026-11-22T06:07:35.565665123Z,2026-11-22T06:04:19.584723123Z,2026-11-22T06:07:35.565665123Z,195980942000,"
 	"\"eth0\",ipv4,100,,1:TihD1ec2uYYN28Lyvj/V58RLfwU=,192.168.139.29,63164,3342,110.42.175.115,22,4477,"
@@ -538,6 +547,78 @@ TEST(test_csv)
 	expect(&b, csv_unanswered);
 	expect_int(csv_fields(b.data), csv_fields(csv_header));
 	buffer_free(&b);
+}
+
+/* ---- interim records ---- */
+
+/* What is only so far is told in each format, and what is not, in none. */
+TEST(test_interim)
+{
+	static const struct {
+		enum format format;
+		const char *interim, *last;
+	} forms[] = {
+		{FORMAT_TEXT, " so far ", "so far"},
+		{FORMAT_LADDER, ", so far", "so far"},
+		{FORMAT_JSON, "\"tcp\":{\"final\":false,", "\"final\":false"},
+		{FORMAT_CSV, "," ID ",false,", ",false,,,\r\n"},
+	};
+	struct format_style style = {.columns = 100};
+	struct record r;
+
+	for (unsigned i = 0; i < COUNT(forms); i++) {
+		struct buffer b = {0};
+
+		enter_row("format %u", i);
+		sample_graceful(&r);
+		format_record(&b, forms[i].format, &style, &r);
+		buffer_char(&b, 0);
+		assert_null(strstr(b.data, forms[i].last));
+		b.len = 0;
+		r.final = false;
+		format_record(&b, forms[i].format, &style, &r);
+		buffer_char(&b, 0);
+		assert_non_null(strstr(b.data, forms[i].interim));
+		buffer_free(&b);
+	}
+}
+
+/* ---- event.id ---- */
+
+/* It changes with all that tells two connections apart, and with nothing else. */
+TEST(test_event_id)
+{
+	char id[EVENT_ID_SIZE], other[EVENT_ID_SIZE];
+	struct record r;
+
+	sample_graceful(&r);
+	r.isn[SOURCE] = 1;
+	event_id(id, &r, 5);
+	expect_int(strlen(id), 32);
+	r.isn[DESTINATION] = 7; /* an interim record of the handshake does not know it */
+	r.outcome = OUTCOME_RESET;
+	r.finish++;
+	event_id(other, &r, 5);
+	assert_string_equal(id, other);
+	event_id(other, &r, 6);
+	assert_string_not_equal(id, other);
+	r.isn[SOURCE] = 2;
+	event_id(other, &r, 5);
+	assert_string_not_equal(id, other);
+	r.isn[SOURCE] = 1;
+	r.host = "a";
+	event_id(other, &r, 5);
+	assert_string_not_equal(id, other);
+	r.host = NULL;
+	r.end[SOURCE].port++;
+	event_id(other, &r, 5);
+	assert_string_not_equal(id, other);
+	sample_reset(&r); /* IPv6: the longest block */
+	r.host = "a name";
+	event_id(id, &r, ~0ULL);
+	r.end[DESTINATION].ip[15]++;
+	event_id(other, &r, ~0ULL);
+	assert_string_not_equal(id, other);
 }
 
 /* ---- --all-segments ---- */
@@ -625,7 +706,7 @@ TEST(test_sockets_csv)
 	assert_non_null(strstr(b.data, ",\"TCP_ABORT_ON_CLOSE\","
 				       "1234,\"a\\x1b\"\"b\",33,18446744073709551,4026531840,close,,,,,"
 				       "300,0,17000,20000000,71000,4,,"
-				       ",,,,1,kernel,,,,,,9,,,,0,12,,0,0\r\n"));
+				       ",,,,1,kernel,,,,,,9,,,,0,12" LAST_COLUMNS));
 	buffer_free(&b);
 }
 
@@ -650,7 +731,7 @@ TEST(test_holder)
 	b.len = 0;
 	format_csv(&b, &r);
 	buffer_char(&b, 0);
-	assert_non_null(strstr(b.data, ",1,kernel,77,\"k\\x0a\"\"e\",5,1,,9,,,,0,12,,0,0\r\n"));
+	assert_non_null(strstr(b.data, ",1,kernel,77,\"k\\x0a\"\"e\",5,1,,9,,,,0,12" LAST_COLUMNS));
 	buffer_free(&b);
 }
 

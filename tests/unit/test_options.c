@@ -116,7 +116,7 @@ TEST(test_defaults)
 	expect_int(o.settle, 500000000);
 	expect_int(o.syn_timeout, 10000000000);
 	expect_int(o.close_timeout, 60000000000);
-	expect_int(o.idle_timeout, 7200000000000);
+	expect_int(o.idle_timeout, 8100000000000);
 	expect_int(o.max_flows, 65536);
 	expect_int(o.max_closing, 16384);
 	expect_int(o.max_unproven, 32768);

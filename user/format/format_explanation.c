@@ -693,4 +693,6 @@ void format_explanation(struct buffer *out, const struct record *r)
 	put_traffic(out, r);
 	put_gaps(out, r);
 	put_time_wait(out, r);
+	if (!r->final)
+		buffer_text(out, "; so far: its last record follows");
 }

@@ -68,12 +68,18 @@ static void json_event(struct buffer *out, const struct record *r)
 	finish = out->len;
 	format_time(out, r->finish);
 	len = out->len - finish;
-	LITERAL(out, "\",\"event\":{\"dataset\":\"tcpfin.close\",\"start\":\"");
+	LITERAL(out, "\",\"event\":{\"dataset\":\"tcpfin.close\",\"id\":\"");
+	buffer_text(out, r->id);
+	LITERAL(out, "\",\"start\":\"");
 	format_time(out, r->start);
 	LITERAL(out, "\",\"end\":\"");
 	json_again(out, finish, len);
 	LITERAL(out, "\",\"duration\":");
 	buffer_unsigned(out, record_duration(r));
+	if (r->host) {
+		LITERAL(out, "},\"host\":{\"name\":");
+		buffer_json_string(out, r->host);
+	}
 	if (r->interface) {
 		LITERAL(out, "},\"observer\":{\"interface\":");
 		buffer_json_string(out, r->interface);
@@ -197,7 +203,9 @@ static void json_end(struct buffer *out, const struct record *r, enum role role)
 
 static void json_verdict(struct buffer *out, const struct record *r)
 {
-	LITERAL(out, ",\"tcp\":{\"outcome\":");
+	LITERAL(out, ",\"tcp\":{\"final\":");
+	json_bool(out, r->final);
+	LITERAL(out, ",\"outcome\":");
 	json_word(out, outcome_name(r->outcome));
 	LITERAL(out, ",\"pattern\":");
 	json_word(out, pattern_name(r->pattern));
@@ -277,6 +285,10 @@ static void json_counts(struct buffer *out, const struct record *r)
 	json_number(out, r->end[SOURCE].wscale);
 	LITERAL(out, ",\"destination\":");
 	json_number(out, r->end[DESTINATION].wscale);
+	LITERAL(out, "},\"isn\":{\"source\":");
+	json_number(out, r->isn[SOURCE]);
+	LITERAL(out, ",\"destination\":");
+	json_number(out, r->isn[DESTINATION]);
 	LITERAL(out, "},\"completeness\":");
 	buffer_unsigned(out, r->completeness);
 	LITERAL(out, ",\"conn_state\":");

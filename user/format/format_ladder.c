@@ -229,6 +229,8 @@ static void put_title(const struct ladder *l)
 	format_endpoint(&text, l->r->family, end[DESTINATION].ip, end[DESTINATION].port);
 	buffer_text(&text, ",\n");
 	put_outcome(&text, l->r);
+	if (!l->r->final)
+		buffer_text(&text, ", so far");
 	put_paragraph(l, &text, COLOR_TITLE);
 	buffer_free(&text);
 }

@@ -104,16 +104,30 @@ static void put_detail(struct buffer *out, const struct record *r)
 	}
 }
 
+/* " so far" of an interim record, for which a longer word gives room: "unfinis. so far". */
+static void put_so_far(struct buffer *out, size_t start, unsigned width)
+{
+	size_t most = width - strlen(" so far");
+
+	if (width && out->len - start > most) {
+		out->len = start + most - 1;
+		buffer_char(out, '.');
+	}
+	buffer_text(out, " so far");
+}
+
 /* The detail only where it fits whole. */
 static void put_outcome(struct buffer *out, const struct record *r, unsigned width)
 {
-	size_t start = out->len, plain;
+	size_t start = out->len, plain, end = r->final ? 0 : strlen(" so far");
 
 	format_words(out, outcome_name(r->outcome), '-');
 	plain = out->len;
 	put_detail(out, r);
-	if (width && out->len - start > width)
+	if (width && out->len - start + end > width)
 		out->len = plain;
+	if (!r->final)
+		put_so_far(out, start, width);
 }
 
 static void put_closer(struct buffer *out, const struct record *r, unsigned width)

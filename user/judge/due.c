@@ -7,29 +7,140 @@
 
 #include "user/judge/due.h"
 
+static bool is_stray(const struct due *d, uint64_t word)
+{
+	return word & PHASE_OPENING && flow_is_stray(&d->judged.flow);
+}
+
+/* Reports the judged connection, which has been taken out, unless it is in a final record with all that came. */
 static void report(struct due *d, uint32_t n, uint64_t word, bool cut)
 {
-	const struct due_report how = {.stray = word & PHASE_OPENING && flow_is_stray(&d->judged.flow), .cut = cut};
+	const struct interim *told = interims_find(&d->interims, n, word >> 32);
+	const struct due_report how = {.stray = is_stray(d, word), .cut = cut, .again = told && told->complete};
+	bool news = !how.again || told->last != d->judged.flow.t_last;
 
+	interims_drop(&d->interims, n);
 	if (how.stray)
 		d->counters[COUNT_STRAY]++;
-	d->report(d->context, &d->judged, n, &how);
+	if (news)
+		d->report(d->context, &d->judged, n, &how);
 }
 
 /*
  * Takes the judged connection out and reports it. Copies of a stray segment need not be recognised, nor of a tuple in
- * use.
+ * use. False: it has changed meanwhile.
  */
-static void take(struct due *d, uint32_t n, uint64_t word, uint64_t now)
+static bool take(struct due *d, uint32_t n, uint64_t word)
 {
-	const struct flow *f = &d->judged.flow;
-	bool bury = !(word & PHASE_REPLACED) && !(word & PHASE_OPENING && flow_is_stray(f));
+	bool bury = !(word & PHASE_REPLACED) && !is_stray(d, word);
 
-	if (flow_tables_take(d->tables, n, word, f, bury))
-		report(d, n, word, false);
-	else
-		timers_again(&d->timers, n, word >> 32, now + 1); /* it has changed meanwhile */
+	if (!flow_tables_take(d->tables, n, word, &d->judged.flow, bury))
+		return false;
+	report(d, n, word, false);
+	return true;
 }
+
+/* ---- interim records ---- */
+
+/* What of the phase makes a wait another one. */
+#define PHASE_STEPS (PHASE_OPENING | PHASE_OPEN | PHASE_FINS | PHASE_FINS_ACKED | PHASE_RESET)
+
+/*
+ * Is the judged connection's wait news? It is once for each step that it waits for; of a connection whose record was
+ * final, when more of it has come.
+ */
+static bool is_news(const struct due *d, uint32_t n, uint64_t word, uint64_t now)
+{
+	const struct interim *told = interims_find(&d->interims, n, word >> 32);
+
+	if (!d->interims.of || now < flow_news_due(&d->judged.flow, &d->wait))
+		return false;
+	if (told && told->complete)
+		return told->last != d->judged.flow.t_last;
+	return !told || told->phase != (word & PHASE_STEPS);
+}
+
+/* May one more interim record be made? Up to a burst at once, then so many a second. */
+static bool interim_allowed(struct due *d, uint64_t now)
+{
+	const uint64_t each = 1000000000 / DUE_INTERIM_A_SECOND, burst = DUE_INTERIM_BURST * each;
+
+	if (now > d->interim_since + burst)
+		d->interim_since = now - burst;
+	if (now < d->interim_since + each)
+		return false;
+	d->interim_since += each;
+	return true;
+}
+
+static enum interim_kind kind_of(const struct due *d, uint32_t n)
+{
+	uint32_t block = d->tables->slots[n].block;
+
+	if (!block)
+		return INTERIM_SLOT;
+	return block - 1 < d->tables->closing_blocks ? INTERIM_CLOSING : INTERIM_OPENING;
+}
+
+/* Reports the judged connection where it lies: it stays in the tables, because more may come. */
+static void tell(struct due *d, uint32_t n, uint64_t word, uint64_t now)
+{
+	const struct interim *told = interims_find(&d->interims, n, word >> 32);
+	bool complete = flow_waits_for(&d->judged.flow) == FLOW_WAIT_REPEAT;
+	const struct due_report how = {.interim = !complete, .again = told && told->complete};
+	const struct interim put = {
+		.last = d->judged.flow.t_last,
+		.generation = (uint32_t)(word >> 32),
+		.phase = word & PHASE_STEPS,
+		.kind = kind_of(d, n),
+		.complete = complete,
+	};
+
+	interims_put(&d->interims, n, &put);
+	if (is_stray(d, word)) /* no connection; it is only known to have waited */
+		return;
+	if (complete || interim_allowed(d, now))
+		d->report(d->context, &d->judged, n, &how);
+	else
+		d->counters[COUNT_INTERIM_LIMITED]++;
+}
+
+/* Gives up a connection that is in an interim record. */
+static void give_up(struct due *d, uint32_t n)
+{
+	uint64_t word;
+
+	if (!flow_tables_judge(d->tables, n, &d->judged, &word) || !interims_find(&d->interims, n, word >> 32) ||
+	    !take(d, n, word))
+		interims_drop(&d->interims, n); /* it is no more, or has just changed: it is news again */
+	else
+		d->counters[COUNT_INTERIM_EVICTED]++;
+}
+
+/* Kinds, a bit each, that hold what is scarce. */
+static unsigned kinds_to_give_up(struct due *d)
+{
+	unsigned kinds = 0;
+
+	if (flow_tables_scarce(d->tables, TABLES_SLOTS))
+		return (1u << INTERIM_KINDS) - 1;
+	if (flow_tables_scarce(d->tables, TABLES_CLOSING))
+		kinds |= 1u << INTERIM_CLOSING;
+	if (flow_tables_scarce(d->tables, TABLES_OPENING))
+		kinds |= 1u << INTERIM_OPENING;
+	return kinds;
+}
+
+void due_relieve(struct due *d)
+{
+	unsigned kinds;
+	uint32_t n;
+
+	while ((kinds = kinds_to_give_up(d)) && (n = interims_oldest(&d->interims, kinds)))
+		give_up(d, n - 1);
+}
+
+/* ---- what is due ---- */
 
 /* The close that the recorder has counted was none; the counter is the sum of what both have counted. */
 static void uncount_close(struct due *d, uint64_t word)
@@ -50,12 +161,23 @@ static void set_timer(struct due *d, enum timer_kind kind, const struct notice *
 }
 
 /* Its time has not come yet. */
-static void wait_on(struct due *d, uint32_t n, uint64_t word)
+static void wait_on(struct due *d, uint32_t n, uint64_t word, uint64_t now)
 {
-	uint64_t at = flow_due(&d->judged.flow, &d->wait);
+	uint64_t at = flow_due(&d->judged.flow, &d->wait), news = flow_news_due(&d->judged.flow, &d->wait);
 
+	if (d->interims.of && news > now && news < at)
+		at = news;
 	if (at != FLOW_FOR_EVER)
 		timers_again(&d->timers, n, word >> 32, at);
+}
+
+/* Its close was none. */
+static void go_on(struct due *d, uint32_t n, uint64_t word)
+{
+	if (!flow_tables_go_on(d->tables, n, word, &d->judged.flow))
+		return;
+	interims_drop(&d->interims, n);
+	uncount_close(d, word);
 }
 
 /* Judges the connection and reports it if it is due; else it waits on. timed: a timer is to end that wait. */
@@ -66,14 +188,17 @@ static void look(struct due *d, uint32_t n, uint64_t now, bool timed)
 
 	if (!flow_tables_judge(d->tables, n, &d->judged, &word))
 		return;
-	if (word & PHASE_REPLACED || flow_is_due(f, now, &d->wait))
-		take(d, n, word, now);
-	else if (flow_waits_for(f) != FLOW_WAIT_NOTHING && !timed)
+	if (word & PHASE_REPLACED || flow_is_due(f, now, &d->wait)) {
+		if (!take(d, n, word))
+			timers_again(&d->timers, n, word >> 32, now + 1);
 		return;
-	else if (flow_waits_for(f) != FLOW_WAIT_NOTHING)
-		wait_on(d, n, word);
-	else if (word & PHASE_BEGUN && flow_tables_go_on(d->tables, n, word, f))
-		uncount_close(d, word);
+	}
+	if (is_news(d, n, word, now))
+		tell(d, n, word, now);
+	if (flow_waits_for(f) != FLOW_WAIT_NOTHING && timed)
+		wait_on(d, n, word, now);
+	else if (flow_waits_for(f) == FLOW_WAIT_NOTHING && word & PHASE_BEGUN)
+		go_on(d, n, word);
 }
 
 void due_notice(struct due *d, const struct notice *notice, uint64_t now)
@@ -85,10 +210,10 @@ void due_notice(struct due *d, const struct notice *notice, uint64_t now)
 		set_timer(d, TIMER_SETTLE, notice, d->wait.settle);
 		break;
 	case NOTICE_BEGUN:
-		set_timer(d, TIMER_CLOSE, notice, d->wait.idle);
+		set_timer(d, TIMER_CLOSE, notice, d->interims.of ? d->wait.close : d->wait.idle);
 		break;
 	case NOTICE_OPENING:
-		set_timer(d, TIMER_OPENING, notice, d->wait.attempt);
+		set_timer(d, TIMER_OPENING, notice, d->interims.of ? d->wait.syn : d->wait.attempt);
 		break;
 	case NOTICE_REPLACED:
 		if (d->tables->slots[n].word >> 32 == notice->generation)
@@ -131,18 +256,31 @@ static uint64_t waits_since(const struct due *d, const struct flow_slot *slot)
 	return progress ? progress : slot->open.t_ack;
 }
 
-/* May a wait be over? What the slot and its block say without a judgement; too often is no harm. */
-static bool looks_due(const struct due *d, const struct flow_slot *slot, uint64_t word, uint64_t now)
+/* The shortest wait after which the slot's connection can be news or due. */
+static uint64_t least_wait(const struct due *d, uint32_t n, uint64_t word)
 {
-	uint64_t since = waits_since(d, slot), wait = word & PHASE_BEGUN ? d->wait.idle : d->wait.attempt;
+	const struct interim *told = interims_find(&d->interims, n, word >> 32);
+	bool again = told && told->phase == (word & PHASE_STEPS);
+	uint64_t final = word & PHASE_BEGUN ? d->wait.idle : d->wait.attempt;
+	uint64_t news = word & PHASE_BEGUN ? d->wait.close : d->wait.syn;
+
+	if (again && told->complete)
+		return d->wait.repeat;
+	if (phase_done(word_phase(word)))
+		return d->wait.settle;
+	return d->interims.of && !again && news < final ? news : final;
+}
+
+/* May a wait be over? What the slot and its block say without a judgement; too often is no harm. */
+static bool looks_due(const struct due *d, uint32_t n, uint64_t word, uint64_t now)
+{
+	uint64_t since = waits_since(d, &d->tables->slots[n]);
 
 	if (word & PHASE_REPLACED)
 		return true;
 	if (!(word & (PHASE_OPENING | PHASE_BEGUN)) && !word_entries(word))
 		return false;
-	if (phase_done(word_phase(word)) && d->wait.settle < wait)
-		wait = d->wait.settle;
-	return now > since && now - since >= wait;
+	return now > since && now - since >= least_wait(d, n, word);
 }
 
 void due_scan(struct due *d, uint32_t first, uint32_t end, uint64_t now)
@@ -153,7 +291,7 @@ void due_scan(struct due *d, uint32_t first, uint32_t end, uint64_t now)
 
 		if (is_lost(word))
 			flow_tables_bury_lost(d->tables, n);
-		else if (word_phase(word) && !(word & PHASE_REPORTED) && looks_due(d, slot, word, now))
+		else if (word_phase(word) && !(word & PHASE_REPORTED) && looks_due(d, n, word, now))
 			look(d, n, now, false);
 	}
 }
@@ -230,4 +368,5 @@ int due_finish(struct due *d, bool open, uint64_t now)
 void due_free(struct due *d)
 {
 	timers_free(&d->timers);
+	interims_free(&d->interims);
 }

@@ -9,13 +9,20 @@
 #include "bpf/core/flow_event.h"
 #include "user/judge/flow_tables.h"
 #include "user/judge/flow_wait.h"
+#include "user/judge/interim.h"
 #include "user/judge/timers.h"
 
 /* How a connection is reported. */
 struct due_report {
-	bool stray; /* only a stray segment speaks for it: it is no connection */
-	bool cut;   /* the watch or the file ends while it goes on */
+	bool stray;   /* only a stray segment speaks for it: it is no connection */
+	bool cut;     /* the watch or the file ends while it goes on */
+	bool interim; /* its story goes on: another report follows */
+	bool again;   /* it was reported before, and that report was no interim one */
 };
+
+/* Interim records made at once, and those more that each second allows: no scan makes more. */
+#define DUE_INTERIM_BURST 1000
+#define DUE_INTERIM_A_SECOND 100
 
 struct due {
 	struct flow_tables *tables;
@@ -30,6 +37,8 @@ struct due {
 
 	struct timers timers;
 	struct judged judged;
+	struct interims interims; /* interims_begin: waits are reported when they are news */
+	uint64_t interim_since;   /* ns: the time up to which interim records have been used up */
 };
 
 /* Takes a notice of the recorder. now: ns. */
@@ -41,6 +50,8 @@ void due_expire(struct due *d, uint64_t now);
  * every notice arrives, it finds nothing.
  */
 void due_scan(struct due *d, uint32_t first, uint32_t end, uint64_t now);
+/* Where the tables are nearly full, the connections that have been in an interim record for longest are given up. */
+void due_relieve(struct due *d);
 /* A round of ageing for the open connections in those slots; see flow_tables_age. */
 void due_age(struct due *d, uint32_t first, uint32_t end);
 /*

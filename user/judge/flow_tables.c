@@ -214,6 +214,23 @@ uint32_t flow_tables_closing(const struct flow_tables *t)
 
 /* ---- room for what opens ---- */
 
+/* An eighth of a pool of blocks is to be free, as `spare_slots` are. */
+static bool blocks_scarce(const struct free_list *l, uint32_t blocks)
+{
+	return blocks && free_count(l) <= blocks / 8;
+}
+
+bool flow_tables_scarce(struct flow_tables *t, enum tables_room room)
+{
+	if (room == TABLES_CLOSING)
+		return blocks_scarce(&t->free_closing, t->closing_blocks);
+	if (room == TABLES_OPENING)
+		return blocks_scarce(&t->free_opening, t->block_count - t->closing_blocks);
+	while (t->buried_count && free_count(&t->free_slots) < t->spare_slots)
+		unbury(t);
+	return free_count(&t->free_slots) < t->spare_slots;
+}
+
 /* May the connection give its slot to others? It is opening, and nothing but its handshake is known of it. */
 static bool may_give_way(const struct flow_slot *slot, uint64_t word)
 {

@@ -80,6 +80,10 @@ bool flow_tables_go_on(struct flow_tables *t, uint32_t n, uint64_t word, const s
 /* Connections that are closing: blocks in use. */
 uint32_t flow_tables_closing(const struct flow_tables *t);
 
+enum tables_room { TABLES_SLOTS, TABLES_CLOSING, TABLES_OPENING };
+/* Is so little of it free that what comes next may find no room? Slots of reported connections are freed before. */
+bool flow_tables_scarce(struct flow_tables *t, enum tables_room room);
+
 /*
  * Where free slots are scarce and too many connections are opening, the older half of those give theirs. Returns how
  * many.

@@ -8,6 +8,7 @@
 #include "user/base/address.h"
 #include "user/base/clock.h"
 #include "user/judge/verdict.h"
+#include "user/record/event_id.h"
 
 /* The flow, and which of its two sides has which role. */
 struct facts {
@@ -129,7 +130,7 @@ static enum outcome outcome(const struct facts *c, enum report_reason reason)
 	if (in_state(c, FLOW_BEGUN)) {
 		if (!in_state(c, FLOW_PROVEN))
 			return OUTCOME_UNKNOWN; /* one direction only was seen */
-		return reason == REPORT_ENDED || waits_in_vain(c) ? OUTCOME_UNFINISHED : OUTCOME_UNKNOWN;
+		return reason != REPORT_STOP || waits_in_vain(c) ? OUTCOME_UNFINISHED : OUTCOME_UNKNOWN;
 	}
 	if (in_state(c, FLOW_PROVEN))
 		return OUTCOME_OPEN;
@@ -789,6 +790,7 @@ static void ends(struct record *r, const struct facts *c)
 		end->wscale = o->wscale[side] == SEGMENT_NO_WSCALE ? NUMBER_UNSEEN : o->wscale[side];
 		end->fin_retransmits = side_of(c, role)->fin_copies;
 		end->bytes = bytes_sent(c, role);
+		r->isn[role] = isn_known(c, role) ? (int64_t)isn(c, role) : NUMBER_UNSEEN;
 		r->fin_original[role] = has(c, role, SIDE_FIN | SIDE_FIN_NEXT);
 	}
 }
@@ -875,9 +877,12 @@ void verdict(struct record *r, const struct flow_key *key, const struct flow *wh
 	end = last_step(&c);
 	memset(r, 0, offsetof(struct record, segments)); /* of those, copy_segments fills as many as there are */
 	frame(r, &c, context, end);
+	r->final = context->reason != REPORT_INTERIM;
 	judge(r, &c, context);
 	times(r, &c, end);
 	ends(r, &c);
+	r->host = context->host;
+	event_id(r->id, r, f->t_first + (uint64_t)context->id_offset);
 	r->bytes_approximate = may_have_wrapped(r);
 	r->half_closed_bytes = bytes_half_closed(&c, r->closer);
 	traffic(r, &c, context->traffic);

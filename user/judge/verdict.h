@@ -13,16 +13,20 @@
 
 /* Why a flow is reported now. */
 enum report_reason {
-	REPORT_ENDED, /* it is done, or its time is over */
-	REPORT_STOP,  /* the watch or the file ends while it goes on */
+	REPORT_ENDED,   /* it is done, or its time is over */
+	REPORT_STOP,    /* the watch or the file ends while it goes on */
+	REPORT_INTERIM, /* its wait is news, and its story goes on */
 };
 
 /* What the verdict needs beside the flow. */
 struct verdict_context {
 	const char *interface; /* NULL for a capture file; must outlive the record */
 	int64_t wall_offset;   /* ns to add to flow times for the wall clock */
+	int64_t id_offset;     /* the same as it was when the watch began: what names a connection does not change */
+	const char *host;      /* name of the host; NULL for a capture file; must outlive the record */
 	enum report_reason reason;
 	uint64_t quiet;                /* ns for which the connection was watched behind its last segment, at least */
+	bool again;                    /* a final record of it was made before, which this one replaces */
 	const struct traffic *traffic; /* with --all-segments; NULL where it was not counted */
 	struct socket_join sockets;    /* this host's ends; empty where nothing is known */
 	struct verdict_holder {

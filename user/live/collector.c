@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <time.h>
+#include <unistd.h>
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
@@ -47,7 +48,12 @@ static void report(void *context, const struct judged *j, uint32_t slot, const s
 	struct verdict_context verdict = {
 		.interface = interfaces_name(c->interfaces, j->key.ifindex),
 		.wall_offset = c->wall_offset,
-		.reason = how->cut ? REPORT_STOP : REPORT_ENDED,
+		.id_offset = c->first_offset,
+		.host = c->host,
+		.reason = how->cut       ? REPORT_STOP
+			  : how->interim ? REPORT_INTERIM
+					 : REPORT_ENDED,
+		.again = how->again,
 		.order_by_time = true,
 		.traffic = traffic && traffic->t_synack ? traffic : NULL,
 	};
@@ -64,6 +70,8 @@ static void report(void *context, const struct judged *j, uint32_t slot, const s
 		verdict.sockets = socket_events_find(c->sockets, &query);
 	}
 	reporter_flow(c->reporter, &j->key, &j->flow, j->log, &verdict);
+	if (how->interim)
+		return;
 	if (!j->flow.open.seen && j->flow.state & FLOW_DONE)
 		open_at_start_ended(&c->open_at_start, &j->key);
 	if (traffic)
@@ -71,6 +79,12 @@ static void report(void *context, const struct judged *j, uint32_t slot, const s
 }
 
 /* ---- polling ---- */
+
+/* ns to add to the kernel's time for the wall clock */
+static int64_t wall_offset(void)
+{
+	return (int64_t)(clock_ns(CLOCK_REALTIME) - clock_ns(CLOCK_MONOTONIC));
+}
 
 static int take_notice(void *context, void *data, size_t size)
 {
@@ -138,7 +152,7 @@ void collector_poll(struct collector *c, uint64_t now)
 {
 	c->now = now;
 	if (now >= c->next_scan)
-		c->wall_offset = (int64_t)(clock_ns(CLOCK_REALTIME) - clock_ns(CLOCK_MONOTONIC));
+		c->wall_offset = wall_offset();
 	ring_buffer__consume(c->ring);
 	if (now >= c->next_scan) {
 		scan_part(c);
@@ -150,6 +164,7 @@ void collector_poll(struct collector *c, uint64_t now)
 	}
 	search_lost(c);
 	due_expire(&c->due, now);
+	due_relieve(&c->due);
 	c->counters[COUNT_UNPROVEN_EVICTED] += flow_tables_relieve(&c->tables);
 	reporter_flush(c->reporter);
 }
@@ -247,8 +262,11 @@ static void describe_tables(struct collector *c, struct tcpfin_trace_bpf *s)
 int collector_start(struct collector *c, struct tcpfin_trace_bpf *skeleton, uint64_t now)
 {
 	const struct options *o = c->options;
+	uint64_t attempt = o->idle_timeout < FLOW_ATTEMPT_NS ? o->idle_timeout : FLOW_ATTEMPT_NS;
 
 	c->skeleton = skeleton;
+	c->first_offset = wall_offset();
+	gethostname(c->host, sizeof(c->host) - 1);
 	c->next_scan = now;
 	c->next_age = now + o->idle_timeout / FLOW_IDLE_ROUNDS / PARTS;
 	c->due = (struct due){
@@ -257,9 +275,9 @@ int collector_start(struct collector *c, struct tcpfin_trace_bpf *skeleton, uint
 			 .syn = o->syn_timeout,
 			 .close = o->close_timeout,
 			 .doubt = o->syn_timeout,
-			 .attempt = o->syn_timeout,
-			 .repeat = o->settle,
-			 .idle = o->close_timeout},
+			 .attempt = attempt,
+			 .repeat = attempt,
+			 .idle = o->idle_timeout},
 		.report = report,
 		.context = c,
 		.counters = c->counters,
@@ -270,6 +288,10 @@ int collector_start(struct collector *c, struct tcpfin_trace_bpf *skeleton, uint
 		return EXIT_RUNTIME;
 	}
 	describe_tables(c, skeleton);
+	if (interims_begin(&c->due.interims, c->tables.slot_count)) {
+		log_error("out of memory");
+		return EXIT_RUNTIME;
+	}
 	flow_tables_fill(&c->tables);
 	return EXIT_FINE;
 }

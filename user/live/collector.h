@@ -8,6 +8,8 @@
 #ifndef TCPFIN_COLLECTOR_H
 #define TCPFIN_COLLECTOR_H
 
+#include <limits.h>
+
 #include "user/attach/interfaces.h"
 #include "user/judge/due.h"
 #include "user/record/counters.h"
@@ -35,6 +37,8 @@ struct collector {
 	struct socket_events *sockets;      /* NULL: nothing is known of them */
 	struct open_at_start open_at_start; /* connections older than the watch */
 	int64_t wall_offset;                /* ns to add to the kernel's time for the wall clock */
+	int64_t first_offset;               /* the same, at the start */
+	char host[HOST_NAME_MAX + 1];       /* this host's name */
 	uint64_t now;                       /* ns, of this poll */
 	uint64_t next_scan, next_age;       /* ns: when the next part of the slots is looked at */
 	uint32_t notices_lost;              /* the last reading */

@@ -4,7 +4,7 @@
  */
 #include "user/record/counters.h"
 
-_Static_assert(COUNT_VERDICT == 2 && PACKET_VERDICTS == 10 && COUNTERS - COUNT_ESTABLISHED == 17,
+_Static_assert(COUNT_VERDICT == 2 && PACKET_VERDICTS == 10 && COUNTERS - COUNT_ESTABLISHED == 19,
 	       "a counter came or went: give it a name, then change these numbers");
 
 const char *const counter_names[COUNTERS] = {
@@ -37,6 +37,8 @@ const char *const counter_names[COUNTERS] = {
 	[COUNT_TRAFFIC_FULL] = "traffic_full",
 	[COUNT_CONTENDED] = "contended",
 	[COUNT_SOCKETS_LOST] = "sockets_lost",
+	[COUNT_INTERIM_LIMITED] = "interim_limited",
+	[COUNT_INTERIM_EVICTED] = "interim_evicted",
 };
 
 uint64_t counters_lost(const uint64_t counters[COUNTERS])

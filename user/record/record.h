@@ -98,6 +98,7 @@ enum evidence_step {
 #define RECORD_HANDSHAKE 3
 #define RECORD_CLOSING 16
 #define RECORD_SEGMENTS (RECORD_HANDSHAKE + RECORD_CLOSING)
+#define EVENT_ID_SIZE 33   /* of an event.id as text, its NUL included */
 #define TIMING_UNSEEN (-1) /* of timings: the step was not seen; prints as null */
 #define NUMBER_UNSEEN (-1) /* of other numbers */
 
@@ -202,11 +203,14 @@ struct record_traffic {
 
 struct record {
 	const char *interface;     /* NULL for a capture file; owned by the source */
+	const char *host;          /* its name; NULL for a capture file; owned by the source */
+	char id[EVENT_ID_SIZE];    /* names the connection: see event_id.h */
 	int family;                /* 4 or 6 */
 	int vlan[PACKET_MAX_TAGS]; /* outer first; -1 where none */
 	struct record_end end[2];  /* by role: SOURCE, DESTINATION */
 	uint64_t start, finish;    /* wall clock, ns since 1970: first segment, last step of the verdict */
 
+	bool final; /* false: so far; another record of the connection follows */
 	enum outcome outcome;
 	enum pattern pattern;
 	enum role closer;    /* NOBODY: unknown; NETWORK: a RST that its alleged sender did not send */
@@ -228,6 +232,7 @@ struct record {
 	bool fin_original[2]; /* by role: the first copy of its FIN was surely the original */
 	bool bytes_approximate;
 	int64_t timing[TIMINGS]; /* ns, TIMING_UNSEEN */
+	int64_t isn[2];          /* by role: initial sequence numbers, NUMBER_UNSEEN */
 	unsigned syn_retransmits, synack_retransmits;
 	unsigned challenge_acks;   /* SYNs that an ACK of an older connection answered */
 	unsigned captured_twice;   /* packets that were seen twice */

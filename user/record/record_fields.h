@@ -338,6 +338,18 @@ static inline const char *record_closer_name(const struct record *r)
 	      "SYNs that were answered by an ACK of an older connection (RFC 5961, section 4).")                      \
 	FIELD("tcp.captured_twice", "tcp_captured_twice", COUNT, ALWAYS, number_known(r->captured_twice),             \
 	      "Packets that were seen twice within a millisecond, by two hooks or a mirrored port, and count once.")  \
+	FIELD("event.id", "event_id", WORD, ALWAYS, r->id,                                                            \
+	      "Names the connection: the same in an interim record and in the one that replaces it, and in no "       \
+	      "record of another connection.")                                                                        \
+	FIELD("tcp.final", "tcp_final", BOOL, ALWAYS, r->final,                                                       \
+	      "False in an interim record: the connection's story goes on, and another record with the "              \
+	      "same event.id replaces this one.")                                                                     \
+	FIELD("tcp.isn.source", "isn_source", NUMBER, NULLABLE, number_seen(r->isn[SOURCE]),                          \
+	      "Initial sequence number of the side, as in the header.")                                               \
+	FIELD("tcp.isn.destination", "isn_destination", NUMBER, NULLABLE, number_seen(r->isn[DESTINATION]),           \
+	      "Initial sequence number of the side, as in the header.")                                               \
+	FIELD("host.name", "host_name", TEXT, OPTIONAL, r->host,                                                      \
+	      "Name of the host that watches. Left out for capture files.")                                           \
 	MEMBER("tcp.evidence", OBJECT, ALWAYS,                                                                        \
 	       "The entries of segments from which each step was read, counted from 0. Null where the step was "      \
 	       "not seen, or its segment found no place.")                                                            \

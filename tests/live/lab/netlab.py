@@ -270,10 +270,19 @@ class Tracer(Process):
         """All programs on its interfaces, others' too: {(interface, where, program id)}."""
         return {(interface, *where) for interface in self.interfaces for where in self.namespace.attached(interface)}
 
-    def records(self):
-        """The records printed so far. Anything else on stdout is an error."""
+    def all_records(self):
+        """All records printed so far, interim ones too. Anything else on stdout is an error."""
         lines = self.stdout.split("\n")
         return [json.loads(line) for line in lines[:-1]]
+
+    def records(self):
+        """A record for each connection: the last one that was printed of it so far."""
+        last = {}
+        for record in self.all_records():
+            before = last.get(record["event"]["id"])
+            check(not before or not before["tcp"]["final"] or record["tcp"]["final"], "interim record behind the last")
+            last[record["event"]["id"]] = record
+        return list(last.values())
 
     def wait_for(self, count, timeout=5.0):
         until(lambda: len(self.records()) >= count or self.code is not None, f"{count} records", timeout)
