@@ -9,7 +9,7 @@
 
 /*
  * Makes `old` bytes at `memory` into `size` bytes; what is added is zero. NULL, 0: new memory. It may move. NULL where
- * memory is short: what was there stays as it is. From 8 MiB on it asks for huge pages: a look-up in many megabytes
+ * memory is short: what was there stays as it is. From 2 MiB on it asks for huge pages: a look-up in many megabytes
  * then misses the cache but not the TLB.
  */
 void *pages_grow(void *memory, size_t old, size_t size);
