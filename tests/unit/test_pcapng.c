@@ -5,6 +5,7 @@
  */
 #define _GNU_SOURCE 1 /* mkdtemp, pipe2 */
 #include "tests/unit/capture_bytes.h"
+#include "user/capture/pcapng.h"
 
 enum { INTERFACE = 1, OLD_PACKET = 2, SIMPLE = 3, NAMES = 4, STATISTICS = 5, ENHANCED = 6, CUSTOM = 0xbad };
 
@@ -568,6 +569,48 @@ TEST(test_unread_among_others)
 	expect_int(next(), 0);
 	expect_int(pcap_file_unread(source, text, sizeof(text)), 2);
 	assert_string_equal(text, "2 packets were not looked at: link type 105 (IEEE802_11, 802.11) is not supported");
+	pcap_file_close(source);
+}
+
+/* Each link type is named with its number of packets; what has no room of its own is counted. */
+TEST(test_unread_kinds)
+{
+	char text[4096];
+
+	begin_pcapng(false);
+	put_interface(101, 9);
+	for (unsigned i = 0; i < PCAPNG_UNREAD_LINKS + 2; i++)
+		put_interface(147 + i % 15 + (i >= 15 ? 100 + i : 0), 9);
+	put_packet(1, 1, ipv4_syn, 40);
+	put_packet(2, 2, ipv4_syn, 40);
+	put_packet(1, 3, ipv4_syn, 40);
+	open_saved();
+	while (next() == 1)
+		;
+	expect_int(pcap_file_unread(source, text, sizeof(text)), 3);
+	assert_string_equal(text, "3 packets were not looked at: 2 of link type 147 (no name, unknown), "
+				  "1 of link type 148 (no name, unknown); these are not supported");
+	pcap_file_close(source);
+}
+
+TEST(test_unread_many_kinds)
+{
+	char text[4096];
+
+	begin_pcapng(false);
+	put_interface(101, 9);
+	for (unsigned i = 0; i < PCAPNG_UNREAD_LINKS + 2; i++) {
+		put_interface(300 + i, 9);
+		put_packet(1 + i, i, ipv4_syn, 40);
+	}
+	open_saved();
+	while (next() == 1)
+		;
+	expect_int(pcap_file_unread(source, text, sizeof(text)), PCAPNG_UNREAD_LINKS + 2);
+	assert_non_null(strstr(text, "1 of link type 315"));
+	assert_non_null(strstr(text, ", 2 of others; these are not supported"));
+	expect_int(pcap_file_unread(source, text, 60), PCAPNG_UNREAD_LINKS + 2); /* cut, not overrun */
+	expect_int(strlen(text), 59);
 	pcap_file_close(source);
 }
 

@@ -5,7 +5,6 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -192,11 +191,5 @@ const char *pcap_file_interface_name(const struct pcap_file *f, uint32_t interfa
 
 uint64_t pcap_file_unread(const struct pcap_file *f, char *text, size_t size)
 {
-	char link[128];
-
-	if (!f->ng.unread)
-		return 0;
-	link_type_describe(f->ng.unread_link, link, sizeof(link));
-	snprintf(text, size, "%" PRIu64 " packets were not looked at: %s is not supported", f->ng.unread, link);
-	return f->ng.unread;
+	return pcapng_describe_unread(&f->ng, text, size);
 }

@@ -4,6 +4,9 @@
  * its body is read through a cursor, which checks each bound.
  */
 #include <errno.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "user/base/clock.h"
@@ -232,6 +235,46 @@ const char *pcapng_interface_name(const struct pcapng *ng, uint32_t interface)
 	return interface < ng->count ? ng->interfaces[interface].name : NULL;
 }
 
+static uint64_t unread_packets(const struct pcapng *ng)
+{
+	uint64_t packets = ng->unread_others;
+
+	for (uint32_t i = 0; i < ng->unread_links; i++)
+		packets += ng->unread[i].packets;
+	return packets;
+}
+
+/* Appends to text, which has `size` bytes and may be full. Returns its length. */
+__attribute__((format(printf, 4, 5))) static size_t append(char *text, size_t size, size_t len, const char *format, ...)
+{
+	va_list arguments;
+	int added = 0;
+
+	va_start(arguments, format);
+	if (len < size)
+		added = vsnprintf(text + len, size - len, format, arguments);
+	va_end(arguments);
+	return len + (added > 0 ? (size_t)added : 0);
+}
+
+uint64_t pcapng_describe_unread(const struct pcapng *ng, char *text, size_t size)
+{
+	uint64_t packets = unread_packets(ng);
+	size_t len = append(text, size, 0, "%" PRIu64 " packets were not looked at: ", packets);
+	char link[128];
+
+	for (uint32_t i = 0; i < ng->unread_links; i++) {
+		link_type_describe(ng->unread[i].link, link, sizeof(link));
+		if (ng->unread_links > 1)
+			len = append(text, size, len, "%s%" PRIu64 " of ", i ? ", " : "", ng->unread[i].packets);
+		len = append(text, size, len, "%s", link);
+	}
+	if (ng->unread_others)
+		len = append(text, size, len, ", %" PRIu64 " of others", ng->unread_others);
+	append(text, size, len, ng->unread_links > 1 ? "; these are not supported" : " is not supported");
+	return packets;
+}
+
 void pcapng_free(struct pcapng *ng)
 {
 	for (uint32_t i = 0; i < ng->count; i++)
@@ -301,13 +344,27 @@ static bool pull_head(struct block *block, bool swapped, struct packet_head *h)
 	return pull_long_head(&block->body, swapped, block->type == ENHANCED_PACKET, h);
 }
 
+static void count_unread(struct pcapng *ng, uint32_t link)
+{
+	uint32_t i = 0;
+
+	while (i < ng->unread_links && ng->unread[i].link != link)
+		i++;
+	if (i == PCAPNG_UNREAD_LINKS) {
+		ng->unread_others++;
+		return;
+	}
+	if (i == ng->unread_links)
+		ng->unread[ng->unread_links++] = (struct pcapng_unread){.link = link};
+	ng->unread[i].packets++;
+}
+
 /* Where the link type of a packet is not read: passes it on, counted, if other packets can be read. */
 static int take_unread(struct pcapng *ng, struct capture_input *in, uint32_t link, struct captured_packet *p)
 {
 	if (!ng->readable)
 		return link_type_refuse(in, link);
-	ng->unread++;
-	ng->unread_link = link;
+	count_unread(ng, link);
 	p->link_type = link_type_unread();
 	return 1;
 }

@@ -11,14 +11,23 @@
 
 struct pcapng_interface;
 
+/* Packets of a link type that is not read. */
+struct pcapng_unread {
+	uint32_t link;
+	uint64_t packets;
+};
+
+#define PCAPNG_UNREAD_LINKS 16 /* told apart; those of any further link type are counted together */
+
 struct pcapng {
 	bool swapped;                        /* this section has the byte order that this host does not have */
 	struct pcapng_interface *interfaces; /* of all sections */
 	uint32_t count, room;                /* of interfaces: described so far; allocated */
 	uint32_t section;                    /* the first interface of this section */
 	bool readable;                       /* an interface has a link type that is read */
-	uint64_t unread;                     /* packets of interfaces whose link type is not read */
-	uint32_t unread_link;                /* the last one's link type */
+	struct pcapng_unread unread[PCAPNG_UNREAD_LINKS];
+	uint32_t unread_links;  /* of them in use */
+	uint64_t unread_others; /* packets of further link types */
 };
 
 /* Is this the beginning of such a file? head: its first four bytes. */
@@ -33,6 +42,11 @@ int pcapng_start(struct pcapng *ng, struct capture_input *in);
 int pcapng_next(struct pcapng *ng, struct capture_input *in, struct captured_packet *p);
 /* The name of an interface (struct captured_packet), as the file has it; NULL where it has none. Owned by ng. */
 const char *pcapng_interface_name(const struct pcapng *ng, uint32_t interface);
+/*
+ * Packets so far whose link type is not read. If there are any, text is a line about them: each link type, with its
+ * number of packets.
+ */
+uint64_t pcapng_describe_unread(const struct pcapng *ng, char *text, size_t size);
 void pcapng_free(struct pcapng *ng);
 
 #endif

@@ -144,7 +144,7 @@ static int read_packets(struct replay *replay, struct capture_files *files)
 static void note_unread(const struct replay *replay, const struct capture_files *files)
 {
 	unsigned said = 0;
-	char text[256];
+	char text[2048];
 
 	for (unsigned i = 0; i < capture_files_count(files); i++)
 		if (capture_files_unread(files, i, text, sizeof(text)))
