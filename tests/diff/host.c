@@ -94,6 +94,8 @@ bool host_expire(struct host *h, uint64_t now)
 	uint64_t round = h->table->tables.next_round;
 
 	flow_table_expire(h->table, now);
+	/* A reader of the kernel's tables looks at all slots as well: at the same moments, or one reports earlier. */
+	due_scan(&h->table->tables.due, 0, h->table->tables.store.tables.slot_count, now);
 	return round && h->table->tables.next_round != round;
 }
 
