@@ -311,6 +311,55 @@ def refused_syn_other_number(c):
     return [c.src(0, "S"), c.dst(3, "R.", 0, 1), new.src(0, "S"), new.dst(3, "R.", 0, 1)]
 
 
+# ---- silence ----
+
+@case
+def silence_request_reset(c):
+    """After six minutes of silence the next request is answered by a RST: a box in the path has forgotten the flow."""
+    return c.opened() + [c.src(361_022, "P.", 51, 501, 300), c.dst(361_023, "R", 501)]
+
+
+@case
+def silence_request_reset_in_parts(c):
+    """The same by the other side, over IPv6, the data in two segments and sent again before the RST."""
+    six = replace(c, ips=("2001:db8::1", "2001:db8::9"))
+    return six.opened() + [six.dst(361_022, "P.", 501, 51, 300), six.dst(361_022.1, "P.", 801, 51, 100),
+                           six.dst(361_300, "P.", 501, 51, 300), six.src(361_301, "R", 51)]
+
+
+@case
+def silence_request_reset_midstream(c):
+    """The same of a connection that is older than the file."""
+    return c.opened()[3:] + [c.src(361_022, "P.", 51, 501, 300), c.dst(361_023, "R.", 501, 51)]
+
+
+@case
+def silence_before_fin(c):
+    """Five seconds without data, then a FIN. What comes behind it does not count, nor do keep-alives before it."""
+    return c.opened() + [c.src(3000, ".", 50, 501), c.dst(3010, ".", 501, 51), c.dst(5022, "F.", 501, 51),
+                         c.src(5042, ".", 51, 502), c.src(6442, "P.", 51, 502, 240), c.dst(6462, "R", 502)]
+
+
+@case
+def silence_answered_request(c):
+    """A request after 361 s is answered, and the RST comes a second later."""
+    return c.opened() + [c.src(361_022, "P.", 51, 501, 300), c.dst(361_023, ".", 501, 351),
+                         c.dst(362_022, "R.", 501, 351)]
+
+
+@case
+def silence_data_never_answered(c):
+    """Data after a minute of silence is sent again and again, then a FIN; nothing comes back."""
+    return c.opened() + [c.src(ms, "P.", 51, 501, 300) for ms in (60_022, 60_222, 60_622)] + [
+        c.src(70_000, "F.", 351, 501), c.src(90_000, "F.", 351, 501), c.src(170_000, "F.", 351, 501)]
+
+
+@case
+def silence_open_30s(c):
+    """An open connection is as old as its last segment, and its silence has not ended."""
+    return c.opened() + [c.src(30_000, "P.", 51, 501, 300), c.dst(30_010, ".", 501, 351)]
+
+
 # ---- never finished ----
 
 def a_minute_later(c):

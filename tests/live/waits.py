@@ -204,6 +204,24 @@ def interim_text(lab):
 
 
 @test
+def silence_of_all_segments(lab):
+    """With --all-segments the silence before a close is known live, whoever closes; without them it is null."""
+    for options in ((), ("--all-segments",)):
+        for path in paths(lab):
+            tracer = watch(lab, *options)
+            connection = path.connect()
+            talk(connection)
+            time.sleep(1.5)
+            close_in_turn(*(connection[:2] if path.version == 4 else connection[1::-1]))
+            tracer.wait_for(1)
+            silence = one_each(tracer.stop(), [connection.key])[connection.key]["tcp"]["silence"]
+            if options:
+                check(silence and 1.4e9 < silence < 3e9, f"silence is {silence}")
+            else:
+                equal("silence", silence, None)
+
+
+@test
 def scan_without_answers(lab):
     """2,000 SYNs without an answer: so many interim records at once, the others are counted; each gets its last one."""
     tracer, syns = watch(lab, "--syn-timeout=0.3", "--idle-timeout=3"), Syns(lab)

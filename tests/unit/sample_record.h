@@ -42,6 +42,7 @@ static inline void sample_nothing_seen(struct record *r)
 	r->half_closed_bytes = NUMBER_UNSEEN;
 	r->conn_state = "OTH";
 	r->final = true;
+	r->silence = NUMBER_UNSEEN;
 	memset(r->id, '0', sizeof(r->id) - 1);
 	r->isn[SOURCE] = r->isn[DESTINATION] = NUMBER_UNSEEN;
 	for (i = 0; i < 2; i++) {

@@ -37,14 +37,24 @@ struct arrival {
 	bool placed;     /* `place` is known: it is only needed where the segment is looked up */
 };
 
+/* When payload passed before the close began. */
+struct at_close {
+	struct last_payload payload;
+	uint32_t generation; /* of the slot */
+	bool known;
+};
+
 /* The recorder's tables. */
 struct tables {
 	struct flow_table_config config;
 	struct flow_store store;
 	struct work work; /* of the segment at hand */
 	struct lost_set lost[FILE_LOST_SETS];
-	uint64_t lossy_until;     /* ns: nothing in `lost` counts after that */
-	struct traffic **traffic; /* by slot, with all_segments; else NULL */
+	uint64_t lossy_until;         /* ns: nothing in `lost` counts after that */
+	struct traffic **traffic;     /* by slot, with all_segments; else NULL */
+	struct last_payload *payload; /* by cell of last_seen */
+	uint32_t payload_cells;
+	struct at_close *at_close; /* by slot */
 	struct due due;
 	uint64_t next_round; /* of ageing open connections */
 	uint64_t next_due;   /* nothing is due before */
@@ -65,11 +75,26 @@ static void *must(void *memory)
 	return memory;
 }
 
+/* A cell becomes two, which both get what it holds, as those of last_seen do. */
+static void grow_payload(struct tables *t)
+{
+	size_t old = t->payload_cells;
+
+	while (t->payload_cells <= t->store.tables.last_seen_mask) {
+		t->payload = must(realloc(t->payload, 2 * old * sizeof(*t->payload)));
+		memcpy(t->payload + old, t->payload, old * sizeof(*t->payload));
+		old = t->payload_cells = (uint32_t)(2 * old);
+	}
+}
+
 static void grow_slots(struct tables *t)
 {
 	uint32_t old = t->store.tables.slot_count;
 
 	flow_store_grow_slots(&t->store);
+	grow_payload(t);
+	t->at_close = must(realloc(t->at_close, t->store.tables.slot_count * sizeof(*t->at_close)));
+	memset(t->at_close + old, 0, (t->store.tables.slot_count - old) * sizeof(*t->at_close));
 	if (!t->config.all_segments)
 		return;
 	t->traffic = must(realloc(t->traffic, t->store.tables.slot_count * sizeof(*t->traffic)));
@@ -207,13 +232,57 @@ static void tables_remember(struct tables *t, const struct work *w, const struct
 
 /* ---- reporting and time ---- */
 
+static struct last_payload *payload_of(struct tables *t, uint64_t hash)
+{
+	return &t->payload[hash >> 32 & (t->payload_cells - 1)];
+}
+
+/* What is known of the payload of slot n's connection; NULL: nothing. */
+static const struct last_payload *payload_at_close(struct tables *t, const struct judged *j, uint32_t n)
+{
+	uint32_t tag = last_seen_tag((uint64_t)j->key.hash << 32 | (uint32_t)j->key.check << 16);
+	const struct at_close *close = &t->at_close[n];
+
+	return close->known && close->payload.tag == tag ? &close->payload : NULL;
+}
+
+/* Keeps what payload passed until the close of slot n began: with its first notice, and with each first entry. */
+static void keep_payload(struct tables *t, uint32_t n, uint64_t word, unsigned kind)
+{
+	struct at_close *close = &t->at_close[n];
+	uint32_t generation = word >> 32;
+
+	if (kind != NOTICE_BEGUN && kind != NOTICE_ENDED)
+		return;
+	if (close->known && close->generation == generation && kind != NOTICE_BEGUN && word_entries(word) > 1)
+		return;
+	*close = (struct at_close){.generation = generation, .known = true};
+	close->payload = *payload_of(t, (uint64_t)t->store.tables.slots[n].hash << 32);
+}
+
+/* An open connection is as old as its last segment. */
+static void age_open(struct tables *t, struct flow *f, const struct flow_key *key)
+{
+	uint64_t hash = (uint64_t)key->hash << 32 | (uint32_t)key->check << 16;
+	const struct last_payload *p = payload_of(t, hash);
+
+	if (p->tag == last_seen_tag(hash) && p->any > f->t_last)
+		f->t_last = p->any;
+}
+
 static void report(void *context, const struct judged *j, uint32_t n, const struct due_report *how)
 {
 	struct tables *t = context;
 	struct traffic *traffic = t->traffic ? t->traffic[n] : NULL;
+	struct due_report with_payload = *how;
+	struct flow flow = j->flow;
 
+	with_payload.payload = payload_at_close(t, j, n);
+	if (flow_waits_for(&flow) == FLOW_WAIT_NOTHING)
+		age_open(t, &flow, &j->key);
 	if (!how->stray)
-		t->config.report(t->config.context, &j->key, &j->flow, j->log, traffic, how);
+		t->config.report(t->config.context, &j->key, &flow, j->log, traffic, &with_payload);
+	t->at_close[n].known = false;
 	if (traffic) {
 		free(traffic);
 		t->traffic[n] = NULL;
@@ -224,6 +293,7 @@ static void tables_notice(struct tables *t, uint32_t n, uint64_t word, unsigned 
 {
 	const struct notice notice = {.time = time, .slot = n, .generation = word >> 32, .kind = kind};
 
+	keep_payload(t, n - 1, word, kind);
 	due_notice(&t->due, &notice, t->now);
 	t->next_due = 0;
 }
@@ -298,8 +368,10 @@ static inline void take(struct tables *t, struct arrival *a)
 	t->now = a->s->time;
 	if (t->config.all_segments)
 		count_traffic(t, a);
-	if (!(a->s->flags & TCP_CONTROL))
+	if (!(a->s->flags & TCP_CONTROL)) {
+		last_payload_note(payload_of(t, a->hash), tables_last_seen(t, a->hash), a->s, a->side, a->hash);
 		last_seen_note(tables_last_seen(t, a->hash), a->s, a->side, a->hash);
+	}
 	if (!is_looked_up(t, a))
 		return;
 	expire(t, a->s->time);
@@ -418,6 +490,11 @@ static int allocate(struct tables *t)
 	if (err)
 		return err;
 	t->store.tables.buried_max = BURIED_MAX;
+	t->payload_cells = t->store.tables.last_seen_mask + 1;
+	t->payload = calloc(t->payload_cells, sizeof(*t->payload));
+	t->at_close = calloc(t->store.tables.slot_count, sizeof(*t->at_close));
+	if (!t->payload || !t->at_close)
+		return -ENOMEM;
 	if (t->config.all_segments)
 		t->traffic = calloc(t->store.tables.slot_count, sizeof(*t->traffic));
 	return t->traffic || !t->config.all_segments ? 0 : -ENOMEM;
@@ -453,6 +530,8 @@ void flow_table_free(struct flow_table *table)
 	for (uint32_t n = 0; t->traffic && n < t->store.tables.slot_count; n++)
 		free(t->traffic[n]);
 	free(t->traffic);
+	free(t->payload);
+	free(t->at_close);
 	due_free(&t->due);
 	flow_store_close(&t->store);
 	free(table);

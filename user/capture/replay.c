@@ -29,7 +29,8 @@ static void report(void *context, const struct flow_key *key, const struct flow 
 		   const struct traffic *traffic, const struct due_report *how)
 {
 	struct replay *replay = context;
-	struct verdict_context verdict = {.reason = how->cut ? REPORT_STOP : REPORT_ENDED, .traffic = traffic};
+	struct verdict_context verdict = {
+		.reason = how->cut ? REPORT_STOP : REPORT_ENDED, .traffic = traffic, .payload = how->payload};
 
 	if (!how->cut && !(f->state & FLOW_REPLACED))
 		verdict.quiet = (uint64_t)replay->options->settle;

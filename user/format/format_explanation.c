@@ -8,6 +8,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "user/base/clock.h"
 #include "user/format/duration.h"
 #include "user/format/format.h"
 
@@ -721,6 +722,21 @@ static void put_other_synacks(struct buffer *out, const struct record *r)
 			      count == 1 ? "" : "s", first->raw_seq, first->ttl, count == 1 ? "was" : "were");
 }
 
+/* "; it had been silent for 6m01s before the data that met the RST" */
+static void put_silence(struct buffer *out, const struct record *r)
+{
+	if (r->silence <= (int64_t)SECOND_NS)
+		return;
+	buffer_text(out, r->silence_at_most ? "; it had been silent for at most " : "; it had been silent for ");
+	buffer_duration(out, r->silence);
+	if (!r->silence_answered)
+		buffer_text(out, " before its close began");
+	else if (r->outcome == OUTCOME_RESET)
+		buffer_text(out, " before the data that met the RST");
+	else
+		buffer_text(out, " before data that nothing answered");
+}
+
 /* What --all-segments counted. */
 static void put_traffic(struct buffer *out, const struct record *r)
 {
@@ -728,10 +744,6 @@ static void put_traffic(struct buffer *out, const struct record *r)
 
 	if (!r->counted)
 		return;
-	if (r->idle > 0) {
-		buffer_text(out, "; it had been idle for ");
-		buffer_duration(out, r->idle);
-	}
 	for (side = SOURCE; side <= DESTINATION; side++) {
 		const struct record_traffic *t = &r->traffic[side];
 
@@ -766,6 +778,7 @@ void format_explanation(struct buffer *out, const struct record *r)
 	put_sockets(out, r);
 	if (r->outcome == OUTCOME_UNFINISHED)
 		put_states(out, r);
+	put_silence(out, r);
 	put_traffic(out, r);
 	put_gaps(out, r);
 	put_time_wait(out, r);

@@ -303,7 +303,11 @@ static void json_counts(struct buffer *out, const struct record *r)
 	json_number(out, r->isn[SOURCE]);
 	LITERAL(out, ",\"destination\":");
 	json_number(out, r->isn[DESTINATION]);
-	LITERAL(out, "},\"completeness\":");
+	LITERAL(out, "},\"silence\":");
+	json_number(out, r->silence);
+	LITERAL(out, ",\"silence_at_most\":");
+	json_bool(out, r->silence_at_most);
+	LITERAL(out, ",\"completeness\":");
 	buffer_unsigned(out, r->completeness);
 	LITERAL(out, ",\"conn_state\":");
 	json_word(out, r->conn_state);

@@ -66,7 +66,7 @@ static void put_separator(struct buffer *out, size_t start)
 		buffer_text(out, ", ");
 }
 
-/* The kernel's reason for a reset, and what speaks against its alleged sender. */
+/* The kernel's reason for a reset, silence before the close, and what speaks against its alleged sender. */
 static void put_notes(struct buffer *out, const struct record *r)
 {
 	size_t start = out->len;
@@ -74,6 +74,11 @@ static void put_notes(struct buffer *out, const struct record *r)
 
 	if (r->reset.reason)
 		buffer_printable(out, r->reset.reason);
+	if (r->silence > (int64_t)SECOND_NS) {
+		put_separator(out, start);
+		buffer_text(out, "silent ");
+		buffer_duration(out, r->silence);
+	}
 	if (forged) {
 		put_separator(out, start);
 		buffer_text(out, "forged RST");

@@ -41,19 +41,24 @@ void histogram_add(struct histogram *h, uint64_t value)
 	h->values++;
 }
 
+/* The value, or what was added that is nearest to it. */
+static uint64_t within(const struct histogram *h, uint64_t value)
+{
+	if (value < h->min)
+		return h->min;
+	return value < h->max ? value : h->max;
+}
+
 uint64_t histogram_percentile(const struct histogram *h, unsigned percent)
 {
-	uint64_t rank = (h->values * percent + 99) / 100, below = 0, middle;
+	uint64_t rank = (h->values * percent + 99) / 100, below = 0;
 	unsigned i;
 
 	if (!h->values)
 		return 0;
 	for (i = 0; below + h->bucket[i] < rank; i++)
 		below += h->bucket[i];
-	middle = histogram_middle(i);
-	if (middle < h->min)
-		return h->min;
-	return middle < h->max ? middle : h->max;
+	return within(h, histogram_middle(i));
 }
 
 /* ---- the summary ---- */
@@ -71,6 +76,8 @@ void summary_add(struct summary *s, const struct record *r)
 	} else if (r->outcome == OUTCOME_RESET) {
 		s->reset_by[r->reset.forged == YES ? NETWORK : r->reset.by]++;
 	}
+	if (r->outcome == OUTCOME_RESET && r->silence >= (int64_t)SUMMARY_SILENCE)
+		histogram_add(&s->reset_silence, (uint64_t)r->silence);
 	for (i = 0; i < SUMMARY_TIMINGS; i++) {
 		ns = r->timing[summary_timings[i]];
 		if (ns != TIMING_UNSEEN)
@@ -142,6 +149,29 @@ static void summary_timing(struct buffer *out, enum timing timing, const struct 
 	buffer_char(out, '\n');
 }
 
+/*
+ * "resets after about 350s of silence: 12": where an idle time-out of a box in the path is the cause, silences are
+ * alike. Those of the fullest bucket and its neighbours are counted, within about 10 % of each other.
+ */
+static void summary_silence(struct buffer *out, const struct histogram *h)
+{
+	unsigned fullest = 0;
+	uint64_t near;
+
+	for (unsigned i = 1; i + 1 < HISTOGRAM_BUCKETS; i++)
+		if (h->bucket[i] > h->bucket[fullest])
+			fullest = i;
+	if (!h->values)
+		return;
+	near = h->bucket[fullest - 1] + h->bucket[fullest] + h->bucket[fullest + 1];
+	buffer_text(out, "resets after about ");
+	buffer_duration(out, (int64_t)within(h, histogram_middle(fullest)));
+	buffer_printf(out, " of silence: %" PRIu64, near);
+	if (near < h->values)
+		buffer_printf(out, " (after 10 s or more: %" PRIu64 ")", h->values);
+	buffer_char(out, '\n');
+}
+
 void summary_print(struct buffer *out, const struct summary *s)
 {
 	const char *header = "timing                   seen       p50       p90       p99       max\n";
@@ -149,6 +179,7 @@ void summary_print(struct buffer *out, const struct summary *s)
 
 	buffer_printf(out, "%" PRIu64 " connection%s\n", s->records, s->records == 1 ? "" : "s");
 	summary_outcomes(out, s);
+	summary_silence(out, &s->reset_silence);
 	for (i = 0; i < SUMMARY_TIMINGS; i++) {
 		if (!s->timing[i].values)
 			continue;

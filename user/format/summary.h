@@ -23,6 +23,7 @@ struct histogram {
 };
 
 #define SUMMARY_TIMINGS 5
+#define SUMMARY_SILENCE 10000000000ULL /* ns: no answer of an application takes as long */
 
 struct summary {
 	uint64_t records;
@@ -31,6 +32,7 @@ struct summary {
 	uint64_t closer[NETWORK + 1];               /* of graceful closes, by role */
 	uint64_t reset_by[NETWORK + 1];             /* of resets, by role */
 	struct histogram timing[SUMMARY_TIMINGS];
+	struct histogram reset_silence; /* ns before resets, from SUMMARY_SILENCE on */
 };
 
 void histogram_add(struct histogram *h, uint64_t value);

@@ -10,14 +10,16 @@
 #include "user/judge/flow_tables.h"
 #include "user/judge/flow_wait.h"
 #include "user/judge/interim.h"
+#include "user/judge/silence.h"
 #include "user/judge/timers.h"
 
 /* How a connection is reported. */
 struct due_report {
-	bool stray;   /* only a stray segment speaks for it: it is no connection */
-	bool cut;     /* the watch or the file ends while it goes on */
-	bool interim; /* its story goes on: another report follows */
-	bool again;   /* it was reported before, and that report was no interim one */
+	bool stray;                         /* only a stray segment speaks for it: it is no connection */
+	bool cut;                           /* the watch or the file ends while it goes on */
+	bool interim;                       /* its story goes on: another report follows */
+	bool again;                         /* it was reported before, and that report was no interim one */
+	const struct last_payload *payload; /* as it was when the close began; NULL: not known. A capture's */
 };
 
 /* Interim records made at once, and those more that each second allows: no scan makes more. */

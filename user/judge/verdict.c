@@ -656,6 +656,15 @@ static void traffic(struct record *r, const struct facts *c, const struct traffi
 		r->idle = begins > active ? (int64_t)(begins - active) : 0;
 }
 
+static void silence(struct record *r, const struct flow *whole, const struct verdict_context *context)
+{
+	struct silence s = silence_before_close(whole, context->payload, context->traffic);
+
+	r->silence = s.ns;
+	r->silence_at_most = s.at_most;
+	r->silence_answered = s.answered;
+}
+
 /* ---- this host's sockets ---- */
 
 /*
@@ -867,6 +876,7 @@ void verdict(struct record *r, const struct flow_key *key, const struct flow *wh
 	r->bytes_approximate = may_have_wrapped(r);
 	r->half_closed_bytes = bytes_half_closed(&c, r->closer);
 	traffic(r, &c, context->traffic);
+	silence(r, whole, context);
 	sockets(r, &c, context);
 	r->syn_retransmits = f->open.syn_copies;
 	r->synack_retransmits = f->open.synack_copies;

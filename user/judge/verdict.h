@@ -9,6 +9,7 @@
 #include "user/record/record.h"
 #include "user/sockets/socket_holders.h"
 #include "user/judge/flow.h"
+#include "user/judge/silence.h"
 #include "user/sockets/socket_table.h"
 
 /* Why a flow is reported now. */
@@ -28,7 +29,8 @@ struct verdict_context {
 	uint64_t quiet;                /* ns for which the connection was watched behind its last segment, at least */
 	bool again;                    /* a final record of it was made before, which this one replaces */
 	const struct traffic *traffic; /* with --all-segments; NULL where it was not counted */
-	struct socket_join sockets;    /* this host's ends; empty where nothing is known */
+	const struct last_payload *payload; /* when the close began; NULL where it is not known */
+	struct socket_join sockets;         /* this host's ends; empty where nothing is known */
 	struct verdict_holder {
 		const struct process *process; /* NULL: not known */
 		unsigned holders;              /* how many processes held the socket, at least 1 with a process */

@@ -361,6 +361,11 @@ static inline const char *record_closer_name(const struct record *r)
 	      "Initial sequence number of the side, as in the header.")                                               \
 	FIELD("host.name", "host_name", TEXT, OPTIONAL, r->host,                                                      \
 	      "Name of the host that watches. Left out for capture files.")                                           \
+	FIELD("tcp.silence", "tcp_silence", DURATION, NULLABLE, number_seen(r->silence),                              \
+	      "From the last payload either way to whichever came first: the first FIN, the RST, or payload that "    \
+	      "nothing but an RST answered. Live only with --all-segments.")                                          \
+	FIELD("tcp.silence_at_most", "tcp_silence_at_most", BOOL, ALWAYS, r->silence_at_most,                         \
+	      "There may have been payload in the time that tcp.silence tells.")                                      \
 	MEMBER("tcp.evidence", OBJECT, ALWAYS,                                                                        \
 	       "The entries of segments from which each step was read, counted from 0. Null where the step was "      \
 	       "not seen, or its segment found no place.")                                                            \

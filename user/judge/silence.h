@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * How long a connection was silent before what ended it: idle time-outs of boxes in the path show in it.
+ */
+#ifndef TCPFIN_SILENCE_H
+#define TCPFIN_SILENCE_H
+
+#include "bpf/core/last_seen.h"
+#include "bpf/core/traffic.h"
+#include "user/judge/flow.h"
+
+/*
+ * When payload that had not been sent before passed, kept for whoever used a cell last as struct last_seen is. Times in
+ * ns; 0: none.
+ */
+struct last_payload {
+	__u64 any;    /* the last segment without SYN, FIN or RST */
+	__u64 last;   /* the last payload of either side */
+	__u64 before; /* the last payload before `open` */
+	__u64 open;   /* the first payload that the other side has not acknowledged yet */
+	__u32 seq;    /* its number */
+	__u32 tag;    /* whose times these are: last_seen_tag */
+	__u8 side;    /* who sent it */
+};
+
+/* Notes a segment without SYN, FIN or RST. numbers: what was remembered of the connection before it. */
+void last_payload_note(struct last_payload *p, const struct last_seen *numbers, const struct tcp_segment *s, __u64 side,
+		       __u64 hash);
+
+struct silence {
+	int64_t ns;    /* NUMBER_UNSEEN: not known */
+	bool at_most;  /* there may have been payload in between */
+	bool answered; /* it ended with payload that an RST answered, or nothing */
+};
+
+/*
+ * From the last payload either way to whichever came first: the first FIN, the RST, or payload that nothing but an RST
+ * answered. p: as it was when the close began; NULL where that is not known. t: traffic; NULL where it was not counted.
+ */
+struct silence silence_before_close(const struct flow *f, const struct last_payload *p, const struct traffic *t);
+
+#endif
