@@ -26,8 +26,6 @@ struct flow_key {
 };
 CORE_ASSERT_SIZE(struct flow_key, 48);
 
-#define FLOW_GENERATIONS 4
-
 /* Index of the sender's side. A connection of a socket with itself has only side 0. */
 static __always_inline __u64 flow_side_of(const struct tcp_segment *s)
 {

@@ -79,7 +79,4 @@
 #define element(array, index) ((array)[index])
 #endif
 
-/* Marks a large function that is called rarely and from several places: the program keeps one copy of it. */
-#define shared_code __attribute__((noinline)) __attribute__((unused))
-
 #endif
