@@ -369,6 +369,7 @@ static __always_inline void entry_write(struct flow_block *b, const struct work 
 	struct log_entry *e;
 	__u32 bits;
 
+	opaque(at); /* else clang works it out again, where the verifier does not know its bound */
 	if (at >= BLOCK_ENTRIES)
 		return;
 	e = &element(b->entry, at);
