@@ -94,12 +94,14 @@ __noinline int count_any(__u32 counter)
 	return 0;
 }
 
+/* What each connection counts is counted in place, the rest by a call. */
 static __always_inline int count(__u32 counter)
 {
 	__u32 zero = 0;
 	struct counter_block *c;
 
-	if (!__builtin_constant_p(counter))
+	if (!__builtin_constant_p(counter) || (counter != COUNT_LOOKED_UP && counter != COUNT_ESTABLISHED &&
+					       counter != COUNT_CLOSES && counter != COUNT_CLOSED))
 		return count_any(counter);
 	c = bpf_map_lookup_elem(&tcpfin_counters, &zero);
 	if (c)

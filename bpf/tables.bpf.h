@@ -93,7 +93,7 @@ static __always_inline __u32 take_closing(void)
 	return take_free(tcpfin_freeclos, SPARE_CLOSING, settings.closing_mask);
 }
 
-static __always_inline __u32 take_opening(void)
+__noinline __attribute__((weak)) __u32 take_opening(void)
 {
 	return take_free(tcpfin_freeopen, SPARE_OPENING, settings.opening_mask);
 }

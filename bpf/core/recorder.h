@@ -405,6 +405,14 @@ static __always_inline void rest_count(struct flow_block *b, const struct tcp_se
 		__sync_fetch_and_add(&rest->plain, (1ULL << REST_SHIFT) + s->len);
 }
 
+/* Where a socket was asked, its numbers take the place of those in the work. */
+recorder_code int use_socket(struct work *w)
+{
+	if (w && w->socket.known)
+		numbers_of_socket(w->numbers, &w->socket);
+	return 0;
+}
+
 /* Does the segment acknowledge the other side's FIN? Bits to be set. */
 static __always_inline __u32 ack_step(struct flow_slot *slot, __u32 partial, const struct tcp_segment *s, __u32 side,
 				      __u32 phase)
@@ -484,8 +492,7 @@ recorder_code __u32 end_step(struct tables *t, struct work *w, const struct tcp_
 		return 0;
 	w->numbers[0] = b->side[0];
 	w->numbers[1] = b->side[1];
-	if (w->socket.known)
-		numbers_of_socket(w->numbers, &w->socket);
+	use_socket(w);
 	paths_meet();
 	if (s->flags & TCP_RST)
 		return reset_step(slot, w, s, w->side, phase);
@@ -804,11 +811,11 @@ recorder_code int visit_open_syn(struct tables *t, struct work *w, const struct 
 recorder_code int visit_open(struct tables *t, struct work *w, const struct tcp_segment *s, __u32 n);
 
 /* A segment of a connection whose handshake is complete. n: slot + 1. */
-static __always_inline int visit_proven(struct tables *t, struct work *w, const struct tcp_segment *s, __u32 n)
+recorder_code int visit_proven(struct tables *t, struct work *w, const struct tcp_segment *s, __u32 n)
 {
 	const struct flow_slot *slot = tables_slot(t, n - 1);
 
-	if (!slot)
+	if (!w || !s || !slot)
 		return 0;
 	return slot->word & PHASE_BEGUN ? append(t, w, s, n) : visit_open(t, w, s, n);
 }
@@ -890,8 +897,7 @@ static __always_inline flag_t open_contradicted(struct tables *t, struct work *w
 	if (!last || segment_contradicts(s))
 		return 1;
 	numbers_read(n, last, &slot->open, w->hash);
-	if (w->socket.known)
-		numbers_of_socket(n, &w->socket);
+	use_socket(w);
 	if (s->flags & TCP_RST)
 		return reset_out_of_window(&of_side(n, w->side).now, &of_side(n, !w->side).now, &slot->open, s, w->side,
 					   0);
@@ -1109,8 +1115,7 @@ recorder_code int begins_midstream(struct tables *t, struct work *w, const struc
 		      : last_seen_fits(last, s, w->side, w->hash) || last_seen_answers(last, s, w->side, w->hash)))
 		return 0;
 	numbers_read(n, last, &unseen, w->hash);
-	if (w->socket.known)
-		numbers_of_socket(n, &w->socket);
+	use_socket(w);
 	if (s->flags & TCP_RST)
 		return !reset_out_of_window(&of_side(n, w->side).now, &of_side(n, !w->side).now, &unseen, s, w->side,
 					    0);
