@@ -226,7 +226,7 @@ static const struct fields tables[] = {
 	[FIELDS_SLOT] = FIELDS(of_slot, sizeof(struct flow_slot), sizeof(__u32)), /* the number of its block */
 	[FIELDS_BLOCK] = FIELDS(of_block, offsetof(struct flow_block, entry), 20),
 	[FIELDS_ENTRY] = FIELDS(of_entry, sizeof(struct log_entry), sizeof(__u32)),
-	[FIELDS_FLOW] = FIELDS(of_flow, sizeof(struct flow), 25),
+	[FIELDS_FLOW] = FIELDS(of_flow, sizeof(struct flow), 20),
 	[FIELDS_LINE] = FIELDS(of_line, sizeof(struct flow_segment), 0),
 };
 /* clang-format on */
