@@ -8,6 +8,7 @@
 
 #include "tests/unit/capture_bytes.h"
 #include "user/capture/capture_files.h"
+#include "user/capture/progress.h"
 
 /* A capture of raw IP with a packet at each of these seconds. */
 static void make_capture(const unsigned *seconds, unsigned count)
@@ -193,6 +194,31 @@ TEST(test_time_order)
 	expect_int(capture_files_next(files, &packet, error, sizeof(error)), 0);
 	capture_files_close(files);
 	unlink(other_path);
+}
+
+TEST(test_progress)
+{
+	const unsigned one[] = {1}, other[] = {2, 3};
+	const char *const paths[] = {path, other_path};
+	struct buffer line = {0};
+	uint64_t done, all;
+
+	make_two(one, COUNT(one), other, COUNT(other));
+	expect_int(capture_files_open(&files, paths, 2, error, sizeof(error)), 0);
+	assert_true(capture_files_progress(files, &done, &all));
+	expect_int(done, 0);
+	expect_int(all, 24 + 56 + 24 + 2 * 56);
+	expect_next(1);
+	expect_next(2);
+	expect_next(3);
+	assert_true(capture_files_progress(files, &done, &all));
+	expect_int(done, all);
+	capture_files_close(files);
+	unlink(other_path);
+	progress_line(&line, 250000000, 1000000000, 500000000);
+	buffer_char(&line, '\0');
+	assert_string_equal(line.data, "25% of 1000 MB, 500 MB/s, 1.50s left");
+	buffer_free(&line);
 }
 
 /* A file that is broken ends there; the others are read to their ends. */

@@ -102,6 +102,20 @@ uint64_t capture_files_unread(const struct capture_files *f, unsigned n, char *t
 	return n < f->count ? pcap_file_unread(f->sources[n].file, text, size) : 0;
 }
 
+bool capture_files_progress(const struct capture_files *f, uint64_t *done, uint64_t *all)
+{
+	*done = *all = 0;
+	for (unsigned i = 0; i < f->count; i++) {
+		uint64_t size = pcap_file_size(f->sources[i].file);
+
+		if (!size)
+			return false;
+		*all += size;
+		*done += pcap_file_taken(f->sources[i].file);
+	}
+	return true;
+}
+
 unsigned capture_files_count(const struct capture_files *f)
 {
 	return f->count;

@@ -5,6 +5,8 @@
 #ifndef TCPFIN_CAPTURE_FILES_H
 #define TCPFIN_CAPTURE_FILES_H
 
+#include <stdbool.h>
+
 #include "user/capture/pcap_file.h"
 
 struct capture_files;
@@ -23,6 +25,8 @@ int capture_files_next(struct capture_files *files, struct captured_packet *p, c
 void capture_files_on_wait(struct capture_files *files, void (*wait)(void *context), void *context);
 /* As pcap_file_unread, for the n-th file; 0 as well where there is no such file. */
 uint64_t capture_files_unread(const struct capture_files *files, unsigned n, char *text, size_t size);
+/* Bytes that were read of all files, and how many they have; false where one has no end that is known, as a pipe. */
+bool capture_files_progress(const struct capture_files *files, uint64_t *done, uint64_t *all);
 unsigned capture_files_count(const struct capture_files *files);
 
 #endif

@@ -107,6 +107,18 @@ int pcap_file_open(struct pcap_file **file, const char *path, char *error, size_
 	return 0;
 }
 
+uint64_t pcap_file_size(const struct pcap_file *f)
+{
+	struct stat st;
+
+	return !fstat(f->in.fd, &st) && S_ISREG(st.st_mode) ? (uint64_t)st.st_size : 0;
+}
+
+uint64_t pcap_file_taken(const struct pcap_file *f)
+{
+	return f->in.taken;
+}
+
 void pcap_file_on_wait(struct pcap_file *f, void (*wait)(void *context), void *context)
 {
 	f->in.wait = wait;

@@ -41,6 +41,9 @@ const char *pcap_file_interface_name(const struct pcap_file *file, uint32_t inte
  * another interface's is. If there are any, text is a line about them without the file's name.
  */
 uint64_t pcap_file_unread(const struct pcap_file *file, char *text, size_t size);
+/* Bytes of the file, 0 where that is not known; and how many of them were read. */
+uint64_t pcap_file_size(const struct pcap_file *file);
+uint64_t pcap_file_taken(const struct pcap_file *file);
 /* Sets what is called before a read that has to wait. */
 void pcap_file_on_wait(struct pcap_file *file, void (*wait)(void *context), void *context);
 void pcap_file_close(struct pcap_file *file);

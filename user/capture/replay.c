@@ -13,6 +13,7 @@
 #include "user/base/stop.h"
 #include "user/capture/capture_files.h"
 #include "user/capture/flow_table.h"
+#include "user/capture/progress.h"
 #include "user/capture/replay.h"
 #include "user/record/unopened.h"
 
@@ -119,9 +120,12 @@ static bool is_over(const struct replay *replay, uint64_t start, uint64_t time)
 static int read_packets(struct replay *replay, struct capture_files *files)
 {
 	struct captured_packet p;
+	struct progress progress;
 	uint64_t start = 0;
 	char error[512];
 	int code = EXIT_FINE;
+
+	progress_begin(&progress, replay->options->quiet);
 
 	while (!reporter_full(replay->reporter) && (replay->batched || stop_go_on())) {
 		int more = capture_files_next(files, &p, error, sizeof(error));
@@ -136,7 +140,10 @@ static int read_packets(struct replay *replay, struct capture_files *files)
 		if (is_over(replay, start, p.time))
 			break;
 		take_packet(replay, &p);
+		if (!replay->batched)
+			progress_show(&progress, files);
 	}
+	progress_end(&progress);
 	take_batch(replay);
 	return code;
 }
