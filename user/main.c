@@ -3,7 +3,10 @@
  * Wiring: reads the options, and starts what they ask for. Connections are watched live or read from a file, and go
  * through the reporter to the summary; --stuck, --time-wait and --cleanup are modes of their own.
  */
+#include <errno.h>
+#include <fcntl.h>
 #include <locale.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "user/attach/interfaces.h"
@@ -21,7 +24,7 @@ static void print_summary(const struct reporter *reporter, const uint64_t counte
 	struct buffer b = {};
 
 	summary_print(&b, &reporter->summary);
-	summary_print_counters(&b, counters, counter_names);
+	summary_print_counters(&b, counters, counter_names, reporter->options->verbose);
 	sink_write(STDERR_FILENO, &b);
 	buffer_free(&b);
 }
@@ -61,10 +64,28 @@ static int report_connections(const struct options *options)
 	return code;
 }
 
+/*
+ * Puts the file of -o in the place of standard output, while there are rights to open it. 0, or an exit code once an
+ * error has been logged.
+ */
+static int open_output(const char *path)
+{
+	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+
+	if (fd < 0 || dup2(fd, STDOUT_FILENO) < 0) {
+		log_error("%s: %s", path, strerror(errno));
+		return EXIT_RUNTIME;
+	}
+	close(fd);
+	return EXIT_FINE;
+}
+
 /* Returns an exit code. */
 static int run(const struct options *options)
 {
 	log_init("tcpfin-trace", options->quiet);
+	if (options->output && open_output(options->output))
+		return EXIT_RUNTIME;
 	if (options->cleanup)
 		return interfaces_cleanup(options);
 	if (options->stuck)

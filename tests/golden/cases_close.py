@@ -40,6 +40,13 @@ def g1_window_update_after_the_ack(c):
 
 
 @case
+def g1_within_a_host(c):
+    """A round trip of 1 us: no window makes a path carry 4 GiB in 150 ms."""
+    return [c.src(0, "S", options=[("WScale", 14)]), c.dst(0.0005, "S.", 0, 1, options=[("WScale", 14)]),
+            c.src(0.001, ".", 1, 1)] + c.four_way()
+
+
+@case
 def g2_three_way(c):
     """Three-way: the peer's FIN is the first segment that acknowledges the closer's FIN."""
     return c.opened() + [c.src(100, "F.", 51, 501), c.dst(110, "F.", 501, 52), c.src(110.3, ".", 52, 502)]

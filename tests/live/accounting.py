@@ -101,7 +101,7 @@ class Account:
 
 
 def watch(lab, *options, **settings):
-    return Tracer(lab, lab.client, PROGRAM, ["eth0"], "--format=csv", *options, **settings)
+    return Tracer(lab, lab.client, PROGRAM, ["eth0"], "--format=csv", "-v", *options, **settings)
 
 
 # ---- at the full rate of this machine ----

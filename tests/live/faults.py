@@ -691,6 +691,21 @@ def records_of_a_live_pipe(lab):
         equal("exit code", reader.wait(), 0)
 
 
+@test
+def output_file(lab):
+    """-o: the records are in the file, which held something else, and nothing is on standard output."""
+    path = lab.file("records")
+    with open(path, "w", encoding="ascii") as file:
+        file.write("x" * 100000)
+    done = Process(lab, lab.client, [*PROGRAM, "-q", "--format=json", "-o", path, "-r", SEED])
+    equal("exit code, stdout, stderr", (done.wait(), done.stdout, done.stderr), (0, "", ""))
+    with open(path, encoding="utf-8") as file:
+        equal("records", [json.loads(line)["tcp"]["outcome"] for line in file], ["graceful"])
+    done = Process(lab, lab.client, [*PROGRAM, "-o", "/no/such/file", "-r", SEED])
+    equal("exit code, stderr", (done.wait(), done.stderr),
+          (1, "tcpfin-trace: /no/such/file: No such file or directory\n"))
+
+
 def in_pipe(pipe):
     """Bytes that nobody has read so far."""
     return struct.unpack("i", fcntl.ioctl(pipe, termios.FIONREAD, bytes(4)))[0]

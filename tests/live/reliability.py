@@ -32,7 +32,7 @@ test, long_test = suite.test, suite.long_test
 
 def watch(lab, namespace, interface, *options):
     """The program on an interface of that namespace, after all of it has started."""
-    tracer = Tracer(lab, namespace, PROGRAM, [interface], "--format=json", "--settle=200", *options)
+    tracer = Tracer(lab, namespace, PROGRAM, [interface], "--format=json", "--settle=200", "-v", *options)
     tracer.wait_for_all()
     return tracer
 

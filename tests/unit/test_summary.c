@@ -185,12 +185,15 @@ TEST(test_counters)
 	uint64_t counters[COUNTERS] = {0};
 	struct buffer b = {0};
 
-	summary_print_counters(&b, none, counter_names);
+	summary_print_counters(&b, none, counter_names, true);
 	expect(&b, "");
 	counters[COUNT_VERDICT + PACKET_TCP] = 7;
 	counters[COUNT_VERDICT + PACKET_DEEP_CHAIN] = 123456;
 	counters[COUNT_CLOSING_FULL] = UINT64_MAX;
-	summary_print_counters(&b, counters, counter_names);
+	summary_print_counters(&b, counters, counter_names, false);
+	expect(&b, "  too_many_extension_headers      123456\n"
+		   "  closing_full                18446744073709551615\n");
+	summary_print_counters(&b, counters, counter_names, true);
 	expect(&b, "  tcp_segments                         7\n"
 		   "  too_many_extension_headers      123456\n"
 		   "  closing_full                18446744073709551615\n");

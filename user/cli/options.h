@@ -31,10 +31,11 @@ struct options {
 		unsigned count;     /* 0: live */
 	} files;
 	enum hook hook;
-	bool follow;    /* --follow: an interface that vanished is watched again once it is back */
-	bool cleanup;   /* --cleanup, instead of watching */
-	uint64_t stuck; /* --stuck, instead of watching: ns that a close has stood still; 0: not asked for */
-	bool time_wait; /* --time-wait, instead of watching */
+	bool follow;        /* --follow: an interface that vanished is watched again once it is back */
+	bool cleanup;       /* --cleanup, instead of watching */
+	uint64_t stuck;     /* --stuck, instead of watching: ns that a close has stood still; 0: not asked for */
+	bool time_wait;     /* --time-wait, instead of watching */
+	const char *output; /* -o; NULL: standard output */
 	enum format format;
 	enum color color;
 	struct option_columns {

@@ -26,7 +26,7 @@ _tcpfin_trace_list()
 _tcpfin_trace_value()
 {
 	case $1 in
-	-r | --read)
+	-r | --read | -o | --output)
 		compopt -o filenames
 		mapfile -t COMPREPLY < <(compgen -f -- "$2")
 		;;
@@ -67,7 +67,7 @@ _tcpfin_trace_options()
 	local plain='--ipv4 --ipv6 --show-open --all-segments --no-sockets --numeric --verbose --quiet --stats --strict --follow
 		--stuck --time-wait --cleanup --help --version'
 	local valued='--read= --interface= --hook= --count= --duration= --port= --host= --outcome= --closer= --process=
-		--pid= --reason= --where= --format= --columns= --color= --check= --settle= --syn-timeout=
+		--pid= --reason= --where= --format= --output= --columns= --color= --check= --settle= --syn-timeout=
 		--close-timeout= --idle-timeout= --max-flows= --max-closing= --max-unproven= --ring='
 
 	mapfile -t COMPREPLY < <(compgen -W "$plain $valued" -- "$1")

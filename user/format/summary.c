@@ -189,12 +189,13 @@ void summary_print(struct buffer *out, const struct summary *s)
 	}
 }
 
-void summary_print_counters(struct buffer *out, const uint64_t counters[COUNTERS], const char *const names[COUNTERS])
+void summary_print_counters(struct buffer *out, const uint64_t counters[COUNTERS], const char *const names[COUNTERS],
+			    bool all)
 {
 	int i;
 
 	for (i = 0; i < COUNTERS; i++) {
-		if (counters[i])
+		if (counters[i] && (all || !counter_is_internal(i)))
 			buffer_printf(out, "  %-26s  %10" PRIu64 "\n", names[i], counters[i]);
 	}
 }

@@ -44,7 +44,8 @@ uint64_t histogram_percentile(const struct histogram *h, unsigned percent);
 
 void summary_add(struct summary *s, const struct record *r);
 void summary_print(struct buffer *out, const struct summary *s);
-/* The counters that are not 0, a line each. */
-void summary_print_counters(struct buffer *out, const uint64_t counters[COUNTERS], const char *const names[COUNTERS]);
+/* The counters that are not 0, a line each. all: also those that only explain how this program works. */
+void summary_print_counters(struct buffer *out, const uint64_t counters[COUNTERS], const char *const names[COUNTERS],
+			    bool all);
 
 #endif

@@ -185,7 +185,7 @@ void time_wait_text(struct buffer *out, const struct time_wait_report *r, uint64
 	if (r->count)
 		buffer_text(out, "\nSOURCE                 DESTINATION            THIS HOST    TIME-WAIT  FIRST ENDS  "
 				 "LAST ENDS  "
-				 "PER SECOND  LOCAL PORTS IN USE    RUN OUT\n");
+				 ">= PER SEC  LOCAL PORTS IN USE    RUN OUT\n");
 	for (size_t i = 0; i < shown; i++)
 		text_group(out, &r->groups[i], &r->snapshot.ports);
 	host_table_more(out, r->count, shown);

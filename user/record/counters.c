@@ -45,6 +45,24 @@ const char *const counter_names[COUNTERS] = {
 	[COUNT_INTERIM_EVICTED] = "interim_evicted",
 };
 
+bool counter_is_internal(unsigned counter)
+{
+	static const bool internal[COUNTERS] = {
+		[COUNT_PACKETS] = true,
+		[COUNT_LOOKED_UP] = true,
+		[COUNT_VERDICT + PACKET_TCP] = true,
+		[COUNT_VERDICT + PACKET_NOT_IP] = true,
+		[COUNT_VERDICT + PACKET_NOT_TCP] = true,
+		[COUNT_ESTABLISHED] = true,
+		[COUNT_CLOSES] = true,
+		[COUNT_CLOSED] = true,
+		[COUNT_LATE] = true,
+		[COUNT_RING_FULL] = true,
+	};
+
+	return internal[counter];
+}
+
 uint64_t counters_lost(const uint64_t counters[COUNTERS])
 {
 	return counters[COUNT_RECORDS_LOST] + counters[COUNT_CLOSING_FULL] + counters[COUNT_MIDSTREAM_FULL] +

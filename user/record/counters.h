@@ -5,11 +5,15 @@
 #ifndef TCPFIN_COUNTERS_H
 #define TCPFIN_COUNTERS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "bpf/core/flow_event.h"
 
 extern const char *const counter_names[COUNTERS]; /* by enum counter; none is NULL */
+
+/* Does the counter tell how this program works, and nothing about connections that a user would act on? */
+bool counter_is_internal(unsigned counter);
 
 /* How many connections should have been reported and were not: the sum of the counters of losses. */
 uint64_t counters_lost(const uint64_t counters[COUNTERS]);
