@@ -4,7 +4,9 @@ The rules by which a record may differ from a plain reading of tshark's stream. 
 reason) and changes the frames, or what is read from them, only where its condition holds for that stream. A difference
 is justified only if the rules that hold lead from tshark's value to ours.
 """
+import zeek
 from facts import BOTH, Facts, tshark_completeness, tshark_initial_rtt, whole_completeness
+from records import IGNORED
 from sides import REORDER, Sides, contradicts, walk
 from stream import ACK, CONTROL, FIN, FRAGMENT, RST, SECOND, SYN, distance, end_of
 
@@ -54,6 +56,7 @@ class Reading:
         found = facts.values()
         found["completeness", None] = self.completeness
         found["initial_rtt", None] = self.initial_rtt
+        found["conn_state", None] = zeek.judge(self.frames, self.record.source).conn_state()
         for edit in self.edits:
             edit(found, facts)
         return found
@@ -363,6 +366,32 @@ def ack_with_data(reading):
     reading.edits.append(edit)
 
 
+def half_view(reading):
+    """
+    Whose FIN was the first is not told where the other side's may have passed unseen: the only one acknowledges more
+    than was seen of the other side.
+    """
+    def edit(values, facts):
+        fins = [fin for fin in facts.fins if fin]
+        others = [end_of(f) for f in reading.frames if fins and f.side != fins[0].side]
+        unseen = fins and all(distance(fins[0].ack, end) > 0 for end in others)
+        if reading.record.closer == "unknown" and len(fins) == 1 and unseen:
+            values["first_fin_sender", None] = None
+    reading.edits.append(edit)
+
+
+def zeek_takes_all(reading):
+    """Zeek takes a FIN or RST whatever its numbers; our conn_state leaves out what its receiver ignored."""
+    ignored = {(s.time, s.seq, s.side) for s in reading.record.segments() if s.flags & IGNORED}
+    taken = [f for f in reading.frames if (f.time, f.seq, f.side) not in ignored]
+    state = zeek.judge(taken, reading.record.source).conn_state()
+
+    def edit(values, _facts):
+        if ignored or reading.record.resets_ignored:
+            values["conn_state", None] = state
+    reading.edits.append(edit)
+
+
 def fragmented_data(reading):
     """Data in the first fragment of a datagram: tshark does not give its length and counts none."""
     held = any(f.flags & FRAGMENT and f.length for f in reading.frames)
@@ -413,7 +442,7 @@ def unlisted_data(reading):
 RULES = [other_frames, cut_frames, split_by_tshark, several_connections, clock_runs_back, older_segments, after_report,
          forgotten_stray, sighted_twice, contradicting_flags, reset_beats_fin, ignored_reset, forged_fin, other_fin,
          handshake_rtt, after_reset, saturated, fragmented_fin, order_by_numbers, other_synack, syn_after_answer,
-         ack_with_data, fragmented_data, data_by_numbers, unlisted_data]
+         ack_with_data, half_view, zeek_takes_all, fragmented_data, data_by_numbers, unlisted_data]
 
 
 def name_of(rule):

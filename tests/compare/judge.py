@@ -10,7 +10,7 @@ from match import match
 from stream import SECOND
 
 FIELDS = ["record", "first_fin_sender", "first_fin_time", "fin_copies", "fin_ack_time", "resets", "initial_rtt",
-          "completeness", "community_id"]
+          "completeness", "conn_state", "community_id"]
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ COMMAND = [BINARY, "--format=json", "--show-open"]
 ENVIRONMENT = {"PATH": "/usr/bin:/bin", "LC_ALL": "C", "TZ": "UTC"}
 
 LETTERS = {"F": FIN, "S": SYN, "R": RST, ".": ACK}
+ROLES = ("source", "destination")
 COPY, IGNORED = 0x2000, 0x4000  # beside the flags of a listed segment
 
 
@@ -31,7 +32,7 @@ class Record:
     was seen.
     """
     __slots__ = ("ends", "source", "start", "end", "outcome", "closer", "midstream", "fin_copies", "initial_rtt",
-                 "completeness", "community_id", "lost", "resets_ignored", "fins", "acks", "_packed")
+                 "completeness", "conn_state", "community_id", "lost", "resets_ignored", "fins", "acks", "_packed")
 
     def __init__(self, data):
         tcp = data["tcp"]
@@ -47,6 +48,7 @@ class Record:
         self.fin_copies = self._by_side(copies["fin_source"], copies["fin_destination"])
         self.initial_rtt = tcp["timing"]["initial_rtt"]
         self.completeness = tcp["completeness"]
+        self.conn_state = tcp["conn_state"]
         self.community_id = data["network"]["community_id"]
         self.lost = tcp["segments_lost"]
         self.resets_ignored = tcp["resets_ignored"]
@@ -85,15 +87,16 @@ class Record:
 
     def values(self):
         """Values by the names of facts.Facts.values()."""
-        found = {("completeness", None): self.completeness, ("initial_rtt", None): self.initial_rtt}
+        found = {("completeness", None): self.completeness, ("initial_rtt", None): self.initial_rtt,
+                 ("conn_state", None): self.conn_state}
         fins = [fin for fin in self.fins if fin]
         found["first_fin_sender", None] = found["first_fin_time", None] = None
         if fins and self.closer == BOTH:
             found["first_fin_sender", None] = BOTH
             found["first_fin_time", None] = min(fin.time for fin in fins)
         elif fins:
-            side = self.side_of(self.closer)
-            found["first_fin_sender", None] = side
+            side = self.side_of(self.closer) if self.closer in ROLES else min(fins, key=lambda fin: fin.time).side
+            found["first_fin_sender", None] = side if self.closer in ROLES else None
             found["first_fin_time", None] = self.fins[side].time if self.fins[side] else UNLISTED
         resets = [segment for segment in self.segments() if segment.flags & RST]
         for side in (0, 1):
