@@ -260,14 +260,13 @@ static void keep_payload(struct tables *t, uint32_t n, uint64_t word, unsigned k
 	close->payload = *payload_of(t, (uint64_t)t->store.tables.slots[n].hash << 32);
 }
 
-/* An open connection is as old as its last segment. */
-static void age_open(struct tables *t, struct flow *f, const struct flow_key *key)
+/* ns: the last segment of an open connection; 0: not known. */
+static uint64_t last_heard(struct tables *t, const struct flow_key *key)
 {
 	uint64_t hash = (uint64_t)key->hash << 32 | (uint32_t)key->check << 16;
 	const struct last_payload *p = payload_of(t, hash);
 
-	if (p->tag == last_seen_tag(hash) && p->any > f->t_last)
-		f->t_last = p->any;
+	return p->tag == last_seen_tag(hash) ? p->any : 0;
 }
 
 static void report(void *context, const struct judged *j, uint32_t n, const struct due_report *how)
@@ -275,13 +274,12 @@ static void report(void *context, const struct judged *j, uint32_t n, const stru
 	struct tables *t = context;
 	struct traffic *traffic = t->traffic ? t->traffic[n] : NULL;
 	struct due_report with_payload = *how;
-	struct flow flow = j->flow;
 
 	with_payload.payload = payload_at_close(t, j, n);
-	if (flow_waits_for(&flow) == FLOW_WAIT_NOTHING)
-		age_open(t, &flow, &j->key);
+	if (flow_waits_for(&j->flow) == FLOW_WAIT_NOTHING)
+		with_payload.heard = last_heard(t, &j->key);
 	if (!how->stray)
-		t->config.report(t->config.context, &j->key, &flow, j->log, traffic, &with_payload);
+		t->config.report(t->config.context, &j->key, &j->flow, j->log, traffic, &with_payload);
 	t->at_close[n].known = false;
 	if (traffic) {
 		free(traffic);

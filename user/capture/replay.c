@@ -30,12 +30,15 @@ static void report(void *context, const struct flow_key *key, const struct flow 
 		   const struct traffic *traffic, const struct due_report *how)
 {
 	struct replay *replay = context;
+	struct flow flow = *f;
 	struct verdict_context verdict = {
 		.reason = how->cut ? REPORT_STOP : REPORT_ENDED, .traffic = traffic, .payload = how->payload};
 
 	if (!how->cut && !(f->state & FLOW_REPLACED))
 		verdict.quiet = (uint64_t)replay->options->settle;
-	reporter_flow(replay->reporter, key, f, log, &verdict);
+	if (how->heard > flow.t_last) /* an open connection is as old as its last segment */
+		flow.t_last = how->heard;
+	reporter_flow(replay->reporter, key, &flow, log, &verdict);
 }
 
 /* Answers SIGUSR1: totals, where live watching prints rates. */

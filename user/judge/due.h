@@ -15,11 +15,13 @@
 
 /* How a connection is reported. */
 struct due_report {
-	bool stray;                         /* only a stray segment speaks for it: it is no connection */
-	bool cut;                           /* the watch or the file ends while it goes on */
-	bool interim;                       /* its story goes on: another report follows */
-	bool again;                         /* it was reported before, and that report was no interim one */
-	const struct last_payload *payload; /* as it was when the close began; NULL: not known. A capture's */
+	bool stray;   /* only a stray segment speaks for it: it is no connection */
+	bool cut;     /* the watch or the file ends while it goes on */
+	bool interim; /* its story goes on: another report follows */
+	bool again;   /* it was reported before, and that report was no interim one */
+	/* Of captures: */
+	const struct last_payload *payload; /* as it was when the close began; NULL: not known */
+	uint64_t heard;                     /* ns: the last segment of an open connection; 0: not known */
 };
 
 /* Interim records made at once, and those more that each second allows: no scan makes more. */
