@@ -1119,7 +1119,8 @@ recorder_code int begins_midstream(struct tables *t, struct work *w, const struc
 	if (s->flags & TCP_RST)
 		return !reset_out_of_window(&of_side(n, w->side).now, &of_side(n, !w->side).now, &unseen, s, w->side,
 					    0);
-	return !fin_implausible(&of_side(n, w->side).now, &of_side(n, !w->side).now, &unseen, s, w->side, 0);
+	return !fin_implausible(&of_side(n, w->side).now, &of_side(n, !w->side).now, &unseen, s, w->side, 0) &&
+	       !fin_left_of_window(&of_side(n, w->side).now, &of_side(n, !w->side).now, s);
 }
 
 /* A FIN or RST of no connection that the tables have. */
