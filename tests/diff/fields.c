@@ -210,6 +210,10 @@ static const struct field of_flow[] = {
 	F(tunnel),
 	F(tunnel_has_id),
 	F(tunnel_id),
+	F(real_fin_known[0]),
+	F(real_fin_known[1]),
+	F(real_fin[0]),
+	F(real_fin[1]),
 };
 
 #define L(member) FIELD(struct flow_segment, member)

@@ -54,6 +54,36 @@ TEST(test_entries_inside_the_handshake)
 	}
 }
 
+/*
+ * Nothing was known of the numbers, and a FIN was forged: the real one is that which the other side acknowledges. The
+ * forged one may come before it or behind it, with any number.
+ */
+TEST(test_real_fin_is_the_acknowledged_one)
+{
+	static const uint32_t forged[] = {5, 700, 1 << 28, 3u << 30};
+
+	for (unsigned i = 0; i < 2 * COUNT(forged); i++) {
+		bool before = i & 1;
+		uint32_t n;
+
+		enter_row("%u", i);
+		begin_tables(&s);
+		n = put_connection(&s, PHASE_OPEN | PHASE_FIN | PHASE_WATCHED, false);
+		put_block(&s, n);
+		if (before)
+			put_entry(&s, n, EPOCH + SECOND, A, FIN, 1101 + forged[i / 2], 9);
+		put_entry(&s, n, EPOCH + 2 * SECOND, A, PSH, 1101, 2001);
+		put_entry(&s, n, EPOCH + 3 * SECOND, A, FIN, 1101, 2001);
+		if (!before)
+			put_entry(&s, n, EPOCH + 3 * SECOND + MS, A, FIN, 1101 + forged[i / 2], 9);
+		put_entry(&s, n, EPOCH + 4 * SECOND, B, FIN, 2001, 1102);
+		put_entry(&s, n, EPOCH + 5 * SECOND, A, ACK, 1102, 2002);
+		assert_true(judge_slot(n, true));
+		assert_true(j.flow.state & FLOW_GRACEFUL);
+		expect_at(j.flow.side[A].t_fin, 3 * SECOND);
+	}
+}
+
 TEST(test_what_found_no_place)
 {
 	struct flow_block *b;

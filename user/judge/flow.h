@@ -115,6 +115,9 @@ struct flow {
 	__u8 tunnel;        /* enum packet_tunnel */
 	__u8 tunnel_has_id; /* tunnel_id is known */
 	__u32 tunnel_id;
+	/* Of a side that sent FINs with different ends: the end of the real one, which was acknowledged. */
+	__u8 real_fin_known[2];
+	__u32 real_fin[2];
 };
 
 /* What they say of an RST is not certain before the connection has shown what it does afterwards. */

@@ -345,11 +345,16 @@ static void take_fin_again(struct turn *t)
 	}
 }
 
-/* Is the FIN forged, or from another time? Of two with different ends the next in sequence wins, until an ACK. */
+/*
+ * Is the FIN forged, or from another time? Of two with different ends the one wins that the log shows to be
+ * acknowledged; if none is, the next in sequence.
+ */
 static bool fin_is_foreign(const struct turn *t)
 {
 	const struct flow_side *me = &t->f->side[t->side], *peer = &t->f->side[!t->side];
 
+	if (t->f->real_fin_known[t->side] && !t->s->partial)
+		return segment_end(t->s) != t->f->real_fin[t->side];
 	if (fin_is_old(&me->now, t->s) || (!(me->seen & SIDE_FIN) && fin_left_of_window(&me->now, &peer->now, t->s)))
 		return true;
 	return me->seen & SIDE_FIN && (me->seen & (SIDE_FIN_ACKED | SIDE_FIN_NEXT) || !fin_is_next(&me->now, t->s));

@@ -150,6 +150,74 @@ static struct tcp_segment entry_segment(const struct log_entry *e)
 	};
 }
 
+/* ---- of several FINs, the real one ---- */
+
+static const struct log_entry *entry_at(const struct replay *r, unsigned i)
+{
+	return &r->block->entry[r->order[i]];
+}
+
+static bool is_fin_of(const struct log_entry *e, unsigned side)
+{
+	return e->flags & TCP_FIN && (e->bits & ENTRY_SIDE) == side;
+}
+
+static uint32_t fin_end(const struct log_entry *fin)
+{
+	return fin->seq + fin->len + 1;
+}
+
+/* Does the other side acknowledge the FIN, which is the i-th segment, afterwards? */
+static bool fin_is_acked(const struct replay *r, unsigned i)
+{
+	const struct log_entry *fin = entry_at(r, i), *e;
+
+	for (unsigned k = i + 1; k < r->entries; k++) {
+		e = entry_at(r, k);
+		if ((e->bits ^ fin->bits) & ENTRY_SIDE && e->flags & TCP_ACK && e->ack == fin_end(fin))
+			return true;
+	}
+	return false;
+}
+
+static bool fins_differ(const struct replay *r, unsigned side)
+{
+	const struct log_entry *first = NULL;
+
+	for (unsigned i = 0; i < r->entries; i++) {
+		const struct log_entry *e = entry_at(r, i);
+
+		if (!is_fin_of(e, side))
+			continue;
+		if (first && fin_end(e) != fin_end(first))
+			return true;
+		first = first ? first : e;
+	}
+	return false;
+}
+
+/*
+ * A receiver acknowledges no FIN but that of its peer, wherever a forged one comes in the log. Where two are
+ * acknowledged, somebody speaks for both sides, and it is not known which.
+ */
+static void find_real_fin(const struct replay *r, unsigned side)
+{
+	struct flow *f = &r->j->flow;
+	unsigned ends = 0;
+
+	if (!fins_differ(r, side))
+		return;
+	for (unsigned i = 0; i < r->entries; i++) {
+		const struct log_entry *e = entry_at(r, i);
+
+		if (!is_fin_of(e, side) || !fin_is_acked(r, i) || (ends && f->real_fin[side] == fin_end(e)))
+			continue;
+		f->real_fin[side] = fin_end(e);
+		ends++;
+	}
+	f->real_fin_known[side] = ends == 1;
+}
+
 static void step_entry(struct replay *r)
 {
 	const struct log_entry *e = &r->block->entry[r->order[r->next]];
@@ -395,6 +463,8 @@ bool judge(struct judged *j, const struct flow_slot *slot, uint64_t word, const 
 		return false;
 	fill_key(&j->key, slot);
 	memset(&j->flow, 0, sizeof(j->flow));
+	find_real_fin(&r, 0);
+	find_real_fin(&r, 1);
 	if (word & PHASE_MIDSTREAM) {
 		if (!r.entries)
 			return false;
