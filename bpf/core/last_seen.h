@@ -33,9 +33,6 @@ struct last_seen {
 };
 CORE_ASSERT_SIZE(struct last_seen, 32);
 
-/* In the kernel: 256 KiB, which the second-level cache holds beside other work. A power of two. */
-#define LAST_SEEN_CELLS 8192
-
 /* Numbers this far from the last ones are from another time, or forged. */
 #define LAST_SEEN_REORDER (16u << 20)
 

@@ -75,6 +75,7 @@ static void check_options(const struct options *o)
 	expect(o->settle <= 60000000000);
 	expect(is_time(o->syn_timeout) && is_time(o->close_timeout) && is_time(o->idle_timeout));
 	expect(is_size(o->max_flows, 1 << 24) && is_size(o->max_closing, 1 << 20) && is_size(o->max_unproven, 1 << 19));
+	expect(is_size(o->evidence, 1 << 24));
 	expect(o->ring_bytes >= 4096 && o->ring_bytes <= 1 << 30 && !(o->ring_bytes & (o->ring_bytes - 1)));
 	check_filter(&o->filter);
 	check_record_filter(&o->record_filter);

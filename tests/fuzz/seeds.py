@@ -26,7 +26,8 @@ COMMANDS = """-r FILE|--read=FILE|-r -|eth0|eth0 eth1 lo|--hook=auto eth0|--hook
 --outcome=reset,unfinished eth0|--outcome=open --show-open eth0|--format=json -r FILE|--format=ladder -v -r FILE
 --format=csv -q -r FILE|--format=text -n --stats --strict eth0|--settle=60000 eth0|--settle=0 eth0
 --syn-timeout=10 --close-timeout=60.25 --idle-timeout=7200 eth0|--max-flows=1024 --max-closing=2048 eth0
---max-unproven=524288 --ring=4K eth0|--ring=1G eth0|--ring=4096 eth0|--help|--version|--he|--v|-- eth0|-x|--what
+--max-unproven=524288 --ring=4K eth0|--evidence=65536 eth0
+--ring=1G eth0|--ring=4096 eth0|--help|--version|--he|--v|-- eth0|-x|--what
 eth0 --|any|a/b|-r FILE eth0|-r|--port|--port=|--stats=1|-vqn4r FILE""".replace("\n", "|").split("|")
 
 

@@ -1175,6 +1175,8 @@ static int by_number(const void *a, const void *b)
 	return (*x > *y) - (*x < *y);
 }
 
+#define DEFAULT_CELLS 8192 /* of --evidence */
+
 /* Of all connections that two hosts can have to one port, none is judged by the numbers of another. */
 TEST(test_evidence_owners)
 {
@@ -1186,7 +1188,7 @@ TEST(test_evidence_owners)
 
 		s.sport = (uint16_t)port;
 		hash = flow_hash(&s, 1, 7);
-		owners[port] = (hash >> 32 & (LAST_SEEN_CELLS - 1)) << 32 | last_seen_tag(hash);
+		owners[port] = (hash >> 32 & (DEFAULT_CELLS - 1)) << 32 | last_seen_tag(hash);
 	}
 	qsort(owners, 1 << 16, sizeof(owners[0]), by_number);
 	for (uint32_t i = 1; i < 1 << 16; i++)

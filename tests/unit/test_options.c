@@ -120,6 +120,7 @@ TEST(test_defaults)
 	expect_int(o.max_flows, 65536);
 	expect_int(o.max_closing, 16384);
 	expect_int(o.max_unproven, 32768);
+	expect_int(o.evidence, 8192);
 	expect_int(o.ring_bytes, 4194304);
 	expect_int(o.filter.family, 0);
 	expect_int(o.filter.port_count, 0);
@@ -251,6 +252,8 @@ static const struct number {
 	 "a table size is 1024 to 1048576"},
 	{"max-unproven", NUMBER(max_unproven), "1024", "524288", 1024, 524288, "1023", "524289",
 	 "a table size is 1024 to 524288"},
+	{"evidence", NUMBER(evidence), "1024", "16777216", 1024, 16777216, "1023", "16777217",
+	 "a table size is 1024 to 16777216"},
 	{"ring", NUMBER(ring_bytes), "4096", "1G", 4096, 1073741824, "2048", "2G",
 	 "a ring buffer is 4K to 1G bytes, a power of two"},
 	{"port", offsetof(struct options, filter.ports[0].first), sizeof(uint16_t), "1", "65535", 1, 65535, "0",
@@ -538,6 +541,7 @@ TEST(test_help)
 		"--max-flows=N",
 		"--max-closing=N",
 		"--max-unproven=N",
+		"--evidence=FLOWS",
 		"--ring=BYTES",
 		"--help",
 		"--version",

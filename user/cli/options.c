@@ -27,6 +27,7 @@ static const struct options defaults = {
 	.max_flows = 65536,
 	.max_closing = 16384,
 	.max_unproven = 32768,
+	.evidence = 8192, /* 256 KiB, which the second-level cache holds beside other work */
 	.ring_bytes = 4 * MEBI,
 };
 
@@ -260,6 +261,14 @@ static const struct option_row rows[] = {
 	 .meta = "N",
 	 .noun = "table size",
 	 .help = "handshakes in progress, and segments of unknown connections"},
+	{.name = "evidence",
+	 .kind = &kind_count,
+	 FIELD(evidence),
+	 .min = 1024,
+	 .max = 16 * MEBI,
+	 .meta = "FLOWS",
+	 .noun = "table size",
+	 .help = "connections whose last numbers are remembered"},
 	{.name = "ring",
 	 .kind = &kind_bytes,
 	 FIELD(ring_bytes),

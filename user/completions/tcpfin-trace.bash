@@ -53,7 +53,7 @@ _tcpfin_trace_value()
 		_tcpfin_trace_list 'graceful reset refused handshake_reset unanswered unfinished open unknown' "$2"
 		;;
 	-c | --count | -d | --duration | --port | --host | --process | --pid | --reason | --where | --check | --settle | \
-	--syn-timeout | --close-timeout | --idle-timeout | --max-flows | --max-closing | --max-unproven | --ring)
+	--syn-timeout | --close-timeout | --idle-timeout | --max-flows | --max-closing | --max-unproven | --evidence | --ring)
 		;; # a value that only the user knows
 	*)
 		return 1
@@ -68,7 +68,8 @@ _tcpfin_trace_options()
 		--stuck --time-wait --cleanup --help --version'
 	local valued='--read= --interface= --hook= --count= --duration= --port= --host= --outcome= --closer= --process=
 		--pid= --reason= --where= --format= --output= --columns= --color= --check= --settle= --syn-timeout=
-		--close-timeout= --idle-timeout= --max-flows= --max-closing= --max-unproven= --ring='
+		--close-timeout= --idle-timeout= --max-flows= --max-closing= --max-unproven=
+		--evidence= --ring='
 
 	mapfile -t COMPREPLY < <(compgen -W "$plain $valued" -- "$1")
 	[[ ${#COMPREPLY[@]} -eq 1 && ${COMPREPLY[0]} == *= ]] && compopt -o nospace

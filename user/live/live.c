@@ -92,9 +92,9 @@ static int attach_all(struct live *l)
 
 	if (code)
 		return code;
-	log_note("tables take %llu MiB of kernel memory: %u established, %u closing, %u unproven flows",
+	log_note("tables take %llu MiB of kernel memory: %u established, %u closing, %u unproven flows, evidence of %u",
 		 (unsigned long long)(loader_table_bytes(l->options) >> 20), l->options->max_flows,
-		 l->options->max_closing, l->options->max_unproven);
+		 l->options->max_closing, l->options->max_unproven, loader_sizes(l->options).cells);
 	return EXIT_FINE;
 }
 

@@ -53,6 +53,7 @@ struct table_sizes loader_sizes(const struct options *o)
 	n.sets = power_of_two(n.slots / SLOTS_A_SET);
 	n.openings = 2 + o->max_unproven / n.sets;
 	n.opening_blocks = o->max_unproven / OPENINGS_A_BLOCK;
+	n.cells = power_of_two(o->evidence);
 	n.lost_sets = n.sets / SETS_A_LOST_SET > LOST_SETS_LEAST ? n.sets / SETS_A_LOST_SET : LOST_SETS_LEAST;
 	return n;
 }
@@ -75,7 +76,7 @@ static int size_maps(struct tcpfin_trace_bpf *s, const struct options *o)
 	s->rodata->settings.opening_mask = opening_ring - 1;
 	s->rodata->settings.openings = n.openings;
 	s->rodata->settings.max_established = o->max_flows;
-	s->rodata->settings.last_seen_mask = LAST_SEEN_CELLS - 1;
+	s->rodata->settings.last_seen_mask = n.cells - 1;
 	s->rodata->settings.lost_mask = n.lost_sets - 1;
 	s->rodata->settings.count_packets = o->stats;
 	s->rodata->settings.all_segments = o->all_segments;
@@ -84,7 +85,7 @@ static int size_maps(struct tcpfin_trace_bpf *s, const struct options *o)
 	err = size_map(s->maps.tcpfin_sets, n.sets, err);
 	err = size_map(s->maps.tcpfin_slots, n.slots, err);
 	err = size_map(s->maps.tcpfin_blocks, n.closing_blocks + n.opening_blocks, err);
-	err = size_map(s->maps.tcpfin_numbers, LAST_SEEN_CELLS, err);
+	err = size_map(s->maps.tcpfin_numbers, n.cells, err);
 	err = size_map(s->maps.tcpfin_lost, n.lost_sets, err);
 	err = size_map(s->maps.tcpfin_freeslot, slot_ring, err);
 	err = size_map(s->maps.tcpfin_freeclos, closing_ring, err);
@@ -127,7 +128,7 @@ uint64_t loader_table_bytes(const struct options *o)
 	return n.sets * sizeof(struct flow_set) + n.slots * sizeof(struct flow_slot) +
 	       n.lost_sets * sizeof(struct lost_set) +
 	       (n.closing_blocks + n.opening_blocks) * sizeof(struct flow_block) + rings * sizeof(uint64_t) +
-	       (o->all_segments ? n.slots * sizeof(struct traffic) : 0) + LAST_SEEN_CELLS * sizeof(struct last_seen) +
+	       (o->all_segments ? n.slots * sizeof(struct traffic) : 0) + n.cells * sizeof(struct last_seen) +
 	       sizeof(struct watch) + o->ring_bytes;
 }
 

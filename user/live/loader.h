@@ -15,7 +15,7 @@ struct table_sizes {
 	uint32_t slots;
 	uint32_t openings; /* connections that may be opening in one set */
 	uint32_t closing_blocks, opening_blocks;
-	uint32_t lost_sets; /* a power of two */
+	uint32_t cells, lost_sets; /* powers of two */
 };
 
 struct table_sizes loader_sizes(const struct options *options);
