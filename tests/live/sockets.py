@@ -743,6 +743,86 @@ def forwarded(lab):
     equal("pid of the server", record["destination"]["process"]["pid"], os.getpid())
 
 
+# ---- what the verdict on a FIN or RST rests on ----
+
+def reset_by(c):
+    c.client.send(b"x")
+    receive(c.server, 1)
+    abort(c.client)
+    until(lambda: reset_has_come(c.server), "reset")
+    c.server.close()
+
+
+def graceful_by(c):
+    c.client.close()
+    heard_the_end(c.server)
+    c.server.close()
+
+
+@test
+def basis_socket(lab):
+    """A socket of the interface's namespace is asked, at either end of the connection, in each family."""
+    for namespace in (lab.client, lab.server):
+        tracer = Tracer(lab, namespace, PROGRAM, ["eth0"], "--format=json", "--settle=200", "--hook=tc")
+        tracer.wait_for_all()
+        resets = {(name, c.key) for name, path in every_path(lab) for c in [connect(path)] if not reset_by(c)}
+        closes = {(name, c.key) for name, path in every_path(lab) for c in [connect(path)] if not graceful_by(c)}
+        tracer.wait_for(len(resets) + len(closes))
+        records = one_each(tracer.stop(), [key for _, key in resets | closes])
+        for name, key in resets:
+            with about(f"{name}, RST"):
+                expect(records[key], {"tcp.basis.reset": "socket", "tcp.basis.fin": None})
+        for name, key in closes:
+            with about(f"{name}, FIN"):
+                expect(records[key], {"tcp.basis.reset": None, "tcp.basis.fin": "socket"})
+
+
+@test
+def basis_both_ends(lab):
+    """On loopback both ends are of the interface's namespace."""
+    tracer = watch(lab, interfaces=("lo",))
+    with lab.client.socket(socket.AF_INET) as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        resets, closes = [[open_on_loopback(lab.client, listener) for _ in range(2)] for _ in range(2)]
+    for c in resets:
+        reset_by(c)
+    for c in closes:
+        graceful_by(c)
+    tracer.wait_for(4)
+    records = one_each(tracer.stop(), [c.key for c in resets + closes])
+    for c in resets:
+        expect(records[c.key], {"tcp.basis.reset": "socket", "tcp.basis.fin": None})
+    for c in closes:
+        expect(records[c.key], {"tcp.basis.reset": None, "tcp.basis.fin": "socket"})
+
+
+@test
+def basis_wire(lab):
+    """Sockets of other namespaces than the interface's are not asked: forwarded connections rest on the wire."""
+    router, far = lab.namespace(), lab.namespace()
+    router.run(f"ip link add left type veth peer name eth1 netns {lab.client.path}")
+    router.run(f"ip link add right type veth peer name eth0 netns {far.path}")
+    for namespace, dev, own, net in ((router, "left", 1, 7), (lab.client, "eth1", 2, 7), (router, "right", 1, 8),
+                                     (far, "eth0", 2, 8)):
+        namespace.run(f"ip link set {dev} up")
+        namespace.run(f"ip address add 10.98.{net}.{own}/24 dev {dev}")
+    router.run("sysctl -qw net.ipv4.ip_forward=1")
+    lab.client.run("ip route add 10.98.8.0/24 via 10.98.7.1")
+    far.run("ip route add default via 10.98.8.1")
+    path = Path(lab.client, far, "10.98.8.2")
+    tracer = Tracer(lab, router, PROGRAM, ["left"], "--format=json", "--settle=200")
+    tracer.wait_for_all()
+    reset, close = connect(path), connect(path)
+    reset_by(reset)
+    graceful_by(close)
+    tracer.wait_for(2)
+    records = one_each(tracer.stop(), [reset.key, close.key])
+    # The kernel of this host says of its own RST, in any namespace, that a TCP socket has sent it.
+    expect(records[reset.key], {"tcp.basis.reset": "socket", "tcp.basis.fin": None})
+    expect(records[close.key], {"tcp.basis.reset": None, "tcp.basis.fin": "wire"})
+
+
 # ---- bad input and missing features ----
 
 @test

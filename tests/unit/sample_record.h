@@ -125,6 +125,8 @@ static inline void sample_reset(struct record *r)
 	r->reset.mptcp = 7;
 	r->reset.ignored = 1;
 	r->reset.ttl_differs = true;
+	r->basis_reset = BASIS_SOCKET;
+	r->basis_fin = BASIS_UNKNOWN;
 	r->reset.ttl = 200;
 	r->reset.usual_ttl = 64;
 	r->late_reset = true;

@@ -300,7 +300,8 @@ static const char json_graceful[] =
 	"\"tcp\":{\"final\":true,\"outcome\":\"graceful\",\"pattern\":\"four_way\",\"closer\":\"source\",\"time_wait\":"
 	"\"source\","
 	"\"state\":{\"source\":\"TIME-WAIT\",\"destination\":\"CLOSED\"},\"missing\":null,"
-	"\"reset\":{\"by\":null,\"phase\":null,\"validity\":null,\"forged\":null},\"late_reset\":false,"
+	"\"reset\":{\"by\":null,\"phase\":null,\"validity\":null,\"forged\":null},"
+	"\"basis\":{\"reset\":null,\"fin\":null},\"late_reset\":false,"
 	"\"timing\":{\"syn_to_synack\":44800000,\"synack_to_ack\":92000,\"initial_rtt\":44892000,"
 	"\"fin_to_ack\":36020000,\"half_closed\":1965000,\"peer_fin_to_ack\":68000,\"close\":38053000,"
 	"\"lifetime\":195980942000},"
@@ -338,7 +339,8 @@ static const char json_reset[] =
 	"\"tcp\":{\"final\":true,\"outcome\":\"reset\",\"pattern\":null,\"closer\":\"destination\",\"time_wait\":null,"
 	"\"state\":{\"source\":\"CLOSED\",\"destination\":\"CLOSED\"},\"missing\":null,"
 	"\"reset\":{\"by\":\"destination\",\"phase\":\"half_closed\",\"validity\":\"in_window\",\"forged\":null,"
-	"\"mptcp\":\"fastclose\",\"ttl_differs\":true},\"late_reset\":true,"
+	"\"mptcp\":\"fastclose\",\"ttl_differs\":true},"
+	"\"basis\":{\"reset\":\"socket\",\"fin\":\"unknown\"},\"late_reset\":true,"
 	"\"timing\":{\"syn_to_synack\":null,\"synack_to_ack\":null,\"initial_rtt\":null,\"fin_to_ack\":null,"
 	"\"half_closed\":null,\"peer_fin_to_ack\":null,\"close\":null,\"lifetime\":86401000000007},"
 	"\"retransmits\":{\"syn\":0,\"syn_ack\":0,\"fin_source\":0,\"fin_destination\":0},"
@@ -370,7 +372,8 @@ static const char json_unanswered[] =
 	"\"destination\":{\"ip\":\"0.0.0.0\",\"port\":0,\"bytes\":null},"
 	"\"tcp\":{\"final\":true,\"outcome\":\"unanswered\",\"pattern\":null,\"closer\":\"unknown\",\"time_wait\":null,"
 	"\"state\":{\"source\":\"SYN-SENT\",\"destination\":null},\"missing\":null,"
-	"\"reset\":{\"by\":null,\"phase\":null,\"validity\":null,\"forged\":null},\"late_reset\":false,"
+	"\"reset\":{\"by\":null,\"phase\":null,\"validity\":null,\"forged\":null},"
+	"\"basis\":{\"reset\":null,\"fin\":null},\"late_reset\":false,"
 	"\"timing\":{\"syn_to_synack\":null,\"synack_to_ack\":null,\"initial_rtt\":null,\"fin_to_ack\":null,"
 	"\"half_closed\":null,\"peer_fin_to_ack\":null,\"close\":null,\"lifetime\":null},"
 	"\"retransmits\":{\"syn\":2,\"syn_ack\":0,\"fin_source\":0,\"fin_destination\":0},"
@@ -498,9 +501,12 @@ static const char csv_header[] =
 	"destination_socket_srtt,destination_socket_retransmits,destination_socket_reset_received,"
 	"reset_forged,handshake_challenge_acks,tcp_captured_twice,"
 	"network_tunnel_type,network_tunnel_id,"
-	"event_id,tcp_final,isn_source,isn_destination,host_name,tcp_silence,tcp_silence_at_most\r\n";
-#define LAST_COLUMNS ",,0,0,,," ID ",true,,,,,false\r\n"
-#define NO_SOCKETS ",,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,," LAST_COLUMNS /* a reason and twice 17 columns */
+	"event_id,tcp_final,isn_source,isn_destination,host_name,tcp_silence,tcp_silence_at_most,"
+	"basis_reset,basis_fin\r\n";
+#define BEFORE_BASIS ",,0,0,,," ID ",true,,,,,false"
+#define LAST_COLUMNS BEFORE_BASIS ",,\r\n"
+#define WITHOUT_SOCKETS ",,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,," /* a reason and twice 17 columns */
+#define NO_SOCKETS WITHOUT_SOCKETS LAST_COLUMNS
 static const char csv_graceful[] =
 	"2026-11-22T06:07:35.565665123Z,2026-11-22T06:04:19.584723123Z,2026-11-22T06:07:35.565665123Z,195980942000,"
 	"\"eth0\",ipv4,100,,1:TihD1ec2uYYN28Lyvj/V58RLfwU=,192.168.139.29,63164,3342,110.42.175.115,22,4477,"
@@ -513,7 +519,7 @@ static const char csv_reset[] =
 	"reset,,destination,,CLOSED,CLOSED,,destination,half_closed,in_window,fastclose,true,true,"
 	",,,,,,,86401000000007,"
 	"0,0,0,0,,,,0,OTH,^r,true,false,false,1,true,... >P.*3 <R.! <R <R*2~ (4294967295 "
-	"lost),4294967295,,,,,,," NO_SOCKETS;
+	"lost),4294967295,,,,,,," WITHOUT_SOCKETS BEFORE_BASIS ",socket,unknown\r\n";
 static const char csv_unanswered[] =
 	"1970-01-01T00:00:03.000000000Z,1970-01-01T00:00:00.000000000Z,1970-01-01T00:00:03.000000000Z,3000000000,"
 	"\"a\"\"b,\\x1b\\x0a\\xff\",ipv4,4094,0,1:LdN0oTsWjz5qVMMtMj5zPyV/TiU=,255.255.255.255,65535,0,0.0.0.0,0,,"

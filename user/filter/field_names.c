@@ -165,6 +165,11 @@ static const char *validity_word(unsigned i)
 	return i <= RESET_OUT_OF_WINDOW ? validity_name((enum reset_validity)i) : NULL;
 }
 
+static const char *basis_word(unsigned i)
+{
+	return i < BASIS_UNKNOWN ? basis_name((enum basis)(i + 1)) : NULL;
+}
+
 static const char *how_word(unsigned i)
 {
 	return i < HOW_KERNEL ? how_name((enum how)(i + 1)) : NULL;
@@ -182,10 +187,11 @@ static const struct {
 	const char *field;
 	const char *(*word)(unsigned i);
 } vocabularies[] = {
-	{"outcome", outcome_word}, {"pattern", pattern_word},   {"closer", role_word},
-	{"time_wait", role_word},  {"reset_by", role_word},     {"state", state_word},
-	{"missing", missing_word}, {"reset_phase", phase_word}, {"reset_validity", validity_word},
-	{"process_how", how_word}, {"type", type_word},
+	{"outcome", outcome_word},   {"pattern", pattern_word},   {"closer", role_word},
+	{"time_wait", role_word},    {"reset_by", role_word},     {"state", state_word},
+	{"missing", missing_word},   {"reset_phase", phase_word}, {"reset_validity", validity_word},
+	{"basis_reset", basis_word}, {"basis_fin", basis_word},   {"process_how", how_word},
+	{"type", type_word},
 };
 
 static const char *word(unsigned which, unsigned i)

@@ -260,6 +260,10 @@ static void json_reset(struct buffer *out, const struct record *r)
 	}
 	if (seen && r->reset.ttl_differs)
 		LITERAL(out, ",\"ttl_differs\":true");
+	LITERAL(out, "},\"basis\":{\"reset\":");
+	json_word(out, basis_name(r->basis_reset));
+	LITERAL(out, ",\"fin\":");
+	json_word(out, basis_name(r->basis_fin));
 	LITERAL(out, "},\"late_reset\":");
 	json_bool(out, r->late_reset);
 }

@@ -222,15 +222,20 @@ static void step_entry(struct replay *r)
 {
 	const struct log_entry *e = &r->block->entry[r->order[r->next]];
 	struct tcp_segment s = entry_segment(e);
+	struct flow *f = &r->j->flow;
+	unsigned n;
 
 	if (r->order[r->next] >= BLOCK_COMMON && !r->rest_done)
 		add_rest(r);
 	r->next++;
 	if (s.flags & TCP_RST && e->bits & ENTRY_SOCKET) /* no doubt: this host knows */
-		r->j->flow.doubt = 0;
+		f->doubt = 0;
+	n = f->log_len;
 	step(r, &s, e->bits & ENTRY_SIDE);
 	if (e->bits & ENTRY_FILTER && r->j->flow.reset.time == s.time)
 		r->j->flow.reset.fate |= RESET_FILTERED;
+	if (e->bits & ENTRY_SOCKET && f->log_len > n)
+		r->j->log[f->log_len - 1].mark |= SEGMENT_SOCKET;
 }
 
 /* Replays the entries before a step of the handshake: by time, or so many of them. */

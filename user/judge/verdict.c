@@ -610,6 +610,35 @@ static void find_evidence(struct record *r, const struct facts *c)
 	}
 }
 
+/* Was a socket asked about the segment of that step? */
+static bool asked(const struct record *r, enum evidence_step step)
+{
+	return r->evidence[step] >= 0 && r->segments[r->evidence[step]].mark & SEGMENT_SOCKET;
+}
+
+/* Do the numbers seen show that the FIN is its side's? It followed the data, or the other side acknowledged it. */
+static bool fin_proven(const struct flow_side *side)
+{
+	return side->seen & (SIDE_FIN_NEXT | SIDE_FIN_ACKED);
+}
+
+/* Call once the evidence is found. */
+static void find_basis(struct record *r, const struct facts *c)
+{
+	enum role first = r->closer == BOTH ? SOURCE : first_fin(c);
+	bool fin = first != NOBODY && has(c, first, SIDE_FIN);
+
+	r->basis_reset = r->basis_fin = BASIS_NONE;
+	if (r->reset.by != NOBODY)
+		r->basis_reset = asked(r, EVIDENCE_RESET)             ? BASIS_SOCKET
+				 : r->reset.validity == RESET_UNKNOWN ? BASIS_UNKNOWN
+								      : BASIS_WIRE;
+	if (fin)
+		r->basis_fin = asked(r, EVIDENCE_FIN)          ? BASIS_SOCKET
+			       : fin_proven(side_of(c, first)) ? BASIS_WIRE
+							       : BASIS_UNKNOWN;
+}
+
 /* ---- the traffic, with --all-segments ---- */
 
 static void copy_traffic(struct record_traffic *to, const struct traffic_side *from, uint64_t start)
@@ -889,6 +918,7 @@ void verdict(struct record *r, const struct flow_key *key, const struct flow *wh
 	r->stuck_in_syn_received = is_stuck_in_syn_received(&c, r);
 	copy_segments(r, &c, ordered, n);
 	find_evidence(r, &c);
+	find_basis(r, &c);
 	r->completeness = completeness(r, &c);
 	for (enum role role = SOURCE; role <= DESTINATION; role++)
 		r->heard_before[role] = f->heard_before & 1 << c.side[role];

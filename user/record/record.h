@@ -18,6 +18,12 @@ enum role { SOURCE, DESTINATION, BOTH, NOBODY, NETWORK };
 /* The answer to a question that cannot always be answered; UNTOLD prints as null. */
 enum answer { UNTOLD, NO, YES };
 
+/*
+ * What the verdict on an RST or FIN rests on: a socket of this host, asked as it passed; the numbers on the wire; or
+ * neither, because those were displaced. BASIS_NONE: there is no such segment.
+ */
+enum basis { BASIS_NONE, BASIS_SOCKET, BASIS_WIRE, BASIS_UNKNOWN };
+
 /* Would the receiver accept this RST? RFC 9293 section 3.10.7.4 and RFC 5961 section 3. */
 enum reset_validity {
 	RESET_UNKNOWN,       /* what decides was not seen */
@@ -168,9 +174,11 @@ static inline const struct record_process *socket_process(const struct record_so
 }
 
 enum {
-	SEGMENT_COPY = 1,     /* retransmission of a segment seen before */
-	SEGMENT_IGNORED = 2,  /* its receiver would not act on it: wrong numbers or contradicting flags */
-	SEGMENT_FOLDED = 4,   /* plain data or ACKs, `count` of them: len is their sum */
+	SEGMENT_COPY = 1,    /* retransmission of a segment seen before */
+	SEGMENT_IGNORED = 2, /* its receiver would not act on it: wrong numbers or contradicting flags */
+	SEGMENT_FOLDED = 4,  /* plain data or ACKs, `count` of them: len is their sum */
+	SEGMENT_SOCKET =
+		16, /* a FIN or RST: a socket of this host was asked as it passed, or this host's TCP sent it */
 	SEGMENT_RECALLED = 8, /* of a handshake, from what the opening keeps: its IP id is not known */
 };
 
@@ -233,6 +241,7 @@ struct record {
 		bool ttl_differs;       /* its TTL is not that of the same side's handshake */
 		uint8_t ttl, usual_ttl; /* its own, and that of the handshake; 0: not seen */
 	} reset;
+	enum basis basis_reset, basis_fin; /* of the RST, of the first FIN */
 	bool late_reset;
 	bool midstream;       /* the handshake was not seen: who is source is a guess, or known from this host */
 	bool fin_original[2]; /* by role: the first copy of its FIN was surely the original */
@@ -287,6 +296,8 @@ const char *missing_name(enum missing missing);
 const char *how_name(enum how how);
 const char *phase_name(enum phase phase);
 const char *validity_name(enum reset_validity validity);
+/* "socket", "wire" or "unknown"; NULL for BASIS_NONE. */
+const char *basis_name(enum basis basis);
 const char *timing_name(enum timing timing);
 /*
  * What the MPTCP option of an RST says (RFC 8684 sections 3.5 and 3.6): "fastclose" or "reset"; NULL for other

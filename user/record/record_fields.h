@@ -366,6 +366,12 @@ static inline const char *record_closer_name(const struct record *r)
 	      "nothing but an RST answered. Live only with --all-segments.")                                          \
 	FIELD("tcp.silence_at_most", "tcp_silence_at_most", BOOL, ALWAYS, r->silence_at_most,                         \
 	      "There may have been payload in the time that tcp.silence tells.")                                      \
+	FIELD("tcp.basis.reset", "basis_reset", WORD, NULLABLE, basis_name(r->basis_reset),                           \
+	      "What the verdict on the RST rests on: socket (this host's, which was asked as the RST passed, or "     \
+	      "sent it), wire (the numbers seen), or unknown (they were displaced). A socket in another network "     \
+	      "namespace than the interface's is not asked.")                                                         \
+	FIELD("tcp.basis.fin", "basis_fin", WORD, NULLABLE, basis_name(r->basis_fin),                                 \
+	      "What the verdict on the first FIN rests on, in the same words.")                                       \
 	MEMBER("tcp.evidence", OBJECT, ALWAYS,                                                                        \
 	       "The entries of segments from which each step was read, counted from 0. Null where the step was "      \
 	       "not seen, or its segment found no place.")                                                            \

@@ -126,6 +126,17 @@ const char *validity_name(enum reset_validity validity)
 	return names[validity];
 }
 
+const char *basis_name(enum basis basis)
+{
+	static const char *const names[] = {
+		[BASIS_SOCKET] = "socket",
+		[BASIS_WIRE] = "wire",
+		[BASIS_UNKNOWN] = "unknown",
+	};
+
+	return names[basis];
+}
+
 const char *timing_name(enum timing timing)
 {
 	static const char *const names[TIMINGS] = {
