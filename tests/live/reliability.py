@@ -269,6 +269,24 @@ def forged_evicted(lab):
 
 
 @test
+def forged_xdp(lab):
+    """XDP programs cannot ask sockets: the program at tc ingress behind them does."""
+    forge_at_the_server(lab, WAYS, "--hook=xdp")
+
+
+@test
+def forged_xdp_generic(lab):
+    """The same in the kernel's generic code."""
+    forge_at_the_server(lab, WAYS, "--hook=xdp-generic")
+
+
+@test
+def forged_xdp_evicted(lab):
+    """A forged RST or FIN after strangers have displaced the numbers, with XDP in."""
+    forge_at_the_server(lab, EVICTED, "--hook=xdp", "--no-sockets", evict=True)
+
+
+@test
 def forged_forwarded(lab):
     """All ways on a box that forwards, which remembers the numbers of more connections than there are."""
     forge_on_the_way(lab, WAYS, "--evidence=1048576")

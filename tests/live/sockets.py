@@ -6,6 +6,7 @@ from /proc and ss, the reasons of resets from the kernel's code. lab/harness.py 
 """
 import csv
 import ctypes
+import itertools
 import json
 import os
 import re
@@ -761,19 +762,19 @@ def graceful_by(c):
 
 @test
 def basis_socket(lab):
-    """A socket of the interface's namespace is asked, at either end of the connection, in each family."""
-    for namespace in (lab.client, lab.server):
-        tracer = Tracer(lab, namespace, PROGRAM, ["eth0"], "--format=json", "--settle=200", "--hook=tc")
+    """A socket of the interface's namespace is asked, at either end of the connection, in each family, at each hook."""
+    for namespace, hook in itertools.product((lab.client, lab.server), ("tc", "xdp", "xdp-generic")):
+        tracer = Tracer(lab, namespace, PROGRAM, ["eth0"], "--format=json", "--settle=200", f"--hook={hook}")
         tracer.wait_for_all()
         resets = {(name, c.key) for name, path in every_path(lab) for c in [connect(path)] if not reset_by(c)}
         closes = {(name, c.key) for name, path in every_path(lab) for c in [connect(path)] if not graceful_by(c)}
         tracer.wait_for(len(resets) + len(closes))
         records = one_each(tracer.stop(), [key for _, key in resets | closes])
         for name, key in resets:
-            with about(f"{name}, RST"):
+            with about(f"{name}, {hook}, RST"):
                 expect(records[key], {"tcp.basis.reset": "socket", "tcp.basis.fin": None})
         for name, key in closes:
-            with about(f"{name}, FIN"):
+            with about(f"{name}, {hook}, FIN"):
                 expect(records[key], {"tcp.basis.reset": None, "tcp.basis.fin": "socket"})
 
 

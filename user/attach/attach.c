@@ -33,6 +33,8 @@
 #define ARPHRD_IP6GRE 823
 #endif
 
+enum { LINK_XDP = 2, LINKS };
+
 /* Drivers on which native XDP disables offloads that the traffic needs, by their name in ethtool. */
 static const char *const no_xdp_drivers[] = {"veth",    "virtio_net", "tun",   "tap",
 					     "bridge",  "bonding",    "team",  "dummy",
@@ -153,7 +155,7 @@ int attach_plan(struct attachment *a, const char *name, enum hook hook, char *er
 	int err;
 
 	memset(a, 0, sizeof(*a));
-	a->links[0] = a->links[1] = -1;
+	a->links[0] = a->links[1] = a->links[LINK_XDP] = -1;
 	snprintf(a->name, sizeof(a->name), "%s", name);
 	a->ifindex = if_nametoindex(name);
 	if (!a->ifindex) {
@@ -186,7 +188,7 @@ static int attach_xdp(struct attachment *a, int program, char *error, size_t err
 	uint32_t id;
 
 	if (fd >= 0) {
-		a->links[0] = fd;
+		a->links[LINK_XDP] = fd;
 		return 0;
 	}
 	err = fd;
@@ -237,11 +239,16 @@ int attach_start(struct attachment *a, const struct attach_programs *programs, c
 {
 	int tc = a->l3 ? programs->tc_l3 : programs->tc, err = 0;
 
-	/* On loopback a packet passes egress, then ingress: one of them is enough. */
+	/*
+	 * On loopback a packet passes egress, then ingress: one of them is enough. The program behind XDP is attached
+	 * first: a FIN that XDP leaves to it finds it there.
+	 */
 	if (a->hook != HOOK_TC)
-		err = attach_xdp(a, programs->xdp, error, error_size);
+		err = attach_tc(a, programs->tc_close, 0, error, error_size);
 	else if (!a->loopback)
 		err = attach_tc(a, tc, 0, error, error_size);
+	if (!err && a->hook != HOOK_TC)
+		err = attach_xdp(a, programs->xdp, error, error_size);
 	if (!err && !(a->loopback && a->hook != HOOK_TC))
 		err = attach_tc(a, tc, 1, error, error_size);
 	if (err)
@@ -251,12 +258,12 @@ int attach_start(struct attachment *a, const struct attach_programs *programs, c
 
 void attach_stop(struct attachment *a)
 {
-	for (int direction = 0; direction < 2; direction++) {
-		if (a->links[direction] > 0)
-			close(a->links[direction]);
-		a->links[direction] = -1;
-		a->tcx[direction] = 0;
+	for (int i = 0; i < LINKS; i++) {
+		if (a->links[i] > 0)
+			close(a->links[i]);
+		a->links[i] = -1;
 	}
+	a->tcx[0] = a->tcx[1] = 0;
 	if (a->filters)
 		clsact_detach(a->ifindex);
 	a->filters = 0;
@@ -276,7 +283,7 @@ static uint32_t links_ifindex(const struct attachment *a)
 {
 	uint32_t ifindex = 0;
 
-	for (int i = 0; i < 2; i++) {
+	for (int i = 0; i < LINKS; i++) {
 		struct bpf_link_info info = {};
 		uint32_t size = sizeof(info);
 
@@ -294,7 +301,7 @@ static uint32_t links_ifindex(const struct attachment *a)
 
 enum attach_state attach_state(struct attachment *a)
 {
-	bool links = a->links[0] > 0 || a->links[1] > 0;
+	bool links = a->links[0] > 0 || a->links[1] > 0 || a->links[LINK_XDP] > 0;
 	uint32_t before = links ? links_ifindex(a) : a->ifindex;
 	bool filters = !a->filters || clsact_attached(a->ifindex, a->filters, a->before_us);
 

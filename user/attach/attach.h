@@ -21,7 +21,7 @@ struct attachment {
 	bool l3;         /* the device has no Ethernet header */
 	bool loopback;   /* one direction sees every packet */
 	char reason[96]; /* why this hook, as text for the user */
-	int links[2];    /* bpf_link descriptors; -1 where there is none */
+	int links[3];    /* bpf_link descriptors: tc ingress, tc egress, XDP; -1 where there is none */
 	uint32_t tcx[2]; /* ids of the links in tcx chains, by direction: ingress, egress; 0 where there is none */
 	int filters;     /* how many clsact filters are attached, on kernels without tcx */
 	char before_us[2]
@@ -30,6 +30,7 @@ struct attachment {
 
 struct attach_programs {
 	int xdp, tc, tc_l3; /* descriptors; -1: not loaded */
+	int tc_close;       /* at ingress beside xdp, for what only tc can do */
 };
 
 /*

@@ -70,6 +70,7 @@ static bool print_stats(struct live *l, uint64_t now)
 	live_stats_read_program(&s, programs.xdp);
 	live_stats_read_program(&s, programs.tc);
 	live_stats_read_program(&s, programs.tc_l3);
+	live_stats_read_program(&s, programs.tc_close);
 	live_stats_print(&line, &s, &l->stats, seconds, &l->skeleton->bss->watch);
 	sink_write(STDERR_FILENO, &line);
 	buffer_free(&line);

@@ -80,6 +80,7 @@ static int size_maps(struct tcpfin_trace_bpf *s, const struct options *o)
 	s->rodata->settings.lost_mask = n.lost_sets - 1;
 	s->rodata->settings.count_packets = o->stats;
 	s->rodata->settings.all_segments = o->all_segments;
+	s->rodata->settings.close_at_tc = true;
 	if (getentropy((void *)&s->rodata->settings.hash_seed, sizeof(s->rodata->settings.hash_seed)))
 		return -errno;
 	err = size_map(s->maps.tcpfin_sets, n.sets, err);
@@ -114,10 +115,11 @@ static void choose_programs(struct tcpfin_trace_bpf *s, const struct options *o,
 	bpf_program__set_autoload(hook_program(s, o, PROGRAM_XDP), xdp);
 	bpf_program__set_autoload(s->progs.tcpfin_walk_xdp, xdp);
 	bpf_program__set_autoload(s->progs.tcpfin_track_xdp, xdp);
+	bpf_program__set_autoload(s->progs.tcpfin_tc_close, xdp);
 	bpf_program__set_autoload(hook_program(s, o, PROGRAM_TC), tc);
 	bpf_program__set_autoload(hook_program(s, o, PROGRAM_TC_L3), tc_l3);
 	bpf_program__set_autoload(s->progs.tcpfin_walk_tc, tc || tc_l3);
-	bpf_program__set_autoload(s->progs.tcpfin_track_tc, tc || tc_l3);
+	bpf_program__set_autoload(s->progs.tcpfin_track_tc, true);
 }
 
 uint64_t loader_table_bytes(const struct options *o)
@@ -182,5 +184,6 @@ struct attach_programs loader_programs(const struct tcpfin_trace_bpf *s, const s
 		.xdp = bpf_program__fd(hook_program(s, o, PROGRAM_XDP)),
 		.tc = bpf_program__fd(hook_program(s, o, PROGRAM_TC)),
 		.tc_l3 = bpf_program__fd(hook_program(s, o, PROGRAM_TC_L3)),
+		.tc_close = bpf_program__fd(s->progs.tcpfin_tc_close),
 	};
 }
