@@ -103,7 +103,7 @@ $(B)/user/%.o: user/%.c Makefile $(CHANGELOG) | tools
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(CFLAGS) -c $< -o $@
 
-$(B)/user/live/live.o $(B)/user/live/loader.o $(B)/user/live/collector.o: $(B)/tcpfin_trace.skel.h
+$(B)/user/live/live.o $(B)/user/live/loader.o $(B)/user/live/collector.o $(B)/user/live/probe.o: $(B)/tcpfin_trace.skel.h
 $(B)/user/sockets/socket_events.o: $(B)/sockets.skel.h
 $(B)/user/attach/tcx_order.o: $(B)/tcx_order.skel.h
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * Wiring: reads the options, and starts what they ask for. Connections are watched live or read from a file, and go
- * through the reporter to the summary; --stuck, --time-wait and --cleanup are modes of their own.
+ * through the reporter to the summary; --stuck, --time-wait, --probe and --cleanup are modes of their own.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -16,6 +16,7 @@
 #include "user/host/stuck.h"
 #include "user/host/time_wait.h"
 #include "user/live/live.h"
+#include "user/live/probe.h"
 #include "user/record/counters.h"
 #include "user/reporter.h"
 
@@ -86,6 +87,8 @@ static int run(const struct options *options)
 	log_init("tcpfin-trace", options->quiet);
 	if (options->output && open_output(options->output))
 		return EXIT_RUNTIME;
+	if (options->probe)
+		return probe_run(options);
 	if (options->cleanup)
 		return interfaces_cleanup(options);
 	if (options->stuck)

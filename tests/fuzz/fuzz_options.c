@@ -61,7 +61,10 @@ unsigned if_nametoindex(const char *name)
 
 static void check_options(const struct options *o)
 {
-	if (o->stuck || o->time_wait)
+	if (o->probe)
+		expect(!o->files.count && !o->follow && !o->cleanup && !o->stuck && !o->time_wait &&
+		       o->format == FORMAT_TEXT);
+	else if (o->stuck || o->time_wait)
 		expect(!o->stuck != !o->time_wait && !o->files.count && !o->interfaces.count &&
 		       o->format <= FORMAT_JSON);
 	else

@@ -21,7 +21,7 @@ from lab import frames
 from lab.closes import SCENARIOS, Connection, Path, abort, close_in_turn, heard_the_reset, scenario_named, talk
 from lab.harness import (GRACEFUL, PROGRAM, Suite, about, as_nobody, close_some, expect, field,
                      foreign_object, key_of, one_close_seen, one_each,
-                     paths, raw_socket, refuses, watch)
+                     paths, raw_socket, refuses, watch, without, without_tcx)
 from lab.netlab import Process, Skip, Tracer, Tun, check, equal, ipv4, ipv6, mac, need, until
 from lab.scene import TCP_QUEUE_SEQ, TCP_RECV_QUEUE, TCP_REPAIR, TCP_REPAIR_QUEUE, TCP_SEND_QUEUE
 from lab.witness import Capture, Close, of_connection, retransmissions
@@ -750,6 +750,118 @@ def foreign_xdp(lab):
     tracer = one_close_seen(lab, "--hook=auto")
     check(re.search(r"eth0.*\btc\b.*XDP", tracer.stderr), f"no reason for tc: {tracer.stderr}")
     equal("programs attached", lab.client.attached("eth0"), foreign)
+
+
+# ---- --probe ----
+
+PROBED = ("ring buffer", "mapped arrays", "programs at tc", "programs at XDP", "tcx links", "socket look-up at tc",
+          "tracepoint of socket states", "tracepoint of resets sent", "tracepoint of resets received", "reset reasons")
+
+
+def probe(lab, *interfaces, program=None, code=0):
+    """{feature: (yes or no, the rest of its line)}, and what was said on stderr."""
+    run = Process(lab, lab.client, [*(program or PROGRAM), "--probe", *interfaces])
+    equal("exit code", run.wait(20), code)
+    head, kernel, *lines = run.stdout.splitlines()
+    equal("head", head.split(), ["WHAT", "HERE", "WITHOUT", "IT"])
+    equal("kernel", kernel.split(), ["kernel", platform.release()])
+    return {line[:34].strip(): (line[34:40].strip(), line[40:]) for line in lines}, run.stderr
+
+
+def attached_to(lab):
+    """All that a program or a filter would show in: of every interface of the client."""
+    need("tc", "bpftool")
+    commands = ["ip -d link show", "tc qdisc show", "bpftool net"]
+    commands += [f"tc filter show dev eth0 {direction}" for direction in ("ingress", "egress")]
+    return [lab.client.run(command) for command in commands], lab.client.attached("eth0")
+
+
+@contextlib.contextmanager
+def nothing_changed(lab):
+    """Every program that was attached is, and no other one."""
+    before = attached_to(lab)
+    yield
+    equal("what is attached", attached_to(lab), before)
+
+
+@contextlib.contextmanager
+def links_made(lab):
+    """The command that runs the program, and the calls of bpf(2), filled in behind `with`, that made an XDP link."""
+    need("strace")
+    log, made = lab.file("strace"), []
+    yield ["strace", "-e", "trace=bpf", "-o", log, *PROGRAM], made
+    with open(log, encoding="utf-8", errors="replace") as lines:
+        made += [line for line in lines if re.search(r"BPF_LINK_CREATE.*attach_type=BPF_XDP,.*= \d+$", line)]
+
+
+@test
+def probe_tries(lab):
+    """Each feature is tried, each hook of eth0 by attaching, and afterwards nothing is attached."""
+    with nothing_changed(lab), links_made(lab) as (program, made):
+        found, stderr = probe(lab, "eth0", "lo", program=program)
+    equal("stderr", stderr, "")
+    features = [name for name in found if not name.startswith(("CAP_", "eth0", "lo"))]
+    equal("features", features, list(PROBED))
+    check(all(found[name][0] == "yes" for name in ("CAP_BPF", *PROBED[:4], "socket look-up at tc")), str(found))
+    equal("tc and generic XDP", [found[f"eth0: {hook}"][0] for hook in ("tc", "generic XDP")], ["yes"] * 2)
+    check("no native XDP" in found["lo: native XDP"][1] and found["lo: native XDP"][0] == "no", str(found))
+    equal("XDP links made on eth0 and lo", len(made), 1 + (found["eth0: native XDP"][0] == "yes") + 1)
+
+
+@test
+def probe_without_tcx(lab):
+    """Without tcx that is said, the filters of clsact are tried instead, and neither they nor the qdisc stay."""
+    with nothing_changed(lab):
+        found, _ = probe(lab, "eth0", program=without_tcx())
+    equal("tcx links", found["tcx links"][0], "no")
+    equal("tc", found["eth0: tc"], ("yes", "it cannot be watched (here by clsact filters)"))
+
+
+@test
+def probe_beside_others(lab):
+    """XDP programs of others stay, and their number is the reason; so do others' filters, and a running instance's."""
+    foreign = foreign_object(lab)
+    lab.client.try_run(f"ip link set dev eth0 xdp obj {foreign} sec xdp")
+    lab.client.run("tc qdisc add dev eth0 clsact")
+    lab.client.run(f"tc filter add dev eth0 ingress bpf direct-action obj {foreign} sec classifier")
+    running = watch(lab)
+    number = next(program for where, program in lab.client.attached("eth0") if where == "xdp")
+    for program in (None, without_tcx()):
+        with nothing_changed(lab):
+            found, _ = probe(lab, "eth0", program=program)
+        for hook in ("native XDP", "generic XDP"):
+            here, why = found[f"eth0: {hook}"]
+            check(here == "no" and f"XDP program {number} is attached already" in why, f"{hook}: {here} {why}")
+        equal("tc", found["eth0: tc"][0], "yes")
+    keys = close_some(paths(lab)[0], 2)
+    one_each(running.stop(), keys)
+
+
+@test
+def probe_without_rights(lab):
+    """Without the rights to try: exit 3, and which capability is missing; without CAP_PERFMON only what takes it."""
+    for kept, missing in (((), "CAP_BPF, CAP_NET_ADMIN"), (("net_admin",), "CAP_BPF"), (("bpf",), "CAP_NET_ADMIN")):
+        found, stderr = probe(lab, "eth0", program=as_nobody(lab, *kept), code=3)
+        check(f"needs {missing}:" in stderr, f"{missing} is not said to be missing: {stderr}")
+        equal("rights that it has", {name for name in found if found[name][0] == "yes"},
+              {f"CAP_{name.upper()}" for name in kept})
+        check(not any(":" in name for name in found), f"tried all the same: {found}")
+    _, stderr = probe(lab, program=without("bpf"), code=3)
+    check("not permitted" in stderr, stderr)
+    refuses(lab, [*PROGRAM, "--probe", "eth7"], 2, "eth7", "no such interface")
+
+
+@test
+def probe_without_perfmon(lab):
+    """With the two capabilities, what takes CAP_PERFMON is not here, and that is the reason given."""
+    if tuple(int(n) for n in platform.release().split(".")[:2]) < (6, 12):
+        raise Skip("this kernel's verifier asks for CAP_PERFMON")
+    with nothing_changed(lab):
+        found, _ = probe(lab, "eth0", program=as_nobody(lab, "bpf", "net_admin"))
+    equal("tc", found["eth0: tc"][0], "yes")
+    equal("CAP_PERFMON", found["CAP_PERFMON"][0], "no")
+    for name in PROBED[6:9]:
+        check(found[name][0] == "no" and "that takes CAP_PERFMON" in found[name][1], f"{name}: {found[name]}")
 
 
 if __name__ == "__main__":

@@ -150,6 +150,7 @@ TEST(test_flags)
 		{"--show-open", offsetof(struct options, show_open)},
 		{"--follow", offsetof(struct options, follow)},
 		{"--cleanup", offsetof(struct options, cleanup)},
+		{"--probe", offsetof(struct options, probe)},
 		{"--all-segments", offsetof(struct options, all_segments)},
 		{"--no-sockets", offsetof(struct options, no_sockets)},
 	};
@@ -157,7 +158,7 @@ TEST(test_flags)
 	FOR_EACH_ROW(flags, flag) {
 		assert_goes_on(PARSE(flag->name, "eth0"));
 		expect_int(*(bool *)((char *)&o + flag->where), true);
-		expect_int(o.quiet + o.verbose + o.stats + o.strict + o.show_open + o.follow + o.cleanup +
+		expect_int(o.quiet + o.verbose + o.stats + o.strict + o.show_open + o.follow + o.cleanup + o.probe +
 				   o.all_segments + o.no_sockets,
 			   1);
 	}
@@ -199,6 +200,25 @@ TEST(test_sockets_of_this_host)
 		       "--stuck and --time-wait are about this host's sockets, not interfaces or files");
 	assert_refused(PARSE("--stuck", "--format=csv"), "--stuck and --time-wait have the formats text and json");
 	assert_refused(PARSE("--time-wait=1"), "--time-wait takes no value");
+}
+
+TEST(test_probe)
+{
+	assert_goes_on(PARSE("--probe"));
+	assert_true(o.probe && !o.interfaces.count);
+	assert_goes_on(PARSE("--probe", "eth0", "eth7", "-q"));
+	expect_int(o.interfaces.count, 2);
+	assert_refused(PARSE("--probe", "-r", "x"),
+		       "--probe is about this host and interfaces, not files or connections");
+	assert_refused(PARSE("--probe", "--follow"),
+		       "--probe is about this host and interfaces, not files or connections");
+	assert_refused(PARSE("--probe", "--cleanup"),
+		       "--probe does nothing else: give --stuck, --time-wait or --cleanup alone");
+	assert_refused(PARSE("--probe", "--stuck"),
+		       "--probe does nothing else: give --stuck, --time-wait or --cleanup alone");
+	assert_refused(PARSE("--probe", "--format=json"), "--probe has the format text");
+	assert_refused(PARSE("--probe", "--check=resets > 1%"),
+		       "--check resets > 1%: --probe has other counts; see CHECKS in the man page");
 }
 
 TEST(test_options_after_interfaces)
@@ -532,6 +552,7 @@ TEST(test_help)
 		"--strict",
 		"--follow",
 		"--cleanup",
+		"--probe",
 		"--stuck[=SECONDS]",
 		"--time-wait",
 		"--settle=MS",

@@ -6,6 +6,7 @@
  */
 #include <errno.h>
 #include <ifaddrs.h>
+#include <limits.h>
 #include <net/if_arp.h>
 #include <stdio.h>
 #include <string.h>
@@ -213,11 +214,24 @@ static uint32_t link_id(int fd)
 	return bpf_obj_get_info_by_fd(fd, &info, &size) ? 0 : info.id;
 }
 
-static int attach_tc(struct attachment *a, int program, int direction, char *error, size_t error_size)
+/* A link's descriptor, or a negative errno: -EINVAL where the kernel has no tcx. */
+static int link_tcx(unsigned ifindex, int program, int direction)
 {
 	LIBBPF_OPTS(bpf_link_create_opts, options, .flags = ATTACH_BEFORE);
 	int type = direction ? ATTACH_TCX_EGRESS : ATTACH_TCX_INGRESS;
-	int fd = bpf_link_create(program, (int)a->ifindex, (enum bpf_attach_type)type, &options), err;
+
+	return bpf_link_create(program, (int)ifindex, (enum bpf_attach_type)type, &options);
+}
+
+/* A kernel with tcx looks for the interface; others do not know the kind of link. */
+bool attach_has_tcx(int program)
+{
+	return link_tcx(INT_MAX, program, 0) == -ENODEV;
+}
+
+static int attach_tc(struct attachment *a, int program, int direction, char *error, size_t error_size)
+{
+	int fd = link_tcx(a->ifindex, program, direction), err;
 
 	if (fd >= 0) {
 		a->links[direction] = fd;
@@ -225,7 +239,7 @@ static int attach_tc(struct attachment *a, int program, int direction, char *err
 		return 0;
 	}
 	err = fd;
-	if (fd == -EINVAL) /* the kernel has no tcx */
+	if (fd == -EINVAL)
 		err = clsact_attach(a->ifindex, direction, program);
 	if (!err)
 		a->filters++;

@@ -42,6 +42,8 @@ int attach_plan(struct attachment *a, const char *name, enum hook hook, char *er
 int attach_start(struct attachment *a, const struct attach_programs *programs, char *error, size_t error_size);
 /* Detaches whatever is attached. Safe on a zeroed or stopped attachment. */
 void attach_stop(struct attachment *a);
+/* Has the kernel tcx? program: descriptor of a tc program, which is tried on an index that no interface has. */
+bool attach_has_tcx(int program);
 /* Will attach_stop need CAP_NET_ADMIN? Closing a descriptor detaches a link; a clsact filter must be removed. */
 bool attach_needs_net_admin(const struct attachment *a);
 

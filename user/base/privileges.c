@@ -25,18 +25,31 @@ static bool capable(unsigned capability)
 	return capng_have_capability(CAPNG_EFFECTIVE, capability);
 }
 
+/* CAP_SYS_ADMIN implies the capabilities that were split from it. */
+static bool capable_or_admin(unsigned capability)
+{
+	bool implied = capability == CAP_BPF || capability == CAP_PERFMON;
+
+	return capable(capability) || (implied && capable(CAP_SYS_ADMIN));
+}
+
+bool privileges_have(unsigned capability)
+{
+	capng_get_caps_process();
+	return capable_or_admin(capability);
+}
+
 int privileges_check(void)
 {
 	static const struct {
 		unsigned capability;
 		const char *name;
-		bool admin; /* CAP_SYS_ADMIN implies it */
-	} needed[] = {{CAP_BPF, "CAP_BPF", true}, {CAP_NET_ADMIN, "CAP_NET_ADMIN", false}};
+	} needed[] = {{CAP_BPF, "CAP_BPF"}, {CAP_NET_ADMIN, "CAP_NET_ADMIN"}};
 	struct buffer missing = {};
 
 	capng_get_caps_process();
 	for (size_t i = 0; i < sizeof(needed) / sizeof(needed[0]); i++) {
-		if (capable(needed[i].capability) || (needed[i].admin && capable(CAP_SYS_ADMIN)))
+		if (capable_or_admin(needed[i].capability))
 			continue;
 		buffer_text(&missing, missing.len ? ", " : "");
 		buffer_text(&missing, needed[i].name);
@@ -56,7 +69,7 @@ const char *privileges_tracing_error(int err)
 
 bool privileges_want_perfmon(int err)
 {
-	return err == -EACCES && !capable(CAP_PERFMON) && !capable(CAP_SYS_ADMIN);
+	return err == -EACCES && !capable_or_admin(CAP_PERFMON);
 }
 
 int privileges_exit_code(int err)

@@ -7,6 +7,8 @@
 
 #include <stdbool.h>
 
+/* Has this process the capability (CAP_...), or one that implies it? */
+bool privileges_have(unsigned capability);
 /* 0, or EXIT_PERMISSION after logging which capabilities are missing. */
 int privileges_check(void);
 /* The exit code for a negative errno: EXIT_PERMISSION for -EPERM and -EACCES, else EXIT_RUNTIME. */

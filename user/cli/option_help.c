@@ -19,7 +19,7 @@
 static const char help_head[] = "Usage: tcpfin-trace [OPTIONS] INTERFACE... [EXPRESSION]\n"
 				"       tcpfin-trace [OPTIONS] -r FILE... [EXPRESSION]\n"
 				"       tcpfin-trace [OPTIONS] --stuck[=SECONDS] | --time-wait\n"
-				"       tcpfin-trace --cleanup [INTERFACE...]\n"
+				"       tcpfin-trace --probe | --cleanup [INTERFACE...]\n"
 				"Reports for every TCP connection how it closed, who closed it first, how long\n"
 				"each step took, and what was left undone.\n";
 

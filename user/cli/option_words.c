@@ -145,7 +145,7 @@ int option_words_take(struct options *o, const struct option_words *words)
 	for (i = 0; i < end && code < 0; i++) {
 		if (files && is_file(words->list[i]))
 			code = add_file(o, words->list[i]);
-		else if (!files && (o->cleanup || is_interface(words->list[i]) || divided))
+		else if (!files && (o->cleanup || o->probe || is_interface(words->list[i]) || divided))
 			code = add_interface(o, words->list[i]);
 		else
 			break;

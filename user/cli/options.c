@@ -293,8 +293,12 @@ static const struct option_row rows[] = {
 	 FIELD(time_wait),
 	 .help = "who holds TIME-WAIT towards whom, and how full the local ports are"},
 
-	{.group = "Repair",
-	 .name = "cleanup",
+	{.group = "Instead of watching",
+	 .name = "probe",
+	 .kind = &kind_flag,
+	 FIELD(probe),
+	 .help = "print what this host and the interfaces named offer, and what is lost without each"},
+	{.name = "cleanup",
 	 .kind = &kind_flag,
 	 FIELD(cleanup),
 	 .help = "remove what killed instances left on the interfaces, by default on all, and do nothing else"},
@@ -386,17 +390,28 @@ static const char *sockets_fault(const struct options *o)
 	return o->format > FORMAT_JSON ? "--stuck and --time-wait have the formats text and json" : NULL;
 }
 
+/* Why the other options do not go with --probe, or NULL. */
+static const char *probe_fault(const struct options *o)
+{
+	if (o->stuck || o->time_wait || o->cleanup)
+		return "--probe does nothing else: give --stuck, --time-wait or --cleanup alone";
+	if (o->files.count || o->follow || o->record_filter.expression)
+		return "--probe is about this host and interfaces, not files or connections";
+	return o->format != FORMAT_TEXT ? "--probe has the format text" : NULL;
+}
+
 /* Is there a check of counts that the mode does not make? Logs it. */
 static bool is_check_beyond(const struct options *o)
 {
 	unsigned mask = o->stuck ? CHECKS_OF_STUCK : o->time_wait ? CHECKS_OF_TIME_WAIT : CHECKS_OF_RECORDS;
-	const char *text = checks_beyond(&o->checks, o->cleanup ? 0 : mask);
+	const char *text = checks_beyond(&o->checks, o->cleanup || o->probe ? 0 : mask);
 
 	if (text)
 		log_error("--check %s: %s has other counts; see CHECKS in the man page", text,
 			  o->stuck       ? "--stuck"
 			  : o->time_wait ? "--time-wait"
 			  : o->cleanup   ? "--cleanup"
+			  : o->probe     ? "--probe"
 					 : "a run that reports connections");
 	return text;
 }
@@ -406,7 +421,9 @@ static int check_together(const struct options *o)
 {
 	const char *fault = NULL;
 
-	if (o->stuck || o->time_wait)
+	if (o->probe)
+		fault = probe_fault(o);
+	else if (o->stuck || o->time_wait)
 		fault = sockets_fault(o);
 	else if (o->files.count && o->interfaces.count)
 		fault = "give interfaces or -r FILE, not both";

@@ -24,7 +24,7 @@ enum color { COLOR_AUTO, COLOR_ALWAYS, COLOR_NEVER };
 struct options {
 	struct option_interfaces {
 		const char *names[OPTIONS_MAX_INTERFACES]; /* owned by argv; none with stuck and time_wait */
-		unsigned count;                            /* 0 with cleanup: all interfaces */
+		unsigned count;                            /* 0 with cleanup: all interfaces; with probe: none */
 	} interfaces;
 	struct option_files {
 		const char **paths; /* -r; "-" is stdin; the array is owned, the strings are argv's */
@@ -33,6 +33,7 @@ struct options {
 	enum hook hook;
 	bool follow;        /* --follow: an interface that vanished is watched again once it is back */
 	bool cleanup;       /* --cleanup, instead of watching */
+	bool probe;         /* --probe, instead of watching */
 	uint64_t stuck;     /* --stuck, instead of watching: ns that a close has stood still; 0: not asked for */
 	bool time_wait;     /* --time-wait, instead of watching */
 	const char *output; /* -o; NULL: standard output */

@@ -65,7 +65,7 @@ _tcpfin_trace_value()
 _tcpfin_trace_options()
 {
 	local plain='--ipv4 --ipv6 --show-open --all-segments --no-sockets --numeric --verbose --quiet --stats --strict --follow
-		--stuck --time-wait --cleanup --help --version'
+		--stuck --time-wait --probe --cleanup --help --version'
 	local valued='--read= --interface= --hook= --count= --duration= --port= --host= --outcome= --closer= --process=
 		--pid= --reason= --where= --format= --output= --columns= --color= --check= --settle= --syn-timeout=
 		--close-timeout= --idle-timeout= --max-flows= --max-closing= --max-unproven=

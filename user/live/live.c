@@ -121,12 +121,7 @@ static void tell_sockets(struct live *l)
 
 static void start_sockets(struct live *l)
 {
-	const struct tcpfin_trace_bpf *b = l->skeleton;
-	const struct socket_packets packets = {
-		.sets = bpf_map__fd(b->maps.tcpfin_sets),
-		.set_mask = b->rodata->settings.set_mask,
-		.seed = b->rodata->settings.hash_seed,
-	};
+	const struct socket_packets packets = loader_socket_packets(l->skeleton);
 
 	l->collector.sockets = socket_events_start(&packets, l->options->settle);
 	tell_sockets(l);

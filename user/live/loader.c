@@ -147,8 +147,7 @@ static void drop_frags(struct tcpfin_trace_bpf *s, const struct options *o)
 		bpf_program__set_flags(programs[i], bpf_program__flags(programs[i]) & ~(uint32_t)BPF_F_XDP_HAS_FRAGS);
 }
 
-/* Says why the object could not be loaded. err: a negative errno. Returns the exit code. */
-static int load_error(const struct options *o, int err)
+int loader_error(const struct options *o, int err)
 {
 	if (err == -ENOMEM)
 		log_error("no memory for tables of %llu MiB: lower --max-flows, --max-closing or --ring",
@@ -161,21 +160,34 @@ static int load_error(const struct options *o, int err)
 	return privileges_exit_code(err);
 }
 
-int loader_load(struct tcpfin_trace_bpf **skeleton, const struct options *o, const struct interfaces *interfaces)
+int loader_try(struct tcpfin_trace_bpf **skeleton, const struct options *o, const struct interfaces *interfaces)
 {
 	struct tcpfin_trace_bpf *s = *skeleton = tcpfin_trace_bpf__open();
 	int err;
 
-	if (!s) {
-		log_error("cannot open the BPF object: %s", strerror(errno));
-		return EXIT_RUNTIME;
-	}
+	if (!s)
+		return -errno;
 	choose_programs(s, o, interfaces);
 	drop_frags(s, o);
 	err = size_maps(s, o);
 	err = err ? err : tcpfin_trace_bpf__load(s);
-	err = err ? err : bpf_programs_connect(s->obj);
-	return err ? load_error(o, err) : EXIT_FINE;
+	return err ? err : bpf_programs_connect(s->obj);
+}
+
+int loader_load(struct tcpfin_trace_bpf **skeleton, const struct options *o, const struct interfaces *interfaces)
+{
+	int err = loader_try(skeleton, o, interfaces);
+
+	return err ? loader_error(o, err) : EXIT_FINE;
+}
+
+struct socket_packets loader_socket_packets(const struct tcpfin_trace_bpf *s)
+{
+	return (struct socket_packets){
+		.sets = bpf_map__fd(s->maps.tcpfin_sets),
+		.set_mask = s->rodata->settings.set_mask,
+		.seed = s->rodata->settings.hash_seed,
+	};
 }
 
 struct attach_programs loader_programs(const struct tcpfin_trace_bpf *s, const struct options *o)

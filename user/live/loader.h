@@ -6,6 +6,7 @@
 #define TCPFIN_LOADER_H
 
 #include "user/attach/interfaces.h"
+#include "user/sockets/socket_events.h"
 
 struct tcpfin_trace_bpf;
 
@@ -25,6 +26,12 @@ struct table_sizes loader_sizes(const struct options *options);
  * said.
  */
 int loader_load(struct tcpfin_trace_bpf **skeleton, const struct options *options, const struct interfaces *interfaces);
+/* As loader_load, but silent: 0 or a negative errno. */
+int loader_try(struct tcpfin_trace_bpf **skeleton, const struct options *options, const struct interfaces *interfaces);
+/* Says why the object could not be loaded. err: a negative errno. Returns the exit code. */
+int loader_error(const struct options *options, int err);
+/* What the sockets' programs want to know of the loaded object. */
+struct socket_packets loader_socket_packets(const struct tcpfin_trace_bpf *skeleton);
 /* The programs that the hooks take; -1 for those that were not loaded. */
 struct attach_programs loader_programs(const struct tcpfin_trace_bpf *skeleton, const struct options *options);
 /* Bytes of kernel memory that the tables take. */

@@ -237,8 +237,6 @@ static int load(struct socket_events *s, const struct socket_packets *packets, u
 		unload(s);
 		err = load_as(s, packets, settle, arguments, true);
 	}
-	if (!err)
-		note_missing(s);
 	return err;
 }
 
@@ -276,17 +274,39 @@ static int map_table(struct socket_events *s)
 	return s->table.sets && s->table.sockets && s->table.answer_sets && s->table.answers ? 0 : -errno;
 }
 
+int socket_events_try(struct socket_events **events, const struct socket_packets *packets, uint64_t settle)
+{
+	struct socket_events *s = *events = calloc(1, sizeof(*s));
+	int err = s ? load(s, packets, settle) : -ENOMEM;
+
+	return err ? err : map_table(s);
+}
+
+const char *socket_events_error(int err)
+{
+	return err == -EOPNOTSUPP ? "this kernel has no BTF" : privileges_tracing_error(err);
+}
+
+struct socket_tells socket_events_tells(const struct socket_events *s)
+{
+	return (struct socket_tells){
+		.processes = s->link[STATE_CHANGES],
+		.resets_sent = s->link[RESET_SENT],
+		.resets_received = s->link[RESET_RECEIVED],
+		.reasons = s->reason_count,
+	};
+}
+
 struct socket_events *socket_events_start(const struct socket_packets *packets, uint64_t settle)
 {
-	struct socket_events *s = calloc(1, sizeof(*s));
-	int err;
+	struct socket_events *s;
+	int err = socket_events_try(&s, packets, settle);
 
-	err = s ? load(s, packets, settle) : -ENOMEM;
-	err = err ? err : map_table(s);
-	if (!err)
+	if (!err) {
+		note_missing(s);
 		return s;
-	log_note("sockets: which process closes is not known: %s",
-		 err == -EOPNOTSUPP ? "this kernel has no BTF" : privileges_tracing_error(err));
+	}
+	log_note("sockets: which process closes is not known: %s", socket_events_error(err));
 	socket_events_stop(s);
 	return NULL;
 }

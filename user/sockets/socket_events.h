@@ -23,6 +23,21 @@ struct socket_packets {
  */
 struct socket_events *socket_events_start(const struct socket_packets *packets, uint64_t settle);
 void socket_events_stop(struct socket_events *s);
+
+/*
+ * As socket_events_start, but silent. 0 or a negative errno, of which socket_events_error is the text. *s: to be given
+ * to socket_events_stop either way.
+ */
+int socket_events_try(struct socket_events **s, const struct socket_packets *packets, uint64_t settle);
+const char *socket_events_error(int err);
+
+/* What the attached programs tell. */
+struct socket_tells {
+	bool processes, resets_sent, resets_received;
+	bool reasons; /* the kernel has names for the reasons of resets */
+};
+
+struct socket_tells socket_events_tells(const struct socket_events *s);
 /*
  * Tells the programs which interfaces are watched: a socket of another network namespace counts if one of them has seen
  * its connection. Cheap: may be called again and again.
