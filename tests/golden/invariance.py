@@ -9,6 +9,7 @@ invariance.py [--binary PATH] [NAME...]
 """
 import itertools
 import os
+import re
 import struct
 import subprocess
 import sys
@@ -185,6 +186,61 @@ def read_again(path):
     return [] if first.stdout == second.stdout else ["the second run's records differ"]
 
 
+# ---- more connections than --max-flows ----
+
+LIMIT = 1024
+
+
+def rows():
+    """A capture of connections that stay open, one in four with a FIN that is not answered, one in four a lone SYN."""
+    yield struct.pack("<IHHIIII", 0xa1b2c3d4, 2, 4, 0, 0, 65535, 101)
+    for i in range(CROWD * 4):
+        for n, (side, seq, ack, flags) in enumerate(CROWD_STEPS[:(1, 3, 3, 6)[i % 4]]):
+            ends, us = ((0x0a000000 + i, 40000), (0xc0a80001, 443)), i * 100 + n
+            yield struct.pack("<IIII", 1_700_000_000 + us // 1_000_000, us % 1_000_000, 40, 40)
+            yield struct.pack(">BBHHHBBHII", 0x45, 0, 40, i & 0xffff, 0, 64, 6, 0, ends[side][0], ends[not side][0])
+            yield struct.pack(">HHIIBBHHH", ends[side][1], ends[not side][1], seq, ack, 5 << 4, flags, 64000, 0, 0)
+
+
+def counters_of(process):
+    return {name: int(n) for name, n in re.findall(r"^  (flows_\w+) +(\d+)$", process.stderr.decode(), re.M)}
+
+
+def lines_of(process):
+    return process.stdout.count(b"\n")
+
+
+PEAK = """import resource, subprocess, sys
+subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL, check=True)
+print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)"""
+
+
+def peak_kib(path, *options):
+    """Memory of a run; of a small process's child, since a fork begins with its parent's peak."""
+    return int(subprocess.check_output([sys.executable, "-c", PEAK, tracer.BINARY, "-q", "-r", path, *options]))
+
+
+def limited(path):
+    """What is wrong with runs on many more connections than may be held: made = reported + forgotten."""
+    with open(path, "wb") as out:
+        out.writelines(rows())
+    made, half, limit = CROWD * 4, CROWD * 2, f"--max-flows={LIMIT}"
+    first, second = (tracer.trace(path, options=[limit, "--strict"], quiet=False) for _ in range(2))
+    reported, every = lines_of(first), lines_of(tracer.trace(path, options=[limit, "--show-open"]))
+    counters, peaks, faults = counters_of(first), (peak_kib(path, limit), peak_kib(path)), []
+    if first.stdout != second.stdout:
+        faults.append("the second run's records differ")
+    if (reported, every) != (half, made):
+        faults.append(f"{made} made, {reported} reported, with open ones {every}")
+    if not all(half - LIMIT <= counters.get(name, 0) < half for name in ("flows_forgotten", "flows_cut")):
+        faults.append(f"counters {counters}")
+    if first.returncode != 4:
+        faults.append(f"exit code {first.returncode} although connections were lost")
+    if peaks[0] * 2 > peaks[1]:
+        faults.append(f"{peaks[0]} KiB of memory, {peaks[1]} without a limit")
+    return faults
+
+
 def main():
     options = tracer.command_line(__doc__).parse_args()
     tracer.BINARY = os.path.abspath(options.binary)
@@ -202,6 +258,7 @@ def main():
                 results.append(tracer.print_result(f"{name} {change.__name__}", faults))
         if not options.names:
             results.append(tracer.print_result("read_again", read_again(path)))
+            results.append(tracer.print_result("limited", limited(path)))
     if not options.names and len(used) < len(CHANGES):
         sys.exit("a change applied to no case")
     print(f"{sum(results)} passed, {len(results) - sum(results)} failed")

@@ -53,9 +53,10 @@ static void take_report(void *context, const struct flow_key *key, const struct 
 	memcpy(s->log, log, f->log_len * sizeof(*log));
 }
 
-static void set_up_seeded(struct subject *t, uint64_t hash_seed, uint64_t bucket_seed)
+static void set_up_limited(struct subject *t, uint64_t hash_seed, uint64_t bucket_seed, uint32_t max_flows)
 {
 	const struct flow_table_config config = {
+		.max_flows = max_flows,
 		.timeouts = {.settle = SECOND / 2,
 			     .doubt = 10 * SECOND,
 			     .attempt = 10 * SECOND,
@@ -75,6 +76,11 @@ static void set_up_seeded(struct subject *t, uint64_t hash_seed, uint64_t bucket
 	t->port = 40001;
 	t->table = flow_table_new(&config);
 	assert_non_null(t->table);
+}
+
+static void set_up_seeded(struct subject *t, uint64_t hash_seed, uint64_t bucket_seed)
+{
+	set_up_limited(t, hash_seed, bucket_seed, 0);
 }
 
 /* One seed for both, so that flows with equal hashes also meet in a bucket. */
@@ -873,6 +879,115 @@ TEST(test_watch_ends_with_the_report)
 	SEND(&t, 1200 * MS, .from = B, .flags = PSH, .seq = 502, .ack = 52, .len = 10);
 	expect_int(t.counters[COUNT_LOOKED_UP], before);
 	tear_down(&t);
+}
+
+/* ---- a limit ---- */
+
+/* Ports 1 to `count`, each heard for the last time 100 ms after the one before. */
+static void open_ports(struct subject *t, uint16_t count)
+{
+	for (t->port = 1; t->port <= count; t->port++)
+		open_flow(t, t->port * 100ULL);
+}
+
+static void expect_ports(const struct subject *t, size_t first, const uint16_t *ports, size_t count)
+{
+	assert_true(first + count <= t->count);
+	for (size_t i = 0; i < count; i++)
+		expect_int(t->reports[first + i].key.port[A], ports[i]);
+}
+
+/* The one that has been silent for longest goes, which is not the one that was opened first. */
+TEST(test_limit_forgets_silent)
+{
+	struct subject t;
+
+	set_up_limited(&t, HASH_SEED, HASH_SEED, 4);
+	open_ports(&t, 4);
+	expect_int(t.count, 0);
+	t.port = 1;
+	SEND(&t, 500 * MS, .from = A, .flags = PSH, .seq = 51, .ack = 501, .len = 10);
+	t.port = 5;
+	open_flow(&t, 600);
+	t.port = 6;
+	open_flow(&t, 700);
+	expect_ports(&t, 0, (uint16_t[]){2, 3}, 2);
+	expect_int(t.counters[COUNT_FLOWS_FORGOTTEN], 2);
+	expect_int(t.counters[COUNT_FLOWS_CUT], 0);
+	finish(&t, true, 6);
+	expect_int(t.counters[COUNT_FLOWS_FORGOTTEN], 2);
+	tear_down(&t);
+}
+
+/* A newer one stays, even if the file's time runs back. */
+TEST(test_limit_keeps_newest)
+{
+	struct subject t;
+
+	set_up_limited(&t, HASH_SEED, HASH_SEED, 4);
+	for (t.port = 1; t.port <= 20; t.port++) {
+		SEND(&t, (5000 - t.port) * MS, .from = A, .flags = SYN);
+		if (t.port > 4)
+			expect_int(t.reports[t.count - 1].key.port[A], t.port - 1);
+	}
+	expect_int(t.counters[COUNT_FLOWS_CUT], 16);
+	finish(&t, false, 20);
+	tear_down(&t);
+}
+
+/* Each kind is reported as it is; copies of its segments begin no other connection. */
+TEST(test_limit_cuts_each_kind)
+{
+	struct subject t;
+
+	set_up_limited(&t, HASH_SEED, HASH_SEED, 4);
+	t.port = 1;
+	SEND(&t, 0, .from = A, .flags = SYN); /* unanswered */
+	t.port = 2;
+	open_flow(&t, 10);
+	SEND(&t, 50 * MS, .from = A, .flags = FIN, .seq = 51, .ack = 501); /* its close stands still */
+	t.port = 3;
+	open_flow(&t, 100);
+	close_flow(&t, 150); /* not settled */
+	t.port = 4;
+	SEND(&t, 200 * MS, .from = A, .flags = SYN);
+	SEND(&t, 201 * MS, .from = B, .flags = RST | ACK, .ack = 1); /* refused */
+	for (t.port = 5; t.port <= 8; t.port++)
+		SEND(&t, (200 + t.port) * MS, .from = A, .flags = SYN);
+	expect_ports(&t, 0, (uint16_t[]){1, 2, 3, 4}, 4);
+	expect_flags(t.reports[1].flow.state & (FLOW_BEGUN | FLOW_DONE), FLOW_BEGUN, flow_flags);
+	expect_flags(t.reports[2].flow.state & FLOW_GRACEFUL, FLOW_GRACEFUL, flow_flags);
+	expect_int(t.counters[COUNT_FLOWS_CUT], 2);
+	expect_int(t.counters[COUNT_FLOWS_FORGOTTEN], 0);
+	t.port = 2;
+	SEND(&t, 300 * MS, .from = A, .flags = FIN, .seq = 51, .ack = 501);
+	SEND(&t, 310 * MS, .from = B, .flags = FIN, .seq = 501, .ack = 52);
+	finish(&t, false, 8);
+	tear_down(&t);
+}
+
+/* Many more than may be held: none is reported twice or lost, and the hash of the sets changes nothing. */
+TEST(test_limit_many)
+{
+	enum { FLOWS = 20000, LIMIT = 100 };
+	struct subject t[2];
+
+	for (unsigned i = 0; i < 2; i++) {
+		set_up_limited(&t[i], HASH_SEED, 77 + i, LIMIT);
+		for (t[i].port = 1; t[i].port <= FLOWS; t[i].port++) {
+			SEND(&t[i], 0, .from = A, .flags = SYN); /* all at one time, so that no timer fires */
+			SEND(&t[i], 0, .from = B, .flags = SYN | ACK, .ack = 1);
+			SEND(&t[i], 0, .from = A, .flags = ACK, .seq = 1, .ack = 1);
+			if (t[i].port % 2)
+				close_flow(&t[i], 0);
+		}
+		expect_int(t[i].counters[COUNT_FLOWS_FORGOTTEN] + t[i].counters[COUNT_FLOWS_CUT] > FLOWS / 3, 1);
+		finish(&t[i], true, FLOWS);
+	}
+	for (size_t n = 0; n < FLOWS; n++)
+		expect_int(t[0].reports[n].key.port[A], t[1].reports[n].key.port[A]);
+	tear_down(&t[0]);
+	tear_down(&t[1]);
 }
 
 int main(void)

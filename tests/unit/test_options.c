@@ -101,6 +101,15 @@ static void assert_refused(int code, const char *line)
 
 /* ---- what is stored ---- */
 
+/* Tables that grow may hold more than the kernel's. */
+TEST(test_limit_of_files)
+{
+	assert_goes_on(PARSE("-r", "file"));
+	expect_int(o.max_flows, 4194304);
+	assert_goes_on(PARSE("-r", "file", "--max-flows=65536"));
+	expect_int(o.max_flows, 65536);
+}
+
 TEST(test_defaults)
 {
 	assert_goes_on(PARSE("eth0", "wlan0"));

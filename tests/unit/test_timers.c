@@ -59,6 +59,33 @@ TEST(test_set_anew)
 	timers_free(&t);
 }
 
+static bool is_odd(const void *context, const struct timer *timer)
+{
+	(void)context;
+	return timer->slot & 1;
+}
+
+/* What stays after others were dropped comes in its order, from a queue and from the heap. */
+TEST(test_drop)
+{
+	struct timers t = {0};
+	struct timer timer;
+
+	for (uint32_t i = 0; i < 1000; i++) {
+		timers_add(&t, TIMER_SETTLE, i, 0, i);
+		timers_again(&t, i * 7919 % 1000, 0, i * 7919 % 1000);
+	}
+	expect_int(timers_count(&t), 2000);
+	timers_drop(&t, is_odd, NULL);
+	expect_int(timers_count(&t), 1000);
+	for (uint32_t i = 0; i < 1000; i++) {
+		assert_true(timers_take(&t, i / 2 * 2, &timer));
+		expect_int(timer.slot, i / 2 * 2);
+	}
+	expect_int(timers_count(&t), 0);
+	timers_free(&t);
+}
+
 int main(void)
 {
 	return run_unit_tests(NULL, NULL);

@@ -56,6 +56,7 @@ struct tables {
 	uint32_t payload_cells;
 	struct at_close *at_close; /* by slot */
 	struct due due;
+	uint64_t came;       /* connections that were put in; see also flow_tables.gone */
 	uint64_t next_round; /* of ageing open connections */
 	uint64_t next_due;   /* nothing is due before */
 	uint64_t now;        /* the last segment's time */
@@ -313,6 +314,63 @@ static void expire(struct tables *t, uint64_t now)
 		t->next_due = t->next_round;
 }
 
+/* ---- a limit ---- */
+
+/* One of so many connections is given up in a scan of all slots. */
+#define LIMIT_BATCH 16
+
+/* Timers of those that are gone are dropped where there are so many for each connection. */
+#define LIMIT_TIMERS 4
+
+/*
+ * See struct due_limit. A cell of last_payload has the time of the last segment of all connections that share it. So an
+ * open connection may seem younger than it is, but never older.
+ */
+static uint64_t heard_until(const void *context, uint32_t n)
+{
+	const struct tables *t = context;
+	const struct flow_slot *slot = &t->store.tables.slots[n];
+	const struct flow_block *b = slot->block ? &t->store.tables.blocks[slot->block - 1] : NULL;
+	uint64_t time = t->payload[slot->hash & (t->payload_cells - 1)].any;
+
+	if (slot->open.t_ack > time)
+		time = slot->open.t_ack;
+	if (b && b->progress > time)
+		time = b->progress;
+	for (unsigned i = 0; b && i < BLOCK_ENTRIES; i++)
+		if (b->entry[i].bits & ENTRY_WHOLE && b->entry[i].time > time)
+			time = b->entry[i].time;
+	return time;
+}
+
+static void make_room(struct tables *t)
+{
+	const uint32_t most = t->config.max_flows;
+	const struct due_limit limit = {.most = most,
+					.keep = most - most / LIMIT_BATCH,
+					.slot = t->work.taken,
+					.heard = heard_until,
+					.context = t};
+	uint64_t gone = t->store.tables.gone;
+	uint32_t held;
+
+	if (due_make_room(&t->due, &limit, t->clock, &held))
+		must(NULL);
+	t->came = gone + held; /* rarely one gives way in a set that its tuple fills, and is not among the gone */
+}
+
+/* A connection has been put in. */
+static void bound(struct tables *t)
+{
+	t->came++;
+	if (!t->config.max_flows)
+		return;
+	if (t->came - t->store.tables.gone > t->config.max_flows)
+		make_room(t);
+	else if (timers_count(&t->due.timers) / LIMIT_TIMERS > t->config.max_flows)
+		due_drop_timers(&t->due);
+}
+
 /* ---- a segment ---- */
 
 static inline void arrive(const struct tables *t, struct arrival *a, const struct tcp_segment *s, uint32_t ifindex)
@@ -347,6 +405,7 @@ static void begin_work(struct tables *t, struct arrival *a)
 	w->place = a->place;
 	w->side = a->side;
 	w->ifindex = a->ifindex;
+	w->taken = 0;
 	w->socket.known = w->socket.own = w->socket.filter = 0;
 }
 
@@ -376,6 +435,8 @@ static inline void take(struct tables *t, struct arrival *a)
 	tables_count(t, COUNT_LOOKED_UP);
 	begin_work(t, a);
 	record_segment(t, &t->work, a->s);
+	if (t->work.taken)
+		bound(t);
 }
 
 void flow_table_segment(struct flow_table *t, const struct tcp_segment *s, uint32_t ifindex)

@@ -32,6 +32,7 @@ struct flow_table_config {
 	 */
 	uint64_t hash_seed;
 	uint64_t bucket_seed; /* of the sets: random, or a file could be made to fill one */
+	uint32_t max_flows;   /* connections held at once; 0: no limit */
 	bool all_segments;    /* count the traffic of every connection whose handshake was seen */
 	flow_report report;
 	void *context;

@@ -168,7 +168,7 @@ static struct flow_table *make_table(struct replay *replay)
 	const struct options *options = replay->options;
 	struct flow_table_config config = {
 		/* hash_seed 0: the same file gives the same records */
-		/* A file has no clock but its own: nothing is given up before its end. */
+		/* A file has no clock but its own: nothing is given up before its end, unless it is too much. */
 		.timeouts = {.settle = options->settle,
 			     .syn = options->syn_timeout,
 			     .close = options->close_timeout,
@@ -180,6 +180,7 @@ static struct flow_table *make_table(struct replay *replay)
 		.report = report,
 		.context = replay,
 		.counters = replay->counters,
+		.max_flows = options->max_flows,
 		.all_segments = options->all_segments,
 	};
 

@@ -19,6 +19,9 @@
 #define YEAR_NS (365 * 86400 * SECOND_NS)
 #define MEBI (1u << 20)
 
+/* --max-flows of captures, unless given. */
+#define FILE_MAX_FLOWS (4 * MEBI)
+
 static const struct options defaults = {
 	.settle = 500 * MS_NS,
 	.syn_timeout = 10 * SECOND_NS,
@@ -244,7 +247,7 @@ static const struct option_row rows[] = {
 	 .max = 16 * MEBI,
 	 .meta = "N",
 	 .noun = "table size",
-	 .help = "established connections"},
+	 .help = "established connections; with -r all that are held at once, and then 4194304 unless given"},
 	{.name = "max-closing",
 	 .kind = &kind_count,
 	 FIELD(max_closing),
@@ -439,6 +442,14 @@ static int check_together(const struct options *o)
 	return EXIT_USAGE;
 }
 
+/* A capture's tables grow as they must, so that its limit may be higher. */
+static void set_file_limit(struct options *o, const char *const given[ROWS])
+{
+	for (size_t i = 0; i < ROWS; i++)
+		if (rows[i].where == offsetof(struct options, max_flows) && !given[i] && o->files.count)
+			o->max_flows = FILE_MAX_FLOWS;
+}
+
 /* Does what one option asks for. -1 to go on, or the exit code to leave with. */
 static int take_option(struct options *o, const char *given[ROWS], const struct option_row *row, const char *text)
 {
@@ -478,6 +489,7 @@ int options_parse(struct options *o, int argc, char **argv)
 		words.list[words.count++] = argv[optind++];
 	if (code < 0)
 		code = option_words_take(o, &words);
+	set_file_limit(o, given);
 	return code < 0 ? check_together(o) : code;
 }
 

@@ -53,7 +53,7 @@ struct options {
 	uint64_t count;                                            /* -c: stop after that many records; 0: no limit */
 	uint64_t duration;                                         /* -d, ns; 0: no limit */
 	uint64_t settle, syn_timeout, close_timeout, idle_timeout; /* ns */
-	uint32_t max_flows, max_closing, max_unproven, evidence;   /* table entries */
+	uint32_t max_flows, max_closing, max_unproven, evidence;   /* table entries; max_flows: of captures, too */
 	uint32_t ring_bytes;                                       /* power of two */
 	struct filter filter;                                      /* of ends */
 	struct record_filter record_filter;                        /* of all else */

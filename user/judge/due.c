@@ -365,6 +365,91 @@ int due_finish(struct due *d, bool open, uint64_t now)
 	return 0;
 }
 
+/* ---- more connections than may be ---- */
+
+static bool timer_is_over(const void *context, const struct timer *timer)
+{
+	const struct flow_tables *t = context;
+	uint64_t word = t->slots[timer->slot].word;
+
+	return word >> 32 != timer->generation || word & PHASE_REPORTED;
+}
+
+void due_drop_timers(struct due *d)
+{
+	timers_drop(&d->timers, timer_is_over, d->tables);
+}
+
+/* All that are held but the newest one, the longest silent one first. Returns how many. */
+static uint32_t list_silent(const struct due *d, const struct due_limit *l, struct last *list)
+{
+	uint32_t count = 0;
+
+	for (uint32_t n = 0; n < d->tables->slot_count; n++) {
+		uint64_t word = d->tables->slots[n].word;
+
+		if (word_phase(word) && !(word & PHASE_REPORTED) && n + 1 != l->slot)
+			list[count++] = (struct last){.since = l->heard(l->context, n), .slot = n};
+	}
+	qsort(list, count, sizeof(*list), by_wait_and_time);
+	return count;
+}
+
+/* Judges it; one whose close was none goes on before. */
+static bool judge_for_good(struct due *d, uint32_t n, uint64_t *word)
+{
+	if (!flow_tables_judge(d->tables, n, &d->judged, word))
+		return false;
+	if (flow_waits_for(&d->judged.flow) != FLOW_WAIT_NOTHING || !(*word & PHASE_BEGUN))
+		return true;
+	go_on(d, n, *word);
+	return flow_tables_judge(d->tables, n, &d->judged, word);
+}
+
+/* Nothing is lost of one that has ended; of a stray segment, report counts it. */
+static void count_cut(struct due *d, uint64_t word, uint32_t wait)
+{
+	if (wait == FLOW_WAIT_NOTHING)
+		d->counters[COUNT_FLOWS_FORGOTTEN]++;
+	else if (wait != FLOW_WAIT_SETTLE && wait != FLOW_WAIT_REPEAT && !is_stray(d, word))
+		d->counters[COUNT_FLOWS_CUT]++;
+}
+
+/* Reports it as it is. An open one leaves nothing behind: its close is that of a connection older than the file. */
+static void cut_off(struct due *d, uint32_t n, uint64_t now)
+{
+	const struct flow *f = &d->judged.flow;
+	struct last l = {.slot = n};
+	uint64_t word;
+	bool bury;
+
+	if (!judge_for_good(d, n, &word))
+		return;
+	l.since = flow_waits_since(f);
+	l.wait = flow_waits_for(f);
+	bury = l.wait != FLOW_WAIT_NOTHING && !(word & PHASE_REPLACED) && !is_stray(d, word);
+	if (!flow_tables_take(d->tables, n, word, f, bury))
+		return;
+	count_cut(d, word, l.wait);
+	report(d, n, word, is_cut(d, &l, now));
+}
+
+int due_make_room(struct due *d, const struct due_limit *l, uint64_t now, uint32_t *held)
+{
+	struct last *list = malloc(d->tables->slot_count * sizeof(*list));
+	uint32_t count;
+
+	if (!list)
+		return -ENOMEM;
+	count = list_silent(d, l, list);
+	*held = count + 1;
+	for (uint32_t i = 0; *held > l->most && i + l->keep < *held; i++)
+		cut_off(d, list[i].slot, now);
+	free(list);
+	due_drop_timers(d);
+	return 0;
+}
+
 void due_free(struct due *d)
 {
 	timers_free(&d->timers);

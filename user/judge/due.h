@@ -56,6 +56,23 @@ void due_expire(struct due *d, uint64_t now);
 void due_scan(struct due *d, uint32_t first, uint32_t end, uint64_t now);
 /* Where the tables are nearly full, the connections that have been in an interim record for longest are given up. */
 void due_relieve(struct due *d);
+/* What limits the connections of a capture. */
+struct due_limit {
+	uint32_t most; /* so many may be held */
+	uint32_t keep; /* so many stay where there are more */
+	uint32_t slot; /* slot + 1 of the newest one, which stays */
+	/* ns: no segment of the connection in that slot came later. */
+	uint64_t (*heard)(const void *context, uint32_t slot);
+	const void *context;
+};
+
+/*
+ * Where more connections than l->most are held, those that have been silent for longest are reported as they are: as at
+ * the end of the file, at `now`. *held: how many were held before. 0 or -ENOMEM.
+ */
+int due_make_room(struct due *d, const struct due_limit *l, uint64_t now, uint32_t *held);
+/* Removes the timers of connections that are gone. */
+void due_drop_timers(struct due *d);
 /* A round of ageing for the open connections in those slots; see flow_tables_age. */
 void due_age(struct due *d, uint32_t first, uint32_t end);
 /*

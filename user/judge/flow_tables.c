@@ -199,6 +199,7 @@ void flow_tables_bury_lost(struct flow_tables *t, uint32_t n)
 	if (!is_lost(word) ||
 	    !__atomic_compare_exchange_n(&slot->word, &word, next, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
 		return;
+	t->gone++;
 	if (!block) {
 		put_in_ring(t, n, next);
 		return;
@@ -341,6 +342,7 @@ bool flow_tables_take(struct flow_tables *t, uint32_t n, uint64_t word, const st
 
 	if (!__atomic_compare_exchange_n(&slot->word, &expected, next, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
 		return false;
+	t->gone++;
 	if (word & PHASE_WATCHED)
 		lower_watch(t, slot);
 	if (is_established(word))
@@ -386,10 +388,12 @@ bool flow_tables_go_on(struct flow_tables *t, uint32_t n, uint64_t word, const s
 		__atomic_fetch_add(t->established, 1, __ATOMIC_RELAXED);
 	slot->open.resets_ignored = f->open.resets_ignored;
 	free_block(t, slot);
-	if (word & PHASE_MIDSTREAM) /* without its log nothing is known of it: its next FIN or RST begins it anew */
+	if (word & PHASE_MIDSTREAM) { /* without its log nothing is known of it: its next FIN or RST begins it anew */
+		t->gone++;
 		free_slot(t, n, next);
-	else if (word & PHASE_OPENING)
+	} else if (word & PHASE_OPENING) {
 		open_at_last(t, n, f);
+	}
 	return true;
 }
 

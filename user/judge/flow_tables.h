@@ -46,6 +46,7 @@ struct flow_tables {
 	uint32_t buried_room, buried_first, buried_count, buried_max;
 	uint32_t spare_slots;  /* so many are to be free, or the oldest reported ones give theirs */
 	uint32_t openings_max; /* connections that may be opening while fewer are free */
+	uint64_t gone;         /* connections that user space has taken out since the beginning */
 };
 
 /* Fills the free lists with all that the tables have. */

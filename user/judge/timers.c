@@ -103,6 +103,44 @@ uint64_t timers_next(const struct timers *t)
 	return next;
 }
 
+uint32_t timers_count(const struct timers *t)
+{
+	uint32_t count = t->heap_count;
+
+	for (unsigned kind = 0; kind < TIMER_KINDS; kind++)
+		count += t->queue[kind].count;
+	return count;
+}
+
+static void queue_drop(struct timer_queue *q, bool (*is_over)(const void *context, const struct timer *timer),
+		       const void *context)
+{
+	uint32_t kept = 0;
+
+	for (uint32_t i = 0; i < q->count; i++) {
+		struct timer timer = q->timer[(q->first + i) & (q->room - 1)];
+
+		if (!is_over(context, &timer))
+			q->timer[(q->first + kept++) & (q->room - 1)] = timer;
+	}
+	q->count = kept;
+}
+
+void timers_drop(struct timers *t, bool (*is_over)(const void *context, const struct timer *timer), const void *context)
+{
+	uint32_t count = t->heap_count;
+
+	for (unsigned kind = 0; kind < TIMER_KINDS; kind++)
+		queue_drop(&t->queue[kind], is_over, context);
+	t->heap_count = 0;
+	for (uint32_t i = 0; i < count; i++) { /* what is put back takes no more places than were read */
+		struct timer timer = t->heap[i];
+
+		if (!is_over(context, &timer))
+			timers_again(t, timer.slot, timer.generation, timer.due);
+	}
+}
+
 void timers_free(struct timers *t)
 {
 	for (unsigned kind = 0; kind < TIMER_KINDS; kind++)

@@ -43,6 +43,11 @@ static inline uint32_t timers_ahead(const struct timers *t, enum timer_kind kind
 
 /* When the next one is due; UINT64_MAX: never. */
 uint64_t timers_next(const struct timers *t);
+/* How many there are. */
+uint32_t timers_count(const struct timers *t);
+/* Removes those that are over: a connection that is gone leaves its timers behind. */
+void timers_drop(struct timers *t, bool (*is_over)(const void *context, const struct timer *timer),
+		 const void *context);
 void timers_free(struct timers *t);
 
 #endif

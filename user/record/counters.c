@@ -4,7 +4,7 @@
  */
 #include "user/record/counters.h"
 
-_Static_assert(COUNT_VERDICT == 2 && PACKET_VERDICTS == 14 && COUNTERS - COUNT_ESTABLISHED == 19,
+_Static_assert(COUNT_VERDICT == 2 && PACKET_VERDICTS == 14 && COUNTERS - COUNT_ESTABLISHED == 21,
 	       "a counter came or went: give it a name, then change these numbers");
 
 const char *const counter_names[COUNTERS] = {
@@ -43,6 +43,8 @@ const char *const counter_names[COUNTERS] = {
 	[COUNT_SOCKETS_LOST] = "sockets_lost",
 	[COUNT_INTERIM_LIMITED] = "interim_limited",
 	[COUNT_INTERIM_EVICTED] = "interim_evicted",
+	[COUNT_FLOWS_FORGOTTEN] = "flows_forgotten",
+	[COUNT_FLOWS_CUT] = "flows_cut",
 };
 
 bool counter_is_internal(unsigned counter)
@@ -66,5 +68,6 @@ bool counter_is_internal(unsigned counter)
 uint64_t counters_lost(const uint64_t counters[COUNTERS])
 {
 	return counters[COUNT_RECORDS_LOST] + counters[COUNT_CLOSING_FULL] + counters[COUNT_MIDSTREAM_FULL] +
-	       counters[COUNT_ESTABLISHED_FULL] + counters[COUNT_CONTENDED] + counters[COUNT_SOCKETS_LOST];
+	       counters[COUNT_ESTABLISHED_FULL] + counters[COUNT_CONTENDED] + counters[COUNT_SOCKETS_LOST] +
+	       counters[COUNT_FLOWS_FORGOTTEN];
 }
