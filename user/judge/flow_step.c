@@ -29,9 +29,6 @@ static bool log_equal(const struct flow_segment *e, const struct turn *t)
 	return e->seq == s->seq && e->ack == s->ack && e->flags == s->flags && e->side == t->side && e->len == s->len;
 }
 
-/* An RST is sent for each segment that deserves one, so two equal ones may follow each other closely (ns). */
-#define RESETS_NS 50000ULL
-
 /*
  * The same packet seen a second time: equal in all, IP id included, within FLOW_DUPLICATE_NS of the first sighting. An
  * id of 0 tells nothing (RFC 6864), and IPv6 has none.
@@ -40,7 +37,7 @@ static bool seen_twice(const struct turn *t)
 {
 	const struct flow *f = t->f;
 	bool reset = t->s->flags & TCP_RST && !t->s->ip_id;
-	__u64 within = reset ? RESETS_NS : FLOW_DUPLICATE_NS;
+	__u64 within = reset ? FLOW_RESETS_NS : FLOW_DUPLICATE_NS;
 
 	for (unsigned i = 0; i < (reset ? 1 : 2) && i < f->log_len; i++) {
 		const struct flow_segment *e = &t->log[f->log_len - 1 - i];

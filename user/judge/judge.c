@@ -17,6 +17,7 @@ struct replay {
 	const struct flow_block *block; /* NULL: no log */
 	unsigned order[BLOCK_ENTRIES];  /* of the entries, by time */
 	unsigned entries, next;         /* how many, and how many were replayed */
+	bool unlisted[BLOCK_ENTRIES];   /* of the entries in order: it found no place in the judgement's log */
 	bool rest_done;                 /* what found no place was added */
 	bool by_time;
 };
@@ -218,6 +219,43 @@ static void find_real_fin(const struct replay *r, unsigned side)
 	f->real_fin_known[side] = ends == 1;
 }
 
+/* ---- packets captured twice ---- */
+
+static bool is_twin(const struct log_entry *e, const struct log_entry *first)
+{
+	uint64_t within = e->flags & TCP_RST && !e->ip_id ? FLOW_RESETS_NS : FLOW_DUPLICATE_NS;
+
+	return e->seq == first->seq && e->ack == first->ack && e->len == first->len && e->win == first->win &&
+	       e->flags == first->flags && e->ip_id == first->ip_id && !((e->bits ^ first->bits) & ENTRY_SIDE) &&
+	       e->time - first->time < within;
+}
+
+/*
+ * Is the next entry a packet's second sighting, whose first one found no place in the judgement's log? flow_step knows
+ * a packet again by the log alone.
+ */
+static bool repeats_unlisted(const struct replay *r)
+{
+	for (unsigned i = r->next; i-- > 0 && i + 2 >= r->next;)
+		if (r->unlisted[i] && is_twin(entry_at(r, r->next), entry_at(r, i)))
+			return true;
+	return false;
+}
+
+/* Steps with the next entry, unless it is a packet's second sighting. */
+static void step_sighting(struct replay *r, const struct tcp_segment *s, unsigned side)
+{
+	struct flow *f = &r->j->flow;
+	uint32_t lost = f->lost;
+	bool again = repeats_unlisted(r);
+
+	if (again)
+		f->duplicates += f->duplicates != ~0u;
+	else
+		step(r, s, side);
+	r->unlisted[r->next] = again || f->lost != lost;
+}
+
 static void step_entry(struct replay *r)
 {
 	const struct log_entry *e = &r->block->entry[r->order[r->next]];
@@ -227,11 +265,11 @@ static void step_entry(struct replay *r)
 
 	if (r->order[r->next] >= BLOCK_COMMON && !r->rest_done)
 		add_rest(r);
-	r->next++;
 	if (s.flags & TCP_RST && e->bits & ENTRY_SOCKET) /* no doubt: this host knows */
 		f->doubt = 0;
 	n = f->log_len;
-	step(r, &s, e->bits & ENTRY_SIDE);
+	step_sighting(r, &s, e->bits & ENTRY_SIDE);
+	r->next++;
 	if (e->bits & ENTRY_FILTER && r->j->flow.reset.time == s.time)
 		r->j->flow.reset.fate |= RESET_FILTERED;
 	if (e->bits & ENTRY_SOCKET && f->log_len > n)
