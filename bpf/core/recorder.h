@@ -901,6 +901,8 @@ static __always_inline flag_t open_contradicted(struct tables *t, struct work *w
 	if (s->flags & TCP_RST)
 		return reset_out_of_window(&of_side(n, w->side).now, &of_side(n, !w->side).now, &slot->open, s, w->side,
 					   0);
+	if (fin_left_of_window(&of_side(n, w->side).now, &of_side(n, !w->side).now, s))
+		return 1;
 	if (!w->socket.known) /* if it is ahead of all that was seen, its acknowledgment will tell */
 		return fin_is_old(&of_side(n, w->side).now, s);
 	return fin_left_of_socket(&w->socket, s, w->side) ||
@@ -919,25 +921,26 @@ static __always_inline void heard(struct tables *t, struct flow_slot *slot)
 		tables_watch(t, slot->hash, -1);
 }
 
-/* So many SYN-ACKs of another server are listed; the others are counted. */
+/* So many segments beside the connection are listed; the others are counted. */
 #define BESIDE_LISTED 4
 
 /*
- * Lists a SYN-ACK with a foreign number, of a connection that is open: another server has answered the same SYN. It
- * changes no phase, and the connection's data still passes unwatched.
+ * Lists a segment beside an open connection: a SYN-ACK with a foreign number, as another server has answered the same
+ * SYN, or a FIN that what is known contradicts. It changes no phase, and the connection's data still passes unwatched.
  */
 recorder_code int list_beside(struct tables *t, struct work *w, const struct tcp_segment *s, __u32 n)
 {
+	const struct last_seen *last = tables_last_seen(t, w ? w->hash : 0);
 	struct flow_slot *slot = tables_slot(t, n - 1);
 	struct flow_block *b;
+	flag_t first;
 	__u64 word;
-	flag_t taken;
 	__u32 at;
 
-	if (!w || !s || !slot)
+	if (!w || !s || !slot || !last)
 		return 0;
-	taken = !reload(slot->block);
-	if (taken && !take_block(t, n, s->time, POOL_OPENING))
+	first = !reload(slot->block);
+	if (first && !take_block(t, n, s->time, POOL_OPENING))
 		return 0;
 	slot = tables_slot(t, n - 1);
 	if (!slot)
@@ -945,10 +948,11 @@ recorder_code int list_beside(struct tables *t, struct work *w, const struct tcp
 	b = tables_block(t, reload(slot->block) - 1);
 	if (!b)
 		return 0;
-	if (taken)
-		numbers_of_opening(b->side, &slot->open);
+	if (first)
+		numbers_read(b->side, last, &slot->open, w->hash);
 	word = reload(slot->word);
 	at = word_entries(word);
+	opaque(at); /* else the verifier does not see that the bound is that of the place */
 	if (at >= BESIDE_LISTED) {
 		rest_count(b, s, w->side);
 		return 1;
@@ -981,6 +985,8 @@ recorder_code int visit_open(struct tables *t, struct work *w, const struct tcp_
 	if (open_contradicted(t, w, slot, s)) {
 		if (s->flags & TCP_RST)
 			slot->open.resets_ignored = saturating_inc(slot->open.resets_ignored);
+		else if (!segment_contradicts(s))
+			list_beside(t, w, s, n);
 		return 1;
 	}
 	heard(t, slot);

@@ -36,7 +36,7 @@ struct bounds {
  * the programs over that.
  */
 static const struct bounds hook_bounds[2] = {{3000, 10000}, {3500, 50000}}; /* [without CAP_PERFMON] */
-static const struct bounds track_bounds[2] = {{7700, 30000}, {8200, 500000}};
+static const struct bounds track_bounds[2] = {{7900, 30000}, {8400, 500000}};
 #define MOST_INSTRUCTIONS 8000
 
 static unsigned passed, failed, skipped;

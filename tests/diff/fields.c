@@ -214,6 +214,10 @@ static const struct field of_flow[] = {
 	F(real_fin_known[1]),
 	F(real_fin[0]),
 	F(real_fin[1]),
+	F(real_fin_known[0]),
+	F(real_fin_known[1]),
+	F(real_fin[0]),
+	F(real_fin[1]),
 };
 
 #define L(member) FIELD(struct flow_segment, member)
@@ -230,7 +234,7 @@ static const struct fields tables[] = {
 	[FIELDS_SLOT] = FIELDS(of_slot, sizeof(struct flow_slot), sizeof(__u32)), /* the number of its block */
 	[FIELDS_BLOCK] = FIELDS(of_block, offsetof(struct flow_block, entry), 20),
 	[FIELDS_ENTRY] = FIELDS(of_entry, sizeof(struct log_entry), sizeof(__u32)),
-	[FIELDS_FLOW] = FIELDS(of_flow, sizeof(struct flow), 20),
+	[FIELDS_FLOW] = FIELDS(of_flow, sizeof(struct flow), 16),
 	[FIELDS_LINE] = FIELDS(of_line, sizeof(struct flow_segment), 0),
 };
 /* clang-format on */
