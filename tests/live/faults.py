@@ -455,15 +455,15 @@ def interface_taken_off_clsact(lab):
     tracer.stop()
 
 
-def comes_back(lab, *options, **settings):
-    """eth0 is deleted and made anew twice; each time it is watched again, without privileges."""
+def comes_back(lab, *options, programs=2, **settings):
+    """eth0 is deleted and made anew twice; each time its programs are there again, without privileges."""
     tracer = two_watched(lab, "--follow", *options, **settings)
     keys = close_some(paths(lab)[0], 1)
     for _ in range(2):
         lab.client.run("ip link delete eth0")
         said(tracer, "eth0 has vanished: waiting for it")
         lab.link(0)
-        until(lambda: len(lab.client.attached("eth0")) == 2, "programs on the new eth0", 2)
+        until(lambda: len(lab.client.attached("eth0")) == programs, "programs on the new eth0", 2)
         keys += close_some(paths(lab)[0], 1)
     keys += close_some(paths(lab, 1)[0], 1)
     tracer.wait_for(4)
@@ -480,8 +480,8 @@ def follow(lab):
 
 @test
 def follow_xdp(lab):
-    """The same with XDP."""
-    comes_back(lab, "--hook=xdp")
+    """--follow with XDP: the program for FINs and RSTs at tc ingress comes back, too."""
+    comes_back(lab, "--hook=xdp", programs=3)
 
 
 @test
