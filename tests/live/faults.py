@@ -636,12 +636,12 @@ PCAPNG_STATISTICS = struct.pack("<II12sI", 5, 24, bytes(12), 24)  # a block that
 
 
 def capture_of(closes):
-    """A capture file of that many whole connections, IP without a link header."""
+    """A capture file of that many whole connections, IP without a link header: none settles before the file's end."""
     file = struct.pack("<IHHiIII", 0xa1b2c3d4, 2, 4, 0, 0, 65535, 101)
-    for second in range(closes):
-        talk = frames.conversation("192.0.2.1", "192.0.2.2", (4000 + second, 443))
+    for i in range(closes):
+        talk = frames.conversation("192.0.2.1", "192.0.2.2", (4000 + i, 443))
         for number, (_, packet) in enumerate(talk):
-            file += struct.pack("<IIII", second, number, len(packet), len(packet)) + packet
+            file += struct.pack("<IIII", 0, 1000 * i + number, len(packet), len(packet)) + packet
     return file
 
 
@@ -754,6 +754,7 @@ def signal_twice_of_a_reader(lab):
         os.close(writer)
         pipe.write(capture_of(10))
         awaits_more(reader, pipe)
+        equal("bytes written before the end", in_pipe(output), 0)
         reader.signal(signal.SIGINT)
         until(lambda: in_pipe(output) == 4096, "full pipe")
         figures(reader, "packets [0-9]+ segments [0-9]+ records 10")
@@ -1253,13 +1254,18 @@ def hostile_name(lab):
 
 @test
 def locales(_lab):
-    """The same bytes in any locale, however wide the terminal."""
-    capture = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../golden/captures/seed-ssh-close.pcap")
-    for form in ("text", "json", "csv"):
-        told = {subprocess.run([*PROGRAM, "-q", f"--format={form}", "-r", capture], check=True, stdout=subprocess.PIPE,
-                               env={"TZ": "UTC", "LC_ALL": locale, "COLUMNS": columns, "TERM": "xterm"}).stdout
-                for locale in ("C", "C.UTF-8", "tr_TR.UTF-8", "nonsense") for columns in ("1", "0", "500", "x")}
-        equal(f"different outputs in {form}", len(told), 1)
+    """The same bytes in any locale, and in any width but for text, whose lines fit COLUMNS if that is a number."""
+    def told(form, columns):
+        return {subprocess.run([*PROGRAM, "-q", f"--format={form}", "-r", SEED], check=True, stdout=subprocess.PIPE,
+                               env={"TZ": "UTC", "LC_ALL": locale, "COLUMNS": width, "TERM": "xterm"}).stdout
+                for locale in ("C", "C.UTF-8", "tr_TR.UTF-8", "nonsense") for width in columns}
+    for form, columns in (("json", ("1", "0", "500", "x")), ("csv", ("1", "0", "500", "x")),
+                          ("text", ("0", "x", "", "-1", "1000")), ("text", ("500",))):
+        equal(f"different outputs in {form}, COLUMNS {columns}", len(told(form, columns)), 1)
+    narrow = told("text", ("1",))  # the sign that a value is cut is that of the locale's character set
+    equal("lines that are cut, in ASCII", len({line.replace("\u2026", "+") for line in map(bytes.decode, narrow)}), 1)
+    widths = {max(map(len, text.decode().splitlines())) for text in told("text", ("90", "91", "92"))}
+    check(max(widths) <= 92, f"lines of {widths} columns")
 
 
 if __name__ == "__main__":
