@@ -239,4 +239,11 @@ static inline void sample_held(struct record *r)
 	r->socket[DESTINATION].process = (struct record_process){.pid = 77, .uid = 5, .name = "k\n\"e", .holders = 3};
 }
 
+/* Closed as in sample_sockets, but earlier changes of the destination's socket were lost. */
+static inline void sample_lost(struct record *r)
+{
+	sample_sockets(r);
+	r->socket[DESTINATION].lost = true;
+}
+
 #endif

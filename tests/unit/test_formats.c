@@ -763,6 +763,20 @@ TEST(test_sockets_csv)
 	buffer_free(&b);
 }
 
+/* Only the end whose socket's changes were lost says so. */
+TEST(test_lost_socket_changes_json)
+{
+	struct buffer b = {0};
+	struct record r;
+
+	sample_lost(&r);
+	format_json(&b, &r);
+	buffer_char(&b, 0);
+	assert_non_null(strstr(b.data, "\"reset_received\":null,\"states\":[{"));
+	assert_non_null(strstr(b.data, "\"reset_received\":12,\"lost\":true,\"states\":[]}},"));
+	buffer_free(&b);
+}
+
 /* A holder is printed apart from a closer, and never in its place. */
 TEST(test_holder)
 {
