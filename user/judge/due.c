@@ -266,7 +266,7 @@ static uint64_t least_wait(const struct due *d, uint32_t n, uint64_t word)
 
 	if (again && told->complete)
 		return d->wait.repeat;
-	if (word & PHASE_BEGUN) /* it may be done, whatever the recorder takes for the end: its FIN may be a forged one */
+	if (word & PHASE_BEGUN) /* the recorder may hold a forged FIN for the end: only a judgement tells */
 		return d->wait.settle;
 	return d->interims.of && !again && news < final ? news : final;
 }
