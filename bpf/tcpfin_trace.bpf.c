@@ -379,6 +379,25 @@ int tcpfin_walk_tc(struct __sk_buff *skb)
 	return TC_ACT_UNSPEC;
 }
 
+/* The headers that are looked for here, in bytes: Ethernet, two tags, IPv6 and TCP with all its options. */
+#define CLOSE_HEADERS 122
+
+/*
+ * The packet's segment, if XDP has left it to tc: it records what has to be walked to, whatever its flags are. A header
+ * that lies in a page is fetched.
+ */
+static __always_inline enum packet_verdict parse_left_by_xdp(struct tcp_segment *s, struct __sk_buff *skb)
+{
+	struct packet_meta meta = meta_of(skb, HOST_TC, PACKET_LINK_ETHERNET);
+	struct cursor c = cursor_of(skb, HOST_TC);
+	enum packet_verdict verdict = packet_parse_common(s, &c, &meta);
+
+	if (verdict != PACKET_TRUNCATED || bpf_skb_pull_data(skb, skb->len < CLOSE_HEADERS ? skb->len : CLOSE_HEADERS))
+		return verdict;
+	c = cursor_of(skb, HOST_TC);
+	return packet_parse_common(s, &c, &meta);
+}
+
 /*
  * At tc ingress behind an XDP program, which cannot ask a socket. FINs and RSTs are recorded here and nothing else is;
  * XDP passes them unrecorded (settings.close_at_tc). So each segment is recorded once, by its flags alone, and no entry
@@ -391,7 +410,7 @@ int tcpfin_tc_close(struct __sk_buff *skb)
 	__u64 hash, side;
 
 	/* Into memory: of a segment of which only the flags are read, clang makes code that needs CAP_PERFMON. */
-	if (!w || parse(&w->segment, skb, HOST_TC, PACKET_LINK_ETHERNET) != PACKET_TCP)
+	if (!w || parse_left_by_xdp(&w->segment, skb) != PACKET_TCP)
 		return TC_ACT_UNSPEC;
 	paths_meet();
 	if (!(w->segment.flags & (TCP_FIN | TCP_RST)))
