@@ -388,7 +388,8 @@ int tcpfin_walk_tc(struct __sk_buff *skb)
  */
 static __always_inline enum packet_verdict parse_left_by_xdp(struct tcp_segment *s, struct __sk_buff *skb)
 {
-	struct packet_meta meta = meta_of(skb, HOST_TC, PACKET_LINK_ETHERNET);
+	/* Generic XDP leaves some packets without their Ethernet header. */
+	struct packet_meta meta = meta_of(skb, HOST_TC, header_is_gone(skb) ? PACKET_LINK_IP : PACKET_LINK_ETHERNET);
 	struct cursor c = cursor_of(skb, HOST_TC);
 	enum packet_verdict verdict = packet_parse_common(s, &c, &meta);
 
