@@ -813,7 +813,7 @@ recorder_code int visit_open_syn(struct tables *t, struct work *w, const struct 
 recorder_code int visit_open(struct tables *t, struct work *w, const struct tcp_segment *s, __u32 n);
 
 /* A segment of a connection whose handshake is complete. n: slot + 1. */
-recorder_code int visit_proven(struct tables *t, struct work *w, const struct tcp_segment *s, __u32 n)
+static __always_inline int visit_proven(struct tables *t, struct work *w, const struct tcp_segment *s, __u32 n)
 {
 	const struct flow_slot *slot = tables_slot(t, n - 1);
 

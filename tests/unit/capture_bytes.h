@@ -46,7 +46,8 @@ static void put(const void *data, size_t len)
 static void put_number(uint64_t n, unsigned bytes)
 {
 	for (unsigned i = 0; i < bytes; i++) {
-		uint8_t byte = (uint8_t)(n >> 8 * (file.big ? bytes - 1 - i : i));
+		unsigned shift = 8 * (file.big ? bytes - 1 - i : i);
+		uint8_t byte = shift < 64 ? (uint8_t)(n >> shift) : 0;
 
 		put(&byte, 1);
 	}
