@@ -98,16 +98,6 @@ static __always_inline flag_t fin_is_old(const struct numbers *me, const struct 
 }
 
 /*
- * Is the segment's own number nowhere near what its side has sent? Its sender is forged, so what it acknowledges says
- * nothing. Numbers that are not known contradict nothing.
- */
-static __always_inline flag_t sender_is_foreign(const struct numbers *me, const struct numbers *peer,
-						const struct flow_open *o, const struct tcp_segment *s, __u32 side)
-{
-	return fin_is_old(me, s) || beyond_window(me, peer, o, s, side);
-}
-
-/*
  * Are the FIN's numbers beyond what either side can have offered or sent? Then it is forged, or a capture has lost what
  * is before it. of_peer_fin: it acknowledges the very end of the other side's FIN.
  */
@@ -180,8 +170,7 @@ static __always_inline flag_t reset_out_of_window(const struct numbers *me, cons
 /*
  * Raises a side's highest numbers. Returns whether anything is new. A FIN behind a gap raises nothing: the bytes before
  * it were not seen, and if it is forged the real one must still be the next in sequence. Nor does a FIN alone raise
- * anything: it proves no number. What a FIN from nowhere near its side acknowledges raises nothing either. Others
- * raise it, because a capture may have lost what is before them.
+ * anything: it proves no number.
  */
 static __always_inline flag_t numbers_advance(struct numbers *me, const struct numbers *peer, const struct flow_open *o,
 					      const struct tcp_segment *s, __u32 side)
@@ -196,7 +185,7 @@ static __always_inline flag_t numbers_advance(struct numbers *me, const struct n
 		me->known |= NUMBERS_END;
 		news = 1;
 	}
-	if (s->flags & TCP_ACK && !(s->flags & TCP_FIN && sender_is_foreign(me, peer, o, s, side))) {
+	if (s->flags & TCP_ACK) {
 		if (!(me->known & NUMBERS_ACK) || s->ack - me->ack - 1 < FLOW_JUMP) {
 			me->ack = s->ack;
 			me->known |= NUMBERS_ACK;

@@ -413,9 +413,9 @@ recorder_code int use_socket(struct work *w)
 	return 0;
 }
 
-/* Does the segment acknowledge the other side's FIN? Bits to be set. sides: numbers before the segment. */
-static __always_inline __u32 ack_step(struct flow_slot *slot, __u32 partial, const struct block_side *sides,
-				      const struct tcp_segment *s, __u32 side, __u32 phase)
+/* Does the segment acknowledge the other side's FIN? Bits to be set. */
+static __always_inline __u32 ack_step(struct flow_slot *slot, __u32 partial, const struct tcp_segment *s, __u32 side,
+				      __u32 phase)
 {
 	__u32 fin = side ? PHASE_FIN : PHASE_FIN << 1, acked = side ? PHASE_FIN_ACKED : PHASE_FIN_ACKED << 1;
 	__u32 beyond = s->ack - of_side(slot->fin_end, !side);
@@ -423,8 +423,6 @@ static __always_inline __u32 ack_step(struct flow_slot *slot, __u32 partial, con
 	if (!(s->flags & TCP_ACK) || !(phase & fin) || phase & acked)
 		return 0;
 	if (beyond && (!(partial & fin) || beyond >= 0xffff))
-		return 0;
-	if (sender_is_foreign(&of_side(sides, side).now, &of_side(sides, !side).now, &slot->open, s, side))
 		return 0;
 	of_side(slot->fin_end, !side) = s->ack; /* nothing can be acknowledged beyond a FIN */
 	if (phase & PHASE_MIDSTREAM && phase & PHASE_OPENING)
@@ -475,7 +473,7 @@ static __always_inline __u32 fin_step(struct flow_slot *slot, __u32 partial, con
 		of_side(slot->fin_end, side) = end;
 		bits = follows ? fin | next : fin;
 	}
-	return bits | ack_step(slot, partial, sides, s, side, phase);
+	return bits | ack_step(slot, partial, s, side, phase);
 }
 
 /*
@@ -508,7 +506,7 @@ static __always_inline __u32 phase_step(struct tables *t, struct work *w, const 
 		return 0;
 	if (s->flags & (TCP_FIN | TCP_RST))
 		return end_step(t, w, s, n, phase);
-	return ack_step(slot, b->partial, b->side, s, w->side, phase);
+	return ack_step(slot, b->partial, s, w->side, phase);
 }
 
 /* Raises the block's numbers. Returns whether anything is new. */

@@ -376,11 +376,6 @@ static bool fin_is_far(const struct turn *t)
 	return true;
 }
 
-static bool sent_by_foreigner(const struct turn *t)
-{
-	return sender_is_foreign(&t->f->side[t->side].now, &t->f->side[!t->side].now, &t->f->open, t->s, t->side);
-}
-
 /* The log's entry of a FIN that was not believed is believed now. */
 static void clear_ignored(const struct turn *t, unsigned side, __u32 fin_end)
 {
@@ -397,8 +392,7 @@ static void believe_far_fin(struct turn *t)
 {
 	struct flow_side *peer = &t->f->side[!t->side];
 
-	if (!peer->t_far || peer->seen & SIDE_FIN || !(t->s->flags & TCP_ACK) || t->s->ack != peer->far_end ||
-	    sent_by_foreigner(t))
+	if (!peer->t_far || peer->seen & SIDE_FIN || !(t->s->flags & TCP_ACK) || t->s->ack != peer->far_end)
 		return;
 	peer->seen |= SIDE_FIN;
 	peer->t_fin = peer->t_far;
@@ -469,7 +463,7 @@ static void take_ack(struct turn *t)
 	struct flow_side *peer = &t->f->side[!t->side];
 	__u32 beyond = t->s->ack - peer->fin_end;
 
-	if (!(peer->seen & SIDE_FIN) || sent_by_foreigner(t))
+	if (!(peer->seen & SIDE_FIN))
 		return;
 	if (peer->seen & SIDE_FIN_ACKED) {
 		if (beyond == 0 && t->s->time < peer->t_fin_acked)
