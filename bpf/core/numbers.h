@@ -97,6 +97,21 @@ static __always_inline flag_t fin_is_old(const struct numbers *me, const struct 
 	return me->known & NUMBERS_END && seq_diff(me->end, segment_end(s)) > (__s32)LAST_SEEN_REORDER;
 }
 
+/* How a segment's own number lies to what its side has sent. */
+enum number_place {
+	NUMBER_NEAR,   /* or the side's numbers are not known: they contradict nothing */
+	NUMBER_OLD,    /* from another time, or forged */
+	NUMBER_BEYOND, /* forged, or a capture has lost what is before it */
+};
+
+static __always_inline __u32 number_place(const struct numbers *me, const struct numbers *peer,
+					  const struct flow_open *o, const struct tcp_segment *s, __u32 side)
+{
+	if (beyond_window(me, peer, o, s, side))
+		return NUMBER_BEYOND;
+	return fin_is_old(me, s) ? NUMBER_OLD : NUMBER_NEAR;
+}
+
 /*
  * Are the FIN's numbers beyond what either side can have offered or sent? Then it is forged, or a capture has lost what
  * is before it. of_peer_fin: it acknowledges the very end of the other side's FIN.
@@ -168,24 +183,24 @@ static __always_inline flag_t reset_out_of_window(const struct numbers *me, cons
 }
 
 /*
- * Raises a side's highest numbers. Returns whether anything is new. A FIN behind a gap raises nothing: the bytes before
+ * Raises a side's highest numbers. Returns whether anything is new. A FIN behind a gap raises no end: the bytes before
  * it were not seen, and if it is forged the real one must still be the next in sequence. Nor does a FIN alone raise
- * anything: it proves no number.
+ * anything: it proves no number. A FIN from nowhere near its side acknowledges nothing; other segments from there do,
+ * because a capture may have lost what is before them.
  */
-static __always_inline flag_t numbers_advance(struct numbers *me, const struct numbers *peer, const struct flow_open *o,
-					      const struct tcp_segment *s, __u32 side)
+static __always_inline flag_t numbers_advance(struct numbers *me, const struct tcp_segment *s, __u32 place)
 {
 	__u32 end = segment_end(s);
 	flag_t news = 0;
 
 	if ((!(me->known & NUMBERS_END) && !(s->flags & TCP_FIN)) ||
 	    (me->known & NUMBERS_END && end - me->end - 1 < FLOW_JUMP &&
-	     !(s->flags & TCP_FIN && seq_after(s->seq, me->end)) && !beyond_window(me, peer, o, s, side))) {
+	     !(s->flags & TCP_FIN && seq_after(s->seq, me->end)) && place != NUMBER_BEYOND)) {
 		me->end = end;
 		me->known |= NUMBERS_END;
 		news = 1;
 	}
-	if (s->flags & TCP_ACK) {
+	if (s->flags & TCP_ACK && !(s->flags & TCP_FIN && place)) {
 		if (!(me->known & NUMBERS_ACK) || s->ack - me->ack - 1 < FLOW_JUMP) {
 			me->ack = s->ack;
 			me->known |= NUMBERS_ACK;

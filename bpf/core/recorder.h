@@ -499,6 +499,20 @@ recorder_code __u32 end_step(struct tables *t, struct work *w, const struct tcp_
 	return fin_step(slot, b->partial, w, s, w->side, phase);
 }
 
+/* number_place by the block's numbers, which the segment has not raised yet. n: slot + 1. */
+recorder_code __u32 block_place(struct tables *t, const struct work *w, const struct tcp_segment *s, __u32 n)
+{
+	const struct flow_slot *slot = tables_slot(t, n - 1);
+	const struct flow_block *b;
+
+	if (!slot || !w || !s)
+		return 0;
+	b = tables_block(t, reload(slot->block) - 1);
+	if (!b)
+		return 0;
+	return number_place(&of_side(b->side, w->side).now, &of_side(b->side, !w->side).now, &slot->open, s, w->side);
+}
+
 static __always_inline __u32 phase_step(struct tables *t, struct work *w, const struct tcp_segment *s, __u32 n,
 					struct flow_slot *slot, const struct flow_block *b, __u32 phase)
 {
@@ -511,11 +525,11 @@ static __always_inline __u32 phase_step(struct tables *t, struct work *w, const 
 
 /* Raises the block's numbers. Returns whether anything is new. */
 static __always_inline flag_t advance(struct flow_block *b, const struct work *w, const struct tcp_segment *s,
-				      const struct flow_open *o)
+				      __u32 place)
 {
 	if (s->flags & TCP_RST || segment_contradicts(s))
 		return 0;
-	return numbers_advance(&of_side(b->side, w->side).now, &of_side(b->side, !w->side).now, o, s, w->side);
+	return numbers_advance(&of_side(b->side, w->side).now, s, place);
 }
 
 /* Is the connection to be watched? Once both FINs are acknowledged, ACKs say nothing more. */
@@ -558,7 +572,7 @@ recorder_code int append(struct tables *t, struct work *w, const struct tcp_segm
 	struct flow_slot *slot = tables_slot(t, n - 1);
 	struct flow_block *b;
 	__u64 word, next;
-	__u32 bits, at;
+	__u32 bits, at, place;
 
 	if (!w || !s || !slot)
 		return 0;
@@ -570,6 +584,9 @@ recorder_code int append(struct tables *t, struct work *w, const struct tcp_segm
 		return 0;
 	bits = phase_step(t, w, s, n, slot, b, word_phase(word));
 	paths_meet();
+	place = block_place(t, w, s, n);
+	if (place) /* its sender is forged, so it acknowledges no FIN */
+		bits &= ~(PHASE_FINS_ACKED | PHASE_OPEN);
 	at = word_entries(word);
 	if (at >= BLOCK_ENTRIES || (at >= BLOCK_COMMON && !(bits & ~PHASE_REPEATED))) {
 		rest_count(b, s, w->side);
@@ -587,7 +604,7 @@ recorder_code int append(struct tables *t, struct work *w, const struct tcp_segm
 	entry_write(b, w, s, at);
 	if (bits & PHASE_FINS && s->partial)
 		b->partial |= bits & PHASE_FINS;
-	if (advance(b, w, s, &slot->open) || bits)
+	if (advance(b, w, s, place) || bits)
 		b->progress = s->time;
 	if (word & ~next & PHASE_WATCHED) {
 		tables_forget(t, w->hash);
@@ -706,8 +723,10 @@ recorder_code int log_opening(struct tables *t, struct work *w, const struct tcp
 		k = take_block(t, n, s->time, POOL_OPENING);
 		slot = tables_slot(t, n - 1);
 		b = tables_block(t, k - 1);
-		if (!k || !slot || !b) {
-			if (slot && s->flags & TCP_RST)
+		if (!slot)
+			return 0;
+		if (!k || !b) {
+			if (s->flags & TCP_RST)
 				slot->open.resets_ignored = saturating_inc(slot->open.resets_ignored);
 			return 0;
 		}

@@ -286,7 +286,7 @@ def forged_xdp_evicted(lab):
     forge_at_the_server(lab, EVICTED, "--hook=xdp", "--no-sockets", evict=True)
 
 
-@long_test  # it fails: forged FINs of both sides acknowledge each other, where no socket can be asked
+@test
 def forged_forwarded(lab):
     """All ways on a box that forwards, which remembers the numbers of more connections than there are."""
     forge_on_the_way(lab, WAYS, "--evidence=1048576")

@@ -376,6 +376,12 @@ static bool fin_is_far(const struct turn *t)
 	return true;
 }
 
+/* number_place of the segment, which has not raised its side's numbers yet. */
+static unsigned place_of(const struct turn *t)
+{
+	return number_place(&t->f->side[t->side].now, &t->f->side[!t->side].now, &t->f->open, t->s, t->side);
+}
+
 /* The log's entry of a FIN that was not believed is believed now. */
 static void clear_ignored(const struct turn *t, unsigned side, __u32 fin_end)
 {
@@ -392,7 +398,8 @@ static void believe_far_fin(struct turn *t)
 {
 	struct flow_side *peer = &t->f->side[!t->side];
 
-	if (!peer->t_far || peer->seen & SIDE_FIN || !(t->s->flags & TCP_ACK) || t->s->ack != peer->far_end)
+	if (!peer->t_far || peer->seen & SIDE_FIN || !(t->s->flags & TCP_ACK) || t->s->ack != peer->far_end ||
+	    place_of(t) != NUMBER_NEAR)
 		return;
 	peer->seen |= SIDE_FIN;
 	peer->t_fin = peer->t_far;
@@ -463,7 +470,7 @@ static void take_ack(struct turn *t)
 	struct flow_side *peer = &t->f->side[!t->side];
 	__u32 beyond = t->s->ack - peer->fin_end;
 
-	if (!(peer->seen & SIDE_FIN))
+	if (!(peer->seen & SIDE_FIN) || place_of(t) != NUMBER_NEAR)
 		return;
 	if (peer->seen & SIDE_FIN_ACKED) {
 		if (beyond == 0 && t->s->time < peer->t_fin_acked)
@@ -480,12 +487,13 @@ static bool advance(const struct turn *t)
 {
 	struct numbers *me = &t->f->side[t->side].now;
 	bool first_is_fin = !(me->known & NUMBERS_END) && t->s->flags & TCP_FIN;
+	unsigned place = place_of(t);
 
 	if (first_is_fin) {
 		me->end = segment_end(t->s);
 		me->known |= NUMBERS_END;
 	}
-	return numbers_advance(me, &t->f->side[!t->side].now, &t->f->open, t->s, t->side) || first_is_fin;
+	return numbers_advance(me, t->s, place) || first_is_fin;
 }
 
 /* ---- the step ---- */
