@@ -25,7 +25,7 @@ struct settings {
 };
 
 /* Places in the arrays of programs that are jumped to. */
-enum jump { JUMP_TRACK, JUMP_WALK, JUMPS };
+enum jump { JUMP_TRACK, JUMP_WALK, JUMP_QUOTED, JUMPS };
 
 /* The free lists in the object's memory, in this order. */
 enum spare { SPARE_SLOTS, SPARE_CLOSING, SPARE_OPENING, SPARES };

@@ -184,7 +184,7 @@ static __always_inline void jump_to_track(void *ctx, enum host host, struct scra
 	w->work.ifindex = ifindex;
 	w->tries = 0;
 	count(COUNT_LOOKED_UP);
-	jump(ctx, host, JUMP_TRACK);
+	jump(ctx, host, w->segment.icmp ? JUMP_QUOTED : JUMP_TRACK);
 }
 
 /* ns, as exact as a clock tick: that is enough for an idle time, and costs a tenth of the exact clock. */
@@ -349,20 +349,20 @@ static __always_inline enum packet_verdict observe_walked(void *ctx, enum host h
 		meta.ethertype = __builtin_bswap16(((struct __sk_buff *)ctx)->protocol);
 	packet_walk_begin(&w->walk, &w->segment, &meta);
 	walk_all(ctx, host);
-	if (w->walk.verdict != PACKET_TCP)
+	if (w->walk.verdict != PACKET_TCP && w->walk.verdict != PACKET_QUOTED)
 		return w->walk.verdict;
 	hash = flow_hash_tunnelled(&w->segment, ifindex, settings.hash_seed);
 	side = flow_side_of(&w->segment);
-	if (settings.all_segments) {
+	if (settings.all_segments && !w->segment.icmp) {
 		count_traffic(w, side, ifindex, hash);
 		paths_meet();
 	}
 	if (!watch_wants(&w->segment, side, hash))
-		return PACKET_TCP;
-	count_packet(PACKET_TCP);
+		return w->walk.verdict;
+	count_packet(w->walk.verdict);
 	begin_tracking(w, hash, w->segment.flags);
 	jump_to_track(ctx, host, w, ifindex, side, hash);
-	return PACKET_TCP;
+	return w->walk.verdict;
 }
 
 SEC("xdp.frags")
@@ -620,5 +620,37 @@ SEC("tc")
 int tcpfin_track_tc(struct __sk_buff *skb)
 {
 	track(skb, HOST_TC);
+	return TC_ACT_UNSPEC;
+}
+
+/* Records what the ICMP error in the scratch memory says of a connection. */
+static __always_inline void track_quoted(void *ctx, enum host host)
+{
+	struct scratch *w = scratch_get();
+
+	if (!w)
+		return;
+	w->work.socket.known = 0;
+	w->work.socket.own = 0;
+	w->work.socket.filter = 0;
+	record_quoted(NULL, &w->work, &w->segment);
+	if (!w->work.again)
+		return;
+	if (++w->tries < TRACK_TRIES)
+		jump(ctx, host, JUMP_QUOTED);
+	count(COUNT_CONTENDED);
+}
+
+SEC("xdp.frags")
+int tcpfin_track_quoted_xdp(struct xdp_md *ctx)
+{
+	track_quoted(ctx, HOST_XDP);
+	return XDP_PASS;
+}
+
+SEC("tc")
+int tcpfin_track_quoted_tc(struct __sk_buff *skb)
+{
+	track_quoted(skb, HOST_TC);
 	return TC_ACT_UNSPEC;
 }

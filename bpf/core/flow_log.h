@@ -101,13 +101,19 @@ enum {
 	ENTRY_PARTIAL = 2, /* a first fragment: len is a lower bound */
 	ENTRY_SOCKET = 4,  /* a socket of this host was asked when it came, or this host's TCP has sent it */
 	ENTRY_FILTER = 8,  /* an RST of this host that its TCP has not sent: a packet filter did */
+	ENTRY_ICMP = 16, /* no segment: an ICMP error about one of this side, type and code in win, its sender in by */
 	ENTRY_WHOLE = 128, /* written last: before that another CPU is writing the entry */
 };
 
 struct log_entry {
 	__u64 time; /* ns */
-	__u32 seq, ack, len;
-	__u32 pad;
+	union {
+		struct {
+			__u32 seq, ack, len;
+			__u32 pad;
+		};
+		struct ip_address by; /* with ENTRY_ICMP */
+	};
 	__u16 win; /* as in the header */
 	__u16 ip_id;
 	__u8 flags;

@@ -240,10 +240,61 @@ static __always_inline int walk_ip(struct packet_walk *w, struct tcp_segment *s,
 
 /* ---- above IP ---- */
 
+/* Eight bytes are all that a router must quote (RFC 792); they hold ports and sequence number. */
+static __always_inline int walk_quoted_tcp(struct packet_walk *w, struct tcp_segment *s, const struct cursor *c)
+{
+	__u8 h[8] __attribute__((aligned(8)));
+
+	if (!cursor_copy(c, w->off, h, sizeof(h)))
+		return walk_end(w, PACKET_TRUNCATED);
+	s->sport = load_be16(h);
+	s->dport = load_be16(h + 2);
+	s->seq = load_be32(h + 4);
+	s->ack = 0;
+	s->len = 0;
+	s->flags = 0;
+	s->win = 0;
+	s->wscale = SEGMENT_NO_WSCALE;
+	s->mptcp = SEGMENT_NO_MPTCP;
+	s->options_len = 0;
+	s->options_off = 0;
+	return walk_end(w, PACKET_QUOTED);
+}
+
+/* Does an error of this type tell what became of a packet (RFC 792, RFC 4443 section 3)? */
+static __always_inline flag_t icmp_is_error(__u32 protocol, __u32 type)
+{
+	if (protocol == PROTOCOL_ICMP_)
+		return type == 3 || type == 11; /* unreachable, fragmentation needed; time exceeded */
+	return type >= 1 && type <= 3;          /* unreachable, packet too big, time exceeded */
+}
+
+static __always_inline int walk_icmp(struct packet_walk *w, struct tcp_segment *s, const struct cursor *c,
+				     __u32 protocol)
+{
+	__u8 h[8] __attribute__((aligned(8)));
+
+	if (s->icmp || s->family != (protocol == PROTOCOL_ICMP_ ? 4 : 6))
+		return walk_end(w, PACKET_NOT_TCP);
+	if (!cursor_copy(c, w->off, h, sizeof(h)))
+		return walk_end(w, PACKET_TRUNCATED);
+	if (!icmp_is_error(protocol, h[0]))
+		return walk_end(w, PACKET_NOT_TCP);
+	s->icmp = load_be16(h);
+	s->by.hi = s->src.hi;
+	s->by.lo = s->src.lo;
+	w->cut = 1; /* the quoted packet is longer than what is quoted */
+	w->chain = 0;
+	w->link_type = protocol == PROTOCOL_ICMP_ ? ETHERTYPE_IPV4_ : ETHERTYPE_IPV6_;
+	return walk_on(w, 8, WALK_IP);
+}
+
 static __always_inline int walk_tcp(struct packet_walk *w, struct tcp_segment *s, const struct cursor *c)
 {
 	__u8 h[20] __attribute__((aligned(8)));
 
+	if (s->icmp)
+		return walk_quoted_tcp(w, s, c);
 	if (w->ip_end < w->off + 20)
 		return walk_end(w, PACKET_BAD_LENGTH);
 	if (!cursor_copy(c, w->off, h, sizeof(h)))
@@ -258,6 +309,8 @@ static __always_inline int walk_tcp(struct packet_walk *w, struct tcp_segment *s
 static __always_inline int walk_into(struct packet_walk *w, struct tcp_segment *s, __u64 n, __u32 next,
 				     enum packet_tunnel tunnel)
 {
+	if (s->icmp)
+		return walk_end(w, PACKET_NOT_TCP);
 	if (s->tunnel)
 		return walk_end(w, PACKET_NESTED_TUNNEL);
 	s->tunnel = tunnel;
@@ -448,6 +501,9 @@ static __always_inline int packet_walk_step(struct packet_walk *w, struct tcp_se
 		return walk_ip_in_ip(w, s, ETHERTYPE_IPV6_);
 	case PROTOCOL_GRE_:
 		return walk_gre(w, s, c);
+	case PROTOCOL_ICMP_:
+	case PROTOCOL_ICMPV6_:
+		return walk_icmp(w, s, c, next);
 	case PROTOCOL_ESP_:
 		return walk_end(w, PACKET_ESP);
 	case PROTOCOL_L2TP_:

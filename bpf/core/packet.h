@@ -41,6 +41,7 @@ enum packet_verdict {
 	PACKET_ESP,           /* encrypted, bare or in UDP (RFC 4303, 3948) */
 	PACKET_L2TP,          /* RFC 3931 */
 	PACKET_OTHER_TUNNEL,  /* GTP-U, VXLAN-GPE, GRE of PPTP, and GRE and Geneve with payloads that are not read */
+	PACKET_QUOTED,        /* an ICMP error that quotes a TCP segment */
 	PACKET_VERDICTS,
 	PACKET_UNCOMMON = PACKET_VERDICTS, /* of packet_parse_common only: header_walk.h knows more */
 };
@@ -107,6 +108,12 @@ struct tcp_segment {
 	__u8 tunnel;  /* enum packet_tunnel. The tunnel's own headers are not kept, VLAN tags included */
 	__u8 options_len;
 	__u16 options_off; /* of the TCP options, from the start of the packet; see packet_options */
+	/*
+	 * Not 0: this is what an ICMP error quotes of a segment, with type and code here. Addresses, ports and seq are
+	 * known, and the family; flags are 0.
+	 */
+	__u16 icmp;
+	struct ip_address by; /* with icmp: who sent the error */
 };
 
 enum {
@@ -207,6 +214,7 @@ static __always_inline enum packet_verdict packet_tcp(struct tcp_segment *s, con
 
 /* IP protocol numbers. */
 enum {
+	PROTOCOL_ICMP_ = 1,
 	PROTOCOL_IPV4_ = 4,
 	PROTOCOL_TCP_ = 6,
 	PROTOCOL_UDP_ = 17,
@@ -214,6 +222,7 @@ enum {
 	PROTOCOL_GRE_ = 47,
 	PROTOCOL_ESP_ = 50,
 	PROTOCOL_AUTHENTICATION_ = 51, /* RFC 4302 */
+	PROTOCOL_ICMPV6_ = 58,
 	PROTOCOL_L2TP_ = 115,
 };
 
@@ -232,7 +241,8 @@ enum {
 static __always_inline flag_t protocol_goes_on(__u32 protocol)
 {
 	return protocol == PROTOCOL_IPV4_ || protocol == PROTOCOL_IPV6_ || protocol == PROTOCOL_GRE_ ||
-	       protocol == PROTOCOL_ESP_ || protocol == PROTOCOL_AUTHENTICATION_ || protocol == PROTOCOL_L2TP_;
+	       protocol == PROTOCOL_ESP_ || protocol == PROTOCOL_AUTHENTICATION_ || protocol == PROTOCOL_L2TP_ ||
+	       protocol == PROTOCOL_ICMP_ || protocol == PROTOCOL_ICMPV6_;
 }
 
 static __always_inline flag_t port_is_tunnel(__u16 port)
@@ -367,6 +377,7 @@ static __always_inline enum packet_verdict packet_ipv6(struct tcp_segment *s, co
 static __always_inline __u32 packet_begin(struct tcp_segment *s, const struct packet_meta *m)
 {
 	s->tunnel = TUNNEL_NONE;
+	s->icmp = 0;
 	s->vlan[0] = s->vlan[1] = PACKET_NO_TAG;
 	if (!m->vlan_present)
 		return 0;

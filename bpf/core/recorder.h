@@ -1260,4 +1260,107 @@ static __always_inline void record_segment(struct tables *t, struct work *w, con
 		record_unknown(t, w, s);
 }
 
+/* ---- ICMP errors ---- */
+
+/* Is the number between the last one that the other side acknowledged and the highest one sent? */
+static __always_inline flag_t block_in_flight(const struct flow_block *b, const struct tcp_segment *s, __u64 side)
+{
+	const struct numbers *me = &of_side(b->side, side).now, *peer = &of_side(b->side, !side).now;
+	__u32 from = me->end - 0xffff;
+
+	if (peer->known & NUMBERS_ACK && !seq_after(from, peer->ack))
+		from = peer->ack;
+	return me->known & NUMBERS_END && s->seq - from <= me->end - from;
+}
+
+/* The same of a connection that opens: its SYN or SYN-ACK, or what the SYN carried. */
+static __always_inline flag_t opening_in_flight(const struct flow_open *o, const struct tcp_segment *s, __u64 side)
+{
+	__u32 known = side == o->source ? OPEN_SYN | OPEN_SYNACK : OPEN_SYNACK;
+
+	return o->seen & known && s->seq - of_side(o->isn, side) <= o->syn_len + 1u;
+}
+
+/* The slot's block; one for what opens where it has none yet. n: slot + 1. Returns index + 1, or 0. */
+static __always_inline __u32 block_for_quoted(struct tables *t, struct work *w, const struct tcp_segment *s, __u32 n)
+{
+	struct flow_slot *slot = tables_slot(t, n - 1);
+	struct flow_block *b;
+	__u32 k;
+
+	if (!slot)
+		return 0;
+	if (reload(slot->block))
+		return reload(slot->block);
+	k = take_block(t, n, s->time, POOL_OPENING);
+	slot = tables_slot(t, n - 1);
+	b = tables_block(t, k - 1);
+	if (!k || !slot || !b)
+		return 0;
+	mark_way(t, w, n, WAY_HELD);
+	numbers_of_opening(b->side, &slot->open);
+	return k;
+}
+
+/* Lists the error among the connection's segments, while there is room that nothing is reserved for. n: slot + 1. */
+static __always_inline int list_quoted(struct tables *t, struct work *w, const struct tcp_segment *s, __u32 n)
+{
+	struct flow_block *b = tables_block(t, block_for_quoted(t, w, s, n) - 1);
+	struct flow_slot *slot = tables_slot(t, n - 1);
+	struct log_entry *e;
+	__u64 word;
+	__u32 at;
+
+	if (!slot || !b)
+		return 0;
+	word = reload(slot->word);
+	at = word_entries(word);
+	opaque(at);
+	if (at >= BLOCK_COMMON)
+		return 0;
+	if (__sync_val_compare_and_swap(&slot->word, word, word + WORD_ENTRY) != word) {
+		w->again = 1;
+		return 0;
+	}
+	e = &element(b->entry, at);
+	opaque(e); /* one addition to the pointer, not one a use */
+	e->time = s->time;
+	e->by.hi = s->by.hi;
+	e->by.lo = s->by.lo;
+	e->win = s->icmp;
+	e->ip_id = 0;
+	e->flags = 0;
+	e->ttl = 0;
+	e->option = SEGMENT_NO_WSCALE;
+	paths_meet();
+	*(volatile __u8 *)&e->bits = ENTRY_WHOLE | ENTRY_ICMP | (w->side ? ENTRY_SIDE : 0);
+	return 1;
+}
+
+/*
+ * An ICMP error about a segment of a connection that opens or closes is listed and changes nothing; user space knows
+ * what it explains. An open connection's is not: nothing is wrong with it yet. w: as for record_segment.
+ */
+static __always_inline int record_quoted(struct tables *t, struct work *w, const struct tcp_segment *s)
+{
+	const struct flow_slot *slot;
+	const struct flow_block *b;
+	__u32 n;
+
+	w->again = 0;
+	seek(t, w, s);
+	paths_meet();
+	n = w->inside ? w->inside : w->current;
+	slot = tables_slot(t, n - 1);
+	if (!n || !slot)
+		return 0;
+	b = tables_block(t, reload(slot->block) - 1);
+	if (slot->word & PHASE_OPENING && !(slot->word & PHASE_MIDSTREAM))
+		return opening_in_flight(&slot->open, s, w->side) ? list_quoted(t, w, s, n)
+								  : tables_count(t, COUNT_ICMP_FORGED);
+	if (!(slot->word & PHASE_BEGUN) || !b)
+		return 0;
+	return block_in_flight(b, s, w->side) ? list_quoted(t, w, s, n) : tables_count(t, COUNT_ICMP_FORGED);
+}
+
 #endif

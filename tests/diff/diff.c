@@ -338,7 +338,7 @@ static void run_packet(struct run *r, size_t at)
 		return;
 	}
 	verdict = host_parse(&p, &s);
-	if (verdict == PACKET_TCP) {
+	if (host_wants(verdict)) {
 		hash = hash_of(r->diff, &s);
 		if (touch(&r->touched, hash) && r->c->saturated) {
 			kernel_saturate(r->diff->kernel, hash);
@@ -358,7 +358,7 @@ static void run_packet(struct run *r, size_t at)
 	}
 	kernel_counters(r->diff->kernel, after);
 	compare_verdicts(r, after, verdict, at);
-	if (verdict == PACKET_TCP) {
+	if (host_wants(verdict)) {
 		looked = host_take(&r->diff->host, &s, TEST_IFINDEX);
 		compare_segments(r, &s, after[COUNT_LOOKED_UP] != r->before[COUNT_LOOKED_UP], looked, at);
 		compare_tables(r, hash, at);
@@ -454,7 +454,7 @@ static void run_host(struct diff *d, const struct conversation *c, bool saturate
 		take_frame(XDP, &c->frames[i], &p);
 		if (c->timed)
 			host_expire(&d->host, p.time);
-		if (host_parse(&p, &s) != PACKET_TCP)
+		if (!host_wants(host_parse(&p, &s)))
 			continue;
 		if (touch(&touched, hash_of(d, &s)) && saturated)
 			host_saturate(&d->host, hash_of(d, &s));

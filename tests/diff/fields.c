@@ -27,7 +27,7 @@ struct fields {
 static const struct field of_segment[] = {
 	S(src.hi), S(src.lo), S(dst.hi), S(dst.lo),  S(time),        S(seq),         S(ack),    S(len),
 	S(sport),  S(dport),  S(win),    S(ip_id),   S(vlan[0]),     S(vlan[1]),     S(family), S(flags),
-	S(ttl),    S(wscale), S(mptcp),  S(partial), S(options_len), S(options_off), S(tunnel),
+	S(ttl),    S(wscale), S(mptcp),  S(partial), S(options_len), S(options_off), S(tunnel), S(icmp),
 };
 #undef S
 
@@ -214,10 +214,10 @@ static const struct field of_flow[] = {
 	F(real_fin_known[1]),
 	F(real_fin[0]),
 	F(real_fin[1]),
-	F(real_fin_known[0]),
-	F(real_fin_known[1]),
-	F(real_fin[0]),
-	F(real_fin[1]),
+	F(icmp),
+	F(icmp_side),
+	F(icmp_by.hi),
+	F(icmp_by.lo),
 };
 
 #define L(member) FIELD(struct flow_segment, member)
@@ -230,11 +230,11 @@ static const struct field of_line[] = {
 		table, sizeof(table) / sizeof((table)[0]), bytes, others \
 	}
 static const struct fields tables[] = {
-	[FIELDS_SEGMENT] = FIELDS(of_segment, sizeof(struct tcp_segment), 6),
+	[FIELDS_SEGMENT] = FIELDS(of_segment, sizeof(struct tcp_segment), 4 + sizeof(struct ip_address)), /* by */
 	[FIELDS_SLOT] = FIELDS(of_slot, sizeof(struct flow_slot), sizeof(__u32)), /* the number of its block */
 	[FIELDS_BLOCK] = FIELDS(of_block, offsetof(struct flow_block, entry), 20),
 	[FIELDS_ENTRY] = FIELDS(of_entry, sizeof(struct log_entry), sizeof(__u32)),
-	[FIELDS_FLOW] = FIELDS(of_flow, sizeof(struct flow), 16),
+	[FIELDS_FLOW] = FIELDS(of_flow, sizeof(struct flow), 23),
 	[FIELDS_LINE] = FIELDS(of_line, sizeof(struct flow_segment), 0),
 };
 /* clang-format on */

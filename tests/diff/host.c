@@ -56,6 +56,11 @@ void host_begin(struct host *h, const struct flow_timeouts *timeouts, uint64_t i
 	h->table = must(flow_table_new(&config));
 }
 
+bool host_wants(enum packet_verdict verdict)
+{
+	return verdict == PACKET_TCP || verdict == PACKET_QUOTED;
+}
+
 /* Options of SYNs and RSTs, where the packet has them whole, as in user/capture/replay.c. */
 enum packet_verdict host_parse(const struct hook_packet *p, struct tcp_segment *s)
 {
@@ -64,7 +69,7 @@ enum packet_verdict host_parse(const struct hook_packet *p, struct tcp_segment *
 	enum packet_verdict verdict = packet_parse(s, &c, &meta);
 	struct tcp_options options = {.len = s->options_len};
 
-	if (verdict != PACKET_TCP)
+	if (!host_wants(verdict))
 		return verdict;
 	s->time = p->time;
 	if (s->flags & (TCP_SYN | TCP_RST) && (uint32_t)s->options_off + s->options_len <= p->len) {

@@ -36,6 +36,8 @@ void host_open(struct host *h, uint64_t hash_seed, bool all_segments);
 void host_close(struct host *h);
 /* The next conversation: where reports go, and the time-outs. */
 void host_begin(struct host *h, const struct flow_timeouts *timeouts, uint64_t idle, struct reports *reports);
+/* Is what has this verdict for the tables: a segment, or an ICMP error that quotes one? */
+bool host_wants(enum packet_verdict verdict);
 enum packet_verdict host_parse(const struct hook_packet *p, struct tcp_segment *s);
 /* Returns whether the segment went to the tables. */
 bool host_take(struct host *h, struct tcp_segment *s, uint32_t ifindex);

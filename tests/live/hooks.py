@@ -5,6 +5,7 @@ hooks.py TCPFIN-TRACE [NAME...]: every hook and kind of interface; when the prog
 cannot work. As root. lab/harness.py has how tests are run and what they print.
 """
 import contextlib
+import ipaddress
 import itertools
 import json
 import os
@@ -22,9 +23,10 @@ from lab.closes import SCENARIOS, Connection, Path, abort, close_in_turn, heard_
 from lab.harness import (GRACEFUL, PROGRAM, Suite, about, as_nobody, close_some, expect, field,
                      foreign_object, key_of, one_close_seen, one_each,
                      paths, raw_socket, refuses, watch, without, without_tcx)
-from lab.netlab import Process, Skip, Tracer, Tun, check, equal, ipv4, ipv6, mac, need, until
+from lab.netlab import SYN, Process, Skip, Tracer, Tun, check, equal, ipv4, ipv6, join, mac, need, until
 from lab.scene import TCP_QUEUE_SEQ, TCP_RECV_QUEUE, TCP_REPAIR, TCP_REPAIR_QUEUE, TCP_SEND_QUEUE
 from lab.witness import Capture, Close, of_connection, retransmissions
+from waits import connecting, counter
 
 suite = Suite()
 test = suite.test
@@ -399,6 +401,78 @@ def big_transfer_tc(lab):
 def big_transfer_xdp(lab):
     """Bytes are exact, and the FIN's number is tcpdump's, with TSO and GRO super-packets on XDP."""
     big_transfers_on(lab, "xdp")
+
+
+# ---- ICMP errors ----
+
+PROHIBITED = {4: (3, 13), 6: (1, 1)}  # type and code, RFC 1812 section 5.2.7.1, RFC 4443 section 3.1
+
+
+def refusals(lab, hook, path, where, at):
+    """A SYN that nftables rejects in the namespace `where`, at its hook `at`: the record, after all checks but who."""
+    tracer = watch(lab, f"--hook={hook}", "--syn-timeout=0.3")
+    with where.filtering("tcp dport 9", "reject with icmpx type admin-prohibited", at), connecting(path, 9) as client:
+        until(lambda: select.select([], [client], [], 0)[1], "end of the attempt")
+        key = path.version, client.getsockname()[1], 9
+    tracer.wait_for(1)
+    record = one_each(tracer.stop(), [key])[key]
+    kind, code = PROHIBITED[path.version]
+    expect(record, {"tcp.outcome": "refused", "tcp.icmp.type": kind, "tcp.icmp.code": code})
+    return record
+
+
+def icmp_on(lab, hook):
+    """The destination itself rejects, then a router before it."""
+    far, router = lab.namespace(), lab.server
+    join(router, far, 1)
+    router.run("sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1")
+    for net, gateway in (("10.99.1.0/24", ipv4(0, 2)), ("fd99:1::/64", ipv6(0, 2))):
+        lab.client.run(f"ip route add {net} via {gateway}")
+    for path in paths(lab):
+        with about(f"destination, IPv{path.version}"):
+            expect(refusals(lab, hook, path, lab.server, "input"),
+                   {"tcp.closer": "destination", "tcp.icmp.by": str(ipaddress.ip_address(path.address))})
+        beyond = Path(lab.client, far, {4: ipv4, 6: ipv6}[path.version](1, 2))
+        with about(f"router, IPv{path.version}"):
+            expect(refusals(lab, hook, beyond, router, "forward"),
+                   {"tcp.closer": "network", "tcp.icmp.by": str(ipaddress.ip_address(path.address))})
+
+
+@test
+def icmp_tc(lab):
+    """A handshake that a packet filter rejects by ICMP is refused, by the destination or by the network."""
+    icmp_on(lab, "tc")
+
+
+@test
+def icmp_xdp(lab):
+    """The same packet filters' ICMP errors are joined to their connections on XDP."""
+    icmp_on(lab, "xdp")
+
+
+def forge_icmp(lab, path, port):
+    """Tells the client that the destination rejects its SYN, with a number that the SYN did not have."""
+    client = {4: ipv4, 6: ipv6}[path.version](0, 1)
+    (_, quoted), = frames.conversation(client, path.address, (port, 9), [(True, SYN, b"")])
+    error = frames.icmp_error(path.address, client, *PROHIBITED[path.version], quoted)
+    with raw_socket(lab.server) as wire:
+        wire.send(frames.ethernet(mac(0, 2), mac(0, 1), [], error))
+
+
+@test
+def icmp_forged(lab):
+    """An ICMP error whose number was never in flight is counted, explains nothing and ends nothing."""
+    for path, hook in itertools.product(paths(lab), ("tc", "xdp")):
+        tracer = watch(lab, f"--hook={hook}", "--syn-timeout=0.3", "-v")
+        with lab.server.dropping("tcp dport 9"), connecting(path, 9) as client:
+            port = client.getsockname()[1]
+            forge_icmp(lab, path, port)
+            tracer.wait_for(1)
+        with about(f"{hook}, IPv{path.version}"):
+            record, = tracer.stop()
+            expect(record, {"tcp.outcome": "unanswered", "tcp.closer": "unknown"})
+            check("icmp" not in record["tcp"], "the forged error is in the record")
+            equal("counted", [counter(tracer, name) for name in ("icmp_errors", "icmp_forged")], [1, 1])
 
 
 # ---- when the program starts, stops and stands still ----

@@ -502,9 +502,9 @@ static const char csv_header[] =
 	"reset_forged,handshake_challenge_acks,tcp_captured_twice,"
 	"network_tunnel_type,network_tunnel_id,"
 	"event_id,tcp_final,isn_source,isn_destination,host_name,tcp_silence,tcp_silence_at_most,"
-	"basis_reset,basis_fin\r\n";
+	"basis_reset,basis_fin,icmp_type,icmp_code,icmp_by\r\n";
 #define BEFORE_BASIS ",,0,0,,," ID ",true,,,,,false"
-#define LAST_COLUMNS BEFORE_BASIS ",,\r\n"
+#define LAST_COLUMNS BEFORE_BASIS ",,,,,\r\n"
 #define WITHOUT_SOCKETS ",,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,," /* a reason and twice 17 columns */
 #define NO_SOCKETS WITHOUT_SOCKETS LAST_COLUMNS
 static const char csv_graceful[] =
@@ -519,7 +519,7 @@ static const char csv_reset[] =
 	"reset,,destination,,CLOSED,CLOSED,,destination,half_closed,in_window,fastclose,true,true,"
 	",,,,,,,86401000000007,"
 	"0,0,0,0,,,,0,OTH,^r,true,false,false,1,true,... >P.*3 <R.! <R <R*2~ (4294967295 "
-	"lost),4294967295,,,,,,," WITHOUT_SOCKETS BEFORE_BASIS ",socket,unknown\r\n";
+	"lost),4294967295,,,,,,," WITHOUT_SOCKETS BEFORE_BASIS ",socket,unknown,,,\r\n";
 static const char csv_unanswered[] =
 	"1970-01-01T00:00:03.000000000Z,1970-01-01T00:00:00.000000000Z,1970-01-01T00:00:03.000000000Z,3000000000,"
 	"\"a\"\"b,\\x1b\\x0a\\xff\",ipv4,4094,0,1:LdN0oTsWjz5qVMMtMj5zPyV/TiU=,255.255.255.255,65535,0,0.0.0.0,0,,"
@@ -615,7 +615,7 @@ TEST(test_interim)
 		{FORMAT_TEXT, " so far ", "so far"},
 		{FORMAT_LADDER, ", so far", "so far"},
 		{FORMAT_JSON, "\"tcp\":{\"final\":false,", "\"final\":false"},
-		{FORMAT_CSV, "," ID ",false,", ",false,,,,,false\r\n"},
+		{FORMAT_CSV, "," ID ",false,", ",false,,,,,false,,,,,\r\n"},
 	};
 	struct format_style style = {.columns = 100};
 	struct record r;

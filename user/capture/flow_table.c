@@ -423,7 +423,7 @@ static void count_traffic(struct tables *t, struct arrival *a)
 static inline void take(struct tables *t, struct arrival *a)
 {
 	t->now = a->s->time;
-	if (t->config.all_segments)
+	if (t->config.all_segments && !a->s->icmp)
 		count_traffic(t, a);
 	if (!(a->s->flags & TCP_CONTROL)) {
 		last_payload_note(payload_of(t, a->hash), tables_last_seen(t, a->hash), a->s, a->side, a->hash);
@@ -434,7 +434,10 @@ static inline void take(struct tables *t, struct arrival *a)
 	expire(t, a->s->time);
 	tables_count(t, COUNT_LOOKED_UP);
 	begin_work(t, a);
-	record_segment(t, &t->work, a->s);
+	if (a->s->icmp)
+		record_quoted(t, &t->work, a->s);
+	else
+		record_segment(t, &t->work, a->s);
 	if (t->work.taken)
 		bound(t);
 }

@@ -84,7 +84,7 @@ static void take_packet(struct replay *replay, struct captured_packet *p)
 	verdict = packet_parse(&in->segment, &p->bytes, &p->meta);
 	replay->counters[COUNT_PACKETS]++;
 	replay->counters[COUNT_VERDICT + verdict]++;
-	in->tcp = verdict == PACKET_TCP;
+	in->tcp = verdict == PACKET_TCP || verdict == PACKET_QUOTED;
 	in->ifindex = 0; /* a route may go out by one interface and come back by another: a tuple is one connection */
 	in->segment.time = p->time;
 	if (in->tcp)

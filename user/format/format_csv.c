@@ -41,6 +41,13 @@ static void csv_answer(struct buffer *out, enum answer answer)
 		csv_bool(out, answer == YES);
 }
 
+/* ip: NULL where there is none. */
+static void csv_address(struct buffer *out, const struct record *r, const uint8_t *ip)
+{
+	if (ip)
+		format_address(out, r->family, ip);
+}
+
 static void csv_community_id(struct buffer *out, const struct record *r)
 {
 	char id[COMMUNITY_ID_SIZE];
@@ -59,7 +66,7 @@ static void csv_community_id(struct buffer *out, const struct record *r)
 #define CSV_TEXT(value) csv_text(out, value)
 #define CSV_BOOL(value) csv_bool(out, value)
 #define CSV_ANSWER(value) csv_answer(out, value)
-#define CSV_ADDRESS(value) format_address(out, r->family, value)
+#define CSV_ADDRESS(value) csv_address(out, r, value)
 #define CSV_ID(value) csv_community_id(out, value)
 #define CSV_FLAGS(value) format_flags(out, value)
 

@@ -11,6 +11,7 @@
 #include "user/base/clock.h"
 #include "user/format/duration.h"
 #include "user/format/format.h"
+#include "user/format/format_parts.h"
 
 #define COPIES_SATURATED 255 /* of the core's counters: at least that many */
 
@@ -358,11 +359,51 @@ static void put_syn_copies(struct buffer *out, const struct record *r)
 	put_times(out, r->syn_retransmits);
 }
 
+/* What an ICMP error says, in the words of RFC 792, 1812 and 4443. */
+static const char *icmp_words(const struct record *r)
+{
+	unsigned type = r->icmp.type, code = r->icmp.code;
+
+	if (r->family == 4 && type == 3 && code == 4)
+		return "fragmentation needed";
+	if (r->family == 4 && type == 3)
+		return code == 0                               ? "net unreachable"
+		       : code == 1                             ? "host unreachable"
+		       : code == 3                             ? "port unreachable"
+		       : code == 9 || code == 10 || code == 13 ? "administratively prohibited"
+							       : "unreachable";
+	if (r->family == 6 && type == 1)
+		return code == 0   ? "no route"
+		       : code == 1 ? "administratively prohibited"
+		       : code == 3 ? "address unreachable"
+		       : code == 4 ? "port unreachable"
+				   : "unreachable";
+	return r->family == 6 && type == 2 ? "packet too big" : "time exceeded";
+}
+
+static void put_icmp(struct buffer *out, const struct record *r)
+{
+	format_address(out, r->family, r->icmp.by);
+	buffer_printf(out, " answered by ICMP %u/%u (%s)", r->icmp.type, r->icmp.code, icmp_words(r));
+}
+
+/* Was the SYN refused by an ICMP error, not by an RST? */
+static bool refused_by_icmp(const struct record *r)
+{
+	return r->outcome == OUTCOME_REFUSED && r->reset.by == NOBODY && r->icmp.known;
+}
+
 /* Time counts from the last copy of the SYN, the only one that the RST can be an answer to. */
 static void put_refused(struct buffer *out, const struct record *r)
 {
 	const struct record_segment *rst = evidence(r, EVIDENCE_RESET), *syn = rst;
 
+	if (refused_by_icmp(r)) {
+		buffer_text(out, "refused: ");
+		put_icmp(out, r);
+		put_syn_copies(out, r);
+		return;
+	}
 	buffer_printf(out, "refused: %s answered the source's SYN with an RST",
 		      r->reset.forged == YES ? "somebody in the destination's name" : "the destination");
 	while (syn && syn-- > r->segments) {
@@ -776,6 +817,10 @@ void format_explanation(struct buffer *out, const struct record *r)
 	put_late_reset(out, r);
 	put_reset_details(out, r);
 	put_sockets(out, r);
+	if (r->icmp.known && !refused_by_icmp(r)) {
+		buffer_text(out, "; ");
+		put_icmp(out, r);
+	}
 	if (r->outcome == OUTCOME_UNFINISHED)
 		put_states(out, r);
 	put_silence(out, r);

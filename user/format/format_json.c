@@ -321,6 +321,17 @@ static void json_counts(struct buffer *out, const struct record *r)
 	json_bool(out, r->midstream);
 }
 
+static void json_icmp(struct buffer *out, const struct record *r)
+{
+	LITERAL(out, ",\"icmp\":{\"type\":");
+	buffer_unsigned(out, r->icmp.type);
+	LITERAL(out, ",\"code\":");
+	buffer_unsigned(out, r->icmp.code);
+	LITERAL(out, ",\"by\":\"");
+	format_address(out, r->family, r->icmp.by);
+	LITERAL(out, "\"}");
+}
+
 /* What the verdict rests on, and how far it can be trusted. */
 static void json_evidence(struct buffer *out, const struct record *r)
 {
@@ -340,6 +351,8 @@ static void json_evidence(struct buffer *out, const struct record *r)
 	json_bool(out, r->fin_original[DESTINATION]);
 	LITERAL(out, "},\"resets_ignored\":");
 	buffer_unsigned(out, r->reset.ignored);
+	if (r->icmp.known)
+		json_icmp(out, r);
 	if (r->bytes_approximate)
 		LITERAL(out, ",\"bytes_approximate\":true");
 }

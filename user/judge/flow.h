@@ -114,11 +114,22 @@ struct flow {
 	__u8 doubt;         /* DOUBT_ bits: of the numbers that the log began with */
 	__u8 tunnel;        /* enum packet_tunnel */
 	__u8 tunnel_has_id; /* tunnel_id is known */
+	__u8 icmp_side;     /* sender of the segment that the error is about */
+	__u16 icmp;         /* type and code of an ICMP error that quotes a segment; 0: none */
 	__u32 tunnel_id;
 	/* Of a side that sent FINs with different ends: the end of the real one, which was acknowledged. */
 	__u8 real_fin_known[2];
 	__u32 real_fin[2];
+	struct ip_address icmp_by; /* who sent it */
 };
+
+/* Does an ICMP error, type and code, say that the packet could not be delivered? RFC 792, RFC 4443 section 3.1. */
+static inline bool icmp_unreachable(__u16 icmp, int family)
+{
+	if (family == 4)
+		return icmp >> 8 == 3 && (icmp & 0xff) != 4; /* 4: too large, which is no matter of the destination */
+	return icmp >> 8 == 1;
+}
 
 /* What they say of an RST is not certain before the connection has shown what it does afterwards. */
 enum {

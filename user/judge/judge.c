@@ -256,6 +256,16 @@ static void step_sighting(struct replay *r, const struct tcp_segment *s, unsigne
 	r->unlisted[r->next] = again || f->lost != lost;
 }
 
+/* An ICMP error about a segment of the side. One that says "unreachable" explains more than others; else the first. */
+static void note_icmp(struct flow *f, const struct log_entry *e, int family)
+{
+	if (f->icmp && (icmp_unreachable(f->icmp, family) || !icmp_unreachable(e->win, family)))
+		return;
+	f->icmp = e->win;
+	f->icmp_side = e->bits & ENTRY_SIDE;
+	f->icmp_by = e->by;
+}
+
 static void step_entry(struct replay *r)
 {
 	const struct log_entry *e = &r->block->entry[r->order[r->next]];
@@ -265,6 +275,11 @@ static void step_entry(struct replay *r)
 
 	if (r->order[r->next] >= BLOCK_COMMON && !r->rest_done)
 		add_rest(r);
+	if (e->bits & ENTRY_ICMP) {
+		r->unlisted[r->next++] = false;
+		note_icmp(f, e, r->slot->family);
+		return;
+	}
 	if (s.flags & TCP_RST && e->bits & ENTRY_SOCKET) /* no doubt: this host knows */
 		f->doubt = 0;
 	n = f->log_len;

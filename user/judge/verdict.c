@@ -130,6 +130,23 @@ static bool waits_in_vain(const struct facts *c)
 	return false;
 }
 
+/* Did a SYN that nothing answered get an "unreachable" instead? */
+static bool refused_by_icmp(const struct facts *c)
+{
+	const struct flow *f = c->flow;
+
+	return f->icmp && !(f->open.seen & OPEN_SYNACK) && role_of(c, f->icmp_side) == SOURCE &&
+	       icmp_unreachable(f->icmp, c->key->family);
+}
+
+/* Was the ICMP error sent by the destination itself? */
+static bool icmp_by_destination(const struct facts *c)
+{
+	const struct ip_address *by = &c->flow->icmp_by, *end = &c->key->addr[c->side[DESTINATION]];
+
+	return by->hi == end->hi && by->lo == end->lo;
+}
+
 static enum outcome outcome(const struct facts *c, enum report_reason reason)
 {
 	const struct flow *f = c->flow;
@@ -152,7 +169,9 @@ static enum outcome outcome(const struct facts *c, enum report_reason reason)
 	}
 	if (in_state(c, FLOW_PROVEN))
 		return OUTCOME_OPEN;
-	return was_open(c) ? OUTCOME_UNKNOWN : OUTCOME_UNANSWERED;
+	if (was_open(c))
+		return OUTCOME_UNKNOWN;
+	return refused_by_icmp(c) ? OUTCOME_REFUSED : OUTCOME_UNANSWERED;
 }
 
 /* The first step that the close still waits for. */
@@ -887,6 +906,25 @@ static unsigned gather_segments(struct flow_segment all[RECORD_SEGMENTS], const 
 	return n;
 }
 
+static void fill_icmp(struct record *r, const struct facts *c)
+{
+	r->icmp.known = c->flow->icmp != 0;
+	r->icmp.type = c->flow->icmp >> 8;
+	r->icmp.code = c->flow->icmp & 0xff;
+	r->icmp.by_destination = icmp_by_destination(c);
+	address_to_bytes(r->icmp.by, &c->flow->icmp_by, r->family);
+	if (r->outcome == OUTCOME_REFUSED && !in_state(c, FLOW_RESET))
+		r->closer = r->icmp.by_destination ? DESTINATION : NETWORK;
+}
+
+static void handshake(struct record *r, const struct facts *c)
+{
+	r->syn_retransmits = c->flow->open.syn_copies;
+	r->synack_retransmits = c->flow->open.synack_copies;
+	r->challenge_acks = c->flow->challenged;
+	r->stuck_in_syn_received = is_stuck_in_syn_received(c, r);
+}
+
 void verdict(struct record *r, const struct flow_key *key, const struct flow *whole, const struct flow_segment *log,
 	     const struct verdict_context *context)
 {
@@ -912,10 +950,8 @@ void verdict(struct record *r, const struct flow_key *key, const struct flow *wh
 	traffic(r, &c, context->traffic);
 	silence(r, whole, context);
 	sockets(r, &c, context);
-	r->syn_retransmits = f->open.syn_copies;
-	r->synack_retransmits = f->open.synack_copies;
-	r->challenge_acks = f->challenged;
-	r->stuck_in_syn_received = is_stuck_in_syn_received(&c, r);
+	handshake(r, &c);
+	fill_icmp(r, &c);
 	copy_segments(r, &c, ordered, n);
 	find_evidence(r, &c);
 	find_basis(r, &c);

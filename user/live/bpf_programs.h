@@ -35,6 +35,8 @@ static inline int bpf_programs_connect(const struct bpf_object *object)
 		{"tcpfin_jumps_t", "tcpfin_track_tc", JUMP_TRACK},
 		{"tcpfin_jumps_x", "tcpfin_walk_xdp", JUMP_WALK},
 		{"tcpfin_jumps_t", "tcpfin_walk_tc", JUMP_WALK},
+		{"tcpfin_jumps_x", "tcpfin_track_quoted_xdp", JUMP_QUOTED},
+		{"tcpfin_jumps_t", "tcpfin_track_quoted_tc", JUMP_QUOTED},
 	};
 
 	for (size_t i = 0; i < sizeof(jumps) / sizeof(jumps[0]); i++) {

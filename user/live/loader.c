@@ -116,10 +116,12 @@ static void choose_programs(struct tcpfin_trace_bpf *s, const struct options *o,
 	bpf_program__set_autoload(s->progs.tcpfin_walk_xdp, xdp);
 	bpf_program__set_autoload(s->progs.tcpfin_track_xdp, xdp);
 	bpf_program__set_autoload(s->progs.tcpfin_tc_close, xdp);
+	bpf_program__set_autoload(s->progs.tcpfin_track_quoted_xdp, xdp);
 	bpf_program__set_autoload(hook_program(s, o, PROGRAM_TC), tc);
 	bpf_program__set_autoload(hook_program(s, o, PROGRAM_TC_L3), tc_l3);
 	bpf_program__set_autoload(s->progs.tcpfin_walk_tc, tc || tc_l3);
 	bpf_program__set_autoload(s->progs.tcpfin_track_tc, true);
+	bpf_program__set_autoload(s->progs.tcpfin_track_quoted_tc, tc || tc_l3);
 }
 
 uint64_t loader_table_bytes(const struct options *o)
@@ -136,12 +138,12 @@ uint64_t loader_table_bytes(const struct options *o)
 
 /*
  * In generic mode a program with frags would take the Ethernet header from everybody's programs at tc ingress; see
- * bpf/. All three programs, because one jumps only to its like.
+ * bpf/. All of these programs, because one jumps only to its like.
  */
 static void drop_frags(struct tcpfin_trace_bpf *s, const struct options *o)
 {
 	struct bpf_program *programs[] = {hook_program(s, o, PROGRAM_XDP), s->progs.tcpfin_walk_xdp,
-					  s->progs.tcpfin_track_xdp};
+					  s->progs.tcpfin_track_xdp, s->progs.tcpfin_track_quoted_xdp};
 
 	for (size_t i = 0; o->hook == HOOK_XDP_GENERIC && i < sizeof(programs) / sizeof(programs[0]); i++)
 		bpf_program__set_flags(programs[i], bpf_program__flags(programs[i]) & ~(uint32_t)BPF_F_XDP_HAS_FRAGS);

@@ -4,7 +4,7 @@
  */
 #include "user/record/counters.h"
 
-_Static_assert(COUNT_VERDICT == 2 && PACKET_VERDICTS == 14 && COUNTERS - COUNT_ESTABLISHED == 21,
+_Static_assert(COUNT_VERDICT == 2 && PACKET_VERDICTS == 15 && COUNTERS - COUNT_ESTABLISHED == 22,
 	       "a counter came or went: give it a name, then change these numbers");
 
 const char *const counter_names[COUNTERS] = {
@@ -24,6 +24,8 @@ const char *const counter_names[COUNTERS] = {
 	[COUNT_VERDICT + PACKET_ESP] = "esp",
 	[COUNT_VERDICT + PACKET_L2TP] = "l2tp",
 	[COUNT_VERDICT + PACKET_OTHER_TUNNEL] = "other_tunnel",
+	[COUNT_VERDICT + PACKET_QUOTED] = "icmp_errors",
+	[COUNT_ICMP_FORGED] = "icmp_forged",
 	[COUNT_ESTABLISHED] = "established",
 	[COUNT_CLOSES] = "closes_begun",
 	[COUNT_CLOSED] = "established_closed",

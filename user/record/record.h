@@ -221,8 +221,14 @@ struct record {
 	int vlan[PACKET_MAX_TAGS]; /* outer first; -1 where none */
 	enum packet_tunnel tunnel; /* what its packets were in; TUNNEL_NONE */
 	int64_t tunnel_id;         /* VNI, or GRE's key; NUMBER_UNSEEN where the tunnel has none */
-	struct record_end end[2];  /* by role: SOURCE, DESTINATION */
-	uint64_t start, finish;    /* wall clock, ns since 1970: first segment, last step of the verdict */
+	struct {
+		bool known;
+		bool by_destination;
+		unsigned type, code;
+		uint8_t by[16];   /* as record_end.ip */
+	} icmp;                   /* an ICMP error that quotes a segment of the connection */
+	struct record_end end[2]; /* by role: SOURCE, DESTINATION */
+	uint64_t start, finish;   /* wall clock, ns since 1970: first segment, last step of the verdict */
 
 	bool final; /* false: so far; another record of the connection follows */
 	enum outcome outcome;

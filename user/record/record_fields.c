@@ -24,7 +24,7 @@ static void value_text(struct field_value *v, const char *text)
 
 static void value_address(struct field_value *v, const struct record *r, const uint8_t *ip)
 {
-	v->known = true;
+	v->known = ip != NULL;
 	v->ip = ip;
 	v->family = r->family;
 }

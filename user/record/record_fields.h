@@ -372,6 +372,15 @@ static inline const char *record_closer_name(const struct record *r)
 	      "namespace than the interface's is not asked.")                                                         \
 	FIELD("tcp.basis.fin", "basis_fin", WORD, NULLABLE, basis_name(r->basis_fin),                                 \
 	      "What the verdict on the first FIN rests on, in the same words.")                                       \
+	MEMBER("tcp.icmp", OBJECT, OPTIONAL,                                                                          \
+	       "An ICMP error that quotes a segment of this connection, with a number that was in flight. A "         \
+	       "handshake that got nothing but an unreachable is refused, by the destination where that sent it, "    \
+	       "else by the network; other errors explain, and change no outcome.")                                   \
+	FIELD("tcp.icmp.type", "icmp_type", NUMBER, OPTIONAL, number_if(r->icmp.known, r->icmp.type),                 \
+	      "Its type: 3 unreachable (code 4: fragmentation needed), 11 time exceeded; of ICMPv6 1 unreachable, "   \
+	      "2 packet too big, 3 time exceeded.")                                                                   \
+	FIELD("tcp.icmp.code", "icmp_code", NUMBER, OPTIONAL, number_if(r->icmp.known, r->icmp.code), "Its code.")    \
+	FIELD("tcp.icmp.by", "icmp_by", ADDRESS, OPTIONAL, r->icmp.known ? r->icmp.by : NULL, "Who sent it.")         \
 	MEMBER("tcp.evidence", OBJECT, ALWAYS,                                                                        \
 	       "The entries of segments from which each step was read, counted from 0. Null where the step was "      \
 	       "not seen, or its segment found no place.")                                                            \

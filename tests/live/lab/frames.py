@@ -31,11 +31,11 @@ def packed(address):
     return socket.inet_pton(socket.AF_INET6 if ":" in address else socket.AF_INET, address)
 
 
-def ip_packet(source, destination, payload):
+def ip_packet(source, destination, payload, protocol=socket.IPPROTO_TCP):
     source, destination = packed(source), packed(destination)
     if len(source) == 16:
-        return struct.pack("!IHBB", 6 << 28, len(payload), socket.IPPROTO_TCP, 64) + source + destination + payload
-    head = struct.pack("!BBHHHBBH", 0x45, 0, 20 + len(payload), 1, 0x4000, 64, socket.IPPROTO_TCP, 0)
+        return struct.pack("!IHBB", 6 << 28, len(payload), protocol, 64) + source + destination + payload
+    head = struct.pack("!BBHHHBBH", 0x45, 0, 20 + len(payload), 1, 0x4000, 64, protocol, 0)
     head += source + destination
     return head[:10] + struct.pack("!H", checksum(head)) + head[12:] + payload
 
@@ -44,6 +44,15 @@ def tcp_segment(source, destination, ports, flags, seq, ack, payload):
     head = struct.pack("!HHIIBBHHH", *ports, seq, ack, 5 << 4, flags, 64240, 0, 0)
     pseudo = packed(source) + packed(destination) + struct.pack("!HH", socket.IPPROTO_TCP, len(head) + len(payload))
     return head[:16] + struct.pack("!H", checksum(pseudo + head + payload)) + head[18:] + payload
+
+
+def icmp_error(sender, receiver, kind, code, quoted):
+    """An IP packet: the ICMP or ICMPv6 error about the IP packet `quoted`."""
+    protocol = socket.IPPROTO_ICMPV6 if ":" in sender else socket.IPPROTO_ICMP
+    body = struct.pack("!BBHI", kind, code, 0, 0) + quoted
+    pseudo = packed(sender) + packed(receiver) + struct.pack("!II", len(body), protocol) if ":" in sender else b""
+    body = body[:2] + struct.pack("!H", checksum(pseudo + body)) + body[4:]
+    return ip_packet(sender, receiver, body, protocol)
 
 
 def conversation(client, server, ports, script=CLIENT_FIRST):

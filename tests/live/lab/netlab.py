@@ -144,12 +144,12 @@ class Namespace:
         return self.filtering(match, "drop")
 
     @contextlib.contextmanager
-    def filtering(self, match, verdict):
-        """Gives incoming packets that match the verdict (nftables) inside `with`."""
+    def filtering(self, match, verdict, hook="input"):
+        """Gives packets that match the verdict (nftables) inside `with`: incoming ones, or those of another hook."""
         need("nft")
         self.run("nft add table inet lab")
         try:
-            self.run("nft add chain inet lab in '{ type filter hook input priority 0; }'")
+            self.run(f"nft add chain inet lab in '{{ type filter hook {hook} priority 0; }}'")
             self.try_run(f"nft add rule inet lab in {match} {verdict}")
             yield
         finally:
