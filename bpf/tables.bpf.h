@@ -139,6 +139,12 @@ static __always_inline __u32 tables_take_block(struct tables *t, __u32 pool)
 	return pool == POOL_OPENING ? take_opening() : take_closing();
 }
 
+/* All blocks have room for all entries. */
+static __always_inline struct flow_block *tables_room(struct tables *t, __u32 n, struct flow_block *b, __u32 at)
+{
+	return b;
+}
+
 /* The kernel's tables do not grow. */
 static __always_inline void tables_reserve(struct tables *t, __u64 place)
 {

@@ -70,14 +70,23 @@ void reporter_flush(struct reporter *r)
 	r->out.len = 0;
 }
 
+/* Does neither what is printed nor a condition have event.id? */
+static bool is_nameless(const struct options *options)
+{
+	return (options->format == FORMAT_TEXT || options->format == FORMAT_LADDER) &&
+	       !options->record_filter.where_count;
+}
+
 void reporter_flow(struct reporter *r, const struct flow_key *key, const struct flow *f, const struct flow_segment *log,
 		   const struct verdict_context *context)
 {
+	struct verdict_context with_name = *context;
 	struct record record;
 
 	if (reporter_full(r))
 		return;
-	verdict(&record, key, f, log, context);
+	with_name.nameless = is_nameless(r->options);
+	verdict(&record, key, f, log, &with_name);
 	if (record.outcome == OUTCOME_OPEN && !r->options->show_open)
 		return;
 	if (!record_filter_passes(&r->options->record_filter, &r->options->filter, &record))

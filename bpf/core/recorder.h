@@ -7,7 +7,7 @@
  * FINs is forged and when a wait is over is decided from the log in user space (user/judge/).
  *
  * Whoever includes this file has defined the tables before: struct tables and the functions named tables_*. A pointer
- * into them is good until the next tables_take_*, which may move them on the host.
+ * into them is good until the next tables_take_* or tables_room, which may move them on the host.
  */
 #ifndef TCPFIN_RECORDER_H
 #define TCPFIN_RECORDER_H
@@ -601,6 +601,7 @@ recorder_code int append(struct tables *t, struct work *w, const struct tcp_segm
 		w->again = 1;
 		return 0;
 	}
+	b = tables_room(t, n, b, at);
 	entry_write(b, w, s, at);
 	if (bits & PHASE_FINS && s->partial)
 		b->partial |= bits & PHASE_FINS;
@@ -980,6 +981,7 @@ recorder_code int list_beside(struct tables *t, struct work *w, const struct tcp
 		w->again = 1;
 		return 0;
 	}
+	b = tables_room(t, n, b, at);
 	entry_write(b, w, s, at);
 	return 1;
 }

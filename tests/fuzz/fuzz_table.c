@@ -142,12 +142,13 @@ static void check_empty(const struct flow_table *table, bool all)
 {
 	const struct tables *t = &table->tables;
 	const struct flow_tables *m = &t->store.tables;
-	const struct spares *blocks = m->free_closing.spares;
+	const struct spares *blocks = m->free_closing.spares, *small = m->free_small.spares;
 
 	expect(!t->store.established);
 	for (uint32_t i = 0; i <= m->watch_mask; i++)
 		expect(!m->watch[i]);
 	expect(blocks->tail - blocks->head == m->block_count);
+	expect(small->tail - small->head == m->small_count);
 	for (uint32_t n = 0; all && t->traffic && n < m->slot_count; n++)
 		expect(!t->traffic[n]);
 	check_sets(m);

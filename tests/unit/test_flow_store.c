@@ -137,6 +137,38 @@ TEST(test_blocks_grow)
 	flow_store_close(&s);
 }
 
+/* Small blocks come first. One that is full goes on in a large one, with what it holds, and is free again. */
+TEST(test_small_blocks)
+{
+	struct flow_store_sizes sizes = small;
+	struct flow_slot slot = {0};
+	struct flow_block *b;
+	struct flow_store s;
+	uint32_t first;
+
+	sizes.small = 2;
+	expect_int(flow_store_open(&s, &sizes, SEED), 0);
+	for (uint32_t n = 1; n <= 1000; n++) {
+		uint32_t k = flow_store_take_block(&s);
+
+		assert_true(block_is_small(k));
+		b = flow_tables_block(&s.tables, k);
+		expect_int(b->slot, 0);
+		b->slot = n;
+		b->entry[SMALL_ENTRIES - 1].seq = n;
+		slot.block = first = k;
+	}
+	flow_store_enlarge(&s, &slot);
+	assert_false(block_is_small(slot.block));
+	b = flow_tables_block(&s.tables, slot.block);
+	expect_int(b->slot, 1000);
+	expect_int(b->entry[SMALL_ENTRIES - 1].seq, 1000);
+	expect_int(b->entry[SMALL_ENTRIES].bits, 0);
+	expect_int(flow_store_take_block(&s), first);
+	expect_int(flow_tables_block(&s.tables, first)->slot, 0);
+	flow_store_close(&s);
+}
+
 int main(void)
 {
 	return run_unit_tests(NULL, NULL);

@@ -245,6 +245,51 @@ void flow_store_grow_blocks(struct flow_store *s)
 	free_from(&t->free_closing, old, new);
 }
 
+static void grow_small(struct flow_tables *t)
+{
+	uint32_t old = t->small_count, new = more_than(old);
+
+	t->small = grow(t->small, old * SMALL_BYTES, new *SMALL_BYTES);
+	grow_ring(&t->free_small, new);
+	t->small_count = new;
+	free_from(&t->free_small, SMALL_BLOCK + old, SMALL_BLOCK + new);
+}
+
+static uint32_t take_large(struct flow_store *s)
+{
+	uint32_t k = flow_store_take(s, &s->tables.free_closing);
+
+	if (k)
+		return k;
+	flow_store_grow_blocks(s);
+	return flow_store_take(s, &s->tables.free_closing);
+}
+
+uint32_t flow_store_take_block(struct flow_store *s)
+{
+	uint32_t k;
+
+	if (!s->tables.small_count)
+		return take_large(s);
+	k = flow_store_take(s, &s->tables.free_small);
+	if (k)
+		return k;
+	grow_small(&s->tables);
+	return flow_store_take(s, &s->tables.free_small);
+}
+
+void flow_store_enlarge(struct flow_store *s, struct flow_slot *slot)
+{
+	struct flow_tables *t = &s->tables;
+	uint32_t small = slot->block, k = take_large(s);
+	struct flow_block *from = flow_tables_block(t, small);
+
+	memcpy(flow_tables_block(t, k), from, SMALL_BYTES);
+	memset(from, 0, SMALL_BYTES);
+	slot->block = k;
+	t->free_small.ring[t->free_small.spares->tail++ & t->free_small.mask] = small;
+}
+
 /* ---- from beginning to end ---- */
 
 static bool allocate(struct flow_tables *t)
@@ -256,8 +301,12 @@ static bool allocate(struct flow_tables *t)
 	t->watch = pages_grow(NULL, 0, (t->watch_mask + 1UL) * sizeof(*t->watch));
 	t->free_slots.ring = pages_grow(NULL, 0, t->slot_count * sizeof(uint64_t));
 	t->free_closing.ring = pages_grow(NULL, 0, t->block_count * sizeof(uint64_t));
+	if (t->small_count) {
+		t->small = pages_grow(NULL, 0, t->small_count * SMALL_BYTES);
+		t->free_small.ring = pages_grow(NULL, 0, t->small_count * sizeof(uint64_t));
+	}
 	return t->slots && t->blocks && t->sets && t->last_seen && t->watch && t->free_slots.ring &&
-	       t->free_closing.ring;
+	       t->free_closing.ring && (!t->small_count || (t->small && t->free_small.ring));
 }
 
 int flow_store_open(struct flow_store *s, const struct flow_store_sizes *sizes, uint64_t seed)
@@ -273,6 +322,8 @@ int flow_store_open(struct flow_store *s, const struct flow_store_sizes *sizes, 
 		.free_slots = {.spares = &s->spares[0], .mask = sizes->slots - 1},
 		.free_closing = {.spares = &s->spares[1], .mask = sizes->blocks - 1},
 		.free_opening = {.spares = &s->spares[2]},
+		.small_count = sizes->small,
+		.free_small = {.spares = &s->spares[3], .mask = sizes->small - 1},
 		.established = &s->established,
 		.place_seed = seed,
 	};
@@ -284,6 +335,7 @@ int flow_store_open(struct flow_store *s, const struct flow_store_sizes *sizes, 
 	}
 	free_from(&s->tables.free_slots, 0, sizes->slots);
 	free_from(&s->tables.free_closing, 0, sizes->blocks);
+	free_from(&s->tables.free_small, SMALL_BLOCK, SMALL_BLOCK + sizes->small);
 	return 0;
 }
 
@@ -299,4 +351,6 @@ void flow_store_close(struct flow_store *s)
 	pages_free(t->watch, (t->watch_mask + 1UL) * sizeof(*t->watch));
 	pages_free(t->free_slots.ring, (t->free_slots.mask + 1UL) * sizeof(uint64_t));
 	pages_free(t->free_closing.ring, (t->free_closing.mask + 1UL) * sizeof(uint64_t));
+	pages_free(t->small, t->small_count * SMALL_BYTES);
+	pages_free(t->free_small.ring, (t->free_small.mask + 1UL) * sizeof(uint64_t));
 }

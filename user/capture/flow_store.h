@@ -12,6 +12,7 @@
 /* Where they begin: powers of two. */
 struct flow_store_sizes {
 	uint32_t slots, sets, blocks, cells, watch_cells;
+	uint32_t small; /* blocks of SMALL_BYTES; 0: there are none */
 	/*
 	 * Free slots and blocks are given out oldest first, as by the kernel. Else the one that was given back last is
 	 * the next: the caches still have it.
@@ -21,7 +22,7 @@ struct flow_store_sizes {
 
 struct flow_store {
 	struct flow_tables tables;
-	struct spares spares[3]; /* slots, blocks for closes, blocks for what opens: the last are none here */
+	struct spares spares[4]; /* slots, blocks for closes, for what opens (none here), small ones */
 	uint32_t established;
 	bool oldest_first;
 };
@@ -35,6 +36,10 @@ void flow_store_close(struct flow_store *s);
 /* More slots; the other tables grow along. */
 void flow_store_grow_slots(struct flow_store *s);
 void flow_store_grow_blocks(struct flow_store *s);
+/* A block, a small one if there are such: its number + 1. */
+uint32_t flow_store_take_block(struct flow_store *s);
+/* Moves the log of the slot from a small block to a large one. */
+void flow_store_enlarge(struct flow_store *s, struct flow_slot *slot);
 /* Twice as many sets: each is split in place. */
 void flow_store_grow_sets(struct flow_store *s);
 

@@ -11,14 +11,15 @@
 #include "bpf/core/flow_log.h"
 #include "bpf/core/lost.h"
 #include "user/base/log.h"
+#include "user/base/pages.h"
 #include "user/capture/flow_store.h"
 #include "user/capture/flow_table.h"
 #include "user/judge/due.h"
 
 #ifndef FIRST_SIZES /* the differential test takes the kernel's */
-#define FIRST_SIZES                                                                                   \
-	{                                                                                             \
-		.slots = 1024, .sets = 256, .blocks = 256, .cells = 65536, .watch_cells = WATCH_CELLS \
+#define FIRST_SIZES                                                                                                \
+	{                                                                                                          \
+		.slots = 1024, .sets = 256, .small = 256, .blocks = 64, .cells = 65536, .watch_cells = WATCH_CELLS \
 	}
 #endif
 
@@ -40,8 +41,13 @@ struct arrival {
 /* When payload passed before the close began. */
 struct at_close {
 	struct last_payload payload;
-	uint32_t generation; /* of the slot */
 	bool known;
+};
+
+/* As blocks are: by the block's number. */
+struct at_closes {
+	struct at_close *of;
+	uint32_t count;
 };
 
 /* The recorder's tables. */
@@ -54,7 +60,7 @@ struct tables {
 	struct traffic **traffic;     /* by slot, with all_segments; else NULL */
 	struct last_payload *payload; /* by cell of last_seen */
 	uint32_t payload_cells;
-	struct at_close *at_close; /* by slot */
+	struct at_closes at_close, at_small_close;
 	struct due due;
 	uint64_t came;       /* connections that were put in; see also flow_tables.gone */
 	uint64_t next_round; /* of ageing open connections */
@@ -82,7 +88,7 @@ static void grow_payload(struct tables *t)
 	size_t old = t->payload_cells;
 
 	while (t->payload_cells <= t->store.tables.last_seen_mask) {
-		t->payload = must(realloc(t->payload, 2 * old * sizeof(*t->payload)));
+		t->payload = must(pages_grow(t->payload, old * sizeof(*t->payload), 2 * old * sizeof(*t->payload)));
 		memcpy(t->payload + old, t->payload, old * sizeof(*t->payload));
 		old = t->payload_cells = (uint32_t)(2 * old);
 	}
@@ -94,12 +100,34 @@ static void grow_slots(struct tables *t)
 
 	flow_store_grow_slots(&t->store);
 	grow_payload(t);
-	t->at_close = must(realloc(t->at_close, t->store.tables.slot_count * sizeof(*t->at_close)));
-	memset(t->at_close + old, 0, (t->store.tables.slot_count - old) * sizeof(*t->at_close));
 	if (!t->config.all_segments)
 		return;
 	t->traffic = must(realloc(t->traffic, t->store.tables.slot_count * sizeof(*t->traffic)));
 	memset(t->traffic + old, 0, (t->store.tables.slot_count - old) * sizeof(*t->traffic));
+}
+
+/* What is kept beside the block: its number + 1. */
+static struct at_close *at_close_of(struct tables *t, uint32_t block)
+{
+	bool small = block_is_small(block);
+	struct at_closes *a = small ? &t->at_small_close : &t->at_close;
+	uint32_t count = small ? t->store.tables.small_count : t->store.tables.block_count;
+
+	if (a->count < count) {
+		a->of = must(pages_grow(a->of, a->count * sizeof(*a->of), count * sizeof(*a->of)));
+		a->count = count;
+	}
+	return &a->of[(block - 1) & ~SMALL_BLOCK];
+}
+
+/* The small block of the slot is full. */
+static struct flow_block *enlarge(struct tables *t, struct flow_slot *slot)
+{
+	struct at_close at_close = *at_close_of(t, slot->block);
+
+	flow_store_enlarge(&t->store, slot);
+	*at_close_of(t, slot->block) = at_close;
+	return flow_tables_block(&t->store.tables, slot->block);
 }
 
 /* ---- what the recorder asks of its tables ---- */
@@ -117,7 +145,15 @@ static inline struct flow_slot *tables_slot(struct tables *t, uint32_t n)
 
 static inline struct flow_block *tables_block(struct tables *t, uint32_t n)
 {
-	return n < t->store.tables.block_count ? &t->store.tables.blocks[n] : NULL;
+	return flow_tables_block(&t->store.tables, n + 1);
+}
+
+/* The block of the slot with room for an entry at `at`. n: slot + 1. */
+static inline struct flow_block *tables_room(struct tables *t, uint32_t n, struct flow_block *b, uint32_t at)
+{
+	struct flow_slot *slot = &t->store.tables.slots[n - 1];
+
+	return at < SMALL_ENTRIES || at >= BLOCK_ENTRIES || !block_is_small(slot->block) ? b : enlarge(t, slot);
 }
 
 /* Makes room for the tuple before a way is chosen: no connection of a file gives way to another. */
@@ -144,13 +180,11 @@ static inline bool tables_spare(const struct tables *t)
 
 static inline uint32_t tables_take_block(struct tables *t, unsigned pool)
 {
-	uint32_t n = flow_store_take(&t->store, &t->store.tables.free_closing);
+	uint32_t k = flow_store_take_block(&t->store);
 
 	(void)pool;
-	if (n)
-		return n;
-	flow_store_grow_blocks(&t->store);
-	return flow_store_take(&t->store, &t->store.tables.free_closing);
+	at_close_of(t, k)->known = false;
+	return k;
 }
 
 /* The high half of the hash that chooses the slot's sets. */
@@ -238,27 +272,28 @@ static struct last_payload *payload_of(struct tables *t, uint64_t hash)
 	return &t->payload[hash >> 32 & (t->payload_cells - 1)];
 }
 
-/* What is known of the payload of slot n's connection; NULL: nothing. */
-static const struct last_payload *payload_at_close(struct tables *t, const struct judged *j, uint32_t n)
+/* What is known of the payload of a connection that has just been taken out; NULL: nothing. */
+static const struct last_payload *payload_at_close(struct tables *t, const struct judged *j)
 {
 	uint32_t tag = last_seen_tag((uint64_t)j->key.hash << 32 | (uint32_t)j->key.check << 16);
-	const struct at_close *close = &t->at_close[n];
+	const struct at_close *close = j->block ? at_close_of(t, j->block) : NULL;
 
-	return close->known && close->payload.tag == tag ? &close->payload : NULL;
+	return close && close->known && close->payload.tag == tag ? &close->payload : NULL;
 }
 
 /* Keeps what payload passed until the close of slot n began: with its first notice, and with each first entry. */
 static void keep_payload(struct tables *t, uint32_t n, uint64_t word, unsigned kind)
 {
-	struct at_close *close = &t->at_close[n];
-	uint32_t generation = word >> 32;
+	const struct flow_slot *slot = &t->store.tables.slots[n];
+	struct at_close *close;
 
-	if (kind != NOTICE_BEGUN && kind != NOTICE_ENDED)
+	if ((kind != NOTICE_BEGUN && kind != NOTICE_ENDED) || !slot->block)
 		return;
-	if (close->known && close->generation == generation && kind != NOTICE_BEGUN && word_entries(word) > 1)
+	close = at_close_of(t, slot->block);
+	if (close->known && kind != NOTICE_BEGUN && word_entries(word) > 1)
 		return;
-	*close = (struct at_close){.generation = generation, .known = true};
-	close->payload = *payload_of(t, (uint64_t)t->store.tables.slots[n].hash << 32);
+	close->payload = *payload_of(t, (uint64_t)slot->hash << 32);
+	close->known = true;
 }
 
 /* ns: the last segment of an open connection; 0: not known. */
@@ -276,12 +311,11 @@ static void report(void *context, const struct judged *j, uint32_t n, const stru
 	struct traffic *traffic = t->traffic ? t->traffic[n] : NULL;
 	struct due_report with_payload = *how;
 
-	with_payload.payload = payload_at_close(t, j, n);
+	with_payload.payload = payload_at_close(t, j);
 	if (flow_waits_for(&j->flow) == FLOW_WAIT_NOTHING)
 		with_payload.heard = last_heard(t, &j->key);
 	if (!how->stray)
 		t->config.report(t->config.context, &j->key, &j->flow, j->log, traffic, &with_payload);
-	t->at_close[n].known = false;
 	if (traffic) {
 		free(traffic);
 		t->traffic[n] = NULL;
@@ -330,14 +364,14 @@ static uint64_t heard_until(const void *context, uint32_t n)
 {
 	const struct tables *t = context;
 	const struct flow_slot *slot = &t->store.tables.slots[n];
-	const struct flow_block *b = slot->block ? &t->store.tables.blocks[slot->block - 1] : NULL;
+	const struct flow_block *b = flow_tables_block(&t->store.tables, slot->block);
 	uint64_t time = t->payload[slot->hash & (t->payload_cells - 1)].any;
 
 	if (slot->open.t_ack > time)
 		time = slot->open.t_ack;
 	if (b && b->progress > time)
 		time = b->progress;
-	for (unsigned i = 0; b && i < BLOCK_ENTRIES; i++)
+	for (unsigned i = 0; b && i < block_entries(slot->block); i++)
 		if (b->entry[i].bits & ENTRY_WHOLE && b->entry[i].time > time)
 			time = b->entry[i].time;
 	return time;
@@ -454,8 +488,11 @@ void flow_table_segment(struct flow_table *t, const struct tcp_segment *s, uint3
 
 static inline void prefetch_cells(const struct tables *t, const struct arrival *a)
 {
+	const struct last_payload *p = &t->payload[a->hash >> 32 & (t->payload_cells - 1)];
 	const struct flow_tables *m = &t->store.tables;
 
+	__builtin_prefetch(p, 1);
+	__builtin_prefetch(&p->side, 1);
 	__builtin_prefetch(&m->watch[a->hash >> 32 & m->watch_mask], 1);
 	__builtin_prefetch(&m->last_seen[a->hash >> 32 & m->last_seen_mask].side[a->side & 1], 1);
 }
@@ -495,14 +532,13 @@ static inline void prefetch_slot(const struct tables *t, struct arrival *a)
 static inline void prefetch_block(const struct tables *t, const struct arrival *a)
 {
 	const struct flow_slot *slot = a->likely ? &t->store.tables.slots[a->likely - 1] : NULL;
-	const struct flow_block *b;
+	const struct flow_block *b = slot ? flow_tables_block(&t->store.tables, slot->block) : NULL;
 
-	if (!slot || !slot->block)
+	if (!b)
 		return;
-	b = &t->store.tables.blocks[slot->block - 1];
 	__builtin_prefetch(b, 1);
 	__builtin_prefetch(&b->rest, 1);
-	__builtin_prefetch(&b->entry[word_entries(slot->word) % BLOCK_ENTRIES], 1);
+	__builtin_prefetch(&b->entry[word_entries(slot->word) % block_entries(slot->block)], 1);
 }
 
 static void prefetch(const struct tables *t, struct arrival *a, const struct arrival *end)
@@ -553,9 +589,8 @@ static int allocate(struct tables *t)
 		return err;
 	t->store.tables.buried_max = BURIED_MAX;
 	t->payload_cells = t->store.tables.last_seen_mask + 1;
-	t->payload = calloc(t->payload_cells, sizeof(*t->payload));
-	t->at_close = calloc(t->store.tables.slot_count, sizeof(*t->at_close));
-	if (!t->payload || !t->at_close)
+	t->payload = pages_grow(NULL, 0, t->payload_cells * sizeof(*t->payload));
+	if (!t->payload)
 		return -ENOMEM;
 	if (t->config.all_segments)
 		t->traffic = calloc(t->store.tables.slot_count, sizeof(*t->traffic));
@@ -592,8 +627,9 @@ void flow_table_free(struct flow_table *table)
 	for (uint32_t n = 0; t->traffic && n < t->store.tables.slot_count; n++)
 		free(t->traffic[n]);
 	free(t->traffic);
-	free(t->payload);
-	free(t->at_close);
+	pages_free(t->payload, t->payload_cells * sizeof(*t->payload));
+	pages_free(t->at_close.of, t->at_close.count * sizeof(*t->at_close.of));
+	pages_free(t->at_small_close.of, t->at_small_close.count * sizeof(*t->at_small_close.of));
 	due_free(&t->due);
 	flow_store_close(&t->store);
 	free(table);

@@ -251,9 +251,9 @@ void due_expire(struct due *d, uint64_t now)
 /* ns since when the connection waits, at the latest: no judgement can find an earlier time. */
 static uint64_t waits_since(const struct due *d, const struct flow_slot *slot)
 {
-	uint64_t progress = slot->block ? d->tables->blocks[slot->block - 1].progress : 0;
+	const struct flow_block *b = flow_tables_block(d->tables, slot->block);
 
-	return progress ? progress : slot->open.t_ack;
+	return b && b->progress ? b->progress : slot->open.t_ack;
 }
 
 /* The shortest wait after which the slot's connection can be news or due. */

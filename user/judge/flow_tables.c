@@ -25,6 +25,8 @@ static uint32_t free_count(const struct free_list *l)
 
 static struct free_list *pool_of(struct flow_tables *t, uint32_t block)
 {
+	if (block & SMALL_BLOCK)
+		return &t->free_small;
 	return block < t->closing_blocks ? &t->free_closing : &t->free_opening;
 }
 
@@ -105,17 +107,16 @@ static bool free_slot(struct flow_tables *t, uint32_t n, uint64_t word)
 
 static void free_block(struct flow_tables *t, struct flow_slot *slot)
 {
-	uint32_t k = slot->block - 1;
-	struct flow_block *b;
+	uint32_t k = slot->block;
+	struct flow_block *b = flow_tables_block(t, k);
 
-	if (!slot->block)
+	if (!b)
 		return;
-	b = &t->blocks[k];
-	for (unsigned i = 0; i < BLOCK_ENTRIES && b->entry[i].bits; i++)
+	for (unsigned i = 0; i < block_entries(k) && b->entry[i].bits; i++)
 		b->entry[i].bits = 0;
 	b->slot = 0;
 	slot->block = 0;
-	give_back(pool_of(t, k), k);
+	give_back(pool_of(t, k - 1), k - 1);
 }
 
 static void lower_watch(struct flow_tables *t, const struct flow_slot *slot)
@@ -288,12 +289,13 @@ void flow_tables_prefetch_slot(const struct flow_tables *t, uint32_t n)
 void flow_tables_prefetch_rest(const struct flow_tables *t, uint32_t n)
 {
 	const struct flow_slot *slot = &t->slots[n];
+	const struct flow_block *b = flow_tables_block(t, slot->block);
 	uint64_t place = flow_tables_place(t, slot);
 
 	__builtin_prefetch(&t->sets[(slot->second ? second_set(place) : first_set(place)) & t->set_mask], 1);
 	__builtin_prefetch(&t->last_seen[slot->hash & t->last_seen_mask], 1);
-	for (unsigned line = 0; slot->block && line < 5; line++)
-		__builtin_prefetch((const char *)&t->blocks[slot->block - 1] + 64UL * line, 1);
+	for (unsigned line = 0; b && line < 5; line++)
+		__builtin_prefetch((const char *)b + 64UL * line, 1);
 }
 
 /* ---- judged ones ---- */
@@ -321,7 +323,8 @@ bool flow_tables_judge(const struct flow_tables *t, uint32_t n, struct judged *j
 	*word = __atomic_load_n(&slot->word, __ATOMIC_ACQUIRE);
 	if (!word_phase(*word) || *word & PHASE_REPORTED)
 		return false;
-	if (!judge(j, slot, *word, slot->block ? &t->blocks[slot->block - 1] : NULL, t->by_time))
+	j->block = slot->block;
+	if (!judge(j, slot, *word, flow_tables_block(t, j->block), t->by_time))
 		return false;
 	if (*word & PHASE_OPEN && !(*word & (PHASE_BEGUN | PHASE_REPLACED)))
 		lend_last_seen(t, slot, &j->flow);

@@ -9,6 +9,7 @@
 #define TCPFIN_FLOW_TABLES_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "bpf/core/watch.h"
@@ -20,6 +21,14 @@ struct free_list {
 	uint64_t *ring;
 	uint32_t mask;
 };
+
+/*
+ * Captures: a block that ends behind its first entries, which nearly all closes do with. It is a struct flow_block of
+ * so many bytes, and its number has the bit SMALL_BLOCK.
+ */
+#define SMALL_BLOCK (1u << 30)
+#define SMALL_ENTRIES 4
+#define SMALL_BYTES (offsetof(struct flow_block, entry) + SMALL_ENTRIES * sizeof(struct log_entry))
 
 /* A slot that was reported, for as long as it serves to recognise copies. */
 struct buried {
@@ -33,12 +42,14 @@ struct flow_tables {
 	uint32_t slot_count;
 	struct flow_block *blocks;
 	uint32_t block_count, closing_blocks; /* the first ones serve closes, the others what opens */
-	uint32_t *watch;                      /* counts of the watch filter */
+	char *small;                          /* small_count blocks of SMALL_BYTES; live: none */
+	uint32_t small_count;
+	uint32_t *watch; /* counts of the watch filter */
 	uint32_t watch_mask;
 	struct last_seen *last_seen;
 	uint32_t last_seen_mask;
 	uint32_t *established; /* connections that are open and whose close has not begun */
-	struct free_list free_slots, free_closing, free_opening;
+	struct free_list free_slots, free_closing, free_opening, free_small;
 	bool by_time;        /* two CPUs may log in another order than the packets came */
 	uint64_t place_seed; /* of the hash that chooses the sets; 0: it is the slot's own */
 
@@ -48,6 +59,27 @@ struct flow_tables {
 	uint32_t openings_max; /* connections that may be opening while fewer are free */
 	uint64_t gone;         /* connections that user space has taken out since the beginning */
 };
+
+static inline bool block_is_small(uint32_t block)
+{
+	return (block - 1) & SMALL_BLOCK;
+}
+
+/* The block that a slot names by its number + 1. NULL for 0: none. */
+static inline struct flow_block *flow_tables_block(const struct flow_tables *t, uint32_t block)
+{
+	if (!block)
+		return NULL;
+	if (block_is_small(block))
+		return (struct flow_block *)(t->small + (size_t)((block - 1) & ~SMALL_BLOCK) * SMALL_BYTES);
+	return &t->blocks[block - 1];
+}
+
+/* How many entries it has room for. */
+static inline unsigned block_entries(uint32_t block)
+{
+	return block_is_small(block) ? SMALL_ENTRIES : BLOCK_ENTRIES;
+}
 
 /* Fills the free lists with all that the tables have. */
 void flow_tables_fill(struct flow_tables *t);

@@ -14,6 +14,7 @@
 struct judged {
 	struct flow_key key;
 	struct flow flow;
+	uint32_t block;                            /* number + 1 of the block that its log was in; 0: none */
 	struct flow_segment log[FLOW_LOG_CLOSING]; /* flow.log_len of them */
 };
 

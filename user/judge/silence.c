@@ -5,33 +5,6 @@
  */
 #include "user/judge/silence.h"
 
-static void note_payload(struct last_payload *p, const struct tcp_segment *s, __u64 side)
-{
-	if (!p->open) {
-		p->before = p->last;
-		p->open = s->time;
-		p->seq = s->seq;
-		p->side = (__u8)side;
-	}
-	p->last = s->time;
-}
-
-void last_payload_note(struct last_payload *p, const struct last_seen *numbers, const struct tcp_segment *s, __u64 side,
-		       __u64 hash)
-{
-	const struct last_seen_side *me = &numbers->side[side & 1];
-	__u32 tag = last_seen_tag(hash);
-
-	if (p->tag != tag)
-		*p = (struct last_payload){.tag = tag};
-	p->any = s->time;
-	if (p->open && p->side != side && s->flags & TCP_ACK && seq_after(s->ack, p->seq))
-		p->open = 0;
-	/* What was sent before is no sign of life of the application; nor is a keep-alive's byte. */
-	if (s->len && !(last_seen_is_of(me, hash) && !seq_after(s->seq + s->len, me->end)))
-		note_payload(p, s, side);
-}
-
 /* When the close began: the first FIN, else the RST; 0: it has not. */
 static uint64_t close_time(const struct flow *f)
 {

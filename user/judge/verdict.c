@@ -944,7 +944,8 @@ void verdict(struct record *r, const struct flow_key *key, const struct flow *wh
 	times(r, &c, end);
 	ends(r, &c);
 	r->host = context->host;
-	event_id(r->id, r, f->t_first + (uint64_t)context->id_offset);
+	if (!context->nameless)
+		event_id(r->id, r, f->t_first + (uint64_t)context->id_offset);
 	r->bytes_approximate = may_have_wrapped(r);
 	r->half_closed_bytes = bytes_half_closed(&c, r->closer);
 	traffic(r, &c, context->traffic);

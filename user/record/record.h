@@ -216,7 +216,7 @@ struct record_traffic {
 struct record {
 	const char *interface;     /* NULL for a capture file; owned by the source */
 	const char *host;          /* its name; NULL for a capture file; owned by the source */
-	char id[EVENT_ID_SIZE];    /* names the connection: see event_id.h */
+	char id[EVENT_ID_SIZE];    /* names the connection: see event_id.h; "" where nobody asks for it */
 	int family;                /* 4 or 6 */
 	int vlan[PACKET_MAX_TAGS]; /* outer first; -1 where none */
 	enum packet_tunnel tunnel; /* what its packets were in; TUNNEL_NONE */
