@@ -374,15 +374,25 @@ TEST(test_flags)
 
 /* ---- style ---- */
 
+/* The longest outcome that there is. */
+static void sample_unfinished_so_far(struct record *r)
+{
+	sample_graceful(r);
+	r->outcome = OUTCOME_UNFINISHED;
+	r->missing = MISSING_DESTINATION_FIN;
+	r->final = false;
+}
+
 TEST(test_color)
 {
 	static const struct {
 		const char *name; /* the line */
 		void (*make)(struct record *r);
 	} rows[] = {
-		{"\033[32mgraceful four-way\033[0m             source\n", sample_graceful},
-		{"\033[31mreset half-closed\033[0m             destination\n", sample_reset},
-		{"\033[33munanswered\033[0m                    -\n", sample_unanswered},
+		{"\033[32mgraceful four-way\033[0m                    source\n", sample_graceful},
+		{"\033[31mreset half-closed\033[0m                    destination\n", sample_reset},
+		{"\033[33munfinished no destination fin so far\033[0m source\n", sample_unfinished_so_far},
+		{"\033[33munanswered\033[0m                           -\n", sample_unanswered},
 	};
 	const enum text_column columns[] = {TEXT_OUTCOME, TEXT_CLOSER};
 	struct format_style style = {.color = true};

@@ -22,7 +22,7 @@ static const struct {
 	[TEXT_INTERFACE] = {"interface", "INTERFACE", 9, 15, 6},
 	[TEXT_SOURCE] = {"source", "SOURCE", TEXT_ENDPOINT, LONGEST_ENDPOINT, 1},
 	[TEXT_DESTINATION] = {"destination", "DESTINATION", TEXT_ENDPOINT, LONGEST_ENDPOINT, 2},
-	[TEXT_OUTCOME] = {"outcome", "OUTCOME", 15, 29, 3},
+	[TEXT_OUTCOME] = {"outcome", "OUTCOME", 15, 36, 3},
 	[TEXT_CLOSER] = {"closer", "CLOSER", 7, 11, 5},
 	[TEXT_FIN_TO_ACK] = {"fin_to_ack", "FIN>ACK", 7, 7, 11},
 	[TEXT_HALF_CLOSED] = {"half_closed", "HALF-CLOSED", 11, 11, 10},
