@@ -52,6 +52,7 @@ enum counter {
 	COUNT_INTERIM_EVICTED,  /* user space: connections given up behind their interim record: the tables were full */
 	COUNT_FLOWS_FORGOTTEN,  /* captures: open connections forgotten, since there were max_flows */
 	COUNT_FLOWS_CUT,        /* captures: others reported before the file's end, for the same cause */
+	COUNT_CLOCK_JUMPS,      /* captures: packets whose time stamp was far from those around them */
 	COUNT_ICMP_FORGED,      /* ICMP errors with a number that their connection never had in flight */
 	COUNTERS,
 };

@@ -88,6 +88,8 @@ def first_fin_place(segments, side):
     """The place of the earliest FIN of a side that is not ignored; None without one."""
     fins = [n for n, s in enumerate(segments)
             if s["from"] == side and "F" in s["flags"] and "R" not in s["flags"] and not s.get("ignored")]
+    if any(segments[n]["t"] is None for n in fins):  # its time stamp was wrong
+        return fins[0]
     return min(fins, key=lambda n: segments[n]["t"], default=None)
 
 
@@ -124,11 +126,65 @@ def evidence_faults(record):
     other = "destination" if closer == "source" else "source"
     faults = [*step_faults(record, closer, other, "fin", "fin_ack"),
               *step_faults(record, other, closer, "peer_fin", "peer_fin_ack"), *reset_faults(tcp)]
-    if not tcp["segments_lost"]:
+    if not tcp["segments_lost"] and not tcp["clock_jumps"]:
         faults += [f"evidence.{step} and timing.{time}: one without the other" for step, time in
                    (("fin_ack", "fin_to_ack"), ("peer_fin_ack", "peer_fin_to_ack"))
                    if (tcp["evidence"][step] is None) != (tcp["timing"][time] is None)]
     return faults
+
+
+# ---- what a record says in two places must agree ----
+
+def reset_contradictions(tcp):
+    """Rules about the RST: (what is said, whether it holds)."""
+    outcome, reset = tcp["outcome"], tcp["reset"]
+    phases = {"reset": ("established", "half_closed", "closing"), "handshake_reset": ("handshake",),
+              "refused": ("handshake", None), "graceful": ("closed", None)}
+    yield f"{outcome} and the RST's phase", reset["phase"] in phases.get(outcome, (None,))
+    yield "reset.by and reset.phase", (reset["by"] is None) == (reset["phase"] is None)
+    yield "reset.by and basis.reset", (reset["by"] is None) == (tcp["basis"]["reset"] is None)
+    yield "late_reset and its phase", tcp["late_reset"] == (reset["phase"] == "closed")
+    yield "reset.forged without an RST", reset["by"] is not None or reset["forged"] is None
+    yield "refused by nobody", outcome != "refused" or reset["by"] == "destination" or "icmp" in tcp
+    yield "a forged RST and its closer", (tcp["closer"] == "network") <= (reset["forged"] is True or "icmp" in tcp)
+    yield "a forged RST is its alleged sender's close", not (
+        outcome == "reset" and reset["phase"] == "established" and reset["forged"] and tcp["closer"] == reset["by"])
+
+
+def close_contradictions(tcp):
+    """Rules about the close itself."""
+    outcome, evidence = tcp["outcome"], tcp["evidence"]
+    yield "graceful and its pattern", (outcome == "graceful") == (tcp["pattern"] is not None)
+    yield "unfinished and the step that is missing", outcome != "unfinished" or tcp["missing"] is not None
+    yield "a finished close misses a step", outcome not in ("graceful", "reset") or tcp["missing"] is None
+    for side in ("source", "destination"):
+        waits = tcp["time_wait"] in (side, "both")
+        yield f"TIME-WAIT of the {side}", waits == (tcp["state"][side] == "TIME-WAIT") or outcome != "graceful"
+        yield f"a FIN of the {side} was repeated and never sent", not tcp["retransmits"]["fin_" + side] or any(
+            "F" in s["flags"] and s["from"] == side for s in tcp["segments"]) or tcp["segments_lost"]
+    yield "unanswered, and somebody closed", outcome != "unanswered" or tcp["closer"] == "unknown"
+    yield "the closer's FIN", tcp["closer"] not in ("source", "destination") or evidence["fin"] is None or (
+        tcp["segments"][evidence["fin"]]["from"] == tcp["closer"])
+    yield "a graceful close and Zeek's state", outcome != "graceful" or tcp["conn_state"] == "SF"
+
+
+def other_contradictions(record):
+    """Rules about the whole record."""
+    tcp = record["tcp"]
+    goes_on = not tcp["final"] or tcp["outcome"] == "open"
+    yield "event.type and tcp.final", record["event"]["type"] == ["connection", "info" if goes_on else "end"]
+    yield "midstream and its handshake", not tcp["midstream"] or tcp["timing"]["initial_rtt"] is None
+    yield "silence_at_most without silence", tcp["silence"] is not None or not tcp["silence_at_most"]
+    yield "a SYN was repeated and none seen", not tcp["retransmits"]["syn"] or bool(tcp["completeness"] & 1)
+    for side, other in (("source", "destination"), ("destination", "source")):
+        taken = record[side].get("socket", {}).get("reset_received") is not None
+        yield f"the {side}'s socket took an RST that nobody sent", not taken or tcp["reset"]["by"] == other
+
+
+def contradictions(record):
+    tcp = record["tcp"]
+    rules = [*reset_contradictions(tcp), *close_contradictions(tcp), *other_contradictions(record)]
+    return [f"contradiction: {what}" for what, holds in rules if not holds]
 
 
 def record_faults(record):
@@ -148,7 +204,7 @@ def record_faults(record):
         faults.append(f"community_id {record['network']['community_id']} is not {community_id(record)}")
     if not all(SEGMENT_FIELDS <= set(s) for s in record["tcp"]["segments"]):
         faults.append("a segment lacks fields")
-    return faults + evidence_faults(record)
+    return faults + evidence_faults(record) + contradictions(record)
 
 
 # ---- what holds for every run ----

@@ -22,11 +22,13 @@ import time
 from lab import frames
 from lab import harness
 from lab.closes import Path, abort, scenario_named
-from lab.harness import (GRACEFUL, NOBODY, PROGRAM, Suite, as_nobody, close_some, expect, foreign_object, in_namespace,
-                     key_of, one_close_seen, one_each, paths, raw_socket, refuses, with_error, without, without_tcx)
+from lab.harness import (GRACEFUL, NOBODY, PROGRAM, Suite, as_nobody, close_some, expect, field, foreign_object,
+                         in_namespace, key_of, one_close_seen, one_each, paths, raw_socket, refuses, with_error,
+                         without, without_tcx)
 from lab.netlab import Process, Skip, check, equal, first_in_chain, ipv4, ipv6, mac, need, until
 
 CAP_NET_ADMIN = 12
+INTERFACE = "observer.ingress.interface.name"
 SMALL = ("--max-flows=1024", "--max-closing=1024", "--max-unproven=1024", "--ring=64K")  # tables that are made quickly
 
 suite = Suite(workers=3)
@@ -398,7 +400,7 @@ def interface_renamed(lab):
     tracer.wait_for(1)
     tracer.interfaces = ["lan0"]
     for record in one_each(tracer.stop(), keys).values():
-        expect(record, {"observer.interface": "lan0"})
+        expect(record, {INTERFACE: "lan0"})
 
 
 @test
@@ -411,7 +413,7 @@ def interface_deleted(lab):
     tracer.wait_for(1)
     others_go_on(lab, tracer, 1)
     tracer.interfaces = ["eth1"]
-    equal("interfaces in the records", [r["observer"]["interface"] for r in tracer.stop()], ["eth0", "eth1"])
+    equal("interfaces in the records", [field(r, INTERFACE) for r in tracer.stop()], ["eth0", "eth1"])
 
 
 @test
@@ -469,7 +471,7 @@ def comes_back(lab, *options, programs=2, **settings):
     tracer.wait_for(4)
     records = tracer.stop()
     one_each(records, keys)
-    equal("interfaces", [r["observer"]["interface"] for r in records], ["eth0", "eth0", "eth0", "eth1"])
+    equal("interfaces", [field(r, INTERFACE) for r in records], ["eth0", "eth0", "eth0", "eth1"])
 
 
 @test

@@ -55,7 +55,7 @@ def every_scenario_on(lab, hook, reason):
     for key, scenario in played.items():
         with about(f"{scenario.name}/ipv{key[0]}"):
             expect(records[key], scenario.expected)
-            expect(records[key], {"observer.interface": "eth0"})
+            expect(records[key], {"observer.ingress.interface.name": "eth0"})
             Close(segments, key).agree(records[key])
     choice = [line for line in tracer.stderr.splitlines() if "eth0" in line]
     check(choice and re.search(reason, choice[0]), f"stderr does not say {reason!r} of eth0: {choice}")
@@ -145,7 +145,7 @@ def two_interfaces(lab):
     made = {key: f"eth{number}" for number in (0, 1) for path in paths(lab, number) for key in close_some(path, 3)}
     tracer.wait_for(len(made))
     for key, record in one_each(tracer.stop(), made).items():
-        expect(record, GRACEFUL | {"observer.interface": made[key]})
+        expect(record, GRACEFUL | {"observer.ingress.interface.name": made[key]})
 
 
 @test
@@ -173,7 +173,7 @@ def bridge(lab):
     records = tracer.stop()
     equal("number of records", len(records), 2 * len(keys))
     for interface in ("br0", "eth0"):
-        mine = [record for record in records if field(record, "observer.interface") == interface]
+        mine = [record for record in records if field(record, "observer.ingress.interface.name") == interface]
         for record in one_each(mine, keys).values():
             expect(record, GRACEFUL | {"tcp.retransmits.fin_source": 0, "tcp.retransmits.fin_destination": 0})
 
@@ -332,7 +332,7 @@ def vxlan_device(lab):
     tracer.wait_for(2 * len(keys))
     records = tracer.stop()
     for interface, tunnel in (("eth0", {"type": "vxlan", "id": 42}), ("vx0", None)):
-        mine = [record for record in records if field(record, "observer.interface") == interface]
+        mine = [record for record in records if field(record, "observer.ingress.interface.name") == interface]
         for record in one_each(mine, keys).values():
             expect(record, GRACEFUL | {"tcp.midstream": False})
             equal("tunnel", record["network"].get("tunnel"), tunnel)

@@ -166,7 +166,7 @@ def replay(program, captures):
         tracer.signal(signal.SIGINT)
         equal("exit code", tracer.wait(60), 0)
         for record in map(json.loads, tracer.stdout.splitlines()):
-            live[links[record["observer"]["interface"]]].append(record)
+            live[links[record["observer"]["ingress"]["interface"]["name"]]].append(record)
     return {name: difference(in_order(live[name]), in_order(of_file(program, path)))
             for name, (path, _) in captures.items()}
 

@@ -288,11 +288,16 @@ TEST(test_community_id)
 
 /* ---- JSON ---- */
 
+#define JSON_KIND "\"kind\":\"event\",\"category\":[\"network\"],\"type\":[\"connection\",\"end\"],"
+#define JSON_AGENT \
+	"\"ecs\":{\"version\":\"8.11.0\"},\"agent\":{\"type\":\"tcpfin-trace\",\"version\":\"" TCPFIN_VERSION "\"},"
+
 static const char json_graceful[] =
 	"{\"@timestamp\":\"2026-11-22T06:07:35.565665123Z\","
-	"\"event\":{\"dataset\":\"tcpfin.close\",\"id\":\"" ID "\",\"start\":\"2026-11-22T06:04:19.584723123Z\","
-	"\"end\":\"2026-11-22T06:07:35.565665123Z\",\"duration\":195980942000},"
-	"\"observer\":{\"interface\":\"eth0\"},"
+	"\"event\":{\"dataset\":\"tcpfin.close\"," JSON_KIND "\"id\":\"" ID
+	"\",\"start\":\"2026-11-22T06:04:19.584723123Z\","
+	"\"end\":\"2026-11-22T06:07:35.565665123Z\",\"duration\":195980942000}," JSON_AGENT
+	"\"observer\":{\"ingress\":{\"interface\":{\"name\":\"eth0\"}}},"
 	"\"network\":{\"transport\":\"tcp\",\"type\":\"ipv4\",\"vlan\":[100],"
 	"\"community_id\":\"1:TihD1ec2uYYN28Lyvj/V58RLfwU=\"},"
 	"\"source\":{\"ip\":\"192.168.139.29\",\"port\":63164,\"bytes\":3342},"
@@ -306,7 +311,7 @@ static const char json_graceful[] =
 	"\"fin_to_ack\":36020000,\"half_closed\":1965000,\"peer_fin_to_ack\":68000,\"close\":38053000,"
 	"\"lifetime\":195980942000},"
 	"\"retransmits\":{\"syn\":2,\"syn_ack\":3,\"fin_source\":0,\"fin_destination\":1},"
-	"\"handshake\":{\"challenge_acks\":0},\"captured_twice\":0,"
+	"\"handshake\":{\"challenge_acks\":0},\"captured_twice\":0,\"clock_jumps\":0,"
 	"\"half_closed_bytes\":0,\"window_scale\":{\"source\":8,\"destination\":7},"
 	"\"isn\":{\"source\":null,\"destination\":null},\"silence\":null,\"silence_at_most\":false,"
 	"\"completeness\":31,\"conn_state\":\"SF\",\"history\":\"ShADadFfA\",\"midstream\":false,"
@@ -331,8 +336,9 @@ static const char json_graceful[] =
 
 static const char json_reset[] =
 	"{\"@timestamp\":\"2000-03-01T00:00:00.000000007Z\","
-	"\"event\":{\"dataset\":\"tcpfin.close\",\"id\":\"" ID "\",\"start\":\"2000-02-28T23:59:59.000000000Z\","
-	"\"end\":\"2000-03-01T00:00:00.000000007Z\",\"duration\":86401000000007},"
+	"\"event\":{\"dataset\":\"tcpfin.close\"," JSON_KIND "\"id\":\"" ID
+	"\",\"start\":\"2000-02-28T23:59:59.000000000Z\","
+	"\"end\":\"2000-03-01T00:00:00.000000007Z\",\"duration\":86401000000007}," JSON_AGENT
 	"\"network\":{\"transport\":\"tcp\",\"type\":\"ipv6\",\"community_id\":\"1:EYc9SqN49VoaekhgG9NGxAL7vGE=\"},"
 	"\"source\":{\"ip\":\"2001:db8::1\",\"port\":50000,\"bytes\":null},"
 	"\"destination\":{\"ip\":\"fe80::d:e:f\",\"port\":443,\"bytes\":null},"
@@ -344,7 +350,7 @@ static const char json_reset[] =
 	"\"timing\":{\"syn_to_synack\":null,\"synack_to_ack\":null,\"initial_rtt\":null,\"fin_to_ack\":null,"
 	"\"half_closed\":null,\"peer_fin_to_ack\":null,\"close\":null,\"lifetime\":86401000000007},"
 	"\"retransmits\":{\"syn\":0,\"syn_ack\":0,\"fin_source\":0,\"fin_destination\":0},"
-	"\"handshake\":{\"challenge_acks\":0},\"captured_twice\":0,"
+	"\"handshake\":{\"challenge_acks\":0},\"captured_twice\":0,\"clock_jumps\":0,"
 	"\"half_closed_bytes\":null,\"window_scale\":{\"source\":null,\"destination\":null},"
 	"\"isn\":{\"source\":null,\"destination\":null},\"silence\":null,\"silence_at_most\":false,"
 	"\"completeness\":0,\"conn_state\":\"OTH\",\"history\":\"^r\",\"midstream\":true,"
@@ -363,9 +369,10 @@ static const char json_reset[] =
 
 static const char json_unanswered[] =
 	"{\"@timestamp\":\"1970-01-01T00:00:03.000000000Z\","
-	"\"event\":{\"dataset\":\"tcpfin.close\",\"id\":\"" ID "\",\"start\":\"1970-01-01T00:00:00.000000000Z\","
-	"\"end\":\"1970-01-01T00:00:03.000000000Z\",\"duration\":3000000000},"
-	"\"observer\":{\"interface\":\"a\\\"b,\\u001b\\u000a\ufffd\"},"
+	"\"event\":{\"dataset\":\"tcpfin.close\"," JSON_KIND "\"id\":\"" ID
+	"\",\"start\":\"1970-01-01T00:00:00.000000000Z\","
+	"\"end\":\"1970-01-01T00:00:03.000000000Z\",\"duration\":3000000000}," JSON_AGENT
+	"\"observer\":{\"ingress\":{\"interface\":{\"name\":\"a\\\"b,\\u001b\\u000a\ufffd\"}}},"
 	"\"network\":{\"transport\":\"tcp\",\"type\":\"ipv4\",\"vlan\":[4094,0],"
 	"\"community_id\":\"1:LdN0oTsWjz5qVMMtMj5zPyV/TiU=\"},"
 	"\"source\":{\"ip\":\"255.255.255.255\",\"port\":65535,\"bytes\":0},"
@@ -377,7 +384,7 @@ static const char json_unanswered[] =
 	"\"timing\":{\"syn_to_synack\":null,\"synack_to_ack\":null,\"initial_rtt\":null,\"fin_to_ack\":null,"
 	"\"half_closed\":null,\"peer_fin_to_ack\":null,\"close\":null,\"lifetime\":null},"
 	"\"retransmits\":{\"syn\":2,\"syn_ack\":0,\"fin_source\":0,\"fin_destination\":0},"
-	"\"handshake\":{\"challenge_acks\":0},\"captured_twice\":0,"
+	"\"handshake\":{\"challenge_acks\":0},\"captured_twice\":0,\"clock_jumps\":0,"
 	"\"half_closed_bytes\":null,\"window_scale\":{\"source\":14,\"destination\":null},"
 	"\"isn\":{\"source\":null,\"destination\":null},\"silence\":null,\"silence_at_most\":false,"
 	"\"completeness\":1,\"conn_state\":\"S0\",\"history\":\"S\",\"midstream\":false,"
@@ -479,7 +486,7 @@ TEST(test_dates)
 /* ---- CSV ---- */
 
 static const char csv_header[] =
-	"timestamp,event_start,event_end,event_duration,observer_interface,network_type,network_vlan_outer,"
+	"timestamp,event_start,event_end,event_duration,interface_name,network_type,network_vlan_outer,"
 	"network_vlan_inner,network_community_id,source_ip,source_port,source_bytes,destination_ip,destination_port,"
 	"destination_bytes,tcp_outcome,tcp_pattern,tcp_closer,tcp_time_wait,state_source,state_destination,tcp_missing,"
 	"reset_by,reset_phase,reset_validity,reset_mptcp,reset_ttl_differs,tcp_late_reset,timing_syn_to_synack,"
@@ -502,9 +509,11 @@ static const char csv_header[] =
 	"reset_forged,handshake_challenge_acks,tcp_captured_twice,"
 	"network_tunnel_type,network_tunnel_id,"
 	"event_id,tcp_final,isn_source,isn_destination,host_name,tcp_silence,tcp_silence_at_most,"
-	"basis_reset,basis_fin,icmp_type,icmp_code,icmp_by\r\n";
+	"basis_reset,basis_fin,icmp_type,icmp_code,icmp_by,tcp_clock_jumps,"
+	"event_dataset,event_kind,event_category,event_type,ecs_version,agent_type,agent_version\r\n";
 #define BEFORE_BASIS ",,0,0,,," ID ",true,,,,,false"
-#define LAST_COLUMNS BEFORE_BASIS ",,,,,\r\n"
+#define CSV_AGENT ",0,tcpfin.close,event,network,end,8.11.0,tcpfin-trace," TCPFIN_VERSION "\r\n"
+#define LAST_COLUMNS BEFORE_BASIS ",,,,," CSV_AGENT
 #define WITHOUT_SOCKETS ",,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,," /* a reason and twice 17 columns */
 #define NO_SOCKETS WITHOUT_SOCKETS LAST_COLUMNS
 static const char csv_graceful[] =
@@ -519,7 +528,7 @@ static const char csv_reset[] =
 	"reset,,destination,,CLOSED,CLOSED,,destination,half_closed,in_window,fastclose,true,true,"
 	",,,,,,,86401000000007,"
 	"0,0,0,0,,,,0,OTH,^r,true,false,false,1,true,... >P.*3 <R.! <R <R*2~ (4294967295 "
-	"lost),4294967295,,,,,,," WITHOUT_SOCKETS BEFORE_BASIS ",socket,unknown,,,\r\n";
+	"lost),4294967295,,,,,,," WITHOUT_SOCKETS BEFORE_BASIS ",socket,unknown,,," CSV_AGENT;
 static const char csv_unanswered[] =
 	"1970-01-01T00:00:03.000000000Z,1970-01-01T00:00:00.000000000Z,1970-01-01T00:00:03.000000000Z,3000000000,"
 	"\"a\"\"b,\\x1b\\x0a\\xff\",ipv4,4094,0,1:LdN0oTsWjz5qVMMtMj5zPyV/TiU=,255.255.255.255,65535,0,0.0.0.0,0,,"
@@ -615,7 +624,7 @@ TEST(test_interim)
 		{FORMAT_TEXT, " so far ", "so far"},
 		{FORMAT_LADDER, ", so far", "so far"},
 		{FORMAT_JSON, "\"tcp\":{\"final\":false,", "\"final\":false"},
-		{FORMAT_CSV, "," ID ",false,", ",false,,,,,false,,,,,\r\n"},
+		{FORMAT_CSV, ",network,info,8.11.0,", ",false,,,,,false,,,,,,0,tcpfin.close,event,network,end,"},
 	};
 	struct format_style style = {.columns = 100};
 	struct record r;
@@ -635,6 +644,28 @@ TEST(test_interim)
 		assert_non_null(strstr(b.data, forms[i].interim));
 		buffer_free(&b);
 	}
+}
+
+/* ---- packets whose time stamp was wrong ---- */
+
+TEST(test_clock_jumps)
+{
+	struct format_style style = {.verbose = true, .columns = 100};
+	struct buffer b = {0};
+	struct record r;
+
+	sample_graceful(&r);
+	r.clock_jumps = 1;
+	r.segments[1].mark = SEGMENT_JUMPED;
+	format_json(&b, &r);
+	buffer_char(&b, 0);
+	assert_non_null(strstr(b.data, "\"clock_jumps\":1,"));
+	assert_non_null(strstr(b.data, "{\"t\":null,\"from\":\"destination\",\"flags\":\"S.\""));
+	b.len = 0;
+	format_record(&b, FORMAT_TEXT, &style, &r);
+	buffer_char(&b, 0);
+	assert_non_null(strstr(b.data, "; the time stamp of 1 segment was wrong: no step is measured there"));
+	buffer_free(&b);
 }
 
 /* ---- event.id ---- */

@@ -12,6 +12,7 @@
 #include "user/base/sink.h"
 #include "user/base/stop.h"
 #include "user/capture/capture_files.h"
+#include "user/capture/clock_jumps.h"
 #include "user/capture/flow_table.h"
 #include "user/capture/progress.h"
 #include "user/capture/replay.h"
@@ -22,8 +23,10 @@ struct replay {
 	const struct options *options;
 	uint64_t *counters;
 	struct flow_table *table;
+	struct clock_jumps jumps;
 	struct flow_input batch[FLOW_BATCH];
 	unsigned batched;
+	unsigned fresh; /* packets since the last batch was taken */
 };
 
 static void report(void *context, const struct flow_key *key, const struct flow *f, const struct flow_segment *log,
@@ -31,8 +34,11 @@ static void report(void *context, const struct flow_key *key, const struct flow 
 {
 	struct replay *replay = context;
 	struct flow flow = *f;
-	struct verdict_context verdict = {
-		.reason = how->cut ? REPORT_STOP : REPORT_ENDED, .traffic = traffic, .payload = how->payload};
+	struct verdict_context verdict = {.reason = how->cut ? REPORT_STOP : REPORT_ENDED,
+					  .traffic = traffic,
+					  .payload = how->payload,
+					  .jumped = replay->jumps.at,
+					  .jumped_count = replay->jumps.count};
 
 	if (!how->cut && !(f->state & FLOW_REPLACED))
 		verdict.quiet = (uint64_t)replay->options->settle;
@@ -69,10 +75,16 @@ static void read_options(struct tcp_segment *s, const uint8_t *packet, const uin
 	packet_options(s, &options);
 }
 
-static void take_batch(struct replay *replay)
+/* kept: the last packets of the batch, which stay: the times of those before them are judged by theirs. */
+static void take_batch(struct replay *replay, unsigned kept)
 {
-	flow_table_batch(replay->table, replay->batch, replay->batched);
-	replay->batched = 0;
+	unsigned n = replay->batched > kept ? replay->batched - kept : 0;
+
+	clock_jumps_take(&replay->jumps, replay->batch, n, replay->batched);
+	flow_table_batch(replay->table, replay->batch, n);
+	replay->batched -= n;
+	memmove(replay->batch, replay->batch + n, replay->batched * sizeof(*replay->batch));
+	replay->fresh = 0;
 }
 
 static void take_packet(struct replay *replay, struct captured_packet *p)
@@ -89,8 +101,9 @@ static void take_packet(struct replay *replay, struct captured_packet *p)
 	in->segment.time = p->time;
 	if (in->tcp)
 		read_options(&in->segment, start, p->bytes.end);
+	replay->fresh++;
 	if (replay->batched == FLOW_BATCH)
-		take_batch(replay);
+		take_batch(replay, CLOCK_AHEAD);
 }
 
 /* Logs why reading failed and returns the exit code. A wait for input that a signal has ended is no failure. */
@@ -107,7 +120,7 @@ static void before_wait(void *context)
 {
 	struct replay *replay = context;
 
-	take_batch(replay);
+	take_batch(replay, 0);
 	reporter_flush(replay->reporter);
 }
 
@@ -130,7 +143,7 @@ static int read_packets(struct replay *replay, struct capture_files *files)
 
 	progress_begin(&progress, replay->options->quiet);
 
-	while (!reporter_full(replay->reporter) && (replay->batched || stop_go_on())) {
+	while (!reporter_full(replay->reporter) && (replay->fresh || stop_go_on())) {
 		int more = capture_files_next(files, &p, error, sizeof(error));
 
 		if (!more)
@@ -143,11 +156,11 @@ static int read_packets(struct replay *replay, struct capture_files *files)
 		if (is_over(replay, start, p.time))
 			break;
 		take_packet(replay, &p);
-		if (!replay->batched)
+		if (!replay->fresh)
 			progress_show(&progress, files);
 	}
 	progress_end(&progress);
-	take_batch(replay);
+	take_batch(replay, 0);
 	return code;
 }
 
@@ -204,12 +217,16 @@ static int replay_files(struct replay *replay, struct capture_files *files)
 	reporter_flush(replay->reporter);
 	note_unread(replay, files);
 	flow_table_free(replay->table);
+	clock_jumps_free(&replay->jumps);
 	return code;
 }
 
 int replay_run(struct reporter *reporter, const struct options *options, uint64_t *counters)
 {
-	struct replay replay = {.reporter = reporter, .options = options, .counters = counters};
+	struct replay replay = {.reporter = reporter,
+				.options = options,
+				.counters = counters,
+				.jumps.counter = &counters[COUNT_CLOCK_JUMPS]};
 	struct capture_files *files;
 	char error[512];
 	int code;

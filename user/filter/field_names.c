@@ -27,6 +27,7 @@ static const struct {
 	{"how", "process_how"},
 	{"reason", "reset_reason"},
 	{"host", "ip"},
+	{"interface", "interface_name"},
 };
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
@@ -100,7 +101,7 @@ static unsigned find(const char *word, size_t len, uint16_t which[CONDITION_EITH
 		if (!record_fields[i].column)
 			continue;
 		shorten(text, record_fields[i].column);
-		if (means(word, len, text))
+		if (means(word, len, text) && strcmp(record_fields[i].column, "event_type")) /* type: network_type */
 			which[found++] = (uint16_t)i;
 	}
 	return found;

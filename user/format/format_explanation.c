@@ -710,6 +710,9 @@ static void put_gaps(struct buffer *out, const struct record *r)
 		buffer_printf(out, "; inside %s", tunnel_name(r->tunnel));
 	if (r->tunnel && r->tunnel_id >= 0)
 		buffer_printf(out, " %lld", (long long)r->tunnel_id);
+	if (r->clock_jumps)
+		buffer_printf(out, "; the time stamp%s of %u segment%s wrong: no step is measured there",
+			      r->clock_jumps == 1 ? "" : "s", r->clock_jumps, r->clock_jumps == 1 ? " was" : "s were");
 	if (r->captured_twice)
 		buffer_printf(out, "; %u packet%s captured twice", r->captured_twice,
 			      r->captured_twice == 1 ? " was" : "s were");

@@ -68,7 +68,10 @@ static void json_event(struct buffer *out, const struct record *r)
 	finish = out->len;
 	format_time(out, r->finish);
 	len = out->len - finish;
-	LITERAL(out, "\",\"event\":{\"dataset\":\"tcpfin.close\",\"id\":\"");
+	LITERAL(out, "\",\"event\":{\"dataset\":\"" RECORD_DATASET "\",\"kind\":\"" RECORD_KIND
+		     "\",\"category\":[\"" RECORD_CATEGORY "\"],\"type\":[\"" RECORD_TYPE "\",\"");
+	buffer_text(out, record_type(r));
+	LITERAL(out, "\"],\"id\":\"");
 	buffer_text(out, r->id);
 	LITERAL(out, "\",\"start\":\"");
 	format_time(out, r->start);
@@ -76,15 +79,24 @@ static void json_event(struct buffer *out, const struct record *r)
 	json_again(out, finish, len);
 	LITERAL(out, "\",\"duration\":");
 	buffer_unsigned(out, record_duration(r));
+	buffer_char(out, '}');
+}
+
+/* Which program told it, on which host, of which interface. */
+static void json_observer(struct buffer *out, const struct record *r)
+{
+	LITERAL(out, ",\"ecs\":{\"version\":\"" RECORD_ECS "\"},\"agent\":{\"type\":\"" RECORD_AGENT
+		     "\",\"version\":\"" TCPFIN_VERSION "\"}");
 	if (r->host) {
-		LITERAL(out, "},\"host\":{\"name\":");
+		LITERAL(out, ",\"host\":{\"name\":");
 		buffer_json_string(out, r->host);
+		buffer_char(out, '}');
 	}
 	if (r->interface) {
-		LITERAL(out, "},\"observer\":{\"interface\":");
+		LITERAL(out, ",\"observer\":{\"ingress\":{\"interface\":{\"name\":");
 		buffer_json_string(out, r->interface);
+		LITERAL(out, "}}}");
 	}
-	buffer_char(out, '}');
 }
 
 static void json_tunnel(struct buffer *out, const struct record *r)
@@ -297,6 +309,8 @@ static void json_counts(struct buffer *out, const struct record *r)
 	buffer_unsigned(out, r->challenge_acks);
 	LITERAL(out, "},\"captured_twice\":");
 	buffer_unsigned(out, r->captured_twice);
+	LITERAL(out, ",\"clock_jumps\":");
+	buffer_unsigned(out, r->clock_jumps);
 	LITERAL(out, ",\"half_closed_bytes\":");
 	json_number(out, r->half_closed_bytes);
 	LITERAL(out, ",\"window_scale\":{\"source\":");
@@ -427,7 +441,10 @@ static void json_segment(struct buffer *out, const struct record *r, const struc
 	char flags[10];
 
 	LITERAL(out, "{\"t\":");
-	buffer_unsigned(out, s->t);
+	if (s->mark & SEGMENT_JUMPED)
+		LITERAL(out, "null");
+	else
+		buffer_unsigned(out, s->t);
 	LITERAL(out, ",\"from\":");
 	json_word(out, role_name(s->from));
 	LITERAL(out, ",\"flags\":");
@@ -473,6 +490,7 @@ static void json_segments(struct buffer *out, const struct record *r)
 void format_json(struct buffer *out, const struct record *r)
 {
 	json_event(out, r);
+	json_observer(out, r);
 	json_network(out, r);
 	json_end(out, r, SOURCE);
 	json_end(out, r, DESTINATION);

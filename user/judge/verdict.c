@@ -3,6 +3,7 @@
  * The decision table: each function answers one question about a connection from its facts.
  */
 #include <stddef.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "user/base/address.h"
@@ -16,6 +17,7 @@ struct facts {
 	const struct flow_key *key;
 	const struct flow *flow;
 	unsigned side[2]; /* by role: SOURCE, DESTINATION */
+	const struct verdict_context *context;
 };
 
 static const struct flow_side *side_of(const struct facts *c, enum role role)
@@ -344,16 +346,37 @@ static int64_t span(uint64_t a, uint64_t b)
 	return b > a ? (int64_t)(b - a) : 0;
 }
 
-static void time_opening(struct record *r, const struct flow_open *o)
+static int compare_times(const void *a, const void *b)
 {
+	const uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+/* Is it the time of a packet whose own time stamp was wrong? */
+static bool jumped(const struct facts *c, uint64_t time)
+{
+	return c->context->jumped_count &&
+	       bsearch(&time, c->context->jumped, c->context->jumped_count, sizeof(time), compare_times);
+}
+
+/* The span of a step from a to b; TIMING_UNSEEN where the clock was wrong at either. */
+static int64_t step_span(const struct facts *c, uint64_t a, uint64_t b)
+{
+	return jumped(c, a) || jumped(c, b) ? TIMING_UNSEEN : span(a, b);
+}
+
+static void time_opening(struct record *r, const struct facts *c)
+{
+	const struct flow_open *o = &c->flow->open;
 	bool syn = o->seen & OPEN_SYN, synack = o->seen & OPEN_SYNACK, ack = o->seen & OPEN_ACK;
 
 	if (syn && synack)
-		r->timing[T_SYN_TO_SYNACK] = span(o->t_syn, o->t_synack);
+		r->timing[T_SYN_TO_SYNACK] = step_span(c, o->t_syn, o->t_synack);
 	if (synack && ack)
-		r->timing[T_SYNACK_TO_ACK] = span(o->t_synack, o->t_ack);
+		r->timing[T_SYNACK_TO_ACK] = step_span(c, o->t_synack, o->t_ack);
 	if (syn && ack)
-		r->timing[T_INITIAL_RTT] = span(o->t_syn, o->t_ack);
+		r->timing[T_INITIAL_RTT] = step_span(c, o->t_syn, o->t_ack);
 }
 
 static uint64_t last_step(const struct facts *c)
@@ -372,14 +395,14 @@ static void time_close(struct record *r, const struct facts *c, uint64_t end)
 	active = side_of(c, first);
 	passive = side_of(c, other_role(first));
 	if (active->seen & SIDE_FIN_ACKED)
-		r->timing[T_FIN_TO_ACK] = span(active->t_fin, active->t_fin_acked);
+		r->timing[T_FIN_TO_ACK] = step_span(c, active->t_fin, active->t_fin_acked);
 	if (active->seen & SIDE_FIN_ACKED && passive->seen & SIDE_FIN && r->closer != BOTH)
-		r->timing[T_HALF_CLOSED] = span(active->t_fin_acked, passive->t_fin);
+		r->timing[T_HALF_CLOSED] = step_span(c, active->t_fin_acked, passive->t_fin);
 	if (passive->seen & SIDE_FIN_ACKED)
-		r->timing[T_PEER_FIN_TO_ACK] = span(passive->t_fin, passive->t_fin_acked);
+		r->timing[T_PEER_FIN_TO_ACK] = step_span(c, passive->t_fin, passive->t_fin_acked);
 	begin = passive->seen & SIDE_FIN && passive->t_fin < active->t_fin ? passive->t_fin : active->t_fin;
 	if (in_state(c, FLOW_DONE))
-		r->timing[T_CLOSE] = span(begin, end);
+		r->timing[T_CLOSE] = step_span(c, begin, end);
 }
 
 /* ---- numbers ---- */
@@ -564,6 +587,8 @@ static void copy_segments(struct record *r, const struct facts *c, const struct 
 		s->from = role_of(c, e->side);
 		s->flags = e->flags;
 		s->mark = disproved(c, e) ? e->mark | SEGMENT_IGNORED : e->mark;
+		s->mark |= jumped(c, e->time) ? SEGMENT_JUMPED : 0;
+		r->clock_jumps += s->mark & SEGMENT_JUMPED ? 1 : 0;
 		s->raw_seq = e->seq;
 		s->raw_ack = e->ack;
 		s->seq = e->seq - base[s->from];
@@ -886,10 +911,10 @@ static void times(struct record *r, const struct facts *c, uint64_t end)
 
 	for (int i = 0; i < TIMINGS; i++)
 		r->timing[i] = TIMING_UNSEEN;
-	time_opening(r, o);
+	time_opening(r, c);
 	time_close(r, c, end);
 	if (o->seen & OPEN_SYN)
-		r->timing[T_LIFETIME] = span(o->t_syn, end);
+		r->timing[T_LIFETIME] = step_span(c, o->t_syn, end);
 }
 
 /* Puts the flow's segments into `all`: of a reopened flow, those of its handshake before the log. Returns how many. */
@@ -932,7 +957,7 @@ void verdict(struct record *r, const struct flow_key *key, const struct flow *wh
 	struct flow decided = *whole, *f = &decided;
 	unsigned n = gather_segments(ordered, f, log, context->order_by_time);
 	unsigned source = find_source(key, f, context->opener);
-	const struct facts c = {.key = key, .flow = f, .side = {source, !source}};
+	const struct facts c = {.key = key, .flow = f, .side = {source, !source}, .context = context};
 	uint64_t end;
 
 	drop_after_reset(f);
@@ -954,6 +979,8 @@ void verdict(struct record *r, const struct flow_key *key, const struct flow *wh
 	handshake(r, &c);
 	fill_icmp(r, &c);
 	copy_segments(r, &c, ordered, n);
+	if (r->clock_jumps)
+		r->silence = NUMBER_UNSEEN;
 	find_evidence(r, &c);
 	find_basis(r, &c);
 	r->completeness = completeness(r, &c);

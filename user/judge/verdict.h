@@ -37,6 +37,9 @@ struct verdict_context {
 		unsigned holders;              /* how many processes held the socket, at least 1 with a process */
 	} holder[2];     /* by side: who held the sockets when the watch began; copied into the record */
 	unsigned opener; /* without a handshake: the side that this host knows to have opened it, plus 1; 0: unknown */
+	/* Of a capture: times, in ascending order, that packets bear whose own time stamp was wrong. */
+	const uint64_t *jumped;
+	size_t jumped_count;
 	bool order_by_time; /* live: two CPUs may log segments out of order. A file's order is taken as it is */
 };
 

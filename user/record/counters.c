@@ -4,7 +4,7 @@
  */
 #include "user/record/counters.h"
 
-_Static_assert(COUNT_VERDICT == 2 && PACKET_VERDICTS == 15 && COUNTERS - COUNT_ESTABLISHED == 22,
+_Static_assert(COUNT_VERDICT == 2 && PACKET_VERDICTS == 15 && COUNTERS - COUNT_ESTABLISHED == 23,
 	       "a counter came or went: give it a name, then change these numbers");
 
 const char *const counter_names[COUNTERS] = {
@@ -47,6 +47,7 @@ const char *const counter_names[COUNTERS] = {
 	[COUNT_INTERIM_EVICTED] = "interim_evicted",
 	[COUNT_FLOWS_FORGOTTEN] = "flows_forgotten",
 	[COUNT_FLOWS_CUT] = "flows_cut",
+	[COUNT_CLOCK_JUMPS] = "clock_jumps",
 };
 
 bool counter_is_internal(unsigned counter)

@@ -179,6 +179,7 @@ enum {
 	SEGMENT_FOLDED = 4,  /* plain data or ACKs, `count` of them: len is their sum */
 	SEGMENT_SOCKET =
 		16, /* a FIN or RST: a socket of this host was asked as it passed, or this host's TCP sent it */
+	SEGMENT_JUMPED = 32,  /* its time stamp was wrong: t only tells its place */
 	SEGMENT_RECALLED = 8, /* of a handshake, from what the opening keeps: its IP id is not known */
 };
 
@@ -257,6 +258,7 @@ struct record {
 	unsigned syn_retransmits, synack_retransmits;
 	bool stuck_in_syn_received; /* the destination repeated its SYN-ACK and took nothing of the source's */
 	unsigned challenge_acks;    /* SYNs that an ACK of an older connection answered */
+	unsigned clock_jumps;       /* listed segments whose time stamp was wrong */
 	unsigned captured_twice;    /* packets that were seen twice */
 	int64_t half_closed_bytes;  /* NUMBER_UNSEEN */
 	int completeness;           /* Wireshark's tcp.completeness */
@@ -278,6 +280,20 @@ struct record {
 	uint32_t segments_lost;
 	struct record_traffic traffic[2]; /* by role; only if `counted` */
 };
+
+/* What is the same of all records, in the words of the Elastic Common Schema. */
+#define RECORD_ECS "8.11.0"
+#define RECORD_AGENT "tcpfin-trace"
+#define RECORD_DATASET "tcpfin.close"
+#define RECORD_KIND "event"
+#define RECORD_CATEGORY "network"
+#define RECORD_TYPE "connection"
+
+/* The second event.type: "end"; "info" while the connection goes on. */
+static inline const char *record_type(const struct record *r)
+{
+	return r->final && r->outcome != OUTCOME_OPEN ? "end" : "info";
+}
 
 /* A state by the kernel's number of it (include/net/tcp_states.h); STATE_UNKNOWN for other numbers. */
 enum tcp_state kernel_state(unsigned number);

@@ -189,12 +189,11 @@ static inline const char *record_closer_name(const struct record *r)
  */
 #define RECORD_FIELDS(FIELD, MEMBER)                                                                                  \
 	FIELD("@timestamp", "timestamp", TIME, ALWAYS, r->finish, "When the last step of the verdict was seen.")      \
-	MEMBER("event.dataset", WORD, ALWAYS, "The kind of object: tcpfin.close.")                                    \
 	FIELD("event.start", "event_start", TIME, ALWAYS, r->start, "When the first segment was seen.")               \
 	FIELD("event.end", "event_end", TIME, ALWAYS, r->finish, "The same as @timestamp.")                           \
 	FIELD("event.duration", "event_duration", DURATION, ALWAYS, number_known(record_duration(r)),                 \
 	      "From event.start to event.end. 0 where the packets of a capture are not in order of time.")            \
-	FIELD("observer.interface", "observer_interface", TEXT, OPTIONAL, r->interface,                               \
+	FIELD("observer.ingress.interface.name", "interface_name", TEXT, OPTIONAL, r->interface,                      \
 	      "The interface. Left out for capture files.")                                                           \
 	MEMBER("network.transport", WORD, ALWAYS, "Always tcp.")                                                      \
 	FIELD("network.type", "network_type", WORD, ALWAYS, r->family == 4 ? "ipv4" : "ipv6", "ipv4 or ipv6.")        \
@@ -381,6 +380,19 @@ static inline const char *record_closer_name(const struct record *r)
 	      "2 packet too big, 3 time exceeded.")                                                                   \
 	FIELD("tcp.icmp.code", "icmp_code", NUMBER, OPTIONAL, number_if(r->icmp.known, r->icmp.code), "Its code.")    \
 	FIELD("tcp.icmp.by", "icmp_by", ADDRESS, OPTIONAL, r->icmp.known ? r->icmp.by : NULL, "Who sent it.")         \
+	FIELD("tcp.clock_jumps", "tcp_clock_jumps", COUNT, ALWAYS, number_known(r->clock_jumps),                      \
+	      "Listed segments of a capture whose time stamp was more than a minute away from those around "          \
+	      "them. The steps that they begin or end have no time.")                                                 \
+	FIELD("event.dataset", "event_dataset", WORD, ALWAYS, RECORD_DATASET, "The kind of object: tcpfin.close.")    \
+	FIELD("event.kind", "event_kind", WORD, ALWAYS, RECORD_KIND, "Always event.")                                 \
+	FIELD("event.category[]", "event_category", WORD, ALWAYS, RECORD_CATEGORY, "Always network alone.")           \
+	FIELD("event.type[]", "event_type", WORD, ALWAYS, record_type(r),                                             \
+	      "Always connection, and end; info in place of end while the connection goes on. CSV has the "           \
+	      "second one.")                                                                                          \
+	FIELD("ecs.version", "ecs_version", WORD, ALWAYS, RECORD_ECS,                                                 \
+	      "The version of the Elastic Common Schema whose names the record uses.")                                \
+	FIELD("agent.type", "agent_type", WORD, ALWAYS, RECORD_AGENT, "Always tcpfin-trace.")                         \
+	FIELD("agent.version", "agent_version", WORD, ALWAYS, TCPFIN_VERSION, "The version of tcpfin-trace.")         \
 	MEMBER("tcp.evidence", OBJECT, ALWAYS,                                                                        \
 	       "The entries of segments from which each step was read, counted from 0. Null where the step was "      \
 	       "not seen, or its segment found no place.")                                                            \
@@ -391,7 +403,8 @@ static inline const char *record_closer_name(const struct record *r)
 	MEMBER("tcp.evidence.reset", NUMBER, NULLABLE, "The RST.")                                                    \
 	MEMBER("tcp.segments[]", OBJECT, OPTIONAL,                                                                    \
 	       "The segments that opened and closed the connection, in order. Data in between is not listed.")        \
-	MEMBER("tcp.segments[].t", DURATION, OPTIONAL, "When it was seen, from the connection's first segment on.")   \
+	MEMBER("tcp.segments[].t", DURATION, OPTIONAL_NULLABLE,                                                       \
+	       "When it was seen, from the connection's first segment on. Null where its time stamp was wrong.")      \
 	MEMBER("tcp.segments[].from", WORD, OPTIONAL, "source or destination.")                                       \
 	MEMBER("tcp.segments[].flags", WORD, OPTIONAL,                                                                \
 	       "Its flags in tcpdump's letters: F FIN, S SYN, R RST, P PSH, . ACK, U URG, E ECE, W CWR; none.")       \
