@@ -383,19 +383,31 @@ static __always_inline int walk_gre(struct packet_walk *w, struct tcp_segment *s
 	return walk_into_id(w, s, len, next, TUNNEL_GRE, gre_id(load_be32(key), next));
 }
 
+/* What the protocol number of VXLAN-GPE stands for (draft-ietf-nvo3-vxlan-gpe section 3.2). 0: it is not read. */
+static __always_inline __u32 walk_gpe_payload(__u8 protocol)
+{
+	if (protocol == 3)
+		return WALK_ETHERNET;
+	return protocol == 1 || protocol == 2 ? WALK_IP : 0;
+}
+
 /*
- * RFC 7348 section 5: of the flags the bit for a valid VNI, and that of the group policy extension, may be set. What
- * else comes to the port is no VXLAN.
+ * RFC 7348 section 5: of the flags the bit for a valid VNI, that of the group policy extension, and that of VXLAN-GPE
+ * with a protocol number may be set. What else comes to the port is no VXLAN.
  */
 static __always_inline int walk_vxlan(struct packet_walk *w, struct tcp_segment *s, const struct cursor *c)
 {
 	__u8 h[8] __attribute__((aligned(8)));
+	__u32 next;
 
 	if (!cursor_copy(c, w->off, h, sizeof(h)))
 		return walk_end(w, PACKET_TRUNCATED);
-	if ((h[0] & 0x7f) != 0x08)
+	if ((h[0] & 0x7b) != 0x08)
 		return walk_end(w, PACKET_NOT_TCP);
-	return walk_into_id(w, s, 8, WALK_ETHERNET, TUNNEL_VXLAN, load_be32(h + 4) >> 8);
+	next = h[0] & 4 ? walk_gpe_payload(h[3]) : WALK_ETHERNET;
+	if (!next)
+		return walk_end(w, PACKET_OTHER_TUNNEL);
+	return walk_into_id(w, s, 8, next, TUNNEL_VXLAN, load_be32(h + 4) >> 8);
 }
 
 /* RFC 8926 section 3.4: version 0, options in units of four bytes, protocol, VNI. */

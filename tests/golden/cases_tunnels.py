@@ -40,7 +40,8 @@ def inner_frame(segment, tags=()):
 
 
 def vxlan(segment, vni=7, port=4789, flags=0x08, version=4, tags=()):
-    header = struct.pack(">BBHI", flags, 0, 0, vni << 8)
+    """With 4 in the flags it is VXLAN-GPE's header, and the protocol is that of the Ethernet frame."""
+    header = struct.pack(">BBHI", flags, 0, 3 if flags & 4 else 0, vni << 8)
     return outer(segment, UDP, udp(port, header + inner_frame(segment, tags)), version)
 
 
@@ -94,6 +95,12 @@ def tunnel_vxlan_ipv6_inside(c):
 def tunnel_vxlan_no_vni(c):
     """Without the bit for a valid VNI it is no VXLAN."""
     return [vxlan(s, flags=0) for s in closed(c)]
+
+
+@case
+def tunnel_vxlan_with_protocol(c):
+    """The header of VXLAN-GPE at VXLAN's port, an Ethernet frame inside."""
+    return [vxlan(s, flags=0x0C) for s in closed(c)]
 
 
 @case
