@@ -1,0 +1,134 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The fields of a record that the RFCs and tcpfin-trace-record(5) define, from a verdict."""
+import ipaddress
+
+from segment import ACK, FIN, ORDER, PSH, RST, SYN, URG
+from timing import last_step, silence, timings
+from verdict import NAMES, UNDECIDED
+
+AT_LEAST = 255  # counts end there
+
+
+def stream_bytes(verdict, side):
+    """Payload by sequence numbers: from the SYN to the FIN, or to the last that was sent."""
+    stream, fin = verdict.exchange.streams[side], verdict.fins[side]
+    if stream.isn is None or stream.high is None:
+        return UNDECIDED if stream.known() else None
+    return ((fin.end - 1 if fin else stream.high) - stream.isn - 1) % ORDER
+
+
+def half_closed_bytes(verdict):
+    """What the other side sends from its acknowledgment of the FIN on. That segment's own payload was sent with it."""
+    if verdict.first is None or (verdict.first != "both" and verdict.fins[verdict.first].acked is None):
+        return None
+    if verdict.first == "both":
+        return UNDECIDED
+    other = 1 - verdict.first
+    begin, fin = verdict.segments[verdict.fins[verdict.first].acked].seq, verdict.fins[other]
+    end = fin.end - 1 if fin else max(s.end for s in verdict.segments if s.side == other and s.valid and not s.has(RST))
+    return max(0, end - begin)
+
+
+def completeness(verdict):
+    """A sum over all segments. What a receiver ignores makes it undecided: the page names Wireshark, which takes all."""
+    total = 0
+    for s in verdict.segments:
+        kind = (1 if s.has(SYN) and not s.has(ACK) else 2 if s.has(SYN) else 0) | (8 if s.length and not s.has(RST) else 0) | \
+            (16 if s.has(FIN) else 0) | (32 if s.has(RST) else 0)
+        if not s.flags & (SYN | FIN | RST) and s.has(ACK):
+            kind |= 4
+        total |= kind
+    return UNDECIDED if any(not s.valid for s in verdict.segments) or verdict.ignored() else total
+
+
+def copies(verdict, side, ack):
+    """Copies of a SYN (ack: SYN-ACK) of that side."""
+    first = None
+    count = 0
+    for s in verdict.segments:
+        if s.side == side and s.has(SYN) and s.has(ACK) == ack and not s.has(RST) and not s.has(FIN):
+            count += first is not None and s.seq == first
+            first = s.seq if first is None and s.valid else first
+    return min(count, AT_LEAST)
+
+
+def fin_copies(verdict, side):
+    fin = verdict.fins[side]
+    return min(len(fin.copies), AT_LEAST) if fin else 0
+
+
+def scale(verdict, side):
+    """RFC 7323 section 2.3 has 14 for more; the page says what the side offered."""
+    offered = verdict.exchange.scales[side]
+    return UNDECIDED if offered is not None and offered > 14 else offered
+
+
+def fin_original(verdict, side):
+    """Whether the first FIN seen directly follows what its side has sent."""
+    fin = verdict.fins[side]
+    if fin is None:
+        return UNDECIDED
+    following = verdict.exchange.before[fin.place][side]["next"]
+    return following is not None and verdict.segments[fin.place].seq == following
+
+
+def mptcp(verdict):
+    subtypes = verdict.segments[verdict.reset.place].mptcp if verdict.reset else ()
+    return "fastclose" if 7 in subtypes else "reset" if 8 in subtypes else None
+
+
+def ttl_differs(verdict):
+    if verdict.reset is None:
+        return None
+    opening = next((s for s in verdict.segments if s.side == verdict.reset.side and s.has(SYN) and s.valid), None)
+    return None if opening is None else (verdict.segments[verdict.reset.place].ttl != opening.ttl) or None
+
+
+def address(end):
+    return str(ipaddress.ip_address(end[0])) if len(end[0]) == 4 else str(ipaddress.IPv6Address(end[0]))
+
+
+def identity(verdict):
+    fields = {}
+    for name, end in zip(NAMES, verdict.connection.ends):
+        fields[name + ".ip"], fields[name + ".port"] = address(end), end[1]
+    return fields
+
+
+def sides(verdict):
+    fields = {}
+    for side, name in enumerate(NAMES):
+        stream = verdict.exchange.streams[side]
+        fields[name + ".bytes"] = stream_bytes(verdict, side)
+        fields["tcp.state." + name] = verdict.state(side)
+        fields["tcp.isn." + name] = None if stream.isn is None else stream.isn % ORDER
+        fields["tcp.window_scale." + name] = scale(verdict, side)
+        fields["tcp.retransmits.fin_" + name] = fin_copies(verdict, side)
+        fields["tcp.fin_original." + name] = fin_original(verdict, side)
+    return fields
+
+
+def reset_fields(verdict):
+    reset = verdict.reset
+    validity = reset and (reset.validity or UNDECIDED)
+    fields = {"by": NAMES[reset.side] if reset else None, "phase": verdict.reset_phase(), "validity": validity,
+              "mptcp": mptcp(verdict), "ttl_differs": ttl_differs(verdict)}
+    if verdict.unsure and not reset:
+        fields = dict.fromkeys(fields, UNDECIDED)
+    return {"tcp.reset." + name: value for name, value in fields.items()}
+
+
+def record(verdict):
+    """Every field by its dotted path. "event.start" and "last_step" are ns since 1970."""
+    fields = {
+        **identity(verdict), **sides(verdict), **reset_fields(verdict),
+        "event.start": verdict.segments[0].time, "last_step": last_step(verdict),
+        "tcp.outcome": verdict.outcome(), "tcp.pattern": verdict.pattern(), "tcp.closer": verdict.closer(),
+        "tcp.time_wait": verdict.time_wait(), "tcp.missing": verdict.missing(), "tcp.late_reset": verdict.late,
+        "tcp.half_closed_bytes": half_closed_bytes(verdict), "tcp.completeness": completeness(verdict),
+        "tcp.midstream": verdict.midstream, "tcp.resets_ignored": verdict.ignored(), "tcp.silence": silence(verdict),
+        "tcp.captured_twice": sum(s.twice for s in verdict.segments),
+        "tcp.handshake.challenge_acks": verdict.connection.challenges,
+        "tcp.retransmits.syn": copies(verdict, 0, False), "tcp.retransmits.syn_ack": copies(verdict, 1, True),
+    }
+    return {**fields, **{"tcp.timing." + name: time for name, time in timings(verdict).items()}}

@@ -1,0 +1,212 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""How a connection closed, from its segments: outcome, closer, pattern, states, what is due.
+
+A field is UNDECIDED where neither the RFCs nor tcpfin-trace-record(5) say what it is.
+"""
+from exchange import Exchange
+from fins import fin_of, order
+from resets import ENDS, IGNORED, UNDECIDED as NOT_KNOWN, established_at, resets_of
+from segment import ACK, RST, SYN
+
+UNDECIDED = "undecided"
+NAMES = ("source", "destination")
+
+
+class Verdict:
+    """The facts that all fields are read from."""
+
+    def __init__(self, connection):
+        self.connection = connection
+        self.exchange = Exchange(connection)
+        self.segments = connection.segments
+        self.established = established_at(self.segments, connection.opener)
+        self.fins = [fin_of(self.segments, side) for side in (0, 1)]
+        self.first = order(self.segments, self.fins)
+        self.complete = self.completion()
+        self.resets = resets_of(self.exchange)
+        self.reset = next((r for r in self.resets if r.fate == ENDS), None)
+        self.late = self.reset is not None and self.complete is not None and self.reset.place > self.complete
+        self.unsure = [r for r in self.resets if r.fate == NOT_KNOWN]
+        self.forget_what_follows_the_end()
+
+    def completion(self):
+        """The place of the second acknowledgment of a graceful close, or None."""
+        if all(fin and fin.acked is not None for fin in self.fins):
+            return max(fin.acked for fin in self.fins)
+        return None
+
+    def forget_what_follows_the_end(self):
+        """An RST that is taken deletes the connection: FINs and acknowledgments behind it are of no connection."""
+        if self.reset is None or self.late:
+            return
+        end = self.reset.place
+        self.fins = [fin if fin and fin.place < end else None for fin in self.fins]
+        for fin in self.fins:
+            if fin and fin.acked is not None and fin.acked > end:
+                fin.acked = None
+        self.first = order(self.segments, self.fins)
+        self.complete = None
+
+    @property
+    def midstream(self):
+        return not any(s.has(SYN) and s.valid and not s.has(RST) for s in self.segments)
+
+    def seen(self, side):
+        return any(s.side == side for s in self.segments)
+
+    def time(self, place):
+        return None if place is None else self.segments[place].time
+
+    def proven(self):
+        """Midstream: whether the two sides' numbers fit, so that there was a connection at all."""
+        return any(a.side != b.side and not a.has(RST) and not b.has(RST) and a.ack is not None and b.ack is not None
+                   and b.seq <= a.ack <= b.end + 1 and a.end >= b.ack
+                   for a, b in zip(self.segments, self.segments[1:]))
+
+    # ---- outcome ----
+
+    def outcome(self):
+        if self.complete is not None:
+            return "graceful"
+        if self.reset:
+            return self.reset_outcome()
+        if self.unsure:
+            return UNDECIDED  # RFC 5961 asks for a challenge ACK; whether this stack knows it is not on the wire
+        return self.opening_outcome() if self.established is None else self.open_outcome()
+
+    def reset_outcome(self):
+        """A SYN answered by an RST is refused; an RST later in the handshake, or by the source, is a handshake_reset."""
+        if self.established is not None and self.reset.place > self.established:
+            return "reset"
+        before = self.segments[:self.reset.place]
+        answered = any(s.has(SYN) and s.has(ACK) and s.valid for s in before)
+        return "refused" if self.reset.side == 1 and not answered else "handshake_reset"
+
+    def opening_outcome(self):
+        if any(self.fins):
+            return UNDECIDED if self.connection.opener is None else "unfinished"
+        return "unanswered"
+
+    def open_outcome(self):
+        if any(self.fins):
+            return "unfinished"
+        return "unknown" if self.connection.replaced else "open"
+
+    # ---- who and how ----
+
+    def closer(self):
+        if self.first is not None:
+            if self.midstream and None in self.fins:
+                return self.midstream_closer()
+            return self.first if self.first == "both" else NAMES[self.first]
+        if self.reset and self.late is False:
+            return NAMES[self.reset.side] if not self.sent_by_another() else "network"
+        return "unknown"
+
+    def midstream_closer(self):
+        """With one FIN: the other side had not closed before if it sends more, for nothing follows a FIN."""
+        side = self.first
+        fin, other = self.segments[self.fins[side].place], 1 - side
+        if fin.ack is not None and any(s.side == other and s.valid and s.end > fin.ack for s in self.segments):
+            return NAMES[side]
+        return UNDECIDED
+
+    def sent_by_another(self):
+        """The side that the RST names goes on behind it, as if it had sent none (the page, tcp.reset.forged)."""
+        out = self.exchange.before[self.reset.place][self.reset.side]
+        high = out["high"]
+        return any(s.side == self.reset.side and not s.has(RST) and s.valid and
+                   (high is None or s.end > high) for s in self.segments[self.reset.place + 1:])
+
+    def pattern(self):
+        if self.outcome() != "graceful":
+            return None
+        if self.first == "both":
+            return "simultaneous"
+        first, second = self.fins[self.first], self.fins[1 - self.first]
+        return "three_way" if first.acked == second.place else "four_way"
+
+    def time_wait(self):
+        """RFC 9293 section 3.6: the end that closed first, or both that were in CLOSING. An RST ends it (section 3.10.7.4)."""
+        if self.outcome() == UNDECIDED:
+            return UNDECIDED
+        if self.complete is None:
+            return None
+        holder = "both" if self.first == "both" else NAMES[self.first]
+        if self.late:
+            return UNDECIDED if holder == "both" else None
+        return holder
+
+    def missing(self):
+        outcome = self.outcome()
+        if outcome == "unanswered":
+            answered = any(s.has(SYN) and s.has(ACK) and s.valid for s in self.segments)
+            return "source_ack" if answered else "destination_ack"
+        if outcome != "unfinished":
+            return UNDECIDED if outcome == UNDECIDED else None
+        return UNDECIDED if self.first == "both" else self.next_step()
+
+    def next_step(self):
+        closer = self.first
+        mine, other = self.fins[closer], self.fins[1 - closer]
+        if mine.acked is None:
+            return NAMES[1 - closer] + "_ack"
+        return NAMES[1 - closer] + "_fin" if other is None else NAMES[closer] + "_ack"
+
+    # ---- states ----
+
+    def state(self, side):
+        """RFC 9293 figure 5, as far as the wire shows it: a segment counts as received where its receiver's answer shows it."""
+        outcome = self.outcome()
+        if outcome in (UNDECIDED, "unknown"):
+            return UNDECIDED
+        if self.complete is not None:
+            return self.closed_state(side)
+        if self.reset:
+            return "CLOSED"
+        if self.established is None:
+            return self.opening_state(side)
+        return self.closing_state(side)
+
+    def closed_state(self, side):
+        holds = self.first in ("both", side)
+        if holds and self.late:
+            return "CLOSED" if self.first != "both" else UNDECIDED
+        return "TIME-WAIT" if holds else "CLOSED"
+
+    def opening_state(self, side):
+        if any(self.fins):
+            return UNDECIDED
+        answered = any(s.side == 1 and s.has(SYN) and s.valid for s in self.segments)
+        if side == 0:
+            return UNDECIDED if answered else "SYN-SENT"
+        return "SYN-RECEIVED" if answered else UNDECIDED
+
+    def closing_state(self, side):
+        mine, other = self.fins[side], self.fins[1 - side]
+        came = other is not None and other.acked is not None
+        if mine is None:
+            return "CLOSE-WAIT" if came else "ESTABLISHED" if other is None else UNDECIDED
+        if mine.acked is None:
+            if other is None:
+                return "FIN-WAIT-1"
+            return UNDECIDED if not came else "LAST-ACK" if self.first == 1 - side else "CLOSING"
+        if other is None:
+            return "FIN-WAIT-2"
+        return "TIME-WAIT" if came else UNDECIDED
+
+    # ---- resets ----
+
+    def reset_phase(self):
+        if self.reset is None:
+            return None
+        if self.complete is not None:
+            return "closed"
+        if self.established is None or self.reset.place <= self.established:
+            return "handshake"
+        return ("established", "half_closed", "closing")[sum(fin is not None for fin in self.fins)]
+
+    def ignored(self):
+        """RSTs that their receiver did not act on, of those ahead of the end."""
+        end = self.reset.place if self.reset else len(self.segments)
+        return sum(r.fate == IGNORED and r.place < end for r in self.resets)
