@@ -31,7 +31,8 @@ def classic(data):
         seconds, fraction, captured, length = struct.unpack_from(order + "4I", data, at)
         if captured > LONGEST or at + 16 + captured > len(data):
             return
-        yield seconds * 10**9 + fraction * unit, link, data[at + 16:at + 16 + captured], length
+        # A fraction of a second or more is no time: the clock stays within the second that the header names.
+        yield seconds * 10**9 + min(fraction * unit, 10**9 - 1), link, data[at + 16:at + 16 + captured], length
         at += 16 + captured
 
 

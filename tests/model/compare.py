@@ -42,7 +42,7 @@ def value_of(record, path):
 def expected(verdict, fields):
     """Whether the model expects a record: True, False or UNDECIDED. Open connections are not reported."""
     outcome = fields["tcp.outcome"]
-    if verdict.midstream and not verdict.proven():
+    if verdict.connection.opener is None and not verdict.proven():
         return UNDECIDED
     if outcome == UNDECIDED or verdict.connection.attempted:
         return UNDECIDED
@@ -55,9 +55,9 @@ def pairs(modelled, printed):
     for verdict, fields in modelled:
         ends = key((fields[side + ".ip"], fields[side + ".port"]) for side in ("source", "destination"))
         same = [r for r in left if ends_of(r) == ends]
-        nearest = min(same, key=lambda r: abs(start_of(r) - fields["event.start"]), default=None)
-        if nearest is not None and start_of(nearest) != fields["event.start"] and \
-                any(f["event.start"] == start_of(nearest) for v, f in modelled if f is not fields and
+        nearest = min(same, key=lambda r: abs(start_of(r) - verdict.connection.start()), default=None)
+        if nearest is not None and start_of(nearest) != verdict.connection.start() and \
+                any(v.connection.start() == start_of(nearest) for v, f in modelled if f is not fields and
                     key((f[s + ".ip"], f[s + ".port"]) for s in ("source", "destination")) == ends):
             nearest = None
         if nearest is not None:
@@ -87,5 +87,5 @@ def compared(modelled, printed):
         outcome = record["tcp"]["outcome"] if exists else None
         result = NOT_DECIDED if wanted == UNDECIDED else AGREED if wanted == exists else DIFFERED
         yield number, "record", result, fields["tcp.outcome"] if wanted else None, outcome
-        if exists and not (verdict.midstream and not verdict.proven()):
+        if exists and not (verdict.connection.opener is None and not verdict.proven()):
             yield from ((number, *rest) for rest in differences(fields, record))

@@ -18,6 +18,9 @@ class Connection:
         self.replaced = False         # its tuple was opened again
         self.attempted = False        # an opening that an older connection's ACK answered, and nothing else
 
+    def start(self):
+        return min(segment.time for segment in self.segments)
+
     def add(self, segment):
         segment.side = int(segment.src != self.ends[0])
         self.segments.append(segment)
@@ -27,7 +30,7 @@ def without_doubles(segments):
     """Equal bytes of TCP and the same IP identification within a millisecond are one segment; it counts the others."""
     kept, last = [], {}
     for segment in segments:
-        key = (segment.src, segment.dst, segment.digest, segment.length, segment.ip_id)
+        key = (segment.network, segment.src, segment.dst, segment.digest, segment.length, segment.ip_id)
         before = last.get(key)
         # RFC 6864 section 4.1: the identification of an atomic datagram (often 0) tells nothing.
         if before and segment.ip_id != 0 and 0 <= segment.time - before.time <= TWICE:
@@ -72,6 +75,10 @@ def crosses(segment, connection):
         all(s.has(SYN) and not s.has(ACK) and not s.has(RST) for s in connection.segments)
 
 
+def near(a, b):
+    return min((a - b) % ORDER, (b - a) % ORDER) < 1 << 20
+
+
 class Tuple:
     """The connections of one pair of sockets in order."""
 
@@ -97,6 +104,9 @@ class Tuple:
             return self.new(segment)
         if crosses(segment, now):
             return now.add(segment)
+        if now.opener is None and segment.dst == now.segments[0].src and accepts(now.segments[0], segment):
+            now.opener = segment  # two capture queues: the SYN is behind its SYN-ACK in the file
+            return now.add(segment)
         over = self.ended(now)
         if is_copy(segment, now) and over != "closed":
             return now.add(segment)
@@ -113,6 +123,12 @@ class Tuple:
             (self.attempt or self.now).challenges += 1
         return None
 
+    def left(self):
+        """A SYN that only an older connection's ACK answered: the RFCs do not say whether that is a connection."""
+        if self.attempt:
+            self.attempt.attempted = True
+        return [self.attempt] if self.attempt else []
+
     def new(self, segment):
         attempt = self.attempt
         if attempt and is_copy(segment, attempt):
@@ -125,11 +141,11 @@ class Tuple:
 
     def continues(self, segment):
         """Whether a segment other than a SYN can belong to the connection that has ended: one of its numbers fits."""
-        for known in reversed(self.now.segments):
-            near = (segment.raw_seq - (known.raw_seq if known.src == segment.src else known.raw_ack)) % ORDER
-            if min(near, ORDER - near) < 1 << 20 and (known.src == segment.src or known.has(ACK)):
-                return True
-        return segment.has(RST)
+        if segment.has(RST):
+            return True
+        numbers = [segment.raw_seq] + [segment.raw_ack] * segment.has(ACK)
+        return any(near(a, b) for known in reversed(self.now.segments) for a, b in
+                   zip(numbers, (known.raw_seq, known.raw_ack) if known.src == segment.src else (known.raw_ack, known.raw_seq)))
 
     def take(self, segments, at):
         segment = segments[at]
@@ -145,13 +161,6 @@ class Tuple:
             self.now.add(segment)
 
 
-def late_opener(connection):
-    """Two capture queues: the SYN is behind its SYN-ACK in the file. It has the lower number, and opened."""
-    opener = next((s for s in connection.segments if s.has(SYN) and not s.has(ACK) and s.side == 0), None)
-    if connection.opener is None and opener and connection.segments[0].has(SYN):
-        connection.opener = opener
-
-
 def connections(segments, ended):
     """All connections of a capture. ended(connection): "closed", "reset" or None."""
     tuples = {}
@@ -163,7 +172,5 @@ def connections(segments, ended):
         pair = Tuple(ended)
         for at in range(len(kept)):
             pair.take(kept, at)
-        found += pair.connections
-    for connection in found:
-        late_opener(connection)
-    return sorted(found, key=lambda c: c.segments[0].time)
+        found += pair.connections + pair.left()
+    return sorted(found, key=lambda c: c.start())

@@ -2,7 +2,7 @@
 """The fields of a record that the RFCs and tcpfin-trace-record(5) define, from a verdict."""
 import ipaddress
 
-from segment import ACK, FIN, ORDER, PSH, RST, SYN, URG
+from segment import ACK, FIN, ORDER, RST, SYN
 from timing import last_step, silence, timings
 from verdict import NAMES, UNDECIDED
 
@@ -11,10 +11,21 @@ AT_LEAST = 255  # counts end there
 
 def stream_bytes(verdict, side):
     """Payload by sequence numbers: from the SYN to the FIN, or to the last that was sent."""
-    stream, fin = verdict.exchange.streams[side], verdict.fins[side]
-    if stream.isn is None or stream.high is None:
+    stream, fin, isn = verdict.exchange.streams[side], verdict.fins[side], initial(verdict, side)
+    if isn is None or stream.high is None:
         return UNDECIDED if stream.known() else None
-    return ((fin.end - 1 if fin else stream.high) - stream.isn - 1) % ORDER
+    if not any(verdict.fins) and not verdict.resets:
+        return UNDECIDED  # the page: null where its value was not seen; what was seen between opening and close is not said
+    data = [s.seq + s.has(SYN) + s.length for s in verdict.segments if s.side == side and s.valid and not s.has(RST)]
+    return ((fin.end - 1 if fin else max(data + [isn + 1])) - isn - 1) % ORDER
+
+
+def initial(verdict, side):
+    """The initial number: the SYN's, or one less than what the SYN-ACK acknowledges (RFC 9293 section 3.5, figure 6)."""
+    if verdict.exchange.streams[side].isn is not None:
+        return verdict.exchange.streams[side].isn
+    answer = verdict.segments[0]
+    return answer.ack - 1 if answer.has(SYN) and answer.ack is not None and answer.side != side else None
 
 
 def half_closed_bytes(verdict):
@@ -31,14 +42,16 @@ def half_closed_bytes(verdict):
 
 def completeness(verdict):
     """A sum over all segments. What a receiver ignores makes it undecided: the page names Wireshark, which takes all."""
+    if any(not s.valid for s in verdict.segments) or verdict.ignored() or verdict.midstream:
+        return UNDECIDED
     total = 0
     for s in verdict.segments:
-        kind = (1 if s.has(SYN) and not s.has(ACK) else 2 if s.has(SYN) else 0) | (8 if s.length and not s.has(RST) else 0) | \
-            (16 if s.has(FIN) else 0) | (32 if s.has(RST) else 0)
-        if not s.flags & (SYN | FIN | RST) and s.has(ACK):
-            kind |= 4
-        total |= kind
-    return UNDECIDED if any(not s.valid for s in verdict.segments) or verdict.ignored() else total
+        # Wireshark's rule: a segment with ACK and without SYN counts as data or, without payload, as ACK; also FIN and RST.
+        opening = 1 if s.has(SYN) and not s.has(ACK) else 2 if s.has(SYN) else 0
+        plain = 8 if s.length else 4 if s.has(ACK) and not s.has(SYN) else 0
+        total |= opening | plain | (16 if s.has(FIN) else 0) | (32 if s.has(RST) else 0)
+    sent = [stream_bytes(verdict, side) for side in (0, 1)]
+    return UNDECIDED if UNDECIDED in sent else total | (8 if any(sent) else 0)
 
 
 def copies(verdict, side, ack):
@@ -64,12 +77,12 @@ def scale(verdict, side):
 
 
 def fin_original(verdict, side):
-    """Whether the first FIN seen directly follows what its side has sent."""
+    """Whether the first FIN seen directly follows what was captured of its side."""
     fin = verdict.fins[side]
-    if fin is None:
+    if fin is None or verdict.midstream:
         return UNDECIDED
-    following = verdict.exchange.before[fin.place][side]["next"]
-    return following is not None and verdict.segments[fin.place].seq == following
+    sent = [s.end for s in verdict.segments[:fin.place] if s.side == side and s.valid and not s.has(RST)]
+    return bool(sent) and verdict.segments[fin.place].seq == max(sent)
 
 
 def mptcp(verdict):
@@ -85,7 +98,9 @@ def ttl_differs(verdict):
 
 
 def address(end):
-    return str(ipaddress.ip_address(end[0])) if len(end[0]) == 4 else str(ipaddress.IPv6Address(end[0]))
+    found = ipaddress.ip_address(end[0])
+    mapped = found.version == 6 and found.ipv4_mapped
+    return f"::ffff:{mapped}" if mapped else str(found)  # RFC 5952 section 5
 
 
 def identity(verdict):
@@ -98,10 +113,10 @@ def identity(verdict):
 def sides(verdict):
     fields = {}
     for side, name in enumerate(NAMES):
-        stream = verdict.exchange.streams[side]
+        isn = initial(verdict, side)
         fields[name + ".bytes"] = stream_bytes(verdict, side)
         fields["tcp.state." + name] = verdict.state(side)
-        fields["tcp.isn." + name] = None if stream.isn is None else stream.isn % ORDER
+        fields["tcp.isn." + name] = None if isn is None else isn % ORDER
         fields["tcp.window_scale." + name] = scale(verdict, side)
         fields["tcp.retransmits.fin_" + name] = fin_copies(verdict, side)
         fields["tcp.fin_original." + name] = fin_original(verdict, side)
@@ -122,7 +137,7 @@ def record(verdict):
     """Every field by its dotted path. "event.start" and "last_step" are ns since 1970."""
     fields = {
         **identity(verdict), **sides(verdict), **reset_fields(verdict),
-        "event.start": verdict.segments[0].time, "last_step": last_step(verdict),
+        "event.start": UNDECIDED if verdict.midstream else verdict.connection.start(), "last_step": last_step(verdict),
         "tcp.outcome": verdict.outcome(), "tcp.pattern": verdict.pattern(), "tcp.closer": verdict.closer(),
         "tcp.time_wait": verdict.time_wait(), "tcp.missing": verdict.missing(), "tcp.late_reset": verdict.late,
         "tcp.half_closed_bytes": half_closed_bytes(verdict), "tcp.completeness": completeness(verdict),

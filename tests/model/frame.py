@@ -145,8 +145,8 @@ def gre_tunnel(data):
     if flags & 0x2000:
         key, at = int.from_bytes(data[at:at + 4], "big"), at + 4
     at += 4 if flags & 0x1000 else 0
-    if kind == 0x6558 and key is not None and key >= 0x1000000:
-        key >>= 8  # NVGRE: the VSID is the key's upper 24 bits (RFC 7637)
+    if kind == 0x6558 and key is not None and key >> 8 >= 0x1000:
+        key >>= 8  # NVGRE: the VSID is the key's upper 24 bits, and none is below 0x1000 (RFC 7637 section 3.2)
     within = LINKS[1](data[at:]) if kind == 0x6558 else (kind, data[at:])
     return ("gre", key), network_layer(*within)
 

@@ -26,7 +26,9 @@ def segments_of(path):
 
 def verdicts(path):
     """One verdict a connection, in order of the first segment."""
-    return [Verdict(connection) for connection in connections(segments_of(path), ended)]
+    segments = segments_of(path)
+    until = max((segment.time for segment in segments), default=None)
+    return [Verdict(connection, until) for connection in connections(segments, ended)]
 
 
 def records(path):

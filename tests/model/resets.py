@@ -38,8 +38,8 @@ def established_at(segments, opener):
 
 def in_syn_sent(exchange, at, side):
     """The receiver of an RST by `side` is in SYN-SENT: it has sent a SYN, and no SYN of the other side came."""
-    back = exchange.before[at][1 - side]
-    return back["isn"] is not None and exchange.before[at][side]["isn"] is None and exchange.before[at][side]["next"] is None
+    out, back = exchange.before[at][side], exchange.before[at][1 - side]
+    return back["isn"] is not None and not any(out[number] is not None for number in ("isn", "next", "acked"))
 
 
 def validity_of(exchange, at):
@@ -85,6 +85,17 @@ def went_on(exchange, at):
             return True
         if s.side == side and taken is not None and s.ack > max(taken, back["acked"] or taken):
             return True
+    return repeats(segments[at + 1:], 1 - side)
+
+
+def repeats(segments, side):
+    """The side retransmits what it has sent since: an end that has deleted its connection has nothing to retransmit."""
+    sent = set()
+    for s in segments:
+        if s.side == side and s.span and not s.has(RST):
+            if s.end in sent:
+                return True
+            sent.add(s.end)
     return False
 
 

@@ -36,12 +36,14 @@ def close_times(verdict):
 
 def last_step(verdict):
     """The time of the last step of the verdict."""
+    times = [segment.time for segment in verdict.segments]
+    if times != sorted(times):
+        return UNDECIDED
     if verdict.complete is not None:
         return max(verdict.time(fin.acked) for fin in verdict.fins)
     if verdict.reset:
         return verdict.time(verdict.reset.place)
-    steps = [verdict.time(place) for place in close_times(verdict) if place is not None]
-    return max(steps) if steps else UNDECIDED
+    return UNDECIDED  # the page does not say whether a copy of the FIN, or of its acknowledgment, is a step
 
 
 def undecided_or(function, *times):
@@ -53,13 +55,15 @@ def timings(verdict):
     fin, fin_ack, peer_fin, peer_ack = (verdict.time(place) for place in close_times(verdict))
     last, crossed = last_step(verdict), verdict.first == "both"
     ended = verdict.complete is not None or verdict.reset is not None
+    if crossed:
+        fin = fin_ack = peer_fin = peer_ack = UNDECIDED  # which of two closers the fields speak of, the page does not say
     return {
         "syn_to_synack": between(syn, answer),
         "synack_to_ack": undecided_or(between, answer, done),
         "initial_rtt": undecided_or(between, syn, done),
-        "fin_to_ack": between(fin, fin_ack),
+        "fin_to_ack": undecided_or(between, fin, fin_ack),
         "half_closed": None if crossed else between(fin_ack, peer_fin),
-        "peer_fin_to_ack": between(peer_fin, peer_ack),
+        "peer_fin_to_ack": undecided_or(between, peer_fin, peer_ack),
         "close": undecided_or(between, fin, last) if ended else None,
         "lifetime": undecided_or(between, syn, last),
     }

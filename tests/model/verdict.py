@@ -10,13 +10,16 @@ from segment import ACK, RST, SYN
 
 UNDECIDED = "undecided"
 NAMES = ("source", "destination")
+IN_TIME = 60 * 10**9  # ns: what --close-timeout is by default (tcpfin-trace(8))
 
 
 class Verdict:
     """The facts that all fields are read from."""
 
-    def __init__(self, connection):
+    def __init__(self, connection, until=None):
+        """until: the time of the capture's last packet."""
         self.connection = connection
+        self.until = until
         self.exchange = Exchange(connection)
         self.segments = connection.segments
         self.established = established_at(self.segments, connection.opener)
@@ -39,13 +42,19 @@ class Verdict:
         """An RST that is taken deletes the connection: FINs and acknowledgments behind it are of no connection."""
         if self.reset is None or self.late:
             return
-        end = self.reset.place
-        self.fins = [fin if fin and fin.place < end else None for fin in self.fins]
-        for fin in self.fins:
-            if fin and fin.acked is not None and fin.acked > end:
+        self.fins = [fin if fin and self.ahead(fin.place) else None for fin in self.fins]
+        for side, fin in enumerate(self.fins):
+            # The receiver of the RST still acknowledges its sender's FIN: the FIN came first, and the RST behind it.
+            if fin and fin.acked is not None and not self.ahead(fin.acked) and side != self.reset.side:
                 fin.acked = None
         self.first = order(self.segments, self.fins)
-        self.complete = None
+        self.complete = self.completion()
+        self.late = self.complete is not None
+
+    def ahead(self, place):
+        """Ahead of the RST in the file, or by its time: with two capturing CPUs the file's order is not that of the wire."""
+        end = self.reset.place
+        return place < end or self.segments[place].time < self.segments[end].time
 
     @property
     def midstream(self):
@@ -70,7 +79,7 @@ class Verdict:
             return "graceful"
         if self.reset:
             return self.reset_outcome()
-        if self.unsure:
+        if self.outcome_of_resets():
             return UNDECIDED  # RFC 5961 asks for a challenge ACK; whether this stack knows it is not on the wire
         return self.opening_outcome() if self.established is None else self.open_outcome()
 
@@ -85,29 +94,53 @@ class Verdict:
     def opening_outcome(self):
         if any(self.fins):
             return UNDECIDED if self.connection.opener is None else "unfinished"
+        alone = {s.side for s in self.segments}
+        if len(alone) == 1 and any(not s.has(SYN) and s.valid for s in self.segments):
+            return "unknown"  # the other side was not captured: this one had an answer
         return "unanswered"
 
     def open_outcome(self):
-        if any(self.fins):
-            return "unfinished"
-        return "unknown" if self.connection.replaced else "open"
+        """unknown is the page's word where what decides was not seen: a side, a part of it, or how it went on."""
+        if not any(self.fins):
+            return "unknown" if self.connection.replaced else "open"
+        if not all(self.seen(side) for side in (0, 1)) or self.lacks_the_end() or self.closer() == UNDECIDED:
+            return "unknown"
+        if self.until is not None and self.until - max(s.time for s in self.segments) < IN_TIME:
+            return UNDECIDED  # "not finished in time": how long that is, the record's page does not say
+        return "unfinished"
+
+    def lacks_the_end(self):
+        """A side acknowledges more than was captured of the other: that may have been a FIN."""
+        for side in (0, 1):
+            sent = [s.end for s in self.segments if s.side == side and s.valid and not s.has(RST)]
+            taken = [s.ack for s in self.segments if s.side != side and s.valid and s.ack is not None and not s.has(RST)]
+            if sent and taken and max(taken) > max(sent):
+                return True
+        return False
 
     # ---- who and how ----
 
     def closer(self):
+        if self.outcome_of_resets() == UNDECIDED:
+            return UNDECIDED
         if self.first is not None:
-            if self.midstream and None in self.fins:
-                return self.midstream_closer()
+            if None in self.fins and (self.midstream or not all(self.seen(side) for side in (0, 1))):
+                return self.lone_closer()
             return self.first if self.first == "both" else NAMES[self.first]
         if self.reset and self.late is False:
             return NAMES[self.reset.side] if not self.sent_by_another() else "network"
         return "unknown"
 
-    def midstream_closer(self):
-        """With one FIN: the other side had not closed before if it sends more, for nothing follows a FIN."""
+    def outcome_of_resets(self):
+        return UNDECIDED if self.unsure and self.complete is None and not self.reset else None
+
+    def lone_closer(self):
+        """Of one FIN: the other side had not closed before if it sends more behind it, or more is acknowledged then."""
         side = self.first
-        fin, other = self.segments[self.fins[side].place], 1 - side
-        if fin.ack is not None and any(s.side == other and s.valid and s.end > fin.ack for s in self.segments):
+        place = self.fins[side].place
+        fin, other = self.segments[place], 1 - side
+        if any(s.valid and not s.has(RST) and (s.end if s.side == other else s.ack) > fin.ack
+               for s in self.segments[place + 1:] if s.ack is not None):
             return NAMES[side]
         return UNDECIDED
 
@@ -115,8 +148,10 @@ class Verdict:
         """The side that the RST names goes on behind it, as if it had sent none (the page, tcp.reset.forged)."""
         out = self.exchange.before[self.reset.place][self.reset.side]
         high = out["high"]
-        return any(s.side == self.reset.side and not s.has(RST) and s.valid and
-                   (high is None or s.end > high) for s in self.segments[self.reset.place + 1:])
+        later = self.segments[self.reset.place + 1:]
+        before = {s.end for s in self.segments[:self.reset.place] if s.side == self.reset.side and s.span}
+        return any(s.side == self.reset.side and not s.has(RST) and s.span and
+                   (high is None or s.end > high or s.end in before) for s in later)
 
     def pattern(self):
         if self.outcome() != "graceful":
