@@ -77,7 +77,9 @@ def blocks(data):
         if data[at:at + 4] == SECTION:
             order, known = "<" if data[at + 8:at + 12] == b"\x4d\x3c\x2b\x1a" else ">", []
         kind, length = struct.unpack_from(order + "2I", data, at)
-        if length < 12 or length % 4 or at + length > len(data) or data[at + length - 4:at + length] != data[at + 4:at + 8]:
+        if length < 12 or length % 4 or at + length > len(data):
+            return
+        if data[at + length - 4:at + length] != data[at + 4:at + 8]:
             return
         body = data[at + 8:at + length - 4]
         if kind == 1:

@@ -19,7 +19,8 @@ class Connection:
         self.attempted = False        # an opening that an older connection's ACK answered, and nothing else
 
     def start(self):
-        return min(segment.time for segment in self.segments)
+        """When its SYN was seen; without one, its first segment."""
+        return self.opener.time if self.opener else min(segment.time for segment in self.segments)
 
     def add(self, segment):
         segment.side = int(segment.src != self.ends[0])
@@ -54,7 +55,7 @@ def accepts(answer, opener):
 
 
 def first_of(segment):
-    """The connection that a segment begins: by its SYN, else the lower port is the destination's (the page, tcp.midstream)."""
+    """The connection that a segment begins. Midstream the lower port is the destination's (the page, tcp.midstream)."""
     if segment.has(SYN) and not segment.has(RST):
         ends = (segment.dst, segment.src) if segment.has(ACK) else (segment.src, segment.dst)
     else:
@@ -144,8 +145,12 @@ class Tuple:
         if segment.has(RST):
             return True
         numbers = [segment.raw_seq] + [segment.raw_ack] * segment.has(ACK)
-        return any(near(a, b) for known in reversed(self.now.segments) for a, b in
-                   zip(numbers, (known.raw_seq, known.raw_ack) if known.src == segment.src else (known.raw_ack, known.raw_seq)))
+        for known in reversed(self.now.segments):
+            same = known.src == segment.src
+            other = (known.raw_seq, known.raw_ack) if same else (known.raw_ack, known.raw_seq)
+            if any(near(a, b) for a, b in zip(numbers, other)):
+                return True
+        return False
 
     def take(self, segments, at):
         segment = segments[at]

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What each end had sent and received when a segment passed: which segments its receiver acts on.
 
-A witness beside the wire does not know whether a segment arrives. It knows bounds of what the receiver expects (RCV.NXT):
-from what that has acknowledged to what its peer has sent without a gap. A segment is taken where some value between them
-makes it acceptable (RFC 9293 section 3.10.7.4, first and fifth step).
+A witness beside the wire does not know whether a segment arrives. It knows bounds of what the receiver expects
+(RCV.NXT): from what that has acknowledged to what its peer has sent without a gap. A segment is taken where some value
+between them makes it acceptable (RFC 9293 section 3.10.7.4, first and fifth step).
 """
 from segment import ACK, FIN, RST, SYN, unwrapped
 
@@ -93,6 +93,8 @@ class Exchange:
             return self.opens(s, out, back)
         if s.has(RST):
             return True  # reset.py judges them
+        if s.short and not self.taken_later(at, s):
+            return False  # a datagram that is longer than its frame is no datagram, unless only the capture has cut it
         return self.in_window(at, s, out) and self.acknowledges(at, s, back)
 
     def opens(self, s, out, back):
@@ -119,7 +121,7 @@ class Exchange:
                                   for o in self.segments[at + 1:])
 
     def acknowledges(self, at, s, back):
-        """RFC 5961 section 5: SND.UNA - MAX.SND.WND <= SEG.ACK <= SND.NXT. RFC 9293: a segment without ACK is dropped."""
+        """RFC 5961 section 5: SND.UNA - MAX.SND.WND <= SEG.ACK <= SND.NXT. Without ACK a segment is dropped."""
         if s.ack is None:
             return False
         if back.isn is not None and s.ack <= back.isn:
@@ -132,7 +134,8 @@ class Exchange:
         """An acknowledgment of what was not captured is believed if its sender goes on from there."""
         return any(o.side != s.side and not o.has(RST) and not o.has(SYN) and s.ack <= o.seq + 1 <= s.ack + (1 << 30)
                    and o.has(ACK) and o.ack >= s.seq for o in self.segments[at + 1:]) or \
-            any(o.side != s.side and not o.has(RST) and o.end == s.ack for o in self.segments)
+            any(o.side != s.side and not o.has(RST) and o.end == s.ack and (n > at or o.valid)
+                for n, o in enumerate(self.segments))
 
     def take(self, s):
         out, back = self.streams[s.side], self.streams[1 - s.side]
@@ -149,7 +152,7 @@ class Exchange:
         back.loose = s.ack + loosest if back.loose is None else max(back.loose, s.ack + loosest)
 
     def window_of(self, s):
-        """(window, the largest that it can be): a SYN's is never scaled, and both sides must offer (RFC 7323 section 2.2)."""
+        """(window, the largest that it can be). A SYN's is not scaled, and both must offer (RFC 7323 section 2.2)."""
         if s.has(SYN):
             return s.window, s.window
         if any(stream.isn is None for stream in self.streams):

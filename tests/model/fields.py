@@ -15,13 +15,13 @@ def stream_bytes(verdict, side):
     if isn is None or stream.high is None:
         return UNDECIDED if stream.known() else None
     if not any(verdict.fins) and not verdict.resets:
-        return UNDECIDED  # the page: null where its value was not seen; what was seen between opening and close is not said
+        return UNDECIDED  # the page does not say whether bytes between opening and close are seen without a close
     data = [s.seq + s.has(SYN) + s.length for s in verdict.segments if s.side == side and s.valid and not s.has(RST)]
     return ((fin.end - 1 if fin else max(data + [isn + 1])) - isn - 1) % ORDER
 
 
 def initial(verdict, side):
-    """The initial number: the SYN's, or one less than what the SYN-ACK acknowledges (RFC 9293 section 3.5, figure 6)."""
+    """The SYN's number, or one less than what the SYN-ACK acknowledges (RFC 9293 section 3.5, figure 6)."""
     if verdict.exchange.streams[side].isn is not None:
         return verdict.exchange.streams[side].isn
     answer = verdict.segments[0]
@@ -36,17 +36,19 @@ def half_closed_bytes(verdict):
         return UNDECIDED
     other = 1 - verdict.first
     begin, fin = verdict.segments[verdict.fins[verdict.first].acked].seq, verdict.fins[other]
-    end = fin.end - 1 if fin else max(s.end for s in verdict.segments if s.side == other and s.valid and not s.has(RST))
-    return max(0, end - begin)
+    sent = [s.seq + s.length for s in verdict.segments if s.side == other and s.valid and not s.has(RST)]
+    return max(0, (fin.end - 1 if fin else max(sent)) - begin)
 
 
 def completeness(verdict):
-    """A sum over all segments. What a receiver ignores makes it undecided: the page names Wireshark, which takes all."""
+    """A sum over all segments. What a receiver ignores makes it undecided: Wireshark takes it, this page does not."""
     if any(not s.valid for s in verdict.segments) or verdict.ignored() or verdict.midstream:
         return UNDECIDED
     total = 0
-    for s in verdict.segments:
-        # Wireshark's rule: a segment with ACK and without SYN counts as data or, without payload, as ACK; also FIN and RST.
+    for place, s in enumerate(verdict.segments):
+        if verdict.settled(place):
+            break
+        # Wireshark's rule: a segment with ACK and without SYN counts as data or, without payload, as ACK.
         opening = 1 if s.has(SYN) and not s.has(ACK) else 2 if s.has(SYN) else 0
         plain = 8 if s.length else 4 if s.has(ACK) and not s.has(SYN) else 0
         total |= opening | plain | (16 if s.has(FIN) else 0) | (32 if s.has(RST) else 0)
@@ -67,7 +69,7 @@ def copies(verdict, side, ack):
 
 def fin_copies(verdict, side):
     fin = verdict.fins[side]
-    return min(len(fin.copies), AT_LEAST) if fin else 0
+    return min(sum(not verdict.settled(place) for place in fin.copies), AT_LEAST) if fin else 0
 
 
 def scale(verdict, side):
@@ -81,8 +83,8 @@ def fin_original(verdict, side):
     fin = verdict.fins[side]
     if fin is None or verdict.midstream:
         return UNDECIDED
-    sent = [s.end for s in verdict.segments[:fin.place] if s.side == side and s.valid and not s.has(RST)]
-    return bool(sent) and verdict.segments[fin.place].seq == max(sent)
+    return any(s.end == verdict.segments[fin.place].seq for s in verdict.segments[:fin.place]
+               if s.side == side and s.valid and not s.has(RST))
 
 
 def mptcp(verdict):
@@ -133,6 +135,11 @@ def reset_fields(verdict):
     return {"tcp.reset." + name: value for name, value in fields.items()}
 
 
+def captured_twice(verdict):
+    """Without --all-segments only a part of the packets is looked at: how many, the page does not say."""
+    return UNDECIDED if any(s.twice for s in verdict.segments) else 0
+
+
 def record(verdict):
     """Every field by its dotted path. "event.start" and "last_step" are ns since 1970."""
     fields = {
@@ -142,8 +149,12 @@ def record(verdict):
         "tcp.time_wait": verdict.time_wait(), "tcp.missing": verdict.missing(), "tcp.late_reset": verdict.late,
         "tcp.half_closed_bytes": half_closed_bytes(verdict), "tcp.completeness": completeness(verdict),
         "tcp.midstream": verdict.midstream, "tcp.resets_ignored": verdict.ignored(), "tcp.silence": silence(verdict),
-        "tcp.captured_twice": sum(s.twice for s in verdict.segments),
+        "tcp.captured_twice": captured_twice(verdict),
         "tcp.handshake.challenge_acks": verdict.connection.challenges,
         "tcp.retransmits.syn": copies(verdict, 0, False), "tcp.retransmits.syn_ack": copies(verdict, 1, True),
     }
-    return {**fields, **{"tcp.timing." + name: time for name, time in timings(verdict).items()}}
+    fields.update(("tcp.timing." + name, time) for name, time in timings(verdict).items())
+    if verdict.connection.ends[0] == verdict.connection.ends[1]:
+        # A socket that is connected to itself (RFC 9293 section 3.5, simultaneous open) has no other side.
+        return {**dict.fromkeys(fields, UNDECIDED), **identity(verdict)}
+    return fields

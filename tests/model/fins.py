@@ -25,7 +25,7 @@ def later_data(segments, place, side, end):
 
 
 def acknowledgment(segments, side, fin):
-    """The first segment of the other side, in the file's order behind the FIN, that acknowledges it; else one ahead of it."""
+    """The first segment of the other side behind the FIN that acknowledges it; else one ahead of it in the file."""
     def acks(segment):
         return segment.side != side and segment.valid and segment.has(ACK) and not segment.has(RST) and \
             segment.ack is not None and segment.ack >= fin.end
@@ -34,7 +34,7 @@ def acknowledgment(segments, side, fin):
 
 
 def fin_of(segments, side):
-    """The side's FIN, or None. Of several numbers, the one that is acknowledged; else the first that nothing contradicts."""
+    """The side's FIN, or None. Of several, the one that is acknowledged; else the first that nothing contradicts."""
     found = {}
     for place, segment in enumerate(segments):
         if segment.side == side and bears(segment):

@@ -35,7 +35,8 @@ def serial(data):
 LINKS = {
     1: lambda d: (u16(d, 12), d[14:]),
     0: lambda d: (by_version(d[4:]), d[4:]), 108: lambda d: (by_version(d[4:]), d[4:]),
-    101: lambda d: (by_version(d), d), 12: lambda d: (by_version(d), d), 228: lambda d: (IPV4, d), 229: lambda d: (IPV6, d),
+    101: lambda d: (by_version(d), d), 12: lambda d: (by_version(d), d),
+    228: lambda d: (IPV4, d), 229: lambda d: (IPV6, d),
     113: lambda d: (u16(d, 14), d[16:]), 276: lambda d: (u16(d, 0), d[20:]),
     9: ppp, 50: serial, 51: lambda d: (0x8864, d), 104: lambda d: (u16(d, 2), d[4:]),
 }
@@ -63,9 +64,9 @@ def network_layer(kind, data):
 
 
 def ipv4(data, wire):
-    """(protocol, source, destination, payload, its length, TTL, identification), or None. wire: length if the header has 0."""
+    """(protocol, source, destination, payload, its length, TTL, identification), or None. wire: the frame's length."""
     size, total = (data[0] & 15) * 4, u16(data, 2) or wire
-    if data[0] >> 4 != 4 or size < 20 or total < size or total > wire or u16(data, 6) & 0x1fff:
+    if data[0] >> 4 != 4 or size < 20 or total < size or u16(data, 6) & 0x1fff:
         return None
     protocol, at = data[9], size
     if protocol == 51:
@@ -112,8 +113,22 @@ def tcp_options(data):
     return scale, frozenset(mptcp)
 
 
-def tcp(time, network, packet):
+def last_fragment(link, data):
+    """(key, length of the whole payload) of the last fragment of an IPv4 datagram (RFC 791 section 3.2), or None."""
+    try:
+        kind, inner = network_layer(*LINKS[link](data))
+        place, more = (u16(inner, 6) & 0x1fff) * 8, u16(inner, 6) & 0x2000
+        if kind != IPV4 or not place or more:
+            return None
+        return (inner[12:16], inner[16:20], u16(inner, 4)), place + u16(inner, 2) - (inner[0] & 15) * 4
+    except (KeyError, IndexError, struct.error):
+        return None
+
+
+def tcp(time, network, packet, wire, datagrams):
     _, source, destination, data, length, ttl, ip_id = packet
+    short = len(data) < length and length > wire
+    length = datagrams.get((source, destination, ip_id), length)
     if len(data) < 14:
         return None
     size, flags = (data[12] >> 4) * 4, data[13] & 63
@@ -123,7 +138,7 @@ def tcp(time, network, packet):
     window = u16(data, 14) if len(data) >= 16 else 0
     scale, mptcp = tcp_options(data[20:size])
     return Segment(time, (source, sport), (destination, dport), network, seq, ack, flags, length - size, window, ttl,
-                   ip_id, scale if flags & SYN else None, mptcp, data[:size])
+                   ip_id, scale if flags & SYN else None, mptcp, data[:size], short)
 
 
 def udp_tunnel(data):
@@ -165,19 +180,21 @@ def network_packet(kind, data, wire):
     return {IPV4: ipv4, IPV6: ipv6}[kind](data, wire) if kind in (IPV4, IPV6) else None
 
 
-def segment_of(time, link, data, length):
-    """The TCP segment of a frame; None without one that can be read."""
+def segment_of(time, link, data, length, datagrams):
+    """The TCP segment of a frame; None without one that can be read. datagrams: what last_fragment() has found."""
     if link not in LINKS:
         return None
     try:
         kind, inner = network_layer(*LINKS[link](data))
-        packet, network = network_packet(kind, inner, length - len(data) + len(inner)), None
+        wire = length - len(data) + len(inner)
+        packet, network = network_packet(kind, inner, wire), None
         if packet and packet[0] != 6:
             opened = tunnel(packet)
             if opened is None:
                 return None
             network, (kind, inner) = opened
-            packet = network_packet(kind, inner, 1 << 20)
-        return tcp(time, network, packet) if packet and packet[0] == 6 else None
+            wire = 1 << 20  # a fragment of the tunnel's packet is shorter than what is in it
+            packet = network_packet(kind, inner, wire)
+        return tcp(time, network, packet, wire, datagrams) if packet and packet[0] == 6 else None
     except (IndexError, struct.error):
         return None

@@ -9,7 +9,7 @@ import sys
 from capture import packets
 from connections import connections
 from fields import record
-from frame import segment_of
+from frame import last_fragment, segment_of
 from verdict import Verdict
 
 
@@ -20,7 +20,9 @@ def ended(connection):
 
 
 def segments_of(path):
-    found = (segment_of(*packet) for packet in packets(path))
+    frames = list(packets(path))
+    datagrams = dict(filter(None, (last_fragment(link, data) for _, link, data, _ in frames)))
+    found = (segment_of(*frame, datagrams) for frame in frames)
     return [segment for segment in found if segment is not None]
 
 

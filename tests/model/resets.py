@@ -73,7 +73,7 @@ def sides(exchange, at):
 
 
 def went_on(exchange, at):
-    """The receiver lives: behind the RST it acknowledges what came behind the RST, or sends what is then acknowledged."""
+    """The receiver lives: it acknowledges what was sent behind the RST, or sends what is then acknowledged."""
     segments, side = exchange.segments, exchange.segments[at].side
     out, back = sides(exchange, at)
     sent, taken = out["high"], back["high"]
@@ -92,7 +92,7 @@ def repeats(segments, side):
     """The side retransmits what it has sent since: an end that has deleted its connection has nothing to retransmit."""
     sent = set()
     for s in segments:
-        if s.side == side and s.span and not s.has(RST):
+        if s.side == side and s.span and not s.has(RST) and not s.has(SYN):  # a refused SYN is tried again
             if s.end in sent:
                 return True
             sent.add(s.end)
@@ -104,7 +104,9 @@ def challenged(exchange, at):
     segments, s = exchange.segments, exchange.segments[at]
     answer = next((o for o in segments[at + 1:] if o.side != s.side), None)
     out, _ = sides(exchange, at)
-    return answer is not None and answer.span == 0 and answer.has(ACK) and not answer.has(RST) and answer.ack == out["acked"]
+    if answer is None or answer.span or answer.has(RST):
+        return False
+    return answer.ack is not None and answer.ack == out["acked"]
 
 
 def fate_of(exchange, at, validity):
@@ -113,7 +115,7 @@ def fate_of(exchange, at, validity):
     if went_on(exchange, at):
         return IGNORED
     if validity == "in_window":
-        # RFC 5961 asks for a challenge ACK; RFC 9293 takes the same rule. Silence shows an older stack, or that all is over.
+        # RFC 5961 section 3.2 asks for a challenge ACK. Silence shows an older stack, or that all is over.
         return IGNORED if challenged(exchange, at) else UNDECIDED
     return UNDECIDED if validity == "unknown" else ENDS
 

@@ -4,8 +4,8 @@
 run.py [--binary PATH] [-f] DIRECTORY...   All captures of the directories, or with names those whose names begin so:
 run.py ... -n NAME...                      -f lists a count a field.
 
-Each difference is decided: where the program was right the model was mended; what stands is in decided.tsv with the rule
-and with who is right. A difference that is not listed fails, and a listed one that no longer occurs fails too.
+Each difference is decided by the RFC or the page, and the side that was wrong was mended. What stands is in decided.tsv
+with the rule and with who is right. A difference that is not listed fails, and a listed one that no longer occurs fails.
 """
 import argparse
 import collections
@@ -29,8 +29,8 @@ def decided():
             if line.startswith("#") or not line.strip():
                 continue
             words = line.rstrip("\n").split("\t")
-            if len(words) != 5 or words[3] not in ("program", "model", "both") or not words[4].strip():
-                sys.exit(f"{DECIDED}:{number}: not capture, connection, field, program|model|both, rule")
+            if len(words) != 5 or words[3] not in ("program", "model") or not words[4].strip():
+                sys.exit(f"{DECIDED}:{number}: not capture, connection, field, program|model, rule")
             listed[(words[0], int(words[1]), words[2])] = number
     return listed
 
@@ -91,7 +91,8 @@ def main():
         results.append(compare.tracer.print_result(name, faults))
     stale = [] if options.names else sorted(listed.keys() - used)
     for place in stale:
-        results.append(compare.tracer.print_result(f"decided.tsv:{listed[place]}", [f"{place} does not differ any more"]))
+        fault = f"{place} does not differ any more"
+        results.append(compare.tracer.print_result(f"decided.tsv:{listed[place]}", [fault]))
     print_counts(counts, options.fields)
     print(f"{sum(results)} passed, {len(results) - sum(results)} failed")
     return not all(results)

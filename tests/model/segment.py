@@ -7,7 +7,7 @@ ORDER = 1 << 32
 
 
 def unwrapped(number, near):
-    """The integer that equals `number` modulo 2^32 and is nearest to `near`: numbers that do not wrap are compared plainly."""
+    """The integer that equals `number` modulo 2^32 and is nearest to `near`. It does not wrap, and compares plainly."""
     return near + (number - near + ORDER // 2) % ORDER - ORDER // 2
 
 
@@ -27,6 +27,7 @@ class Segment:
     scale: object    # shift count of the window scale option, or None
     mptcp: frozenset # subtypes of MPTCP options
     digest: bytes    # the TCP header with its options
+    short: bool      # its frame is shorter than IP says: the capture has cut it, or the length is wrong
 
     # Set when the connection is known: the sender (0: source), and the numbers unwrapped.
     side: int = 0

@@ -5,7 +5,7 @@ from verdict import UNDECIDED
 
 
 def between(begin, end):
-    """Nanoseconds, or None where an end was not seen. Packets that are not in order of time have no decided duration."""
+    """Nanoseconds, or None where an end was not seen. Packets out of order of time have no decided duration."""
     if begin is None or end is None:
         return None
     return end - begin if end >= begin else UNDECIDED
@@ -14,10 +14,13 @@ def between(begin, end):
 def handshake_times(verdict):
     """(SYN, SYN-ACK, the ACK that completes the handshake), each None where it was not seen."""
     def first(side, ack):
-        return next((s.time for s in verdict.segments if s.side == side and s.has(SYN) and s.has(ACK) == ack and s.valid), None)
+        return next((s.time for s in verdict.segments
+                     if s.side == side and s.has(SYN) and s.has(ACK) == ack and s.valid), None)
     place = verdict.established
     done = verdict.time(place) if place is not None and place >= 0 else None
     syn, answer = first(0, False), first(1, True)
+    if done is not None and answer is None:
+        done = UNDECIDED  # it acknowledges the SYN-ACK's number, which was not seen (RFC 9293 section 3.5)
     if done is not None and (verdict.segments[place].side != 0 or verdict.segments[place].has(SYN)):
         done = UNDECIDED  # a simultaneous open has no ACK that only completes
     return syn, answer, done
@@ -56,7 +59,7 @@ def timings(verdict):
     last, crossed = last_step(verdict), verdict.first == "both"
     ended = verdict.complete is not None or verdict.reset is not None
     if crossed:
-        fin = fin_ack = peer_fin = peer_ack = UNDECIDED  # which of two closers the fields speak of, the page does not say
+        fin = fin_ack = peer_fin = peer_ack = UNDECIDED  # the page does not say which of two closers is meant
     return {
         "syn_to_synack": between(syn, answer),
         "synack_to_ack": undecided_or(between, answer, done),
@@ -77,14 +80,34 @@ def silence(verdict):
     if not ends:
         return UNDECIDED
     end = verdict.segments[min(ends)]
-    payload = [s for s in verdict.segments[:min(ends)] if s.length and s.valid and not s.has(RST)]
-    if not payload:
-        return None
-    if end.has(RST) and end.side != payload[-1].side and not answered(verdict, payload[-1], min(ends)):
-        end, payload = payload[-1], payload[:-1]
-        return between(payload[-1].time, end.time) if payload else None
-    return UNDECIDED if end.length else between(payload[-1].time, end.time)
+    payload = new_payload(verdict, min(ends))
+    if not payload or not all(verdict.seen(side) for side in (0, 1)) or end.length or not payload[0].time:
+        return UNDECIDED if payload or end.length else None
+    asked = next((n for n, s in enumerate(payload) if not answered(verdict, s)), None)
+    if asked is None:
+        return between(payload[-1].time, end.time)
+    if end.has(RST) and end.side == payload[asked].side:
+        return UNDECIDED  # its own sender's RST left no time for an answer
+    return between(payload[asked - 1].time, payload[asked].time) if asked else None
 
 
-def answered(verdict, data, before):
-    return any(s.side != data.side and s.ack is not None and s.ack >= data.end for s in verdict.segments[:before])
+def new_payload(verdict, end):
+    """Payload ahead of place `end` that was not sent before: a retransmission says nothing of the application."""
+    found, sent = [], [None, None]
+    for s in verdict.segments[:end]:
+        length = s.length if not s.has(SYN) or taken_with_syn(verdict, s) else 0
+        if length and s.valid and not s.has(RST) and (sent[s.side] is None or s.end > sent[s.side]):
+            found.append(s)
+            sent[s.side] = s.end
+    return found
+
+
+def taken_with_syn(verdict, syn):
+    """Data in a SYN that the SYN-ACK does not acknowledge is sent again, and counts then (RFC 7413 section 4.1.2)."""
+    answer = next((s for s in verdict.segments if s.side != syn.side and s.has(SYN) and s.ack is not None), None)
+    return answer is not None and answer.ack == syn.end
+
+
+def answered(verdict, data):
+    return any(s.side != data.side and s.ack is not None and s.ack > data.seq and s.valid and not s.has(RST)
+               for s in verdict.segments)

@@ -10,7 +10,8 @@ from segment import ACK, RST, SYN
 
 UNDECIDED = "undecided"
 NAMES = ("source", "destination")
-IN_TIME = 60 * 10**9  # ns: what --close-timeout is by default (tcpfin-trace(8))
+SETTLE = 500 * 10**6  # ns: --settle
+IN_TIME = 60 * 10**9      # ns: --close-timeout
 
 
 class Verdict:
@@ -29,6 +30,8 @@ class Verdict:
         self.resets = resets_of(self.exchange)
         self.reset = next((r for r in self.resets if r.fate == ENDS), None)
         self.late = self.reset is not None and self.complete is not None and self.reset.place > self.complete
+        if self.late and self.settled(self.reset.place):
+            self.resets, self.reset, self.late = [], None, False
         self.unsure = [r for r in self.resets if r.fate == NOT_KNOWN]
         self.forget_what_follows_the_end()
 
@@ -52,9 +55,14 @@ class Verdict:
         self.late = self.complete is not None
 
     def ahead(self, place):
-        """Ahead of the RST in the file, or by its time: with two capturing CPUs the file's order is not that of the wire."""
+        """Ahead of the RST in the file, or by its time: two capturing CPUs write in another order than the wire's."""
         end = self.reset.place
         return place < end or self.segments[place].time < self.segments[end].time
+
+    def settled(self, place):
+        """Whether the record was written before: tcpfin-trace(8) waits that long for what follows a finished close."""
+        end = self.complete if self.complete is not None else self.reset and self.reset.place
+        return end is not None and place > end and self.segments[place].time - self.segments[end].time > SETTLE
 
     @property
     def midstream(self):
@@ -84,7 +92,7 @@ class Verdict:
         return self.opening_outcome() if self.established is None else self.open_outcome()
 
     def reset_outcome(self):
-        """A SYN answered by an RST is refused; an RST later in the handshake, or by the source, is a handshake_reset."""
+        """refused: a SYN is answered by an RST. handshake_reset: later in the handshake, or by the source."""
         if self.established is not None and self.reset.place > self.established:
             return "reset"
         before = self.segments[:self.reset.place]
@@ -93,7 +101,8 @@ class Verdict:
 
     def opening_outcome(self):
         if any(self.fins):
-            return UNDECIDED if self.connection.opener is None else "unfinished"
+            answered = any(s.side == 1 and s.has(SYN) and s.valid for s in self.segments)
+            return "unfinished" if answered and self.connection.opener else "unknown"
         alone = {s.side for s in self.segments}
         if len(alone) == 1 and any(not s.has(SYN) and s.valid for s in self.segments):
             return "unknown"  # the other side was not captured: this one had an answer
@@ -112,8 +121,9 @@ class Verdict:
     def lacks_the_end(self):
         """A side acknowledges more than was captured of the other: that may have been a FIN."""
         for side in (0, 1):
-            sent = [s.end for s in self.segments if s.side == side and s.valid and not s.has(RST)]
-            taken = [s.ack for s in self.segments if s.side != side and s.valid and s.ack is not None and not s.has(RST)]
+            taken_in = [s for s in self.segments if s.valid and not s.has(RST)]
+            sent = [s.end for s in taken_in if s.side == side]
+            taken = [s.ack for s in taken_in if s.side != side and s.ack is not None]
             if sent and taken and max(taken) > max(sent):
                 return True
         return False
@@ -128,7 +138,8 @@ class Verdict:
                 return self.lone_closer()
             return self.first if self.first == "both" else NAMES[self.first]
         if self.reset and self.late is False:
-            return NAMES[self.reset.side] if not self.sent_by_another() else "network"
+            another = self.sent_by_another()
+            return UNDECIDED if another == UNDECIDED else "network" if another else NAMES[self.reset.side]
         return "unknown"
 
     def outcome_of_resets(self):
@@ -145,13 +156,15 @@ class Verdict:
         return UNDECIDED
 
     def sent_by_another(self):
-        """The side that the RST names goes on behind it, as if it had sent none (the page, tcp.reset.forged)."""
-        out = self.exchange.before[self.reset.place][self.reset.side]
-        high = out["high"]
-        later = self.segments[self.reset.place + 1:]
-        before = {s.end for s in self.segments[:self.reset.place] if s.side == self.reset.side and s.span}
-        return any(s.side == self.reset.side and not s.has(RST) and s.span and
-                   (high is None or s.end > high or s.end in before) for s in later)
+        """The side that the RST names goes on behind it, as if it had sent none (the page, tcp.reset.forged).
+
+        What it has sent before may be a retransmission, or have been overtaken: a segment lives for two minutes
+        (RFC 9293 section 3.4.2), so that is not decided.
+        """
+        high = self.exchange.before[self.reset.place][self.reset.side]["high"]
+        later = [s for s in self.segments[self.reset.place + 1:]
+                 if s.side == self.reset.side and not s.has(RST) and s.span]
+        return any(high is None or s.end > high for s in later) or (UNDECIDED if later else False)
 
     def pattern(self):
         if self.outcome() != "graceful":
@@ -162,7 +175,7 @@ class Verdict:
         return "three_way" if first.acked == second.place else "four_way"
 
     def time_wait(self):
-        """RFC 9293 section 3.6: the end that closed first, or both that were in CLOSING. An RST ends it (section 3.10.7.4)."""
+        """RFC 9293 section 3.6: the end that closed first, or both in CLOSING. An RST ends it (section 3.10.7.4)."""
         if self.outcome() == UNDECIDED:
             return UNDECIDED
         if self.complete is None:
@@ -175,10 +188,11 @@ class Verdict:
     def missing(self):
         outcome = self.outcome()
         if outcome == "unanswered":
+            # The words name ACKs and FINs. What a SYN waits for is a SYN-ACK, which has no word (the page: null).
             answered = any(s.has(SYN) and s.has(ACK) and s.valid for s in self.segments)
-            return "source_ack" if answered else "destination_ack"
+            return "source_ack" if answered else None
         if outcome != "unfinished":
-            return UNDECIDED if outcome == UNDECIDED else None
+            return UNDECIDED if outcome in (UNDECIDED, "unknown") else None
         return UNDECIDED if self.first == "both" else self.next_step()
 
     def next_step(self):
@@ -191,7 +205,7 @@ class Verdict:
     # ---- states ----
 
     def state(self, side):
-        """RFC 9293 figure 5, as far as the wire shows it: a segment counts as received where its receiver's answer shows it."""
+        """RFC 9293 figure 5, as far as the wire shows it: what came is known from its receiver's answer."""
         outcome = self.outcome()
         if outcome in (UNDECIDED, "unknown"):
             return UNDECIDED
