@@ -10,6 +10,7 @@ from capture import packets
 from connections import connections
 from fields import record
 from frame import last_fragment, segment_of
+from icmp import quoted, refuser
 from verdict import Verdict
 
 
@@ -19,8 +20,7 @@ def ended(connection):
     return "closed" if verdict.complete is not None else "reset" if verdict.reset else None
 
 
-def segments_of(path):
-    frames = list(packets(path))
+def segments_of(frames):
     datagrams = dict(filter(None, (last_fragment(link, data) for _, link, data, _ in frames)))
     found = (segment_of(*frame, datagrams) for frame in frames)
     return [segment for segment in found if segment is not None]
@@ -28,9 +28,12 @@ def segments_of(path):
 
 def verdicts(path):
     """One verdict a connection, in order of the first segment."""
-    segments = segments_of(path)
+    frames = list(packets(path))
+    segments = segments_of(frames)
+    errors = list(filter(None, (quoted(link, data) for _, link, data, _ in frames)))
     until = max((segment.time for segment in segments), default=None)
-    return [Verdict(connection, until) for connection in connections(segments, ended)]
+    found = connections(segments, ended)
+    return [Verdict(connection, until, refuser(connection, errors)) for connection in found]
 
 
 def records(path):

@@ -4,8 +4,9 @@
 run.py [--binary PATH] [-f] DIRECTORY...   All captures of the directories, or with names those whose names begin so:
 run.py ... -n NAME...                      -f lists a count a field.
 
-Each difference is decided by the RFC or the page, and the side that was wrong was mended. What stands is in decided.tsv
-with the rule and with who is right. A difference that is not listed fails, and a listed one that no longer occurs fails.
+Each difference is decided by the RFC or the page, and the side that was wrong was mended. What stands is in
+decided.tsv with the rule and with who is right. A difference that is not listed fails; a listed one that no longer
+occurs fails, too.
 """
 import argparse
 import collections

@@ -17,8 +17,9 @@ IN_TIME = 60 * 10**9      # ns: --close-timeout
 class Verdict:
     """The facts that all fields are read from."""
 
-    def __init__(self, connection, until=None):
-        """until: the time of the capture's last packet."""
+    def __init__(self, connection, until=None, refuser=None):
+        """until: the time of the capture's last packet. refuser: who answered the SYN by an ICMP error, if somebody."""
+        self.refuser = refuser
         self.connection = connection
         self.until = until
         self.exchange = Exchange(connection)
@@ -106,7 +107,7 @@ class Verdict:
         alone = {s.side for s in self.segments}
         if len(alone) == 1 and any(not s.has(SYN) and s.valid for s in self.segments):
             return "unknown"  # the other side was not captured: this one had an answer
-        return "unanswered"
+        return "refused" if self.refuser and alone == {0} else "unanswered"
 
     def open_outcome(self):
         """unknown is the page's word where what decides was not seen: a side, a part of it, or how it went on."""
@@ -140,7 +141,7 @@ class Verdict:
         if self.reset and self.late is False:
             another = self.sent_by_another()
             return UNDECIDED if another == UNDECIDED else "network" if another else NAMES[self.reset.side]
-        return "unknown"
+        return self.refuser if self.outcome() == "refused" else "unknown"
 
     def outcome_of_resets(self):
         return UNDECIDED if self.unsure and self.complete is None and not self.reset else None
