@@ -189,7 +189,8 @@ static inline const char *record_closer_name(const struct record *r)
  */
 #define RECORD_FIELDS(FIELD, MEMBER)                                                                                  \
 	FIELD("@timestamp", "timestamp", TIME, ALWAYS, r->finish, "When the last step of the verdict was seen.")      \
-	FIELD("event.start", "event_start", TIME, ALWAYS, r->start, "When the first segment was seen.")               \
+	FIELD("event.start", "event_start", TIME, ALWAYS, r->start,                                                   \
+	      "When the first segment was seen. Midstream, the first one of the close.")                              \
 	FIELD("event.end", "event_end", TIME, ALWAYS, r->finish, "The same as @timestamp.")                           \
 	FIELD("event.duration", "event_duration", DURATION, ALWAYS, number_known(record_duration(r)),                 \
 	      "From event.start to event.end. 0 where the packets of a capture are not in order of time.")            \
@@ -231,7 +232,8 @@ static inline const char *record_closer_name(const struct record *r)
 	      "The RFC 9293 state in which the side is left, as far as the wire shows it.")                           \
 	FIELD("tcp.missing", "tcp_missing", WORD, NULLABLE, missing_name(r->missing),                                 \
 	      "The step that the close or the handshake still waits for: source_ack, destination_ack, "               \
-	      "source_fin or destination_fin. Null where none is due, or which one is not known.")                    \
+	      "source_fin or destination_fin. Null where none is due or which one is not known, and for the "         \
+	      "SYN-ACK.")                                                                                             \
 	FIELD("tcp.reset.by", "reset_by", WORD, NULLABLE, role_name(r->reset.by),                                     \
 	      "Who sent the RST that ended the connection, or came after its end: source or destination.")            \
 	FIELD("tcp.reset.phase", "reset_phase", WORD, NULLABLE, RESET_SEEN(r) ? phase_name(r->reset.phase) : NULL,    \
@@ -240,7 +242,8 @@ static inline const char *record_closer_name(const struct record *r)
 	FIELD("tcp.reset.validity", "reset_validity", WORD, NULLABLE,                                                 \
 	      RESET_SEEN(r) ? validity_name(r->reset.validity) : NULL,                                                \
 	      "How the number of the RST fits what its receiver expects (RFC 5961): exact, in_window, "               \
-	      "out_of_window or unknown.")                                                                            \
+	      "out_of_window or unknown. The number of a FIN that the receiver has counts as exact: receivers "       \
+	      "accept it.")                                                                                           \
 	FIELD("tcp.reset.mptcp", "reset_mptcp", WORD, OPTIONAL, RESET_SEEN(r) ? mptcp_name(r->reset.mptcp) : NULL,    \
 	      "The RST carried an MPTCP option (RFC 8684): fastclose or reset.")                                      \
 	FIELD("tcp.reset.ttl_differs", "reset_ttl_differs", BOOL, OPTIONAL, RESET_SEEN(r) && r->reset.ttl_differs,    \
@@ -340,7 +343,8 @@ static inline const char *record_closer_name(const struct record *r)
 	      number_known(r->challenge_acks),                                                                        \
 	      "SYNs that were answered by an ACK of an older connection (RFC 5961, section 4).")                      \
 	FIELD("tcp.captured_twice", "tcp_captured_twice", COUNT, ALWAYS, number_known(r->captured_twice),             \
-	      "Packets that were seen twice within a millisecond, by two hooks or a mirrored port, and count once.")  \
+	      "Packets that were seen twice within a millisecond, by two hooks or a mirrored port, and count once. "  \
+	      "Without --all-segments only those of the close are counted.")                                          \
 	FIELD("network.tunnel.type", "network_tunnel_type", WORD, OPTIONAL, tunnel_name(r->tunnel),                   \
 	      "The tunnel that the connection's packets came in: vxlan, geneve, gre or ipip (IPv4 or IPv6 in IPv4 "   \
 	      "or IPv6). Everything else in the record is of the inner packets; the tunnel's VLAN tags are left "     \
@@ -361,8 +365,8 @@ static inline const char *record_closer_name(const struct record *r)
 	FIELD("host.name", "host_name", TEXT, OPTIONAL, r->host,                                                      \
 	      "Name of the host that watches. Left out for capture files.")                                           \
 	FIELD("tcp.silence", "tcp_silence", DURATION, NULLABLE, number_seen(r->silence),                              \
-	      "From the last payload either way to whichever came first: the first FIN, the RST, or payload that "    \
-	      "nothing but an RST answered. Live only with --all-segments.")                                          \
+	      "From the last new payload either way to whichever came first: the first FIN, the RST, or payload "     \
+	      "that nothing, or only an RST, answered. Live only with --all-segments.")                               \
 	FIELD("tcp.silence_at_most", "tcp_silence_at_most", BOOL, ALWAYS, r->silence_at_most,                         \
 	      "There may have been payload in the time that tcp.silence tells.")                                      \
 	FIELD("tcp.basis.reset", "basis_reset", WORD, NULLABLE, basis_name(r->basis_reset),                           \
