@@ -7,6 +7,7 @@ PCAP = {b"\xd4\xc3\xb2\xa1": ("<", 1000), b"\xa1\xb2\xc3\xd4": (">", 1000),
         b"\x4d\x3c\xb2\xa1": ("<", 1), b"\xa1\xb2\x3c\x4d": (">", 1)}
 SECTION = b"\x0a\x0d\x0d\x0a"
 LONGEST = 1 << 20
+MINUTE, DAY = 60 * 10**9, 86400 * 10**9
 
 
 def packets(path):
@@ -90,3 +91,14 @@ def blocks(data):
                 return
             yield found
         at += length
+
+
+def jumps(times):
+    """Places of time stamps that are wrong: more than a minute from both beside them, which are near each other.
+
+    The first and the last have one beside them; a day is then no pause between two packets (the page, tcp.clock_jumps).
+    """
+    found = [n for n in range(1, len(times) - 1) if abs(times[n + 1] - times[n - 1]) < MINUTE and
+             min(abs(times[n] - times[n - 1]), abs(times[n] - times[n + 1])) > MINUTE]
+    ends = ((0, 1), (len(times) - 1, len(times) - 2)) if len(times) > 2 else ()
+    return found + [place for place, beside in ends if abs(times[place] - times[beside]) > DAY]

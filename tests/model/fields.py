@@ -7,6 +7,7 @@ from timing import last_step, silence, timings
 from verdict import NAMES, UNDECIDED
 
 AT_LEAST = 255  # counts end there
+TIMES = {"event.start", "last_step", "tcp.silence"}
 
 
 def stream_bytes(verdict, side):
@@ -154,6 +155,8 @@ def record(verdict):
         "tcp.retransmits.syn": copies(verdict, 0, False), "tcp.retransmits.syn_ack": copies(verdict, 1, True),
     }
     fields.update(("tcp.timing." + name, time) for name, time in timings(verdict).items())
+    if verdict.jumped:
+        fields.update((name, UNDECIDED) for name in fields if name.startswith("tcp.timing.") or name in TIMES)
     if verdict.connection.ends[0] == verdict.connection.ends[1]:
         # A socket that is connected to itself (RFC 9293 section 3.5, simultaneous open) has no other side.
         return {**dict.fromkeys(fields, UNDECIDED), **identity(verdict)}

@@ -6,7 +6,7 @@ question to the RFCs. model.py FILE prints what it says about a capture, a conne
 """
 import sys
 
-from capture import packets
+from capture import jumps, packets
 from connections import connections
 from fields import record
 from frame import last_fragment, segment_of
@@ -22,7 +22,10 @@ def ended(connection):
 
 def segments_of(frames):
     datagrams = dict(filter(None, (last_fragment(link, data) for _, link, data, _ in frames)))
-    found = (segment_of(*frame, datagrams) for frame in frames)
+    found = [segment_of(*frame, datagrams) for frame in frames]
+    for place in jumps([time for time, _, _, _ in frames]):
+        if found[place] is not None:
+            found[place].jumped = True
     return [segment for segment in found if segment is not None]
 
 

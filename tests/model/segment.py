@@ -35,6 +35,7 @@ class Segment:
     ack: object = None  # None without the flag ACK
     valid: bool = True  # its receiver acts on it
     twice: int = 0      # equal packets that were left out
+    jumped: bool = False  # its time stamp is wrong, see jumps() in capture.py
 
     def has(self, flag):
         return bool(self.flags & flag)

@@ -66,6 +66,11 @@ class Verdict:
         return end is not None and place > end and self.segments[place].time - self.segments[end].time > SETTLE
 
     @property
+    def jumped(self):
+        """A time stamp is wrong: the page takes the steps' times away, and does not say what else."""
+        return any(segment.jumped for segment in self.segments)
+
+    @property
     def midstream(self):
         return not any(s.has(SYN) and s.valid and not s.has(RST) for s in self.segments)
 
