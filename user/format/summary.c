@@ -12,55 +12,6 @@ static const enum timing summary_timings[SUMMARY_TIMINGS] = {
 	T_INITIAL_RTT, T_FIN_TO_ACK, T_HALF_CLOSED, T_CLOSE, T_LIFETIME,
 };
 
-/* ---- the histogram ---- */
-
-/* How far a value is shifted right to leave a number below 2 * HISTOGRAM_STEPS. */
-static unsigned histogram_shift(uint64_t value)
-{
-	return value < 2 * HISTOGRAM_STEPS ? 0 : 59 - __builtin_clzll(value);
-}
-
-/* The middle of a bucket's values. */
-static uint64_t histogram_middle(unsigned bucket)
-{
-	unsigned shift = bucket < 2 * HISTOGRAM_STEPS ? 0 : bucket / HISTOGRAM_STEPS - 1;
-	uint64_t first = (uint64_t)(bucket - HISTOGRAM_STEPS * shift) << shift;
-
-	return first + (1ULL << shift) / 2;
-}
-
-void histogram_add(struct histogram *h, uint64_t value)
-{
-	unsigned shift = histogram_shift(value);
-
-	h->bucket[HISTOGRAM_STEPS * shift + (value >> shift)]++;
-	if (!h->values || value < h->min)
-		h->min = value;
-	if (value > h->max)
-		h->max = value;
-	h->values++;
-}
-
-/* The value, or what was added that is nearest to it. */
-static uint64_t within(const struct histogram *h, uint64_t value)
-{
-	if (value < h->min)
-		return h->min;
-	return value < h->max ? value : h->max;
-}
-
-uint64_t histogram_percentile(const struct histogram *h, unsigned percent)
-{
-	uint64_t rank = (h->values * percent + 99) / 100, below = 0;
-	unsigned i;
-
-	if (!h->values)
-		return 0;
-	for (i = 0; below + h->bucket[i] < rank; i++)
-		below += h->bucket[i];
-	return within(h, histogram_middle(i));
-}
-
 /* ---- the summary ---- */
 
 void summary_add(struct summary *s, const struct record *r)
@@ -165,7 +116,7 @@ static void summary_silence(struct buffer *out, const struct histogram *h)
 		return;
 	near = h->bucket[fullest - 1] + h->bucket[fullest] + h->bucket[fullest + 1];
 	buffer_text(out, "resets after about ");
-	buffer_duration(out, (int64_t)within(h, histogram_middle(fullest)));
+	buffer_duration(out, (int64_t)histogram_within(h, log_bucket_middle(fullest, HISTOGRAM_STEPS)));
 	buffer_printf(out, " of silence: %" PRIu64, near);
 	if (near < h->values)
 		buffer_printf(out, " (after 10 s or more: %" PRIu64 ")", h->values);

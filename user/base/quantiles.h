@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Percentiles of one of many sets of values, each of them small: the first few values are kept as they are, more of them
+ * in a histogram of 2 KiB. Percentiles are exact for up to QUANTILES_FEW values, and within 1/16 for more.
+ *
+ * Sets can be added up and taken off each other: what is left has percentiles within 1/16, but the range of the whole.
+ */
+#ifndef TCPFIN_QUANTILES_H
+#define TCPFIN_QUANTILES_H
+
+#include <stdint.h>
+
+#include "user/base/log_buckets.h"
+
+#define QUANTILES_FEW 4
+#define QUANTILES_STEPS 8
+#define QUANTILES_BUCKETS LOG_BUCKETS(QUANTILES_STEPS)
+
+/* All zeroes is an empty one. */
+struct quantiles {
+	uint64_t count, min, max;
+	uint64_t few[QUANTILES_FEW]; /* the values, if there are no more */
+	uint32_t *bucket;            /* owned; NULL until there were more. A bucket that is full counts no further */
+};
+
+/* Where memory is short, exit(EXIT_RUNTIME) follows a message, as with a buffer. */
+void quantiles_add(struct quantiles *q, uint64_t value);
+/* Adds the values of `more`. */
+void quantiles_merge(struct quantiles *q, const struct quantiles *more);
+/* Takes off the values of `part`, each of which was added to q or merged into it. */
+void quantiles_subtract(struct quantiles *q, const struct quantiles *part);
+/* By the nearest-rank rule. percent: 1 to 100. 0 without values. */
+uint64_t quantiles_percentile(const struct quantiles *q, unsigned percent);
+/* Empties it, and keeps its memory. */
+void quantiles_reset(struct quantiles *q);
+void quantiles_free(struct quantiles *q);
+
+#endif
