@@ -5,14 +5,13 @@
  * A value that is wider than its column is cut where the line has an end, so that every value stays under its heading.
  * Where it has none (a file, a pipe), nothing is cut, and a wide value shifts what follows.
  */
-#define _XOPEN_SOURCE 700 /* wcwidth */
 #include "user/format/format.h"
 
 #include <string.h>
 #include <time.h>
-#include <wchar.h>
 
 #include "user/base/clock.h"
+#include "user/format/cells.h"
 #include "user/format/duration.h"
 #include "user/format/format_parts.h"
 
@@ -221,51 +220,6 @@ static void put_value(struct buffer *out, const struct record *r, enum text_colu
 
 /* ---- fitting ---- */
 
-/*
- * How many bytes of text take at most `width` columns of a terminal, all of them in *columns. Bytes that are no
- * character of the locale take a column each.
- */
-static size_t fitting(const char *text, size_t len, unsigned width, unsigned *columns)
-{
-	mbstate_t state = {0};
-	size_t done = 0;
-
-	*columns = 0;
-	while (done < len) {
-		wchar_t c = 0;
-		size_t n = (unsigned char)text[done] < 0x80 ? 1 : mbrtowc(&c, text + done, len - done, &state);
-		int wide = 1;
-
-		if (n == 0 || n > len - done) {
-			memset(&state, 0, sizeof(state));
-			n = 1;
-		} else if (n > 1) {
-			wide = wcwidth(c);
-		}
-		wide = wide < 0 ? 1 : wide;
-		if (*columns + (unsigned)wide > width)
-			break;
-		*columns += (unsigned)wide;
-		done += n;
-	}
-	return done;
-}
-
-static const char *mark(const struct format_style *style)
-{
-	return style->unicode ? "\xe2\x80\xa6" : "+";
-}
-
-/* Cuts the text from `start` on, which is too wide, to `width` columns with a mark. Returns how many it takes. */
-static unsigned cut_end(struct buffer *out, const struct format_style *style, size_t start, unsigned width)
-{
-	unsigned columns;
-
-	out->len = start + fitting(out->data + start, out->len - start, width - 1, &columns);
-	buffer_text(out, mark(style));
-	return columns + 1;
-}
-
 /* Cuts an endpoint in the middle: the port, and four characters of the address before it, stay. ASCII only. */
 static void cut_middle(struct buffer *out, const struct format_style *style, size_t start, unsigned width)
 {
@@ -279,7 +233,7 @@ static void cut_middle(struct buffer *out, const struct format_style *style, siz
 	if (tail + 1 >= width)
 		tail = width - 1;
 	out->len = start + width - 1 - tail;
-	buffer_text(out, mark(style));
+	buffer_text(out, cell_mark(style->unicode));
 	buffer_bytes(out, text + len - tail, tail);
 }
 
@@ -290,18 +244,12 @@ static unsigned fit(struct buffer *out, const struct format_style *style, size_t
 	unsigned columns, room = limited ? cell->width : (unsigned)-1;
 	size_t len = out->len - start;
 
-	if (fitting(out->data + start, len, room, &columns) == len)
+	if (cell_fitting(out->data + start, len, room, &columns) == len)
 		return columns;
 	if (cell->column != TEXT_SOURCE && cell->column != TEXT_DESTINATION)
-		return cut_end(out, style, start, room);
+		return cell_cut(out, style->unicode, start, room);
 	cut_middle(out, style, start, room);
 	return room;
-}
-
-static void put_spaces(struct buffer *out, unsigned n)
-{
-	memset(buffer_room(out, n), ' ', n);
-	out->len += n;
 }
 
 /* ---- lines ---- */
@@ -362,7 +310,7 @@ static void put_line(struct buffer *out, const struct format_style *style, const
 		if (cell > l->cells) {
 			unsigned begin = cell->begin > at ? cell->begin : at + 1;
 
-			put_spaces(out, begin - at);
+			cell_spaces(out, begin - at);
 			at = begin;
 		}
 		if (r) {
@@ -388,7 +336,7 @@ static void put_explanation(struct buffer *out, const struct format_style *style
 	format_explanation(&text, r);
 	while (at < text.len) {
 		unsigned columns;
-		size_t n = room ? fitting(text.data + at, text.len - at, room, &columns) : text.len, whole = n;
+		size_t n = room ? cell_fitting(text.data + at, text.len - at, room, &columns) : text.len, whole = n;
 
 		while (at + n < text.len && whole && text.data[at + whole] != ' ')
 			whole--;
