@@ -54,6 +54,10 @@ void reporter_init(struct reporter *r, const struct options *options)
 	r->style.unicode = !strcmp(nl_langinfo(CODESET), "UTF-8");
 	r->style.verbose = options->verbose;
 	r->style.columns = columns() ? columns() : DEFAULT_COLUMNS;
+	if (options->top) {
+		r->top = top_new(options, columns(), r->style.unicode);
+		return;
+	}
 	text_layout_fit(&r->style.layout, columns(), options->columns.list, options->columns.count, without(options));
 	format_header(&r->out, options->format, &r->style);
 }
@@ -61,6 +65,7 @@ void reporter_init(struct reporter *r, const struct options *options)
 void reporter_free(struct reporter *r)
 {
 	buffer_free(&r->out);
+	top_free(r->top);
 }
 
 void reporter_flush(struct reporter *r)
@@ -73,8 +78,24 @@ void reporter_flush(struct reporter *r)
 /* Does neither what is printed nor a condition have event.id? */
 static bool is_nameless(const struct options *options)
 {
-	return (options->format == FORMAT_TEXT || options->format == FORMAT_LADDER) &&
+	return (options->top || options->format == FORMAT_TEXT || options->format == FORMAT_LADDER) &&
 	       !options->record_filter.where_count;
+}
+
+static void count(struct reporter *r, const struct record *record)
+{
+	summary_add(&r->summary, record);
+	if (r->top)
+		top_add(r->top, record);
+}
+
+static void print(struct reporter *r, const struct record *record)
+{
+	if (r->options->format == FORMAT_TEXT)
+		format_text_day(&r->out, &r->style, record, &r->day);
+	format_record(&r->out, r->options->format, &r->style, record);
+	if (r->out.len > SINK_BLOCK)
+		r->error = sink_write_blocks(STDOUT_FILENO, &r->out);
 }
 
 void reporter_flow(struct reporter *r, const struct flow_key *key, const struct flow *f, const struct flow_segment *log,
@@ -83,7 +104,7 @@ void reporter_flow(struct reporter *r, const struct flow_key *key, const struct 
 	struct verdict_context with_name = *context;
 	struct record record;
 
-	if (reporter_full(r))
+	if (reporter_full(r) && !r->top)
 		return;
 	with_name.nameless = is_nameless(r->options);
 	verdict(&record, key, f, log, &with_name);
@@ -92,17 +113,46 @@ void reporter_flow(struct reporter *r, const struct flow_key *key, const struct 
 	if (!record_filter_passes(&r->options->record_filter, &r->options->filter, &record))
 		return;
 	if (record.final && !context->again) /* a connection counts once */
-		summary_add(&r->summary, &record);
-	if (r->options->format == FORMAT_TEXT)
-		format_text_day(&r->out, &r->style, &record, &r->day);
-	format_record(&r->out, r->options->format, &r->style, &record);
-	if (r->out.len > SINK_BLOCK)
-		r->error = sink_write_blocks(STDOUT_FILENO, &r->out);
+		count(r, &record);
+	if (!r->top)
+		print(r, &record);
+}
+
+void reporter_waiting(struct reporter *r, const struct flow_key *key, const struct flow *f,
+		      const struct flow_segment *log, const struct verdict_context *context, bool stuck)
+{
+	struct verdict_context with_name = *context;
+	struct record record;
+
+	with_name.nameless = is_nameless(r->options);
+	verdict(&record, key, f, log, &with_name);
+	if (record_filter_passes(&r->options->record_filter, &r->options->filter, &record))
+		top_add_waiting(r->top, &record, stuck);
+}
+
+uint64_t reporter_table_due(struct reporter *r, uint64_t now, int64_t wall_offset)
+{
+	return r->top ? top_due(r->top, now, wall_offset) : 0;
+}
+
+void reporter_table(struct reporter *r, uint64_t end)
+{
+	top_table(r->top, end, &r->out);
+	reporter_flush(r);
+}
+
+void reporter_finish(struct reporter *r)
+{
+	if (r->top && !r->error)
+		top_end(r->top, &r->out);
+	reporter_flush(r);
 }
 
 bool reporter_full(const struct reporter *r)
 {
-	return r->error || (r->options->count && r->summary.records >= r->options->count);
+	if (r->error || !r->options->count)
+		return r->error;
+	return r->top ? top_full(r->top) : r->summary.records >= r->options->count;
 }
 
 int reporter_exit_code(const struct reporter *r)

@@ -10,6 +10,7 @@
 #include "user/format/format.h"
 #include "user/format/summary.h"
 #include "user/judge/verdict.h"
+#include "user/top/top.h"
 
 struct reporter {
 	const struct options *options; /* not owned */
@@ -17,7 +18,8 @@ struct reporter {
 	struct buffer out;
 	int day; /* see format_text_day */
 	struct summary summary;
-	int error; /* negative errno of the first write that failed; nothing is written after it */
+	struct top *top; /* --top; else NULL */
+	int error;       /* negative errno of the first write that failed; nothing is written after it */
 };
 
 /* options must outlive the reporter. The header of the format is its first output. */
@@ -26,6 +28,17 @@ void reporter_free(struct reporter *r);
 /* Reports a flow that has ended, unless options leave it out. log: f->log_len segments. */
 void reporter_flow(struct reporter *r, const struct flow_key *key, const struct flow *f, const struct flow_segment *log,
 		   const struct verdict_context *context);
+/*
+ * --top: time has come to `now` (ns, monotonic or a capture's). Returns when the table to be made ends, 0 for none yet;
+ * the caller then hands over every close that goes on, and asks for the table.
+ */
+uint64_t reporter_table_due(struct reporter *r, uint64_t now, int64_t wall_offset);
+/* A close that goes on, as reporter_flow; it is counted in the table and nothing else. stuck: it stands still. */
+void reporter_waiting(struct reporter *r, const struct flow_key *key, const struct flow *f,
+		      const struct flow_segment *log, const struct verdict_context *context, bool stuck);
+void reporter_table(struct reporter *r, uint64_t end);
+/* Nothing more comes: prints what is printed last. */
+void reporter_finish(struct reporter *r);
 /* Writes what has been formatted to standard output. */
 void reporter_flush(struct reporter *r);
 /* Are no more records wanted? -c is reached, or standard output cannot be written. */

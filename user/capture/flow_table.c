@@ -316,6 +316,8 @@ static void report(void *context, const struct judged *j, uint32_t n, const stru
 		with_payload.heard = last_heard(t, &j->key);
 	if (!how->stray)
 		t->config.report(t->config.context, &j->key, &j->flow, j->log, traffic, &with_payload);
+	if (how->glance)
+		return;
 	if (traffic) {
 		free(traffic);
 		t->traffic[n] = NULL;
@@ -572,6 +574,11 @@ void flow_table_batch(struct flow_table *table, const struct flow_input *in, uns
 void flow_table_expire(struct flow_table *t, uint64_t now)
 {
 	expire(&t->tables, now);
+}
+
+void flow_table_look_at_waiting(struct flow_table *t, uint64_t now)
+{
+	due_look_at_waiting(&t->tables.due, now);
 }
 
 void flow_table_finish(struct flow_table *t, bool open)

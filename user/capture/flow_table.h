@@ -57,6 +57,8 @@ void flow_table_batch(struct flow_table *t, const struct flow_input *in, unsigne
 void flow_table_segment(struct flow_table *t, const struct tcp_segment *s, uint32_t ifindex);
 /* Time has come to `now` (ns) without a segment of interest: reports what is due. */
 void flow_table_expire(struct flow_table *t, uint64_t now);
+/* Reports each connection whose close has begun and goes on with how->glance: it stays. */
+void flow_table_look_at_waiting(struct flow_table *t, uint64_t now);
 /* The end: reports every connection that has begun to open or close, and with `open` the open ones, too. */
 void flow_table_finish(struct flow_table *t, bool open);
 

@@ -34,7 +34,9 @@ static void report(void *context, const struct flow_key *key, const struct flow 
 {
 	struct replay *replay = context;
 	struct flow flow = *f;
-	struct verdict_context verdict = {.reason = how->cut ? REPORT_STOP : REPORT_ENDED,
+	struct verdict_context verdict = {.reason = how->cut      ? REPORT_STOP
+						    : how->glance ? REPORT_INTERIM
+								  : REPORT_ENDED,
 					  .traffic = traffic,
 					  .payload = how->payload,
 					  .jumped = replay->jumps.at,
@@ -44,7 +46,10 @@ static void report(void *context, const struct flow_key *key, const struct flow 
 		verdict.quiet = (uint64_t)replay->options->settle;
 	if (how->heard > flow.t_last) /* an open connection is as old as its last segment */
 		flow.t_last = how->heard;
-	reporter_flow(replay->reporter, key, &flow, log, &verdict);
+	if (how->glance)
+		reporter_waiting(replay->reporter, key, &flow, log, &verdict, how->stuck);
+	else
+		reporter_flow(replay->reporter, key, &flow, log, &verdict);
 }
 
 /* Answers SIGUSR1: totals, where live watching prints rates. */
@@ -75,13 +80,40 @@ static void read_options(struct tcp_segment *s, const uint8_t *packet, const uin
 	packet_options(s, &options);
 }
 
+/* --top: makes the tables that end before `time`, each of what its end has made due. */
+static void make_tables(struct replay *replay, uint64_t time)
+{
+	uint64_t end;
+
+	while ((end = reporter_table_due(replay->reporter, time, 0)) && !reporter_full(replay->reporter)) {
+		flow_table_expire(replay->table, end);
+		flow_table_look_at_waiting(replay->table, end);
+		reporter_table(replay->reporter, end);
+	}
+}
+
+/* Takes the first n packets of the batch, and makes the tables that end between them. */
+static void take_first(struct replay *replay, unsigned n)
+{
+	unsigned begin = 0;
+
+	for (unsigned i = 0; replay->options->top && i < n; i++) {
+		if (!reporter_table_due(replay->reporter, replay->batch[i].segment.time, 0))
+			continue;
+		flow_table_batch(replay->table, replay->batch + begin, i - begin);
+		begin = i;
+		make_tables(replay, replay->batch[i].segment.time);
+	}
+	flow_table_batch(replay->table, replay->batch + begin, n - begin);
+}
+
 /* kept: the last packets of the batch, which stay: the times of those before them are judged by theirs. */
 static void take_batch(struct replay *replay, unsigned kept)
 {
 	unsigned n = replay->batched > kept ? replay->batched - kept : 0;
 
 	clock_jumps_take(&replay->jumps, replay->batch, n, replay->batched);
-	flow_table_batch(replay->table, replay->batch, n);
+	take_first(replay, n);
 	replay->batched -= n;
 	memmove(replay->batch, replay->batch + n, replay->batched * sizeof(*replay->batch));
 	replay->fresh = 0;

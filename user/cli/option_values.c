@@ -12,6 +12,7 @@
 #include "user/cli/option_values.h"
 #include "user/cli/options.h"
 #include "user/filter/field_names.h"
+#include "user/record/groups.h"
 #include "user/record/record.h"
 
 /* ---- numbers ---- */
@@ -273,6 +274,12 @@ static int parse_columns(const struct option_row *row, void *where, const char *
 	}
 }
 
+static int parse_groups(const struct option_row *row, void *where, const char *text)
+{
+	(void)row;
+	return groups_parse(where, text);
+}
+
 /* ---- other values ---- */
 
 /*
@@ -462,6 +469,8 @@ const struct option_kind kind_color = {.parse = parse_name,
 				       .once = true};
 const struct option_kind kind_columns = {
 	.parse = parse_columns, .name = text_column_name, .names = TEXT_COLUMNS, .form = ", each once", .once = true};
+const struct option_kind kind_groups = {
+	.parse = parse_groups, .name = group_name, .names = GROUP_FIELDS, .form = ", each once", .once = true};
 const struct option_kind kind_hook = {
 	.parse = parse_name, .print = print_name, .name = hook_name, .names = HOOK_TC + 1, .form = "", .once = true};
 const struct option_kind kind_outcomes = {

@@ -55,6 +55,7 @@ extern const struct option_kind kind_count, kind_seconds, kind_milliseconds; /* 
 extern const struct option_kind kind_bytes;                                  /* uint32_t, a power of two */
 extern const struct option_kind kind_format, kind_hook, kind_color;          /* an enum */
 extern const struct option_kind kind_columns;                                /* struct option_columns */
+extern const struct option_kind kind_groups;                                 /* struct groups */
 extern const struct option_kind kind_file;                                   /* a path, owned by argv */
 extern const struct option_kind kind_interfaces;                             /* struct option_interfaces */
 extern const struct option_kind kind_files;                                  /* struct option_files */

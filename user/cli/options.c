@@ -32,6 +32,7 @@ static const struct options defaults = {
 	.max_unproven = 32768,
 	.evidence = 8192, /* 256 KiB, which the second-level cache holds beside other work */
 	.ring_bytes = 4 * MEBI,
+	.rows = 10,
 };
 
 #define FIELD(member) .where = offsetof(struct options, member), .size = sizeof(((struct options *)0)->member)
@@ -205,6 +206,31 @@ static const struct option_row rows[] = {
 	 .noun = "check",
 	 .help = "exit with 5 when it holds of the counts at the end, such as 'resets > 1%' or 'close_wait > 100'"},
 	{.name = "strict", .kind = &kind_flag, FIELD(strict), .help = "exit with 4 when data was lost"},
+
+	{.group = "Tables of groups, instead of records",
+	 .name = "top",
+	 .kind = &kind_seconds,
+	 FIELD(top),
+	 .min = MS_NS,
+	 .max = YEAR_NS,
+	 .implied = SECOND_NS,
+	 .meta = "SECONDS",
+	 .noun = "interval",
+	 .help = "a table at each interval, live in a terminal, and one of the whole run at the end; -c N tables"},
+	{.name = "by",
+	 .kind = &kind_groups,
+	 FIELD(by),
+	 .meta = "NAME[,NAME]",
+	 .noun = "group",
+	 .help = "what connections are grouped by"},
+	{.name = "rows",
+	 .kind = &kind_count,
+	 FIELD(rows),
+	 .min = 1,
+	 .max = 500,
+	 .meta = "N",
+	 .noun = "number of rows",
+	 .help = "groups in a table; in a terminal as many as it has room for"},
 
 	{.group = "Times",
 	 .name = "settle",
@@ -393,6 +419,17 @@ static const char *sockets_fault(const struct options *o)
 	return o->format > FORMAT_JSON ? "--stuck and --time-wait have the formats text and json" : NULL;
 }
 
+/* Why the other options do not go with --top, or NULL. */
+static const char *top_fault(const struct options *o)
+{
+	if (!o->top && o->by.count)
+		return "--by is about the tables of --top; add it";
+	if (o->top && (o->stuck || o->time_wait || o->probe || o->cleanup))
+		return "--top is about connections as they close: give --stuck, --time-wait, --probe or --cleanup "
+		       "alone";
+	return o->top && o->format > FORMAT_JSON ? "--top has the formats text and json" : NULL;
+}
+
 /* Why the other options do not go with --probe, or NULL. */
 static const char *probe_fault(const struct options *o)
 {
@@ -424,7 +461,10 @@ static int check_together(const struct options *o)
 {
 	const char *fault = NULL;
 
-	if (o->probe)
+	fault = top_fault(o);
+	if (fault)
+		; /* the other rules are about modes that it is not */
+	else if (o->probe)
 		fault = probe_fault(o);
 	else if (o->stuck || o->time_wait)
 		fault = sockets_fault(o);

@@ -14,6 +14,7 @@
 #include "user/filter/record_filter.h"
 #include "user/format/formats.h"
 #include "user/format/text_columns.h"
+#include "user/record/groups.h"
 
 enum hook { HOOK_AUTO, HOOK_XDP, HOOK_XDP_GENERIC, HOOK_TC };
 
@@ -36,6 +37,9 @@ struct options {
 	bool probe;         /* --probe, instead of watching */
 	uint64_t stuck;     /* --stuck, instead of watching: ns that a close has stood still; 0: not asked for */
 	bool time_wait;     /* --time-wait, instead of watching */
+	uint64_t top;       /* --top: ns between two tables of groups, instead of records; 0: not asked for */
+	struct groups by;   /* --by; none: the default */
+	uint32_t rows;      /* --rows: groups in a table */
 	const char *output; /* -o; NULL: standard output */
 	enum format format;
 	enum color color;

@@ -296,6 +296,30 @@ void due_scan(struct due *d, uint32_t first, uint32_t end, uint64_t now)
 	}
 }
 
+/* Hands over the connection if its close has begun and goes on. */
+static void glance(struct due *d, uint32_t n, uint64_t now)
+{
+	const struct flow *f = &d->judged.flow;
+	struct due_report how = {.interim = true, .glance = true};
+	uint64_t word;
+
+	if (!flow_tables_judge(d->tables, n, &d->judged, &word) || flow_waits_for(f) != FLOW_WAIT_CLOSE)
+		return;
+	how.stuck = now >= flow_news_due(f, &d->wait);
+	if (!is_stray(d, word))
+		d->report(d->context, &d->judged, n, &how);
+}
+
+void due_look_at_waiting(struct due *d, uint64_t now)
+{
+	for (uint32_t n = 0; n < d->tables->slot_count; n++) {
+		uint64_t word = __atomic_load_n(&d->tables->slots[n].word, __ATOMIC_ACQUIRE);
+
+		if (word & PHASE_BEGUN && !(word & PHASE_REPORTED))
+			glance(d, n, now);
+	}
+}
+
 void due_age(struct due *d, uint32_t first, uint32_t end)
 {
 	uint64_t word;

@@ -19,6 +19,8 @@ struct due_report {
 	bool cut;     /* the watch or the file ends while it goes on */
 	bool interim; /* its story goes on: another report follows */
 	bool again;   /* it was reported before, and that report was no interim one */
+	bool glance;  /* it is only looked at, for due_look_at_waiting: nothing is reported */
+	bool stuck;   /* then: its close stands still */
 	/* Of captures: */
 	const struct last_payload *payload; /* as it was when the close began; NULL: not known */
 	uint64_t heard;                     /* ns: the last segment of an open connection; 0: not known */
@@ -54,6 +56,8 @@ void due_expire(struct due *d, uint64_t now);
  * every notice arrives, it finds nothing.
  */
 void due_scan(struct due *d, uint32_t first, uint32_t end, uint64_t now);
+/* Calls report with `glance` for each connection whose close has begun and goes on. */
+void due_look_at_waiting(struct due *d, uint64_t now);
 /* Where the tables are nearly full, the connections that have been in an interim record for longest are given up. */
 void due_relieve(struct due *d);
 /* What limits the connections of a capture. */

@@ -69,7 +69,10 @@ static void report(void *context, const struct judged *j, uint32_t slot, const s
 
 		verdict.sockets = socket_events_find(c->sockets, &query);
 	}
-	reporter_flow(c->reporter, &j->key, &j->flow, j->log, &verdict);
+	if (how->glance)
+		reporter_waiting(c->reporter, &j->key, &j->flow, j->log, &verdict, how->stuck);
+	else
+		reporter_flow(c->reporter, &j->key, &j->flow, j->log, &verdict);
 	if (how->interim)
 		return;
 	if (!j->flow.open.seen && j->flow.state & FLOW_DONE)
@@ -148,6 +151,17 @@ static void search_lost(struct collector *c)
 		due_scan(&c->due, 0, c->tables.slot_count, c->now);
 }
 
+/* --top: makes the table whose time has come. */
+static void make_table(struct collector *c)
+{
+	uint64_t end = reporter_table_due(c->reporter, c->now, c->wall_offset);
+
+	if (!end)
+		return;
+	due_look_at_waiting(&c->due, c->now);
+	reporter_table(c->reporter, end);
+}
+
 void collector_poll(struct collector *c, uint64_t now)
 {
 	c->now = now;
@@ -166,6 +180,7 @@ void collector_poll(struct collector *c, uint64_t now)
 	due_expire(&c->due, now);
 	due_relieve(&c->due);
 	c->counters[COUNT_UNPROVEN_EVICTED] += flow_tables_relieve(&c->tables);
+	make_table(c);
 	reporter_flush(c->reporter);
 }
 

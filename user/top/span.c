@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Rows and the other groups always add up to the whole, because "other" is what the rows leave of the total.
+ */
+#include "user/top/span.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+struct span *span_new(void)
+{
+	return calloc(1, sizeof(struct span));
+}
+
+void span_free(struct span *s)
+{
+	if (!s)
+		return;
+	for (unsigned i = 0; i < SKETCH_KEYS; i++)
+		tally_free(&s->tally[i]);
+	tally_free(&s->total);
+	free(s);
+}
+
+void span_reset(struct span *s, const struct groups *groups, uint64_t start, int64_t wall_offset)
+{
+	uint64_t seed = (uintptr_t)s;
+
+	if (getrandom(&seed, sizeof(seed), GRND_NONBLOCK) < 0)
+		seed ^= start; /* an address is random enough for what is left: longer lists in the hash table */
+	s->groups = *groups;
+	s->start = s->end = start;
+	s->wall_offset = wall_offset;
+	sketch_reset(&s->sketch, seed);
+	tally_reset(&s->total);
+}
+
+/* The tally of the record's group. */
+static struct tally *tally_of(struct span *s, const struct record *r)
+{
+	struct group_key key;
+	bool fresh;
+	unsigned n;
+
+	groups_key(&s->groups, r, &key);
+	n = sketch_add(&s->sketch, &key, &fresh);
+	if (fresh)
+		tally_reset(&s->tally[n]);
+	return &s->tally[n];
+}
+
+void span_add(struct span *s, const struct record *r)
+{
+	tally_add(&s->total, r);
+	tally_add(tally_of(s, r), r);
+}
+
+void span_add_waiting(struct span *s, const struct record *r, bool stuck)
+{
+	tally_add_waiting(&s->total, r, stuck);
+	tally_add_waiting(tally_of(s, r), r, stuck);
+}
+
+/* ---- the view ---- */
+
+struct ranked {
+	uint64_t rank, then; /* the larger ones come first */
+	const struct sketch_entry *entry;
+	uint16_t row;
+};
+
+static uint64_t rank_of(const struct tally *t, enum span_order order)
+{
+	switch (order) {
+	case ORDER_RESETS:
+		return tally_resets(t);
+	case ORDER_WAITING:
+		return t->half_closed + t->stuck;
+	case ORDER_CLOSE:
+		return quantiles_percentile(&t->timing[T_CLOSE], 99);
+	default:
+		return t->connections;
+	}
+}
+
+static int by_key(const struct ranked *x, const struct ranked *y)
+{
+	const struct group_key *a = &x->entry->key, *b = &y->entry->key;
+	int order = memcmp(a->bytes, b->bytes, a->len < b->len ? a->len : b->len);
+
+	return order ? order : a->len - b->len;
+}
+
+static int by_rank(const void *a, const void *b)
+{
+	const struct ranked *x = a, *y = b;
+
+	if (x->rank != y->rank)
+		return x->rank < y->rank ? 1 : -1;
+	if (x->then != y->then)
+		return x->then < y->then ? 1 : -1;
+	return by_key(x, y);
+}
+
+static bool has_text(const struct groups *g, const uint8_t *key, const char *filter)
+{
+	struct buffer text = {0};
+	bool found = !*filter;
+
+	for (unsigned i = 0; i < g->count && !found; i++) {
+		text.len = 0;
+		groups_text(g, key, i, &text);
+		buffer_char(&text, '\0');
+		found = strstr(text.data, filter);
+	}
+	buffer_free(&text);
+	return found;
+}
+
+static unsigned rank_groups(struct ranked *list, const struct span *s, enum span_order order, const char *filter)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < s->sketch.used; i++) {
+		const struct tally *t = &s->tally[i];
+		const struct sketch_entry *e = &s->sketch.entry[i];
+
+		if (!has_text(&s->groups, e->key.bytes, filter))
+			continue;
+		list[n] = (struct ranked){.entry = e, .row = (uint16_t)i};
+		if (order != ORDER_GROUP) {
+			list[n].rank = rank_of(t, order);
+			list[n].then = t->connections + t->half_closed + t->stuck;
+		}
+		n++;
+	}
+	return n;
+}
+
+void span_view(struct span_view *v, const struct span *s, enum span_order order, unsigned most, const char *filter)
+{
+	struct ranked list[SKETCH_KEYS];
+	unsigned n = rank_groups(list, s, order, filter);
+
+	qsort(list, n, sizeof(*list), by_rank);
+	v->span = s;
+	v->rows = n < most ? n : most;
+	v->error = 0;
+	tally_reset(&v->other);
+	tally_merge(&v->other, &s->total);
+	for (unsigned i = 0; i < v->rows; i++) {
+		v->row[i] = list[i].row;
+		tally_subtract(&v->other, &s->tally[list[i].row]);
+		if (list[i].entry->error > v->error)
+			v->error = list[i].entry->error;
+	}
+}
+
+void span_view_free(struct span_view *v)
+{
+	tally_free(&v->other);
+}

@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Two spans are counted at a time: the interval, and the whole run.
+ */
+#include "user/top/top.h"
+
+#include <limits.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "user/base/log.h"
+#include "user/top/table_json.h"
+#include "user/top/table_text.h"
+
+struct top {
+	const struct options *options;
+	char host[HOST_NAME_MAX + 1]; /* "" for a capture */
+	struct table_style style;
+	struct groups groups;
+	struct span *interval, *run;
+	struct span_view view;
+	uint64_t next, last; /* ns: when the interval ends; the time it is */
+	uint64_t tables;
+	bool begun;
+};
+
+/* What a host can be asked for, where it is not said: of a capture no processes are known. */
+static struct groups default_groups(const struct options *o)
+{
+	if (o->files.count)
+		return (struct groups){{GROUP_PORT}, 1};
+	return (struct groups){{GROUP_PROCESS, GROUP_PORT}, 2};
+}
+
+static void out_of_memory(void)
+{
+	log_error("out of memory");
+	exit(EXIT_RUNTIME);
+}
+
+struct top *top_new(const struct options *options, unsigned width, bool unicode)
+{
+	struct top *t = calloc(1, sizeof(*t));
+
+	if (!t)
+		out_of_memory();
+	t->options = options;
+	if (!options->files.count)
+		gethostname(t->host, sizeof(t->host) - 1);
+	t->style = (struct table_style){.width = width, .unicode = unicode};
+	t->groups = options->by.count ? options->by : default_groups(options);
+	t->interval = span_new();
+	t->run = span_new();
+	if (!t->interval || !t->run)
+		out_of_memory();
+	return t;
+}
+
+void top_free(struct top *t)
+{
+	if (!t)
+		return;
+	span_free(t->interval);
+	span_free(t->run);
+	span_view_free(&t->view);
+	free(t);
+}
+
+/* ---- counting ---- */
+
+static void begin(struct top *t, uint64_t now, int64_t wall_offset)
+{
+	if (t->begun)
+		return;
+	t->begun = true;
+	t->last = now;
+	t->next = now + t->options->top;
+	span_reset(t->interval, &t->groups, now, wall_offset);
+	span_reset(t->run, &t->groups, now, wall_offset);
+}
+
+void top_add(struct top *t, const struct record *r)
+{
+	span_add(t->interval, r);
+	span_add(t->run, r);
+}
+
+void top_add_waiting(struct top *t, const struct record *r, bool stuck)
+{
+	span_add_waiting(t->interval, r, stuck);
+}
+
+uint64_t top_due(struct top *t, uint64_t now, int64_t wall_offset)
+{
+	begin(t, now, wall_offset);
+	if (now > t->last)
+		t->last = now;
+	if (now < t->next)
+		return 0;
+	/* A capture's clock jumps, and its intervals are of one length; a host's clock says how late we are. */
+	t->interval->wall_offset = wall_offset;
+	return t->options->files.count ? t->next : now;
+}
+
+/* ---- tables ---- */
+
+static void print(struct top *t, const struct span *s, struct buffer *out)
+{
+	bool summary = s == t->run;
+	struct table_style style = t->style;
+
+	span_view(&t->view, s, ORDER_CONNECTIONS, t->options->rows, "");
+	style.summary = summary;
+	if (t->options->format == FORMAT_JSON) {
+		table_json(out, &t->view, *t->host ? t->host : NULL, summary);
+		return;
+	}
+	if (t->tables || summary)
+		buffer_char(out, '\n');
+	table_head(out, &t->view, &style);
+	table_body(out, &t->view, &style);
+}
+
+/* Of a capture, intervals in which nothing closed are passed over. */
+static bool is_shown(const struct top *t)
+{
+	return !t->options->files.count || t->interval->total.connections;
+}
+
+void top_table(struct top *t, uint64_t end, struct buffer *out)
+{
+	bool shown = is_shown(t);
+
+	t->interval->end = end;
+	if (shown)
+		print(t, t->interval, out);
+	t->tables += shown;
+	t->next = end + t->options->top;
+	if (!shown && t->last > end)
+		t->next += (t->last - end) / t->options->top * t->options->top;
+	span_reset(t->interval, &t->groups, t->next - t->options->top, t->interval->wall_offset);
+}
+
+bool top_full(const struct top *t)
+{
+	return t->options->count && t->tables >= t->options->count;
+}
+
+void top_end(struct top *t, struct buffer *out)
+{
+	if (!t->begun)
+		return;
+	if (!top_full(t) && t->interval->sketch.added)
+		top_table(t, t->last, out);
+	t->run->end = t->last;
+	print(t, t->run, out);
+}
