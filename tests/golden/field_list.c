@@ -6,6 +6,7 @@
  *
  * field_list json     prints records as JSON that have what no capture file gives: an interface, and this host's
  * sockets
+ * field_list rates    prints the tables of --top for those
  */
 #include <stdbool.h>
 #include <stdio.h>
@@ -13,6 +14,7 @@
 
 #include "user/format/format.h"
 #include "user/record/record_fields.h"
+#include "user/top/table_json.h"
 #include "tests/unit/sample_record.h"
 
 #define WIDTH 78 /* columns of a line of text in the page's source */
@@ -216,10 +218,38 @@ static void print_samples(void)
 	buffer_free(&out);
 }
 
+/* A table of the samples by everything, of an interval and of the run. */
+static void print_rates(void)
+{
+	void (*const samples[])(struct record *) = {sample_sockets, sample_graceful, sample_reset};
+	struct span *span = span_new();
+	struct span_view view = {0};
+	struct groups groups = {0};
+	struct buffer out = {0};
+	struct record r;
+
+	groups_parse(&groups, "process,peer,port,interface,outcome,reason");
+	span_reset(span, &groups, SAMPLE_FINISH, 0);
+	for (size_t i = 0; i < sizeof(samples) / sizeof(samples[0]); i++) {
+		samples[i](&r);
+		span_add(span, &r);
+	}
+	span->end = span->start + 1;
+	span_view(&view, span, ORDER_CONNECTIONS, 2, "");
+	table_json(&out, &view, "host-1", false);
+	table_json(&out, &view, NULL, true);
+	fwrite(out.data, 1, out.len, stdout);
+	buffer_free(&out);
+	span_view_free(&view);
+	span_free(span);
+}
+
 int main(int argc, char **argv)
 {
 	if (argc > 1 && !strcmp(argv[1], "json"))
 		print_samples();
+	else if (argc > 1 && !strcmp(argv[1], "rates"))
+		print_rates();
 	else
 		print_list();
 	return 0;

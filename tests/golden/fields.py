@@ -24,7 +24,8 @@ FIELD_LIST = os.path.join(tracer.TOP, "build", "tests", "field_list")
 SEEDS = os.path.join(tracer.TOP, "tests", "golden", "captures")
 
 # Sections of the page by the dataset that they describe.
-SECTIONS = {"JSON": "tcpfin.close", "STUCK CLOSES": "tcpfin.stuck", "TIME-WAIT": "tcpfin.time_wait"}
+SECTIONS = {"JSON": "tcpfin.close", "STUCK CLOSES": "tcpfin.stuck", "TIME-WAIT": "tcpfin.time_wait",
+            "RATES": "tcpfin.rate"}
 
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{9}Z")
 
@@ -132,6 +133,14 @@ def records():
     yield from (json.loads(line) for line in output.decode().splitlines())
 
 
+def rates():
+    output = subprocess.run([FIELD_LIST, "rates"], capture_output=True, check=True).stdout
+    yield from (json.loads(line) for line in output.decode().splitlines())
+    for name in sorted(os.listdir(SEEDS)):
+        output = tracer.trace(os.path.join(SEEDS, name), "json", ["--top", "--by=port"]).stdout
+        yield from (json.loads(line) for line in output.decode().splitlines())
+
+
 # ---- sockets of a namespace ----
 
 def pair(listener):
@@ -223,6 +232,7 @@ def main():
     results.test("list", list_faults(page))
     results.test("columns", column_faults(page))
     results.test("tcpfin.close", dataset_faults("tcpfin.close", fields["tcpfin.close"], records()))
+    results.test("tcpfin.rate", dataset_faults("tcpfin.rate", fields["tcpfin.rate"], rates()))
     objects = socket_objects()
     for dataset in ("tcpfin.stuck", "tcpfin.time_wait"):
         if objects is None:

@@ -31,10 +31,11 @@ SEGMENT_FIELDS = {"t", "from", "flags", "seq", "ack", "raw_seq", "raw_ack", "len
 MISSING = object()
 
 
-def trace(capture, form="json", options=(), quiet=True):
+def trace(capture, form="json", options=(), quiet=True, environment=None):
     """The finished process. quiet: with -q, so that stderr holds errors only."""
     command = [BINARY, *["-q"] * quiet, "-r", capture, "--format=" + form, *options]
-    return subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=30, env=ENVIRONMENT,
+    return subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=30,
+                          env=environment or ENVIRONMENT,
                           check=False)
 
 

@@ -538,6 +538,38 @@ TEST(test_outcomes)
 
 /* ---- help and version ---- */
 
+/* ---- tables of groups ---- */
+
+TEST(test_top)
+{
+	assert_goes_on(PARSE("eth0"));
+	expect_int(o.top, 0);
+	expect_int(o.by.count, 0);
+	expect_int(o.rows, 10);
+	assert_goes_on(PARSE("--top", "eth0"));
+	expect_int(o.top, 1000000000);
+	assert_goes_on(PARSE("--top=0.25", "--by=process,peer,reason", "--rows=500", "--format=json", "eth0"));
+	expect_int(o.top, 250000000);
+	expect_int(o.rows, 500);
+	expect_int(o.by.count, 3);
+	expect_int(o.by.field[0], GROUP_PROCESS);
+	expect_int(o.by.field[2], GROUP_REASON);
+	assert_goes_on(PARSE("--top", "-r", "file", "-c", "3"));
+}
+
+TEST(test_top_with_others)
+{
+	assert_refused(PARSE("--top", "--by=peers", "eth0"),
+		       "--by peers: a group is process, peer, port, interface, outcome or reason, each once");
+	assert_refused(PARSE("--by=peer", "eth0"), "--by is about the tables of --top; add it");
+	assert_refused(PARSE("--top", "--format=csv", "eth0"), "--top has the formats text and json");
+	assert_refused(PARSE("--top", "--stuck"),
+		       "--top is about connections as they close: give --stuck, --time-wait, "
+		       "--probe or --cleanup alone");
+	assert_refused(PARSE("--top", "--rows=0", "eth0"), "--rows 0: a number of rows is 1 to 500");
+	assert_refused(PARSE("--top"), "name an interface, or a capture with -r FILE; see tcpfin-trace --help");
+}
+
 TEST(test_help)
 {
 	static const char *const words[] = {

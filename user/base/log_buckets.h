@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Log-linear buckets over every 64-bit value, the ground of histograms: values below 2 * steps have a bucket each, every
- * power of two above has `steps`. steps: a power of two. A bucket's middle is at most 1 / (2 * steps) away from any value
- * in it, relative to the value.
+ * Log-linear buckets over every 64-bit value, the ground of histograms: values below 2 * steps have a bucket each,
+ * every power of two above has `steps`. steps: a power of two. A bucket's middle is at most 1 / (2 * steps) away from
+ * any value in it, relative to the value.
  */
 #ifndef TCPFIN_LOG_BUCKETS_H
 #define TCPFIN_LOG_BUCKETS_H

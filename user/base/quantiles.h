@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Percentiles of one of many sets of values, each of them small: the first few values are kept as they are, more of them
- * in a histogram of 2 KiB. Percentiles are exact for up to QUANTILES_FEW values, and within 1/16 for more.
+ * Percentiles of one of many sets of values, each of them small: the first few values are kept as they are, more of
+ * them in a histogram of 2 KiB. Percentiles are exact for up to QUANTILES_FEW values, and within 1/16 for more.
  *
  * Sets can be added up and taken off each other: what is left has percentiles within 1/16, but the range of the whole.
  */

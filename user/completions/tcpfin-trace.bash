@@ -40,6 +40,9 @@ _tcpfin_trace_value()
 		_tcpfin_trace_list 'date time interface source destination outcome closer fin_to_ack half_closed peer_fin_to_ack
 			close lifetime source_bytes destination_bytes process notes flags' "$2"
 		;;
+	--by)
+		_tcpfin_trace_list 'process peer port interface outcome reason' "$2"
+		;;
 	--hook)
 		mapfile -t COMPREPLY < <(compgen -W 'auto xdp xdp-generic tc' -- "$2")
 		;;
@@ -53,7 +56,8 @@ _tcpfin_trace_value()
 		_tcpfin_trace_list 'graceful reset refused handshake_reset unanswered unfinished open unknown' "$2"
 		;;
 	-c | --count | -d | --duration | --port | --host | --process | --pid | --reason | --where | --check | --settle | \
-	--syn-timeout | --close-timeout | --idle-timeout | --max-flows | --max-closing | --max-unproven | --evidence | --ring)
+	--syn-timeout | --close-timeout | --idle-timeout | --max-flows | --max-closing | --max-unproven | --evidence | \
+	--ring | --rows)
 		;; # a value that only the user knows
 	*)
 		return 1
@@ -65,11 +69,11 @@ _tcpfin_trace_value()
 _tcpfin_trace_options()
 {
 	local plain='--ipv4 --ipv6 --show-open --all-segments --no-sockets --numeric --verbose --quiet --stats --strict --follow
-		--stuck --time-wait --probe --cleanup --help --version'
+		--top --stuck --time-wait --probe --cleanup --help --version'
 	local valued='--read= --interface= --hook= --count= --duration= --port= --host= --outcome= --closer= --process=
 		--pid= --reason= --where= --format= --output= --columns= --color= --check= --settle= --syn-timeout=
 		--close-timeout= --idle-timeout= --max-flows= --max-closing= --max-unproven=
-		--evidence= --ring='
+		--evidence= --ring= --by= --rows='
 
 	mapfile -t COMPREPLY < <(compgen -W "$plain $valued" -- "$1")
 	[[ ${#COMPREPLY[@]} -eq 1 && ${COMPREPLY[0]} == *= ]] && compopt -o nospace
