@@ -82,6 +82,15 @@ static bool is_nameless(const struct options *options)
 	       !options->record_filter.where_count;
 }
 
+static void make_record(const struct reporter *r, struct record *record, const struct flow_key *key,
+			const struct flow *f, const struct flow_segment *log, const struct verdict_context *context)
+{
+	struct verdict_context with_name = *context;
+
+	with_name.nameless = is_nameless(r->options);
+	verdict(record, key, f, log, &with_name);
+}
+
 static void count(struct reporter *r, const struct record *record)
 {
 	summary_add(&r->summary, record);
@@ -101,13 +110,11 @@ static void print(struct reporter *r, const struct record *record)
 void reporter_flow(struct reporter *r, const struct flow_key *key, const struct flow *f, const struct flow_segment *log,
 		   const struct verdict_context *context)
 {
-	struct verdict_context with_name = *context;
 	struct record record;
 
 	if (reporter_full(r) && !r->top)
 		return;
-	with_name.nameless = is_nameless(r->options);
-	verdict(&record, key, f, log, &with_name);
+	make_record(r, &record, key, f, log, context);
 	if (record.outcome == OUTCOME_OPEN && !r->options->show_open)
 		return;
 	if (!record_filter_passes(&r->options->record_filter, &r->options->filter, &record))
@@ -121,11 +128,9 @@ void reporter_flow(struct reporter *r, const struct flow_key *key, const struct 
 void reporter_waiting(struct reporter *r, const struct flow_key *key, const struct flow *f,
 		      const struct flow_segment *log, const struct verdict_context *context, bool stuck)
 {
-	struct verdict_context with_name = *context;
 	struct record record;
 
-	with_name.nameless = is_nameless(r->options);
-	verdict(&record, key, f, log, &with_name);
+	make_record(r, &record, key, f, log, context);
 	if (record_filter_passes(&r->options->record_filter, &r->options->filter, &record))
 		top_add_waiting(r->top, &record, stuck);
 }
