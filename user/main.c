@@ -3,8 +3,6 @@
  * Wiring: reads the options, and starts what they ask for. Connections are watched live or read from a file, and go
  * through the reporter to the summary; --stuck, --time-wait, --probe and --cleanup are modes of their own.
  */
-#include <errno.h>
-#include <fcntl.h>
 #include <locale.h>
 #include <string.h>
 #include <unistd.h>
@@ -13,6 +11,7 @@
 #include "user/base/log.h"
 #include "user/base/sink.h"
 #include "user/capture/replay.h"
+#include "user/helper/output.h"
 #include "user/host/stuck.h"
 #include "user/host/time_wait.h"
 #include "user/live/live.h"
@@ -54,6 +53,7 @@ static int report_connections(const struct options *options)
 	else
 		code = live_run(&reporter, options, counters);
 	reporter_finish(&reporter);
+	output_note_failures();
 	if (code == EXIT_FINE)
 		code = reporter_exit_code(&reporter);
 	if (!options->quiet && (code == EXIT_FINE || reporter.summary.records))
@@ -66,27 +66,11 @@ static int report_connections(const struct options *options)
 	return code;
 }
 
-/*
- * Puts the file of -o in the place of standard output, while there are rights to open it. 0, or an exit code once an
- * error has been logged.
- */
-static int open_output(const char *path)
-{
-	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-
-	if (fd < 0 || dup2(fd, STDOUT_FILENO) < 0) {
-		log_error("%s: %s", path, strerror(errno));
-		return EXIT_RUNTIME;
-	}
-	close(fd);
-	return EXIT_FINE;
-}
-
 /* Returns an exit code. */
 static int run(const struct options *options)
 {
 	log_init("tcpfin-trace", options->quiet);
-	if (options->output && open_output(options->output))
+	if (output_start(options))
 		return EXIT_RUNTIME;
 	if (options->probe)
 		return probe_run(options);

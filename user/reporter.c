@@ -11,6 +11,7 @@
 
 #include "user/base/log.h"
 #include "user/base/sink.h"
+#include "user/helper/output.h"
 #include "user/reporter.h"
 
 #define DEFAULT_COLUMNS 80
@@ -68,11 +69,31 @@ void reporter_free(struct reporter *r)
 	top_free(r->top);
 }
 
-void reporter_flush(struct reporter *r)
+static void write_all(struct reporter *r)
 {
 	if (r->out.len && !r->error)
 		r->error = sink_write(STDOUT_FILENO, &r->out);
 	r->out.len = 0;
+}
+
+/* Goes on in another file if one is due (-C, -G, SIGHUP). Each file begins with the header of its format. */
+static void turn_output(struct reporter *r)
+{
+	if (!output_due(r->out.len))
+		return;
+	write_all(r);
+	if (!output_turn())
+		return;
+	r->day = 0;
+	if (!r->top)
+		format_header(&r->out, r->options->format, &r->style);
+}
+
+void reporter_flush(struct reporter *r)
+{
+	write_all(r);
+	if (output_hangup())
+		turn_output(r);
 }
 
 /* Does neither what is printed nor a condition have event.id? */
@@ -100,6 +121,7 @@ static void count(struct reporter *r, const struct record *record)
 
 static void print(struct reporter *r, const struct record *record)
 {
+	turn_output(r);
 	if (r->options->format == FORMAT_TEXT)
 		format_text_day(&r->out, &r->style, record, &r->day);
 	format_record(&r->out, r->options->format, &r->style, record);
@@ -142,6 +164,7 @@ uint64_t reporter_table_due(struct reporter *r, uint64_t now, int64_t wall_offse
 
 void reporter_table(struct reporter *r, uint64_t end)
 {
+	turn_output(r);
 	top_table(r->top, end, &r->out);
 	reporter_flush(r);
 }

@@ -54,6 +54,7 @@ def status_of(tracer):
 
 def gave_up(tracer, capabilities=0, filters="1"):
     """The process is nobody and can do nothing beside its maps."""
+    until(lambda: status_of(tracer)["Seccomp"] != "0", "system call filter")  # made between no_new_privs and its use
     status = status_of(tracer)
     for name in ("Uid", "Gid"):
         equal(name, status[name].split(), [str(NOBODY)] * 4)
@@ -507,10 +508,10 @@ def follow_alone(lab):
 # ---- output that fails ----
 
 @contextlib.contextmanager
-def small_disk(lab):
-    """The path of a file on a file system of 64 KiB."""
+def small_disk(lab, limits="size=64k"):
+    """The path of a file on a file system of 64 KiB, or with another limit."""
     os.mkdir(path := lab.file("disk"))
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "none", path], capture_output=True, text=True,
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", limits, "none", path], capture_output=True, text=True,
                              check=False)
     if mounted.returncode:
         raise Skip(mounted.stderr.strip())
@@ -706,6 +707,102 @@ def output_file(lab):
     done = Process(lab, lab.client, [*PROGRAM, "-o", "/no/such/file", "-r", SEED])
     equal("exit code, stderr", (done.wait(), done.stderr),
           (1, "tcpfin-trace: /no/such/file: No such file or directory\n"))
+
+
+def in_files(*files):
+    """The records in these files, in order."""
+    lines = []
+    for path in files:
+        with open(path, encoding="utf-8") as file:
+            lines += file.readlines()
+    return [json.loads(line) for line in lines]
+
+
+def numbered(path):
+    """The files that exist of path, path1, path2."""
+    names = [path, *(f"{path}{number}" for number in range(1, 100))]
+    return [name for name in names if os.path.exists(name)]
+
+
+def helper_of(tracer):
+    with open(f"/proc/{tracer.child.pid}/task/{tracer.child.pid}/children", encoding="ascii") as children:
+        return int(children.read())
+
+
+@test
+def output_by_size(lab):
+    """-C: each file ends with the record that fills it, in root's directory, where the program itself may not write."""
+    path = lab.file("records")
+    tracer = watch(lab, "-o", path, "-C", "8K")
+    gave_up(tracer)
+    helper = helper_of(tracer)
+    keys = close_some(paths(lab)[0], 30)
+    until(lambda: len(in_files(*numbered(path))) == len(keys), "records in the files", 5)
+    tracer.stop()
+    one_each(in_files(*numbered(path)), keys)
+    sizes = [os.path.getsize(name) for name in numbered(path)]
+    check(len(sizes) > 4 and all(8192 <= size < 8192 + 4096 for size in sizes[:-1]), f"sizes {sizes}")
+    until(lambda: not os.path.exists(f"/proc/{helper}"), "end of the helper")
+
+
+@test
+def output_by_time(lab):
+    """-G: a file a period that has records, named after its time; each begins with the header of its format."""
+    path = lab.file("at%s.csv")
+    options = (*SMALL, "--settle=100", "--format=csv", "-o", path, "-G", "1")
+    tracer = harness.Tracer(lab, lab.client, PROGRAM, ("eth0",), *options)
+    tracer.wait_for_all()
+    keys = []
+    for _ in range(3):
+        keys += close_some(paths(lab)[0], 2)
+        time.sleep(1.1)
+    tracer.signal(signal.SIGINT)
+    equal("exit code", tracer.wait(), 0)
+    names = sorted(name for name in os.listdir(lab.directory) if re.fullmatch(r"[0-9]+\.at[0-9]+\.csv", name))
+    check(len(names) >= 3, f"files {names}")
+    rows = 0
+    for name in names:
+        with open(os.path.join(lab.directory, name), encoding="utf-8") as file:
+            lines = file.readlines()
+        check(lines[0].startswith("timestamp,") and len(lines) > (name != names[0]), f"{name} has {lines}")
+        rows += len(lines) - 1
+    equal("records", rows, len(keys))
+
+
+@test
+def output_anew(lab):
+    """SIGHUP: a file that was moved away is written no more, whether connections close or not; nothing is lost."""
+    path = lab.file("records")
+    tracer = watch(lab, "-o", path)
+    keys = close_some(paths(lab)[0], 3)
+    until(lambda: len(in_files(path)) == 3, "records", 5)
+    os.rename(path, path + ".moved")
+    tracer.signal(signal.SIGHUP)
+    until(lambda: os.path.exists(path), "a file made anew", 2)
+    keys += close_some(paths(lab)[0], 2)
+    until(lambda: len(in_files(path)) == 2, "records in the file made anew", 5)
+    tracer.signal(signal.SIGHUP)  # without a move: what is in the file stays
+    keys += close_some(paths(lab)[0], 1)
+    until(lambda: len(in_files(path)) == 3, "records behind those that were there", 5)
+    tracer.stop(signal.SIGTERM)
+    one_each(in_files(path + ".moved", path), keys)
+
+
+@test
+def output_not_anew(lab):
+    """No next file, on a full disk or without a helper: said, counted, and records go on to the present file."""
+    with small_disk(lab, "nr_inodes=2") as path:
+        tracer = watch(lab, "-o", path, "-C", "2K")
+        keys = close_some(paths(lab)[0], 3)
+        said(tracer, f"cannot open the next file of {path}: No space left on device: records go on to the present one")
+        time.sleep(1.1)
+        os.kill(helper_of(tracer), signal.SIGKILL)
+        keys += close_some(paths(lab)[0], 2)
+        until(lambda: len(in_files(path)) == len(keys), "records", 5)
+        tracer.stop()
+        one_each(in_files(path), keys)
+        equal("files", numbered(path), [path])
+    check(re.search(r"[2-9] times no new file of .* could be opened", tracer.stderr), f"not counted: {tracer.stderr}")
 
 
 def in_pipe(pipe):

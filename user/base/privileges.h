@@ -28,6 +28,11 @@ const char *privileges_tracing_error(int err);
  * EXIT_RUNTIME after logging why.
  */
 int privileges_drop(bool net_admin);
+/*
+ * For a helper that opens files: it keeps its user and of its capabilities only CAP_DAC_OVERRIDE, and may from now on
+ * open and hand over files and nothing else. 0, or a negative errno: it must not go on.
+ */
+int privileges_keep_files(void);
 /* As privileges_drop(false), once a capture file is open: with the narrower filter that reading a file needs. */
 int privileges_drop_all(void);
 

@@ -2,7 +2,7 @@
 /*
  * The system call filter is two tables. A row allows a call, or a call with a certain value of one argument. No row
  * creates a file, starts a program, loads BPF code or reaches another host: records and messages go to descriptors that
- * are already open.
+ * are already open, or that the helper (user/helper/) hands over. The helper has a table of its own.
  */
 #define _GNU_SOURCE 1 /* O_TMPFILE */
 #include <errno.h>
@@ -46,6 +46,9 @@ static const struct rule common_rules[] = {
 	ALLOW(poll),
 	ALLOW(ppoll),
 	ALLOW(ftruncate), /* takes back half a line on a full disk */
+	ALLOW(recvmsg),   /* of the helper, which hands over the next output file */
+	ALLOW(dup2),      /* puts it in the place of standard output */
+	ALLOW(dup3),      /* what dup2() calls where there is no dup2 */
 
 	/* input: read only */
 	ALLOW_BITS(openat, 2, OPEN_CHANGES, O_RDONLY),
@@ -115,12 +118,21 @@ static const struct rule live_rules[] = {
 	ALLOW(sendto),
 	ALLOW(sendmsg),
 	ALLOW(recvfrom),
-	ALLOW(recvmsg),
 	ALLOW_IF(ioctl, 1, SIOCGIFINDEX),
 	ALLOW_IF(ioctl, 1, SIOCGIFNAME),
 	ALLOW_IF(ioctl, 1, SIOCGIFFLAGS),
 	ALLOW_IF(ioctl, 1, SIOCGIFHWADDR),
 	ALLOW_IF(ioctl, 1, SIOCETHTOOL),
+};
+
+/* For the helper that opens output files (user/helper/). */
+static const struct rule helper_rules[] = {
+	ALLOW(openat), /* with what is in its own memory, never with what the program sends */
+	ALLOW(close),        ALLOW(read),
+	ALLOW(sendmsg),      ALLOW(clock_gettime),
+	ALLOW(rt_sigreturn), ALLOW(restart_syscall),
+	ALLOW(brk),          ALLOW_BITS(mmap, 2, PROT_EXEC, 0),
+	ALLOW(munmap),       ALLOW(exit_group),
 };
 
 static int add_rule(scmp_filter_ctx filter, const struct rule *rule)
@@ -140,17 +152,29 @@ static int add_rules(scmp_filter_ctx filter, const struct rule *rules, size_t n)
 	return err;
 }
 
-int sandbox_enter(bool live)
+/* Enters a filter of two tables. 0 or a negative errno. */
+static int enter(const struct rule *first, size_t first_count, const struct rule *second, size_t second_count)
 {
 	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ERRNO(EPERM));
 	int err;
 
 	if (!filter)
 		return -ENOMEM;
-	err = add_rules(filter, common_rules, sizeof(common_rules) / sizeof(common_rules[0]));
-	if (live && !err)
-		err = add_rules(filter, live_rules, sizeof(live_rules) / sizeof(live_rules[0]));
+	err = add_rules(filter, first, first_count);
+	err = err ? err : add_rules(filter, second, second_count);
 	err = err ? err : seccomp_load(filter);
 	seccomp_release(filter);
 	return err;
+}
+
+#define TABLE(rules) rules, sizeof(rules) / sizeof((rules)[0])
+
+int sandbox_enter(bool live)
+{
+	return live ? enter(TABLE(common_rules), TABLE(live_rules)) : enter(TABLE(common_rules), NULL, 0);
+}
+
+int sandbox_enter_helper(void)
+{
+	return enter(TABLE(helper_rules), NULL, 0);
 }

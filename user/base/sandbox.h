@@ -14,4 +14,7 @@
  */
 int sandbox_enter(bool live);
 
+/* For the helper that opens output files: it may open and create files, and answer. Otherwise as sandbox_enter. */
+int sandbox_enter_helper(void);
+
 #endif

@@ -28,6 +28,17 @@ static void on_stop(int number)
 	asked = asked + 1;
 }
 
+static volatile sig_atomic_t reopen_asked;
+static bool hangup_reopens;
+
+static void on_hangup(int number)
+{
+	if (hangup_reopens)
+		reopen_asked = 1;
+	else
+		on_stop(number);
+}
+
 static void on_stats(int number)
 {
 	(void)number;
@@ -44,10 +55,11 @@ static void catch (int number, void (*handler)(int), sigset_t *signals)
 
 void stop_catch_signals(sigset_t *signals)
 {
-	static const int stop[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT};
+	static const int stop[] = {SIGINT, SIGTERM, SIGQUIT};
 
 	for (size_t i = 0; i < sizeof(stop) / sizeof(stop[0]); i++)
 		catch (stop[i], on_stop, signals);
+	catch (SIGHUP, on_hangup, signals);
 	catch (SIGUSR1, on_stats, signals);
 	signal(SIGPIPE, SIG_IGN);
 }
@@ -79,6 +91,20 @@ void stop_interrupted(void)
 {
 	if (asked)
 		stop_release();
+}
+
+void stop_hangup_reopens(void)
+{
+	hangup_reopens = true;
+}
+
+bool stop_hangup_taken(void)
+{
+	bool taken = reopen_asked;
+
+	if (taken)
+		reopen_asked = 0;
+	return taken;
 }
 
 void stop_ask(void)

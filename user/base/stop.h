@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What signals ask of the program, in every mode: SIGINT, SIGTERM, SIGHUP and SIGQUIT to stop, SIGUSR1 to print
- * statistics. A reader that has gone asks to stop as well.
+ * What signals ask of the program, in every mode: SIGINT, SIGTERM and SIGQUIT to stop, SIGUSR1 to print statistics,
+ * SIGHUP to open the output file anew or, where there is none, to stop. A reader that has gone asks to stop as well.
  */
 #ifndef TCPFIN_STOP_H
 #define TCPFIN_STOP_H
@@ -25,6 +25,10 @@ void stop_hold(void (*release)(void *context), void *context);
 void stop_release(void);
 /* To be called after a signal may have interrupted a wait. Releases what is held if the process is to stop. */
 void stop_interrupted(void);
+/* SIGHUP asks for output files to be opened anew from now on, and not to stop. Call before stop_catch_signals. */
+void stop_hangup_reopens(void);
+/* Has SIGHUP asked for that since the last call? */
+bool stop_hangup_taken(void);
 /* Asks to stop, as a signal would. */
 void stop_ask(void);
 bool stop_asked(void);

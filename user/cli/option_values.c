@@ -3,6 +3,7 @@
  * Types of option values, each with its parser and its printer: numbers, names, and what is neither.
  */
 #include <arpa/inet.h>
+#include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -93,6 +94,27 @@ static void print_bytes(struct buffer *b, const struct option_kind *kind, uint64
 	buffer_unsigned(b, value);
 	if (suffix)
 		buffer_char(b, byte_suffixes[suffix - 1]);
+}
+
+#define MILLION 1000000
+
+/* A number and a suffix of 1024's powers; without one, millions of bytes, as tcpdump's -C has it. */
+static int parse_file_size(const struct option_row *row, void *where, const char *text)
+{
+	uint64_t value, unit = MILLION;
+	const char *end = decimal_read(text, 1, &value), *suffix;
+
+	if (!end)
+		return -EINVAL;
+	suffix = *end ? strchr(byte_suffixes, toupper((unsigned char)*end)) : NULL;
+	if (suffix) {
+		unit = 1ULL << 10 * (unsigned)(suffix - byte_suffixes + 1);
+		end++;
+	}
+	if (*end || !value || value > row->max / unit)
+		return -EINVAL;
+	store_number(row, where, value * unit);
+	return 0;
 }
 
 /* Passes over a "!" in front, which is stored. */
@@ -448,6 +470,8 @@ const struct option_kind kind_milliseconds = {
 	.parse = parse_number, .print = print_number, .scale = MS_NS, .form = " milliseconds"};
 const struct option_kind kind_bytes = {
 	.parse = parse_bytes, .print = print_bytes, .scale = 1, .form = " bytes, a power of two"};
+const struct option_kind kind_file_size = {
+	.parse = parse_file_size, .print = print_bytes, .scale = 1, .form = " bytes; a plain number counts millions"};
 const struct option_kind kind_port = {.parse = parse_port,
 				      .print = print_number,
 				      .scale = 1,

@@ -53,6 +53,7 @@ extern const struct option_kind kind_nothing; /* asks for what is done anyway */
 extern const struct option_kind kind_help, kind_version;
 extern const struct option_kind kind_count, kind_seconds, kind_milliseconds; /* uint32_t or uint64_t; times in ns */
 extern const struct option_kind kind_bytes;                                  /* uint32_t, a power of two */
+extern const struct option_kind kind_file_size;                              /* uint64_t, bytes */
 extern const struct option_kind kind_format, kind_hook, kind_color;          /* an enum */
 extern const struct option_kind kind_columns;                                /* struct option_columns */
 extern const struct option_kind kind_groups;                                 /* struct groups */

@@ -176,6 +176,24 @@ static const struct option_row rows[] = {
 	 .meta = "FILE",
 	 .noun = "file",
 	 .help = "write records to the file, which is made anew, instead of standard output"},
+	{.name = "file-size",
+	 .letter = 'C',
+	 .kind = &kind_file_size,
+	 FIELD(file_size),
+	 .min = 1,
+	 .max = 1ULL << 40,
+	 .meta = "SIZE",
+	 .noun = "file size",
+	 .help = "go on in a next file, FILE1, after so many million bytes; K, M and G (1024) allowed"},
+	{.name = "file-seconds",
+	 .letter = 'G',
+	 .kind = &kind_seconds,
+	 FIELD(file_period),
+	 .min = SECOND_NS,
+	 .max = YEAR_NS,
+	 .meta = "SECONDS",
+	 .noun = "time",
+	 .help = "go on in a next file after that time; FILE may have strftime(3) conversions"},
 	{.name = "columns",
 	 .kind = &kind_columns,
 	 FIELD(columns),
@@ -456,6 +474,16 @@ static bool is_check_beyond(const struct options *o)
 	return text;
 }
 
+/* Why the options of output files do not go together, or NULL. */
+static const char *output_fault(const struct options *o)
+{
+	if (!o->file_size && !o->file_period)
+		return NULL;
+	if (!o->output)
+		return "-C and -G are about the file of -o; give -o FILE, too";
+	return o->probe || o->cleanup ? "-C and -G are about records, which --probe and --cleanup do not write" : NULL;
+}
+
 /* Checks that the options go together. -1, or an exit code once an error has been logged. */
 static int check_together(const struct options *o)
 {
@@ -476,6 +504,7 @@ static int check_together(const struct options *o)
 		fault = "name an interface, or a capture with -r FILE; " SEE_HELP;
 	else if (o->record_filter.outcomes.wanted & 1u << OUTCOME_OPEN && !o->show_open)
 		fault = "--outcome open: open connections are reported only with --show-open; add it";
+	fault = fault ? fault : output_fault(o);
 	if (!fault)
 		return is_check_beyond(o) ? EXIT_USAGE : -1;
 	log_error("%s", fault);

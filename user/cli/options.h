@@ -32,15 +32,17 @@ struct options {
 		unsigned count;     /* 0: live */
 	} files;
 	enum hook hook;
-	bool follow;        /* --follow: an interface that vanished is watched again once it is back */
-	bool cleanup;       /* --cleanup, instead of watching */
-	bool probe;         /* --probe, instead of watching */
-	uint64_t stuck;     /* --stuck, instead of watching: ns that a close has stood still; 0: not asked for */
-	bool time_wait;     /* --time-wait, instead of watching */
-	uint64_t top;       /* --top: ns between two tables of groups, instead of records; 0: not asked for */
-	struct groups by;   /* --by; none: the default */
-	uint32_t rows;      /* --rows: groups in a table */
-	const char *output; /* -o; NULL: standard output */
+	bool follow;          /* --follow: an interface that vanished is watched again once it is back */
+	bool cleanup;         /* --cleanup, instead of watching */
+	bool probe;           /* --probe, instead of watching */
+	uint64_t stuck;       /* --stuck, instead of watching: ns that a close has stood still; 0: not asked for */
+	bool time_wait;       /* --time-wait, instead of watching */
+	uint64_t top;         /* --top: ns between two tables of groups, instead of records; 0: not asked for */
+	struct groups by;     /* --by; none: the default */
+	uint32_t rows;        /* --rows: groups in a table */
+	const char *output;   /* -o; NULL: standard output */
+	uint64_t file_size;   /* -C: bytes after which the next output file begins; 0: no limit */
+	uint64_t file_period; /* -G, ns: how long an output file is written; 0: for ever */
 	enum format format;
 	enum color color;
 	struct option_columns {

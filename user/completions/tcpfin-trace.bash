@@ -55,6 +55,7 @@ _tcpfin_trace_value()
 	--outcome)
 		_tcpfin_trace_list 'graceful reset refused handshake_reset unanswered unfinished open unknown' "$2"
 		;;
+	-C | --file-size | -G | --file-seconds | \
 	-c | --count | -d | --duration | --port | --host | --process | --pid | --reason | --where | --check | --settle | \
 	--syn-timeout | --close-timeout | --idle-timeout | --max-flows | --max-closing | --max-unproven | --evidence | \
 	--ring | --rows)
@@ -73,7 +74,7 @@ _tcpfin_trace_options()
 	local valued='--read= --interface= --hook= --count= --duration= --port= --host= --outcome= --closer= --process=
 		--pid= --reason= --where= --format= --output= --columns= --color= --check= --settle= --syn-timeout=
 		--close-timeout= --idle-timeout= --max-flows= --max-closing= --max-unproven=
-		--evidence= --ring= --by= --rows='
+		--evidence= --ring= --by= --rows= --file-size= --file-seconds='
 
 	mapfile -t COMPREPLY < <(compgen -W "$plain $valued" -- "$1")
 	[[ ${#COMPREPLY[@]} -eq 1 && ${COMPREPLY[0]} == *= ]] && compopt -o nospace

@@ -12,6 +12,7 @@
 #include "user/base/sink.h"
 #include "user/base/stop.h"
 #include "user/format/format_parts.h"
+#include "user/helper/output.h"
 #include "user/host/host_table.h"
 
 #define INTERVAL_NS (5 * SECOND_NS)
@@ -76,6 +77,8 @@ static int print_table(const struct options *options, host_table_print *table, s
 	}
 	p->tables++;
 	p->found |= checks_found(&options->checks, &counts);
+	if (output_due(0))
+		output_turn();
 	err = sink_write(STDOUT_FILENO, out);
 	if (err && err != -EPIPE)
 		log_error("cannot write to standard output: %s", strerror(-err));
