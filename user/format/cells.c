@@ -7,12 +7,28 @@
 
 #include <wchar.h>
 
+/* How many bytes the text begins with that are ASCII. Nearly always all. */
+static size_t ascii(const char *text, size_t len)
+{
+	uint64_t eight;
+	size_t n = 0;
+
+	for (; n + sizeof(eight) <= len; n += sizeof(eight)) {
+		memcpy(&eight, text + n, sizeof(eight));
+		if (eight & 0x8080808080808080)
+			break;
+	}
+	while (n < len && (unsigned char)text[n] < 0x80)
+		n++;
+	return n;
+}
+
 size_t cell_fitting(const char *text, size_t len, unsigned width, unsigned *columns)
 {
+	size_t done = ascii(text, len < width ? len : width);
 	mbstate_t state = {0};
-	size_t done = 0;
 
-	*columns = 0;
+	*columns = (unsigned)done;
 	while (done < len) {
 		wchar_t c = 0;
 		size_t n = (unsigned char)text[done] < 0x80 ? 1 : mbrtowc(&c, text + done, len - done, &state);

@@ -178,13 +178,8 @@ static void put_paragraph(const struct ladder *l, const struct buffer *text, con
 
 static void put_date_and_time(struct buffer *out, uint64_t ns)
 {
-	time_t seconds = ns / SECOND_NS;
-	char date[32];
-	struct tm tm;
-
-	localtime_r(&seconds, &tm);
-	strftime(date, sizeof(date), "%Y-%m-%d ", &tm);
-	buffer_text(out, date);
+	format_date(out, ns);
+	buffer_char(out, ' ');
 	format_time_of_day(out, ns);
 }
 

@@ -71,7 +71,7 @@ void format_clock(struct buffer *out, const struct tm *tm)
 }
 
 /* Many records end in one second, so the last second's local time is kept. */
-void format_time_of_day(struct buffer *out, uint64_t ns)
+const struct tm *format_local_time(uint64_t ns)
 {
 	static time_t second = -1;
 	static struct tm tm;
@@ -80,7 +80,23 @@ void format_time_of_day(struct buffer *out, uint64_t ns)
 		second = ns / SECOND_NS;
 		localtime_r(&second, &tm);
 	}
-	format_clock(out, &tm);
+	return &tm;
+}
+
+void format_date(struct buffer *out, uint64_t ns)
+{
+	const struct tm *tm = format_local_time(ns);
+
+	buffer_digits(out, (uint64_t)tm->tm_year + 1900, 4);
+	buffer_char(out, '-');
+	buffer_digits(out, (uint64_t)tm->tm_mon + 1, 2);
+	buffer_char(out, '-');
+	buffer_digits(out, (uint64_t)tm->tm_mday, 2);
+}
+
+void format_time_of_day(struct buffer *out, uint64_t ns)
+{
+	format_clock(out, format_local_time(ns));
 	buffer_char(out, '.');
 	buffer_digits(out, ns % SECOND_NS / US_NS, 6);
 }

@@ -14,7 +14,11 @@
 void format_time(struct buffer *out, uint64_t ns);
 /* HH:MM:SS */
 void format_clock(struct buffer *out, const struct tm *tm);
-/* ns since 1970 as local time of day: HH:MM:SS.microseconds. The zone must stay what it was at the first call. */
+/* ns since 1970 as local time; good until the next call. The zone must stay what it was at the first one. */
+const struct tm *format_local_time(uint64_t ns);
+/* ns since 1970 as the local date: YYYY-MM-DD */
+void format_date(struct buffer *out, uint64_t ns);
+/* ns since 1970 as local time of day: HH:MM:SS.microseconds */
 void format_time_of_day(struct buffer *out, uint64_t ns);
 
 /* family: 4 or 6; ip: network byte order, 4 or 16 bytes. IPv6 as RFC 5952 has it. */

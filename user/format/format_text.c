@@ -17,17 +17,6 @@
 
 /* ---- values ---- */
 
-static void put_date(struct buffer *out, uint64_t ns)
-{
-	time_t second = (time_t)(ns / SECOND_NS);
-	struct tm tm;
-	char text[16];
-
-	localtime_r(&second, &tm);
-	strftime(text, sizeof(text), "%Y-%m-%d", &tm);
-	buffer_text(out, text);
-}
-
 /* With microseconds where there is room for them. */
 static void put_time(struct buffer *out, uint64_t ns, unsigned width)
 {
@@ -182,7 +171,7 @@ static void put_value(struct buffer *out, const struct record *r, enum text_colu
 {
 	switch (column) {
 	case TEXT_DATE:
-		return put_date(out, r->finish);
+		return format_date(out, r->finish);
 	case TEXT_TIME:
 		return put_time(out, r->finish, width);
 	case TEXT_INTERFACE:
@@ -374,16 +363,15 @@ static bool has_date(const struct text_layout *l)
 
 void format_text_day(struct buffer *out, const struct format_style *style, const struct record *r, int *day)
 {
-	time_t second = (time_t)(r->finish / SECOND_NS);
+	const struct tm *tm;
 	int before = *day;
-	struct tm tm;
 
 	if (has_date(layout_of(style)))
 		return;
-	localtime_r(&second, &tm);
-	*day = (tm.tm_year << 9) + tm.tm_yday + 1;
+	tm = format_local_time(r->finish);
+	*day = (tm->tm_year << 9) + tm->tm_yday + 1;
 	if (!before || before == *day)
 		return;
-	put_date(out, r->finish);
+	format_date(out, r->finish);
 	buffer_char(out, '\n');
 }
