@@ -9,7 +9,6 @@
 
 #include "user/attach/interfaces.h"
 #include "user/base/log.h"
-#include "user/base/sink.h"
 #include "user/capture/replay.h"
 #include "user/helper/output.h"
 #include "user/host/stuck.h"
@@ -25,7 +24,7 @@ static void print_summary(const struct reporter *reporter, const uint64_t counte
 
 	summary_print(&b, &reporter->summary);
 	summary_print_counters(&b, counters, counter_names, reporter->options->verbose);
-	sink_write(STDERR_FILENO, &b);
+	log_lines(&b);
 	buffer_free(&b);
 }
 

@@ -168,8 +168,50 @@ def systemd_unit(lab):
         done = subprocess.run(["systemd-analyze", *command, path], capture_output=True, text=True, check=False)
         equal(f"systemd-analyze {command[0]}", (done.returncode, done.stderr.strip()), (0, ""))
     granted = re.search(r"^AmbientCapabilities=(.*)$", text, re.MULTILINE)[1].lower().replace("cap_", "").split()
-    options = re.search(r"^ExecStart=\S+/tcpfin-trace (.*) %I$", text, re.MULTILINE)[1].split()
+    options = re.search(r"^ExecStart=\S+/tcpfin-trace (.*) [$]OPTIONS --interface=%i$", text, re.MULTILINE)[1].split()
     one_close_seen(lab, *options, program=as_nobody(lab, *granted))
+
+
+@test
+def supervised(lab):
+    """A supervisor is told once all is attached, then three times in the watchdog's period, and at the end."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as supervisor:
+        supervisor.bind(path := lab.file("notify"))
+        supervisor.settimeout(5)
+        os.chmod(path, 0o666)
+        tracer = watch(lab, program=["env", f"NOTIFY_SOCKET={path}", "WATCHDOG_USEC=600000", *PROGRAM])
+        equal("first message", supervisor.recv(100), b"READY=1")
+        equal("programs when it was ready", len(tracer.attached()), 2)
+        begun = time.monotonic()
+        equal("messages", [supervisor.recv(100) for _ in range(10)], [b"WATCHDOG=1"] * 10)
+        check(1.7 < time.monotonic() - begun < 3.5, f"10 messages in {time.monotonic() - begun} s")
+        tracer.stop()
+        supervisor.settimeout(0)
+        while (last := supervisor.recv(100)) == b"WATCHDOG=1":
+            pass
+        equal("last message", last, b"STOPPING=1")
+    tracer = watch(lab, program=["env", f"NOTIFY_SOCKET={path}", *PROGRAM])
+    tracer.stop()
+    check("NOTIFY_SOCKET: nobody is there" in tracer.stderr, f"not said: {tracer.stderr}")
+
+
+@test
+def priorities(lab):
+    """Where stderr is the journal, each line has its priority in front; elsewhere none has."""
+    for ours in (True, False):
+        with open(lab.file("journal"), "w+", encoding="utf-8") as journal:
+            status = os.fstat(journal.fileno())
+            stream = f"JOURNAL_STREAM={status.st_dev}:{status.st_ino + (not ours)}"
+            tracer = watch(lab, program=["env", stream, *PROGRAM], stderr=journal)
+            close_some(paths(lab)[0], 1)
+            tracer.stop()
+            journal.seek(0)
+            lines = journal.read().splitlines()
+        check(len(lines) > 4 and any("  graceful " in line for line in lines), f"lines {lines}")
+        equal("prefixes", {bool(re.match("<[345]>", line)) for line in lines}, {ours})
+    refused = Process(lab, lab.client, ["env", "JOURNAL_STREAM=0:0", *PROGRAM, "-r", "/no/such/file"])
+    equal("exit code", refused.wait(), 1)
+    check(refused.stderr.startswith("tcpfin-trace: "), refused.stderr)
 
 
 # ---- nothing left behind ----
@@ -491,6 +533,35 @@ def follow_xdp(lab):
 def follow_clsact(lab):
     """The same without tcx."""
     comes_back(lab, program=without_tcx())
+
+
+def comes_later(lab, **settings):
+    """eth0 is not there at the start: it is watched from when it is, without privileges."""
+    lab.client.run("ip link set eth0 down name later")
+    tracer = Process(lab, lab.client, [*(settings.get("program") or PROGRAM), *SMALL, "--follow", "--format=json",
+                                       "--settle=200", "eth0"])
+    said(tracer, "eth0 is not there: waiting for it")
+    until(lambda: status_of(tracer)["Seccomp"] != "0", "sandbox", 10)
+    lab.client.run("ip link set later name eth0 up")
+    until(lambda: len(lab.client.attached("eth0")) == 2, "programs on eth0", 3)
+    keys = close_some(paths(lab)[0], 2)
+    until(lambda: tracer.stdout.count("\n") == 2, "records", 5)
+    tracer.signal(signal.SIGTERM)
+    equal("exit code", tracer.wait(), 0)
+    one_each([json.loads(line) for line in tracer.stdout.splitlines()], keys)
+    equal("left", lab.client.attached("eth0"), set())
+
+
+@test
+def follow_absent(lab):
+    """--follow: an interface that comes after the start is watched."""
+    comes_later(lab)
+
+
+@test
+def follow_absent_clsact(lab):
+    """An interface that comes after the start is watched where there is no tcx, too, and its filters are removed."""
+    comes_later(lab, program=without_tcx())
 
 
 @test

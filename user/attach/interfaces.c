@@ -12,6 +12,16 @@
 #include "user/base/log.h"
 #include "user/base/privileges.h"
 
+/* --follow: the interface is watched once it is there. */
+static void plan_absent(struct interfaces *s, const char *name)
+{
+	struct watched *w = &s->watched[s->count++];
+
+	w->attachment.hook = HOOK_TC;
+	w->lost = true;
+	log_note("%s is not there: waiting for it", name);
+}
+
 int interfaces_plan(struct interfaces *s, const struct options *options)
 {
 	char error[256];
@@ -21,6 +31,10 @@ int interfaces_plan(struct interfaces *s, const struct options *options)
 		struct attachment *a = &s->watched[i].attachment;
 		int err = attach_plan(a, options->interfaces.names[i], options->hook, error, sizeof(error));
 
+		if (err == -ENODEV && options->follow) {
+			plan_absent(s, options->interfaces.names[i]);
+			continue;
+		}
 		if (err) {
 			log_error("%s", error);
 			return err == -ENODEV ? EXIT_USAGE : privileges_exit_code(err);
@@ -99,13 +113,21 @@ static bool in_tcx_chain(const struct interfaces *s)
 	return false;
 }
 
+static bool is_one_absent(const struct interfaces *s)
+{
+	for (unsigned i = 0; i < s->count; i++)
+		if (s->watched[i].lost)
+			return true;
+	return false;
+}
+
 int interfaces_start(struct interfaces *s, const struct attach_programs *programs)
 {
 	char error[256];
 
 	s->programs = *programs;
 	for (unsigned i = 0; i < s->count; i++) {
-		int err = start(s, &s->watched[i], error, sizeof(error));
+		int err = s->watched[i].lost ? 0 : start(s, &s->watched[i], error, sizeof(error));
 
 		if (err) {
 			log_error("%s", error);
@@ -117,7 +139,7 @@ int interfaces_start(struct interfaces *s, const struct attach_programs *program
 
 void interfaces_watch_order(struct interfaces *s)
 {
-	if (in_tcx_chain(s))
+	if (in_tcx_chain(s) || (is_one_absent(s) && attach_has_tcx(s->programs.tc)))
 		s->tcx_order = tcx_order_start((const int[]){s->programs.tc, s->programs.tc_l3});
 }
 
@@ -134,7 +156,7 @@ bool interfaces_need_net_admin(const struct interfaces *s)
 	for (unsigned i = 0; i < s->count; i++)
 		if (attach_needs_net_admin(&s->watched[i].attachment))
 			return true;
-	return false;
+	return is_one_absent(s) && !attach_has_tcx(s->programs.tc);
 }
 
 /* ---- what becomes of them ---- */
@@ -160,7 +182,7 @@ static void find_again(struct interfaces *s, struct watched *w, const char *name
 	err = attach_plan(&w->attachment, name, s->options->hook, error, sizeof(error));
 	err = err ? err : start(s, w, error, sizeof(error));
 	if (err) {
-		log_error("%s is back and cannot be watched: %s", name, error);
+		log_error("%s is there and cannot be watched: %s", name, error);
 		w->attachment.ifindex = previous;
 		w->refused = ifindex;
 		return;

@@ -62,7 +62,7 @@ static bool print_stats(void *context)
 	buffer_printf(&line, "stats: packets %llu segments %llu records %llu\n", (unsigned long long)n[COUNT_PACKETS],
 		      (unsigned long long)n[COUNT_VERDICT + PACKET_TCP],
 		      (unsigned long long)replay->reporter->summary.records);
-	sink_write(STDERR_FILENO, &line);
+	log_lines(&line);
 	buffer_free(&line);
 	return true;
 }

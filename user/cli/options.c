@@ -62,7 +62,7 @@ static const struct option_row rows[] = {
 	{.name = "follow",
 	 .kind = &kind_flag,
 	 FIELD(follow),
-	 .help = "wait for an interface that vanished, and watch it again once it is back"},
+	 .help = "wait for an interface that is not there or vanished, and watch it once it is"},
 	{.name = "count",
 	 .letter = 'c',
 	 .kind = &kind_count,

@@ -60,7 +60,7 @@ static bool print_stats(void *context)
 	struct buffer line = {0};
 
 	buffer_printf(&line, "stats: tables %llu; sockets %zu in the last\n", p->tables, p->sockets);
-	sink_write(STDERR_FILENO, &line);
+	log_lines(&line);
 	buffer_free(&line);
 	return true;
 }

@@ -22,6 +22,7 @@
 #include "user/base/privileges.h"
 #include "user/base/sink.h"
 #include "user/base/stop.h"
+#include "user/base/supervisor.h"
 #include "user/live/collector.h"
 #include "user/live/live.h"
 #include "user/live/live_stats.h"
@@ -72,7 +73,7 @@ static bool print_stats(struct live *l, uint64_t now)
 	live_stats_read_program(&s, programs.tc_l3);
 	live_stats_read_program(&s, programs.tc_close);
 	live_stats_print(&line, &s, &l->stats, seconds, &l->skeleton->bss->watch);
-	sink_write(STDERR_FILENO, &line);
+	log_lines(&line);
 	buffer_free(&line);
 	l->stats = s;
 	l->stats_time = now;
@@ -169,6 +170,7 @@ static int watch_loop(struct live *l)
 			return EXIT_FINE;
 		now = clock_ns(CLOCK_MONOTONIC);
 		collector_poll(&l->collector, now);
+		supervisor_alive(now);
 		stats_answer();
 		if (l->options->stats && now - l->stats_time >= SECOND_NS)
 			print_stats(l, now);
@@ -250,6 +252,7 @@ static int start(struct live *l)
 	start_with_types(l);
 	if (!l->options->no_sockets)
 		collector_find_holders(&l->collector);
+	supervisor_start();
 	return privileges_drop(interfaces_need_net_admin(&l->interfaces));
 }
 
@@ -271,7 +274,9 @@ int live_run(struct reporter *reporter, const struct options *options, uint64_t 
 		reporter_flush(reporter);
 		stats_on_signal(answer_stats, l);
 		sigprocmask(SIG_UNBLOCK, &signals, NULL);
+		supervisor_ready();
 		code = watch_loop(l);
+		supervisor_stopping();
 		stop_release();
 		err = finish(l, counters);
 		code = code ? code : err;
