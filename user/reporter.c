@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "user/base/log.h"
+#include "user/cli/interface_pattern.h"
 #include "user/base/sink.h"
 #include "user/helper/output.h"
 #include "user/reporter.h"
@@ -40,7 +41,8 @@ static unsigned columns(void)
 /* Columns that would say the same of all records, or nothing: bits 1 << enum text_column. */
 static unsigned without(const struct options *options)
 {
-	unsigned columns = options->interfaces.count > 1 ? 0 : 1u << TEXT_INTERFACE;
+	bool several = options->interfaces.count > 1 || interface_patterns_given(options);
+	unsigned columns = several ? 0 : 1u << TEXT_INTERFACE;
 
 	if (options->files.count)
 		columns |= 1u << TEXT_PROCESS | 1u << TEXT_INTERFACE;

@@ -565,6 +565,46 @@ def follow_absent_clsact(lab):
 
 
 @test
+def pattern(lab):
+    """A pattern: interfaces that are there and that come are watched, without privileges; others are not."""
+    lab.link(1)
+    tracer = Process(lab, lab.client, [*PROGRAM, *SMALL, "--format=json", "--settle=200", "eth*"])
+    until(lambda: status_of(tracer)["Seccomp"] != "0", "sandbox", 10)
+    for name in ("eth0", "eth1"):
+        equal(name, len(lab.client.attached(name)), 2)
+    equal("lo", lab.client.attached("lo"), set())
+    lab.client.run("ip link delete eth1")
+    said(tracer, "eth1 has vanished\n")
+    lab.link(1)
+    lab.link(2)
+    until(lambda: all(len(lab.client.attached(name)) == 2 for name in ("eth1", "eth2")), "programs on newcomers", 3)
+    keys = [key for number in range(3) for key in close_some(paths(lab, number)[0], 1)]
+    until(lambda: tracer.stdout.count("\n") == 3, "records", 5)
+    tracer.signal(signal.SIGTERM)
+    equal("exit code", tracer.wait(), 0)
+    records = one_each([json.loads(line) for line in tracer.stdout.splitlines()], keys)
+    equal("interfaces", [records[key]["observer"]["ingress"]["interface"]["name"] for key in keys],
+          ["eth0", "eth1", "eth2"])
+    equal("left", lab.client.attached("eth0"), set())
+
+
+@test
+def any_interface(lab):
+    """any: all interfaces, the loopback too, and none at all is no error while one may come."""
+    tracer = Process(lab, lab.client, [*PROGRAM, *SMALL, "--format=json", "--settle=200", "any"])
+    until(lambda: status_of(tracer)["Seccomp"] != "0", "sandbox", 10)
+    equal("programs", (len(lab.client.attached("eth0")), len(lab.client.attached("lo"))), (2, 1))
+    tracer.signal(signal.SIGTERM)
+    equal("exit code", tracer.wait(), 0)
+    tracer = Process(lab, lab.client, [*PROGRAM, *SMALL, "-q", "none*"])
+    until(lambda: status_of(tracer)["Seccomp"] != "0", "sandbox", 10)
+    time.sleep(0.5)
+    equal("exit code", tracer.code, None)
+    tracer.signal(signal.SIGTERM)
+    equal("exit code", tracer.wait(), 0)
+
+
+@test
 def follow_alone(lab):
     """--follow with one interface: it waits rather than ends, and stops when asked."""
     tracer = watch(lab, "--follow")

@@ -810,12 +810,19 @@ TEST(test_words_refused)
 	}
 }
 
+/* "any" and patterns are interfaces, whether such are there or not. */
+TEST(test_interface_patterns)
+{
+	assert_goes_on(PARSE("any", "none*", "port 80"));
+	expect_int(o.interfaces.count, 2);
+	assert_non_null(o.record_filter.expression);
+}
+
 TEST(test_interface_names)
 {
 	static const struct {
 		const char *name, *line;
 	} bad[] = {
-		{"any", "interface any: not supported; name the interfaces, ip link shows them"},
 		{"", "interface \"\": an interface name has 1 to 15 bytes; ip link shows them"},
 		{"sixteen-bytes-xx",
 		 "interface sixteen-bytes-xx: an interface name has 1 to 15 bytes; ip link shows them"},

@@ -11,6 +11,7 @@
 #include "user/attach/interfaces.h"
 #include "user/base/log.h"
 #include "user/base/privileges.h"
+#include "user/cli/interface_pattern.h"
 
 /* --follow: the interface is watched once it is there. */
 static void plan_absent(struct interfaces *s, const char *name)
@@ -19,34 +20,114 @@ static void plan_absent(struct interfaces *s, const char *name)
 
 	w->attachment.hook = HOOK_TC;
 	w->lost = true;
+	snprintf(w->wanted, sizeof(w->wanted), "%s", name);
 	log_note("%s is not there: waiting for it", name);
+}
+
+/* The watched interface of that index, or NULL. */
+static struct watched *find_watched(struct interfaces *s, unsigned ifindex)
+{
+	for (unsigned i = 0; i < s->count; i++)
+		if (!s->watched[i].lost && s->watched[i].attachment.ifindex == ifindex)
+			return &s->watched[i];
+	return NULL;
+}
+
+/* Plans an interface that was named. Returns an exit code. */
+static int plan_named(struct interfaces *s, const char *name)
+{
+	struct watched *w = &s->watched[s->count];
+	char error[256];
+	int err = attach_plan(&w->attachment, name, s->options->hook, error, sizeof(error));
+
+	if (err == -ENODEV && s->options->follow) {
+		plan_absent(s, name);
+		return EXIT_FINE;
+	}
+	if (err) {
+		log_error("%s", error);
+		return err == -ENODEV ? EXIT_USAGE : privileges_exit_code(err);
+	}
+	if (find_watched(s, w->attachment.ifindex)) {
+		log_error("%s is named twice", name);
+		return EXIT_USAGE;
+	}
+	snprintf(w->wanted, sizeof(w->wanted), "%s", name);
+	s->count++;
+	return EXIT_FINE;
+}
+
+/* Has an interface that a pattern stands for been dealt with: is it watched, or could it not be? */
+static bool is_known(const struct interfaces *s, unsigned ifindex)
+{
+	for (unsigned i = 0; i < s->count; i++)
+		if ((!s->watched[i].lost && s->watched[i].attachment.ifindex == ifindex) ||
+		    s->watched[i].refused == ifindex)
+			return true;
+	return false;
+}
+
+/* A place for one more interface: one that nobody waits for, or a new one; NULL if all are taken, which is logged. */
+static struct watched *free_place(struct interfaces *s)
+{
+	for (unsigned i = 0; s->count == OPTIONS_MAX_INTERFACES && i < s->count; i++)
+		if (s->watched[i].lost && s->watched[i].matched)
+			return &s->watched[i];
+	if (s->count < OPTIONS_MAX_INTERFACES)
+		return &s->watched[s->count++];
+	if (!s->crowded)
+		log_warn("more than %d interfaces match: the others are not watched", OPTIONS_MAX_INTERFACES);
+	s->crowded = true;
+	return NULL;
+}
+
+/* Gives the interface a place, planned; lost, and refused from now on, where it cannot be watched. */
+static struct watched *plan_matched(struct interfaces *s, const struct if_nameindex *interface)
+{
+	struct watched *w = free_place(s);
+	char error[256];
+
+	if (!w)
+		return NULL;
+	*w = (struct watched){.matched = true};
+	snprintf(w->wanted, sizeof(w->wanted), "%s", interface->if_name);
+	if (attach_plan(&w->attachment, interface->if_name, s->options->hook, error, sizeof(error))) {
+		log_warn("%s", error);
+		w->attachment.hook = HOOK_TC;
+		w->refused = interface->if_index;
+		w->lost = true;
+	}
+	return w;
+}
+
+/* Calls take for each interface that a pattern stands for and that has no place yet. */
+static void take_matches(struct interfaces *s, void take(struct interfaces *s, const struct if_nameindex *interface))
+{
+	struct if_nameindex *list = interface_patterns_given(s->options) ? if_nameindex() : NULL;
+
+	for (struct if_nameindex *i = list; i && i->if_index; i++)
+		if (interface_patterns_match(s->options, i->if_name) && !is_known(s, i->if_index))
+			take(s, i);
+	if (list)
+		if_freenameindex(list);
+}
+
+static void take_at_start(struct interfaces *s, const struct if_nameindex *interface)
+{
+	plan_matched(s, interface);
 }
 
 int interfaces_plan(struct interfaces *s, const struct options *options)
 {
-	char error[256];
+	int code = EXIT_FINE;
 
 	s->options = options;
-	for (unsigned i = 0; i < options->interfaces.count; i++) {
-		struct attachment *a = &s->watched[i].attachment;
-		int err = attach_plan(a, options->interfaces.names[i], options->hook, error, sizeof(error));
-
-		if (err == -ENODEV && options->follow) {
-			plan_absent(s, options->interfaces.names[i]);
-			continue;
-		}
-		if (err) {
-			log_error("%s", error);
-			return err == -ENODEV ? EXIT_USAGE : privileges_exit_code(err);
-		}
-		for (unsigned j = 0; j < i; j++)
-			if (s->watched[j].attachment.ifindex == a->ifindex) {
-				log_error("%s is named twice", options->interfaces.names[i]);
-				return EXIT_USAGE;
-			}
-		s->count++;
-	}
-	return EXIT_FINE;
+	for (unsigned i = 0; i < options->interfaces.count && !code; i++)
+		if (!interface_is_pattern(options->interfaces.names[i]))
+			code = plan_named(s, options->interfaces.names[i]);
+	if (!code)
+		take_matches(s, take_at_start);
+	return code;
 }
 
 /* ---- starting ---- */
@@ -113,8 +194,11 @@ static bool in_tcx_chain(const struct interfaces *s)
 	return false;
 }
 
+/* May an interface come later that is to be watched then? */
 static bool is_one_absent(const struct interfaces *s)
 {
+	if (interface_patterns_given(s->options))
+		return true;
 	for (unsigned i = 0; i < s->count; i++)
 		if (s->watched[i].lost)
 			return true;
@@ -163,7 +247,10 @@ bool interfaces_need_net_admin(const struct interfaces *s)
 
 static void lose(struct interfaces *s, struct watched *w, const char *name, const char *what)
 {
-	log_error("%s %s: %s", name, what, s->options->follow ? "waiting for it" : "it is no longer watched");
+	if (w->matched)
+		log_note("%s %s", name, what);
+	else
+		log_error("%s %s: %s", name, what, s->options->follow ? "waiting for it" : "it is no longer watched");
 	attach_stop(&w->attachment);
 	w->lost = true;
 	w->refused = 0;
@@ -272,19 +359,33 @@ static void check(struct interfaces *s, struct watched *w)
 	}
 }
 
+/* An interface has come that a pattern stands for. */
+static void take_newcomer(struct interfaces *s, const struct if_nameindex *interface)
+{
+	struct watched *w = plan_matched(s, interface);
+	char error[256];
+
+	if (!w || w->lost || !start(s, w, error, sizeof(error)))
+		return;
+	log_warn("%s cannot be watched: %s", interface->if_name, error);
+	w->refused = interface->if_index;
+	w->lost = true;
+}
+
 unsigned interfaces_check(struct interfaces *s)
 {
-	unsigned left = 0;
+	unsigned left = interface_patterns_given(s->options);
 
 	for (unsigned i = 0; i < s->count; i++) {
 		struct watched *w = &s->watched[i];
 
 		if (!w->lost)
 			check(s, w);
-		else if (s->options->follow)
-			find_again(s, w, s->options->interfaces.names[i]);
-		left += !w->lost || s->options->follow;
+		else if (s->options->follow && !w->matched)
+			find_again(s, w, w->wanted);
+		left += !w->lost || (s->options->follow && !w->matched);
 	}
+	take_matches(s, take_newcomer);
 	check_before_us(s);
 	return left;
 }

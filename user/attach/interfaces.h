@@ -17,13 +17,16 @@ struct interfaces {
 	struct tcx_order *tcx_order; /* NULL: no tcx, or the kernel does not let us list its chains */
 	struct watched {
 		struct attachment attachment;
-		unsigned previous; /* its index before it was deleted and made anew: late records carry it */
-		unsigned refused;  /* --follow: index that could not be watched, which was logged */
-		bool lost;         /* it is no longer watched */
+		unsigned previous;        /* its index before it was deleted and made anew: late records carry it */
+		unsigned refused;         /* --follow: index that could not be watched, which was logged */
+		bool lost;                /* it is no longer watched */
+		bool matched;             /* a pattern stands for it; otherwise it was named */
+		char wanted[IF_NAMESIZE]; /* the name by which it was asked for */
 		bool down;
 		char before_us[2][TCX_ORDER_TEXT]; /* by direction: who was last logged as first; "": we are */
 	} watched[OPTIONS_MAX_INTERFACES];
 	unsigned count;
+	bool crowded; /* more interfaces match than can be watched, which was logged */
 };
 
 /* Plans a hook for each interface; attaches nothing. Returns an exit code; errors have been logged. */

@@ -13,6 +13,7 @@
 
 #include "user/base/buffer.h"
 #include "user/base/log.h"
+#include "user/cli/interface_pattern.h"
 #include "user/cli/options.h"
 
 /* ---- interfaces ---- */
@@ -23,8 +24,6 @@
  */
 static const char *interface_fault(const struct option_interfaces *i, const char *name)
 {
-	if (!strcmp(name, "any"))
-		return "not supported; name the interfaces, ip link shows them";
 	if (!*name || strlen(name) >= IFNAMSIZ)
 		return "an interface name has 1 to 15 bytes; ip link shows them";
 	for (const char *p = name; *p; p++)
@@ -57,9 +56,15 @@ static int add_interface(struct options *o, const char *name)
 	return EXIT_USAGE;
 }
 
+/* A shell's pattern of an interface name. An expression's words that hold such a character hold one of "()= ", too. */
+static bool is_pattern(const char *word)
+{
+	return strlen(word) < IFNAMSIZ && interface_is_pattern(word) && !strpbrk(word, "()=<>&|! /:");
+}
+
 static bool is_interface(const char *word)
 {
-	return if_nametoindex(word) || !strcmp(word, "any");
+	return if_nametoindex(word) || is_pattern(word);
 }
 
 /* ---- files ---- */

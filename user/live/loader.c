@@ -16,6 +16,7 @@
 #include "bpf/settings.h"
 #include "user/base/log.h"
 #include "user/base/privileges.h"
+#include "user/cli/interface_pattern.h"
 #include "user/live/bpf_programs.h"
 #include "user/live/loader.h"
 #include "tcpfin_trace.skel.h"
@@ -96,12 +97,12 @@ static int size_maps(struct tcpfin_trace_bpf *s, const struct options *o)
 }
 
 /*
- * Only what an interface needs is loaded: verifying is most of the start-up time. One that comes back may be of another
+ * Only what an interface needs is loaded: verifying is most of the start-up time. One that comes later may be of any
  * kind.
  */
 static void choose_programs(struct tcpfin_trace_bpf *s, const struct options *o, const struct interfaces *interfaces)
 {
-	bool xdp = o->follow, tc = o->follow, tc_l3 = o->follow;
+	bool later = o->follow || interface_patterns_given(o), xdp = later, tc = later, tc_l3 = later;
 	struct bpf_program *program;
 
 	for (unsigned i = 0; i < interfaces->count; i++) {

@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Patterns are those of the shell. An interface's own name may hold such a character, which then matches itself.
+ */
+#include <fnmatch.h>
+#include <string.h>
+
+#include "user/cli/interface_pattern.h"
+
+bool interface_is_pattern(const char *name)
+{
+	return !strcmp(name, "any") || strpbrk(name, "*?");
+}
+
+bool interface_patterns_given(const struct options *options)
+{
+	for (unsigned i = 0; i < options->interfaces.count; i++)
+		if (interface_is_pattern(options->interfaces.names[i]))
+			return true;
+	return false;
+}
+
+bool interface_patterns_match(const struct options *options, const char *name)
+{
+	for (unsigned i = 0; i < options->interfaces.count; i++) {
+		const char *pattern = options->interfaces.names[i];
+
+		if (!strcmp(pattern, "any") || (interface_is_pattern(pattern) && !fnmatch(pattern, name, 0)))
+			return true;
+	}
+	return false;
+}
