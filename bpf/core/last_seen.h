@@ -53,6 +53,21 @@ static __always_inline flag_t last_seen_is_of(const struct last_seen_side *w, __
 /* So many segments in a row with numbers far from the last ones, and none that fits: they are another connection's. */
 #define LAST_SEEN_STRIKES 64
 
+static __always_inline flag_t last_seen_near(__u32 number, __u32 last)
+{
+	return number - last + LAST_SEEN_REORDER < 2 * LAST_SEEN_REORDER;
+}
+
+/*
+ * Does the segment acknowledge what its side is near to acknowledging, or what the other side has sent? A forged one
+ * that hits the sequence number by chance (once in 128) does not.
+ */
+static __always_inline flag_t last_seen_ack_fits(const struct last_seen_side *w, const struct last_seen_side *peer,
+						 const struct tcp_segment *s)
+{
+	return last_seen_near(s->ack, w->ack) || peer->tag != w->tag || last_seen_near(s->ack, peer->end);
+}
+
 /*
  * Notes the numbers of a segment without SYN, FIN or RST: those are judged by what is remembered. Numbers far from
  * the last ones are taken the second time in a row if they fit what the other side said last, or if nothing else
@@ -61,6 +76,7 @@ static __always_inline flag_t last_seen_is_of(const struct last_seen_side *w, __
 static __always_inline void last_seen_note(struct last_seen *last, const struct tcp_segment *s, __u64 side, __u64 hash)
 {
 	struct last_seen_side *w = &of_side(last->side, side);
+	const struct last_seen_side *peer = &of_side(last->side, !side);
 	__u32 end = s->seq + s->len, tag = last_seen_tag(hash), data = s->len ? LAST_SEEN_DATA : 0;
 
 	if (!(s->flags & TCP_ACK)) /* nobody takes it (RFC 9293 section 3.10.7.4) */
@@ -68,10 +84,8 @@ static __always_inline void last_seen_note(struct last_seen *last, const struct 
 	if (w->tag != tag) {
 		w->end = end;
 		w->strike = LAST_SEEN_REGAINED | data;
-	} else if (end - w->end + LAST_SEEN_REORDER >= 2 * LAST_SEEN_REORDER) {
-		const struct last_seen_side *peer = &of_side(last->side, !side);
-
-		flag_t fits = peer->tag != tag || s->ack - peer->end + LAST_SEEN_REORDER < 2 * LAST_SEEN_REORDER;
+	} else if (!last_seen_near(end, w->end) || !last_seen_ack_fits(w, peer, s)) {
+		flag_t fits = peer->tag != tag || last_seen_near(s->ack, peer->end);
 
 		if ((w->strike & ~LAST_SEEN_BITS) < (fits ? 1 : LAST_SEEN_STRIKES)) {
 			w->strike++;
@@ -114,10 +128,8 @@ static __always_inline flag_t last_seen_fits(const struct last_seen *last, const
 {
 	const struct last_seen_side *me = &of_side(last->side, side), *peer = &of_side(last->side, !side);
 
-	return last_seen_is_of(me, hash) && last_seen_is_of(peer, hash) &&
-	       s->seq - me->end + LAST_SEEN_REORDER < 2 * LAST_SEEN_REORDER &&
-	       me->ack - peer->end + LAST_SEEN_REORDER < 2 * LAST_SEEN_REORDER &&
-	       peer->ack - me->end + LAST_SEEN_REORDER < 2 * LAST_SEEN_REORDER;
+	return last_seen_is_of(me, hash) && last_seen_is_of(peer, hash) && last_seen_near(s->seq, me->end) &&
+	       last_seen_near(me->ack, peer->end) && last_seen_near(peer->ack, me->end);
 }
 
 /*
