@@ -22,7 +22,7 @@ struct numbers {
 	__u32 ack; /* highest acknowledgment number sent: with NUMBERS_ACK */
 	__u16 win; /* last window, as in the header */
 	__u8 known;
-	__u8 pad;
+	__u8 far_acks; /* acknowledgments in a row that are far from all that is known */
 };
 CORE_ASSERT_SIZE(struct numbers, 12);
 
@@ -97,11 +97,12 @@ static __always_inline flag_t fin_is_old(const struct numbers *me, const struct 
 	return me->known & NUMBERS_END && seq_diff(me->end, segment_end(s)) > (__s32)LAST_SEEN_REORDER;
 }
 
-/* How a segment's own number lies to what its side has sent. */
-enum number_place {
-	NUMBER_NEAR,   /* or the side's numbers are not known: they contradict nothing */
-	NUMBER_OLD,    /* from another time, or forged */
-	NUMBER_BEYOND, /* forged, or a capture has lost what is before it */
+/* How a segment's numbers lie to what both sides have sent: bits. What is not known contradicts nothing. */
+enum {
+	NUMBER_OLD = 1,     /* its own is from another time, or forged */
+	NUMBER_BEYOND = 2,  /* its own is forged, or a capture has lost what is before it */
+	NUMBER_FOREIGN = 3, /* either of the two: it acknowledges no FIN */
+	NUMBER_ACK_FAR = 4, /* what it acknowledges is forged, or a capture has lost much */
 };
 
 static __always_inline __u32 number_place(const struct numbers *me, const struct numbers *peer,
@@ -109,7 +110,7 @@ static __always_inline __u32 number_place(const struct numbers *me, const struct
 {
 	if (beyond_window(me, peer, o, s, side))
 		return NUMBER_BEYOND;
-	return fin_is_old(me, s) ? NUMBER_OLD : NUMBER_NEAR;
+	return fin_is_old(me, s) ? NUMBER_OLD : 0;
 }
 
 /*
@@ -183,10 +184,25 @@ static __always_inline flag_t reset_out_of_window(const struct numbers *me, cons
 }
 
 /*
+ * Is the acknowledgment number neither near the side's last one nor near what the other side has sent? NUMBER_ACK_FAR
+ * or 0; of a segment without ACK it says nothing. After LAST_SEEN_STRIKES of its kind in a row, which are counted, it
+ * is a capture's gap and not a forged one.
+ */
+static __always_inline __u32 number_ack_far(struct numbers *me, const struct numbers *peer, const struct tcp_segment *s)
+{
+	if (!(me->known & NUMBERS_ACK) || !(peer->known & NUMBERS_END) || last_seen_near(s->ack, me->ack) ||
+	    last_seen_near(s->ack, peer->end) || me->far_acks >= LAST_SEEN_STRIKES) {
+		me->far_acks = 0;
+		return 0;
+	}
+	me->far_acks++;
+	return NUMBER_ACK_FAR;
+}
+
+/*
  * Raises a side's highest numbers. Returns whether anything is new. A FIN behind a gap raises no end: the bytes before
  * it were not seen, and if it is forged the real one must still be the next in sequence. Nor does a FIN alone raise
- * anything: it proves no number. A FIN from nowhere near its side acknowledges nothing; other segments from there do,
- * because a capture may have lost what is before them.
+ * anything: it proves no number.
  */
 static __always_inline flag_t numbers_advance(struct numbers *me, const struct tcp_segment *s, __u32 place)
 {
@@ -195,12 +211,12 @@ static __always_inline flag_t numbers_advance(struct numbers *me, const struct t
 
 	if ((!(me->known & NUMBERS_END) && !(s->flags & TCP_FIN)) ||
 	    (me->known & NUMBERS_END && end - me->end - 1 < FLOW_JUMP &&
-	     !(s->flags & TCP_FIN && seq_after(s->seq, me->end)) && place != NUMBER_BEYOND)) {
+	     !(s->flags & TCP_FIN && seq_after(s->seq, me->end)) && !(place & NUMBER_BEYOND))) {
 		me->end = end;
 		me->known |= NUMBERS_END;
 		news = 1;
 	}
-	if (s->flags & TCP_ACK && !(s->flags & TCP_FIN && place)) {
+	if (s->flags & TCP_ACK && !(place & NUMBER_ACK_FAR)) {
 		if (!(me->known & NUMBERS_ACK) || s->ack - me->ack - 1 < FLOW_JUMP) {
 			me->ack = s->ack;
 			me->known |= NUMBERS_ACK;

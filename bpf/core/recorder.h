@@ -499,18 +499,22 @@ recorder_code __u32 end_step(struct tables *t, struct work *w, const struct tcp_
 	return fin_step(slot, b->partial, w, s, w->side, phase);
 }
 
-/* number_place by the block's numbers, which the segment has not raised yet. n: slot + 1. */
+/* The place of the segment's numbers by those of the block, which it has not raised yet. n: slot + 1. */
 recorder_code __u32 block_place(struct tables *t, const struct work *w, const struct tcp_segment *s, __u32 n)
 {
 	const struct flow_slot *slot = tables_slot(t, n - 1);
-	const struct flow_block *b;
+	struct flow_block *b;
+	struct numbers *me;
+	const struct numbers *peer;
 
 	if (!slot || !w || !s)
 		return 0;
 	b = tables_block(t, reload(slot->block) - 1);
 	if (!b)
 		return 0;
-	return number_place(&of_side(b->side, w->side).now, &of_side(b->side, !w->side).now, &slot->open, s, w->side);
+	me = &of_side(b->side, w->side).now;
+	peer = &of_side(b->side, !w->side).now;
+	return number_place(me, peer, &slot->open, s, w->side) | number_ack_far(me, peer, s);
 }
 
 static __always_inline __u32 phase_step(struct tables *t, struct work *w, const struct tcp_segment *s, __u32 n,
@@ -585,7 +589,7 @@ recorder_code int append(struct tables *t, struct work *w, const struct tcp_segm
 	bits = phase_step(t, w, s, n, slot, b, word_phase(word));
 	paths_meet();
 	place = block_place(t, w, s, n);
-	if (place) /* its sender is forged, so it acknowledges no FIN */
+	if (place & NUMBER_FOREIGN)
 		bits &= ~(PHASE_FINS_ACKED | PHASE_OPEN);
 	at = word_entries(word);
 	if (at >= BLOCK_ENTRIES || (at >= BLOCK_COMMON && !(bits & ~PHASE_REPEATED))) {

@@ -181,6 +181,28 @@ def a6_forged_talk_a_minute_later(c):
             c.dst(70100, "F.", 501, 1)]
 
 
+def forged_close(c, x, y):
+    """
+    Somebody who does not know the numbers forges both sides of a close: the source's begins with x, the destination's
+    with y.
+    """
+    talk = [s for t in (51, 53) for s in (c.src(t, ".", x, y), c.dst(t + 1, ".", y, x))]
+    return disturbed(c, c.src(50, "F.", x, y), *talk, c.dst(55, "F.", y, x), c.src(56, "F.", x, y + 1),
+                     c.dst(57, ".", y + 1, x + 1))
+
+
+@case
+def a6_forged_close(c):
+    """A whole forged close, and later the real one."""
+    return forged_close(c, 800_000_000, 2_500_000_000)
+
+
+@case
+def a6_forged_close_ipv6(c):
+    """A whole forged close over IPv6."""
+    return forged_close(replace(c, ips=IPV6), 2_500_000_000, 800_000_000)
+
+
 @case
 def a7_low_ttl(c):
     """A RST out of the window with TTL 1 and a bad checksum ends nothing."""

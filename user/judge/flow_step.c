@@ -399,7 +399,7 @@ static void believe_far_fin(struct turn *t)
 	struct flow_side *peer = &t->f->side[!t->side];
 
 	if (!peer->t_far || peer->seen & SIDE_FIN || !(t->s->flags & TCP_ACK) || t->s->ack != peer->far_end ||
-	    place_of(t) != NUMBER_NEAR)
+	    place_of(t) & NUMBER_FOREIGN)
 		return;
 	peer->seen |= SIDE_FIN;
 	peer->t_fin = peer->t_far;
@@ -470,7 +470,7 @@ static void take_ack(struct turn *t)
 	struct flow_side *peer = &t->f->side[!t->side];
 	__u32 beyond = t->s->ack - peer->fin_end;
 
-	if (!(peer->seen & SIDE_FIN) || place_of(t) != NUMBER_NEAR)
+	if (!(peer->seen & SIDE_FIN) || place_of(t) & NUMBER_FOREIGN)
 		return;
 	if (peer->seen & SIDE_FIN_ACKED) {
 		if (beyond == 0 && t->s->time < peer->t_fin_acked)
@@ -487,7 +487,7 @@ static bool advance(const struct turn *t)
 {
 	struct numbers *me = &t->f->side[t->side].now;
 	bool first_is_fin = !(me->known & NUMBERS_END) && t->s->flags & TCP_FIN;
-	unsigned place = place_of(t);
+	unsigned place = place_of(t) | number_ack_far(me, &t->f->side[!t->side].now, t->s);
 
 	if (first_is_fin) {
 		me->end = segment_end(t->s);
