@@ -250,6 +250,29 @@ def half_server_open(c):
     return only(1, c.opened())
 
 
+def without_synack(segments):
+    return segments[:1] + segments[2:]
+
+
+@case
+def synack_not_captured(c):
+    """A capture lost the SYN-ACK: what the destination acknowledges behind it is no challenge of the SYN."""
+    return without_synack(c.opened() + c.four_way())
+
+
+@case
+def synack_not_captured_reset(c):
+    """A capture lost the SYN-ACK, and the destination resets: its number follows its data, its ACK the source's."""
+    return without_synack(c.opened() + [c.dst(100, "R.", 501, 51)])
+
+
+@case
+def synack_not_captured_reset_ipv6(c):
+    """The same in IPv6, behind the source's FIN, by an RST without ACK."""
+    v6 = replace(c, ips=IPV6)
+    return without_synack(v6.opened() + [v6.src(100, "F.", 51, 501), v6.dst(110, ".", 501, 52), v6.dst(115, "R", 501)])
+
+
 @case
 def asymmetric_any(c):
     """Requests at one interface, answers at another: one connection."""

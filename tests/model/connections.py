@@ -120,7 +120,8 @@ class Tuple:
             self.attempt = first_of(segment)
             self.attempt.add(segment)
         # RFC 5961 section 4: a SYN in a synchronized state is answered by an ACK, and nothing else comes of it.
-        if answer and not answer.has(SYN) and answer.has(ACK) and not answer.has(RST):
+        if answer and not answer.has(SYN) and answer.has(ACK) and not answer.has(RST) and not near(
+                answer.raw_ack, segment.raw_seq):
             (self.attempt or self.now).challenges += 1
         return None
 

@@ -111,6 +111,8 @@ class Exchange:
             return True
         low = out.lowest_expected()
         fits = s.end > low or (s.span == 0 and s.seq >= low)
+        if s.has(FIN) and s.end == out.acked and s.seq != out.isn:
+            return True  # a copy of a FIN that was acknowledged
         if fits and (out.loose is None or s.seq < out.loose or s.seq == out.highest_expected()):
             return True
         return s.seq > low and self.taken_later(at, s)
@@ -128,7 +130,10 @@ class Exchange:
             return False
         if back.acked is not None and s.ack < back.acked - max(back.widest, 65535):
             return False
-        return back.high is None or s.ack <= back.high or self.sent_later(at, s)
+        # What was not captured may have been sent: no more of it than a window, and nothing behind a FIN.
+        closed = any(o.side != s.side and o.has(FIN) and o.valid for o in self.segments[:at])
+        unseen = back.widest if not closed and (back.isn is None or back.acked is not None) else 0
+        return back.high is None or s.ack <= back.high + unseen or self.sent_later(at, s)
 
     def sent_later(self, at, s):
         """An acknowledgment of what was not captured is believed if its sender goes on from there."""

@@ -18,6 +18,9 @@ def stream_bytes(verdict, side):
     if not any(verdict.fins) and not verdict.resets:
         return UNDECIDED  # the page does not say whether bytes between opening and close are seen without a close
     data = [s.seq + s.has(SYN) + s.length for s in verdict.segments if s.side == side and s.valid and not s.has(RST)]
+    taken = [stream.acked] if stream.acked is not None and stream.gap else []
+    if taken and not fin and taken[0] > max(data + [isn + 1]):
+        return UNDECIDED  # the last number may have been a FIN's
     return ((fin.end - 1 if fin else max(data + [isn + 1])) - isn - 1) % ORDER
 
 
@@ -84,8 +87,12 @@ def fin_original(verdict, side):
     fin = verdict.fins[side]
     if fin is None or verdict.midstream:
         return UNDECIDED
-    return any(s.end == verdict.segments[fin.place].seq for s in verdict.segments[:fin.place]
-               if s.side == side and s.valid and not s.has(RST))
+    begin = verdict.segments[fin.place].seq
+    before = [s for s in verdict.segments[:fin.place] if s.side == side and s.valid and not s.has(RST)]
+    if any(s.span == 0 and s.seq == fin.end for s in before):
+        return False  # the side has used the FIN's number before
+    isn = initial(verdict, side)
+    return any(s.end == begin for s in before) or (isn is not None and begin == isn + 1)
 
 
 def mptcp(verdict):

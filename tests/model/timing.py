@@ -81,7 +81,7 @@ def silence(verdict):
         return UNDECIDED
     end = verdict.segments[min(ends)]
     payload = new_payload(verdict, min(ends))
-    if not payload or not all(verdict.seen(side) for side in (0, 1)) or end.length or not payload[0].time:
+    if not payload or verdict.lacks_a_part() or end.length or not payload[0].time:
         return UNDECIDED if payload or end.length else None
     asked = next((n for n, s in enumerate(payload) if not answered(verdict, s)), None)
     if asked is None:

@@ -124,6 +124,11 @@ class Verdict:
             return UNDECIDED  # "not finished in time": how long that is, the record's page does not say
         return "unfinished"
 
+    def lacks_a_part(self):
+        """A side, or the SYN-ACK, was not captured: what else passed is not known."""
+        answered = any(s.side == 1 and s.has(SYN) for s in self.segments) or self.midstream
+        return not answered or not all(self.seen(side) for side in (0, 1))
+
     def lacks_the_end(self):
         """A side acknowledges more than was captured of the other: that may have been a FIN."""
         for side in (0, 1):

@@ -222,6 +222,16 @@ static void take_handshake_ack(struct turn *t)
 
 /* ---- resets ---- */
 
+/*
+ * Has the source had an answer that was not captured? In SYN-SENT it acknowledges nothing: what does not fit its SYN it
+ * answers by an RST (RFC 9293 section 3.10.7.3).
+ */
+static bool synack_was_missed(const struct flow *f)
+{
+	return (f->open.seen & (OPEN_SYN | OPEN_SYNACK)) == OPEN_SYN &&
+	       f->side[f->open.source].now.known & NUMBERS_ACK;
+}
+
 /* enum reset_validity. RFC 9293 section 3.10.7.4, RFC 5961 section 3.2. */
 static __u8 judge_reset(const struct turn *t)
 {
@@ -234,7 +244,7 @@ static __u8 judge_reset(const struct turn *t)
 	const struct flow_side *me = &f->side[t->side], *peer = &f->side[!t->side];
 	bool fin_acked = me->seen & SIDE_FIN_ACKED;
 
-	if (!(f->state & (FLOW_PROVEN | FLOW_MIDSTREAM)))
+	if (!(f->state & (FLOW_PROVEN | FLOW_MIDSTREAM)) && !(synack_was_missed(f) && t->side != f->open.source))
 		return of_handshake[open_judge_reset(&f->open, t->s, t->side)];
 	if (reset_is_exact(&me->now, &peer->now, &f->open, t->s, t->side, fin_acked))
 		return RESET_EXACT;
@@ -516,7 +526,7 @@ static bool challenges_syn(const struct turn *t)
 	const struct flow_open *o = &t->f->open;
 
 	return !(t->f->state & FLOW_PROVEN) && (o->seen & (OPEN_SYN | OPEN_SYNACK)) == OPEN_SYN &&
-	       t->side != o->source && (t->s->flags & (TCP_CONTROL | TCP_ACK)) == TCP_ACK && !t->s->len &&
+	       !synack_was_missed(t->f) && t->side != o->source && (t->s->flags & (TCP_CONTROL | TCP_ACK)) == TCP_ACK && !t->s->len &&
 	       t->s->ack - (o->isn[o->source] + 1) > o->syn_len;
 }
 
