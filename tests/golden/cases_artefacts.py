@@ -542,6 +542,21 @@ def reordered_reset(c):
 
 
 @case
+def reordered_last_ack(c):
+    """Two capturing CPUs: the last ACK is in the file before the FIN that it acknowledges."""
+    segments = c.opened() + c.four_way()
+    return segments[:-2] + [segments[-1], segments[-2]]
+
+
+@case
+def reordered_three_way_ipv6(c):
+    """Two capturing CPUs, IPv6: the FIN that answers is in the file before the closer's FIN."""
+    v6 = replace(c, ips=IPV6)
+    fin, answer, last = v6.src(100, "F.", 51, 501), v6.dst(110, "F.", 501, 52), v6.src(110.2, ".", 52, 502)
+    return v6.opened() + [answer, fin, last]
+
+
+@case
 def nat_two_tuples(c):
     """One connection before and behind a NAT, 20 us apart: two tuples, two records."""
     translated = replace(c, ips=("192.0.2.7", c.ips[1]), ports=(61001, c.ports[1]))

@@ -25,12 +25,15 @@ def later_data(segments, place, side, end):
 
 
 def acknowledgment(segments, side, fin):
-    """The first segment of the other side behind the FIN that acknowledges it; else one ahead of it in the file."""
+    """The first segment of the other side that acknowledges the FIN, or None."""
     def acks(segment):
         return segment.side != side and segment.valid and segment.has(ACK) and not segment.has(RST) and \
             segment.ack is not None and segment.ack >= fin.end
-    later = (n for n in range(fin.place + 1, len(segments)) if acks(segments[n]))
-    return next(later, next((n for n in range(fin.place) if acks(segments[n])), None))
+    found = [n for n, segment in enumerate(segments) if acks(segment)]
+    first = next((n for n in found if n > fin.place), found[0] if found else None)
+    # Two capturing CPUs do not write in the order of time: one that is between the FIN and the first by its time is it.
+    between = [n for n in found if segments[fin.place].time <= segments[n].time < segments[first].time]
+    return min(between, key=lambda n: (segments[n].time, n), default=first)
 
 
 def fin_of(segments, side):

@@ -79,7 +79,7 @@ def silence(verdict):
         ends.append(verdict.reset.place)
     if not ends:
         return UNDECIDED
-    end = verdict.segments[min(ends)]
+    end = verdict.segments[min(ends, key=verdict.time)]
     payload = new_payload(verdict, min(ends))
     if not payload or verdict.lacks_a_part() or end.length or not payload[0].time:
         return UNDECIDED if payload or end.length else None
@@ -96,7 +96,8 @@ def new_payload(verdict, end):
     found, sent = [], [None, None]
     for s in verdict.segments[:end]:
         length = s.length if not s.has(SYN) or taken_with_syn(verdict, s) else 0
-        if length and s.valid and not s.has(RST) and (sent[s.side] is None or s.end > sent[s.side]):
+        taken = s.valid or any(o.side != s.side and o.ack == s.end for o in verdict.segments)
+        if length and taken and not s.has(RST) and (sent[s.side] is None or s.end > sent[s.side]):
             found.append(s)
             sent[s.side] = s.end
     return found

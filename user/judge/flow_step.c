@@ -228,8 +228,7 @@ static void take_handshake_ack(struct turn *t)
  */
 static bool synack_was_missed(const struct flow *f)
 {
-	return (f->open.seen & (OPEN_SYN | OPEN_SYNACK)) == OPEN_SYN &&
-	       f->side[f->open.source].now.known & NUMBERS_ACK;
+	return (f->open.seen & (OPEN_SYN | OPEN_SYNACK)) == OPEN_SYN && f->side[f->open.source].now.known & NUMBERS_ACK;
 }
 
 /* enum reset_validity. RFC 9293 section 3.10.7.4, RFC 5961 section 3.2. */
@@ -422,6 +421,47 @@ static void believe_far_fin(struct turn *t)
 	clear_ignored(t, !t->side, peer->far_end);
 }
 
+static void end_graceful(struct turn *t)
+{
+	reset_fate_graceful(t->f);
+	t->f->state |= FLOW_GRACEFUL;
+	t->step |= STEP_DONE;
+}
+
+/* The log's first acknowledgment of the segment, a FIN, that two CPUs have logged ahead of it; else NULL. */
+static const struct flow_segment *early_ack(const struct turn *t)
+{
+	const struct flow_segment *found = NULL;
+
+	for (unsigned i = 0; i < t->f->log_len; i++) {
+		const struct flow_segment *e = &t->log[i];
+
+		if (e->side == t->side || (e->flags & (TCP_ACK | TCP_RST)) != TCP_ACK || e->mark & SEGMENT_IGNORED ||
+		    e->ack != segment_end(t->s) || e->time + FLOW_DUPLICATE_NS < t->s->time)
+			continue;
+		if (!found || e->time < found->time)
+			found = e;
+	}
+	return found;
+}
+
+/* Who acknowledges a number has all before it (RFC 9293 section 3.4), wherever the log has the FIN. */
+static void take_early_ack(struct turn *t)
+{
+	struct flow_side *me = &t->f->side[t->side], *peer = &t->f->side[!t->side];
+	const struct flow_segment *ack = early_ack(t);
+
+	if (!ack)
+		return;
+	if (ack->flags & TCP_FIN && !(ack->mark & SEGMENT_COPY))
+		peer->seen |= SIDE_FIN_ANSWERS;
+	me->seen |= SIDE_FIN_ACKED;
+	me->t_fin_acked = ack->time;
+	peer->end_at_ack = ack->seq;
+	if (peer->seen & SIDE_FIN_ACKED)
+		end_graceful(t);
+}
+
 static void take_fin(struct turn *t)
 {
 	struct flow_side *me = &t->f->side[t->side];
@@ -445,13 +485,8 @@ static void take_fin(struct turn *t)
 	me->fin_ack = t->s->ack;
 	me->seen |= is_after_reset(t) ? SIDE_FIN_AFTER_RESET : 0;
 	t->f->state |= FLOW_BEGUN;
-}
-
-static void end_graceful(struct turn *t)
-{
-	reset_fate_graceful(t->f);
-	t->f->state |= FLOW_GRACEFUL;
-	t->step |= STEP_DONE;
+	if (!(t->f->state & FLOW_RESET))
+		take_early_ack(t);
 }
 
 /* The first acknowledgment of the other side's FIN. */
@@ -526,8 +561,8 @@ static bool challenges_syn(const struct turn *t)
 	const struct flow_open *o = &t->f->open;
 
 	return !(t->f->state & FLOW_PROVEN) && (o->seen & (OPEN_SYN | OPEN_SYNACK)) == OPEN_SYN &&
-	       !synack_was_missed(t->f) && t->side != o->source && (t->s->flags & (TCP_CONTROL | TCP_ACK)) == TCP_ACK && !t->s->len &&
-	       t->s->ack - (o->isn[o->source] + 1) > o->syn_len;
+	       !synack_was_missed(t->f) && t->side != o->source && (t->s->flags & (TCP_CONTROL | TCP_ACK)) == TCP_ACK &&
+	       !t->s->len && t->s->ack - (o->isn[o->source] + 1) > o->syn_len;
 }
 
 /* Is it data from before a FIN that has got no answer? */
