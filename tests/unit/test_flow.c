@@ -618,6 +618,22 @@ TEST(test_reset_after_close)
 	expect_at(flow_end_time(&t.flow), 120 * MS);
 }
 
+/* A RST in the handshake whose alleged sender goes on, and whose receiver takes that: the step that says so proves it. */
+TEST(test_denied_in_handshake)
+{
+	struct subject t = new_subject(1000, 2000);
+
+	SEND(&t, 0, .from = A, .flags = SYN);
+	SEND(&t, 10 * MS, .from = B, .flags = SYN | ACK, .ack = 1);
+	SEND(&t, 10 * MS + 10000, .from = A, .flags = RST, .seq = 1);
+	SEND(&t, 10 * MS + 60000, .from = A, .flags = ACK, .seq = 1, .ack = 1);
+	SEND(&t, 11 * MS, .from = A, .flags = PSH | ACK, .seq = 1, .ack = 1, .len = 50);
+	expect_flags(t.flow.state & (FLOW_PROVEN | FLOW_RESET), FLOW_RESET, flow_flags);
+	expect_flags(SEND(&t, 21 * MS, .from = B, .flags = ACK, .seq = 1, .ack = 51), STEP_PROVEN, step_flags);
+	expect_flags(t.flow.state & (FLOW_PROVEN | FLOW_RESET), FLOW_PROVEN, flow_flags);
+	expect_int(t.flow.open.resets_ignored, 1);
+}
+
 /* A connection that was refused: RFC 9293 section 3.10.7.3 accepts an RST that acknowledges the SYN, no other. */
 TEST(test_refused)
 {

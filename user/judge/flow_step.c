@@ -585,6 +585,16 @@ static void look_around(struct turn *t)
 		t->f->side[t->side].data_copies = saturating_inc(t->f->side[t->side].data_copies);
 }
 
+/* Asks whether the RST stands. One that its alleged sender denies in the handshake proves the connection. */
+static void doubt_reset(struct turn *t)
+{
+	unsigned proven = t->f->state & FLOW_PROVEN;
+
+	reset_fate_step(t->f, t->s, t->side);
+	if (!proven && t->f->state & FLOW_PROVEN)
+		t->step |= STEP_PROVEN;
+}
+
 /* The part of a step that its receiver would act on. */
 static void accept(struct turn *t)
 {
@@ -622,7 +632,7 @@ unsigned flow_step(struct flow *f, struct flow_segment *log, unsigned cap, const
 	if (s->time > f->t_last)
 		f->t_last = s->time;
 	if (f->state & FLOW_RESET)
-		reset_fate_step(f, s, t.side);
+		doubt_reset(&t);
 	if (segment_contradicts(s))
 		t.mark = SEGMENT_IGNORED;
 	else if (s->flags & TCP_RST)
