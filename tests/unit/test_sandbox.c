@@ -10,21 +10,30 @@
 #include <fcntl.h>
 #include <ifaddrs.h>
 #include <net/if.h>
+#include <netinet/in.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 #include <linux/bpf.h>
+#include <linux/netlink.h>
+#include <linux/sockios.h>
 
+#include "user/attach/interface_query.h"
+#include "user/base/landlock.h"
 #include "user/base/sandbox.h"
 
 /* Runs it inside, and returns the child's exit code. */
@@ -69,13 +78,30 @@ static int use_memory(void)
 
 static int look_at_interfaces(void)
 {
+	struct ifreq ifr = {};
 	struct ifaddrs *list;
 	char name[IF_NAMESIZE];
 
 	if (getifaddrs(&list))
 		return 1;
 	freeifaddrs(list);
-	return if_nametoindex("lo") != 1 || !if_indextoname(1, name);
+	return interface_index("lo") != 1 || interface_index("none-of-this") || interface_name(1, name) ||
+	       strcmp(name, "lo") || interface_name(1u << 30, name) != -ENODEV ||
+	       interface_ioctl("lo", SIOCGIFFLAGS, &ifr) || !(ifr.ifr_flags & IFF_LOOPBACK);
+}
+
+/* The abstract name that says: this instance lives. */
+static int hold_name(void)
+{
+	struct sockaddr_un a = {.sun_family = AF_UNIX, .sun_path = "\0tcpfin-trace/test_sandbox"};
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	return fd < 0 || bind(fd, (struct sockaddr *)&a, sizeof(a));
+}
+
+static int ask_for_sockets(void)
+{
+	return socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG) < 0;
 }
 
 static int tell_time(void)
@@ -107,6 +133,8 @@ TEST(test_allowed)
 		expect_int(inside(live, write_descriptors), 0);
 	}
 	expect_int(inside(true, look_at_interfaces), 0);
+	expect_int(inside(true, hold_name), 0);
+	expect_int(inside(true, ask_for_sockets), 0);
 }
 
 /* ---- what an intruder would like ---- */
@@ -154,8 +182,64 @@ static int reach_others(void)
 	       refused(setuid(0));
 }
 
+/* No kind of socket that sends something without connect(), and none with more rights than the watch needs. */
+static int make_sockets(void)
+{
+	static const int kinds[][3] = {
+		{AF_INET, SOCK_DGRAM, 0},
+		{AF_INET, SOCK_STREAM, 0},
+		{AF_INET, SOCK_RAW, 6},
+		{AF_INET6, SOCK_DGRAM, 0},
+		{AF_INET6, SOCK_STREAM, 0},
+		{AF_INET6, SOCK_RAW, 6},
+		{AF_UNIX, SOCK_DGRAM, 0},
+		{AF_UNIX, SOCK_SEQPACKET, 0},
+		{AF_PACKET, SOCK_RAW, 0},
+		{AF_NETLINK, SOCK_RAW, NETLINK_USERSOCK},
+		{AF_NETLINK, SOCK_RAW, NETLINK_AUDIT},
+		{AF_NETLINK, SOCK_RAW, NETLINK_KOBJECT_UEVENT},
+		{AF_VSOCK, SOCK_STREAM, 0},
+		{AF_ALG, SOCK_SEQPACKET, 0},
+	};
+
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
+		if (refused(socket(kinds[i][0], kinds[i][1] | SOCK_CLOEXEC, kinds[i][2])))
+			return (int)i + 1;
+	return 0;
+}
+
+/* What could be done with a socket that was open before: standard output may be one. */
+static int tcp_socket, udp_socket, unix_socket;
+
+static int use_old_sockets(void)
+{
+	struct sockaddr_in a = {.sin_family = AF_INET, .sin_port = htons(9), .sin_addr.s_addr = htonl(0x7f000001)};
+	struct sockaddr_un name = {.sun_family = AF_UNIX, .sun_path = "/dev/log"};
+
+	return refused(sendto(tcp_socket, "x", 1, MSG_FASTOPEN, (struct sockaddr *)&a, sizeof(a))) ||
+	       refused(connect(udp_socket, (struct sockaddr *)&a, sizeof(a))) ||
+	       refused(connect(unix_socket, (struct sockaddr *)&name, sizeof(name))) ||
+	       refused(listen(tcp_socket, 1)) || refused(accept(tcp_socket, NULL, NULL)) ||
+	       refused(syscall(SYS_sendmmsg, udp_socket, NULL, 0, 0));
+}
+
+/* Calls that are ways round the others. */
+static int go_round(void)
+{
+	return refused(syscall(SYS_io_uring_setup, 1, NULL)) || refused(syscall(SYS_memfd_create, "x", 0)) ||
+	       refused(syscall(SYS_openat2, AT_FDCWD, "/tmp", NULL, 0)) || refused(syscall(SYS_clone3, NULL, 0)) ||
+	       refused(syscall(SYS_userfaultfd, 0)) || refused(syscall(SYS_setns, 0, 0)) ||
+	       refused(syscall(SYS_process_vm_readv, getppid(), NULL, 0, NULL, 0, 0)) ||
+	       refused(syscall(SYS_pidfd_open, getppid(), 0)) || refused(syscall(SYS_keyctl, 0, 0)) ||
+	       refused(syscall(SYS_pkey_mprotect, NULL, 0, 0, -1)) || refused(syscall(SYS_personality, 0x400000)) ||
+	       refused(ioctl(0, TIOCSTI, "x"));
+}
+
 TEST(test_refused)
 {
+	tcp_socket = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	udp_socket = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	unix_socket = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	for (int live = 0; live < 2; live++) {
 		enter_row("%s", live ? "live" : "of a file");
 		expect_int(inside(live, open_to_write), 0);
@@ -163,6 +247,9 @@ TEST(test_refused)
 		expect_int(inside(live, run_memory), 0);
 		expect_int(inside(live, load_bpf), 0);
 		expect_int(inside(live, reach_others), 0);
+		expect_int(inside(live, make_sockets), 0);
+		expect_int(inside(live, use_old_sockets), 0);
+		expect_int(inside(live, go_round), 0);
 		expect_int(inside(live, ask_about_privileges), 0);
 	}
 }
@@ -180,6 +267,39 @@ static int ask_kernel(void)
 TEST(test_refused_with_a_file)
 {
 	expect_int(inside(false, ask_kernel), 0);
+}
+
+/* ---- Landlock alone ---- */
+
+static int denied(long result)
+{
+	return result != -1 || errno != EACCES;
+}
+
+static int write_past_landlock(void)
+{
+	char byte;
+	int fd = open("/proc/self/comm", O_RDONLY | O_CLOEXEC);
+
+	return fd < 0 || read(fd, &byte, 1) != 1 || denied(open("/dev/null", O_WRONLY)) ||
+	       denied(open("/tmp/tcpfin-landlock", O_WRONLY | O_CREAT, 0600)) ||
+	       denied(mkdir("/tmp/tcpfin-landlock", 0700)) || denied(execl("/bin/true", "true", NULL));
+}
+
+/* Where the kernel has it: what a call that the filter forgot would still not be able to do. */
+TEST(test_landlock)
+{
+	int status = -1;
+	pid_t child = fork();
+
+	assert_true(child >= 0);
+	if (!child)
+		_exit(landlock_enter() ? 100 : write_past_landlock());
+	expect_int(waitpid(child, &status, 0), child);
+	assert_true(WIFEXITED(status));
+	if (WEXITSTATUS(status) == 100)
+		skip();
+	expect_int(WEXITSTATUS(status), 0);
 }
 
 int main(void)

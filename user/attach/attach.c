@@ -10,7 +10,6 @@
 #include <net/if_arp.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -21,6 +20,7 @@
 #include <linux/sockios.h>
 
 #include "user/attach/attach.h"
+#include "user/attach/interface_query.h"
 
 /* Kernel constants that the headers of libbpf 1.1 do not have. */
 #define ATTACH_TCX_INGRESS 46
@@ -42,19 +42,6 @@ static const char *const no_xdp_drivers[] = {"veth",    "virtio_net", "tun",   "
 					     "macvlan", "ipvlan",     "vxlan", "802.1Q VLAN Support"};
 
 /* ---- what kind of interface ---- */
-
-static int interface_ioctl(const char *name, unsigned long request, struct ifreq *ifr)
-{
-	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0), err = 0;
-
-	if (fd < 0)
-		return -errno;
-	snprintf(ifr->ifr_name, sizeof(ifr->ifr_name), "%s", name);
-	if (ioctl(fd, request, ifr))
-		err = -errno;
-	close(fd);
-	return err;
-}
 
 /* Sets the driver's name, "" if unknown. True if the device is on a bus: a physical one. */
 static bool interface_driver(const char *name, char driver[32])
@@ -158,7 +145,7 @@ int attach_plan(struct attachment *a, const char *name, enum hook hook, char *er
 	memset(a, 0, sizeof(*a));
 	a->links[0] = a->links[1] = a->links[LINK_XDP] = -1;
 	snprintf(a->name, sizeof(a->name), "%s", name);
-	a->ifindex = if_nametoindex(name);
+	a->ifindex = interface_index(name);
 	if (!a->ifindex) {
 		snprintf(error, error_size, "%s: no such interface; `ip link` lists them", name);
 		return -ENODEV;
@@ -318,16 +305,17 @@ enum attach_state attach_state(struct attachment *a)
 	bool links = a->links[0] > 0 || a->links[1] > 0 || a->links[LINK_XDP] > 0;
 	uint32_t before = links ? links_ifindex(a) : a->ifindex;
 	bool filters = !a->filters || clsact_attached(a->ifindex, a->filters, a->before_us);
+	int err;
 
 	/*
 	 * The links were asked before the name: if they were off and the name is still there, somebody detached them;
 	 * a deletion of the interface takes both.
 	 */
-	if (!if_indextoname(a->ifindex, a->name)) {
-		if (errno != ENXIO) /* no socket could be made to ask with */
-			return ATTACH_UNKNOWN;
+	err = interface_name(a->ifindex, a->name);
+	if (err && err != -ENODEV) /* no socket could be made to ask with */
+		return ATTACH_UNKNOWN;
+	if (err)
 		return links && links_ifindex(a) ? ATTACH_MOVED : ATTACH_GONE;
-	}
 	if (before && before != a->ifindex)
 		return ATTACH_MOVED;
 	return before && filters ? ATTACH_ON : ATTACH_OFF;

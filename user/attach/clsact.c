@@ -35,12 +35,14 @@ static uint32_t owner_of(uint32_t handle)
 	return handle >> 1;
 }
 
-/* Binds an owner's socket. A descriptor, -EADDRINUSE while that owner lives, or another negative errno. */
-static int hold_name(uint32_t number)
+/*
+ * Binds an owner's socket, of a type that sends nothing without a connection. A descriptor, -EADDRINUSE while that owner lives, or another negative errno.
+ */
+static int hold_name(uint32_t number, int type)
 {
 	struct sockaddr_un a = {.sun_family = AF_UNIX};
 	int len = snprintf(a.sun_path + 1, sizeof(a.sun_path) - 1, "tcpfin-trace/clsact/%08x", number);
-	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0), err;
+	int fd = socket(AF_UNIX, type | SOCK_CLOEXEC, 0), err;
 
 	if (fd < 0)
 		return -errno;
@@ -53,11 +55,16 @@ static int hold_name(uint32_t number)
 
 static bool is_alive(uint32_t number)
 {
-	int fd = hold_name(number);
+	static const int types[] = {SOCK_STREAM, SOCK_DGRAM}; /* the latter: of instances of version 0.1 */
 
-	if (fd >= 0)
+	for (unsigned i = 0; i < 2; i++) {
+		int fd = hold_name(number, types[i]);
+
+		if (fd < 0)
+			return true; /* also where it is unknown: then nothing is removed */
 		close(fd);
-	return fd < 0; /* also where it is unknown: then nothing is removed */
+	}
+	return false;
 }
 
 /* Draws this process's number and holds its socket. 0 or a negative errno. */
@@ -70,7 +77,7 @@ static int become_owner(void)
 		if (getentropy(&number, sizeof(number)))
 			return -errno;
 		number &= OWNER_MASK;
-		fd = number ? hold_name(number) : -EADDRINUSE;
+		fd = number ? hold_name(number, SOCK_STREAM) : -EADDRINUSE;
 		if (fd >= 0)
 			owner = number;
 		else if (fd != -EADDRINUSE)

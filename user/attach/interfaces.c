@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "user/attach/interface_query.h"
 #include "user/attach/interfaces.h"
 #include "user/base/log.h"
 #include "user/base/privileges.h"
@@ -260,7 +261,7 @@ static void lose(struct interfaces *s, struct watched *w, const char *name, cons
 /* Watches the interface again if there is one of that name. */
 static void find_again(struct interfaces *s, struct watched *w, const char *name)
 {
-	unsigned previous = w->attachment.ifindex, ifindex = if_nametoindex(name);
+	unsigned previous = w->attachment.ifindex, ifindex = interface_index(name);
 	char error[256];
 	int err;
 

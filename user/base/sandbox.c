@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The system call filter is two tables. A row allows a call, or a call with a certain value of one argument. No row
- * creates a file, starts a program, loads BPF code or reaches another host: records and messages go to descriptors that
- * are already open, or that the helper (user/helper/) hands over. The helper has a table of its own.
+ * The system call filter is tables. A row allows a call, or a call with certain values of some arguments. No row
+ * creates a file, starts a program, loads BPF code or reaches another process or host: records and messages go to
+ * descriptors that are already open, or that the helper (user/helper/) hands over. The helper has a table of its own.
+ * Below the filter lies Landlock, which refuses the same by what is done, not by which call.
  */
 #define _GNU_SOURCE 1 /* O_TMPFILE */
 #include <errno.h>
@@ -14,15 +15,21 @@
 #include <sys/socket.h>
 
 #include <linux/bpf.h>
+#include <linux/netlink.h>
 #include <linux/sockios.h>
 #include <seccomp.h>
 
+#include "user/base/landlock.h"
 #include "user/base/sandbox.h"
+
+struct condition {
+	unsigned argument;    /* its number */
+	uint64_t mask, value; /* (argument & mask) must be equal to value; mask 0: no condition */
+};
 
 struct rule {
 	int call;
-	unsigned argument;    /* number of the argument that is compared, if mask is not 0 */
-	uint64_t mask, value; /* (argument & mask) must be equal to value */
+	struct condition conditions[3]; /* all must hold; those without one are last */
 };
 
 #define ALLOW(name)                    \
@@ -31,9 +38,26 @@ struct rule {
 	}
 #define ALLOW_BITS(name, n, bits, wanted)       \
 	{                                       \
-		SCMP_SYS(name), n, bits, wanted \
+		SCMP_SYS(name),                 \
+		{                               \
+			{                       \
+				n, bits, wanted \
+			}                       \
+		}                               \
 	}
 #define ALLOW_IF(name, n, wanted) ALLOW_BITS(name, n, 0xffffffff, wanted)
+
+#define ALLOW_SOCKET(family, type, protocol)                             \
+	{                                                                \
+		SCMP_SYS(socket),                                        \
+		{                                                        \
+			{0, ANY, family}, {1, ANY, type | SOCK_CLOEXEC}, \
+			{                                                \
+				2, ANY, protocol                         \
+			}                                                \
+		}                                                        \
+	}
+#define ANY 0xffffffff /* all bits of an int */
 
 /* Flags of open() that let it change a file or create one. */
 #define OPEN_CHANGES (O_ACCMODE | O_CREAT | O_TRUNC | (O_TMPFILE & ~O_DIRECTORY))
@@ -108,15 +132,19 @@ static const struct rule live_rules[] = {
 	ALLOW_IF(bpf, 0, BPF_ITER_CREATE), /* to list tcx chains */
 	ALLOW_IF(bpf, 0, BPF_LINK_CREATE), /* --follow: to attach to an interface that is back */
 
-	/* interfaces: index, name, state, link type, driver, addresses; removing clsact filters */
-	ALLOW_IF(socket, 0, AF_UNIX),
-	ALLOW_IF(socket, 0, AF_INET),
-	ALLOW_IF(socket, 0, AF_NETLINK),
+	/*
+	 * Interfaces: index, name, state, link type, driver, addresses; clsact filters; this host's sockets. What is
+	 * sent on these netlink sockets reaches the kernel only. The stream socket holds a name: without connect() and
+	 * listen() it neither sends nor receives.
+	 */
+	ALLOW_SOCKET(AF_NETLINK, SOCK_RAW, NETLINK_ROUTE),
+	ALLOW_SOCKET(AF_NETLINK, SOCK_RAW, NETLINK_SOCK_DIAG),
+	ALLOW_SOCKET(AF_UNIX, SOCK_STREAM, 0),
 	ALLOW(bind),
 	ALLOW(getsockname),
 	ALLOW(setsockopt),
-	ALLOW(sendto),
-	ALLOW(sendmsg),
+	ALLOW_IF(sendto, 3, 0), /* without flags: MSG_FASTOPEN would connect */
+	ALLOW_IF(sendmsg, 2, 0),
 	ALLOW(recvfrom),
 	ALLOW_IF(ioctl, 1, SIOCGIFINDEX),
 	ALLOW_IF(ioctl, 1, SIOCGIFNAME),
@@ -137,10 +165,13 @@ static const struct rule helper_rules[] = {
 
 static int add_rule(scmp_filter_ctx filter, const struct rule *rule)
 {
-	struct scmp_arg_cmp compare = SCMP_CMP64(rule->argument, SCMP_CMP_MASKED_EQ, rule->mask, rule->value);
+	struct scmp_arg_cmp compare[3];
+	unsigned n = 0;
 
+	for (const struct condition *c = rule->conditions; n < 3 && c->mask; c++)
+		compare[n++] = SCMP_CMP64(c->argument, SCMP_CMP_MASKED_EQ, c->mask, c->value);
 	/* Not seccomp_rule_add_exact_array(): a call that the architecture lacks is no error. */
-	return seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, rule->call, rule->mask ? 1 : 0, &compare);
+	return seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, rule->call, n, compare);
 }
 
 static int add_rules(scmp_filter_ctx filter, const struct rule *rules, size_t n)
@@ -171,6 +202,7 @@ static int enter(const struct rule *first, size_t first_count, const struct rule
 
 int sandbox_enter(bool live)
 {
+	landlock_enter(); /* where the kernel has it */
 	return live ? enter(TABLE(common_rules), TABLE(live_rules)) : enter(TABLE(common_rules), NULL, 0);
 }
 
