@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * A capture file of any bytes, through the reader alone and through libpcap: the reader gets it through a socket in
- * pieces, and finds the frames that libpcap finds. Of a compressed file libpcap gets what is in it. Where libpcap gives up sooner, the reader still ends, and reads no
- * byte that it may not.
+ * pieces, and finds the frames that libpcap finds. Of a compressed file libpcap gets what is in it. Where libpcap gives
+ * up sooner, the reader still ends, and reads no byte that it may not.
  *
  * Input: the file.
  */

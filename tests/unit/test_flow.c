@@ -618,7 +618,7 @@ TEST(test_reset_after_close)
 	expect_at(flow_end_time(&t.flow), 120 * MS);
 }
 
-/* A RST in the handshake whose alleged sender goes on, and whose receiver takes that: the step that says so proves it. */
+/* A RST in the handshake whose alleged sender goes on, and whose receiver takes that: this proves the connection. */
 TEST(test_denied_in_handshake)
 {
 	struct subject t = new_subject(1000, 2000);
