@@ -36,8 +36,8 @@ static uint32_t owner_of(uint32_t handle)
 }
 
 /*
- * Binds an owner's socket, of a type that sends nothing without a connection. A descriptor, -EADDRINUSE while that owner
- * lives, or another negative errno.
+ * Binds an owner's socket, of a type that sends nothing without a connection. A descriptor, -EADDRINUSE while that
+ * owner lives, or another negative errno.
  */
 static int hold_name(uint32_t number, int type)
 {
