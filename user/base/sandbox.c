@@ -143,8 +143,8 @@ static const struct rule live_rules[] = {
 	ALLOW(bind),
 	ALLOW(getsockname),
 	ALLOW(setsockopt),
-	ALLOW_IF(sendto, 3, 0), /* without flags: MSG_FASTOPEN would connect */
-	ALLOW_IF(sendmsg, 2, 0),
+	ALLOW_BITS(sendto, 3, MSG_FASTOPEN, 0), /* that would connect */
+	ALLOW_BITS(sendmsg, 2, MSG_FASTOPEN, 0),
 	ALLOW(recvfrom),
 	ALLOW_IF(ioctl, 1, SIOCGIFINDEX),
 	ALLOW_IF(ioctl, 1, SIOCGIFNAME),
