@@ -159,6 +159,12 @@ void reporter_waiting(struct reporter *r, const struct flow_key *key, const stru
 		top_add_waiting(r->top, &record, stuck);
 }
 
+void reporter_open_screen(struct reporter *r)
+{
+	if (r->top)
+		top_open_screen(r->top);
+}
+
 uint64_t reporter_table_due(struct reporter *r, uint64_t now, int64_t wall_offset)
 {
 	return r->top ? top_due(r->top, now, wall_offset) : 0;

@@ -28,6 +28,8 @@ void reporter_free(struct reporter *r);
 /* Reports a flow that has ended, unless options leave it out. log: f->log_len segments. */
 void reporter_flow(struct reporter *r, const struct flow_key *key, const struct flow *f, const struct flow_segment *log,
 		   const struct verdict_context *context);
+/* --top in a terminal: call before rights are dropped. */
+void reporter_open_screen(struct reporter *r);
 /*
  * --top: time has come to `now` (ns, monotonic or a capture's). Returns when the table to be made ends, 0 for none yet;
  * the caller then hands over every close that goes on, and asks for the table.

@@ -18,6 +18,7 @@ WARM_SECONDS, RATE_SECONDS, KERNEL_SECONDS = 0.2, 0.7, 0.4
 ROUNDS, BULK_ROUNDS = 15, 5
 RATES_MOST, KERNEL_MOST, PAIRS_MOST = 280, 90, 30  # s
 TRACING = ("--hook=auto", "--format=json")
+TOP = ("--hook=auto", "--top", "--by=process,peer,port,reason")
 PACKETS_ONLY = (*TRACING, "--no-sockets")
 
 
@@ -145,18 +146,19 @@ def live(table):
     idle = Watcher("idle", nobody)
     packets, sockets = Watcher("tcpfin-trace --no-sockets", tracer(*PACKETS_ONLY)), \
         Watcher("tcpfin-trace", tracer(*TRACING))
+    top = Watcher("tcpfin-trace --top", tracer(*TOP))
     lean, empty = Watcher("lean tracker", attached("lean")), Watcher("empty programs", attached("empty"))
     others = [Watcher(function.__name__, function) for function in (softflowd, argus)
               if shutil.which(function.__name__)]
     with Bench() as lab:
         lab.connections(1)  # caches, slabs, neighbours
-        bare = measure_rates(lab, [idle, packets, sockets, lean, *others])
-        add_rates(table, bare, idle, [packets, sockets, lean, *others])
-        add_reported(table, (packets, sockets))
+        bare = measure_rates(lab, [idle, packets, sockets, top, lean, *others])
+        add_rates(table, bare, idle, [packets, sockets, top, lean, *others])
+        add_reported(table, (packets, sockets, top))
         for beside in others:
             if beside.name == "softflowd":
                 add_against(table, (packets, sockets), beside)
-        add_cpu(table, [packets, sockets, lean, *others], {packets: 3, sockets: 4.5})
+        add_cpu(table, [packets, sockets, top, lean, *others], {packets: 3, sockets: 4.5, top: 3})
         measure_kernel_times(lab, [empty, lean, packets, sockets])
         add_kernel(table, empty, lean, packets, sockets)
         add_pairs(table, lab, "bulk out", "Gbit/s", 8e-9, lab.bulk_out, BULK_ROUNDS, 0.98)

@@ -3,7 +3,7 @@
  * The system call filter, from inside: each test enters it in a child, which exits with 0 if what it tried went as it
  * should.
  */
-#define _GNU_SOURCE 1 /* unshare */
+#define _GNU_SOURCE 1 /* unshare, posix_openpt */
 #include "tests/unit/assert.h"
 
 #include <errno.h>
@@ -18,6 +18,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/socket.h>
@@ -25,6 +26,7 @@
 #include <sys/syscall.h>
 #include <sys/un.h>
 #include <sys/wait.h>
+#include <termios.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -300,6 +302,35 @@ TEST(test_landlock)
 	if (WEXITSTATUS(status) == 100)
 		skip();
 	expect_int(WEXITSTATUS(status), 0);
+}
+
+/* ---- a terminal ---- */
+
+static int terminal; /* a descriptor of one */
+
+static int set_terminal(void)
+{
+	struct termios state;
+
+	return tcgetattr(terminal, &state) || tcsetattr(terminal, TCSADRAIN, &state);
+}
+
+static int type_into_terminal(void)
+{
+	return refused(ioctl(terminal, TIOCSTI, "x"));
+}
+
+/* Typing into it, which would give another process's rights, is refused either way. */
+TEST(test_terminal)
+{
+	terminal = posix_openpt(O_RDWR | O_NOCTTY);
+	assert_true(terminal >= 0);
+	expect_int(inside(true, set_terminal), 1);
+	expect_int(inside(true, type_into_terminal), 0);
+	sandbox_allow_terminal();
+	expect_int(inside(true, set_terminal), 0);
+	expect_int(inside(true, type_into_terminal), 0);
+	close(terminal);
 }
 
 int main(void)

@@ -68,6 +68,9 @@ TEST(test_groups_of_records)
 	/* both are: the destination serves */
 	sample_held(&r);
 	expect_group(&r, "peer,process", "192.168.139.29|k\\x0a\"e");
+	/* but the one that reset it comes first */
+	r.outcome = OUTCOME_RESET;
+	expect_group(&r, "peer,process", "110.42.175.115|a\\x1b\"b");
 	sample_unanswered(&r);
 	expect_group(&r, "interface,port", "a\"b,\\x1b\\x0a\\xff|0");
 	/* a socket without a process is this host's end, too */

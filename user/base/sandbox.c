@@ -13,6 +13,7 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <linux/bpf.h>
 #include <linux/netlink.h>
@@ -163,6 +164,19 @@ static const struct rule helper_rules[] = {
 	ALLOW(munmap),       ALLOW(exit_group),
 };
 
+/* For --top in a terminal only, to give it back as it was. */
+static const struct rule terminal_rules[] = {
+	ALLOW_IF(ioctl, 1, TCSETSW),
+	ALLOW_IF(dup2, 1, STDERR_FILENO),
+	ALLOW_IF(dup3, 1, STDERR_FILENO),
+};
+static bool terminal_allowed;
+
+void sandbox_allow_terminal(void)
+{
+	terminal_allowed = true;
+}
+
 static int add_rule(scmp_filter_ctx filter, const struct rule *rule)
 {
 	struct scmp_arg_cmp compare[3];
@@ -193,6 +207,8 @@ static int enter(const struct rule *first, size_t first_count, const struct rule
 		return -ENOMEM;
 	err = add_rules(filter, first, first_count);
 	err = err ? err : add_rules(filter, second, second_count);
+	if (terminal_allowed && first != helper_rules && !err)
+		err = add_rules(filter, terminal_rules, sizeof(terminal_rules) / sizeof(terminal_rules[0]));
 	err = err ? err : seccomp_load(filter);
 	seccomp_release(filter);
 	return err;

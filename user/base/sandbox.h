@@ -14,6 +14,8 @@
  */
 int sandbox_enter(bool live);
 
+/* Call before it: the terminal may be given back as it was, and stderr to it. Else a terminal is only looked at. */
+void sandbox_allow_terminal(void);
 /* For the helper that opens output files: it may open and create files, and answer. Otherwise as sandbox_enter. */
 int sandbox_enter_helper(void);
 

@@ -16,15 +16,24 @@ static volatile sig_atomic_t held;
 static void (*held_release)(void *context);
 static void *held_context;
 
+static void (*before_exit)(void);
+
 static volatile sig_atomic_t stats_asked;
 static bool (*stats_print)(void *context);
 static void *stats_context;
+
+static void end_at_once(int number)
+{
+	if (before_exit)
+		before_exit();
+	_exit(128 + number);
+}
 
 static void on_stop(int number)
 {
 	asked_by = number;
 	if (asked && !held)
-		_exit(128 + number);
+		end_at_once(number);
 	asked = asked + 1;
 }
 
@@ -84,7 +93,7 @@ void stop_release(void)
 	release(held_context);
 	held = 0;
 	if (asked > 1)
-		_exit(128 + asked_by);
+		end_at_once(asked_by);
 }
 
 void stop_interrupted(void)
@@ -105,6 +114,11 @@ bool stop_hangup_taken(void)
 	if (taken)
 		reopen_asked = 0;
 	return taken;
+}
+
+void stop_before_exit(void (*last)(void))
+{
+	before_exit = last;
 }
 
 void stop_ask(void)

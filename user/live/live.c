@@ -253,6 +253,7 @@ static int start(struct live *l)
 	if (!l->options->no_sockets)
 		collector_find_holders(&l->collector);
 	supervisor_start();
+	reporter_open_screen(l->collector.reporter);
 	return privileges_drop(interfaces_need_net_admin(&l->interfaces));
 }
 

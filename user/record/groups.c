@@ -10,8 +10,21 @@
 
 /* ---- values ---- */
 
+/* The end that ended the connection by an RST; NOBODY for other outcomes. */
+static enum role resetter(const struct record *r)
+{
+	bool reset = r->outcome == OUTCOME_RESET || r->outcome == OUTCOME_REFUSED ||
+		     r->outcome == OUTCOME_HANDSHAKE_RESET;
+
+	return reset && r->reset.by <= DESTINATION ? r->reset.by : NOBODY;
+}
+
 enum role groups_local_end(const struct record *r)
 {
+	enum role by = resetter(r);
+
+	if (by != NOBODY && socket_process(&r->socket[by]))
+		return by;
 	for (int role = DESTINATION; role >= SOURCE; role--)
 		if (socket_process(&r->socket[role]))
 			return (enum role)role;

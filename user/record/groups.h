@@ -50,7 +50,7 @@ void groups_json(const struct groups *g, const uint8_t *key, unsigned n, struct 
 
 /*
  * The end of the connection that belongs to this host: the one whose process is named, else the one whose socket is
- * known. Of two, the destination, which serves. NOBODY where this host knows neither.
+ * known. Of two, the one that sent the RST, else the destination, which serves. NOBODY where this host knows neither.
  */
 enum role groups_local_end(const struct record *r);
 

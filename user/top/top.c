@@ -9,8 +9,11 @@
 #include <unistd.h>
 
 #include "user/base/log.h"
+#include "user/base/stop.h"
+#include "user/top/screen.h"
 #include "user/top/table_json.h"
 #include "user/top/table_text.h"
+#include "user/top/terminal.h"
 
 struct top {
 	const struct options *options;
@@ -18,6 +21,8 @@ struct top {
 	struct table_style style;
 	struct groups groups;
 	struct span *interval, *run;
+	struct span *shown;    /* the last interval, in a terminal */
+	struct screen *screen; /* NULL: tables are printed */
 	struct span_view view;
 	uint64_t next, last; /* ns: when the interval ends; the time it is */
 	uint64_t tables;
@@ -62,8 +67,73 @@ void top_free(struct top *t)
 		return;
 	span_free(t->interval);
 	span_free(t->run);
+	span_free(t->shown);
+	if (t->screen)
+		span_view_free(&t->screen->view);
+	free(t->screen);
 	span_view_free(&t->view);
 	free(t);
+}
+
+/* ---- in a terminal ---- */
+
+void top_open_screen(struct top *t)
+{
+	const struct options *o = t->options;
+
+	if (o->format != FORMAT_TEXT || o->files.count || !terminal_possible())
+		return;
+	t->shown = span_new();
+	t->screen = calloc(1, sizeof(*t->screen));
+	if (!t->shown || !t->screen)
+		out_of_memory();
+	if (!terminal_open()) {
+		free(t->screen);
+		t->screen = NULL;
+		return;
+	}
+	t->screen->groups = t->groups;
+	span_reset(t->shown, &t->groups, 0, 0);
+	screen_draw(t->screen, t->shown, t->style.unicode);
+}
+
+/* Takes the keys that were pressed, and shows what they change. */
+static void answer_keys(struct top *t)
+{
+	bool changed = false;
+	int key;
+
+	while ((key = terminal_key()) != TERMINAL_NONE)
+		changed |= screen_key(t->screen, key);
+	if (changed)
+		screen_draw(t->screen, t->shown, t->style.unicode);
+	if (t->screen->quit)
+		stop_ask();
+}
+
+/* The interval is shown until the next one ends; while the screen is paused, what is shown stays. */
+static void show(struct top *t)
+{
+	struct span *interval = t->interval;
+
+	if (t->screen->paused)
+		return;
+	t->interval = t->shown;
+	t->interval->wall_offset = interval->wall_offset;
+	t->shown = interval;
+	screen_draw(t->screen, t->shown, t->style.unicode);
+}
+
+static void close_screen(struct top *t)
+{
+	unsigned lines;
+
+	terminal_size(&t->style.width, &lines);
+	terminal_close();
+	span_view_free(&t->screen->view);
+	free(t->screen);
+	t->screen = NULL;
+	t->tables = 0; /* none of them was printed */
 }
 
 /* ---- counting ---- */
@@ -95,6 +165,8 @@ uint64_t top_due(struct top *t, uint64_t now, int64_t wall_offset)
 	begin(t, now, wall_offset);
 	if (now > t->last)
 		t->last = now;
+	if (t->screen)
+		answer_keys(t);
 	if (now < t->next)
 		return 0;
 	/* A capture's clock jumps, and its intervals are of one length; a host's clock says how late we are. */
@@ -132,13 +204,16 @@ void top_table(struct top *t, uint64_t end, struct buffer *out)
 	bool shown = is_shown(t);
 
 	t->interval->end = end;
-	if (shown)
+	if (t->screen)
+		show(t);
+	else if (shown)
 		print(t, t->interval, out);
 	t->tables += shown;
 	t->next = end + t->options->top;
 	if (!shown && t->last > end)
 		t->next += (t->last - end) / t->options->top * t->options->top;
-	span_reset(t->interval, &t->groups, t->next - t->options->top, t->interval->wall_offset);
+	span_reset(t->interval, t->screen ? &t->screen->groups : &t->groups, t->next - t->options->top,
+		   t->interval->wall_offset);
 }
 
 bool top_full(const struct top *t)
@@ -148,9 +223,13 @@ bool top_full(const struct top *t)
 
 void top_end(struct top *t, struct buffer *out)
 {
+	bool screen = t->screen;
+
+	if (screen)
+		close_screen(t);
 	if (!t->begun)
 		return;
-	if (!top_full(t) && t->interval->sketch.added)
+	if (!screen && !top_full(t) && t->interval->sketch.added)
 		top_table(t, t->last, out);
 	t->run->end = t->last;
 	print(t, t->run, out);

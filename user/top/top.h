@@ -19,6 +19,12 @@ struct top;
 struct top *top_new(const struct options *options, unsigned width, bool unicode);
 void top_free(struct top *t);
 
+/*
+ * To be called before rights are dropped: where there is a terminal, tables are shown there as a whole, and keys are
+ * read. Without one they are printed.
+ */
+void top_open_screen(struct top *t);
+
 /* Counts a connection in its final record. */
 void top_add(struct top *t, const struct record *r);
 /* Counts a close that goes on when the table is made, by its record so far. stuck: it has stood still. */
@@ -26,7 +32,7 @@ void top_add_waiting(struct top *t, const struct record *r, bool stuck);
 
 /*
  * Time has come to `now`. Returns when the table to be made ends, or 0 where the interval goes on. The first call
- * begins.
+ * begins. In a terminal, keys are answered; q asks to stop.
  */
 uint64_t top_due(struct top *t, uint64_t now, int64_t wall_offset);
 /* Appends the table that ends at `end`, and begins the next one. */
