@@ -91,8 +91,8 @@ def outcomes(lab):
     played = collections.Counter()
     both = paths(lab)  # they hold what never closes
     for path in both:
-        for name, outcome, count in (("client_first", "graceful", 3), ("linger0", "reset", 2), ("refused", "refused", 1),
-                                     ("never_closes", "unfinished", 1)):
+        for name, outcome, count in (("client_first", "graceful", 3), ("linger0", "reset", 2),
+                                     ("refused", "refused", 1), ("never_closes", "unfinished", 1)):
             for _ in range(count):
                 scenario_named(name).play(path)
                 played[outcome] += 1
@@ -222,9 +222,9 @@ class Screen:
         return self.tmux("capture-pane", "-p")
 
     def press(self, *keys):
+        named = ("Enter", "Escape", "BSpace", "C-c")
         for key in keys:
-            self.tmux("send-keys", *(("-l", key) if len(key) != 1 and key not in ("Enter", "Escape", "BSpace", "C-c") else
-                                     (key,)))
+            self.tmux("send-keys", *((key,) if len(key) == 1 or key in named else ("-l", key)))
 
     def resize(self, columns, lines):
         self.columns, self.lines = columns, lines
@@ -394,6 +394,19 @@ def given_back_after_ctrl_c(lab):
 @test
 def given_back_after_sigterm(lab):
     given_back(lab, lambda screen: os.kill(screen.pid(), signal.SIGTERM), 0, True)
+
+
+@test
+def given_back_after_two_signals(lab):
+    """The second one ends it at once, or comes too late for that."""
+    screen = Screen(lab, 100, 20, "--by=port")
+    pid = screen.pid()
+    for _ in range(2):
+        os.kill(pid, signal.SIGTERM)
+    code, text = screen.ends()
+    check(code in (0, 128 + signal.SIGTERM), f"exit code {code}")
+    equal("the other screen", screen.alternate(), "0")
+    check(text.startswith("before"), f"the screen is not the shell's: {text!r}")
 
 
 @test

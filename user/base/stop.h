@@ -30,8 +30,8 @@ void stop_hangup_reopens(void);
 /* Has SIGHUP asked for that since the last call? */
 bool stop_hangup_taken(void);
 /*
- * last() is called before the process ends at once, by a second signal: from its handler, so that it may do only what is
- * async-signal-safe.
+ * last() is called before the process ends at once, by a second signal: from its handler, so that it may do only what
+ * is async-signal-safe.
  */
 void stop_before_exit(void (*last)(void));
 /* Asks to stop, as a signal would. */
