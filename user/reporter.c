@@ -131,6 +131,14 @@ static void print(struct reporter *r, const struct record *record)
 		r->error = sink_write_blocks(STDOUT_FILENO, &r->out);
 }
 
+/* What is reported later may be related to it. */
+static void note(const struct flow_key *key, const struct flow *f, const struct verdict_context *context)
+{
+	const struct related_peer peer = related_of_flow(key, f, verdict_source(key, f, context->opener));
+
+	related_note(context->related, &peer);
+}
+
 void reporter_flow(struct reporter *r, const struct flow_key *key, const struct flow *f, const struct flow_segment *log,
 		   const struct verdict_context *context)
 {
@@ -139,6 +147,7 @@ void reporter_flow(struct reporter *r, const struct flow_key *key, const struct 
 	if (reporter_full(r) && !r->top)
 		return;
 	make_record(r, &record, key, f, log, context);
+	note(key, f, context);
 	if (record.outcome == OUTCOME_OPEN && !r->options->show_open)
 		return;
 	if (!record_filter_passes(&r->options->record_filter, &r->options->filter, &record))

@@ -72,11 +72,21 @@ def count_faults(case, records):
     return [f"{len(records)} records, expected {len(case.records)}: {summary}"]
 
 
+def relation_faults(wanted, record, placed):
+    """wanted: places of the records that the record is related to, joined by +."""
+    got = sorted(record["tcp"].get("related", []))
+    ids = [placed[int(place)][1]["event"]["id"] for place in str(wanted).split("+")]
+    return [] if got == sorted(ids) else [f"related is {got}, expected {ids}"]
+
+
 def record_faults(case, placed, text):
     """placed: as tracer.placed_records has them. text: the lines of text, a record each in the output's order."""
     faults = []
     for n, (expected, (place, record)) in enumerate(zip(case.records, placed), 1):
-        found = differences(expected.fields, record) + tracer.record_faults(record)
+        fields = dict(expected.fields)
+        related = fields.pop("tcp.related_to", None)
+        found = differences(fields, record) + tracer.record_faults(record)
+        found += relation_faults(related, record, placed) if related is not None else []
         faults += at(expected.line, [f"record {n}: {fault}" for fault in found])
         faults += [f"record {n}: {line}" for line in text[place:place + 1] if found]
     return faults

@@ -509,10 +509,10 @@ static const char csv_header[] =
 	"reset_forged,handshake_challenge_acks,tcp_captured_twice,"
 	"network_tunnel_type,network_tunnel_id,"
 	"event_id,tcp_final,isn_source,isn_destination,host_name,tcp_silence,tcp_silence_at_most,"
-	"basis_reset,basis_fin,icmp_type,icmp_code,icmp_by,tcp_clock_jumps,"
+	"basis_reset,basis_fin,icmp_type,icmp_code,icmp_by,tcp_clock_jumps,tcp_related,"
 	"event_dataset,event_kind,event_category,event_type,ecs_version,agent_type,agent_version\r\n";
 #define BEFORE_BASIS ",,0,0,,," ID ",true,,,,,false"
-#define CSV_AGENT ",0,tcpfin.close,event,network,end,8.11.0,tcpfin-trace," TCPFIN_VERSION "\r\n"
+#define CSV_AGENT ",0,,tcpfin.close,event,network,end,8.11.0,tcpfin-trace," TCPFIN_VERSION "\r\n"
 #define LAST_COLUMNS BEFORE_BASIS ",,,,," CSV_AGENT
 #define WITHOUT_SOCKETS ",,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,," /* a reason and twice 17 columns */
 #define NO_SOCKETS WITHOUT_SOCKETS LAST_COLUMNS
@@ -624,7 +624,7 @@ TEST(test_interim)
 		{FORMAT_TEXT, " so far ", "so far"},
 		{FORMAT_LADDER, ", so far", "so far"},
 		{FORMAT_JSON, "\"tcp\":{\"final\":false,", "\"final\":false"},
-		{FORMAT_CSV, ",network,info,8.11.0,", ",false,,,,,false,,,,,,0,tcpfin.close,event,network,end,"},
+		{FORMAT_CSV, ",network,info,8.11.0,", ",false,,,,,false,,,,,,0,,tcpfin.close,event,network,end,"},
 	};
 	struct format_style style = {.columns = 100};
 	struct record r;

@@ -15,6 +15,7 @@
 #include "user/capture/flow_store.h"
 #include "user/capture/flow_table.h"
 #include "user/judge/due.h"
+#include "user/judge/related.h"
 
 #ifndef FIRST_SIZES /* the differential test takes the kernel's */
 #define FIRST_SIZES                                                                                                \
@@ -395,6 +396,22 @@ static void make_room(struct tables *t)
 	t->came = gone + held; /* rarely one gives way in a set that its tuple fills, and is not among the gone */
 }
 
+/* A connection begins, or one that was open before shows itself by its end: there the lower port is the service's. */
+static void note_begin(struct tables *t, const struct tcp_segment *s)
+{
+	bool opens = segment_opens(s), from_source = opens || s->sport >= s->dport;
+	const struct related_peer peer = {
+		.addr = {from_source ? s->src : s->dst, from_source ? s->dst : s->src},
+		.port = {from_source ? s->sport : s->dport, from_source ? s->dport : s->sport},
+		.family = s->family,
+		.midstream = !opens,
+		.isn = opens ? s->seq : 0,
+		.start = s->time};
+
+	if (opens || !(s->flags & TCP_SYN))
+		related_note(t->config.related, &peer);
+}
+
 /* A connection has been put in. */
 static void bound(struct tables *t)
 {
@@ -474,8 +491,10 @@ static inline void take(struct tables *t, struct arrival *a)
 		record_quoted(t, &t->work, a->s);
 	else
 		record_segment(t, &t->work, a->s);
-	if (t->work.taken)
-		bound(t);
+	if (!t->work.taken)
+		return;
+	note_begin(t, a->s);
+	bound(t);
 }
 
 void flow_table_segment(struct flow_table *t, const struct tcp_segment *s, uint32_t ifindex)

@@ -31,9 +31,10 @@ struct flow_table_config {
 	 * share a cell one loses its numbers, so the same seed is what gives the same records.
 	 */
 	uint64_t hash_seed;
-	uint64_t bucket_seed; /* of the sets: random, or a file could be made to fill one */
-	uint32_t max_flows;   /* connections held at once; 0: no limit */
-	bool all_segments;    /* count the traffic of every connection whose handshake was seen */
+	uint64_t bucket_seed;    /* of the sets: random, or a file could be made to fill one */
+	uint32_t max_flows;      /* connections held at once; 0: no limit */
+	bool all_segments;       /* count the traffic of every connection whose handshake was seen */
+	struct related *related; /* takes note of each SYN that begins a connection; NULL: they are not kept */
 	flow_report report;
 	void *context;
 	uint64_t *counters; /* COUNTERS of them, owned by the caller */

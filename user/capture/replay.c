@@ -24,6 +24,7 @@ struct replay {
 	uint64_t *counters;
 	struct flow_table *table;
 	struct clock_jumps jumps;
+	struct related *related;
 	struct flow_input batch[FLOW_BATCH];
 	unsigned batched;
 	unsigned fresh; /* packets since the last batch was taken */
@@ -40,7 +41,8 @@ static void report(void *context, const struct flow_key *key, const struct flow 
 					  .traffic = traffic,
 					  .payload = how->payload,
 					  .jumped = replay->jumps.at,
-					  .jumped_count = replay->jumps.count};
+					  .jumped_count = replay->jumps.count,
+					  .related = replay->related};
 
 	if (!how->cut && !(f->state & FLOW_REPLACED))
 		verdict.quiet = (uint64_t)replay->options->settle;
@@ -227,6 +229,7 @@ static struct flow_table *make_table(struct replay *replay)
 		.counters = replay->counters,
 		.max_flows = options->max_flows,
 		.all_segments = options->all_segments,
+		.related = replay->related,
 	};
 
 	if (getentropy(&config.bucket_seed, sizeof(config.bucket_seed)))
@@ -238,8 +241,9 @@ static int replay_files(struct replay *replay, struct capture_files *files)
 {
 	int code;
 
+	replay->related = related_new();
 	replay->table = make_table(replay);
-	if (!replay->table) {
+	if (!replay->table || !replay->related) {
 		log_error("out of memory for flows");
 		return EXIT_RUNTIME;
 	}
@@ -250,6 +254,7 @@ static int replay_files(struct replay *replay, struct capture_files *files)
 	note_unread(replay, files);
 	flow_table_free(replay->table);
 	clock_jumps_free(&replay->jumps);
+	related_free(replay->related);
 	return code;
 }
 

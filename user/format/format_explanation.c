@@ -704,6 +704,21 @@ static void put_sockets(struct buffer *out, const struct record *r)
 	}
 }
 
+/* The first of the related connections: more of them are in JSON. */
+static void put_related(struct buffer *out, const struct record *r)
+{
+	const struct record_peer *peer = r->related;
+
+	if (!r->related_count)
+		return;
+	buffer_text(out, peer->same_syn ? "; it was also seen as " : "; the same port of the source has a connection ");
+	for (enum role role = SOURCE; role <= DESTINATION; role++) {
+		format_address(out, r->family, peer->ip[role]);
+		buffer_printf(out, r->family == 6 ? " port %u%s" : ":%u%s", peer->port[role],
+			      role == SOURCE ? " -> " : "");
+	}
+}
+
 static void put_gaps(struct buffer *out, const struct record *r)
 {
 	if (r->tunnel)
@@ -824,6 +839,7 @@ void format_explanation(struct buffer *out, const struct record *r)
 		buffer_text(out, "; ");
 		put_icmp(out, r);
 	}
+	put_related(out, r);
 	if (r->outcome == OUTCOME_UNFINISHED)
 		put_states(out, r);
 	put_silence(out, r);

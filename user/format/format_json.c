@@ -346,6 +346,17 @@ static void json_icmp(struct buffer *out, const struct record *r)
 	LITERAL(out, "\"}");
 }
 
+static void json_related(struct buffer *out, const struct record *r)
+{
+	for (unsigned i = 0; i < r->related_count; i++) {
+		buffer_text(out, i ? ",\"" : ",\"related\":[\"");
+		buffer_text(out, r->related[i].id);
+		buffer_char(out, '"');
+	}
+	if (r->related_count)
+		buffer_char(out, ']');
+}
+
 /* What the verdict rests on, and how far it can be trusted. */
 static void json_evidence(struct buffer *out, const struct record *r)
 {
@@ -367,6 +378,7 @@ static void json_evidence(struct buffer *out, const struct record *r)
 	buffer_unsigned(out, r->reset.ignored);
 	if (r->icmp.known)
 		json_icmp(out, r);
+	json_related(out, r);
 	if (r->bytes_approximate)
 		LITERAL(out, ",\"bytes_approximate\":true");
 }

@@ -58,7 +58,7 @@ static bool was_open(const struct facts *c)
  * The side that is the source: the sender of the SYN; else whom this host knows to have opened the connection; else, as
  * a guess, the side with the higher port, or between equal ports the one that closed first.
  */
-static unsigned find_source(const struct flow_key *key, const struct flow *f, unsigned opener)
+unsigned verdict_source(const struct flow_key *key, const struct flow *f, unsigned opener)
 {
 	if (f->open.seen)
 		return f->open.source & 1;
@@ -950,13 +950,45 @@ static void handshake(struct record *r, const struct facts *c)
 	r->stuck_in_syn_received = is_stuck_in_syn_received(c, r);
 }
 
+/* The event.id of a related connection, as its own record has it. */
+static void name_peer(struct record_peer *to, const struct related_peer *peer, const struct verdict_context *context)
+{
+	struct record other = {.family = peer->family, .host = context->host};
+
+	for (enum role role = SOURCE; role <= DESTINATION; role++) {
+		to->port[role] = peer->port[role];
+		address_to_bytes(to->ip[role], &peer->addr[role], peer->family);
+		memcpy(other.end[role].ip, to->ip[role], sizeof(to->ip[role]));
+		other.end[role].port = peer->port[role];
+	}
+	other.isn[SOURCE] = peer->midstream ? NUMBER_UNSEEN : (int64_t)peer->isn;
+	if (!context->nameless)
+		event_id(to->id, &other, peer->start + (uint64_t)context->id_offset);
+}
+
+static void find_related(struct record *r, const struct facts *c, unsigned source)
+{
+	const struct verdict_context *context = c->context;
+	const struct related_peer me = related_of_flow(c->key, c->flow, source);
+	struct related_peer found[RELATED_MOST];
+
+	_Static_assert(RELATED_MOST <= RECORD_RELATED, "each has a place");
+	if (!context->related)
+		return;
+	r->related_count = related_find(context->related, &me, found);
+	for (unsigned i = 0; i < r->related_count; i++) {
+		name_peer(&r->related[i], &found[i], context);
+		r->related[i].same_syn = !me.midstream && !found[i].midstream;
+	}
+}
+
 void verdict(struct record *r, const struct flow_key *key, const struct flow *whole, const struct flow_segment *log,
 	     const struct verdict_context *context)
 {
 	struct flow_segment ordered[RECORD_SEGMENTS];
 	struct flow decided = *whole, *f = &decided;
 	unsigned n = gather_segments(ordered, f, log, context->order_by_time);
-	unsigned source = find_source(key, f, context->opener);
+	unsigned source = verdict_source(key, f, context->opener);
 	const struct facts c = {.key = key, .flow = f, .side = {source, !source}, .context = context};
 	uint64_t end;
 
@@ -987,4 +1019,5 @@ void verdict(struct record *r, const struct flow_key *key, const struct flow *wh
 	for (enum role role = SOURCE; role <= DESTINATION; role++)
 		r->heard_before[role] = f->heard_before & 1 << c.side[role];
 	zeek_names(r);
+	find_related(r, &c, source);
 }

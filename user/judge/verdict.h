@@ -9,6 +9,7 @@
 #include "user/record/record.h"
 #include "user/sockets/socket_holders.h"
 #include "user/judge/flow.h"
+#include "user/judge/related.h"
 #include "user/judge/silence.h"
 #include "user/sockets/socket_table.h"
 
@@ -40,9 +41,12 @@ struct verdict_context {
 	/* Of a capture: times, in ascending order, that packets bear whose own time stamp was wrong. */
 	const uint64_t *jumped;
 	size_t jumped_count;
-	bool order_by_time; /* live: two CPUs may log segments out of order. A file's order is taken as it is */
+	struct related *related; /* connections that began or were reported lately; NULL: they are not kept */
+	bool order_by_time;      /* live: two CPUs may log segments out of order. A file's order is taken as it is */
 };
 
+/* The side of the source, by the handshake, or as this host knows it, or as a guess. opener: of verdict_context. */
+unsigned verdict_source(const struct flow_key *key, const struct flow *f, unsigned opener);
 /* Fills *r completely. log: whole->log_len segments. */
 void verdict(struct record *r, const struct flow_key *key, const struct flow *whole, const struct flow_segment *log,
 	     const struct verdict_context *context);

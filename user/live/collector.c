@@ -55,6 +55,7 @@ static void report(void *context, const struct judged *j, uint32_t slot, const s
 					 : REPORT_ENDED,
 		.again = how->again,
 		.order_by_time = true,
+		.related = c->related,
 		.traffic = traffic && traffic->t_synack ? traffic : NULL,
 	};
 
@@ -123,10 +124,31 @@ static uint32_t part_end(const struct collector *c, uint32_t first)
 	return first + part < c->tables.slot_count ? first + part : c->tables.slot_count;
 }
 
+/* The recorder tells of no SYN; so one is noted when its slot's turn comes, within a second. */
+static void note_syns(struct collector *c, uint32_t first, uint32_t end)
+{
+	for (uint32_t n = first; n < end; n++) {
+		const struct flow_slot *slot = &c->tables.slots[n];
+		uint64_t word = __atomic_load_n(&slot->word, __ATOMIC_ACQUIRE);
+		unsigned source = slot->open.source & 1;
+
+		if (!word_phase(word) || word & (PHASE_REPORTED | PHASE_MIDSTREAM) || !(slot->open.seen & OPEN_SYN) ||
+		    c->noted[n] == (uint32_t)(word >> 32) + 1)
+			continue;
+		c->noted[n] = (uint32_t)(word >> 32) + 1;
+		related_note(c->related, &(struct related_peer){.addr = {slot->addr[source], slot->addr[!source]},
+								.port = {slot->port[source], slot->port[!source]},
+								.family = slot->family,
+								.isn = slot->open.isn[source],
+								.start = slot->open.t_syn});
+	}
+}
+
 static void scan_part(struct collector *c)
 {
 	uint32_t end = part_end(c, c->scanned);
 
+	note_syns(c, c->scanned, end);
 	due_scan(&c->due, c->scanned, end, c->now);
 	c->scanned = end == c->tables.slot_count ? 0 : end;
 }
@@ -303,7 +325,9 @@ int collector_start(struct collector *c, struct tcpfin_trace_bpf *skeleton, uint
 		return EXIT_RUNTIME;
 	}
 	describe_tables(c, skeleton);
-	if (interims_begin(&c->due.interims, c->tables.slot_count)) {
+	c->related = related_new();
+	c->noted = calloc(c->tables.slot_count, sizeof(*c->noted));
+	if (!c->related || !c->noted || interims_begin(&c->due.interims, c->tables.slot_count)) {
 		log_error("out of memory");
 		return EXIT_RUNTIME;
 	}
@@ -326,6 +350,8 @@ void collector_free(struct collector *c)
 
 	ring_buffer__free(c->ring);
 	due_free(&c->due);
+	related_free(c->related);
+	free(c->noted);
 	flow_tables_free(&c->tables);
 	for (unsigned i = 0; i < COLLECTOR_MAPS; i++)
 		if (memory[i])

@@ -33,6 +33,8 @@ struct collector {
 	size_t mapped[COLLECTOR_MAPS]; /* bytes of each */
 	struct traffic *traffic;       /* mapped, by slot; NULL without --all-segments */
 	struct due due;
+	struct related *related;
+	uint32_t *noted;                    /* by slot: the generation that related has, and 1 */
 	uint64_t counters[COUNTERS];        /* what user space counts */
 	struct socket_events *sockets;      /* NULL: nothing is known of them */
 	struct open_at_start open_at_start; /* connections older than the watch */

@@ -214,6 +214,16 @@ struct record_traffic {
 	uint32_t runs_lost; /* segments after the last run */
 };
 
+#define RECORD_RELATED 4
+
+/* A connection that belongs to the record's: by role, its ends. */
+struct record_peer {
+	char id[EVENT_ID_SIZE]; /* "" where nobody asks for it */
+	uint8_t ip[2][16];      /* of the record's family */
+	uint16_t port[2];
+	bool same_syn; /* the same SYN with other addresses or ports; else the source's port is the same */
+};
+
 struct record {
 	const char *interface;     /* NULL for a capture file; owned by the source */
 	const char *host;          /* its name; NULL for a capture file; owned by the source */
@@ -273,6 +283,9 @@ struct record {
 	int64_t idle; /* ns from the last payload, or the handshake, to the first step of the close; TIMING_UNSEEN */
 
 	struct record_socket socket[2]; /* by role */
+
+	struct record_peer related[RECORD_RELATED];
+	unsigned related_count;
 
 	int evidence[EVIDENCES]; /* index into segments, -1 where not seen or not in the log */
 	struct record_segment segments[RECORD_SEGMENTS];

@@ -387,6 +387,11 @@ static inline const char *record_closer_name(const struct record *r)
 	FIELD("tcp.clock_jumps", "tcp_clock_jumps", COUNT, ALWAYS, number_known(r->clock_jumps),                      \
 	      "Listed segments of a capture whose time stamp was more than a minute away from those around "          \
 	      "them. The steps that they begin or end have no time.")                                                 \
+	FIELD("tcp.related[]", "tcp_related", WORD, OPTIONAL, r->related_count ? r->related[0].id : NULL,             \
+	      "event.id of connections that belong to this one: the same SYN with other addresses or ports (NAT, a "  \
+	      "service's address), or, of a reset without its handshake, a connection of the same port. Left out "    \
+	      "where "                                                                                                \
+	      "none is known. CSV has the first.")                                                                    \
 	FIELD("event.dataset", "event_dataset", WORD, ALWAYS, RECORD_DATASET, "The kind of object: tcpfin.close.")    \
 	FIELD("event.kind", "event_kind", WORD, ALWAYS, RECORD_KIND, "Always event.")                                 \
 	FIELD("event.category[]", "event_category", WORD, ALWAYS, RECORD_CATEGORY, "Always network alone.")           \

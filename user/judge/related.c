@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * An entry is named by a number that counts up; its place is the number modulo the ring's size. A link to a number that
+ * the ring has passed is no link.
+ */
+#include "user/judge/related.h"
+
+#include <stdlib.h>
+
+struct entry {
+	struct related_peer peer;
+	uint32_t older_isn, older_end; /* numbers of entries with the same hash */
+};
+
+struct related {
+	struct entry entry[RELATED_KEPT];
+	uint32_t by_isn[RELATED_KEPT], by_end[RELATED_KEPT]; /* numbers of the latest entries */
+	uint32_t last;                                       /* number; 0: none yet */
+};
+
+struct related *related_new(void)
+{
+	return calloc(1, sizeof(struct related));
+}
+
+void related_free(struct related *r)
+{
+	free(r);
+}
+
+static uint32_t place_of(uint64_t hash)
+{
+	return (uint32_t)(hash * 0x9e3779b97f4a7c15 >> 32) % RELATED_KEPT;
+}
+
+static uint32_t isn_place(const struct related_peer *p)
+{
+	return place_of(p->isn);
+}
+
+static uint32_t end_place(const struct related_peer *p)
+{
+	return place_of((p->addr[0].hi ^ p->addr[0].lo * 3) + p->port[0]);
+}
+
+static const struct entry *entry_of(const struct related *r, uint32_t number)
+{
+	return number && r->last - number < RELATED_KEPT ? &r->entry[number % RELATED_KEPT] : NULL;
+}
+
+static bool same_address(const struct ip_address *a, const struct ip_address *b)
+{
+	return a->hi == b->hi && a->lo == b->lo;
+}
+
+static bool same_end(const struct related_peer *a, const struct related_peer *b, unsigned role)
+{
+	return a->port[role] == b->port[role] && same_address(&a->addr[role], &b->addr[role]);
+}
+
+static bool same_tuple(const struct related_peer *a, const struct related_peer *b)
+{
+	return a->family == b->family && same_end(a, b, 0) && same_end(a, b, 1);
+}
+
+/*
+ * NAT leaves the source's end as it was (a service's address, a redirected port), or changes an address and leaves
+ * another or a port.
+ */
+static bool alike(const struct related_peer *a, const struct related_peer *b)
+{
+	bool source = same_address(&a->addr[0], &b->addr[0]), destination = same_address(&a->addr[1], &b->addr[1]);
+
+	if (same_end(a, b, 0))
+		return true;
+	return source != destination || (!source && (a->port[0] == b->port[0] || a->port[1] == b->port[1]));
+}
+
+static bool same_syn(const struct related_peer *a, const struct related_peer *b)
+{
+	uint64_t apart = a->start > b->start ? a->start - b->start : b->start - a->start;
+
+	return !a->midstream && !b->midstream && a->isn == b->isn && apart < RELATED_WITHIN_NS && !same_tuple(a, b) &&
+	       alike(a, b);
+}
+
+/* One of them is known by a segment of no handshake only, and both have the same source's end. */
+static bool same_port(const struct related_peer *a, const struct related_peer *b)
+{
+	return a->midstream != b->midstream && a->family == b->family && same_end(a, b, 0) && !same_tuple(a, b);
+}
+
+static bool is_noted(const struct related *r, const struct related_peer *peer)
+{
+	const struct entry *e = entry_of(r, r->by_end[end_place(peer)]);
+
+	return e && same_tuple(&e->peer, peer) && e->peer.start == peer->start;
+}
+
+void related_note(struct related *r, const struct related_peer *peer)
+{
+	struct entry *e;
+
+	if (!r || is_noted(r, peer))
+		return;
+	r->last += r->last == UINT32_MAX ? 2 : 1; /* 0 names no entry */
+	e = &r->entry[r->last % RELATED_KEPT];
+	e->peer = *peer;
+	e->older_isn = r->by_isn[isn_place(peer)];
+	e->older_end = r->by_end[end_place(peer)];
+	r->by_isn[isn_place(peer)] = r->last;
+	r->by_end[end_place(peer)] = r->last;
+}
+
+/* Adds the entry to those found, of which there are n, unless it was noted twice. Returns how many there are then. */
+static unsigned add(struct related_peer found[RELATED_MOST], unsigned n, const struct entry *e)
+{
+	for (unsigned i = 0; i < n; i++)
+		if (same_tuple(&found[i], &e->peer) && found[i].start == e->peer.start)
+			return n;
+	found[n] = e->peer;
+	return n + 1;
+}
+
+unsigned related_find(const struct related *r, const struct related_peer *peer, struct related_peer found[RELATED_MOST])
+{
+	const struct entry *e = r && !peer->midstream ? entry_of(r, r->by_isn[isn_place(peer)]) : NULL;
+	unsigned n = 0, steps = 0;
+
+	for (; e && n < RELATED_MOST && steps++ < RELATED_CHAIN; e = entry_of(r, e->older_isn))
+		if (same_syn(peer, &e->peer))
+			n = add(found, n, e);
+	e = r ? entry_of(r, r->by_end[end_place(peer)]) : NULL;
+	for (steps = 0; e && n < RELATED_MOST && steps++ < RELATED_CHAIN; e = entry_of(r, e->older_end))
+		if (same_port(peer, &e->peer))
+			n = add(found, n, e);
+	return n;
+}
+
+struct related_peer related_of_flow(const struct flow_key *key, const struct flow *f, unsigned source)
+{
+	return (struct related_peer){
+		.addr = {key->addr[source], key->addr[!source]},
+		.port = {key->port[source], key->port[!source]},
+		.family = key->family,
+		.midstream = !(f->open.seen & (OPEN_SYN | OPEN_SYNACK)),
+		.isn = f->open.isn[source],
+		.start = f->t_first,
+	};
+}

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Which connections are one: those whose SYN passed twice with other addresses or ports (NAT, a service's address) have
+ * the same initial sequence number. A segment of no known connection belongs to one that its end has at the same port.
+ *
+ * The last connections that began are kept, in a ring with an index by number and one by the source's end.
+ */
+#ifndef TCPFIN_RELATED_H
+#define TCPFIN_RELATED_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "user/judge/flow.h"
+
+#define RELATED_KEPT 16384 /* connections; a power of two */
+#define RELATED_MOST 4     /* that one is told to be related to */
+#define RELATED_CHAIN 32   /* entries of a hash that are looked at: more are an attack */
+#define RELATED_WITHIN_NS \
+	135000000000ULL /* between their first segments: one attempt lasts no longer without a packet */
+
+/* A connection, by role: 0 is the source. */
+struct related_peer {
+	struct ip_address addr[2];
+	uint16_t port[2];
+	uint8_t family;
+	bool midstream; /* its SYN was not seen: isn is none */
+	uint32_t isn;   /* the source's */
+	uint64_t start; /* ns: its first segment */
+};
+
+struct related;
+
+struct related *related_new(void); /* NULL: out of memory */
+void related_free(struct related *r);
+/* Notes a connection, unless it is the last one noted. r may be NULL. */
+void related_note(struct related *r, const struct related_peer *peer);
+/* Copies those that are related to it to found, the latest first. Returns how many. r may be NULL. */
+unsigned related_find(const struct related *r, const struct related_peer *peer,
+		      struct related_peer found[RELATED_MOST]);
+/* The connection of a flow as its verdict has it. source: side. */
+struct related_peer related_of_flow(const struct flow_key *key, const struct flow *f, unsigned source);
+
+#endif
