@@ -85,6 +85,20 @@ def rst_survived_upload(c):
 
 
 @case
+def rst_survived_then_reset(c):
+    """A forged RST is lost on its way; after five seconds of silence behind the last payload the source aborts."""
+    return c.opened() + [c.dst(50, "R.", 501, 51), c.src(60, "P.", 51, 501, 20), c.dst(70, "P.", 501, 71, 30),
+                         c.src(70.1, ".", 71, 531), c.src(5070, "R.", 71, 531)]
+
+
+@case
+def reset_repeated_for_data_in_flight(c):
+    """The destination aborts; data that was on its way is answered by further RSTs, and ends no silence."""
+    return c.opened() + [c.dst(5000, "R.", 501, 51), c.src(5001, "P.", 51, 501, 20), c.dst(5002, "R", 501),
+                         c.src(5003, "P.", 71, 501, 20), c.dst(5004, "R", 501)]
+
+
+@case
 def rst_behind_own_fin_ignored(c):
     """The source's FIN was ahead of its RST, whose number was received then: the destination repeats its own FIN."""
     return c.opened() + [c.src(100, "F.", 51, 501), c.dst(157, "P.", 501, 51, 17), c.src(157.1, "R", 51),

@@ -39,10 +39,15 @@ struct arrival {
 	bool placed;     /* `place` is known: it is only needed where the segment is looked up */
 };
 
-/* When payload passed before the close began. */
+/*
+ * When payload passed before the close began. That was with the first FIN or RST, unless its receiver did not take it
+ * (RFC 5961 section 3.2), which only what comes later shows: hence the state at a later one, too.
+ */
 struct at_close {
-	struct last_payload payload;
-	bool known;
+	struct last_payload first, later;
+	uint64_t later_time; /* ns: the segment that `later` was kept at; 0: none */
+	bool known;          /* `first` is known */
+	bool has_fin;        /* one of them was kept at a FIN: nothing replaces it */
 };
 
 /* As blocks are: by the block's number. */
@@ -63,11 +68,12 @@ struct tables {
 	uint32_t payload_cells;
 	struct at_closes at_close, at_small_close;
 	struct due due;
-	uint64_t came;       /* connections that were put in; see also flow_tables.gone */
-	uint64_t next_round; /* of ageing open connections */
-	uint64_t next_due;   /* nothing is due before */
-	uint64_t now;        /* the last segment's time */
-	uint64_t clock;      /* the latest time of all packets */
+	uint64_t came;                     /* connections that were put in; see also flow_tables.gone */
+	uint64_t next_round;               /* of ageing open connections */
+	uint64_t next_due;                 /* nothing is due before */
+	uint64_t now;                      /* the last segment's time */
+	const struct tcp_segment *segment; /* at hand */
+	uint64_t clock;                    /* the latest time of all packets */
 };
 
 struct flow_table {
@@ -184,7 +190,7 @@ static inline uint32_t tables_take_block(struct tables *t, unsigned pool)
 	uint32_t k = flow_store_take_block(&t->store);
 
 	(void)pool;
-	at_close_of(t, k)->known = false;
+	*at_close_of(t, k) = (struct at_close){.known = false};
 	return k;
 }
 
@@ -278,23 +284,46 @@ static const struct last_payload *payload_at_close(struct tables *t, const struc
 {
 	uint32_t tag = last_seen_tag((uint64_t)j->key.hash << 32 | (uint32_t)j->key.check << 16);
 	const struct at_close *close = j->block ? at_close_of(t, j->block) : NULL;
+	const struct last_payload *p;
 
-	return close && close->known && close->payload.tag == tag ? &close->payload : NULL;
+	if (!close || !close->known)
+		return NULL;
+	p = close->later_time && close->later_time <= silence_end(&j->flow) ? &close->later : &close->first;
+	return p->tag == tag ? p : NULL;
 }
 
-/* Keeps what payload passed until the close of slot n began: with its first notice, and with each first entry. */
+/* The state at the first FIN is kept in place of that at an RST; of RSTs, that at the first one with payload before. */
+static void keep_later(struct at_close *close, const struct last_payload *now, const struct tcp_segment *s)
+{
+	bool fin = (s->flags & (TCP_FIN | TCP_RST)) == TCP_FIN;
+
+	if (close->has_fin || !(s->flags & (TCP_FIN | TCP_RST)))
+		return;
+	if (!fin && (close->later_time || now->last == close->first.last))
+		return;
+	close->later = *now;
+	close->later_time = s->time;
+	close->has_fin = fin;
+}
+
+/*
+ * Keeps what payload passed until the close of slot n began: with its first notice, with each first entry, and with
+ * what may be the close where an RST came before it. The recorder gives a notice with each entry behind an RST.
+ */
 static void keep_payload(struct tables *t, uint32_t n, uint64_t word, unsigned kind)
 {
 	const struct flow_slot *slot = &t->store.tables.slots[n];
+	const struct last_payload *now;
 	struct at_close *close;
 
 	if ((kind != NOTICE_BEGUN && kind != NOTICE_ENDED) || !slot->block)
 		return;
 	close = at_close_of(t, slot->block);
+	now = payload_of(t, (uint64_t)slot->hash << 32);
 	if (close->known && kind != NOTICE_BEGUN && word_entries(word) > 1)
-		return;
-	close->payload = *payload_of(t, (uint64_t)slot->hash << 32);
-	close->known = true;
+		keep_later(close, now, t->segment);
+	else
+		*close = (struct at_close){.first = *now, .known = true, .has_fin = (word & PHASE_FINS) != 0};
 }
 
 /* ns: the last segment of an open connection; 0: not known. */
@@ -476,6 +505,7 @@ static void count_traffic(struct tables *t, struct arrival *a)
 static inline void take(struct tables *t, struct arrival *a)
 {
 	t->now = a->s->time;
+	t->segment = a->s;
 	if (t->config.all_segments && !a->s->icmp)
 		count_traffic(t, a);
 	if (!(a->s->flags & TCP_CONTROL)) {

@@ -5,8 +5,7 @@
  */
 #include "user/judge/silence.h"
 
-/* When the close began: the first FIN, else the RST; 0: it has not. */
-static uint64_t close_time(const struct flow *f)
+uint64_t silence_end(const struct flow *f)
 {
 	uint64_t begins = f->state & FLOW_RESET ? f->reset.time : 0;
 
@@ -46,7 +45,7 @@ static struct silence of_traffic(const struct flow *f, const struct traffic *t, 
 
 struct silence silence_before_close(const struct flow *f, const struct last_payload *p, const struct traffic *t)
 {
-	uint64_t close = close_time(f);
+	uint64_t close = silence_end(f);
 	struct silence s = between(0, 0);
 
 	if (!close || !(f->state & (FLOW_PROVEN | FLOW_MIDSTREAM)))

@@ -52,6 +52,9 @@ static inline void last_payload_note(struct last_payload *p, const struct last_s
 		last_payload_open(p, s, side);
 }
 
+/* When the close began: the first FIN, or the RST if that came earlier. ns; 0: it has not. */
+uint64_t silence_end(const struct flow *f);
+
 struct silence {
 	int64_t ns;    /* NUMBER_UNSEEN: not known */
 	bool at_most;  /* there may have been payload in between */
