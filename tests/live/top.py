@@ -196,9 +196,9 @@ def counts_under_load(lab):
 # ---- in a terminal ----
 
 class Screen:
-    """The program in a terminal of that size, and what is seen there."""
+    """The program in a terminal of that size, and what is seen there; shown: a table is, already."""
 
-    def __init__(self, lab, columns, lines, *options):
+    def __init__(self, lab, columns, lines, *options, shown=True):
         need("tmux")
         self.lab, self.columns, self.lines = lab, columns, lines
         self.socket = lab.file("tmux")
@@ -207,7 +207,8 @@ class Screen:
         lab.stack.callback(lambda: self.tmux("kill-server", check=False))
         self.tmux("-f", "/dev/null", "new-session", "-d", "-x", str(columns), "-y", str(lines),
                   "-e", "LC_ALL=C.UTF-8", f"echo before; {command}; echo code $? > {self.ended}; cat")
-        until(lambda: "last" in self.text(), f"table in {self.text()!r}", 15)
+        if shown:
+            until(lambda: "last" in self.text(), f"table in {self.text()!r}", 15)
 
     def tmux(self, *arguments, check=True):
         environment = dict(os.environ, LC_ALL="C.UTF-8", TERM="xterm-256color")
@@ -370,9 +371,9 @@ def resized(lab):
     equal("exit code", screen.ends()[0], 0)
 
 
-def given_back(lab, end, code, summary):
+def given_back(lab, end, code, summary, shown=True):
     """The terminal after `end` of the program: the shell's screen, echo and lines as before."""
-    screen = Screen(lab, 100, 20, "--by=port")
+    screen = Screen(lab, 100, 20, "--by=port", shown=shown)
     end(screen)
     got, text = screen.ends()
     equal("exit code", got, code)
@@ -389,6 +390,23 @@ def given_back(lab, end, code, summary):
 @test
 def given_back_after_ctrl_c(lab):
     given_back(lab, lambda screen: screen.press("C-c"), 0, True)
+
+
+@test
+def given_back_after_ctrl_c_at_the_start(lab):
+    """SIGINT that is held back while the programs are attached ends the run before its first poll."""
+    def holds_back(screen):
+        try:
+            with open(f"/proc/{screen.pid()}/status", encoding="utf-8") as status:
+                blocked = int(re.search(r"^SigBlk:\s*(\w+)", status.read(), re.MULTILINE).group(1), 16)
+        except (OSError, subprocess.CalledProcessError):
+            return False  # it does not run yet
+        return blocked >> (signal.SIGINT - 1) & 1
+
+    def end(screen):
+        until(lambda: holds_back(screen), "program that holds SIGINT back", pause=0.001)
+        os.kill(screen.pid(), signal.SIGINT)
+    given_back(lab, end, 0, True, shown=False)
 
 
 @test

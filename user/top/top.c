@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "user/base/clock.h"
 #include "user/base/log.h"
 #include "user/base/stop.h"
 #include "user/top/screen.h"
@@ -75,11 +76,25 @@ void top_free(struct top *t)
 	free(t);
 }
 
+/* From now on is counted; later calls do nothing. */
+static void begin(struct top *t, uint64_t now, int64_t wall_offset)
+{
+	if (t->begun)
+		return;
+	t->begun = true;
+	t->last = now;
+	t->next = now + t->options->top;
+	span_reset(t->interval, &t->groups, now, wall_offset);
+	span_reset(t->run, &t->groups, now, wall_offset);
+}
+
 /* ---- in a terminal ---- */
 
 void top_open_screen(struct top *t)
 {
 	const struct options *o = t->options;
+	uint64_t now = clock_ns(CLOCK_MONOTONIC);
+	int64_t wall_offset = (int64_t)(clock_ns(CLOCK_REALTIME) - now);
 
 	if (o->format != FORMAT_TEXT || o->files.count || !terminal_possible())
 		return;
@@ -93,7 +108,8 @@ void top_open_screen(struct top *t)
 		return;
 	}
 	t->screen->groups = t->groups;
-	span_reset(t->shown, &t->groups, 0, 0);
+	begin(t, now, wall_offset);
+	span_reset(t->shown, &t->groups, now, wall_offset);
 	screen_draw(t->screen, t->shown, t->style.unicode);
 }
 
@@ -137,17 +153,6 @@ static void close_screen(struct top *t)
 }
 
 /* ---- counting ---- */
-
-static void begin(struct top *t, uint64_t now, int64_t wall_offset)
-{
-	if (t->begun)
-		return;
-	t->begun = true;
-	t->last = now;
-	t->next = now + t->options->top;
-	span_reset(t->interval, &t->groups, now, wall_offset);
-	span_reset(t->run, &t->groups, now, wall_offset);
-}
 
 void top_add(struct top *t, const struct record *r)
 {

@@ -21,7 +21,8 @@ void top_free(struct top *t);
 
 /*
  * To be called before rights are dropped: where there is a terminal, tables are shown there as a whole, and keys are
- * read. Without one they are printed.
+ * read, and the first interval begins: what is seen on the screen has its summary, even where the run ends before time
+ * came once. Without a terminal they are printed.
  */
 void top_open_screen(struct top *t);
 
@@ -32,7 +33,7 @@ void top_add_waiting(struct top *t, const struct record *r, bool stuck);
 
 /*
  * Time has come to `now`. Returns when the table to be made ends, or 0 where the interval goes on. The first call
- * begins. In a terminal, keys are answered; q asks to stop.
+ * begins, unless the screen did. In a terminal, keys are answered; q asks to stop.
  */
 uint64_t top_due(struct top *t, uint64_t now, int64_t wall_offset);
 /* Appends the table that ends at `end`, and begins the next one. */
