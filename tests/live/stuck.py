@@ -17,7 +17,7 @@ import time
 
 import accounting
 from lab.harness import PROGRAM, Suite, about, as_nobody, field, in_namespace
-from lab.netlab import Process, check, equal, ipv4, ipv6, need, until
+from lab.netlab import Namespace, Process, check, equal, ipv4, ipv6, need, until
 
 PORT = 8080
 MANY = int(os.environ.get("STUCK_COUNT", 100_000))
@@ -536,6 +536,115 @@ def cpu_of_children():
     """CPU time of all processes that we have started and waited for, s."""
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return used.ru_utime + used.ru_stime
+
+
+# ---- other network namespaces ----
+
+def inode(namespace):
+    return os.stat(namespace.path).st_ino
+
+
+def inhabitant(lab, namespace):
+    """The number of a process in the namespace: a container has one."""
+    return Process(lab, namespace, ["sleep", "600"]).child.pid
+
+
+def elsewhere(lab):
+    """A namespace of nobody's connections, to ask in: the host."""
+    host = Namespace()
+    lab.stack.callback(host.close)
+    return host
+
+
+def with_name(name, pid, *more):
+    """The program where /run/netns has that name of the namespace of the process, and beside it what is none."""
+    script = (f"mkdir -p /run/netns && mount -t tmpfs none /run/netns && touch /run/netns/{name} /run/netns/stale && "
+              f'mount --bind /proc/{pid}/ns/net /run/netns/{name} && exec "$0" "$@"')
+    return in_namespace("--mount", "sh", "-c", script, *PROGRAM, *more)
+
+
+def those_in(records, namespace):
+    return [record for record in records if field(record, "netns.inode") == inode(namespace)]
+
+
+@test
+def leak_in_a_container(lab):
+    """A leak in CLOSE-WAIT in another namespace: invisible without --netns; by process, by name, and among all."""
+    service = Service(lab)
+    pairs = [service.connect() for _ in range(3)]
+    for client, _server in pairs:
+        client.shutdown(socket.SHUT_WR)
+    wait_for_state(lab.server, "close-wait", 3)
+    pid, peer, host = inhabitant(lab, lab.server), inhabitant(lab, lab.client), elsewhere(lab)
+    equal("seen from outside", stuck(lab, host), [])
+    named_so = with_name("web", pid)
+    for which, name, program in ((pid, str(pid), PROGRAM), (pid, str(pid), named_so), ("web", "web", named_so),
+                                 ("all", str(pid), PROGRAM), ("all", "web", named_so)):
+        with about(f"--netns={which}, named {name}"):
+            records = stuck(lab, host, f"--netns={which}", program=program)
+            if which != "all":
+                equal("records", len(records), 3)
+            found = those_in(records, lab.server)
+            equal("ports", {field(record, "source.port") for record in found},
+                  {client.getsockname()[1] for client, _server in pairs})
+            for record in found:
+                says(record, state="CLOSE-WAIT", waits_for="application", local="destination")
+                equal("name", field(record, "netns.name"), name)
+                named(record, os.getpid())
+    other = those_in(stuck(lab, host, "--netns=all", "--port=8080"), lab.client)
+    equal("states at the other end", [field(record, "tcp.state") for record in other], ["FIN-WAIT-2"] * 3)
+    equal("its name", field(other[0], "netns.name"), str(peer))
+    check("netns" not in stuck(lab, lab.server)[0], "a namespace that was not asked for")
+
+
+@test
+def text_of_namespaces(lab):
+    """Tables have a column of namespaces where there are several. Equal addresses elsewhere are another pair."""
+    client, _server = Service(lab).connect()
+    client.shutdown(socket.SHUT_WR)
+    wait_for_state(lab.server, "close-wait")
+    pid, peer, host = inhabitant(lab, lab.server), inhabitant(lab, lab.client), elsewhere(lab)
+    port = client.getsockname()[1]
+    for which, there in (("all", True), (pid, False)):
+        program = Process(lab, host, [*PROGRAM, "--stuck=0.001", "-c", "1", f"--port={port}", f"--netns={which}"])
+        equal("exit code", program.wait(30), 0)
+        with about(program.stdout):
+            equal("column", len(re.findall("^NAMESPACE       S", program.stdout, re.MULTILINE)), 2 * there)
+            for number in (pid, peer) if there else ():
+                for line in (r"10\.99\.0\.1 +10\.99\.0\.2:8080 +1 ", r"\S+ +(CLOSE-WAIT|FIN-WAIT-2) "):
+                    check(re.search(f"^{number} +{line}", program.stdout, re.MULTILINE), f"no {line} of {number}")
+
+
+@test
+def time_wait_in_a_container(lab):
+    """The local ports, and what bounds TIME-WAIT, are those of the namespace that was asked about."""
+    lab.client.run("sysctl -qw net.ipv4.ip_local_port_range='20000 20099'")
+    close_many(lab, Service(lab), 20)
+    pid, host = inhabitant(lab, lab.client), elsewhere(lab)
+    equal("seen from outside", time_wait(lab, host), [])
+    for which in (pid, "all"):
+        group = only(those_in(time_wait(lab, host, f"--netns={which}"), lab.client))
+        ports = field(group, "time_wait.ports")
+        equal("count", field(group, "time_wait.count"), 20)
+        equal("ports", (ports["first"], ports["last"], ports["usable"], ports["in_use"]), (20000, 20099, 100, 20))
+    done = Process(lab, host, [*PROGRAM, "--time-wait", "-c", "1", f"--netns={pid}", "--check=ports_used > 19%"])
+    equal("exit code of the check", done.wait(30), 5)
+    check("local ports 20000-20099, 100 of them usable" in done.stdout, done.stdout)
+
+
+@test
+def namespaces_refused(lab):
+    """No such namespace, and no right to enter one: said in a line, each with its exit code."""
+    pid = inhabitant(lab, lab.server)
+    for program, which, code, pattern in ((PROGRAM, "no-such-name", 2, "--netns no-such-name: neither /run/netns nor"),
+                                          (PROGRAM, "4194304", 2, "--netns 4194304: neither"),
+                                          (with_name("web", pid), "stale", 2, "--netns stale: neither"),
+                                          (as_nobody(lab), "all", 3, "--netns all: .* CAP_SYS_ADMIN")):
+        for mode in ("--stuck", "--time-wait"):
+            done = Process(lab, lab.server, [*program, mode, "-c", "1", f"--netns={which}"])
+            equal("exit code", done.wait(30), code)
+            check(re.search(pattern, done.stderr), done.stderr)
+            equal("lines on stderr, and stdout", (len(done.stderr.splitlines()), done.stdout), (1, ""))
 
 
 if __name__ == "__main__":

@@ -209,6 +209,15 @@ TEST(test_sockets_of_this_host)
 		       "--stuck and --time-wait are about this host's sockets, not interfaces or files");
 	assert_refused(PARSE("--stuck", "--format=csv"), "--stuck and --time-wait have the formats text and json");
 	assert_refused(PARSE("--time-wait=1"), "--time-wait takes no value");
+	assert_true(!o.netns);
+	assert_goes_on(PARSE("--time-wait", "--netns=web"));
+	assert_string_equal(o.netns, "web");
+	assert_goes_on(PARSE("--stuck", "--netns", "all", "--netns=all"));
+	assert_refused(PARSE("--netns=web", "eth0"), "--netns is about the sockets of --stuck and --time-wait");
+	assert_refused(PARSE("--stuck", "--netns=../web"),
+		       "--netns ../web: a network namespace is a name of ip-netns(8), a process number or all");
+	assert_refused(PARSE("--stuck", "--netns="),
+		       "--netns \"\": a network namespace is a name of ip-netns(8), a process number or all");
 }
 
 TEST(test_probe)
@@ -596,6 +605,7 @@ TEST(test_help)
 		"--probe",
 		"--stuck[=SECONDS]",
 		"--time-wait",
+		"--netns=NAME|PID|all",
 		"--settle=MS",
 		"--syn-timeout=SECONDS",
 		"--close-timeout=SECONDS",

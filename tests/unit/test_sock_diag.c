@@ -419,7 +419,7 @@ TEST(test_stuck)
 	s.unacked = 1;
 	add_socket(&r.snapshot.sockets, &s);
 	expect_int(socket_snapshot_sort(&r.snapshot, &all), 0);
-	expect_int(stuck_select(&r, 60000, proc), 0);
+	expect_int(stuck_select(&r, proc), 0);
 	expect_int(r.count, 3);
 	expect_int(r.closes[0].age, 6 * SECOND_NS);
 	expect_int(r.closes[1].age, 5 * SECOND_NS);
@@ -453,7 +453,7 @@ TEST(test_nothing_stuck)
 	struct buffer out = {0};
 
 	expect_int(socket_snapshot_sort(&r.snapshot, &all), 0);
-	expect_int(stuck_select(&r, 60000, "/nonexistent"), 0);
+	expect_int(stuck_select(&r, "/nonexistent"), 0);
 	stuck_text(&out, &r, 0, false);
 	assert_non_null(strstr(text_of(&out), "  no close has stood still for 2.00s\n"));
 	buffer_free(&out);
@@ -474,7 +474,7 @@ TEST(test_many_stuck)
 		add_socket(&r.snapshot.sockets, &s);
 	}
 	expect_int(socket_snapshot_sort(&r.snapshot, &all), 0);
-	expect_int(stuck_select(&r, 60000, proc), 0);
+	expect_int(stuck_select(&r, proc), 0);
 	expect_int(r.count, MANY);
 	expect_int(r.holders.wanted_count, MANY / 2);
 	for (unsigned i = 1; i < MANY; i++)

@@ -413,6 +413,13 @@ static int parse_file(const struct option_row *row, void *where, const char *tex
 	return *text ? 0 : -EINVAL;
 }
 
+static int parse_netns(const struct option_row *row, void *where, const char *text)
+{
+	(void)row;
+	*(const char **)where = text;
+	return *text && !strchr(text, '/') ? 0 : -EINVAL;
+}
+
 static int parse_files(const struct option_row *row, void *where, const char *text)
 {
 	(void)row;
@@ -509,6 +516,8 @@ const struct option_kind kind_where = {.parse = parse_where, .form = "a conditio
 const struct option_kind kind_check = {.parse = parse_check, .form = "a condition", .list = true};
 const struct option_kind kind_interfaces = {.parse = parse_interface, .form = "a name", .list = true};
 const struct option_kind kind_file = {.parse = parse_file, .form = "a path", .once = true};
+const struct option_kind kind_netns = {
+	.parse = parse_netns, .form = "a name of ip-netns(8), a process number or all", .once = true};
 const struct option_kind kind_files = {.parse = parse_files, .form = "a path, or - for standard input", .list = true};
 const struct option_kind kind_help = {.parse = parse_help};
 const struct option_kind kind_version = {.parse = parse_version};

@@ -58,6 +58,7 @@ extern const struct option_kind kind_format, kind_hook, kind_color;          /* 
 extern const struct option_kind kind_columns;                                /* struct option_columns */
 extern const struct option_kind kind_groups;                                 /* struct groups */
 extern const struct option_kind kind_file;                                   /* a path, owned by argv */
+extern const struct option_kind kind_netns;                                  /* a name, owned by argv */
 extern const struct option_kind kind_interfaces;                             /* struct option_interfaces */
 extern const struct option_kind kind_files;                                  /* struct option_files */
 extern const struct option_kind kind_outcomes, kind_closers;                 /* struct record_filter_mask */

@@ -339,6 +339,12 @@ static const struct option_row rows[] = {
 	 .kind = &kind_flag,
 	 FIELD(time_wait),
 	 .help = "who holds TIME-WAIT towards whom, and how full the local ports are"},
+	{.name = "netns",
+	 .kind = &kind_netns,
+	 FIELD(netns),
+	 .meta = "NAME|PID|all",
+	 .noun = "network namespace",
+	 .help = "look into that network namespace, or all of them, instead of this one"},
 
 	{.group = "Instead of watching",
 	 .name = "probe",
@@ -437,6 +443,13 @@ static const char *sockets_fault(const struct options *o)
 	return o->format > FORMAT_JSON ? "--stuck and --time-wait have the formats text and json" : NULL;
 }
 
+/* Why --netns does not go with the mode, or NULL. */
+static const char *netns_fault(const struct options *o)
+{
+	return o->netns && !o->stuck && !o->time_wait ? "--netns is about the sockets of --stuck and --time-wait"
+						      : NULL;
+}
+
 /* Why the other options do not go with --top, or NULL. */
 static const char *top_fault(const struct options *o)
 {
@@ -504,6 +517,7 @@ static int check_together(const struct options *o)
 		fault = "name an interface, or a capture with -r FILE; " SEE_HELP;
 	else if (o->record_filter.outcomes.wanted & 1u << OUTCOME_OPEN && !o->show_open)
 		fault = "--outcome open: open connections are reported only with --show-open; add it";
+	fault = fault ? fault : netns_fault(o);
 	fault = fault ? fault : output_fault(o);
 	if (!fault)
 		return is_check_beyond(o) ? EXIT_USAGE : -1;

@@ -12,6 +12,19 @@ _tcpfin_trace_interfaces()
 	done
 }
 
+# Sets COMPREPLY to "all" and the named network namespaces, those that begin with $1.
+_tcpfin_trace_namespaces()
+{
+	local path
+
+	mapfile -t COMPREPLY < <(compgen -W all -- "$1")
+	for path in /run/netns/"$1"*; do
+		if [[ -e $path ]]; then
+			COMPREPLY+=("${path##*/}")
+		fi
+	done
+}
+
 # Sets COMPREPLY to the values that $2, a list with commas, can become with one more of the names $1.
 _tcpfin_trace_list()
 {
@@ -46,6 +59,9 @@ _tcpfin_trace_value()
 	--hook)
 		mapfile -t COMPREPLY < <(compgen -W 'auto xdp xdp-generic tc' -- "$2")
 		;;
+	--netns)
+		_tcpfin_trace_namespaces "$2"
+		;;
 	--closer)
 		_tcpfin_trace_list 'source destination both unknown network' "$2"
 		;;
@@ -74,7 +90,7 @@ _tcpfin_trace_options()
 	local valued='--read= --interface= --hook= --count= --duration= --port= --host= --outcome= --closer= --process=
 		--pid= --reason= --where= --format= --output= --columns= --color= --check= --settle= --syn-timeout=
 		--close-timeout= --idle-timeout= --max-flows= --max-closing= --max-unproven=
-		--evidence= --ring= --by= --rows= --file-size= --file-seconds='
+		--evidence= --ring= --by= --rows= --netns= --file-size= --file-seconds='
 
 	mapfile -t COMPREPLY < <(compgen -W "$plain $valued" -- "$1")
 	[[ ${#COMPREPLY[@]} -eq 1 && ${COMPREPLY[0]} == *= ]] && compopt -o nospace

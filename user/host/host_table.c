@@ -19,6 +19,29 @@
 #define NAP_NS (100 * MS_NS)
 #define LINES 20 /* of a table, unless all are asked for */
 
+#define NAMESPACE_COLUMNS 16
+
+void host_table_namespace_head(struct buffer *out, bool names)
+{
+	size_t start = out->len;
+
+	if (!names)
+		return;
+	buffer_text(out, "NAMESPACE");
+	buffer_pad(out, start, NAMESPACE_COLUMNS);
+}
+
+size_t host_table_namespace(struct buffer *out, const struct net_namespace *namespace, bool names)
+{
+	size_t start = out->len;
+
+	if (!names)
+		return start;
+	buffer_printable(out, namespace->name);
+	buffer_pad(out, start, NAMESPACE_COLUMNS);
+	return out->len;
+}
+
 void host_table_time(struct buffer *out, uint64_t now)
 {
 	time_t second = (time_t)(now / SECOND_NS);
@@ -65,16 +88,31 @@ static bool print_stats(void *context)
 	return true;
 }
 
+/* Logs why the sockets could not be read. err: a negative errno. Returns an exit code. */
+static int explain(const struct options *options, int err)
+{
+	if (options->netns && err == -ENOENT) {
+		log_error("--netns %s: neither " NET_NAMESPACES_NAMED " nor the processes have that network namespace",
+			  options->netns);
+		return EXIT_USAGE;
+	}
+	if (options->netns && err == -EPERM) {
+		log_error("--netns %s: entering a network namespace takes CAP_SYS_ADMIN; run it with sudo",
+			  options->netns);
+		return EXIT_PERMISSION;
+	}
+	log_error("cannot read the kernel's TCP sockets: %s", strerror(-err));
+	return EXIT_RUNTIME;
+}
+
 /* Returns an exit code. A reader that has gone ends the program without an error. */
 static int print_table(const struct options *options, host_table_print *table, struct buffer *out, struct progress *p)
 {
 	struct check_counts counts = {0};
 	int err = table(out, options, clock_ns(CLOCK_REALTIME), &p->sockets, &counts);
 
-	if (err) {
-		log_error("cannot read the kernel's TCP sockets: %s", strerror(-err));
-		return EXIT_RUNTIME;
-	}
+	if (err)
+		return explain(options, err);
 	p->tables++;
 	p->found |= checks_found(&options->checks, &counts);
 	if (output_due(0))

@@ -7,10 +7,11 @@
 
 #include "user/base/buffer.h"
 #include "user/cli/options.h"
+#include "user/sockets/net_namespaces.h"
 
 /*
- * Asks this host and appends the table to out, in the format asked for. now: wall clock, ns since 1970. sockets: set to
- * how many were looked at. counts: set to what --check may ask for. 0 or a negative errno.
+ * Asks the kernel and appends the table to out, in the format asked for. now: wall clock, ns since 1970. sockets: set
+ * to how many were looked at. counts: set to what --check may ask for. 0 or a negative errno.
  */
 typedef int host_table_print(struct buffer *out, const struct options *options, uint64_t now, size_t *sockets,
 			     struct check_counts *counts);
@@ -21,6 +22,10 @@ typedef int host_table_print(struct buffer *out, const struct options *options, 
  */
 int host_table_run(const struct options *options, host_table_print *table);
 
+/* The column of network namespaces, which a table has where there are several: its heading. names: is it there? */
+void host_table_namespace_head(struct buffer *out, bool names);
+/* The namespace's name in that column. Returns where the other columns begin in out. */
+size_t host_table_namespace(struct buffer *out, const struct net_namespace *namespace, bool names);
 /* The local time of day. */
 void host_table_time(struct buffer *out, uint64_t now);
 /* How many of a table's lines are shown: a screenful, unless all are asked for. */

@@ -117,9 +117,9 @@ static void find_processes(struct stuck_report *r, const char *proc)
 }
 
 /* Adds the entry if it is a close that has stood still for long enough, or for an unknown time. 0 or -ENOMEM. */
-static int select_entry(struct stuck_report *r, const struct snapshot_entry *e, uint32_t fin_timeout)
+static int select_entry(struct stuck_report *r, const struct snapshot_entry *e)
 {
-	int64_t age = stuck_age(e->socket, fin_timeout);
+	int64_t age = stuck_age(e->socket, e->of->settings.fin_timeout);
 
 	if (!is_closing(e->socket) || (age != AGE_UNKNOWN && (uint64_t)age < r->least))
 		return 0;
@@ -132,15 +132,16 @@ static int select_entry(struct stuck_report *r, const struct snapshot_entry *e, 
 	return socket_holders_want(&r->holders, responsible_inode(e));
 }
 
-int stuck_select(struct stuck_report *r, uint32_t fin_timeout, const char *proc)
+int stuck_select(struct stuck_report *r, const char *proc)
 {
 	int err = 0;
 
-	r->closes = calloc(r->snapshot.count + 1, sizeof(*r->closes));
+	r->closes = calloc(socket_snapshot_count(&r->snapshot) + 1, sizeof(*r->closes));
 	if (!r->closes)
 		return -ENOMEM;
-	for (size_t i = 0; i < r->snapshot.count && !err; i++)
-		err = select_entry(r, &r->snapshot.entries[i], fin_timeout);
+	for (const struct socket_snapshot *s = &r->snapshot; s; s = s->next)
+		for (size_t i = 0; i < s->count && !err; i++)
+			err = select_entry(r, &s->entries[i]);
 	if (err)
 		return err;
 	qsort(r->closes, r->count, sizeof(*r->closes), stuck_oldest_first);

@@ -47,8 +47,8 @@ struct stuck_report {
  */
 int64_t stuck_age(const struct tcp_socket *s, uint32_t fin_timeout);
 
-/* Selects the closes from the snapshot; processes are looked up below `proc` ("/proc"). 0, or -ENOMEM. */
-int stuck_select(struct stuck_report *r, uint32_t fin_timeout, const char *proc);
+/* Selects the closes from the snapshots; processes are looked up below `proc` ("/proc"). 0, or -ENOMEM. */
+int stuck_select(struct stuck_report *r, const char *proc);
 /* Compares two struct stuck_close for qsort: the older one comes first, an unknown age last. */
 int stuck_oldest_first(const void *a, const void *b);
 /* Append the report. now: wall clock, ns since 1970. all: no table is cut. */

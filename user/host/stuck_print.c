@@ -37,8 +37,9 @@ static int by_process(const void *a, const void *b)
 static int by_pair(const void *a, const void *b)
 {
 	const struct stuck_close *x = a, *y = b;
+	uint32_t p = x->entry->of->namespace.inode, q = y->entry->of->namespace.inode;
 
-	return memcmp(&x->entry->pair, &y->entry->pair, sizeof(x->entry->pair));
+	return p != q ? (p > q) - (p < q) : memcmp(&x->entry->pair, &y->entry->pair, sizeof(x->entry->pair));
 }
 
 static int largest_first(const void *a, const void *b)
@@ -146,10 +147,10 @@ static void text_due(struct buffer *out, const struct stuck_close *c)
 	}
 }
 
-static void text_close(struct buffer *out, const struct stuck_close *c)
+static void text_close(struct buffer *out, const struct stuck_close *c, bool names)
 {
 	const struct tcp_socket *s = c->entry->socket;
-	size_t start = out->len;
+	size_t start = host_table_namespace(out, &c->entry->of->namespace, names);
 
 	buffer_duration(out, c->age);
 	buffer_pad(out, start, 9);
@@ -190,14 +191,16 @@ static void text_by_process(struct buffer *out, const struct group *list, size_t
 	host_table_more(out, count, shown);
 }
 
-static void text_by_pair(struct buffer *out, const struct group *list, size_t count, bool all)
+static void text_by_pair(struct buffer *out, const struct group *list, size_t count, bool all, bool names)
 {
 	size_t shown = host_table_shown(count, all);
 
-	buffer_text(out, "\nSOURCE                 DESTINATION            CLOSES  OLDEST   STATES\n");
+	buffer_char(out, '\n');
+	host_table_namespace_head(out, names);
+	buffer_text(out, "SOURCE                 DESTINATION            CLOSES  OLDEST   STATES\n");
 	for (size_t i = 0; i < shown; i++) {
 		const struct host_pair *pair = &list[i].oldest->entry->pair;
-		size_t start = out->len;
+		size_t start = host_table_namespace(out, &list[i].oldest->entry->of->namespace, names);
 
 		format_address(out, pair->family, pair->source);
 		buffer_pad(out, start, 23);
@@ -243,7 +246,7 @@ static void text_groups(struct buffer *out, const struct stuck_report *r, bool a
 	free(list);
 	list = make_groups(copy, r->count, by_pair, &count);
 	if (list)
-		text_by_pair(out, list, count, all);
+		text_by_pair(out, list, count, all, r->snapshot.next);
 	free(list);
 	free(copy);
 }
@@ -256,10 +259,12 @@ void stuck_text(struct buffer *out, const struct stuck_report *r, uint64_t now, 
 	if (!r->count)
 		return;
 	text_groups(out, r, all);
-	buffer_text(out, "\nSINCE    STATE       LOCAL                  PEER                   PROCESS                "
+	buffer_char(out, '\n');
+	host_table_namespace_head(out, r->snapshot.next);
+	buffer_text(out, "SINCE    STATE       LOCAL                  PEER                   PROCESS                "
 			 "WHO MUST ACT\n");
 	for (size_t i = 0; i < shown; i++)
-		text_close(out, &r->closes[i]);
+		text_close(out, &r->closes[i], r->snapshot.next);
 	host_table_more(out, r->count, shown);
 }
 
@@ -331,6 +336,7 @@ static void json_close(struct buffer *out, const struct stuck_close *c, uint64_t
 	const struct host_pair *pair = &c->entry->pair;
 
 	host_table_json_head(out, "tcpfin.stuck", host_pair_type(pair), now);
+	socket_snapshot_json(out, c->entry->of);
 	json_end(out, c, true);
 	json_end(out, c, false);
 	buffer_printf(out, ",\"tcp\":{\"local\":\"%s\",\"state\":\"%s\",\"waits_for\":\"%s\",\"age\":",
@@ -370,11 +376,10 @@ int stuck_print(struct buffer *out, const struct options *options, uint64_t now,
 		struct check_counts *counts)
 {
 	struct stuck_report r = {.least = options->stuck};
-	long fin_timeout = local_setting("tcp_fin_timeout"); /* s */
-	int err = socket_snapshot_take(&r.snapshot, STUCK_STATES, &options->filter);
+	int err = socket_snapshot_take(&r.snapshot, STUCK_STATES, &options->filter, options->netns);
 
-	*sockets = r.snapshot.count;
-	err = err ? err : stuck_select(&r, fin_timeout < 0 ? 0 : (uint32_t)fin_timeout * 1000, "/proc");
+	*sockets = socket_snapshot_count(&r.snapshot);
+	err = err ? err : stuck_select(&r, "/proc");
 	if (!err)
 		count(counts, &r);
 	if (!err && options->format == FORMAT_JSON)

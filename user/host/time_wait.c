@@ -70,7 +70,7 @@ static int runs_out(const struct time_wait_group *g, const struct snapshot_entry
 static void take_group(struct time_wait_group *g, const struct local_ports *ports, const struct snapshot_entry *entries,
 		       size_t n)
 {
-	*g = (struct time_wait_group){.pair = &entries[0].pair, .runs_out = -1};
+	*g = (struct time_wait_group){.pair = &entries[0].pair, .of = entries[0].of, .runs_out = -1};
 	for (size_t i = 0; i < n; i++) {
 		if (entries[i].socket->state == TCP_TIME_WAIT)
 			add_socket(g, entries[i].socket);
@@ -80,26 +80,44 @@ static void take_group(struct time_wait_group *g, const struct local_ports *port
 		g->runs_out = runs_out(g, entries, n, ports->usable);
 }
 
-int time_wait_group(struct time_wait_report *r)
+/* Is the first share of ports larger? */
+static bool is_larger(const struct check_number *a, const struct check_number *b)
 {
-	struct socket_snapshot *s = &r->snapshot;
+	return a->number * (b->whole ? b->whole : 1) > b->number * (a->whole ? a->whole : 1);
+}
+
+/* Adds the groups of one namespace. */
+static void group_namespace(struct time_wait_report *r, struct socket_snapshot *s)
+{
 	size_t n;
 
-	r->groups = calloc(s->count + 1, sizeof(*r->groups));
-	if (!r->groups)
-		return -ENOMEM;
 	for (size_t i = 0; i < s->listeners.count; i++)
 		local_ports_take(&s->ports, s->listeners.list[i].local.port);
+	if (!r->most_ports.whole)
+		r->most_ports.whole = s->ports.usable;
 	qsort(s->entries, s->count, sizeof(*s->entries), by_pair);
 	for (size_t i = 0; i < s->count; i += n) {
+		struct time_wait_group *g = &r->groups[r->count];
+		struct check_number ports;
+
 		for (n = 1; i + n < s->count && !by_pair(&s->entries[i], &s->entries[i + n]); n++)
 			;
-		take_group(&r->groups[r->count], &s->ports, &s->entries[i], n);
-		r->sockets += r->groups[r->count].count;
-		if (s->entries[i].pair.local_is_source && r->groups[r->count].ports_in_use > r->most_ports)
-			r->most_ports = r->groups[r->count].ports_in_use;
-		r->count += r->groups[r->count].count > 0;
+		take_group(g, &s->ports, &s->entries[i], n);
+		ports = (struct check_number){g->ports_in_use, s->ports.usable};
+		r->sockets += g->count;
+		if (g->pair->local_is_source && is_larger(&ports, &r->most_ports))
+			r->most_ports = ports;
+		r->count += g->count > 0;
 	}
+}
+
+int time_wait_group(struct time_wait_report *r)
+{
+	r->groups = calloc(socket_snapshot_count(&r->snapshot) + 1, sizeof(*r->groups));
+	if (!r->groups)
+		return -ENOMEM;
+	for (struct socket_snapshot *s = &r->snapshot; s; s = s->next)
+		group_namespace(r, s);
 	qsort(r->groups, r->count, sizeof(*r->groups), largest_first);
 	return 0;
 }
@@ -118,8 +136,9 @@ static const char *local_role(const struct time_wait_group *g)
 
 /* ---- text ---- */
 
-static void text_ports(struct buffer *out, const struct time_wait_group *g, const struct local_ports *ports)
+static void text_ports(struct buffer *out, const struct time_wait_group *g)
 {
+	const struct local_ports *ports = &g->of->ports;
 	size_t start = out->len;
 
 	if (!g->pair->local_is_source || !ports->usable) {
@@ -137,10 +156,10 @@ static void text_ports(struct buffer *out, const struct time_wait_group *g, cons
 		buffer_printf(out, "in %ds", g->runs_out);
 }
 
-static void text_group(struct buffer *out, const struct time_wait_group *g, const struct local_ports *ports)
+static void text_group(struct buffer *out, const struct time_wait_group *g, bool names)
 {
 	const struct host_pair *pair = g->pair;
-	size_t start = out->len;
+	size_t start = host_table_namespace(out, &g->of->namespace, names);
 
 	format_address(out, pair->family, pair->source);
 	buffer_pad(out, start, 23);
@@ -156,24 +175,36 @@ static void text_group(struct buffer *out, const struct time_wait_group *g, cons
 	buffer_pad(out, start, 93);
 	buffer_printf(out, "%zu.%zu", g->recent / TIME_WAIT_RATE_SECONDS, g->recent % TIME_WAIT_RATE_SECONDS);
 	buffer_pad(out, start, 105);
-	text_ports(out, g, ports);
+	text_ports(out, g);
 	buffer_char(out, '\n');
 }
 _Static_assert(TIME_WAIT_RATE_SECONDS == 10, "one digit after the point");
 
-static void text_head(struct buffer *out, const struct time_wait_report *r, uint64_t now)
+/* What bounds TIME-WAIT in the namespace. */
+static void text_settings(struct buffer *out, const struct socket_snapshot *s)
 {
-	const struct local_ports *ports = &r->snapshot.ports;
-	long most = local_setting("tcp_max_tw_buckets"), reuse = local_setting("tcp_tw_reuse");
+	const struct local_ports *ports = &s->ports;
 
-	host_table_time(out, now);
-	buffer_printf(out, "  %zu in TIME-WAIT", r->sockets);
-	if (most >= 0)
-		buffer_printf(out, " of at most %ld (tcp_max_tw_buckets)", most);
+	if (s->settings.max_tw_buckets > 0)
+		buffer_printf(out, " of at most %ld (tcp_max_tw_buckets)", s->settings.max_tw_buckets);
 	if (ports->last)
 		buffer_printf(out, "; local ports %u-%u, %u of them usable", ports->first, ports->last, ports->usable);
-	if (reuse == 1)
+	if (s->settings.tw_reuse == 1)
 		buffer_text(out, "; connect() may reuse a port in TIME-WAIT after 1 s (tcp_tw_reuse)");
+}
+
+static void text_head(struct buffer *out, const struct time_wait_report *r, uint64_t now)
+{
+	size_t namespaces = 0;
+
+	for (const struct socket_snapshot *s = &r->snapshot; s; s = s->next)
+		namespaces++;
+	host_table_time(out, now);
+	buffer_printf(out, "  %zu in TIME-WAIT", r->sockets);
+	if (namespaces > 1)
+		buffer_printf(out, " in %zu network namespaces", namespaces);
+	else
+		text_settings(out, &r->snapshot);
 	buffer_char(out, '\n');
 }
 
@@ -182,19 +213,23 @@ void time_wait_text(struct buffer *out, const struct time_wait_report *r, uint64
 	size_t shown = host_table_shown(r->count, all);
 
 	text_head(out, r, now);
-	if (r->count)
-		buffer_text(out, "\nSOURCE                 DESTINATION            THIS HOST    TIME-WAIT  FIRST ENDS  "
-				 "LAST ENDS  "
-				 ">= PER SEC  LOCAL PORTS IN USE    RUN OUT\n");
+	if (r->count) {
+		buffer_char(out, '\n');
+		host_table_namespace_head(out, r->snapshot.next);
+		buffer_text(out, "SOURCE                 DESTINATION            THIS HOST    TIME-WAIT  FIRST ENDS  "
+				 "LAST ENDS  >= PER SEC  LOCAL PORTS IN USE    RUN OUT\n");
+	}
 	for (size_t i = 0; i < shown; i++)
-		text_group(out, &r->groups[i], &r->snapshot.ports);
+		text_group(out, &r->groups[i], r->snapshot.next);
 	host_table_more(out, r->count, shown);
 }
 
 /* ---- JSON ---- */
 
-static void json_ports(struct buffer *out, const struct time_wait_group *g, const struct local_ports *ports)
+static void json_ports(struct buffer *out, const struct time_wait_group *g)
 {
+	const struct local_ports *ports = &g->of->ports;
+
 	if (!g->pair->local_is_source || !ports->usable) {
 		buffer_text(out, "null");
 		return;
@@ -208,12 +243,12 @@ static void json_ports(struct buffer *out, const struct time_wait_group *g, cons
 	buffer_char(out, '}');
 }
 
-static void json_group(struct buffer *out, const struct time_wait_group *g, const struct local_ports *ports,
-		       uint64_t now)
+static void json_group(struct buffer *out, const struct time_wait_group *g, uint64_t now)
 {
 	const struct host_pair *pair = g->pair;
 
 	host_table_json_head(out, "tcpfin.time_wait", host_pair_type(pair), now);
+	socket_snapshot_json(out, g->of);
 	buffer_text(out, ",\"source\":{\"ip\":\"");
 	format_address(out, pair->family, pair->source);
 	buffer_text(out, "\"},\"destination\":{\"ip\":\"");
@@ -223,14 +258,14 @@ static void json_group(struct buffer *out, const struct time_wait_group *g, cons
 		      "\"last_ends\":%lld,\"per_second\":%zu.%zu,\"ports\":",
 		      pair->port, local_role(g), g->count, g->first_ends * MS_NS, g->last_ends * MS_NS,
 		      g->recent / TIME_WAIT_RATE_SECONDS, g->recent % TIME_WAIT_RATE_SECONDS);
-	json_ports(out, g, ports);
+	json_ports(out, g);
 	buffer_text(out, "}}\n");
 }
 
 void time_wait_json(struct buffer *out, const struct time_wait_report *r, uint64_t now)
 {
 	for (size_t i = 0; i < r->count; i++)
-		json_group(out, &r->groups[i], &r->snapshot.ports, now);
+		json_group(out, &r->groups[i], now);
 }
 
 /* ---- the whole report ---- */
@@ -238,19 +273,17 @@ void time_wait_json(struct buffer *out, const struct time_wait_report *r, uint64
 /* Of the ports, those of the pair that has the largest share of them. */
 static void count(struct check_counts *counts, const struct time_wait_report *r)
 {
-	struct check_number *ports = &counts->counts[CHECK_PORTS_USED];
-
 	counts->counts[CHECK_TIME_WAIT].number = r->sockets;
-	*ports = (struct check_number){r->most_ports, r->snapshot.ports.usable};
+	counts->counts[CHECK_PORTS_USED] = r->most_ports;
 }
 
 int time_wait_print(struct buffer *out, const struct options *options, uint64_t now, size_t *sockets,
 		    struct check_counts *counts)
 {
 	struct time_wait_report r = {0};
-	int err = socket_snapshot_take(&r.snapshot, PORT_HOLDERS, &options->filter);
+	int err = socket_snapshot_take(&r.snapshot, PORT_HOLDERS, &options->filter, options->netns);
 
-	*sockets = r.snapshot.count;
+	*sockets = socket_snapshot_count(&r.snapshot);
 	err = err ? err : time_wait_group(&r);
 	if (!err)
 		count(counts, &r);

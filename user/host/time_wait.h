@@ -15,9 +15,10 @@
 /* Sockets of one host pair. */
 struct time_wait_group {
 	const struct host_pair *pair;
-	size_t count;                   /* in TIME-WAIT */
-	uint32_t first_ends, last_ends; /* ms from now */
-	size_t recent;                  /* of those, that entered it in the last TIME_WAIT_RATE_SECONDS */
+	const struct socket_snapshot *of; /* the namespace's */
+	size_t count;                     /* in TIME-WAIT */
+	uint32_t first_ends, last_ends;   /* ms from now */
+	size_t recent;                    /* of those, that entered it in the last TIME_WAIT_RATE_SECONDS */
 	/* Usable local ports that the pair's sockets have in any state; of use if this host is the source. */
 	unsigned ports_in_use;
 	int runs_out; /* seconds until no usable port is left; -1: never at this rate */
@@ -27,11 +28,12 @@ struct time_wait_report {
 	struct socket_snapshot snapshot;
 	struct time_wait_group *groups; /* with TIME-WAIT, the largest first; owned */
 	size_t count;
-	size_t sockets;      /* in TIME-WAIT, all groups together */
-	unsigned most_ports; /* usable local ports of the pair that has most, with TIME-WAIT or without */
+	size_t sockets; /* in TIME-WAIT, all groups together */
+	/* Usable local ports of the pair that has the largest share of its namespace's, with TIME-WAIT or without. */
+	struct check_number most_ports;
 };
 
-/* Fills in the groups from the snapshot. 0 or -ENOMEM. */
+/* Fills in the groups from the snapshots. 0 or -ENOMEM. */
 int time_wait_group(struct time_wait_report *r);
 /* Append the report. now: wall clock, ns since 1970. all: the table is not cut. */
 void time_wait_text(struct buffer *out, const struct time_wait_report *r, uint64_t now, bool all);

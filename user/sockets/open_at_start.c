@@ -104,7 +104,7 @@ int open_at_start_read(struct open_at_start *o)
 {
 	const struct filter all = {0};
 	struct socket_snapshot snapshot;
-	int err = socket_snapshot_take(&snapshot, OPEN_STATES, &all);
+	int err = socket_snapshot_take(&snapshot, OPEN_STATES, &all, NULL);
 
 	*o = (struct open_at_start){0};
 	err = err ? err : open_at_start_from(o, &snapshot);

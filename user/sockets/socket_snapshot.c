@@ -90,29 +90,103 @@ int socket_snapshot_sort(struct socket_snapshot *s, const struct filter *filter)
 		if (!passes(filter, &s->sockets.list[i]))
 			continue;
 		s->entries[s->count].socket = &s->sockets.list[i];
+		s->entries[s->count].of = s;
 		describe(s, &s->entries[s->count++]);
 	}
 	return 0;
 }
 
-int socket_snapshot_take(struct socket_snapshot *s, uint32_t states, const struct filter *filter)
+/* The settings of the namespace that this thread is in. */
+static void read_settings(struct snapshot_settings *settings)
+{
+	long fin_timeout = local_setting("tcp_fin_timeout"); /* s */
+
+	*settings = (struct snapshot_settings){
+		.fin_timeout = fin_timeout < 0 ? 0 : (uint32_t)fin_timeout * 1000,
+		.max_tw_buckets = local_setting("tcp_max_tw_buckets"),
+		.tw_reuse = local_setting("tcp_tw_reuse"),
+	};
+}
+
+static int take_one(struct socket_snapshot *s, uint32_t states, const struct filter *filter)
 {
 	int err;
 
-	*s = (struct socket_snapshot){0};
 	local_ports_read(&s->ports);
+	read_settings(&s->settings);
 	err = sock_diag_read(&s->sockets, states);
 	err = err ? err : sock_diag_read(&s->listeners, SOCKETS_IN(TCP_LISTEN));
 	return err ? err : socket_snapshot_sort(s, filter);
 }
 
-void socket_snapshot_free(struct socket_snapshot *s)
+/* What is taken in each namespace, and where the next one goes. */
+struct taking {
+	struct socket_snapshot *into, **last;
+	uint32_t states;
+	const struct filter *filter;
+};
+
+static int take_next(void *context, const struct net_namespace *namespace)
+{
+	struct taking *t = context;
+	struct socket_snapshot *s = t->into;
+
+	if (!s)
+		s = *t->last = calloc(1, sizeof(*s));
+	if (!s)
+		return -ENOMEM;
+	t->into = NULL;
+	t->last = &s->next;
+	s->namespace = *namespace;
+	return take_one(s, t->states, t->filter);
+}
+
+int socket_snapshot_take(struct socket_snapshot *s, uint32_t states, const struct filter *filter, const char *netns)
+{
+	struct taking t = {.into = s, .states = states, .filter = filter};
+
+	*s = (struct socket_snapshot){0};
+	return netns ? net_namespaces_visit(netns, take_next, &t) : take_one(s, states, filter);
+}
+
+static void free_one(struct socket_snapshot *s)
 {
 	sock_diag_free(&s->sockets);
 	sock_diag_free(&s->listeners);
 	free(s->entries);
 	s->entries = NULL;
 	s->count = 0;
+}
+
+void socket_snapshot_free(struct socket_snapshot *s)
+{
+	struct socket_snapshot *next;
+
+	free_one(s);
+	for (struct socket_snapshot *other = s->next; other; other = next) {
+		next = other->next;
+		free_one(other);
+		free(other);
+	}
+	s->next = NULL;
+}
+
+size_t socket_snapshot_count(const struct socket_snapshot *s)
+{
+	size_t count = 0;
+
+	for (; s; s = s->next)
+		count += s->count;
+	return count;
+}
+
+void socket_snapshot_json(struct buffer *out, const struct socket_snapshot *s)
+{
+	if (!*s->namespace.name)
+		return;
+	buffer_text(out, ",\"netns\":{\"name\":");
+	buffer_json_string(out, s->namespace.name);
+	buffer_printf(out, ",\"inode\":%u}", s->namespace.inode);
 }
 
 const char *host_pair_type(const struct host_pair *pair)
