@@ -89,6 +89,22 @@ static void add_plain(struct replay *r, unsigned side, uint64_t count, uint64_t 
 		me->ack = n->ack;
 }
 
+/*
+ * FINs that found no place, less second sightings: where packets are captured twice, each FIN in a reserved place has
+ * its twin among them.
+ */
+static uint32_t fins_without_place(const struct replay *r, unsigned side)
+{
+	uint32_t fins = r->block->rest[side].fins;
+
+	for (unsigned at = BLOCK_COMMON; r->j->flow.duplicates && at < r->entries && fins; at++) {
+		const struct log_entry *e = &r->block->entry[at];
+
+		fins -= e->flags & TCP_FIN && !(e->bits & ENTRY_SIDE) == !side;
+	}
+	return fins;
+}
+
 static void add_rest(struct replay *r)
 {
 	struct flow *f = &r->j->flow;
@@ -96,7 +112,7 @@ static void add_rest(struct replay *r)
 	r->rest_done = true;
 	for (unsigned side = 0; side < 2; side++) {
 		const struct block_rest *rest = &r->block->rest[side];
-		uint32_t fins = rest->fins + f->side[side].fin_copies;
+		uint32_t fins = fins_without_place(r, side) + f->side[side].fin_copies;
 
 		if (rest->plain)
 			add_plain(r, side, rest->plain >> REST_SHIFT, rest->plain & REST_BYTES);
