@@ -51,7 +51,8 @@ static int report_connections(const struct options *options)
 		code = replay_run(&reporter, options, counters);
 	else
 		code = live_run(&reporter, options, counters);
-	reporter_finish(&reporter);
+	if (code == EXIT_FINE || reporter.summary.records)
+		reporter_finish(&reporter);
 	output_note_failures();
 	if (code == EXIT_FINE)
 		code = reporter_exit_code(&reporter);
