@@ -168,7 +168,8 @@ def print_sockets(binary):
     kept = make_sockets()
     time.sleep(1.2)
     for mode in ("--stuck=1", "--time-wait"):
-        subprocess.run([binary, mode, "-q", "-c", "1", "--format=json"], check=True)
+        for netns in ([], [f"--netns={os.getpid()}"]):
+            subprocess.run([binary, mode, *netns, "-q", "-c", "1", "--format=json"], check=True)
     assert kept
 
 

@@ -279,7 +279,12 @@ static void take_reset(struct turn *t)
 		return;
 	}
 	f->t_progress = s->time;
-	if (f->state & (FLOW_RESET | FLOW_LATE_RESET) || reset_fate_restore(f, s, t->side)) {
+	if (f->state & (FLOW_RESET | FLOW_LATE_RESET)) {
+		take_reset_again(t, validity);
+		return;
+	}
+	if (reset_fate_restore(f, s, t->side)) {
+		t->step |= STEP_DONE;
 		take_reset_again(t, validity);
 		return;
 	}
