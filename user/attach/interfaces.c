@@ -248,11 +248,11 @@ bool interfaces_need_net_admin(const struct interfaces *s)
 
 static void lose(struct interfaces *s, struct watched *w, const char *name, const char *what)
 {
+	attach_stop(&w->attachment); /* before it is said */
 	if (w->matched)
 		log_note("%s %s", name, what);
 	else
 		log_error("%s %s: %s", name, what, s->options->follow ? "waiting for it" : "it is no longer watched");
-	attach_stop(&w->attachment);
 	w->lost = true;
 	w->refused = 0;
 	memset(w->before_us, 0, sizeof(w->before_us));
