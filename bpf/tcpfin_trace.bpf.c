@@ -569,11 +569,17 @@ static __always_inline int ask_either_socket(struct __sk_buff *skb)
 	return ask_socket(skb, 0);
 }
 
-/* What this host's sockets know of a FIN or RST, into the scratch memory. */
-static __always_inline void ask_sockets(struct __sk_buff *skb, struct scratch *w)
+static __always_inline void ask_no_socket(struct scratch *w)
 {
 	w->work.socket.known = 0;
 	w->work.socket.own = 0;
+	w->work.socket.filter = 0;
+}
+
+/* What this host's sockets know of a FIN or RST, into the scratch memory. */
+static __always_inline void ask_sockets(struct __sk_buff *skb, struct scratch *w)
+{
+	ask_no_socket(w);
 	w->work.socket.filter = w->segment.flags & TCP_RST && sent_by_filter(skb);
 	if (!(w->segment.flags & (TCP_FIN | TCP_RST)) || w->segment.tunnel & TUNNEL_HAS_ID)
 		return; /* addresses in a virtual network may be others' here */
@@ -584,6 +590,19 @@ static __always_inline void ask_sockets(struct __sk_buff *skb, struct scratch *w
 }
 
 #define TRACK_TRIES 4
+
+/*
+ * Runs the program again if another CPU overtook its step. No loop: unrolled, it would have the program in it so many
+ * times.
+ */
+static __always_inline void try_again(void *ctx, enum host host, struct scratch *w, enum jump program)
+{
+	if (!w->work.again)
+		return;
+	if (++w->tries < TRACK_TRIES)
+		jump(ctx, host, program);
+	count(COUNT_CONTENDED);
+}
 
 /* Records the segment in the scratch memory. */
 static __always_inline void track(void *ctx, enum host host)
@@ -597,16 +616,10 @@ static __always_inline void track(void *ctx, enum host host)
 	if (host == HOST_TC) {
 		ask_sockets(ctx, w);
 	} else {
-		w->work.socket.known = 0; /* XDP programs have no bpf_tcp_sock */
-		w->work.socket.own = 0;
-		w->work.socket.filter = 0;
+		ask_no_socket(w); /* XDP programs have no bpf_tcp_sock */
 	}
 	record_segment(NULL, &w->work, &w->segment);
-	if (!w->work.again)
-		return;
-	if (++w->tries < TRACK_TRIES)
-		jump(ctx, host, JUMP_TRACK); /* no loop: unrolled, it would have the program in it so many times */
-	count(COUNT_CONTENDED);
+	try_again(ctx, host, w, JUMP_TRACK);
 }
 
 SEC("xdp.frags")
@@ -630,15 +643,9 @@ static __always_inline void track_quoted(void *ctx, enum host host)
 
 	if (!w)
 		return;
-	w->work.socket.known = 0;
-	w->work.socket.own = 0;
-	w->work.socket.filter = 0;
+	ask_no_socket(w);
 	record_quoted(NULL, &w->work, &w->segment);
-	if (!w->work.again)
-		return;
-	if (++w->tries < TRACK_TRIES)
-		jump(ctx, host, JUMP_QUOTED);
-	count(COUNT_CONTENDED);
+	try_again(ctx, host, w, JUMP_QUOTED);
 }
 
 SEC("xdp.frags")
