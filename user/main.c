@@ -51,8 +51,7 @@ static int report_connections(const struct options *options)
 		code = replay_run(&reporter, options, counters);
 	else
 		code = live_run(&reporter, options, counters);
-	if (code == EXIT_FINE || reporter.summary.records || options->top) /* no heading where nothing was watched */
-		reporter_finish(&reporter);
+	reporter_finish(&reporter);
 	output_note_failures();
 	if (code == EXIT_FINE)
 		code = reporter_exit_code(&reporter);

@@ -188,8 +188,9 @@ void reporter_table(struct reporter *r, uint64_t end)
 
 void reporter_finish(struct reporter *r)
 {
-	if (r->top && !r->error)
-		top_end(r->top, &r->out);
+	if (!r->top || r->error)
+		return;
+	top_end(r->top, &r->out);
 	reporter_flush(r);
 }
 
