@@ -25,7 +25,7 @@ from lab.closes import Path, abort, scenario_named
 from lab.harness import (GRACEFUL, NOBODY, PROGRAM, Suite, as_nobody, close_some, expect, field, foreign_object,
                          in_namespace, key_of, one_close_seen, one_each, paths, raw_socket, refuses, with_error,
                          without, without_tcx)
-from lab.netlab import Process, Skip, check, equal, first_in_chain, ipv4, ipv6, mac, need, until
+from lab.netlab import Process, Skip, check, descriptors, equal, first_in_chain, ipv4, ipv6, mac, need, until
 
 CAP_NET_ADMIN = 12
 INTERFACE = "observer.ingress.interface.name"
@@ -332,16 +332,6 @@ def kill_9_50(lab):
 def kill_9_clsact_50(lab):
     """The same without tcx."""
     killed_at_random_clsact(lab, 50)
-
-
-def descriptors(tracer):
-    """What the kernel tells of each descriptor of the process: [{name: value}]."""
-    found = []
-    for name in os.listdir(f"/proc/{tracer.child.pid}/fdinfo"):
-        with contextlib.suppress(FileNotFoundError), open(f"/proc/{tracer.child.pid}/fdinfo/{name}",
-                                                          encoding="ascii") as info:
-            found.append(dict(re.findall(r"^(\w+):\t(\w+)", info.read(), re.MULTILINE)))
-    return found
 
 
 def kernel_objects(tracer):

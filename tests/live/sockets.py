@@ -24,7 +24,7 @@ from lab import frames
 from lab.closes import Connection, Path, abort, heard_the_end, receive, scenario_named, talk
 from lab.harness import (PROGRAM, Suite, about, as_nobody, expect, field, in_namespace, key_of, one_each, paths,
                      raw_socket, watch, with_error)
-from lab.netlab import SYN, Process, Skip, Tracer, check, equal, ipv4, libc, mac, need, until
+from lab.netlab import SYN, Process, Skip, Tracer, check, descriptors, equal, ipv4, libc, mac, need, until
 
 PR_SET_NAME = 15
 TCP_LINGER2 = 8
@@ -972,10 +972,8 @@ def three_capabilities(lab):
 def no_sockets(lab):
     """With --no-sockets no tracepoint is attached and no record has a process, socket or reason."""
     tracer = watch(lab, "--no-sockets")
-    links = os.listdir(f"/proc/{tracer.child.pid}/fd")
-    for fd in links:
-        with open(f"/proc/{tracer.child.pid}/fdinfo/{fd}", encoding="ascii") as info:
-            check("raw_tracepoint" not in info.read(), "a tracepoint is attached")
+    for info in descriptors(tracer):
+        check(info.get("link_type") != "raw_tracepoint", "a tracepoint is attached")
     scenario_named("linger0").play(paths(lab)[0])
     record = one_record(tracer)
     for end in ("source", "destination"):
@@ -998,9 +996,7 @@ def tracepoint_programs(tracer):
     tool, found = shutil.which("bpftool", path=os.environ["PATH"] + ":/usr/sbin"), {}
     if not tool:
         raise Skip("bpftool is not installed")
-    for fd in os.listdir(f"/proc/{tracer.child.pid}/fdinfo"):
-        with open(f"/proc/{tracer.child.pid}/fdinfo/{fd}", encoding="ascii") as file:
-            info = dict(line.rstrip("\n").split(":\t", 1) for line in file if ":\t" in line)
+    for info in descriptors(tracer):
         if info.get("link_type") == "raw_tracepoint":
             shown = subprocess.run([tool, "-j", "prog", "show", "id", info["prog_id"]], capture_output=True, check=True)
             found[info["tp_name"]] = json.loads(shown.stdout)["type"]
