@@ -28,19 +28,28 @@ static __always_inline __u32 segment_end(const struct tcp_segment *s)
 }
 
 /*
- * Flags that contradict each other (SYN+FIN, SYN+RST), or none of SYN, RST and ACK (RFC 9293 section 3.10.7.4): no
- * receiver acts on them.
+ * Is it a SYN or SYN-ACK? With RST it is an RST: a receiver checks that bit ahead of SYN in every state (RFC 9293
+ * sections 3.10.7.2 to 3.10.7.4; so does Linux, tcp_validate_incoming).
+ */
+static __always_inline flag_t segment_is_syn(const struct tcp_segment *s)
+{
+	return (s->flags & (TCP_SYN | TCP_RST)) == TCP_SYN;
+}
+
+/*
+ * SYN+FIN, which contradict each other, or none of SYN, RST and ACK (RFC 9293 section 3.10.7.4): no receiver acts on
+ * them.
  */
 static __always_inline flag_t segment_contradicts(const struct tcp_segment *s)
 {
-	if (s->flags & TCP_SYN)
-		return (s->flags & (TCP_FIN | TCP_RST)) != 0;
+	if (segment_is_syn(s))
+		return (s->flags & TCP_FIN) != 0;
 	return !(s->flags & (TCP_RST | TCP_ACK));
 }
 
 static __always_inline flag_t segment_opens(const struct tcp_segment *s)
 {
-	return (s->flags & (TCP_SYN | TCP_ACK)) == TCP_SYN;
+	return (s->flags & (TCP_SYN | TCP_RST | TCP_ACK)) == TCP_SYN;
 }
 
 enum {

@@ -520,7 +520,7 @@ recorder_code __u32 block_place(struct tables *t, const struct work *w, const st
 static __always_inline __u32 phase_step(struct tables *t, struct work *w, const struct tcp_segment *s, __u32 n,
 					struct flow_slot *slot, const struct flow_block *b, __u32 phase)
 {
-	if (segment_contradicts(s) || s->flags & TCP_SYN)
+	if (segment_contradicts(s) || segment_is_syn(s))
 		return 0;
 	if (s->flags & (TCP_FIN | TCP_RST))
 		return end_step(t, w, s, n, phase);
@@ -857,7 +857,7 @@ recorder_code int visit_opening(struct tables *t, struct work *w, const struct t
 	if (phase & PHASE_MIDSTREAM) /* a stray FIN has no handshake, whatever comes behind it */
 		return log_opening(t, w, s, n);
 	completes = open_completes(&slot->open, s, w->side) && !phase_done(phase);
-	if (s->flags & TCP_SYN && !completes)
+	if (segment_is_syn(s) && !completes)
 		return visit_open_syn(t, w, s, n);
 	if (!completes)
 		return log_opening(t, w, s, n);
@@ -997,7 +997,7 @@ recorder_code int visit_open(struct tables *t, struct work *w, const struct tcp_
 
 	if (!w || !s || !slot)
 		return 0;
-	if (s->flags & TCP_SYN) {
+	if (segment_is_syn(s)) {
 		if (!open_is_copy(&slot->open, s, w->side))
 			return s->flags & TCP_ACK ? list_beside(t, w, s, n) : 1;
 		open_count_copy(&slot->open, s);
@@ -1039,7 +1039,7 @@ static __always_inline flag_t inside_claims(struct tables *t, const struct work 
 
 	if (!slot)
 		return 0;
-	return s->flags & TCP_SYN || open_completes(&slot->open, s, w->side) ||
+	return segment_is_syn(s) || open_completes(&slot->open, s, w->side) ||
 	       (s->flags & TCP_RST && open_judge_reset(&slot->open, s, w->side) == OPEN_RESET_EXACT);
 }
 
@@ -1064,7 +1064,7 @@ static __always_inline flag_t reported_takes(struct tables *t, const struct work
 
 	if (!slot)
 		return 0;
-	if (s->flags & TCP_SYN)
+	if (segment_is_syn(s))
 		return open_is_copy(&slot->open, s, w->side);
 	if (!(slot->open.idle & 1 << (w->side & 1))) /* nothing is known of its numbers */
 		return 1;
@@ -1176,7 +1176,7 @@ recorder_code int record_unknown(struct tables *t, struct work *w, const struct 
 		return 0;
 	if (w->reported && s->flags & TCP_CONTROL && reported_takes(t, w, s))
 		return tables_count(t, COUNT_LATE);
-	if (s->flags & TCP_SYN)
+	if (segment_is_syn(s))
 		return begin_opening(t, w, s, 0);
 	return s->flags & (TCP_FIN | TCP_RST) ? begin_from_end(t, w, s) : 0;
 }
@@ -1248,7 +1248,7 @@ recorder_code int record_syn(struct tables *t, struct work *w, const struct tcp_
 static __always_inline void record_segment(struct tables *t, struct work *w, const struct tcp_segment *s)
 {
 	w->again = 0;
-	if (s->flags & TCP_SYN && segment_contradicts(s)) {
+	if (segment_is_syn(s) && segment_contradicts(s)) {
 		tables_count(t, COUNT_CONTRADICTORY);
 		return;
 	}

@@ -136,7 +136,7 @@ static __always_inline flag_t traffic_seen_twice(struct traffic_side *t, const s
 /* Is it one of the connection? A SYN or SYN-ACK may be of the tuple's next one. */
 static __always_inline flag_t traffic_takes(const struct traffic *t, const struct tcp_segment *s, __u32 side)
 {
-	return !(s->flags & TCP_SYN) || of_side(t->isn, side) == s->seq;
+	return !segment_is_syn(s) || of_side(t->isn, side) == s->seq;
 }
 
 /* Adds a segment. now: ns. */

@@ -304,7 +304,7 @@ def a12_scale_above_14(c):
 
 @case
 def a14_contradicting_flags(c):
-    """SYN+FIN, no flag, FIN+PSH+URG without ACK; SYN+RST, FIN+RST and all flags far out of the window."""
+    """SYN+FIN, no flag, FIN+PSH+URG without ACK; SYN+RST, FIN+RST and all flags far out of the window: RSTs."""
     far = 900_000_000
     return disturbed(c, c.src(40, "SF", 51), c.dst(41, "SF.", 501, 51), c.src(42, "", 51), c.dst(43, "FPU", 501),
                      c.dst(44, "SR.", far, 51), c.dst(45, "FR.", far, 51), c.src(46, "FSRP.UEC", far, 501))
@@ -314,6 +314,24 @@ def a14_contradicting_flags(c):
 def a14_fin_rst_in_sequence(c):
     """FIN and RST in one segment in sequence: the RST is processed first (RFC 9293 section 3.10.7.4)."""
     return c.opened() + [c.src(100, "FR.", 51, 501)]
+
+
+@case
+def a14_syn_rst_in_sequence(c):
+    """SYN and RST in one segment in sequence: the RST is processed first (RFC 9293 section 3.10.7.4)."""
+    return c.opened() + [c.src(100, "SR.", 51, 501)]
+
+
+@case
+def a14_syn_rst_refuses(c):
+    """An answer to a SYN with SYN, RST and ACK: SYN-SENT checks RST first, too (RFC 9293 section 3.10.7.3)."""
+    return [c.src(0, "S"), c.dst(10, "SR.", 0, 1)]
+
+
+@case
+def a14_syn_rst_without_ack(c):
+    """The destination's RST with SYN and no ACK, with the number that the source expects: no new connection."""
+    return c.opened() + [c.dst(100, "SR", 501)]
 
 
 @case

@@ -660,11 +660,10 @@ TEST(test_refused)
 	}
 }
 
-/* SYN with FIN or RST, and a FIN without ACK: no receiver acts on them. */
+/* SYN with FIN, and a FIN without ACK: no receiver acts on them. */
 TEST(test_contradicting_flags)
 {
-	static const uint8_t flags[] = {
-		SYN | TCP_FIN, SYN | RST, SYN | FIN, SYN | RST | ACK, TCP_FIN, TCP_FIN | TCP_PSH | TCP_URG, 0xff};
+	static const uint8_t flags[] = {SYN | TCP_FIN, SYN | FIN, TCP_FIN, TCP_FIN | TCP_PSH | TCP_URG};
 
 	for (size_t i = 0; i < COUNT(flags); i++) {
 		struct subject t = new_subject(1000, 2000);
@@ -674,6 +673,22 @@ TEST(test_contradicting_flags)
 		expect_flags(SEND(&t, 100 * MS, .from = A, .flags = flags[i], .seq = 51, .ack = 501), 0, step_flags);
 		expect_flags(t.flow.state, FLOW_PROVEN, flow_flags);
 		expect_flags(t.log[t.flow.log_len - 1].mark, SEGMENT_IGNORED, segment_marks);
+	}
+}
+
+/* RFC 9293 section 3.10.7.4: RST is checked ahead of SYN and FIN. */
+TEST(test_reset_with_other_flags)
+{
+	static const uint8_t flags[] = {SYN | RST, SYN | RST | ACK, TCP_FIN | RST, 0xff};
+
+	for (size_t i = 0; i < COUNT(flags); i++) {
+		struct subject t = new_subject(1000, 2000);
+
+		enter_row("flags %#x", flags[i]);
+		open_flow(&t);
+		SEND(&t, 100 * MS, .from = A, .flags = flags[i], .seq = 51, .ack = 501);
+		expect_flags(t.flow.state & FLOW_RESET, FLOW_RESET, flow_flags);
+		expect_flags(t.log[t.flow.log_len - 1].mark, 0, segment_marks);
 	}
 }
 

@@ -437,7 +437,7 @@ static void note_begin(struct tables *t, const struct tcp_segment *s)
 		.isn = opens ? s->seq : 0,
 		.start = s->time};
 
-	if (opens || !(s->flags & TCP_SYN))
+	if (opens || !segment_is_syn(s))
 		related_note(t->config.related, &peer);
 }
 
