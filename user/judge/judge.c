@@ -10,15 +10,18 @@
 #include "user/judge/flow_step.h"
 #include "user/judge/judge.h"
 
+/* The block of a connection without one: no entry, no number is known, nothing found no place. */
+static const struct flow_block no_block;
+
 /* One judgement in progress. */
 struct replay {
 	struct judged *j;
 	const struct flow_slot *slot;
-	const struct flow_block *block; /* NULL: no log */
-	unsigned order[BLOCK_ENTRIES];  /* of the entries, by time */
-	unsigned entries, next;         /* how many, and how many were replayed */
-	bool unlisted[BLOCK_ENTRIES];   /* of the entries in order: it found no place in the judgement's log */
-	bool rest_done;                 /* what found no place was added */
+	const struct flow_block *block;
+	unsigned order[BLOCK_ENTRIES]; /* of the entries, by time */
+	unsigned entries, next;        /* how many, and how many were replayed */
+	bool unlisted[BLOCK_ENTRIES];  /* of the entries in order: it found no place in the judgement's log */
+	bool rest_done;                /* what found no place was added */
 	bool by_time;
 };
 
@@ -419,7 +422,7 @@ static void step_synack(struct replay *r)
 
 	if (!(o->seen & OPEN_SYNACK))
 		return;
-	step_before(r, s.time, r->block ? r->block->before_synack : 0);
+	step_before(r, s.time, r->block->before_synack);
 	step(r, &s, !o->source);
 	r->j->flow.open.synack_copies = o->synack_copies;
 	add_copies(r, o->synack_copies, o->seen & OPEN_ACK ? 0 : o->t_ack);
@@ -442,11 +445,10 @@ static void step_ack(struct replay *r)
 	const struct flow_open *o = &r->slot->open;
 	struct tcp_segment s = ack_segment(r->slot);
 
-	step_before(r, s.time, r->block ? r->block->before_ack : 0);
+	step_before(r, s.time, r->block->before_ack);
 	if (!ack_is_logged(r))
 		step(r, &s, o->source & 1);
-	if (r->block)
-		lend_numbers(r);
+	lend_numbers(r);
 }
 
 /* From the first segment on. */
@@ -531,7 +533,7 @@ static void fill_tunnel(struct flow *f, const struct flow_slot *slot)
 
 bool judge(struct judged *j, const struct flow_slot *slot, uint64_t word, const struct flow_block *block, bool by_time)
 {
-	struct replay r = {.j = j, .slot = slot, .block = block, .by_time = by_time};
+	struct replay r = {.j = j, .slot = slot, .block = block ? block : &no_block, .by_time = by_time};
 
 	if (block && !order_entries(&r, word_entries(word), by_time))
 		return false;
@@ -545,14 +547,14 @@ bool judge(struct judged *j, const struct flow_slot *slot, uint64_t word, const 
 		replay_midstream(&r);
 	} else if (is_reopened(&r)) {
 		flow_reopen(&j->flow, &slot->open);
-		if (block && r.entries)
+		if (r.entries)
 			lend_numbers(&r);
 	} else {
 		replay_opening(&r);
 	}
 	while (r.next < r.entries)
 		step_entry(&r);
-	if (block && !r.rest_done)
+	if (!r.rest_done)
 		add_rest(&r);
 	if (word & PHASE_REPLACED)
 		j->flow.state |= FLOW_REPLACED;
