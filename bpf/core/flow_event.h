@@ -40,12 +40,10 @@ enum counter {
 	COUNT_CONTRADICTORY,    /* contradicting flags of no known connection */
 	COUNT_RING_FULL,        /* notices that found the ring full: a look at all slots finds their connections */
 	COUNT_UNPROVEN_EVICTED, /* opening connections that gave way to newer ones, stray FINs that found no slot */
-	COUNT_RECORDS_LOST,     /* always 0: what has ended keeps its slot until it is reported */
 	COUNT_ESTABLISHED_FULL, /* handshakes not remembered: max_established are open, or no slot for the SYN */
 	COUNT_CLOSING_FULL,     /* connections whose close was lost: no block was free */
 	COUNT_MIDSTREAM_FULL,   /* the same, or no slot, of those older than the watch or evicted while they opened */
 	COUNT_IDLE_FORGOTTEN,   /* open connections forgotten as idle */
-	COUNT_TRAFFIC_FULL,     /* always 0: each slot has its place for --all-segments */
 	COUNT_CONTENDED,        /* segments not recorded: their slot changed under every try */
 	COUNT_SOCKETS_LOST,     /* ends of watched connections whose socket, or answer, found its table full */
 	COUNT_INTERIM_LIMITED,  /* user space: waits without an interim record, since there were too many at once */

@@ -4,7 +4,7 @@
  */
 #include "user/record/counters.h"
 
-_Static_assert(COUNT_VERDICT == 2 && PACKET_VERDICTS == 15 && COUNTERS - COUNT_ESTABLISHED == 23,
+_Static_assert(COUNT_VERDICT == 2 && PACKET_VERDICTS == 15 && COUNTERS - COUNT_ESTABLISHED == 21,
 	       "a counter came or went: give it a name, then change these numbers");
 
 const char *const counter_names[COUNTERS] = {
@@ -35,12 +35,10 @@ const char *const counter_names[COUNTERS] = {
 	[COUNT_CONTRADICTORY] = "contradictory",
 	[COUNT_RING_FULL] = "ring_full",
 	[COUNT_UNPROVEN_EVICTED] = "unproven_evicted",
-	[COUNT_RECORDS_LOST] = "records_lost",
 	[COUNT_ESTABLISHED_FULL] = "established_full",
 	[COUNT_CLOSING_FULL] = "closing_full",
 	[COUNT_MIDSTREAM_FULL] = "midstream_full",
 	[COUNT_IDLE_FORGOTTEN] = "idle_forgotten",
-	[COUNT_TRAFFIC_FULL] = "traffic_full",
 	[COUNT_CONTENDED] = "contended",
 	[COUNT_SOCKETS_LOST] = "sockets_lost",
 	[COUNT_INTERIM_LIMITED] = "interim_limited",
@@ -70,7 +68,6 @@ bool counter_is_internal(unsigned counter)
 
 uint64_t counters_lost(const uint64_t counters[COUNTERS])
 {
-	return counters[COUNT_RECORDS_LOST] + counters[COUNT_CLOSING_FULL] + counters[COUNT_MIDSTREAM_FULL] +
-	       counters[COUNT_ESTABLISHED_FULL] + counters[COUNT_CONTENDED] + counters[COUNT_SOCKETS_LOST] +
-	       counters[COUNT_FLOWS_FORGOTTEN];
+	return counters[COUNT_CLOSING_FULL] + counters[COUNT_MIDSTREAM_FULL] + counters[COUNT_ESTABLISHED_FULL] +
+	       counters[COUNT_CONTENDED] + counters[COUNT_SOCKETS_LOST] + counters[COUNT_FLOWS_FORGOTTEN];
 }
