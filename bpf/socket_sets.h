@@ -19,7 +19,7 @@
 
 #include <stddef.h>
 
-#include "bpf/core/flow_key.h"
+#include "bpf/core/flow_hash.h"
 #include "bpf/socket_event.h"
 
 #define SOCKET_WAYS 16

@@ -9,7 +9,7 @@
 #ifndef TCPFIN_FLOW_LOG_H
 #define TCPFIN_FLOW_LOG_H
 
-#include "bpf/core/flow_key.h"
+#include "bpf/core/flow_hash.h"
 #include "bpf/core/numbers.h"
 
 /* ---- the slot ---- */
@@ -73,16 +73,16 @@ static __always_inline flag_t is_lost(__u64 word)
 }
 
 struct flow_slot {
-	struct ip_address addr[2]; /* in ascending order, as in struct flow_key */
+	struct ip_address addr[2]; /* in ascending order */
 	__u16 port[2];
 	__u32 ifindex;
 	__u64 word;       /* see enum flow_phase */
 	__u32 block;      /* index + 1; 0: none */
-	__u32 hash;       /* of flow_key */
+	__u32 hash;       /* bits 32 to 63 of flow_hash */
 	__u32 fin_end[2]; /* by side: number behind the FIN, with PHASE_FIN; else, of reported ones, the highest end */
 	struct flow_open open;
 	__u16 ip_id[2]; /* of SYN and SYN-ACK */
-	__u16 check;    /* as in struct flow_key */
+	__u16 check;    /* bits 16 to 31 of flow_hash */
 	__u8 family;    /* 4 or 6 */
 	union {
 		struct {

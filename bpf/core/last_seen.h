@@ -10,7 +10,7 @@
 #ifndef TCPFIN_LAST_SEEN_H
 #define TCPFIN_LAST_SEEN_H
 
-#include "bpf/core/flow_key.h"
+#include "bpf/core/flow_hash.h"
 #include "bpf/core/opening.h"
 
 struct last_seen_side {

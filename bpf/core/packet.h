@@ -181,7 +181,7 @@ static __always_inline flag_t packet_option(struct tcp_segment *s, struct tcp_op
 	return 1;
 }
 
-/* All of them. */
+/* Reads all options of the segment. */
 static inline void packet_options(struct tcp_segment *s, struct tcp_options *o)
 {
 	for (o->at = 0; packet_option(s, o);)

@@ -39,16 +39,11 @@ struct traffic_side {
 };
 
 struct traffic {
-	__u64 t_synack; /* ns; with isn whose it is, as the tuple may be another connection's soon: traffic_is_of */
+	__u64 t_synack; /* ns; with isn whose it is, as the tuple may be another connection's soon */
 	__u32 isn[2];
 	struct traffic_side side[2];
 };
 CORE_ASSERT_SIZE(struct traffic, 448);
-
-static __always_inline flag_t traffic_is_of(const struct traffic *t, const struct flow_open *o)
-{
-	return o->seen & OPEN_SYNACK && t->t_synack == o->t_synack && t->isn[0] == o->isn[0] && t->isn[1] == o->isn[1];
-}
 
 /* `count` segments with the same flags. */
 static __always_inline void traffic_run_add(struct traffic_side *t, __u8 flags, __u32 count)

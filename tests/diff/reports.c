@@ -40,7 +40,8 @@ void reports_free(struct reports *r)
 
 static bool same_flow(const struct report *a, const struct report *b)
 {
-	return flow_key_equal(&a->judged.key, &b->judged.key) && a->judged.flow.t_first == b->judged.flow.t_first;
+	return !memcmp(&a->judged.key, &b->judged.key, sizeof(a->judged.key)) &&
+	       a->judged.flow.t_first == b->judged.flow.t_first;
 }
 
 static bool same_report(const struct report *a, const struct report *b)

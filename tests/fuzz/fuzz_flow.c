@@ -169,11 +169,15 @@ static void begin(struct owner *o, uint8_t what, struct script *script)
 static void report(struct owner *o, const struct verdict_context *context, const struct format_style *style)
 {
 	struct tcp_segment ends = {0};
-	struct flow_key key;
+	struct flow_key key = {0};
 	struct record r;
 
 	script_ends(&ends, style->columns % SCRIPT_TALKS, 0);
-	flow_key_fill(&key, &ends, 0, 0, HASH);
+	key.addr[0] = ends.src;
+	key.addr[1] = ends.dst;
+	key.port[0] = ends.sport;
+	key.port[1] = ends.dport;
+	key.family = ends.family;
 	if (o->life == LIFE_ESTABLISHED) {
 		if (!o->open.seen)
 			return;

@@ -598,9 +598,13 @@ static struct flow_key key_of(uint8_t host, uint16_t port, uint8_t peer, uint16_
 		.dport = peer_port,
 		.family = 4,
 	};
-	struct flow_key key;
+	struct flow_key key = {.ifindex = 1, .family = 4};
+	unsigned side = flow_side_of(&s);
 
-	flow_key_fill(&key, &s, flow_side_of(&s), 1, 0);
+	key.addr[side] = s.src;
+	key.addr[!side] = s.dst;
+	key.port[side] = s.sport;
+	key.port[!side] = s.dport;
 	return key;
 }
 

@@ -282,7 +282,7 @@ static struct last_payload *payload_of(struct tables *t, uint64_t hash)
 /* What is known of the payload of a connection that has just been taken out; NULL: nothing. */
 static const struct last_payload *payload_at_close(struct tables *t, const struct judged *j)
 {
-	uint32_t tag = last_seen_tag((uint64_t)j->key.hash << 32 | (uint32_t)j->key.check << 16);
+	uint32_t tag = last_seen_tag(flow_key_hash(&j->key));
 	const struct at_close *close = j->block ? at_close_of(t, j->block) : NULL;
 	const struct last_payload *p;
 
@@ -329,7 +329,7 @@ static void keep_payload(struct tables *t, uint32_t n, uint64_t word, unsigned k
 /* ns: the last segment of an open connection; 0: not known. */
 static uint64_t last_heard(struct tables *t, const struct flow_key *key)
 {
-	uint64_t hash = (uint64_t)key->hash << 32 | (uint32_t)key->check << 16;
+	uint64_t hash = flow_key_hash(key);
 	const struct last_payload *p = payload_of(t, hash);
 
 	return p->tag == last_seen_tag(hash) ? p->any : 0;

@@ -10,6 +10,7 @@
 
 #include "bpf/core/flow_log.h"
 #include "user/judge/flow.h"
+#include "user/sockets/flow_key.h"
 
 struct judged {
 	struct flow_key key;

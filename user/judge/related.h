@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "user/judge/flow.h"
+#include "user/sockets/flow_key.h"
 
 #define RELATED_KEPT 16384 /* connections; a power of two */
 #define RELATED_MOST 4     /* that one is told to be related to */

@@ -6,7 +6,7 @@
 #ifndef TCPFIN_OPEN_AT_START_H
 #define TCPFIN_OPEN_AT_START_H
 
-#include "bpf/core/flow_key.h"
+#include "user/sockets/flow_key.h"
 #include "user/sockets/socket_holders.h"
 #include "user/sockets/socket_snapshot.h"
 

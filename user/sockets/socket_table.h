@@ -15,9 +15,9 @@
 
 #include <linux/types.h>
 
-#include "bpf/core/flow_key.h"
 #include "bpf/core/opening.h"
 #include "bpf/socket_sets.h"
+#include "user/sockets/flow_key.h"
 
 /* The kernel's tables, mapped. Counts are powers of two; masks are counts - 1. */
 struct socket_table {

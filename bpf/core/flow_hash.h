@@ -2,29 +2,18 @@
 /*
  * Which flow a segment belongs to, and which of its two sides sent it.
  *
- * A key holds the endpoints in ascending order, so both directions of a connection have the same key. "Side" 0 or 1 is
+ * The endpoints are kept in ascending order, so both directions of a connection give the same ones. "Side" 0 or 1 is
  * an index into that order everywhere in core/; who opened the connection is a property of the flow (flow_open.source).
  *
- * VLAN tags are not part of the key: with hardware tag stripping the two directions of one connection can reach the
- * hooks with and without their tag. Nor is a tunnel without an identifier: a load balancer may send one direction
- * through it (IP in IP to a server that answers directly). The identifier of a tunnel is part of the key, as its hash:
- * equal addresses and ports in two virtual networks are two connections.
+ * VLAN tags do not tell connections apart: with hardware tag stripping the two directions of one connection can reach
+ * the hooks with and without their tag. Nor does a tunnel without an identifier: a load balancer may send one direction
+ * through it (IP in IP to a server that answers directly). The identifier of a tunnel does, as part of the hash: equal
+ * addresses and ports in two virtual networks are two connections.
  */
-#ifndef TCPFIN_FLOW_KEY_H
-#define TCPFIN_FLOW_KEY_H
+#ifndef TCPFIN_FLOW_HASH_H
+#define TCPFIN_FLOW_HASH_H
 
 #include "bpf/core/packet.h"
-
-struct flow_key {
-	struct ip_address addr[2];
-	__u16 port[2];
-	__u32 ifindex;   /* flows are kept per interface */
-	__u32 hash;      /* of the fields above, by flow_hash: chooses the sets, and the cells of the small arrays */
-	__u8 family;     /* 4 or 6 */
-	__u8 generation; /* always 0 */
-	__u16 check;     /* more bits of the hash, for who needs to tell flows apart without their keys */
-};
-CORE_ASSERT_SIZE(struct flow_key, 48);
 
 /* Index of the sender's side. A connection of a socket with itself has only side 0. */
 static __always_inline __u64 flow_side_of(const struct tcp_segment *s)
@@ -75,7 +64,7 @@ static __always_inline __u64 flow_hash_of(__u64 ends, __u32 ifindex)
 }
 
 /*
- * Hash of the flow, the same for both directions: flow_key's hash in bits 32 to 63, its check in bits 16 to 31. The
+ * Hash of the flow, the same for both directions: bits 32 to 63 choose sets and cells, bits 16 to 31 are a check. The
  * seed is random for each run. A sum is the same whichever end comes first, so nothing here waits for who the sender
  * is.
  */
@@ -84,12 +73,6 @@ static __always_inline __u64 flow_hash(const struct tcp_segment *s, __u32 ifinde
 	return flow_hash_of(flow_hash_end(s->family, &s->src, s->sport, seed) +
 				    flow_hash_end(s->family, &s->dst, s->dport, seed),
 			    ifindex);
-}
-
-/* flow_hash, as far as the key knows it. */
-static __always_inline __u64 flow_key_hash(const struct flow_key *k)
-{
-	return (__u64)k->hash << 32 | (__u32)k->check << 16;
 }
 
 /*
@@ -106,29 +89,6 @@ static __always_inline __u32 flow_tunnel_salt(__u32 tunnel, __u32 id)
 static __always_inline __u64 flow_hash_tunnelled(const struct tcp_segment *s, __u32 ifindex, __u64 seed)
 {
 	return flow_hash(s, ifindex ^ flow_tunnel_salt(s->tunnel, s->tunnel_id), seed);
-}
-
-static __always_inline void flow_key_fill(struct flow_key *k, const struct tcp_segment *s, __u64 side, __u32 ifindex,
-					  __u64 hash)
-{
-	k->addr[0].hi = either(side, s->dst.hi, s->src.hi);
-	k->addr[0].lo = either(side, s->dst.lo, s->src.lo);
-	k->addr[1].hi = either(side, s->src.hi, s->dst.hi);
-	k->addr[1].lo = either(side, s->src.lo, s->dst.lo);
-	k->port[0] = either(side, s->dport, s->sport);
-	k->port[1] = either(side, s->sport, s->dport);
-	k->ifindex = ifindex;
-	k->hash = hash >> 32;
-	k->family = s->family;
-	k->generation = 0;
-	k->check = (__u16)(hash >> 16);
-}
-
-static __always_inline flag_t flow_key_equal(const struct flow_key *a, const struct flow_key *b)
-{
-	return a->hash == b->hash && a->addr[0].lo == b->addr[0].lo && a->addr[1].lo == b->addr[1].lo &&
-	       a->addr[0].hi == b->addr[0].hi && a->addr[1].hi == b->addr[1].hi && a->port[0] == b->port[0] &&
-	       a->port[1] == b->port[1] && a->ifindex == b->ifindex && a->family == b->family;
 }
 
 #endif
