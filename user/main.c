@@ -7,7 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "user/attach/interfaces.h"
+#include "user/attach/cleanup.h"
 #include "user/base/log.h"
 #include "user/capture/replay.h"
 #include "user/helper/output.h"
@@ -74,7 +74,7 @@ static int run(const struct options *options)
 	if (options->probe)
 		return probe_run(options);
 	if (options->cleanup)
-		return interfaces_cleanup(options);
+		return cleanup_run(options);
 	if (options->stuck)
 		return host_table_run(options, stuck_print);
 	if (options->time_wait)

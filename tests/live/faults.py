@@ -278,7 +278,8 @@ def clsact_of_the_dead(lab):
     check(not living.programs - living.attached(), "the living one's filters are gone")
     third.stop()
     living.kill()
-    for arguments, said in ((["eth0"], "eth0: 2 filters"), ([], "eth0: 0 filters")):
+    for arguments, said in ((["eth*"], "eth0: 2 filters"), (["eth0"], "eth0: 0 filters"), (["any"], "lo: 0 filters"),
+                            ([], "eth0: 0 filters")):
         cleanup = Process(lab, lab.client, [*PROGRAM, "--cleanup", *arguments])
         equal("exit code", cleanup.wait(), 0)
         check(said in cleanup.stderr, f"no {said!r} in {cleanup.stderr}")
@@ -576,6 +577,23 @@ def pattern(lab):
     equal("interfaces", [records[key]["observer"]["ingress"]["interface"]["name"] for key in keys],
           ["eth0", "eth1", "eth2"])
     equal("left", lab.client.attached("eth0"), set())
+
+
+@test
+def newcomers_at_once(lab):
+    """The kernel tells of an interface that comes: it is watched sooner than a look now and then would find it."""
+    tracer = Process(lab, lab.client, [*PROGRAM, *SMALL, "-q", "fast*"])
+    until(lambda: status_of(tracer)["Seccomp"] != "0", "sandbox", 10)
+    waits = []
+    for number in range(9):
+        lab.client.run(f"ip link add fast{number} type veth peer name far{number}")
+        begin = time.monotonic()
+        until(lambda: lab.client.attached(f"fast{number}"), "programs", 3, pause=0.001)
+        waits.append(time.monotonic() - begin)
+        time.sleep(0.05)
+    check(sorted(waits)[4] < 0.09, f"{sorted(waits)} s")
+    tracer.signal(signal.SIGTERM)
+    equal("exit code", tracer.wait(), 0)
 
 
 @test
@@ -1059,15 +1077,15 @@ def no_memory_for_counters(lab):
 
 
 @test
-def no_sockets_for_a_while(lab):
+def no_answers_for_a_while(lab):
     """An interface that cannot be asked about has not vanished."""
-    program = with_error(lab, "socket", "ENFILE", 6, "clock_nanosleep(")
+    program = with_error(lab, "ioctl", "ENOMEM", 6, "clock_nanosleep(")
     tracer = watch(lab, program=program)
 
     def failed():
         with open(program[program.index("-o") + 1], encoding="ascii") as lines:
             return sum("INJECTED" in line for line in lines)
-    until(lambda: failed() == 6, "six failures")
+    until(lambda: failed() == 6, "six failures", 10)
     keys = close_some(paths(lab)[0], 3)
     tracer.wait_for(len(keys))
     one_each(tracer.stop(), keys)

@@ -883,6 +883,17 @@ def probe_tries(lab):
 
 
 @test
+def probe_patterns(lab):
+    """Patterns and any stand for the interfaces that are there, each once; a pattern may stand for none."""
+    lab.client.run("ip link property add dev eth0 altname the-first")
+    for words, interfaces in ((["eth*"], {"eth0"}), (["any"], {"lo", "eth0"}), (["lo", "eth0", "any"], {"lo", "eth0"}),
+                              (["the-first"], {"eth0"}), (["none*"], set())):
+        found, stderr = probe(lab, *words)
+        equal("stderr", stderr, "")
+        equal(f"interfaces of {words}", {name.split(":")[0] for name in found if ": " in name}, interfaces)
+
+
+@test
 def probe_without_tcx(lab):
     """Without tcx that is said, the filters of clsact are tried instead, and neither they nor the qdisc stay."""
     with nothing_changed(lab):

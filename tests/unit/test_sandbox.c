@@ -8,7 +8,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <ifaddrs.h>
 #include <net/if.h>
 #include <netinet/in.h>
 #include <sched.h>
@@ -33,6 +32,7 @@
 #include <linux/netlink.h>
 #include <linux/sockios.h>
 
+#include "user/attach/interface_news.h"
 #include "user/attach/interface_query.h"
 #include "user/base/landlock.h"
 #include "user/base/sandbox.h"
@@ -79,16 +79,20 @@ static int use_memory(void)
 
 static int look_at_interfaces(void)
 {
+	struct interface_found *list;
 	struct ifreq ifr = {};
-	struct ifaddrs *list;
 	char name[IF_NAMESIZE];
+	int route = interface_query_open(), count = interface_list(route, &list);
+	int news = interface_query_open();
 
-	if (getifaddrs(&list))
+	if (route < 0 || count < 1 || interface_news_subscribe(news) || interface_news_taken(news))
 		return 1;
-	freeifaddrs(list);
-	return interface_index("lo") != 1 || interface_index("none-of-this") || interface_name(1, name) ||
-	       strcmp(name, "lo") || interface_name(1u << 30, name) != -ENODEV ||
-	       interface_ioctl("lo", SIOCGIFFLAGS, &ifr) || !(ifr.ifr_flags & IFF_LOOPBACK);
+	free(list);
+	interface_has_address(route, 1);
+	return interface_index(route, "lo") != 1 || interface_index(route, "none-of-this") ||
+	       interface_name(route, 1, name) || strcmp(name, "lo") ||
+	       interface_name(route, 1u << 30, name) != -ENODEV || interface_xdp(route, 1) ||
+	       interface_ioctl(route, "lo", SIOCGIFFLAGS, &ifr) || !(ifr.ifr_flags & IFF_LOOPBACK);
 }
 
 /* The abstract name that says: this instance lives. */

@@ -5,7 +5,6 @@
  * SIGKILL by the next start.
  */
 #include <errno.h>
-#include <ifaddrs.h>
 #include <limits.h>
 #include <net/if_arp.h>
 #include <stdio.h>
@@ -44,13 +43,13 @@ static const char *const no_xdp_drivers[] = {"veth",    "virtio_net", "tun",   "
 /* ---- what kind of interface ---- */
 
 /* Sets the driver's name, "" if unknown. True if the device is on a bus: a physical one. */
-static bool interface_driver(const char *name, char driver[32])
+static bool interface_driver(const struct attachment *a, char driver[32])
 {
 	struct ethtool_drvinfo info = {.cmd = ETHTOOL_GDRVINFO};
 	struct ifreq ifr = {.ifr_data = (char *)&info};
 
 	driver[0] = 0;
-	if (interface_ioctl(name, SIOCETHTOOL, &ifr))
+	if (interface_ioctl(a->route, a->name, SIOCETHTOOL, &ifr))
 		return false;
 	memcpy(driver, info.driver, sizeof(info.driver));
 	driver[31] = 0;
@@ -64,7 +63,7 @@ static bool interface_driver(const char *name, char driver[32])
 static int interface_link(struct attachment *a, char *error, size_t error_size)
 {
 	struct ifreq ifr = {};
-	int err = interface_ioctl(a->name, SIOCGIFHWADDR, &ifr);
+	int err = interface_ioctl(a->route, a->name, SIOCGIFHWADDR, &ifr);
 
 	if (err) {
 		snprintf(error, error_size, "%s: cannot read its link type: %s", a->name, strerror(-err));
@@ -97,20 +96,12 @@ static int interface_link(struct attachment *a, char *error, size_t error_size)
 
 /* ---- which hook ---- */
 
-/* The id of an XDP program that is attached already; 0: none. */
-static uint32_t foreign_xdp(unsigned ifindex)
-{
-	uint32_t id = 0;
-
-	return bpf_xdp_query_id((int)ifindex, 0, &id) ? 0 : id;
-}
-
 /* Chooses the hook for --hook=auto, and the reason: never interrupt or slow the traffic that is watched. */
 static void choose_hook(struct attachment *a)
 {
 	char driver[32];
-	bool on_bus = interface_driver(a->name, driver);
-	uint32_t id = foreign_xdp(a->ifindex);
+	bool on_bus = interface_driver(a, driver);
+	uint32_t id = interface_xdp(a->route, a->ifindex);
 
 	a->hook = HOOK_TC;
 	if (a->loopback) {
@@ -138,14 +129,15 @@ static void choose_hook(struct attachment *a)
 	snprintf(a->reason, sizeof(a->reason), "physical device (%s)", driver);
 }
 
-int attach_plan(struct attachment *a, const char *name, enum hook hook, char *error, size_t error_size)
+int attach_plan(struct attachment *a, int route, const char *name, enum hook hook, char *error, size_t error_size)
 {
 	int err;
 
 	memset(a, 0, sizeof(*a));
+	a->route = route;
 	a->links[0] = a->links[1] = a->links[LINK_XDP] = -1;
 	snprintf(a->name, sizeof(a->name), "%s", name);
-	a->ifindex = interface_index(name);
+	a->ifindex = interface_index(route, name);
 	if (!a->ifindex) {
 		snprintf(error, error_size, "%s: no such interface; `ip link` lists them", name);
 		return -ENODEV;
@@ -180,7 +172,7 @@ static int attach_xdp(struct attachment *a, int program, char *error, size_t err
 		return 0;
 	}
 	err = fd;
-	id = foreign_xdp(a->ifindex);
+	id = interface_xdp(a->route, a->ifindex);
 	if (id)
 		snprintf(error, error_size, "%s: XDP program %u is attached already and stays: use --hook=tc", a->name,
 			 id);
@@ -311,8 +303,8 @@ enum attach_state attach_state(struct attachment *a)
 	 * The links were asked before the name: if they were off and the name is still there, somebody detached them;
 	 * a deletion of the interface takes both.
 	 */
-	err = interface_name(a->ifindex, a->name);
-	if (err && err != -ENODEV) /* no socket could be made to ask with */
+	err = interface_name(a->route, a->ifindex, a->name);
+	if (err && err != -ENODEV)
 		return ATTACH_UNKNOWN;
 	if (err)
 		return links && links_ifindex(a) ? ATTACH_MOVED : ATTACH_GONE;
@@ -325,19 +317,10 @@ bool attach_is_up(const struct attachment *a)
 {
 	struct ifreq ifr = {};
 
-	return interface_ioctl(a->name, SIOCGIFFLAGS, &ifr) || ifr.ifr_flags & IFF_UP;
+	return interface_ioctl(a->route, a->name, SIOCGIFFLAGS, &ifr) || ifr.ifr_flags & IFF_UP;
 }
 
 bool attach_has_address(const struct attachment *a)
 {
-	struct ifaddrs *list, *i;
-	bool found = false;
-
-	if (getifaddrs(&list))
-		return true; /* unknown: no false alarm */
-	for (i = list; i && !found; i = i->ifa_next)
-		found = i->ifa_addr && !strcmp(i->ifa_name, a->name) &&
-			(i->ifa_addr->sa_family == AF_INET || i->ifa_addr->sa_family == AF_INET6);
-	freeifaddrs(list);
-	return found;
+	return interface_has_address(a->route, a->ifindex);
 }

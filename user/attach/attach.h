@@ -15,6 +15,7 @@
 #include "user/cli/options.h"
 
 struct attachment {
+	int route; /* the netlink socket by which its namespace is asked (interface_query.h); borrowed */
 	char name[IF_NAMESIZE];
 	unsigned ifindex;
 	enum hook hook;  /* never HOOK_AUTO: what was chosen */
@@ -34,10 +35,10 @@ struct attach_programs {
 };
 
 /*
- * Fills in *a for the interface and chooses its hook; attaches nothing. 0, or a negative errno with a line in error
- * (-ENODEV: no such interface).
+ * Fills in *a for the interface of the namespace in which route was made, and chooses its hook; attaches nothing. 0, or
+ * a negative errno with a line in error (-ENODEV: no such interface).
  */
-int attach_plan(struct attachment *a, const char *name, enum hook hook, char *error, size_t error_size);
+int attach_plan(struct attachment *a, int route, const char *name, enum hook hook, char *error, size_t error_size);
 /* Attaches the programs as planned. 0, or a negative errno with a line in error and nothing left attached. */
 int attach_start(struct attachment *a, const struct attach_programs *programs, char *error, size_t error_size);
 /* Detaches whatever is attached. Safe on a zeroed or stopped attachment. */

@@ -22,6 +22,7 @@
 #include <linux/rtnetlink.h>
 
 #include "user/attach/clsact.h"
+#include "user/base/log.h"
 
 #define FILTER_NAME "tcpfin_tc"
 #define HANDLE_MADE 1u /* bit 0 of a handle: an instance of ours made the qdisc; above it the owner's number */
@@ -422,4 +423,9 @@ void clsact_detach(unsigned ifindex)
 int clsact_clean(unsigned ifindex)
 {
 	return take_off(ifindex, true);
+}
+
+void clsact_note_removed(const char *interface, int removed)
+{
+	log_note("%s: %d filter%s of a killed instance removed", interface, removed, removed == 1 ? "" : "s");
 }

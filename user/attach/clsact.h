@@ -23,5 +23,7 @@ bool clsact_attached(unsigned ifindex, int directions, char before_us[2][TCX_ORD
 void clsact_detach(unsigned ifindex);
 /* Removes the filters of processes that have ended, and the qdisc likewise. Returns how many, or a negative errno. */
 int clsact_clean(unsigned ifindex);
+/* Logs how many clsact_clean has removed. */
+void clsact_note_removed(const char *interface, int removed);
 
 #endif

@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * What happens to one interface does not concern the others: they are watched on. The state of each is asked for anew
- * at every check, because notifications of the kernel can be lost.
+ * at every check: notifications of the kernel say only that there is something to ask, and they can be lost.
  */
 #include <errno.h>
 #include <net/if.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "user/attach/interface_news.h"
 #include "user/attach/interface_query.h"
 #include "user/attach/interfaces.h"
 #include "user/base/log.h"
@@ -39,7 +42,7 @@ static int plan_named(struct interfaces *s, const char *name)
 {
 	struct watched *w = &s->watched[s->count];
 	char error[256];
-	int err = attach_plan(&w->attachment, name, s->options->hook, error, sizeof(error));
+	int err = attach_plan(&w->attachment, s->route, name, s->options->hook, error, sizeof(error));
 
 	if (err == -ENODEV && s->options->follow) {
 		plan_absent(s, name);
@@ -83,7 +86,7 @@ static struct watched *free_place(struct interfaces *s)
 }
 
 /* Gives the interface a place, planned; lost, and refused from now on, where it cannot be watched. */
-static struct watched *plan_matched(struct interfaces *s, const struct if_nameindex *interface)
+static struct watched *plan_matched(struct interfaces *s, const struct interface_found *interface)
 {
 	struct watched *w = free_place(s);
 	char error[256];
@@ -91,38 +94,50 @@ static struct watched *plan_matched(struct interfaces *s, const struct if_namein
 	if (!w)
 		return NULL;
 	*w = (struct watched){.matched = true};
-	snprintf(w->wanted, sizeof(w->wanted), "%s", interface->if_name);
-	if (attach_plan(&w->attachment, interface->if_name, s->options->hook, error, sizeof(error))) {
+	snprintf(w->wanted, sizeof(w->wanted), "%s", interface->name);
+	if (attach_plan(&w->attachment, s->route, interface->name, s->options->hook, error, sizeof(error))) {
 		log_warn("%s", error);
 		w->attachment.hook = HOOK_TC;
-		w->refused = interface->if_index;
+		w->refused = interface->ifindex;
 		w->lost = true;
 	}
 	return w;
 }
 
 /* Calls take for each interface that a pattern stands for and that has no place yet. */
-static void take_matches(struct interfaces *s, void take(struct interfaces *s, const struct if_nameindex *interface))
+static void take_matches(struct interfaces *s, void take(struct interfaces *s, const struct interface_found *interface))
 {
-	struct if_nameindex *list = interface_patterns_given(s->options) ? if_nameindex() : NULL;
+	struct interface_found *list = NULL;
+	int count = interface_patterns_given(s->options) ? interface_list(s->route, &list) : 0;
 
-	for (struct if_nameindex *i = list; i && i->if_index; i++)
-		if (interface_patterns_match(s->options, i->if_name) && !is_known(s, i->if_index))
-			take(s, i);
-	if (list)
-		if_freenameindex(list);
+	for (int i = 0; i < count; i++)
+		if (interface_patterns_match(s->options, list[i].name) && !is_known(s, list[i].ifindex))
+			take(s, &list[i]);
+	free(list);
 }
 
-static void take_at_start(struct interfaces *s, const struct if_nameindex *interface)
+static void take_at_start(struct interfaces *s, const struct interface_found *interface)
 {
 	plan_matched(s, interface);
 }
 
+/* Opens the sockets by which the kernel is asked, and tells what is new. 0 or a negative errno. */
+static int open_sockets(struct interfaces *s)
+{
+	s->route = interface_query_open();
+	s->news = s->route < 0 ? -1 : interface_query_open();
+	return s->route < 0 ? s->route : s->news < 0 ? s->news : interface_news_subscribe(s->news);
+}
+
 int interfaces_plan(struct interfaces *s, const struct options *options)
 {
-	int code = EXIT_FINE;
+	int err = open_sockets(s), code = EXIT_FINE;
 
 	s->options = options;
+	if (err) {
+		log_error("cannot ask for interfaces: %s", strerror(-err));
+		return EXIT_RUNTIME;
+	}
 	for (unsigned i = 0; i < options->interfaces.count && !code; i++)
 		if (!interface_is_pattern(options->interfaces.names[i]))
 			code = plan_named(s, options->interfaces.names[i]);
@@ -160,11 +175,6 @@ static void note_interface(struct watched *w)
 		log_note("%s has no address: only forwarded, bridged or mirrored traffic will be seen", a->name);
 }
 
-static void note_leftovers(const char *name, int removed)
-{
-	log_note("%s: %d filter%s of a killed instance removed", name, removed, removed == 1 ? "" : "s");
-}
-
 /*
  * Attaches to one interface; falls back from XDP to tc with --hook=auto. 0, or a negative errno with a line in error.
  */
@@ -174,7 +184,7 @@ static int start(struct interfaces *s, struct watched *w, char *error, size_t er
 	int removed = clsact_clean(a->ifindex), err;
 
 	if (removed > 0)
-		note_leftovers(a->name, removed);
+		clsact_note_removed(a->name, removed);
 	err = attach_start(a, &s->programs, error, error_size);
 	if (err && s->options->hook == HOOK_AUTO && a->hook == HOOK_XDP) {
 		snprintf(a->reason, sizeof(a->reason), "no native XDP here (%s)", strerror(-err));
@@ -236,6 +246,14 @@ void interfaces_stop(struct interfaces *s)
 	s->tcx_order = NULL;
 }
 
+void interfaces_free(struct interfaces *s)
+{
+	if (s->route > 0)
+		close(s->route);
+	if (s->news > 0)
+		close(s->news);
+}
+
 bool interfaces_need_net_admin(const struct interfaces *s)
 {
 	for (unsigned i = 0; i < s->count; i++)
@@ -261,13 +279,13 @@ static void lose(struct interfaces *s, struct watched *w, const char *name, cons
 /* Watches the interface again if there is one of that name. */
 static void find_again(struct interfaces *s, struct watched *w, const char *name)
 {
-	unsigned previous = w->attachment.ifindex, ifindex = interface_index(name);
+	unsigned previous = w->attachment.ifindex, ifindex = interface_index(s->route, name);
 	char error[256];
 	int err;
 
 	if (!ifindex || ifindex == w->refused)
 		return;
-	err = attach_plan(&w->attachment, name, s->options->hook, error, sizeof(error));
+	err = attach_plan(&w->attachment, s->route, name, s->options->hook, error, sizeof(error));
 	err = err ? err : start(s, w, error, sizeof(error));
 	if (err) {
 		log_error("%s is there and cannot be watched: %s", name, error);
@@ -361,16 +379,21 @@ static void check(struct interfaces *s, struct watched *w)
 }
 
 /* An interface has come that a pattern stands for. */
-static void take_newcomer(struct interfaces *s, const struct if_nameindex *interface)
+static void take_newcomer(struct interfaces *s, const struct interface_found *interface)
 {
 	struct watched *w = plan_matched(s, interface);
 	char error[256];
 
 	if (!w || w->lost || !start(s, w, error, sizeof(error)))
 		return;
-	log_warn("%s cannot be watched: %s", interface->if_name, error);
-	w->refused = interface->if_index;
+	log_warn("%s cannot be watched: %s", interface->name, error);
+	w->refused = interface->ifindex;
 	w->lost = true;
+}
+
+bool interfaces_changed(struct interfaces *s)
+{
+	return interface_news_taken(s->news);
 }
 
 unsigned interfaces_check(struct interfaces *s)
@@ -407,52 +430,4 @@ const char *interfaces_name(const struct interfaces *s, unsigned ifindex)
 		if (s->watched[i].attachment.ifindex == ifindex || s->watched[i].previous == ifindex)
 			return s->watched[i].attachment.name;
 	return NULL;
-}
-
-/* ---- --cleanup ---- */
-
-static int clean_up(const char *name, unsigned ifindex)
-{
-	int removed = clsact_clean(ifindex);
-
-	if (removed < 0) {
-		log_error("%s: cannot remove filters: %s", name, strerror(-removed));
-		return privileges_exit_code(removed);
-	}
-	note_leftovers(name, removed);
-	return EXIT_FINE;
-}
-
-static int clean_up_all(void)
-{
-	struct if_nameindex *list = if_nameindex();
-	int code = EXIT_FINE;
-
-	if (!list) {
-		log_error("cannot list the interfaces: %s", strerror(errno));
-		return EXIT_RUNTIME;
-	}
-	for (struct if_nameindex *i = list; i->if_index && !code; i++)
-		code = clean_up(i->if_name, i->if_index);
-	if_freenameindex(list);
-	return code;
-}
-
-int interfaces_cleanup(const struct options *options)
-{
-	int code = EXIT_FINE;
-
-	if (!options->interfaces.count)
-		return clean_up_all();
-	for (unsigned i = 0; i < options->interfaces.count && !code; i++) {
-		unsigned ifindex = if_nametoindex(options->interfaces.names[i]);
-
-		if (ifindex) {
-			code = clean_up(options->interfaces.names[i], ifindex);
-		} else {
-			log_error("%s: no such interface; `ip link` lists them", options->interfaces.names[i]);
-			code = EXIT_USAGE;
-		}
-	}
-	return code;
 }

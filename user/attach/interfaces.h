@@ -3,7 +3,7 @@
  * The interfaces watched: attaches to them, and follows what becomes of them.
  *
  * Order of use: interfaces_plan, load the programs that the plans need, interfaces_start, interfaces_watch_order,
- * interfaces_check every now and then, interfaces_stop.
+ * interfaces_check every now and then and at once where interfaces_changed, interfaces_stop, interfaces_free.
  */
 #ifndef TCPFIN_INTERFACES_H
 #define TCPFIN_INTERFACES_H
@@ -14,6 +14,7 @@
 struct interfaces {
 	const struct options *options;
 	struct attach_programs programs;
+	int route, news;             /* sockets: interface_query.h, interface_news.h */
 	struct tcx_order *tcx_order; /* NULL: no tcx, or the kernel does not let us list its chains */
 	struct watched {
 		struct attachment attachment;
@@ -35,6 +36,8 @@ int interfaces_plan(struct interfaces *s, const struct options *options);
 int interfaces_start(struct interfaces *s, const struct attach_programs *programs);
 /* From now on, programs that others put before ours in a tcx chain are noticed, if the kernel lets us list chains. */
 void interfaces_watch_order(struct interfaces *s);
+/* Has the kernel told of an interface that came, went or changed since the last call? */
+bool interfaces_changed(struct interfaces *s);
 /*
  * Logs what has changed since the last call, and watches interfaces that are back (--follow). Returns how many are
  * watched or waited for.
@@ -42,6 +45,8 @@ void interfaces_watch_order(struct interfaces *s);
 unsigned interfaces_check(struct interfaces *s);
 /* Detaches from all. Safe to call twice, and before interfaces_start. */
 void interfaces_stop(struct interfaces *s);
+/* Safe on one that was not planned. */
+void interfaces_free(struct interfaces *s);
 
 /* Will interfaces_stop need CAP_NET_ADMIN? */
 bool interfaces_need_net_admin(const struct interfaces *s);
@@ -49,8 +54,5 @@ bool interfaces_need_net_admin(const struct interfaces *s);
 unsigned interfaces_indexes(const struct interfaces *s, uint32_t list[OPTIONS_MAX_INTERFACES]);
 /* The name of the watched interface with that index, present or previous; NULL if there is none. */
 const char *interfaces_name(const struct interfaces *s, unsigned ifindex);
-
-/* --cleanup: removes filters of killed instances from the interfaces named, or from all. Returns an exit code. */
-int interfaces_cleanup(const struct options *options);
 
 #endif

@@ -12,6 +12,11 @@ bool interface_is_pattern(const char *name)
 	return !strcmp(name, "any") || strpbrk(name, "*?");
 }
 
+bool interface_pattern_matches(const char *pattern, const char *name)
+{
+	return !strcmp(pattern, "any") || (interface_is_pattern(pattern) && !fnmatch(pattern, name, 0));
+}
+
 bool interface_patterns_given(const struct options *options)
 {
 	for (unsigned i = 0; i < options->interfaces.count; i++)
@@ -22,11 +27,8 @@ bool interface_patterns_given(const struct options *options)
 
 bool interface_patterns_match(const struct options *options, const char *name)
 {
-	for (unsigned i = 0; i < options->interfaces.count; i++) {
-		const char *pattern = options->interfaces.names[i];
-
-		if (!strcmp(pattern, "any") || (interface_is_pattern(pattern) && !fnmatch(pattern, name, 0)))
+	for (unsigned i = 0; i < options->interfaces.count; i++)
+		if (interface_pattern_matches(options->interfaces.names[i], name))
 			return true;
-	}
 	return false;
 }

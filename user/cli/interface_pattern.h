@@ -11,6 +11,8 @@
 
 /* Does the name stand for several interfaces? */
 bool interface_is_pattern(const char *name);
+/* Does it stand for the interface of that name? False for what is no pattern. */
+bool interface_pattern_matches(const char *pattern, const char *name);
 /* Is one of the names such a pattern? */
 bool interface_patterns_given(const struct options *options);
 /* Does one of the patterns stand for the interface of this name? */

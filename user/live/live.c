@@ -30,8 +30,8 @@
 #include "user/record/unopened.h"
 #include "tcpfin_trace.skel.h"
 
-#define POLL_NS 20000000ULL   /* rarely enough to cost nothing */
-#define CHECK_NS 200000000ULL /* between two looks at the interfaces */
+#define POLL_NS 20000000ULL /* rarely enough to cost nothing */
+#define CHECK_NS SECOND_NS  /* between two looks at the interfaces, where no news of them come */
 #define KEPT_BYTES (32 << 20)
 
 struct live {
@@ -174,7 +174,7 @@ static int watch_loop(struct live *l)
 		stats_answer();
 		if (l->options->stats && now - l->stats_time >= SECOND_NS)
 			print_stats(l, now);
-		if (now >= next_check) {
+		if (interfaces_changed(&l->interfaces) || now >= next_check) {
 			next_check = now + CHECK_NS;
 			note_unopened(l);
 			if (!interfaces_check(&l->interfaces))
@@ -215,6 +215,7 @@ static void cleanup(struct live *l)
 	stop_release();
 	stats_on_signal(NULL, NULL);
 	collector_free(&l->collector);
+	interfaces_free(&l->interfaces);
 	tcpfin_trace_bpf__destroy(l->skeleton);
 	free(l);
 }

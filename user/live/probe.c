@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/utsname.h>
@@ -18,6 +19,7 @@
 #include "bpf/core/flow_log.h" /* before the skeleton, which uses these types */
 #include "bpf/core/watch.h"
 #include "bpf/settings.h"
+#include "user/attach/interface_words.h"
 #include "user/base/log.h"
 #include "user/base/privileges.h"
 #include "user/base/sink.h"
@@ -41,6 +43,8 @@ struct trial {
 struct probe {
 	struct buffer out;
 	struct trial trials[HOOK_TC + 1]; /* by hook; HOOK_AUTO has none */
+	struct interface_found *interfaces;
+	int interface_count;
 };
 
 /* ---- printing ---- */
@@ -233,11 +237,11 @@ static void probe_sockets(struct probe *p)
 /* ---- interfaces ---- */
 
 /* Attaches and detaches. why: set to the reason of an error, or at tc to what was attached. 0 or a negative errno. */
-static int try_interface(const struct trial *t, const char *name, char why[WHY_SIZE])
+static int try_interface(const struct trial *t, int route, const char *name, char why[WHY_SIZE])
 {
 	struct attach_programs programs;
 	struct attachment a;
-	int err = attach_plan(&a, name, t->options.hook, why, WHY_SIZE);
+	int err = attach_plan(&a, route, name, t->options.hook, why, WHY_SIZE);
 
 	if (!err && t->err)
 		snprintf(why, WHY_SIZE, "%s", load_error(t->err));
@@ -252,7 +256,7 @@ static int try_interface(const struct trial *t, const char *name, char why[WHY_S
 	return err;
 }
 
-static void probe_interface(struct probe *p, const char *name)
+static void probe_interface(struct probe *p, int route, const char *name)
 {
 	static const struct {
 		enum hook hook;
@@ -266,7 +270,7 @@ static void probe_interface(struct probe *p, const char *name)
 	for (size_t i = 0; i < sizeof(hooks) / sizeof(hooks[0]); i++) {
 		char what[64], why[WHY_SIZE] = "";
 		size_t prefix = (size_t)snprintf(what, sizeof(what), "%s: ", name);
-		int err = try_interface(&p->trials[hooks[i].hook], name, why);
+		int err = try_interface(&p->trials[hooks[i].hook], route, name, why);
 		const char *rest = strncmp(why, what, prefix) ? why : why + prefix;
 
 		snprintf(what + prefix, sizeof(what) - prefix, "%s", hooks[i].what);
@@ -274,18 +278,14 @@ static void probe_interface(struct probe *p, const char *name)
 	}
 }
 
-/* Returns an exit code: an interface that is not there is a mistake of the command line. */
-static int check_interfaces(const struct option_interfaces *interfaces)
+static void probe_interfaces(struct probe *p)
 {
-	struct attachment a;
-	char error[WHY_SIZE];
+	int route = interface_query_open();
 
-	for (unsigned i = 0; i < interfaces->count; i++)
-		if (attach_plan(&a, interfaces->names[i], HOOK_AUTO, error, sizeof(error)) == -ENODEV) {
-			log_error("%s", error);
-			return EXIT_USAGE;
-		}
-	return EXIT_FINE;
+	for (int i = 0; i < p->interface_count; i++)
+		probe_interface(p, route, p->interfaces[i].name);
+	if (route >= 0)
+		close(route);
 }
 
 /* ---- all of it ---- */
@@ -300,8 +300,7 @@ static int try_all(struct probe *p, const struct options *options)
 	probe_maps(p);
 	probe_programs(p, options);
 	probe_sockets(p);
-	for (unsigned i = 0; i < options->interfaces.count; i++)
-		probe_interface(p, options->interfaces.names[i]);
+	probe_interfaces(p);
 	for (enum hook hook = HOOK_XDP; hook <= HOOK_TC; hook++)
 		tcpfin_trace_bpf__destroy(p->trials[hook].skeleton);
 	sigprocmask(SIG_SETMASK, &before, NULL);
@@ -313,10 +312,11 @@ static int try_all(struct probe *p, const struct options *options)
 int probe_run(const struct options *options)
 {
 	struct probe p = {};
-	int code = check_interfaces(&options->interfaces), err;
+	int code, err;
 
-	if (code)
-		return code;
+	p.interface_count = interface_words_list(&options->interfaces, &p.interfaces);
+	if (p.interface_count < 0) /* one that is not there is a mistake of the command line */
+		return p.interface_count == -ENODEV ? EXIT_USAGE : EXIT_RUNTIME;
 	if (!options->verbose)
 		libbpf_set_print(NULL);
 	print_head(&p);
@@ -325,6 +325,7 @@ int probe_run(const struct options *options)
 	code = code ? code : try_all(&p, options);
 	err = sink_write(STDOUT_FILENO, &p.out);
 	buffer_free(&p.out);
+	free(p.interfaces);
 	if (!err || err == -EPIPE)
 		return code;
 	log_error("cannot write to standard output: %s", strerror(-err));
