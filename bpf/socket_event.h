@@ -36,6 +36,7 @@ enum {
 	SOCKET_LAST_HOLDER = 4, /* nobody holds the file any more: close(), or the end of the process */
 	SOCKET_EXITING = 8,     /* the process is ending */
 	SOCKET_LINGER_0 = 16,   /* SO_LINGER with no time */
+	SOCKET_UNACCEPTED = 32, /* sent a reset as the process at hand closed its listener, which had not accepted it */
 };
 
 #define SOCKET_NAME 16 /* TASK_COMM_LEN */

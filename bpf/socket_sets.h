@@ -174,6 +174,21 @@ static __always_inline flag_t socket_note(struct closing_socket *to, const struc
 	return e->flags & SOCKET_PROCESS || (e->to == SOCKET_CLOSE && !(to->lost && socket_call_was_made(e->from)));
 }
 
+/*
+ * Closing a listener resets each connection that waits in its queue: the state becomes CLOSE first, the RST follows
+ * (tcp_disconnect). Returns whether the event is that RST, so that the process is to be noted. In SYN-RECEIVED it can
+ * be a segment's doing: the last ACK of a handshake, on another CPU, may meet the closed listener.
+ */
+static __always_inline flag_t socket_note_unaccepted(struct closing_socket *to, const struct socket_event *e)
+{
+	if (!(e->flags & SOCKET_UNACCEPTED) || to->close.to != SOCKET_CLOSE || to->close.flags & SOCKET_PROCESS)
+		return 0;
+	if (to->close.from != SOCKET_ESTABLISHED && to->close.from != SOCKET_CLOSE_WAIT)
+		return 0;
+	to->close.flags |= SOCKET_PROCESS | SOCKET_UNACCEPTED;
+	return 1;
+}
+
 /* Who was at work is added by the caller. */
 static __always_inline void socket_close_note(struct socket_close *close, const struct socket_event *e)
 {

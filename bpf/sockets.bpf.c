@@ -319,6 +319,8 @@ static __always_inline void write_event(struct closing_socket *s, const struct s
 		socket_close_note(&s->close, e);
 		if (e->flags & SOCKET_PROCESS)
 			note_process(&s->close);
+	} else if (socket_note_unaccepted(s, e)) {
+		note_process(&s->close);
 	}
 	bits |= e->kind == SOCKET_STATE && e->to == SOCKET_CLOSE ? SOCKET_CLOSED : 0;
 	place_unlock(&s->place, bits, e->time);
@@ -427,6 +429,20 @@ static __always_inline void state_changes(const struct sock *sk, int from, int t
 		remember_sender(0);
 }
 
+/*
+ * A reset behind the change to CLOSE, of a socket that is no file's, is what closing a listener sends for a connection
+ * that was not accepted. The process at hand closes the listener, with softirqs off.
+ */
+static __always_inline __u32 unaccepted_flag(const struct sock *sk, const bool typed)
+{
+	const struct task_struct *task;
+
+	if (get(typed, sk, __sk_common.skc_state) != SOCKET_CLOSE || get(typed, sk, sk_socket))
+		return 0;
+	task = current_task(typed);
+	return get(typed, task, flags) & PF_KTHREAD ? 0 : SOCKET_UNACCEPTED;
+}
+
 static __always_inline void reset_event(const struct sock *sk, int state, __u32 kind, __u32 reason, const bool typed)
 {
 	const struct tcp_sock *tp = tcp_of(sk, typed);
@@ -438,6 +454,8 @@ static __always_inline void reset_event(const struct sock *sk, int state, __u32 
 	e.kind = kind;
 	e.from = e.to = 0;
 	e.reason = reason;
+	if (kind == SOCKET_RESET_SENT)
+		e.flags |= unaccepted_flag(sk, typed);
 	fill_id(&e, sk, tp, typed);
 	record_event(&e);
 }

@@ -826,28 +826,79 @@ def basis_wire(lab):
 
 # ---- bad input and missing features ----
 
+def queued(path, fin):
+    """A connection with a byte in it that its listener has not accepted. Returns listener, client and key."""
+    listener = path.listen()
+    client = path.client.socket(path.family)
+    client.connect(listener.getsockname())
+    client.send(b"x")
+    if fin:
+        client.shutdown(socket.SHUT_WR)
+    version = 4 if path.address.startswith("::ffff:") else path.version
+    return listener, client, (version, client.getsockname()[1], client.getpeername()[1])
+
+
+LISTENER_ENDS = [("close", lambda s: s.close()), ("exit", exit_silently), ("killed", lambda s: time.sleep(60))]
+
+
+def end_listener(lab, name, action, listener, client):
+    """Has the listener closed by a process of its own, and waits for the reset. Returns that process's facts."""
+    holder = Holder(lab, listener, [client], action, name.encode(), 1000)
+    time.sleep(PAUSE)  # until the byte is acknowledged
+    holder.go()
+    if name == "killed":
+        time.sleep(PAUSE)
+        holder.kill()
+    until(lambda: reset_has_come(client), "reset")
+    client.close()
+    return holder.facts
+
+
 @test
 def unaccepted(lab):
-    """A socket that was not accepted has no holder: the kernel resets it when its listener is closed."""
-    path = paths(lab)[0]
-    before = lab.server.socket(path.family)
-    before.bind((path.address, 0))
-    before.listen()
-    client = path.client.socket(path.family)
-    client.connect(before.getsockname())
-    client.send(b"x")
-    tracers = [watch(lab), Tracer(lab, lab.server, PROGRAM, ["eth0"], "--format=json", "--settle=200")]
-    tracers[1].wait_for_all()
-    client.send(b"x")
-    time.sleep(2 * PAUSE)  # until it is acknowledged: the reset is judged by these numbers
-    before.close()
-    until(lambda: reset_has_come(client), "reset")
-    for tracer in tracers:
+    """Closing a listener resets what it has not accepted: its process did it, with and without a FIN of the client."""
+    tracer, played = watch(lab), {}
+    for _, path in every_path(lab):
+        for fin in (False, True):
+            for name, action in LISTENER_ENDS:
+                listener, client, key = queued(path, fin)
+                facts = end_listener(lab, name, action, listener, client)
+                played[key] = {"tcp.closer": "source" if fin else "destination",
+                               **{f"destination.process.{field}": value for field, value in facts.items()}}
+    tracer.wait_for(len(played))
+    records = one_each(tracer.stop(), list(played))
+    for key, expected in played.items():
+        record = records[key]
+        expect(record, {"tcp.outcome": "reset", "destination.process.how": "unaccepted",
+                        "destination.process.netns": inode(lab.server), "destination.socket.unread_bytes": 1,
+                        **expected})
+        reason_is(tracer, record, "TCP_STATE")
+
+
+@test
+def unaccepted_midstream(lab):
+    """Of a connection older than the watch, whose socket had no holder, the listener's process is named as well."""
+    for path in paths(lab):
+        listener, client, _ = queued(path, False)
+        tracer = Tracer(lab, lab.server, PROGRAM, ["eth0"], "--format=json", "--settle=200")
+        tracer.wait_for_all()
+        client.send(b"x")
+        facts = end_listener(lab, "closer", lambda s: s.close(), listener, client)
         record = one_record(tracer)
-        expect(record, {"tcp.outcome": "reset", "tcp.closer": "destination"})
         check("holder" not in record["destination"], "somebody held it")
-    expect(record, {"destination.process.how": "kernel", "destination.process.pid": None})
-    client.close()
+        expect(record, {"destination.process.how": "unaccepted", "destination.process.pid": facts["pid"]})
+
+
+@test
+def unaccepted_reset_by_client(lab):
+    """A RST of the client ends a connection that was not accepted: the listener's process did nothing."""
+    tracer = watch(lab)
+    listener, client, _ = queued(paths(lab)[0], False)
+    time.sleep(PAUSE)
+    abort(client)
+    record = one_record(tracer)
+    listener.close()
+    expect(record, {"tcp.closer": "source", "destination.process.how": "kernel", "destination.process.pid": None})
 
 
 IPPROTO_MPTCP = 262

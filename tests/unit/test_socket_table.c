@@ -133,6 +133,7 @@ static void take(struct socket_tables *t, struct socket_event e)
 		socket_begin(s, &e);
 	if (socket_note(s, &e))
 		socket_close_note(&s->close, &e);
+	socket_note_unaccepted(s, &e);
 	place_unlock(&s->place, e.to == SOCKET_CLOSE ? SOCKET_CLOSED : 0, e.time);
 	if (first)
 		note_way(t, TABLE_SOCKETS, s->place.hash, s->place.turn);
@@ -268,6 +269,32 @@ TEST(test_who_closed)
 	expect_int(s->step_count, 3);
 	expect_int(s->states[2], SOCKET_CLOSE);
 	expect_int(s->lost, 0);
+}
+
+static unsigned flags_after_reset(uint8_t from, uint32_t first_flags)
+{
+	TABLE;
+	struct socket_event e = client(HERE, SERVER_ISN, SOCKET_CLOSE, first_flags);
+
+	if (from == SOCKET_CLOSE_WAIT)
+		take(t, client(HERE, SERVER_ISN, SOCKET_CLOSE_WAIT, 0));
+	e.from = from;
+	take(t, e);
+	e.kind = SOCKET_RESET_SENT;
+	e.from = e.to = 0;
+	e.flags = SOCKET_UNACCEPTED;
+	take(t, e);
+	return find(t, handshake()).side[0]->close.flags;
+}
+
+/* A reset behind the change to CLOSE names the listener's process, unless a segment or a call may have done it. */
+TEST(test_unaccepted)
+{
+	expect_int(flags_after_reset(SOCKET_ESTABLISHED, 0), SOCKET_PROCESS | SOCKET_UNACCEPTED);
+	expect_int(flags_after_reset(SOCKET_CLOSE_WAIT, 0), SOCKET_PROCESS | SOCKET_UNACCEPTED);
+	expect_int(flags_after_reset(SOCKET_SYN_RECV, 0), 0);
+	expect_int(flags_after_reset(SOCKET_FIN_WAIT2, 0), 0);
+	expect_int(flags_after_reset(SOCKET_ESTABLISHED, SOCKET_PROCESS), SOCKET_PROCESS);
 }
 
 /* CLOSE from a state behind the own FIN proves that a call was made, not whose: nobody is said to have closed. */

@@ -658,6 +658,7 @@ static void put_closed(struct buffer *out, const struct record_socket *s, enum r
 		[HOW_SHUTDOWN] = "shut down",
 		[HOW_EXIT] = "ended and so closed",
 		[HOW_ABORT] = "aborted",
+		[HOW_UNACCEPTED] = "closed the listener and so, before accept(),",
 	};
 
 	buffer_text(out, "; ");

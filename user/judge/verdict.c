@@ -757,6 +757,8 @@ static enum how how_closed(const struct socket_close *close)
 		return HOW_UNKNOWN;
 	if (!(close->flags & SOCKET_PROCESS))
 		return HOW_KERNEL;
+	if (close->flags & SOCKET_UNACCEPTED)
+		return HOW_UNACCEPTED;
 	if (last && close->flags & SOCKET_EXITING)
 		return HOW_EXIT;
 	if (aborted && (!last || close->flags & SOCKET_LINGER_0) && close->from != SOCKET_SYN_SENT)

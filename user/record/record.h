@@ -119,7 +119,7 @@ struct record_end {
 };
 
 /* How an end was closed; HOW_UNKNOWN: it is not closed, or is on another host. */
-enum how { HOW_UNKNOWN, HOW_CLOSE, HOW_SHUTDOWN, HOW_EXIT, HOW_ABORT, HOW_KERNEL };
+enum how { HOW_UNKNOWN, HOW_CLOSE, HOW_SHUTDOWN, HOW_EXIT, HOW_ABORT, HOW_UNACCEPTED, HOW_KERNEL };
 
 #define RECORD_STEPS 5
 #define RECORD_NAME 64 /* bytes of a process's name, its NUL included */
@@ -327,7 +327,7 @@ const char *pattern_name(enum pattern pattern);
 const char *role_name(enum role role);
 const char *state_name(enum tcp_state state);
 const char *missing_name(enum missing missing);
-/* "close", "shutdown", "exit", "abort" or "kernel"; NULL for HOW_UNKNOWN. */
+/* "close", "shutdown", "exit", "abort", "unaccepted" or "kernel"; NULL for HOW_UNKNOWN. */
 const char *how_name(enum how how);
 const char *phase_name(enum phase phase);
 const char *validity_name(enum reset_validity validity);

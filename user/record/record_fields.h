@@ -125,9 +125,10 @@ static inline const char *record_closer_name(const struct record *r)
 	      "Network namespace of the socket: the inode number that /proc/PID/ns/net shows.")                       \
 	FIELD(end ".process.how", end "_process_how", WORD, OPTIONAL, how_name((s)->how),                             \
 	      "How it closed: close; shutdown (others still hold the socket, or the process itself does); exit "      \
-	      "(the process ended, also by a signal); abort (SO_LINGER with no time, or ss -K); kernel (a reset "     \
-	      "from the other end or a timeout, no process; also for sockets that the kernel itself holds, such "     \
-	      "as subflows of MPTCP).")                                                                               \
+	      "(the process ended, also by a signal); abort (SO_LINGER with no time, or ss -K); unaccepted (the "     \
+	      "process closed the listener, or ended, before it accepted the connection); kernel (a reset from the "  \
+	      "other end or a timeout, no process; also for sockets that the kernel itself holds, such as "           \
+	      "subflows of MPTCP).")                                                                                  \
 	MEMBER(end ".holder", OBJECT, OPTIONAL,                                                                       \
 	       "Who held the socket of this end when the watch began. Only for connections older than the watch, "    \
 	       "at ends on this host that no process is known to have closed. Holding is not closing.")               \

@@ -93,8 +93,9 @@ const char *missing_name(enum missing missing)
 const char *how_name(enum how how)
 {
 	static const char *const names[] = {
-		[HOW_UNKNOWN] = NULL, [HOW_CLOSE] = "close", [HOW_SHUTDOWN] = "shutdown",
-		[HOW_EXIT] = "exit",  [HOW_ABORT] = "abort", [HOW_KERNEL] = "kernel",
+		[HOW_UNKNOWN] = NULL,    [HOW_CLOSE] = "close", [HOW_SHUTDOWN] = "shutdown",
+		[HOW_EXIT] = "exit",     [HOW_ABORT] = "abort", [HOW_UNACCEPTED] = "unaccepted",
+		[HOW_KERNEL] = "kernel",
 	};
 
 	return names[how];
