@@ -47,12 +47,16 @@ static int report_connections(const struct options *options)
 	int code;
 
 	reporter_init(&reporter, options);
-	if (options->files.count)
+	code = monitoring_start(&reporter.monitoring, options);
+	if (code != EXIT_FINE)
+		;
+	else if (options->files.count)
 		code = replay_run(&reporter, options, counters);
 	else
 		code = live_run(&reporter, options, counters);
 	reporter_finish(&reporter);
 	output_note_failures();
+	monitoring_end(reporter.monitoring, counters);
 	if (code == EXIT_FINE)
 		code = reporter_exit_code(&reporter);
 	if (!options->quiet && (code == EXIT_FINE || reporter.summary.records))

@@ -69,6 +69,7 @@ void reporter_free(struct reporter *r)
 {
 	buffer_free(&r->out);
 	top_free(r->top);
+	monitoring_free(r->monitoring);
 }
 
 static void write_all(struct reporter *r)
@@ -94,6 +95,7 @@ static void turn_output(struct reporter *r)
 void reporter_flush(struct reporter *r)
 {
 	write_all(r);
+	monitoring_poll(r->monitoring);
 	if (output_hangup())
 		turn_output(r);
 }
@@ -117,6 +119,7 @@ static void make_record(const struct reporter *r, struct record *record, const s
 static void count(struct reporter *r, const struct record *record)
 {
 	summary_add(&r->summary, record);
+	monitoring_add(r->monitoring, record);
 	if (r->top)
 		top_add(r->top, record);
 }

@@ -10,6 +10,7 @@
 #include "user/format/format.h"
 #include "user/format/summary.h"
 #include "user/judge/verdict.h"
+#include "user/monitoring/monitoring.h"
 #include "user/top/top.h"
 
 struct reporter {
@@ -18,8 +19,9 @@ struct reporter {
 	struct buffer out;
 	int day; /* see format_text_day */
 	struct summary summary;
-	struct top *top; /* --top; else NULL */
-	int error;       /* negative errno of the first write that failed; nothing is written after it */
+	struct top *top;               /* --top; else NULL */
+	struct monitoring *monitoring; /* set by the caller; freed by reporter_free. NULL: nobody wants metrics */
+	int error;                     /* negative errno of the first write that failed; nothing is written after it */
 };
 
 /* options must outlive the reporter. The header of the format is its first output. */

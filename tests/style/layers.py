@@ -11,6 +11,7 @@ STOREYS = (
     ("user/main",),
     ("user/live", "user/capture"),
     ("user/attach", "user/host", "user/reporter"),
+    ("user/monitoring",),
     ("user/helper", "user/export", "user/top", "user/join", "user/report"),
     ("user/cli",),
     ("user/format",),

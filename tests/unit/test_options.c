@@ -935,6 +935,20 @@ TEST(test_log)
 				 "other: shown again\n");
 }
 
+TEST(test_metrics)
+{
+	assert_goes_on(PARSE("eth0"));
+	assert_null(o.metrics_file);
+	assert_goes_on(PARSE("--metrics-file=/run/tcpfin.prom", "--top", "eth0"));
+	assert_string_equal(o.metrics_file, "/run/tcpfin.prom");
+	assert_goes_on(PARSE("--metrics-file", "a", "-r", "file"));
+	assert_refused(PARSE("--metrics-file=", "eth0"), "--metrics-file \"\": a file is a path");
+	assert_refused(PARSE("--metrics-file=a", "--stuck"),
+		       "metrics are about connections as they close, which this mode does not see");
+	assert_refused(PARSE("--metrics-file=a", "--cleanup"),
+		       "metrics are about connections as they close, which this mode does not see");
+}
+
 /* getopt_long would end the options at the first interface. */
 static int unset_posixly_correct(void **state)
 {

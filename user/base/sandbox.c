@@ -162,6 +162,8 @@ static const struct rule helper_rules[] = {
 	ALLOW(rt_sigreturn), ALLOW(restart_syscall),
 	ALLOW(brk),          ALLOW_BITS(mmap, 2, PROT_EXEC, 0),
 	ALLOW(munmap),       ALLOW(exit_group),
+	ALLOW(renameat),     ALLOW(renameat2),
+	ALLOW(unlinkat), /* a file that is replaced as a whole, and its draft */
 };
 
 /* For --top in a terminal only, to give it back as it was. */

@@ -250,6 +250,14 @@ static const struct option_row rows[] = {
 	 .noun = "number of rows",
 	 .help = "groups in a table; in a terminal as many as it has room for"},
 
+	{.group = "Metrics for Prometheus, beside the records",
+	 .name = "metrics-file",
+	 .kind = &kind_file,
+	 FIELD(metrics_file),
+	 .meta = "PATH",
+	 .noun = "file",
+	 .help = "metrics in a file that is replaced every 10 seconds, for node_exporter's textfile collector"},
+
 	{.group = "Times",
 	 .name = "settle",
 	 .kind = &kind_milliseconds,
@@ -461,6 +469,14 @@ static const char *top_fault(const struct options *o)
 	return o->top && o->format > FORMAT_JSON ? "--top has the formats text and json" : NULL;
 }
 
+/* Why metrics do not go with the mode, or NULL. */
+static const char *metrics_fault(const struct options *o)
+{
+	if (o->metrics_file && (o->stuck || o->time_wait || o->probe || o->cleanup))
+		return "metrics are about connections as they close, which this mode does not see";
+	return NULL;
+}
+
 /* Why the other options do not go with --probe, or NULL. */
 static const char *probe_fault(const struct options *o)
 {
@@ -519,6 +535,7 @@ static int check_together(const struct options *o)
 		fault = "--outcome open: open connections are reported only with --show-open; add it";
 	fault = fault ? fault : netns_fault(o);
 	fault = fault ? fault : output_fault(o);
+	fault = fault ? fault : metrics_fault(o);
 	if (!fault)
 		return is_check_beyond(o) ? EXIT_USAGE : -1;
 	log_error("%s", fault);

@@ -45,6 +45,7 @@ struct options {
 	uint64_t file_size;   /* -C: bytes after which the next output file begins; 0: no limit */
 	uint64_t file_period; /* -G, ns: how long an output file is written; 0: for ever */
 	enum format format;
+	const char *metrics_file; /* --metrics-file; NULL: none */
 	enum color color;
 	struct option_columns {
 		enum text_column list[TEXT_COLUMNS];

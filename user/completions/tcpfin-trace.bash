@@ -39,7 +39,7 @@ _tcpfin_trace_list()
 _tcpfin_trace_value()
 {
 	case $1 in
-	-r | --read | -o | --output)
+	-r | --read | -o | --output | --metrics-file)
 		compopt -o filenames
 		mapfile -t COMPREPLY < <(compgen -f -- "$2")
 		;;
@@ -90,7 +90,7 @@ _tcpfin_trace_options()
 	local valued='--read= --interface= --hook= --count= --duration= --port= --host= --outcome= --closer= --process=
 		--pid= --reason= --where= --format= --output= --columns= --color= --check= --settle= --syn-timeout=
 		--close-timeout= --idle-timeout= --max-flows= --max-closing= --max-unproven=
-		--evidence= --ring= --by= --rows= --netns= --file-size= --file-seconds='
+		--evidence= --ring= --by= --rows= --netns= --file-size= --file-seconds= --metrics-file='
 
 	mapfile -t COMPREPLY < <(compgen -W "$plain $valued" -- "$1")
 	[[ ${#COMPREPLY[@]} -eq 1 && ${COMPREPLY[0]} == *= ]] && compopt -o nospace

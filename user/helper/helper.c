@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -31,16 +32,17 @@ static void ignore_signals(void)
 		signal(ignored[i], SIG_IGN);
 }
 
-/* Sends 0 with the descriptor, or the error alone. */
+/* Sends 0 with the descriptor, or HELPER_DONE or the error alone. */
 static void send_answer(int to, int result)
 {
-	int32_t error = result < 0 ? result : 0;
+	bool alone = result < 0 || result == HELPER_DONE;
+	int32_t error = alone ? result : 0;
 	struct iovec body = {&error, sizeof(error)};
 	union beside beside = {0};
 	struct msghdr message = {.msg_iov = &body, .msg_iovlen = 1};
 	struct cmsghdr *head;
 
-	if (result >= 0) {
+	if (!alone) {
 		message.msg_control = beside.bytes;
 		message.msg_controllen = sizeof(beside.bytes);
 		head = CMSG_FIRSTHDR(&message);
@@ -60,7 +62,7 @@ static void serve(int program, helper_answer *answer, void *context)
 		int result = answer(context, (enum helper_request)request);
 
 		send_answer(program, result);
-		if (result >= 0)
+		if (result >= 0 && result != HELPER_DONE)
 			close(result);
 	}
 }
@@ -104,13 +106,13 @@ int helper_start(helper_answer *answer, void *context, int kept)
 
 /* ---- the program ---- */
 
-/* The descriptor in the answer, or a negative errno. */
+/* The descriptor in the answer, HELPER_DONE, or a negative errno. */
 static int read_answer(const struct msghdr *message, int32_t error)
 {
 	const struct cmsghdr *head = CMSG_FIRSTHDR(message);
 	int fd;
 
-	if (error < 0)
+	if (error < 0 || error == HELPER_DONE)
 		return error;
 	if (!head || head->cmsg_type != SCM_RIGHTS || head->cmsg_len != CMSG_LEN(sizeof(int)))
 		return -EPROTO;

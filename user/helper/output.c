@@ -3,7 +3,6 @@
  * The program decides when a new file is due; the helper knows the names and opens them, relative to the directory that
  * was opened at the start.
  */
-#define _GNU_SOURCE 1 /* O_PATH */
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -13,6 +12,7 @@
 #include "user/base/clock.h"
 #include "user/base/log.h"
 #include "user/base/stop.h"
+#include "user/helper/directory.h"
 #include "user/helper/helper.h"
 #include "user/helper/output.h"
 #include "user/helper/output_name.h"
@@ -52,27 +52,12 @@ static int open_next(struct output *o)
 
 static int answer(void *context, enum helper_request request)
 {
-	return request == HELPER_NEXT_FILE ? open_next(context) : open_file(context, O_APPEND);
+	if (request == HELPER_NEXT_FILE)
+		return open_next(context);
+	return request == HELPER_SAME_FILE ? open_file(context, O_APPEND) : -EINVAL;
 }
 
 /* ---- starting ---- */
-
-/* Opens the directory of the path, and stores the form of the names in it. 0 or a negative errno. */
-static int split_path(struct output *o, const char *path)
-{
-	const char *slash = strrchr(path, '/');
-	char directory[PATH_MAX] = ".";
-
-	if (slash && (size_t)(slash - path) + 2 > sizeof(directory))
-		return -ENAMETOOLONG;
-	if (slash) {
-		memcpy(directory, path, (size_t)(slash - path) + 1);
-		directory[slash - path + 1] = '\0';
-	}
-	o->name.form = slash ? slash + 1 : path;
-	o->directory = open(directory, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	return o->directory < 0 ? -errno : 0;
-}
 
 static int replace_stdout(int fd)
 {
@@ -85,8 +70,10 @@ static int replace_stdout(int fd)
 /* The first file, and the helper for those after it. 0 or a negative errno. */
 static int start(struct output *o, const struct options *options)
 {
-	int err = split_path(o, options->output), fd;
+	int err, fd;
 
+	o->directory = directory_of(options->output, &o->name.form);
+	err = o->directory < 0 ? o->directory : 0;
 	o->name.dated = o->period;
 	fd = err ? err : open_next(o);
 	err = fd < 0 ? fd : replace_stdout(fd);

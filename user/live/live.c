@@ -57,21 +57,31 @@ static struct live_stats stats_now(const struct live *l)
 }
 
 /* False: the counters cannot be read now. */
-static bool print_stats(struct live *l, uint64_t now)
+static bool read_stats(const struct live *l, struct live_stats *s)
 {
 	struct attach_programs programs = loader_programs(l->skeleton, l->options);
+
+	*s = stats_now(l);
+	if (collector_counters(&l->collector, s->counters))
+		return false;
+	s->established = s->counters[COUNT_ESTABLISHED] - s->counters[COUNT_CLOSED] - s->counters[COUNT_IDLE_FORGOTTEN];
+	s->closing = flow_tables_closing(&l->collector.tables);
+	live_stats_read_program(s, programs.xdp);
+	live_stats_read_program(s, programs.tc);
+	live_stats_read_program(s, programs.tc_l3);
+	live_stats_read_program(s, programs.tc_close);
+	return true;
+}
+
+/* False: nothing is known now. */
+static bool print_stats(struct live *l, uint64_t now)
+{
 	double seconds = l->stats_time ? (double)(now - l->stats_time) / SECOND_NS : 0;
-	struct live_stats s = stats_now(l);
+	struct live_stats s;
 	struct buffer line = {};
 
-	if (collector_counters(&l->collector, s.counters))
+	if (!read_stats(l, &s))
 		return false;
-	s.established = s.counters[COUNT_ESTABLISHED] - s.counters[COUNT_CLOSED] - s.counters[COUNT_IDLE_FORGOTTEN];
-	s.closing = flow_tables_closing(&l->collector.tables);
-	live_stats_read_program(&s, programs.xdp);
-	live_stats_read_program(&s, programs.tc);
-	live_stats_read_program(&s, programs.tc_l3);
-	live_stats_read_program(&s, programs.tc_close);
 	live_stats_print(&line, &s, &l->stats, seconds, &l->skeleton->bss->watch);
 	log_lines(&line);
 	buffer_free(&line);
@@ -83,6 +93,15 @@ static bool print_stats(struct live *l, uint64_t now)
 static bool answer_stats(void *context)
 {
 	return print_stats(context, clock_ns(CLOCK_MONOTONIC));
+}
+
+/* For metrics: what is known stays where nothing can be read. */
+static void observe(void *context, struct metrics_now *now)
+{
+	struct live_stats s;
+
+	if (read_stats(context, &s))
+		live_stats_observe(&s, now);
 }
 
 /* ---- starting ---- */
@@ -275,6 +294,7 @@ int live_run(struct reporter *reporter, const struct options *options, uint64_t 
 	if (!code) {
 		reporter_flush(reporter);
 		stats_on_signal(answer_stats, l);
+		monitoring_observe_by(reporter->monitoring, observe, l);
 		sigprocmask(SIG_UNBLOCK, &signals, NULL);
 		supervisor_ready();
 		code = watch_loop(l);
@@ -282,6 +302,7 @@ int live_run(struct reporter *reporter, const struct options *options, uint64_t 
 		stop_release();
 		err = finish(l, counters);
 		code = code ? code : err;
+		monitoring_observe_by(reporter->monitoring, NULL, NULL);
 	}
 	cleanup(l);
 	return code;

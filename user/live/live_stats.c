@@ -73,3 +73,18 @@ void live_stats_print(struct buffer *out, const struct live_stats *now, const st
 	print_programs(out, now, before);
 	buffer_char(out, '\n');
 }
+
+void live_stats_observe(const struct live_stats *s, struct metrics_now *now)
+{
+	memcpy(now->counters, s->counters, sizeof(now->counters));
+	now->established.entries = s->established;
+	now->established.capacity = s->established_max;
+	now->closing.entries = s->closing;
+	now->closing.capacity = s->closing_max;
+	now->program_count = s->program_count;
+	for (unsigned i = 0; i < s->program_count; i++) {
+		memcpy(now->programs[i].name, s->programs[i].name, sizeof(now->programs[i].name));
+		now->programs[i].runs = s->programs[i].runs;
+		now->programs[i].ns = s->programs[i].ns;
+	}
+}

@@ -7,6 +7,7 @@
 
 #include "bpf/core/watch.h"
 #include "user/base/buffer.h"
+#include "user/monitoring/metrics.h"
 #include "user/record/counters.h"
 
 struct live_stats {
@@ -18,12 +19,15 @@ struct live_stats {
 	struct {
 		char name[16];
 		uint64_t runs, ns; /* from the kernel's BPF statistics, 0 while they are off */
-	} programs[4];
+	} programs[METRICS_PROGRAMS];
 	unsigned program_count;
 };
 
 /* Adds what the kernel counts of the program. program: a descriptor; of -1 nothing is added. */
 void live_stats_read_program(struct live_stats *s, int program);
+
+/* The same for metrics. now->time and the process's own figures stay as they are. */
+void live_stats_observe(const struct live_stats *s, struct metrics_now *now);
 
 /*
  * Appends the line: rates since `before` over `seconds` (counts alone when that is 0). watch: the filter as it is.

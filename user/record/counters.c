@@ -66,8 +66,21 @@ bool counter_is_internal(unsigned counter)
 	return internal[counter];
 }
 
+bool counter_is_loss(unsigned counter)
+{
+	static const bool losses[COUNTERS] = {
+		[COUNT_CLOSING_FULL] = true, [COUNT_MIDSTREAM_FULL] = true, [COUNT_ESTABLISHED_FULL] = true,
+		[COUNT_CONTENDED] = true,    [COUNT_SOCKETS_LOST] = true,   [COUNT_FLOWS_FORGOTTEN] = true,
+	};
+
+	return losses[counter];
+}
+
 uint64_t counters_lost(const uint64_t counters[COUNTERS])
 {
-	return counters[COUNT_CLOSING_FULL] + counters[COUNT_MIDSTREAM_FULL] + counters[COUNT_ESTABLISHED_FULL] +
-	       counters[COUNT_CONTENDED] + counters[COUNT_SOCKETS_LOST] + counters[COUNT_FLOWS_FORGOTTEN];
+	uint64_t lost = 0;
+
+	for (unsigned i = 0; i < COUNTERS; i++)
+		lost += counter_is_loss(i) ? counters[i] : 0;
+	return lost;
 }

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The metrics: records are counted as they are reported, and the counts are printed as text. What the records say, the
+ * metrics say: only final records count, and each connection once. Labels are closed sets, but for reasons and groups,
+ * which are bounded; so the number of series is. It reads neither clock nor file.
+ */
+#ifndef TCPFIN_METRICS_H
+#define TCPFIN_METRICS_H
+
+#include "user/monitoring/duration_histogram.h"
+#include "user/monitoring/shown_groups.h"
+#include "user/record/counters.h"
+#include "user/record/record.h"
+
+/* What there is to say of an outcome: a pattern, a phase of the reset, or the step that is missing. */
+enum {
+	DETAIL_NONE,
+	DETAIL_PATTERN,
+	DETAIL_PHASE = DETAIL_PATTERN + PATTERN_SIMULTANEOUS,
+	DETAIL_MISSING = DETAIL_PHASE + PHASE_CLOSED,
+	DETAILS = DETAIL_MISSING + MISSING_DESTINATION_FIN
+};
+
+#define METRICS_ROLES (NETWORK + 1)
+#define METRICS_REASONS 64 /* different ones; all later ones are "other" */
+#define METRICS_PROGRAMS 4
+#define METRICS_STEPS 4
+#define METRICS_GROUPS 2
+
+/* What is not counted from records: as it is now. */
+struct metrics_now {
+	uint64_t time;  /* ns of a clock that does not go back */
+	uint64_t start; /* wall clock, ns since 1970: when the program began */
+	uint64_t cpu;   /* ns that the process has computed */
+	uint64_t counters[COUNTERS];
+	struct {
+		uint64_t entries, capacity;
+	} established, closing; /* capacity 0: there are no such tables */
+	struct {
+		char name[16];
+		uint64_t runs, ns; /* from the kernel's BPF statistics, 0 while they are off */
+	} programs[METRICS_PROGRAMS];
+	unsigned program_count;
+};
+
+struct metrics {
+	uint64_t connections[OUTCOMES][DETAILS][METRICS_ROLES]; /* by outcome, detail, closer */
+	uint64_t resets[METRICS_ROLES][PHASE_CLOSED + 1][RESET_OUT_OF_WINDOW + 1][YES + 1];
+	struct {
+		char name[64];
+		uint64_t resets;
+	} reasons[METRICS_REASONS];
+	unsigned reason_count;
+	uint64_t reasons_other;
+	uint64_t retransmits_syn, retransmits_syn_ack, retransmits_fin[2]; /* by role */
+	struct duration_histogram steps[METRICS_STEPS], handshake, lifetime;
+	struct shown_groups groups[METRICS_GROUPS];
+	struct metrics_now now;
+};
+
+/* now: as in metrics_now.time. NULL where memory is short. */
+struct metrics *metrics_new(uint64_t now);
+void metrics_free(struct metrics *m);
+/* Counts a connection in its final record. */
+void metrics_add(struct metrics *m, const struct record *r);
+/* Appends all metrics, with m->now as it is. */
+void metrics_print(struct buffer *out, struct metrics *m, enum exposition_format format);
+
+/* The four steps of a close that have a histogram, in the order of m->steps. */
+extern const enum timing metrics_steps[METRICS_STEPS];
+/* The detail that the record has under its outcome. */
+unsigned metrics_detail(const struct record *r);
+
+#endif

@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * When metrics are printed, and where to.
+ */
+#include "user/monitoring/monitoring.h"
+
+#include <stdlib.h>
+#include <time.h>
+
+#include "user/base/clock.h"
+#include "user/base/log.h"
+#include "user/helper/replaced_file.h"
+
+#define FILE_NS (10 * SECOND_NS) /* node_exporter is usually asked every 15 seconds */
+
+struct monitoring {
+	const struct options *options;
+	struct metrics *metrics;
+	void (*observe)(void *context, struct metrics_now *now);
+	void *context;
+	struct replaced_file file;
+	uint64_t next_file;     /* ns of CLOCK_MONOTONIC */
+	unsigned long failures; /* of writing it */
+};
+
+/* Appends the metrics as they are now. */
+static void print(struct monitoring *m, struct buffer *out, enum exposition_format format)
+{
+	m->metrics->now.time = clock_ns(CLOCK_MONOTONIC);
+	m->metrics->now.cpu = clock_ns(CLOCK_PROCESS_CPUTIME_ID);
+	if (m->observe)
+		m->observe(m->context, &m->metrics->now);
+	metrics_print(out, m->metrics, format);
+}
+
+/* ---- the file ---- */
+
+static int write_file(struct monitoring *m)
+{
+	struct buffer text = {0};
+	int err;
+
+	m->next_file = clock_ns(CLOCK_MONOTONIC) + FILE_NS;
+	print(m, &text, EXPOSITION_TEXT);
+	err = replaced_file_write(&m->file, &text);
+	buffer_free(&text);
+	return err;
+}
+
+/* A file that cannot be replaced is tried again; records go on. */
+static void write_next_file(struct monitoring *m)
+{
+	int err = write_file(m);
+
+	if (err && !m->failures++)
+		log_error("cannot replace the metrics of %s: %s: it stays as it is", m->options->metrics_file,
+			  strerror(-err));
+}
+
+/* Writes the first one, which shows that it can be written. */
+static int start_file(struct monitoring *m)
+{
+	const char *path = m->options->metrics_file;
+	int err = replaced_file_start(&m->file, path);
+
+	err = err ? err : write_file(m);
+	if (!err)
+		return EXIT_FINE;
+	log_error("--metrics-file %s: %s", path, strerror(-err));
+	return EXIT_RUNTIME;
+}
+
+/* ---- all of it ---- */
+
+static int start(struct monitoring *m)
+{
+	m->metrics = metrics_new(clock_ns(CLOCK_MONOTONIC));
+	if (!m->metrics) {
+		log_error("out of memory");
+		return EXIT_RUNTIME;
+	}
+	m->metrics->now.start = clock_ns(CLOCK_REALTIME);
+	return start_file(m);
+}
+
+int monitoring_start(struct monitoring **m, const struct options *options)
+{
+	struct monitoring *new;
+	int code;
+
+	*m = NULL;
+	if (!options->metrics_file)
+		return EXIT_FINE;
+	new = calloc(1, sizeof(*new));
+	if (!new) {
+		log_error("out of memory");
+		return EXIT_RUNTIME;
+	}
+	new->options = options;
+	code = start(new);
+	if (code == EXIT_FINE)
+		*m = new;
+	else
+		monitoring_free(new);
+	return code;
+}
+
+void monitoring_free(struct monitoring *m)
+{
+	if (m)
+		metrics_free(m->metrics);
+	free(m);
+}
+
+void monitoring_add(struct monitoring *m, const struct record *r)
+{
+	if (m)
+		metrics_add(m->metrics, r);
+}
+
+void monitoring_observe_by(struct monitoring *m, void (*observe)(void *context, struct metrics_now *now), void *context)
+{
+	if (!m)
+		return;
+	m->observe = observe;
+	m->context = context;
+}
+
+void monitoring_poll(struct monitoring *m)
+{
+	if (m && clock_ns(CLOCK_MONOTONIC) >= m->next_file)
+		write_next_file(m);
+}
+
+void monitoring_end(struct monitoring *m, const uint64_t counters[COUNTERS])
+{
+	if (!m)
+		return;
+	memcpy(m->metrics->now.counters, counters, sizeof(m->metrics->now.counters));
+	write_next_file(m);
+	if (m->failures)
+		log_error("%lu times the metrics of %s could not be replaced", m->failures, m->options->metrics_file);
+}
