@@ -37,7 +37,12 @@ enum {
 	SOCKET_EXITING = 8,     /* the process is ending */
 	SOCKET_LINGER_0 = 16,   /* SO_LINGER with no time */
 	SOCKET_UNACCEPTED = 32, /* sent a reset as the process at hand closed its listener, which had not accepted it */
+	SOCKET_SENT_UNACKED = 64,      /* the other end has not acknowledged all payload that was sent */
+	SOCKET_RECEIVED_UNACKED = 128, /* payload was received that has not been acknowledged yet */
 };
+
+/* No payload, in place of a time. */
+#define SOCKET_NO_PAYLOAD 0xffffffffU
 
 #define SOCKET_NAME 16 /* TASK_COMM_LEN */
 
@@ -62,7 +67,9 @@ struct socket_event {
 	__u32 reason; /* enum sk_rst_reason of the running kernel */
 	__u32 flags;  /* SOCKET_ bits */
 	__u32 kind, from, to;
-	__u32 pad;
+	/* Before the close only. Jiffies since payload was sent, or sent again, and received: or SOCKET_NO_PAYLOAD. */
+	__u32 sent_ago, received_ago;
+	__u32 sent_end; /* number behind all that was sent */
 };
 
 /* The change of state by which a socket was closed, with the process that was running. */
@@ -84,7 +91,7 @@ struct socket_place {
 	__u32 turn; /* of the ring, when it was taken or last passed over */
 };
 
-#define SOCKET_STEPS 5 /* states kept: a close enters 4 at most (RFC 9293, figure 5); more are dropped */
+#define SOCKET_STEPS 4 /* states kept: a close enters so many at most (RFC 9293, figure 5); more are dropped */
 
 /* One socket's close. */
 struct closing_socket {
@@ -96,9 +103,12 @@ struct closing_socket {
 	__u8 own_isn;            /* isn is this end's own, not the peer's */
 	__u8 lost;               /* it had left the states before its close already: earlier events are missing */
 	__u8 step_count;
-	__u8 states[SOCKET_STEPS];   /* entered, in this order */
-	__u64 entered[SOCKET_STEPS]; /* ns, when each was entered */
-	__u64 reset_received;        /* ns, 0: none */
+	__u8 unacked;                 /* SOCKET_SENT_UNACKED, SOCKET_RECEIVED_UNACKED: at the first event */
+	__u8 states[SOCKET_STEPS];    /* entered, in this order */
+	__u32 sent_ago, received_ago; /* jiffies before the first event, or SOCKET_NO_PAYLOAD */
+	__u32 sent_end;               /* at the first event */
+	__u64 entered[SOCKET_STEPS];  /* ns, when each was entered */
+	__u64 reset_received;         /* ns, 0: none */
 	struct socket_close close;
 };
 CORE_ASSERT_SIZE(struct closing_socket, 192); /* three cache lines */

@@ -144,6 +144,10 @@ static __always_inline void socket_begin(struct closing_socket *to, const struct
 	to->netns = e->netns;
 	to->isn = e->isn;
 	to->own_isn = (e->flags & SOCKET_OWN_ISN) != 0;
+	to->unacked = e->flags & (SOCKET_SENT_UNACKED | SOCKET_RECEIVED_UNACKED);
+	to->sent_ago = e->sent_ago;
+	to->received_ago = e->received_ago;
+	to->sent_end = e->sent_end;
 	to->lost = e->kind == SOCKET_STATE && (socket_call_was_made(e->from) || e->from == SOCKET_CLOSE_WAIT);
 }
 

@@ -188,16 +188,39 @@ static __always_inline bool has_flag(unsigned long flags, __u32 flag)
 }
 
 /*
+ * When payload passed last, before the close changes that. The kernel sets both times at the handshake, too. It counts
+ * jiffies in 32 bits: they go round every 50 days at the least, which no difference of two shows.
+ */
+static __always_inline void fill_payload(struct socket_event *e, const struct tcp_sock *tp, flag_t any_received,
+					 const bool typed)
+{
+	const struct inet_connection_sock *icsk = (const void *)tp;
+	__u32 now = bpf_jiffies64();
+
+	e->sent_end = get(typed, tp, snd_nxt);
+	if (get(typed, tp, data_segs_out))
+		e->sent_ago = now - get(typed, tp, lsndtime);
+	if (any_received)
+		e->received_ago = now - get(typed, icsk, icsk_ack.lrcvtime);
+	if (e->sent_end != get(typed, tp, snd_una))
+		e->flags |= SOCKET_SENT_UNACKED;
+	if (get(typed, tp, rcv_nxt) != get(typed, tp, rcv_wup))
+		e->flags |= SOCKET_RECEIVED_UNACKED;
+}
+
+/*
  * From the handshake on rcv_nxt and bytes_received move together, a FIN included: their difference is the peer's
  * initial number and 1 for its SYN.
  */
 static __always_inline void fill_numbers(struct socket_event *e, const struct tcp_sock *tp, unsigned long flags,
 					 int state, const bool typed)
 {
+	flag_t done = has_flag(flags, bpf_core_enum_value(enum sock_flags, SOCK_DONE));
 	__u32 received = get(typed, tp, rcv_nxt), unread = received - get(typed, tp, copied_seq);
 
 	e->retransmits = get(typed, tp, total_retrans);
-	e->srtt = e->unread = e->unsent = 0;
+	e->srtt = e->unread = e->unsent = e->sent_end = 0;
+	e->sent_ago = e->received_ago = SOCKET_NO_PAYLOAD;
 	if (state == SOCKET_SYN_SENT) {
 		e->isn = get(typed, tp, snd_una);
 		e->flags |= SOCKET_OWN_ISN;
@@ -206,9 +229,11 @@ static __always_inline void fill_numbers(struct socket_event *e, const struct tc
 	e->isn = received - (__u32)get(typed, tp, bytes_received) - 1;
 	e->srtt = get(typed, tp, srtt_us) >> 3;
 	e->unsent = get(typed, tp, write_seq) - get(typed, tp, snd_nxt);
-	if (unread && has_flag(flags, bpf_core_enum_value(enum sock_flags, SOCK_DONE)))
+	if (unread && done)
 		unread--; /* the peer's FIN is no byte */
 	e->unread = unread;
+	if (state == SOCKET_ESTABLISHED)
+		fill_payload(e, tp, get(typed, tp, bytes_received) != done, typed);
 }
 
 /* All but who it is (fill_id), and kind, from, to and reason, which the caller sets. */

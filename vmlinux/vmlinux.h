@@ -117,6 +117,12 @@ struct inet_sock {
 	__be16 inet_sport;
 };
 
+struct inet_connection_sock {
+	struct {
+		__u32 lrcvtime;
+	} icsk_ack;
+};
+
 enum sock_flags {
 	SOCK_DONE = 1,
 	SOCK_LINGER = 4,
@@ -126,8 +132,11 @@ struct tcp_sock {
 	__u32 copied_seq;
 	__u32 write_seq;
 	__u32 rcv_nxt;
+	__u32 rcv_wup;
 	__u32 snd_nxt;
 	__u32 snd_una;
+	__u32 lsndtime;
+	__u32 data_segs_out;
 	__u32 srtt_us;
 	__u32 total_retrans;
 	__u64 bytes_received;

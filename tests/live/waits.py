@@ -6,14 +6,16 @@ root. lab/harness.py has how tests are run and what they print.
 """
 import re
 import resource
+import signal
 import socket
+import struct
 import sys
 import time
 
 from lab import frames
-from lab.closes import close_in_turn, talk
-from lab.harness import PROGRAM, Suite, about, expect, one_each, paths, raw_socket, watch
-from lab.netlab import SYN, Tracer, check, equal, ipv4, ipv6, mac, until
+from lab.closes import abort, close_in_turn, talk
+from lab.harness import PROGRAM, Suite, about, expect, key_of, one_each, paths, raw_socket, watch
+from lab.netlab import ACK, FIN, PSH, RST, SYN, Tracer, check, equal, ipv4, ipv6, mac, until
 
 suite = Suite()
 test = suite.test
@@ -205,8 +207,8 @@ def interim_text(lab):
 
 @test
 def silence_of_all_segments(lab):
-    """With --all-segments the silence before a close is known live, whoever closes; without them it is null."""
-    for options in ((), ("--all-segments",)):
+    """With --all-segments the silence before a close is known live, whoever closes; without both it is null."""
+    for options in (("--no-sockets",), ("--all-segments", "--no-sockets")):
         for path in paths(lab):
             tracer = watch(lab, *options)
             connection = path.connect()
@@ -215,10 +217,235 @@ def silence_of_all_segments(lab):
             close_in_turn(*(connection[:2] if path.version == 4 else connection[1::-1]))
             tracer.wait_for(1)
             silence = one_each(tracer.stop(), [connection.key])[connection.key]["tcp"]["silence"]
-            if options:
+            if "--all-segments" in options:
                 check(silence and 1.4e9 < silence < 3e9, f"silence is {silence}")
             else:
                 equal("silence", silence, None)
+
+
+# ---- silence, from the sockets of this host ----
+
+SILENCE = 1.3  # s
+ETH_P_ALL = 3
+TICKS = 0.025  # s: two of the kernel's ticks, if it has 100 a second, and a little
+
+
+class Silence:
+    """By the clock of the endpoints: between last payload and the end."""
+
+    def __init__(self):
+        self.last = None  # when the last payload passed: at the earliest and at the latest
+        self.end = None
+
+    def spoke(self, since):
+        self.last = since, time.monotonic()
+
+    def ends(self, action):
+        before = time.monotonic()
+        action()
+        self.end = before, time.monotonic()
+
+    def compare(self, record, at_most=False, room=0.0):
+        """room: s that the record's value may be too large."""
+        low, high = self.end[0] - self.last[1] - TICKS, self.end[1] - self.last[0] + TICKS + room
+        silence = record["tcp"]["silence"]
+        check(silence is not None and low * 1e9 <= silence <= high * 1e9,
+              f"silence is {silence}, expected {low:.3f} to {high:.3f} s")
+        equal("silence_at_most", record["tcp"]["silence_at_most"], at_most)
+
+
+def talked(path):
+    """A connection that carried a question and an answer just now, and its silence."""
+    connection, silence, since = path.connect(), Silence(), time.monotonic()
+    talk(connection)
+    silence.spoke(since)
+    return connection, silence
+
+
+def after_silence(lab, endings):
+    """The ends of connections, one for each, after the silence; each family. {key: (name, silence, at_most, room)}."""
+    opened = [(name, *talked(path), *more) for path in paths(lab) for name, *more in endings]
+    time.sleep(SILENCE)
+    played = {}
+    for name, connection, silence, end, at_most, room in opened:
+        silence.ends(lambda c=connection, act=end: act(lab, c))
+        played[connection.key] = name, silence, at_most, room
+    return played, opened
+
+
+def judge_silences(records, played):
+    for key, record in one_each(records, played).items():
+        name, silence, at_most, room = played[key]
+        with about(f"{name}, IPv{key[0]}"):
+            silence.compare(record, at_most, room)
+
+
+def last_words(lab, connection):
+    """A question that the other host's packet filter answers by an RST."""
+    with lab.server.filtering(f"tcp dport {connection.key[2]}", "reject with tcp reset"):
+        connection.client.send(b"still there?")
+        until(lambda: connection.client.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR), "reset")
+
+
+def lost_words(lab, connection):
+    """A question that is dropped, again and again, until its sender gives up by an RST."""
+    with lab.server.dropping(f"tcp dport {connection.key[2]} tcp flags & rst == 0"):
+        connection.client.send(b"still there?")
+        time.sleep(0.5)
+        abort(connection.client)
+
+
+# Name, what ends it, whether payload may hide an earlier one, and for how long (s) that was repeated.
+ENDINGS = (
+    ("the client's FIN", lambda lab, c: close_in_turn(c.client, c.server), False, 0),
+    ("the server's FIN", lambda lab, c: close_in_turn(c.server, c.client), False, 0),
+    ("the client's RST", lambda lab, c: abort(c.client), False, 0),
+    ("the server's RST", lambda lab, c: abort(c.server), False, 0),
+    ("half closed for long", lambda lab, c: (c.client.shutdown(socket.SHUT_WR), c.server.sendall(b"late")), False, 0),
+    ("a RST that answers payload", last_words, True, 0),
+    ("payload without an answer", lost_words, True, 0),
+)
+
+
+@test
+def silence_of_sockets(lab):
+    """Both ends are on this host: FIN and RST by either end, payload that a RST answers, or nothing."""
+    tracer = watch(lab, "--close-timeout=0.5", "--syn-timeout=0.5")
+    played, opened = after_silence(lab, ENDINGS)
+    never = [path.connect() for path in paths(lab)]
+    time.sleep(0.3)
+    for connection in never:
+        close_in_turn(connection.client, connection.server)
+    for _, connection, *_ in opened:
+        connection.client.close()
+        connection.server.close()
+    tracer.wait_for(len(played) + len(never), 10)
+    records = tracer.stop()
+    mute = {connection.key for connection in never}
+    judge_silences([record for record in records if key_of(record) not in mute], played)
+    for record in records:
+        if key_of(record) in mute:
+            expect(record, {"tcp.silence": None, "tcp.silence_at_most": False})
+
+
+class FarServer:
+    """A server that is no socket of this host: it answers byte by byte, at an address that no interface has."""
+
+    def __init__(self, lab, six):
+        self.own, self.peer = ("fd99:0::77", ipv6(0, 1)) if six else ("10.99.0.77", ipv4(0, 1))
+        lab.client.run(f"ip neighbour replace {self.own} lladdr {mac(0, 2)} dev eth0 nud permanent")
+        self.wire = lab.stack.enter_context(lab.server.socket(socket.AF_PACKET, socket.SOCK_RAW))
+        self.wire.bind(("eth0", ETH_P_ALL))
+        self.wire.settimeout(3)
+        self.client = lab.client.socket(socket.AF_INET6 if six else socket.AF_INET)
+        lab.stack.callback(self.client.close)
+        self.client.bind((self.peer, 0))
+        self.port, self.seq, self.ack = self.client.getsockname()[1], 7000, 0
+        self.key = 6 if six else 4, self.port, 80
+
+    def hear(self, flags):
+        """Waits for the client's next segment with these flags, and takes its numbers."""
+        start = 54 if ":" in self.own else 34
+        while True:
+            frame = self.wire.recv(2000)
+            if frame[12:14] != (b"\x86\xdd" if ":" in self.own else b"\x08\x00") or len(frame) < start + 20:
+                continue
+            source, _, seq, _, offset, got = struct.unpack_from("!HHIIBB", frame, start)
+            if source == self.port and got & flags == flags:
+                payload = len(frame) - start - (offset >> 4) * 4
+                self.ack = (seq + payload + bool(got & (SYN | FIN))) & 0xffffffff
+                return
+
+    def say(self, flags, payload=b""):
+        segment = frames.tcp_segment(self.own, self.peer, (80, self.port), flags, self.seq, self.ack, payload)
+        packet = frames.ip_packet(self.own, self.peer, segment)
+        self.wire.send(frames.ethernet(mac(0, 2), mac(0, 1), (), packet))
+        self.seq += len(payload) + bool(flags & (SYN | FIN))
+
+    def talk(self):
+        """Handshake, question and answer."""
+        self.client.setblocking(False)
+        self.client.connect_ex((self.own, 80))
+        self.hear(SYN)
+        self.say(SYN | ACK)
+        self.hear(ACK)
+        self.client.settimeout(3)
+        silence, since = Silence(), time.monotonic()
+        self.client.send(b"question")
+        self.hear(PSH)
+        self.say(ACK | PSH, b"answer")
+        self.client.recv(10)
+        silence.spoke(since)
+        return silence
+
+    def reset_question(self):
+        """The server has forgotten the connection."""
+        self.client.send(b"still there?")
+        self.hear(PSH)
+        self.say(RST)
+        until(lambda: self.client.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR), "reset")
+
+    def finish_after(self, payload):
+        self.say(FIN | ACK | (PSH if payload else 0), payload)
+        self.client.recv(10)
+        self.client.close()
+        self.hear(FIN)
+        self.say(ACK)
+
+
+FAR_ENDINGS = (
+    ("the far end's FIN", lambda far: far.finish_after(b""), False),
+    ("the far end's FIN with payload", lambda far: far.finish_after(b"last"), True),
+    ("the far end's RST", lambda far: far.say(RST | ACK), False),
+    ("the near end's RST", lambda far: abort(far.client), False),
+    ("a RST that answers payload", lambda far: far.reset_question(), True),
+)
+
+
+@test
+def silence_of_one_socket(lab):
+    """One end is elsewhere: its FIN, with and without payload, a RST by either end, payload that a RST answers."""
+    tracer, played = watch(lab), {}
+    opened = [(name, FarServer(lab, six), end, at_most) for six in (False, True) for name, end, at_most in FAR_ENDINGS]
+    silences = [far.talk() for _, far, *_ in opened]
+    time.sleep(SILENCE)
+    for (name, far, end, at_most), silence in zip(opened, silences):
+        silence.ends(lambda far=far, end=end: end(far))
+        played[far.key] = name, silence, at_most, 0
+    tracer.wait_for(len(played), 10)
+    judge_silences(tracer.stop(), played)
+
+
+@test
+def silence_of_no_socket(lab):
+    """No end is on this host: null."""
+    tracer, wires = watch(lab), (raw_socket(lab.client), raw_socket(lab.server))
+    for number, (client, server) in enumerate((("10.99.0.7", "10.99.0.8"), ("fd99:0::7", "fd99:0::8"))):
+        packets = frames.conversation(client, server, (4000 + number, 80))
+        frames.play([(up, frames.ethernet(mac(0, 1 if up else 2), mac(0, 2 if up else 1), (), packet))
+                     for up, packet in packets], *(wire.send for wire in wires))
+    tracer.wait_for(2)
+    for record in tracer.stop():
+        expect(record, {"tcp.silence": None, "tcp.silence_at_most": False})
+
+
+@test
+def silence_in_text(lab):
+    """Ten seconds of silence before a RST are in the text line, in the sentence of -v and in the summary."""
+    tracer = Tracer(lab, lab.client, PROGRAM, ("eth0",), "-v", "--format=text")
+    tracer.wait_for_all()
+    connections = [path.connect() for path in paths(lab)]
+    for connection in connections:
+        talk(connection)
+    time.sleep(10.3)
+    for connection in connections:
+        abort(connection.server)
+    until(lambda: tracer.stdout.count("silent") >= 4, "records")
+    tracer.signal(signal.SIGINT)
+    equal("exit code", tracer.wait(), 0)
+    for words in (r"silent 10\.\d", r"it had been silent for 10\.\d"):
+        equal(f"lines with {words}", len(re.findall(words, tracer.stdout)), 2)
+    check(re.search(r"^resets after .*10.* of silence: 2$", tracer.stderr, re.MULTILINE), f"not in: {tracer.stderr}")
 
 
 @test

@@ -488,6 +488,128 @@ TEST(test_own_reset)
 	expect_int(find(t, f).reason, 0);
 }
 
+/* ---- silence ---- */
+
+#define JIFFY (4 * MS_NS)
+#define OF_SILENCE 2000 /* jiffies: eight seconds */
+#define SENT_END 5000
+
+/* The client's socket meets its end OF_SILENCE after it sent, and a second later after it received. */
+static struct socket_event silent_client(uint8_t to, uint32_t flags)
+{
+	struct socket_event e = client(HERE, SERVER_ISN, to, flags);
+
+	e.sent_ago = OF_SILENCE;
+	e.received_ago = OF_SILENCE - 250;
+	e.sent_end = SENT_END;
+	return e;
+}
+
+static struct flow closed_by(unsigned side)
+{
+	struct flow f = handshake();
+
+	f.state = FLOW_PROVEN | FLOW_BEGUN;
+	f.side[side].seen = SIDE_FIN;
+	f.side[side].t_fin = 15 * SECOND_NS;
+	return f;
+}
+
+static struct flow reset_by(unsigned side)
+{
+	struct flow f = handshake();
+
+	f.state = FLOW_PROVEN | FLOW_BEGUN | FLOW_RESET;
+	f.reset = (struct flow_reset){.time = 15 * SECOND_NS, .side = (uint8_t)side};
+	return f;
+}
+
+static struct silence silence_of(struct socket_tables *t, struct socket_event e, struct flow f)
+{
+	struct socket_join sockets;
+
+	t->table.jiffy = JIFFY;
+	take(t, e);
+	sockets = find(t, f);
+	return silence_before_close(&f, NULL, NULL, &sockets);
+}
+
+static void expect_silence(struct silence s, int64_t ns, bool at_most)
+{
+	expect_int(s.ns, ns);
+	expect_int(s.at_most, at_most);
+}
+
+/* It is counted from the last payload of either side. */
+TEST(test_silence)
+{
+	for (unsigned side = 0; side < 2; side++) {
+		TABLE;
+
+		expect_silence(silence_of(t, silent_client(SOCKET_FIN_WAIT1, 0), closed_by(side)),
+			       (OF_SILENCE - 250) * JIFFY, false);
+	}
+}
+
+/* Payload that only a RST answers ends it, and hides what its sender sent before. */
+TEST(test_silence_before_reset)
+{
+	TABLE;
+	struct socket_event e = silent_client(SOCKET_CLOSE, SOCKET_SENT_UNACKED);
+
+	e.sent_ago = 1;
+	expect_silence(silence_of(t, e, reset_by(1)), (OF_SILENCE - 250 - 1) * JIFFY, true);
+}
+
+/* Payload that was on its way when the FIN was sent, and was acknowledged later, ends none. */
+TEST(test_silence_before_late_acknowledgment)
+{
+	for (unsigned acked = 0; acked < 2; acked++) {
+		TABLE;
+		struct socket_event e = silent_client(SOCKET_FIN_WAIT1, SOCKET_SENT_UNACKED);
+		struct flow f = closed_by(0);
+
+		e.sent_ago = 10;
+		f.side[1].now = (struct numbers){.ack = SENT_END - !acked, .known = NUMBERS_ACK};
+		expect_silence(silence_of(t, e, f), acked ? 10 * JIFFY : (OF_SILENCE - 250 - 10) * JIFFY, !acked);
+	}
+}
+
+/* The payload of the first FIN is what the kernel saw last, and hides what came before. */
+TEST(test_silence_before_fin_with_data)
+{
+	TABLE;
+	struct socket_event e = silent_client(SOCKET_CLOSE_WAIT, 0);
+	struct flow f = closed_by(1);
+
+	e.received_ago = 0;
+	f.side[1].seen |= SIDE_FIN_DATA;
+	expect_silence(silence_of(t, e, f), OF_SILENCE * JIFFY, true);
+}
+
+/* What close() left to be sent passes behind it. */
+TEST(test_silence_before_unsent)
+{
+	TABLE;
+	struct socket_event e = silent_client(SOCKET_FIN_WAIT1, SOCKET_PROCESS);
+
+	e.unsent = 1;
+	expect_silence(silence_of(t, e, closed_by(0)), (OF_SILENCE - 250) * JIFFY, true);
+}
+
+/* Without payload there is none, nor where the socket had begun its close before the first event that is known. */
+TEST(test_silence_unknown)
+{
+	TABLE;
+	struct socket_event e = silent_client(SOCKET_FIN_WAIT1, 0);
+	struct flow f = closed_by(0);
+	const struct socket_join none = {0};
+
+	e.sent_ago = e.received_ago = SOCKET_NO_PAYLOAD;
+	expect_silence(silence_of(t, e, f), NUMBER_UNSEEN, false);
+	expect_silence(silence_before_close(&f, NULL, NULL, &none), NUMBER_UNSEEN, false);
+}
+
 int main(void)
 {
 	return run_unit_tests(NULL, NULL);

@@ -43,6 +43,7 @@ enum {
 	SIDE_FIN_ANSWERS = 16, /* the FIN's first copy was the first acknowledgment of the other side's FIN */
 	SIDE_FIN_AFTER_RESET = 32,   /* the FIN came after the RST that ended the connection */
 	SIDE_ACKED_AFTER_RESET = 64, /* so did its acknowledgment */
+	SIDE_FIN_DATA = 128,         /* the FIN's first copy carried payload */
 };
 
 struct flow_side {

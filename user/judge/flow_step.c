@@ -481,10 +481,11 @@ static void take_fin(struct turn *t)
 	}
 	if (!(t->f->state & FLOW_BEGUN))
 		t->step |= STEP_BEGUN;
-	me->seen &= (__u8) ~(SIDE_FIN_NEXT | SIDE_FIN_PARTIAL | SIDE_FIN_ANSWERS);
+	me->seen &= (__u8) ~(SIDE_FIN_NEXT | SIDE_FIN_PARTIAL | SIDE_FIN_ANSWERS | SIDE_FIN_DATA);
 	me->seen |= SIDE_FIN;
 	me->seen |= fin_is_next(&me->now, t->s) ? SIDE_FIN_NEXT : 0;
 	me->seen |= t->s->partial ? SIDE_FIN_PARTIAL : 0;
+	me->seen |= t->s->len ? SIDE_FIN_DATA : 0;
 	me->t_fin = t->s->time;
 	me->fin_end = segment_end(t->s);
 	me->fin_ack = t->s->ack;

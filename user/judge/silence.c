@@ -27,23 +27,110 @@ static struct silence between(uint64_t from, uint64_t to)
 	return (struct silence){.ns = from && to ? (int64_t)(to > from ? to - from : 0) : NUMBER_UNSEEN};
 }
 
-/* Traffic has the last payload of each side, retransmissions included. That of a side may hide an earlier one. */
-static struct silence of_traffic(const struct flow *f, const struct traffic *t, uint64_t close)
+/* The last payload of a side, sent again or not. It may hide an earlier one of that side. */
+struct last_data {
+	uint64_t time; /* ns; 0: none, or not known */
+	bool answered; /* by an acknowledgment */
+};
+
+static struct silence of_last_data(const struct last_data data[2], uint64_t close)
 {
-	unsigned last = t->side[1].t_data > t->side[0].t_data;
-	uint64_t late = t->side[last].t_data, early = t->side[!last].t_data;
+	unsigned last = data[1].time > data[0].time;
 	struct silence s;
 
-	if (late > close)
+	if (data[last].time > close)
 		return between(0, 0);
-	if (!(f->state & FLOW_RESET) || f->reset.side == last || is_acknowledged(f, last, t->side[last].end - 1))
-		return between(late, close);
-	s = between(early, late);
-	s.at_most = s.answered = true;
+	if (data[last].answered)
+		return between(data[last].time, close);
+	s = between(data[!last].time, data[last].time);
+	s.at_most = s.ns != NUMBER_UNSEEN;
+	s.answered = true;
 	return s;
 }
 
-struct silence silence_before_close(const struct flow *f, const struct last_payload *p, const struct traffic *t)
+static struct silence of_traffic(const struct flow *f, const struct traffic *t, uint64_t close)
+{
+	struct last_data data[2];
+
+	for (unsigned i = 0; i < 2; i++)
+		data[i] = (struct last_data){
+			.time = t->side[i].t_data,
+			.answered = !(f->state & FLOW_RESET) || f->reset.side == i ||
+				    is_acknowledged(f, i, t->side[i].end - 1),
+		};
+	return of_last_data(data, close);
+}
+
+/* ---- what a socket knows ---- */
+
+/* The side whose socket noticed the close first, which is before more can have passed; 2: none did. */
+static unsigned first_to_notice(const struct socket_join *sockets)
+{
+	uint64_t first[2];
+
+	for (unsigned i = 0; i < 2; i++)
+		first[i] = sockets->side[i] ? socket_first_event(sockets->side[i]) : 0;
+	if (!first[0] && !first[1])
+		return 2;
+	return !first[0] || (first[1] && first[1] < first[0]);
+}
+
+/*
+ * When payload passed so many jiffies before the socket's first event. The close that the hook saw comes before that
+ * event, and a difference of jiffies may be one too small: payload that seems to come just behind the close did not.
+ */
+static uint64_t payload_time(uint64_t event, uint32_t ago, uint64_t jiffy, uint64_t close)
+{
+	uint64_t time = event - ago * jiffy;
+
+	if (ago == SOCKET_NO_PAYLOAD)
+		return 0;
+	return time > close && time <= close + 2 * jiffy ? close : time;
+}
+
+/* Does the first FIN of the side carry payload? That is the last one then, and not what the close ends. */
+static bool first_fin_has_data(const struct flow *f, unsigned side)
+{
+	const struct flow_side *own = &f->side[side], *peer = &f->side[!side];
+
+	return own->seen & SIDE_FIN_DATA && !(peer->seen & SIDE_FIN && peer->t_fin < own->t_fin);
+}
+
+static void read_socket(struct last_data data[2], const struct flow *f, const struct closing_socket *s, unsigned side,
+			uint64_t jiffy)
+{
+	uint64_t event = socket_first_event(s), close = silence_end(f);
+	bool reset_first = f->state & FLOW_RESET && close == f->reset.time;
+
+	data[side].time = payload_time(event, s->sent_ago, jiffy, close);
+	data[side].answered = !(s->unacked & SOCKET_SENT_UNACKED) || f->state & FLOW_GRACEFUL ||
+			      is_acknowledged(f, side, s->sent_end - 1);
+	data[!side].time = payload_time(event, s->received_ago, jiffy, close);
+	data[!side].answered = !(reset_first && s->unacked & SOCKET_RECEIVED_UNACKED);
+}
+
+static struct silence of_socket(const struct flow *f, const struct socket_join *sockets, uint64_t close)
+{
+	unsigned side = first_to_notice(sockets);
+	const struct closing_socket *s = side < 2 ? sockets->side[side] : NULL;
+	struct last_data data[2];
+	struct silence silence;
+	bool hidden;
+
+	if (!s)
+		return between(0, 0);
+	read_socket(data, f, s, side, sockets->jiffy);
+	hidden = first_fin_has_data(f, !side);
+	if (hidden)
+		data[!side].time = 0;
+	silence = of_last_data(data, close);
+	if (hidden || (s->close.unsent && s->states[0] == SOCKET_FIN_WAIT1)) /* what close() had to wait for */
+		silence.at_most = silence.ns != NUMBER_UNSEEN;
+	return silence;
+}
+
+struct silence silence_before_close(const struct flow *f, const struct last_payload *p, const struct traffic *t,
+				    const struct socket_join *sockets)
 {
 	uint64_t close = silence_end(f);
 	struct silence s = between(0, 0);
@@ -51,7 +138,7 @@ struct silence silence_before_close(const struct flow *f, const struct last_payl
 	if (!close || !(f->state & (FLOW_PROVEN | FLOW_MIDSTREAM)))
 		return s;
 	if (!p)
-		return t ? of_traffic(f, t, close) : s;
+		return t ? of_traffic(f, t, close) : of_socket(f, sockets, close);
 	if (!p->open || is_acknowledged(f, p->side, p->seq))
 		return between(p->last, close);
 	s = between(p->before, p->open);

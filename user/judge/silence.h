@@ -8,6 +8,7 @@
 #include "bpf/core/last_seen.h"
 #include "bpf/core/traffic.h"
 #include "user/judge/flow.h"
+#include "user/sockets/socket_table.h"
 
 /*
  * When payload that had not been sent before passed, kept for whoever used a cell last as struct last_seen is. Times in
@@ -64,7 +65,9 @@ struct silence {
 /*
  * From the last payload either way to whichever came first: the first FIN, the RST, or payload that nothing but an RST
  * answered. p: as it was when the close began; NULL where that is not known. t: traffic; NULL where it was not counted.
+ * Without both, the sockets of this host tell, with the accuracy of a jiffy.
  */
-struct silence silence_before_close(const struct flow *f, const struct last_payload *p, const struct traffic *t);
+struct silence silence_before_close(const struct flow *f, const struct last_payload *p, const struct traffic *t,
+				    const struct socket_join *sockets);
 
 #endif

@@ -736,7 +736,7 @@ static void traffic(struct record *r, const struct facts *c, const struct traffi
 
 static void silence(struct record *r, const struct flow *whole, const struct verdict_context *context)
 {
-	struct silence s = silence_before_close(whole, context->payload, context->traffic);
+	struct silence s = silence_before_close(whole, context->payload, context->traffic, &context->sockets);
 
 	r->silence = s.ns;
 	r->silence_at_most = s.at_most;

@@ -367,7 +367,8 @@ static inline const char *record_closer_name(const struct record *r)
 	      "Name of the host that watches. Left out for capture files.")                                           \
 	FIELD("tcp.silence", "tcp_silence", DURATION, NULLABLE, number_seen(r->silence),                              \
 	      "From the last new payload either way to whichever came first: the first FIN, the RST, or payload "     \
-	      "that nothing, or only an RST, answered. Live only with --all-segments.")                               \
+	      "that nothing, or only an RST, answered. Live from the socket of an end on this host, to a tick of "    \
+	      "its kernel (1 to 10 ms), or with --all-segments; else null.")                                          \
 	FIELD("tcp.silence_at_most", "tcp_silence_at_most", BOOL, ALWAYS, r->silence_at_most,                         \
 	      "There may have been payload in the time that tcp.silence tells.")                                      \
 	FIELD("tcp.basis.reset", "basis_reset", WORD, NULLABLE, basis_name(r->basis_reset),                           \

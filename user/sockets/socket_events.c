@@ -258,6 +258,15 @@ static void *map_array(struct socket_events *s, unsigned i, const struct bpf_map
 	return memory;
 }
 
+/* ns: the clocks that are called coarse advance by a jiffy. */
+static uint64_t jiffy(void)
+{
+	struct timespec resolution = {0};
+
+	clock_getres(CLOCK_MONOTONIC_COARSE, &resolution);
+	return (uint64_t)resolution.tv_nsec;
+}
+
 static int map_table(struct socket_events *s)
 {
 	const struct sockets_bpf *b = s->skeleton;
@@ -275,6 +284,7 @@ static int map_table(struct socket_events *s)
 		.netns = settings->netns,
 		.seed = settings->seed,
 		.since = clock_ns(CLOCK_MONOTONIC),
+		.jiffy = jiffy(),
 	};
 	return s->table.sets && s->table.sockets && s->table.answer_sets && s->table.answers ? 0 : -errno;
 }

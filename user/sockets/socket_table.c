@@ -80,6 +80,13 @@ static bool knows_isn(const struct flow_open *open, unsigned side)
 	return open->seen & OPEN_SYNACK || (open->seen & OPEN_SYN && side == open->source);
 }
 
+uint64_t socket_first_event(const struct closing_socket *s)
+{
+	uint64_t entered = s->step_count ? s->entered[0] : 0;
+
+	return s->reset_received && (!entered || s->reset_received < entered) ? s->reset_received : entered;
+}
+
 static uint64_t last_event(const struct closing_socket *s)
 {
 	uint64_t time = s->step_count ? s->entered[s->step_count - 1] : 0;
@@ -162,7 +169,7 @@ static uint32_t answer_reason(struct socket_table *t, const struct socket_query 
 
 struct socket_join socket_table_find(struct socket_table *t, const struct socket_query *q)
 {
-	struct socket_join join = {.side = {find_side(t, q, 0), find_side(t, q, 1)}};
+	struct socket_join join = {.side = {find_side(t, q, 0), find_side(t, q, 1)}, .jiffy = t->jiffy};
 	const struct closing_socket *sender = join.side[q->reset.side & 1];
 
 	for (unsigned side = 0; side < 2; side++)

@@ -28,6 +28,7 @@ struct socket_table {
 	uint32_t netns;                /* inode number of the watched interfaces' network namespace */
 	uint64_t seed;                 /* of the hash */
 	uint64_t since;                /* ns: from then on the tracepoints see all that happens */
+	uint64_t jiffy;                /* ns */
 	struct closing_socket side[2]; /* of the last join */
 };
 
@@ -50,7 +51,11 @@ struct socket_join {
 	bool lost[2];             /* earlier events of that socket are missing, which the watch should have seen */
 	uint32_t reason;          /* why this host sent the reset: enum sk_rst_reason; 0: not known */
 	const char *reset_reason; /* its name; NULL: not known */
+	uint64_t jiffy;           /* ns: in which the kernel counts the time since payload passed */
 };
+
+/* When the first event of the socket came: ns; 0: not known. */
+uint64_t socket_first_event(const struct closing_socket *s);
 
 /* Finds the sockets of the connection's ends, and marks those that are closed as reported. Leaves reset_reason NULL. */
 struct socket_join socket_table_find(struct socket_table *t, const struct socket_query *q);
