@@ -39,14 +39,38 @@ static unsigned columns(void)
 }
 
 /* Columns that would say the same of all records, or nothing: bits 1 << enum text_column. */
-static unsigned without(const struct options *options)
+static unsigned without(const struct reporter *r)
 {
-	bool several = options->interfaces.count > 1 || interface_patterns_given(options);
-	unsigned columns = several ? 0 : 1u << TEXT_INTERFACE;
+	unsigned columns = r->several ? 0 : 1u << TEXT_INTERFACE;
 
-	if (options->files.count)
-		columns |= 1u << TEXT_PROCESS | 1u << TEXT_INTERFACE;
+	if (r->options->files.count)
+		columns |= 1u << TEXT_PROCESS;
 	return columns;
+}
+
+static void lay_out(struct reporter *r)
+{
+	const struct options *options = r->options;
+
+	text_layout_fit(&r->style.layout, columns(), options->columns.list, options->columns.count, without(r));
+	r->headed = false;
+}
+
+/* What columns a capture needs is known once it has been read so far. */
+static void put_header(struct reporter *r)
+{
+	if (!r->headed && !r->top)
+		format_header(&r->out, r->options->format, &r->style);
+	r->headed = true;
+}
+
+void reporter_several_interfaces(struct reporter *r)
+{
+	if (r->several || r->top || r->options->format != FORMAT_TEXT)
+		return;
+	r->several = true;
+	if (!r->options->columns.count)
+		lay_out(r);
 }
 
 void reporter_init(struct reporter *r, const struct options *options)
@@ -61,8 +85,10 @@ void reporter_init(struct reporter *r, const struct options *options)
 		r->top = top_new(options, columns(), r->style.unicode);
 		return;
 	}
-	text_layout_fit(&r->style.layout, columns(), options->columns.list, options->columns.count, without(options));
-	format_header(&r->out, options->format, &r->style);
+	r->several = options->interfaces.count > 1 || interface_patterns_given(options);
+	lay_out(r);
+	if (!options->files.count)
+		put_header(r);
 }
 
 void reporter_free(struct reporter *r)
@@ -88,12 +114,13 @@ static void turn_output(struct reporter *r)
 	if (!output_turn())
 		return;
 	r->day = 0;
-	if (!r->top)
-		format_header(&r->out, r->options->format, &r->style);
+	r->headed = false;
+	put_header(r);
 }
 
 void reporter_flush(struct reporter *r)
 {
+	put_header(r);
 	write_all(r);
 	monitoring_poll(r->monitoring);
 	if (output_hangup())
@@ -127,6 +154,7 @@ static void count(struct reporter *r, const struct record *record)
 static void print(struct reporter *r, const struct record *record)
 {
 	turn_output(r);
+	put_header(r);
 	if (r->options->format == FORMAT_TEXT)
 		format_text_day(&r->out, &r->style, record, &r->day);
 	format_record(&r->out, r->options->format, &r->style, record);

@@ -17,19 +17,23 @@ struct reporter {
 	const struct options *options; /* not owned */
 	struct format_style style;
 	struct buffer out;
-	int day; /* see format_text_day */
+	int day;      /* see format_text_day */
+	bool several; /* interfaces: text has a column for them */
+	bool headed;  /* the header was printed */
 	struct summary summary;
 	struct top *top;               /* --top; else NULL */
 	struct monitoring *monitoring; /* set by the caller; freed by reporter_free. NULL: nobody wants metrics */
 	int error;                     /* negative errno of the first write that failed; nothing is written after it */
 };
 
-/* options must outlive the reporter. The header of the format is its first output. */
+/* options must outlive the reporter. The first output is the header of the format. */
 void reporter_init(struct reporter *r, const struct options *options);
 void reporter_free(struct reporter *r);
 /* Reports a flow that has ended, unless options leave it out. log: f->log_len segments. */
 void reporter_flow(struct reporter *r, const struct flow_key *key, const struct flow *f, const struct flow_segment *log,
 		   const struct verdict_context *context);
+/* A capture turns out to have several interfaces: text names them from here on, below a new header. */
+void reporter_several_interfaces(struct reporter *r);
 /* --top in a terminal: call before rights are dropped. */
 void reporter_open_screen(struct reporter *r);
 /*

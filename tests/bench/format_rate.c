@@ -110,7 +110,7 @@ static double make(struct samples *samples, bool decide)
 {
 	static struct buffer out;
 	const struct format_style style = {};
-	const struct verdict_context context = {.interface = "eth0", .reason = REPORT_ENDED, .order_by_time = true};
+	const struct verdict_context context = {.interfaces = {"eth0"}, .reason = REPORT_ENDED, .order_by_time = true};
 	double start = cpu_seconds();
 
 	for (int i = 0; i < RECORDS; i++) {

@@ -207,7 +207,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	len = take8(&in) & 15;
 	for (unsigned i = 0; i < len; i++)
 		interface[i] = (char)take8(&in);
-	context.interface = len ? interface : NULL;
+	context.interfaces[0] = len ? interface : NULL;
 	script_begin(&script, in);
 	begin(&o, what, &script);
 	while (script_next(&script, &s, &talk, &side))

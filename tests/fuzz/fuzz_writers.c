@@ -194,7 +194,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	take_socket(&in, &r.socket[DESTINATION]);
 	for (unsigned i = 0; i < (named & 15u); i++)
 		interface[i] = (char)take8(&in);
-	r.interface = named & 16 ? interface : NULL;
+	for (unsigned i = 0; i < (named & 16 ? 1u + (named >> 5) : 0); i++)
+		r.interfaces[i] = interface + i;
 	check_formats(&r, &style);
 	check_summary(&r);
 	return 0;

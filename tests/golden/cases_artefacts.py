@@ -127,6 +127,25 @@ def link_sll2_ipv6(c):
     return Capture(closed(replace(c, ips=IPV6)), link=SLL2)
 
 
+def at_interfaces(segments, indexes):
+    """SLL2 frames at those interfaces, one after the other."""
+    frames = [(s.frame(SLL2), indexes(s)) for s in segments]
+    return [replace(f, data=f.data[:4] + struct.pack(">I", index) + f.data[8:]) for f, index in frames]
+
+
+@case
+def link_sll2_forwarded(c):
+    """`tcpdump -i any` on a router: every packet comes by interface 2 and goes by 3, or the other way."""
+    twins = [twin for s in closed(c) for twin in (s, s.sighted(30_000, ttl=63))]
+    return Capture(at_interfaces(twins, lambda s: 2 + ((s.ttl == 63) ^ s.side)), link=SLL2)
+
+
+@case
+def link_sll2_asymmetric(c):
+    """`tcpdump -i any`: what each side sends takes an interface of its own."""
+    return Capture(at_interfaces(closed(c), lambda s: 7 - s.side), link=SLL2)
+
+
 @case
 def link_null(c):
     """BSD loopback: the address family in the byte order of the capturing host."""

@@ -2,8 +2,9 @@
 """The files themselves: cut, empty, no captures, and pcapng in its dialects."""
 import gzip
 import struct
+from dataclasses import replace
 
-from cases_artefacts import closed
+from cases_artefacts import IPV6, closed
 from packets import ETHERNET, NULL, RAW, SLL, Capture, case
 
 
@@ -175,6 +176,91 @@ def pcapng_connection_over_two_links(c):
     """`dumpcap -i lo0 -i en0`: what each side sends is captured at another interface, with another link header."""
     out = section() + interface(NULL, name=b"lo0") + interface(ETHERNET, name=b"en0", snaplen=96)
     return out + b"".join(packets([s], link=(NULL, ETHERNET)[s.side], number=s.side) for s in closed(c))
+
+
+def forwarded(segments, between=30_000):
+    """Each packet at interface 0, and behind the router at interface 1."""
+    twins = [(number, s) for s in segments for number, s in ((0, s), (1, s.sighted(between, ttl=63)))]
+    return b"".join(packets([s], 10**9, number=number) for number, s in twins)
+
+
+def two_names(first=b"eth0", second=b"eth1"):
+    return section() + interface(resolution=9, name=first) + interface(resolution=9, name=second)
+
+
+@case
+def pcapng_forwarded(c):
+    """A router's capture at both of its interfaces: every packet twice."""
+    return two_names() + forwarded(closed(c))
+
+
+@case
+def pcapng_forwarded_ipv6(c):
+    """The same for IPv6, which has no IP id."""
+    return two_names() + forwarded(closed(replace(c, ips=IPV6)))
+
+
+@case
+def pcapng_forwarded_midstream(c):
+    """The capture begins before the close."""
+    return two_names() + forwarded(closed(c)[3:])
+
+
+@case
+def pcapng_forwarded_backwards(c):
+    """The interface behind the router is described first."""
+    return two_names(b"eth1", b"eth0") + forwarded(closed(c))
+
+
+@case
+def pcapng_not_forwarded(c):
+    """A connection on each interface, and one that was over before the second one was heard of."""
+    early = packets(closed(c.other(40003, start=c.start - 10**9)), 10**9)
+    return two_names() + early + packets(closed(c), 10**9) + packets(closed(c.other()), 10**9, number=1)
+
+
+@case
+def pcapng_not_forwarded_second(c):
+    """The same, asked for one interface."""
+    return pcapng_not_forwarded(c)
+
+
+@case
+def pcapng_forwarded_second(c):
+    """A connection seen at two interfaces, asked for either."""
+    return pcapng_forwarded(c)
+
+
+@case
+def pcapng_forwarded_neither(c):
+    """A connection seen at two interfaces, asked for those not seen at one of them."""
+    return pcapng_forwarded(c)
+
+
+@case
+def pcapng_second_name_late(c):
+    """The second interface shows itself long after the first connection."""
+    first = section() + interface(resolution=9, name=b"eth0")
+    closes = [c.other(40100 + n, start=c.start + n * 10**9) for n in range(10)]
+    early = b"".join(packets(closed(one), 10**9) for one in closes)
+    late = closed(c.other(40002, start=c.start + 20 * 10**9))
+    return first + early + interface(resolution=9, name=b"eth1") + packets(late, 10**9, number=1)
+
+
+@case
+def pcapng_name_again(c):
+    """A capture that goes on in another section, with the same interface."""
+    first = section() + interface(name=b"eth0")
+    return first + packets(closed(c)[:4]) + first + packets(closed(c)[4:])
+
+
+@case
+def pcapng_nine_names(c):
+    """A packet at each of nine interfaces: the record has room for eight."""
+    names = b"".join(interface(resolution=9, name=b"if%d" % n) for n in range(9))
+    seen = [s.sighted(n * 10_000) for s in closed(c)[:1] for n in range(9)]
+    first = b"".join(packets([s], 10**9, number=n) for n, s in enumerate(seen))
+    return section() + names + first + packets(closed(c)[1:], 10**9)
 
 
 @case

@@ -27,7 +27,8 @@ UNITS = {"ns": 1, "us": 10**3, "ms": 10**6, "s": 10**9}
 USUAL = """pattern=null time_wait=null missing=null reset=null/null/null reset.mptcp=null reset.ttl_differs=null
 reset.forged=null
 late_reset=false midstream=false retransmits.syn=0 retransmits.syn_ack=0 retransmits.fin_source=0
-retransmits.fin_destination=0 resets_ignored=0 segments_lost=0 network.vlan=null clock_jumps=0 related=null"""
+retransmits.fin_destination=0 resets_ignored=0 segments_lost=0 network.vlan=null clock_jumps=0 related=null
+interfaces=null"""
 
 
 class Duration(int):

@@ -37,7 +37,7 @@ static const char *type_words(enum record_field_type type)
 		[FIELD_BOOL] = "true or false", [FIELD_ANSWER] = "true or false",
 		[FIELD_ADDRESS] = "address",    [FIELD_ID] = "word",
 		[FIELD_FLAGS] = "text",         [FIELD_OBJECT] = "object",
-		[FIELD_RUNS] = "pairs",
+		[FIELD_RUNS] = "pairs",         [FIELD_NAMES] = "text",
 	};
 
 	return words[type];

@@ -118,7 +118,7 @@ def case_faults(case, capture, verbose):
             print(json.dumps(record, indent=2))
     runs = {form: tracer.trace(capture, form, case.options) for form in ("text", "csv", "ladder")}
     text = runs["text"].stdout.decode("utf-8", "replace")
-    faults += at(case.line, count_faults(case, records)) + record_faults(case, placed, text.splitlines()[1:])
+    faults += at(case.line, count_faults(case, records)) + record_faults(case, placed, tracer.text_records(text))
     for form, process in runs.items():
         faults += at(case.line, form_faults(case, form, process, len(records)))
     faults += at(case.line, [f"text: no {words!r}" for words in case.text if words not in text])

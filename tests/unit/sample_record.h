@@ -73,7 +73,7 @@ static inline void sample_graceful(struct record *r)
 	unsigned i;
 
 	sample_nothing_seen(r);
-	r->interface = "eth0";
+	r->interfaces[0] = "eth0";
 	r->family = 4;
 	r->vlan[0] = 100;
 	r->end[SOURCE] = (struct record_end){{192, 168, 139, 29}, 63164, 3342, STATE_TIME_WAIT, 8, 0, 0};
@@ -153,7 +153,7 @@ static inline void sample_reset(struct record *r)
 static inline void sample_unanswered(struct record *r)
 {
 	sample_nothing_seen(r);
-	r->interface = "a\"b,\x1b\n\xff";
+	r->interfaces[0] = "a\"b,\x1b\n\xff";
 	r->family = 4;
 	r->vlan[0] = 4094;
 	r->vlan[1] = 0;

@@ -510,9 +510,9 @@ static const char csv_header[] =
 	"network_tunnel_type,network_tunnel_id,"
 	"event_id,tcp_final,isn_source,isn_destination,host_name,tcp_silence,tcp_silence_at_most,"
 	"basis_reset,basis_fin,icmp_type,icmp_code,icmp_by,tcp_clock_jumps,tcp_related,"
-	"event_dataset,event_kind,event_category,event_type,ecs_version,agent_type,agent_version\r\n";
+	"event_dataset,event_kind,event_category,event_type,ecs_version,agent_type,agent_version,tcp_interfaces\r\n";
 #define BEFORE_BASIS ",,0,0,,," ID ",true,,,,,false"
-#define CSV_AGENT ",0,,tcpfin.close,event,network,end,8.11.0,tcpfin-trace," TCPFIN_VERSION "\r\n"
+#define CSV_AGENT ",0,,tcpfin.close,event,network,end,8.11.0,tcpfin-trace," TCPFIN_VERSION ",\r\n"
 #define LAST_COLUMNS BEFORE_BASIS ",,,,," CSV_AGENT
 #define WITHOUT_SOCKETS ",,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,," /* a reason and twice 17 columns */
 #define NO_SOCKETS WITHOUT_SOCKETS LAST_COLUMNS
@@ -839,7 +839,7 @@ TEST(test_holder)
 static void sample_of_text(struct record *r, const char *text)
 {
 	sample_held(r);
-	r->interface = text;
+	r->interfaces[0] = text;
 	r->reset.reason = text;
 	for (int role = SOURCE; role <= DESTINATION; role++)
 		snprintf(r->socket[role].process.name, RECORD_NAME, "%s", text);

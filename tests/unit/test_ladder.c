@@ -23,7 +23,7 @@ static void crowded(struct record *r)
 	memset(r->end[SOURCE].ip, 0xab, 16);
 	memset(r->end[DESTINATION].ip, 0xcd, 16);
 	r->end[SOURCE].port = r->end[DESTINATION].port = 65535;
-	r->interface = "verylongname\x1b[0m";
+	r->interfaces[0] = "verylongname\x1b[0m";
 	r->vlan[0] = r->vlan[1] = 4095;
 	r->bytes_approximate = true;
 	r->end[SOURCE].bytes = r->end[DESTINATION].bytes = 0xffffffff;
@@ -77,7 +77,7 @@ TEST(draws_four_way)
 	struct record r;
 
 	four_way(&r);
-	r.interface = "eth0";
+	r.interfaces[0] = "eth0";
 	r.vlan[0] = 100;
 	assert_drawing(&r, 80,
 		       "10.0.0.1:40001 -> 10.0.1.9:443, graceful four-way\n"

@@ -87,8 +87,14 @@ int capture_files_next(struct capture_files *f, struct captured_packet *p, char 
 	if (!next)
 		return 0;
 	*p = next->packet;
+	p->file = (unsigned)(next - f->sources);
 	next->ready = false;
 	return 1;
+}
+
+const char *capture_files_interface_name(const struct capture_files *f, const struct captured_packet *p)
+{
+	return pcap_file_interface_name(f->sources[p->file].file, p->interface);
 }
 
 void capture_files_on_wait(struct capture_files *f, void (*wait)(void *context), void *context)

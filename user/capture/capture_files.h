@@ -21,6 +21,8 @@ void capture_files_close(struct capture_files *files);
  * next call goes on with the others. p is valid until the next call.
  */
 int capture_files_next(struct capture_files *files, struct captured_packet *p, char *error, size_t size);
+/* As pcap_file_interface_name, of the packet's file. */
+const char *capture_files_interface_name(const struct capture_files *files, const struct captured_packet *p);
 /* Sets what is called before a read that has to wait, such as of a pipe that is empty. */
 void capture_files_on_wait(struct capture_files *files, void (*wait)(void *context), void *context);
 /* As pcap_file_unread, for the n-th file; 0 as well where there is no such file. */

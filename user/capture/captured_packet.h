@@ -18,6 +18,7 @@ struct captured_packet {
 	uint32_t ifindex;   /* on the capturing host; SLL2 captures only, else 0 */
 	uint32_t interface; /* number of the pcapng interface block, from 0 over all sections; 0 in pcap files */
 	const struct link_type *link_type; /* never NULL */
+	unsigned file;                     /* of several ones: which, from 0 */
 };
 
 #endif

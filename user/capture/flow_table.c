@@ -36,7 +36,8 @@ struct arrival {
 	uint64_t side;
 	uint32_t ifindex;
 	uint32_t likely; /* slot + 1 that is probably its; 0: unknown */
-	bool placed;     /* `place` is known: it is only needed where the segment is looked up */
+	uint16_t interface;
+	bool placed; /* `place` is known: it is only needed where the segment is looked up */
 };
 
 /*
@@ -62,9 +63,12 @@ struct tables {
 	struct flow_store store;
 	struct work work; /* of the segment at hand */
 	struct lost_set lost[FILE_LOST_SETS];
-	uint64_t lossy_until;         /* ns: nothing in `lost` counts after that */
-	struct traffic **traffic;     /* by slot, with all_segments; else NULL */
-	struct last_payload *payload; /* by cell of last_seen */
+	uint64_t lossy_until;            /* ns: nothing in `lost` counts after that */
+	struct traffic **traffic;        /* by slot, with all_segments; else NULL */
+	struct flow_interfaces *seen_at; /* by slot, once there is a second interface; else NULL: `interface` is all */
+	uint16_t interface;              /* the first one */
+	bool has_interface;              /* it is known */
+	struct last_payload *payload;    /* by cell of last_seen */
 	uint32_t payload_cells;
 	struct at_closes at_close, at_small_close;
 	struct due due;
@@ -107,6 +111,8 @@ static void grow_slots(struct tables *t)
 
 	flow_store_grow_slots(&t->store);
 	grow_payload(t);
+	if (t->seen_at)
+		t->seen_at = must(realloc(t->seen_at, t->store.tables.slot_count * sizeof(*t->seen_at)));
 	if (!t->config.all_segments)
 		return;
 	t->traffic = must(realloc(t->traffic, t->store.tables.slot_count * sizeof(*t->traffic)));
@@ -338,10 +344,12 @@ static uint64_t last_heard(struct tables *t, const struct flow_key *key)
 static void report(void *context, const struct judged *j, uint32_t n, const struct due_report *how)
 {
 	struct tables *t = context;
+	const struct flow_interfaces one = {{t->interface}};
 	struct traffic *traffic = t->traffic ? t->traffic[n] : NULL;
 	struct due_report with_payload = *how;
 
 	with_payload.payload = payload_at_close(t, j);
+	with_payload.seen_at = t->seen_at ? &t->seen_at[n] : &one;
 	if (flow_waits_for(&j->flow) == FLOW_WAIT_NOTHING)
 		with_payload.heard = last_heard(t, &j->key);
 	if (!how->stray)
@@ -441,6 +449,41 @@ static void note_begin(struct tables *t, const struct tcp_segment *s)
 		related_note(t->config.related, &peer);
 }
 
+/* The first interface is that of all connections so far. From the second one on each connection has its own. */
+static void begin_seen_at(struct tables *t, uint16_t interface)
+{
+	uint32_t count = t->store.tables.slot_count;
+
+	if (t->seen_at || (t->has_interface && t->interface == interface))
+		return;
+	if (!t->has_interface) {
+		t->interface = interface;
+		t->has_interface = true;
+		return;
+	}
+	t->seen_at = must(malloc(count * sizeof(*t->seen_at)));
+	for (uint32_t n = 0; n < count; n++)
+		t->seen_at[n] = (struct flow_interfaces){{t->interface}};
+}
+
+/* A segment of the connection was seen at the interface. n: slot + 1; 0: of none. */
+static void note_interface(struct tables *t, uint32_t n, uint16_t interface)
+{
+	uint16_t *at;
+
+	if (!t->seen_at || !n || !interface)
+		return;
+	at = t->seen_at[n - 1].number;
+	for (unsigned i = 0; i < RECORD_INTERFACES; i++) {
+		if (at[i] == interface)
+			return;
+		if (!at[i]) {
+			at[i] = interface;
+			return;
+		}
+	}
+}
+
 /* A connection has been put in. */
 static void bound(struct tables *t)
 {
@@ -455,13 +498,15 @@ static void bound(struct tables *t)
 
 /* ---- a segment ---- */
 
-static inline void arrive(const struct tables *t, struct arrival *a, const struct tcp_segment *s, uint32_t ifindex)
+static inline void arrive(const struct tables *t, struct arrival *a, const struct tcp_segment *s, uint32_t ifindex,
+			  uint16_t interface)
 {
 	*a = (struct arrival){
 		.s = s,
 		.hash = flow_hash_tunnelled(s, ifindex, t->config.hash_seed),
 		.side = flow_side_of(s),
 		.ifindex = ifindex,
+		.interface = interface,
 	};
 }
 
@@ -497,9 +542,22 @@ static void count_traffic(struct tables *t, struct arrival *a)
 
 	begin_work(t, a);
 	seek(t, &t->work, a->s);
+	note_interface(t, t->work.current, a->interface);
 	traffic = t->work.current ? t->traffic[t->work.current - 1] : NULL;
 	if (traffic && traffic_takes(traffic, a->s, (uint32_t)a->side))
 		traffic_note(&traffic->side[a->side & 1], a->s, a->s->time);
+}
+
+/* Of the segment that was just recorded. */
+static inline void place_interface(struct tables *t, uint16_t interface)
+{
+	const struct work *w = &t->work;
+
+	if (!t->seen_at)
+		return;
+	if (w->taken)
+		t->seen_at[w->taken - 1] = (struct flow_interfaces){{0}};
+	note_interface(t, w->taken ? w->taken : w->inside ? w->inside : w->current, interface);
 }
 
 static inline void take(struct tables *t, struct arrival *a)
@@ -521,6 +579,7 @@ static inline void take(struct tables *t, struct arrival *a)
 		record_quoted(t, &t->work, a->s);
 	else
 		record_segment(t, &t->work, a->s);
+	place_interface(t, a->interface);
 	if (!t->work.taken)
 		return;
 	note_begin(t, a->s);
@@ -531,7 +590,7 @@ void flow_table_segment(struct flow_table *t, const struct tcp_segment *s, uint3
 {
 	struct arrival a;
 
-	arrive(&t->tables, &a, s, ifindex);
+	arrive(&t->tables, &a, s, ifindex, 0);
 	take(&t->tables, &a);
 }
 
@@ -609,7 +668,8 @@ void flow_table_batch(struct flow_table *table, const struct flow_input *in, uns
 
 	for (unsigned i = 0; i < n; i++)
 		if (in[i].tcp) {
-			arrive(t, end, &in[i].segment, in[i].ifindex);
+			arrive(t, end, &in[i].segment, in[i].ifindex, in[i].interface);
+			begin_seen_at(t, in[i].interface);
 			prefetch_cells(t, end++);
 		}
 	prefetch(t, arrivals, end);
@@ -683,6 +743,7 @@ void flow_table_free(struct flow_table *table)
 	for (uint32_t n = 0; t->traffic && n < t->store.tables.slot_count; n++)
 		free(t->traffic[n]);
 	free(t->traffic);
+	free(t->seen_at);
 	pages_free(t->payload, t->payload_cells * sizeof(*t->payload));
 	pages_free(t->at_close.of, t->at_close.count * sizeof(*t->at_close.of));
 	pages_free(t->at_small_close.of, t->at_small_close.count * sizeof(*t->at_small_close.of));

@@ -45,6 +45,7 @@ struct flow_input {
 	struct tcp_segment segment; /* of no TCP segment, its time */
 	uint32_t ifindex;
 	bool tcp;
+	uint16_t interface; /* number of the file's interface, for flow_interfaces; 0: not known */
 };
 
 #define FLOW_BATCH 64 /* packets whose memory is fetched together: enough to hide a miss, few enough to stay in L1 */

@@ -14,6 +14,7 @@
 #include "user/capture/capture_files.h"
 #include "user/capture/clock_jumps.h"
 #include "user/capture/flow_table.h"
+#include "user/capture/interface_names.h"
 #include "user/capture/progress.h"
 #include "user/capture/replay.h"
 #include "user/record/unopened.h"
@@ -25,6 +26,8 @@ struct replay {
 	struct flow_table *table;
 	struct clock_jumps jumps;
 	struct related *related;
+	struct interface_names *names;
+	const struct capture_files *files;
 	struct flow_input batch[FLOW_BATCH];
 	unsigned batched;
 	unsigned fresh; /* packets since the last batch was taken */
@@ -46,6 +49,8 @@ static void report(void *context, const struct flow_key *key, const struct flow 
 
 	if (!how->cut && !(f->state & FLOW_REPLACED))
 		verdict.quiet = (uint64_t)replay->options->settle;
+	for (unsigned i = 0; i < RECORD_INTERFACES && how->seen_at->number[i]; i++)
+		verdict.interfaces[i] = interface_names_get(replay->names, how->seen_at->number[i]);
 	if (how->heard > flow.t_last) /* an open connection is as old as its last segment */
 		flow.t_last = how->heard;
 	if (how->glance)
@@ -121,6 +126,19 @@ static void take_batch(struct replay *replay, unsigned kept)
 	replay->fresh = 0;
 }
 
+/* The number of the packet's interface in the names; 0 where the file does not tell it. */
+static uint16_t interface_of(struct replay *replay, const struct captured_packet *p)
+{
+	uint16_t number = interface_names_known(replay->names, p);
+
+	if (number != INTERFACE_NOT_KNOWN)
+		return number;
+	number = interface_names_add(replay->names, p, capture_files_interface_name(replay->files, p));
+	if (interface_names_count(replay->names) > 1)
+		reporter_several_interfaces(replay->reporter);
+	return number;
+}
+
 static void take_packet(struct replay *replay, struct captured_packet *p)
 {
 	struct flow_input *in = &replay->batch[replay->batched++];
@@ -132,6 +150,7 @@ static void take_packet(struct replay *replay, struct captured_packet *p)
 	replay->counters[COUNT_VERDICT + verdict]++;
 	in->tcp = verdict == PACKET_TCP || verdict == PACKET_QUOTED;
 	in->ifindex = 0; /* a route may go out by one interface and come back by another: a tuple is one connection */
+	in->interface = interface_of(replay, p);
 	in->segment.time = p->time;
 	if (in->tcp)
 		read_options(&in->segment, start, p->bytes.end);
@@ -242,8 +261,10 @@ static int replay_files(struct replay *replay, struct capture_files *files)
 	int code;
 
 	replay->related = related_new();
+	replay->names = interface_names_new();
+	replay->files = files;
 	replay->table = make_table(replay);
-	if (!replay->table || !replay->related) {
+	if (!replay->table || !replay->related || !replay->names) {
 		log_error("out of memory for flows");
 		return EXIT_RUNTIME;
 	}
@@ -255,6 +276,7 @@ static int replay_files(struct replay *replay, struct capture_files *files)
 	flow_table_free(replay->table);
 	clock_jumps_free(&replay->jumps);
 	related_free(replay->related);
+	interface_names_free(replay->names);
 	return code;
 }
 

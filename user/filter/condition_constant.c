@@ -154,6 +154,7 @@ const char *constant_parse(struct constant *c, enum record_field_type type, cons
 		return read_address(c, word);
 	case FIELD_WORD:
 	case FIELD_TEXT:
+	case FIELD_NAMES:
 	case FIELD_ID:
 		return NULL;
 	case FIELD_FLAGS:
@@ -183,6 +184,15 @@ static bool text_matches(const struct constant *c, const char *text)
 
 	snprintf(pattern, sizeof(pattern), "%.*s", (int)c->len, c->text);
 	return !fnmatch(pattern, text, 0);
+}
+
+/* Is it one of them? */
+static bool name_matches(const struct constant *c, const char *const *names)
+{
+	for (unsigned i = 0; i < RECORD_INTERFACES && names[i]; i++)
+		if (text_matches(c, names[i]))
+			return true;
+	return false;
 }
 
 static bool address_matches(const struct constant *c, const struct field_value *v)
@@ -215,6 +225,8 @@ bool constant_holds(const struct constant *c, enum record_field_type type, const
 		return constant_is_word(c, v->text) == (op == EQUAL);
 	if (type == FIELD_TEXT || type == FIELD_ID)
 		return text_matches(c, v->text) == (op == EQUAL);
+	if (type == FIELD_NAMES)
+		return name_matches(c, v->names) == (op == EQUAL);
 	if (type == FIELD_ADDRESS)
 		return address_matches(c, v) == (op == EQUAL);
 	if (c->percent && !v->whole)

@@ -28,6 +28,7 @@ static const struct {
 	{"reason", "reset_reason"},
 	{"host", "ip"},
 	{"interface", "interface_name"},
+	{"interfaces", "tcp_interfaces"},
 };
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))

@@ -24,6 +24,19 @@ static void csv_text(struct buffer *out, const char *text)
 		buffer_csv_string(out, text);
 }
 
+/* Where there are several. */
+static void csv_names(struct buffer *out, const char *const *names)
+{
+	struct buffer text = {0};
+
+	if (!names[0] || !names[1])
+		return;
+	format_names(&text, names, ' ');
+	buffer_char(&text, '\0');
+	buffer_csv_string(out, text.data);
+	buffer_free(&text);
+}
+
 static void csv_number(struct buffer *out, struct field_number n)
 {
 	if (n.known)
@@ -64,6 +77,7 @@ static void csv_community_id(struct buffer *out, const struct record *r)
 #define CSV_NUMBER(value) csv_number(out, value)
 #define CSV_WORD(value) csv_word(out, value)
 #define CSV_TEXT(value) csv_text(out, value)
+#define CSV_NAMES(value) csv_names(out, value)
 #define CSV_BOOL(value) csv_bool(out, value)
 #define CSV_ANSWER(value) csv_answer(out, value)
 #define CSV_ADDRESS(value) csv_address(out, r, value)

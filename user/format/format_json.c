@@ -92,9 +92,9 @@ static void json_observer(struct buffer *out, const struct record *r)
 		buffer_json_string(out, r->host);
 		buffer_char(out, '}');
 	}
-	if (r->interface) {
+	if (r->interfaces[0]) {
 		LITERAL(out, ",\"observer\":{\"ingress\":{\"interface\":{\"name\":");
-		buffer_json_string(out, r->interface);
+		buffer_json_string(out, r->interfaces[0]);
 		LITERAL(out, "}}}");
 	}
 }
@@ -346,6 +346,17 @@ static void json_icmp(struct buffer *out, const struct record *r)
 	LITERAL(out, "\"}");
 }
 
+static void json_interfaces(struct buffer *out, const struct record *r)
+{
+	if (!record_has_interfaces(r))
+		return;
+	for (unsigned i = 0; i < RECORD_INTERFACES && r->interfaces[i]; i++) {
+		buffer_text(out, i ? "," : ",\"interfaces\":[");
+		buffer_json_string(out, r->interfaces[i]);
+	}
+	buffer_char(out, ']');
+}
+
 static void json_related(struct buffer *out, const struct record *r)
 {
 	for (unsigned i = 0; i < r->related_count; i++) {
@@ -379,6 +390,7 @@ static void json_evidence(struct buffer *out, const struct record *r)
 	if (r->icmp.known)
 		json_icmp(out, r);
 	json_related(out, r);
+	json_interfaces(out, r);
 	if (r->bytes_approximate)
 		LITERAL(out, ",\"bytes_approximate\":true");
 }

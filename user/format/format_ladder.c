@@ -246,9 +246,9 @@ static void put_circumstances(const struct ladder *l)
 	int i;
 
 	put_date_and_time(&text, r->start);
-	if (r->interface) {
-		buffer_text(&text, "\non ");
-		put_name(&text, r->interface, LONGEST_NAME);
+	for (i = 0; i < RECORD_INTERFACES && r->interfaces[i]; i++) {
+		buffer_text(&text, i ? ", " : "\non ");
+		put_name(&text, r->interfaces[i], LONGEST_NAME);
 	}
 	for (i = 0; i < PACKET_MAX_TAGS; i++) {
 		if (r->vlan[i] >= 0)

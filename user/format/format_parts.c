@@ -189,6 +189,15 @@ void format_flags(struct buffer *out, const struct record *r)
 
 /* ---- words ---- */
 
+void format_names(struct buffer *out, const char *const *names, char between)
+{
+	for (unsigned i = 0; i < RECORD_INTERFACES && names[i]; i++) {
+		if (i)
+			buffer_char(out, between);
+		buffer_text(out, names[i]);
+	}
+}
+
 void format_words(struct buffer *out, const char *word, char instead)
 {
 	for (; *word; word++)

@@ -37,6 +37,8 @@ void format_endpoint(struct buffer *out, int family, const uint8_t *ip, uint16_t
  */
 void format_flags(struct buffer *out, const struct record *r);
 
+/* Names of a list that NULL ends where it has fewer than RECORD_INTERFACES, `between` them. Any bytes: not escaped. */
+void format_names(struct buffer *out, const char *const *names, char between);
 /* One of the contract's words with `instead` for each of its underscores. */
 void format_words(struct buffer *out, const char *word, char instead);
 /*

@@ -166,6 +166,18 @@ static void put_end(struct buffer *out, const struct record *r, enum role role)
 	format_endpoint(out, r->family, r->end[role].ip, r->end[role].port);
 }
 
+static void put_interfaces(struct buffer *out, const struct record *r)
+{
+	struct buffer names = {0};
+
+	if (!r->interfaces[0])
+		return;
+	format_names(&names, r->interfaces, ',');
+	buffer_char(&names, '\0');
+	buffer_printable(out, names.data);
+	buffer_free(&names);
+}
+
 /* Appends the column's value; nothing for one that was not seen. width: 0 where there is room for all. */
 static void put_value(struct buffer *out, const struct record *r, enum text_column column, unsigned width)
 {
@@ -175,7 +187,7 @@ static void put_value(struct buffer *out, const struct record *r, enum text_colu
 	case TEXT_TIME:
 		return put_time(out, r->finish, width);
 	case TEXT_INTERFACE:
-		return r->interface ? buffer_printable(out, r->interface) : (void)0;
+		return put_interfaces(out, r);
 	case TEXT_SOURCE:
 		return put_end(out, r, SOURCE);
 	case TEXT_DESTINATION:

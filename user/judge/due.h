@@ -13,6 +13,11 @@
 #include "user/judge/silence.h"
 #include "user/judge/timers.h"
 
+/* Interfaces at which a connection was seen, in that order, by number; 0 ends them where they are fewer. */
+struct flow_interfaces {
+	uint16_t number[RECORD_INTERFACES];
+};
+
 /* How a connection is reported. */
 struct due_report {
 	bool stray;   /* only a stray segment speaks for it: it is no connection */
@@ -24,6 +29,8 @@ struct due_report {
 	/* Of captures: */
 	const struct last_payload *payload; /* as it was when the close began; NULL: not known */
 	uint64_t heard;                     /* ns: the last segment of an open connection; 0: not known */
+	/* Of the segments that open or close it, with --all-segments of every one. */
+	const struct flow_interfaces *seen_at;
 };
 
 /* Interim records made at once, and those more that each second allows: no scan makes more. */

@@ -884,7 +884,7 @@ static void drop_after_reset(struct flow *f)
 /* Where the connection was seen, and when. end: flow time of its last step. */
 static void frame(struct record *r, const struct facts *c, const struct verdict_context *context, uint64_t end)
 {
-	r->interface = context->interface;
+	memcpy(r->interfaces, context->interfaces, sizeof(r->interfaces));
 	r->family = c->key->family;
 	for (int i = 0; i < PACKET_MAX_TAGS; i++)
 		r->vlan[i] = c->flow->open.vlan[i] == PACKET_NO_TAG ? -1 : c->flow->open.vlan[i];

@@ -22,11 +22,11 @@ enum report_reason {
 
 /* What the verdict needs beside the flow. */
 struct verdict_context {
-	const char *interface; /* NULL for a capture file; must outlive the record */
-	int64_t wall_offset;   /* ns to add to flow times for the wall clock */
-	int64_t id_offset;     /* the same as it was when the watch began: what names a connection does not change */
-	const char *host;      /* name of the host; NULL for a capture file; must outlive the record */
-	bool nameless;         /* nobody asks for event.id, whose hash is dear */
+	const char *interfaces[RECORD_INTERFACES]; /* as in the record; must outlive it */
+	int64_t wall_offset;                       /* ns to add to flow times for the wall clock */
+	int64_t id_offset; /* the same as it was when the watch began: what names a connection does not change */
+	const char *host;  /* name of the host; NULL for a capture file; must outlive the record */
+	bool nameless;     /* nobody asks for event.id, whose hash is dear */
 	enum report_reason reason;
 	uint64_t quiet;                /* ns for which the connection was watched behind its last segment, at least */
 	bool again;                    /* a final record of it was made before, which this one replaces */

@@ -46,7 +46,7 @@ static void report(void *context, const struct judged *j, uint32_t slot, const s
 	struct collector *c = context;
 	struct traffic *traffic = c->traffic ? &c->traffic[slot] : NULL;
 	struct verdict_context verdict = {
-		.interface = interfaces_name(c->interfaces, j->key.ifindex),
+		.interfaces = {interfaces_name(c->interfaces, j->key.ifindex)},
 		.wall_offset = c->wall_offset,
 		.id_offset = c->first_offset,
 		.host = c->host,

@@ -68,7 +68,7 @@ static size_t take_port(uint8_t *part, const struct record *r)
 
 static size_t take_interface(uint8_t *part, const struct record *r)
 {
-	return take_text(part, r->interface);
+	return take_text(part, r->interfaces[0]);
 }
 
 static size_t take_outcome(uint8_t *part, const struct record *r)

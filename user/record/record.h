@@ -101,6 +101,7 @@ enum evidence_step {
 	EVIDENCES
 };
 
+#define RECORD_INTERFACES 8 /* that are listed of one connection */
 #define RECORD_HANDSHAKE 3
 #define RECORD_CLOSING 16
 #define RECORD_SEGMENTS (RECORD_HANDSHAKE + RECORD_CLOSING)
@@ -225,7 +226,8 @@ struct record_peer {
 };
 
 struct record {
-	const char *interface;     /* NULL for a capture file; owned by the source */
+	/* Where it was seen, in that order; NULL ends them where they are fewer. Owned by the source. */
+	const char *interfaces[RECORD_INTERFACES];
 	const char *host;          /* its name; NULL for a capture file; owned by the source */
 	char id[EVENT_ID_SIZE];    /* names the connection: see event_id.h; "" where nobody asks for it */
 	int family;                /* 4 or 6 */
@@ -293,6 +295,12 @@ struct record {
 	uint32_t segments_lost;
 	struct record_traffic traffic[2]; /* by role; only if `counted` */
 };
+
+/* Was the connection seen at more than one interface? */
+static inline bool record_has_interfaces(const struct record *r)
+{
+	return r->interfaces[0] && r->interfaces[1];
+}
 
 /* What is the same of all records, in the words of the Elastic Common Schema. */
 #define RECORD_ECS "8.11.0"

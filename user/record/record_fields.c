@@ -22,6 +22,12 @@ static void value_text(struct field_value *v, const char *text)
 	v->text = text;
 }
 
+static void value_names(struct field_value *v, const char *const *names)
+{
+	v->known = names[0];
+	v->names = names;
+}
+
 static void value_address(struct field_value *v, const struct record *r, const uint8_t *ip)
 {
 	v->known = ip != NULL;
@@ -43,6 +49,7 @@ static void value_id(struct field_value *v, const struct record *r)
 #define VALUE_NUMBER(value) value_number(v, value)
 #define VALUE_WORD(value) value_text(v, value)
 #define VALUE_TEXT(value) value_text(v, value)
+#define VALUE_NAMES(value) value_names(v, value)
 #define VALUE_BOOL(value) value_number(v, number_known(value))
 #define VALUE_ADDRESS(value) value_address(v, r, value)
 #define VALUE_ANSWER(value) value_number(v, number_if((value) != UNTOLD, (value) == YES))

@@ -20,6 +20,7 @@ enum record_field_type {
 	FIELD_NUMBER,   /* struct field_number: an identifier or a value in a unit of its own */
 	FIELD_WORD,     /* const char *: one of the contract's words, or NULL */
 	FIELD_TEXT,     /* const char *: text from outside, any bytes, or NULL */
+	FIELD_NAMES,    /* const char *const [RECORD_INTERFACES]: such texts; NULL ends them */
 	FIELD_BOOL,     /* bool */
 	FIELD_ANSWER,   /* enum answer */
 	FIELD_ADDRESS,  /* const uint8_t *: network byte order, of r->family */
@@ -53,11 +54,12 @@ extern const unsigned record_field_count;
 /* A field's value in one record. */
 struct field_value {
 	bool known;
-	uint64_t number;   /* of times, durations, bytes, counts, numbers and truth values */
-	uint64_t whole;    /* what a number is a share of; 0 for fields of records */
-	const char *text;  /* of words, texts and identifiers; the record's, or id */
-	const uint8_t *ip; /* of addresses */
-	int family;        /* of ip: 4 or 6 */
+	uint64_t number;          /* of times, durations, bytes, counts, numbers and truth values */
+	uint64_t whole;           /* what a number is a share of; 0 for fields of records */
+	const char *text;         /* of words, texts and identifiers; the record's, or id */
+	const char *const *names; /* of names; RECORD_INTERFACES of them, NULL ends them */
+	const uint8_t *ip;        /* of addresses */
+	int family;               /* of ip: 4 or 6 */
 	char id[COMMUNITY_ID_SIZE];
 };
 
@@ -195,8 +197,9 @@ static inline const char *record_closer_name(const struct record *r)
 	FIELD("event.end", "event_end", TIME, ALWAYS, r->finish, "The same as @timestamp.")                           \
 	FIELD("event.duration", "event_duration", DURATION, ALWAYS, number_known(record_duration(r)),                 \
 	      "From event.start to event.end. 0 where the packets of a capture are not in order of time.")            \
-	FIELD("observer.ingress.interface.name", "interface_name", TEXT, OPTIONAL, r->interface,                      \
-	      "The interface. Left out for capture files.")                                                           \
+	FIELD("observer.ingress.interface.name", "interface_name", TEXT, OPTIONAL, r->interfaces[0],                  \
+	      "The interface, or the first one of several. In captures the name that a pcapng file has for it, or # " \
+	      "and its index (link type SLL2, of tcpdump -i any). Left out where a capture does not tell it.")        \
 	MEMBER("network.transport", WORD, ALWAYS, "Always tcp.")                                                      \
 	FIELD("network.type", "network_type", WORD, ALWAYS, r->family == 4 ? "ipv4" : "ipv6", "ipv4 or ipv6.")        \
 	FIELD("network.vlan[]", "network_vlan_outer", NUMBER, OPTIONAL, number_seen(r->vlan[0]),                      \
@@ -404,6 +407,9 @@ static inline const char *record_closer_name(const struct record *r)
 	      "The version of the Elastic Common Schema whose names the record uses.")                                \
 	FIELD("agent.type", "agent_type", WORD, ALWAYS, RECORD_AGENT, "Always tcpfin-trace.")                         \
 	FIELD("agent.version", "agent_version", WORD, ALWAYS, TCPFIN_VERSION, "The version of tcpfin-trace.")         \
+	FIELD("tcp.interfaces[]", "tcp_interfaces", NAMES, OPTIONAL, r->interfaces,                                   \
+	      "All interfaces at which the opening or the close was seen, at most eight, the first one first. Left "  \
+	      "out where it was one only. CSV has them with blanks between them.")                                    \
 	MEMBER("tcp.evidence", OBJECT, ALWAYS,                                                                        \
 	       "The entries of segments from which each step was read, counted from 0. Null where the step was "      \
 	       "not seen, or its segment found no place.")                                                            \
