@@ -20,10 +20,12 @@ CFLAGS   ?= -O2 -g
 WARNINGS := -Wall -Wextra -Wshadow
 # Paths are mapped so that two builds from one tree give the same binary wherever the tree is.
 override CFLAGS += -std=gnu11 $(WARNINGS) -MMD -MP -I. -I$(B) -DTCPFIN_VERSION='"$(VERSION)"' -ffile-prefix-map=$(CURDIR)=.
-# static: libbpf and the like are in the binary, which then needs libc and libpcap only. dynamic: for a distribution's package.
+# static: libbpf and the like are in the binary, which then needs libc, libpcap and libmicrohttpd only. dynamic: for a
+# distribution's package.
 LINK ?= static
-LIBS_static  := -Wl,-Bstatic -lbpf -lelf -lz -lzstd -lcap-ng -lseccomp -lmd -lncursesw -ltinfo -Wl,-Bdynamic -lpcap
-LIBS_dynamic := -Wl,--as-needed -lbpf -lz -lzstd -lcap-ng -lseccomp -lmd -lncursesw -ltinfo -lpcap
+LIBS_static  := -Wl,-Bstatic -lbpf -lelf -lz -lzstd -lcap-ng -lseccomp -lmd -lncursesw -ltinfo -Wl,-Bdynamic -lpcap \
+		-lmicrohttpd
+LIBS_dynamic := -Wl,--as-needed -lbpf -lz -lzstd -lcap-ng -lseccomp -lmd -lncursesw -ltinfo -lpcap -lmicrohttpd
 LIBS := $(LIBS_$(LINK))
 
 # Nothing shares its place on the stack: without CAP_PERFMON the verifier lets no half of a word be written over another.
@@ -64,7 +66,7 @@ help:
 
 # Every compilation asks this first, so that who lacks a tool or a library reads what to do, not what failed.
 TOOLS   := $(firstword $(CC)) $(firstword $(CLANG)) $(BPFTOOL)
-HEADERS := bpf/libbpf.h cap-ng.h curses.h libelf.h pcap/pcap.h seccomp.h sha1.h zlib.h zstd.h
+HEADERS := bpf/libbpf.h cap-ng.h curses.h libelf.h microhttpd.h pcap/pcap.h seccomp.h sha1.h zlib.h zstd.h
 
 tools:
 	@missing=; \
@@ -134,7 +136,7 @@ man-fields: $(B)/tests/field_list
 
 # Debian packages: to build, and to test.
 BUILD_PACKAGES := build-essential clang llvm bpftool libbpf-dev libelf-dev zlib1g-dev libpcap0.8-dev libcap-ng-dev \
-		  libseccomp-dev libmd-dev libncurses-dev libzstd-dev
+		  libseccomp-dev libmd-dev libmicrohttpd-dev libncurses-dev libzstd-dev
 TEST_PACKAGES  := libcmocka-dev python3 python3-scapy tshark tcpdump iproute2 nftables ethtool strace procps jq tmux \
 		  libclang-rt-dev valgrind clang-format groff-base
 DEB_PACKAGES   := debhelper dpkg-dev lintian debootstrap

@@ -195,7 +195,11 @@ void reporter_waiting(struct reporter *r, const struct flow_key *key, const stru
 	struct record record;
 
 	make_record(r, &record, key, f, log, context);
-	if (record_filter_passes(&r->options->record_filter, &r->options->filter, &record))
+	if (!record_filter_passes(&r->options->record_filter, &r->options->filter, &record))
+		return;
+	if (r->waits)
+		metrics_add_waiting(r->waits, &record, stuck);
+	else
 		top_add_waiting(r->top, &record, stuck);
 }
 

@@ -22,6 +22,7 @@ struct reporter {
 	bool headed;  /* the header was printed */
 	struct summary summary;
 	struct top *top;               /* --top; else NULL */
+	struct metrics_now *waits;     /* where reporter_waiting counts; NULL: in the table of --top */
 	struct monitoring *monitoring; /* set by the caller; freed by reporter_free. NULL: nobody wants metrics */
 	int error;                     /* negative errno of the first write that failed; nothing is written after it */
 };
@@ -41,7 +42,7 @@ void reporter_open_screen(struct reporter *r);
  * the caller then hands over every close that goes on, and asks for the table.
  */
 uint64_t reporter_table_due(struct reporter *r, uint64_t now, int64_t wall_offset);
-/* A close that goes on, as reporter_flow; it is counted in the table and nothing else. stuck: it stands still. */
+/* A close that goes on, as reporter_flow; it is counted in the table or in `waits` alone. stuck: it stands still. */
 void reporter_waiting(struct reporter *r, const struct flow_key *key, const struct flow *f,
 		      const struct flow_segment *log, const struct verdict_context *context, bool stuck);
 void reporter_table(struct reporter *r, uint64_t end);

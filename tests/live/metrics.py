@@ -5,15 +5,19 @@ metrics.py TCPFIN-TRACE [NAME...]: metrics of real connections: what they say ag
 what becomes of them where something is in the way. As root. lab/harness.py has how tests are run and what they print.
 """
 import contextlib
+import json
 import os
 import signal
+import socket
+import subprocess
 import sys
 import time
 
 from faults import gave_up, helper_of, said, small_disk
+from lab import frames
 from lab.closes import scenario_named, talk
-from lab.harness import PROGRAM, Suite, as_nobody, close_some, one_each, paths, watch
-from lab.netlab import Process, check, equal, until
+from lab.harness import PROGRAM, Suite, as_nobody, close_some, one_each, paths, raw_socket, watch
+from lab.netlab import SYN, Failure, Process, check, equal, ipv4, mac, until
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 sys.path.insert(0, os.path.join(TOP, "tests", "golden"))
@@ -179,6 +183,223 @@ def draft_of_somebody_else(lab):
     with open(victim, encoding="ascii") as file:
         equal("the link's target", file.read(), "untouched")
     check(not os.path.islink(path) and not os.path.lexists(draft), "a link is left")
+
+
+# ---- by HTTP ----
+
+PORT = 9435
+OPENMETRICS = "application/openmetrics-text"
+
+
+def connected(lab, address="127.0.0.1", port=PORT):
+    with lab.client:
+        sock = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET)
+    sock.settimeout(10)
+    sock.connect((address, port))
+    return sock
+
+
+def ask(lab, request, **where):
+    """(status, headers, body) of an answer to these bytes."""
+    with connected(lab, **where) as sock:
+        sock.sendall(request.encode())
+        answer = b""
+        while data := sock.recv(65536):
+            answer += data
+    head, _, body = answer.partition(b"\r\n\r\n")
+    lines = head.decode().split("\r\n")
+    return int(lines[0].split()[1]), dict(line.lower().split(": ", 1) for line in lines[1:]), body.decode()
+
+
+def scrape(lab, accept="*/*", **where):
+    status, headers, body = ask(lab, f"GET /metrics HTTP/1.1\r\nHost: x\r\nAccept: {accept}\r\n\r\n", **where)
+    equal("status", status, 200)
+    openmetrics = headers["content-type"].startswith(OPENMETRICS)
+    check(openmetrics or headers["content-type"].startswith("text/plain; version=0.0.4"), headers["content-type"])
+    equal("length", int(headers["content-length"]), len(body.encode()))
+    return Metrics(body, openmetrics)
+
+
+@test
+def scrapes_say_what_records_say(lab):
+    """Each second, in both formats, over IPv4 and IPv6, by a process that has given up its rights."""
+    for address in ("127.0.0.1", "::1"):
+        place = f"[{address}]:{PORT}" if ":" in address else str(PORT)
+        tracer = watch(lab, f"--metrics={place}")
+        gave_up(tracer)
+        before = scrape(lab, address=address)
+        play_all(lab)
+        for _ in range(3):
+            time.sleep(1)
+            after = scrape(lab, address=address)
+            check_growth(before, after)
+            before = after
+        check_sums(after, tracer)
+        other = scrape(lab, OPENMETRICS, address=address)
+        check(other.openmetrics, "OpenMetrics is not what was asked for")
+        names = {name for name, _ in after.samples} - {"tcpfin_cpu_seconds_total"}
+        for name in names:
+            equal(name, other.of(name), after.of(name))
+        tracer.stop()
+
+
+@test
+def stuck_and_ports(lab):
+    """What stands still now, by whose turn it is; and the ports that TIME-WAIT holds."""
+    tracer = watch(lab, f"--metrics={PORT}", "--close-timeout=0.5")
+    leak = key("tcpfin_stuck_closes", state="CLOSE-WAIT", turn="destination")
+    equal("at the start", scrape(lab).samples[leak], "0")
+    held = play_all(lab)
+    until(lambda: scrape(lab).samples[leak] == str(len(held)), "stuck closes", 5, 0.2)
+    equal("others", scrape(lab).total("tcpfin_stuck_closes"), len(held))
+    for connection in held:
+        connection.server.close()
+        connection.client.close()
+    until(lambda: scrape(lab).total("tcpfin_stuck_closes") == 0, "end of the waits", 5, 0.2)
+    with lab.client:
+        shown = subprocess.run([*PROGRAM, "--time-wait", "-c1", "--format=json"], capture_output=True, check=True)
+    groups = [json.loads(line) for line in shown.stdout.splitlines()]
+    ours = [group for group in groups if group["time_wait"]["local"] == "source"]
+    check(ours, "no TIME-WAIT was made")
+    want = {(group["source"]["ip"], group["time_wait"]["ports"]["in_use"]) for group in ours}
+
+    def ports():
+        metrics = scrape(lab)
+        return {(dict(labels)["source"], used) for labels, used in metrics.of("tcpfin_local_ports_used").items()}
+    until(lambda: ports() == want, f"ports {want}, not {ports()}", 10, 0.5)
+    check(scrape(lab).total("tcpfin_time_wait_sockets") >= sum(group["time_wait"]["count"] for group in groups),
+          "fewer in TIME-WAIT than --time-wait shows")  # scrapes leave more
+    equal("usable", scrape(lab).total("tcpfin_local_ports_usable"), ours[0]["time_wait"]["ports"]["usable"])
+    tracer.stop()
+
+
+@test
+def requests(lab):
+    """What is no scrape gets an answer as well, or none, and the next scrape works."""
+    tracer = watch(lab, f"--metrics={PORT}")
+    for line, status in (("GET / HTTP/1.1", 404), ("GET /metric HTTP/1.1", 404), ("GET /metrics/ HTTP/1.1", 404),
+                         ("GET /../metrics HTTP/1.1", 404), ("POST /metrics HTTP/1.1", 405),
+                         ("DELETE /metrics HTTP/1.1", 405), ("HEAD /metrics HTTP/1.1", 200),
+                         ("GET /metrics?x=1 HTTP/1.0", 200)):
+        got, headers, body = ask(lab, f"{line}\r\nHost: x\r\n\r\n")
+        equal(line, got, status)
+        equal(f"body of {line}", bool(body), not line.startswith("HEAD"))
+        equal(f"{line}: connection", headers["connection"], "close")
+    for rubbish in ("\r\n\r\n", "GET\r\n\r\n", "\x00" * 1000, "GET /" + "x" * 100000 + " HTTP/1.1\r\n\r\n",
+                    "GET /metrics HTTP/1.1\r\n" + "a: b\r\n" * 10000):
+        with contextlib.suppress(OSError, IndexError, ValueError):
+            equal(f"status of {rubbish[:20]!r}", ask(lab, rubbish)[0] // 100, 4)
+        scrape(lab)
+    tracer.stop()
+
+
+@test
+def port_in_use(lab):
+    """A line and exit code 1 before anything is attached."""
+    with lab.client:
+        taken = socket.create_server(("127.0.0.1", PORT))
+    before = lab.client.attached("eth0")
+    for place, why in ((str(PORT), "Address already in use"), ("192.0.2.1:80", "Cannot assign requested address")):
+        done = Process(lab, lab.client, [*PROGRAM, f"--metrics={place}", "eth0"])
+        equal("exit code", done.wait(), 1)
+        equal("stderr", done.stderr, f"tcpfin-trace: --metrics {place}: {why}\n")
+    equal("attached", lab.client.attached("eth0"), before)
+    taken.close()
+    tracer = watch(lab, f"--metrics={PORT}")
+    scrape(lab)
+    tracer.stop()
+    tracer = watch(lab, f"--metrics={PORT}")  # connections of the one before are in TIME-WAIT
+    scrape(lab)
+    tracer.stop()
+
+
+@test
+def slow_scrapers(lab):
+    """As many as there is room for, which read nothing or a byte now and then, are cut off; records are unharmed."""
+    tracer = watch(lab, f"--metrics={PORT}")
+    slow = []
+    for number in range(12):
+        slow.append(connected(lab))
+        slow[-1].setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
+        slow[-1].sendall(b"GET /metrics HTTP/1.1\r\n" if number % 2 else b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n")
+    keys = close_some(paths(lab)[0], 5)
+    begun = time.monotonic()
+    until(lambda: len(tracer.records()) == 5, "records while nobody reads")
+    check(time.monotonic() - begun < 3, "records came late")
+
+    def trickle():
+        for sock in slow:
+            with contextlib.suppress(OSError):
+                sock.sendall(b"a")
+        return scrape_or_none(lab)
+
+    metrics = until_not_none(trickle, 30)
+    equal("connections", metrics.total("tcpfin_connections_total"), 5)
+    one_each(tracer.stop(), keys)
+
+
+def scrape_or_none(lab):
+    try:
+        return scrape(lab)
+    except OSError:
+        return None
+
+
+def until_not_none(function, seconds):
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        found = function()
+        if found is not None:
+            return found
+    raise Failure(f"nothing after {seconds} s")
+
+
+PEERS, ROUNDS = 100000, 5
+IP, TCP = 14, 34  # where these headers begin in a frame
+
+
+def checksum_of(total):
+    while total >> 16:
+        total = (total & 0xffff) + (total >> 16)
+    return ~total & 0xffff
+
+
+def knocks(first, count):
+    """Frames with SYNs to the client, each of another address of 198.18.0.0/15."""
+    source, destination = "198.18.0.0", ipv4(0, 1)
+    ports = (40000, 9)
+    packet = frames.ip_packet(source, destination, frames.tcp_segment(source, destination, ports, SYN, 1000, 0, b""))
+    frame = bytearray(bytes.fromhex((mac(0, 1) + mac(0, 2)).replace(":", "")) + b"\x08\x00" + packet)
+    sums = {at: ~int.from_bytes(frame[at:at + 2], "big") & 0xffff for at in (IP + 10, TCP + 16)}
+    for number in range(first, first + count):
+        low, high = number & 0xffff, number >> 16
+        frame[IP + 13] = 18 + high
+        frame[IP + 14:IP + 16] = low.to_bytes(2, "big")
+        for at, before in sums.items():
+            frame[at:at + 2] = checksum_of(before + high + low).to_bytes(2, "big")
+        yield bytes(frame)
+
+
+@test
+def many_peers(lab):
+    """100,000 peers that are refused, with a scrape after each fifth: bounded series, true sums, and nothing falls."""
+    lab.client.run(f"ip route add 198.18.0.0/15 via {ipv4(0, 2)}")  # so that the client answers each SYN
+    tracer = watch(lab, f"--metrics={PORT}", "--max-unproven=262144", "--max-closing=262144", stdout=subprocess.DEVNULL)
+    before = scrape(lab)
+    with raw_socket(lab.server) as sock:
+        for number in range(ROUNDS):
+            for frame in knocks(number * PEERS // ROUNDS, PEERS // ROUNDS):
+                sock.send(frame)
+            after = scrape(lab)
+            check_growth(before, after)
+            before = after
+    until(lambda: scrape(lab).total("tcpfin_connections_total") == PEERS, "record of each peer", 15, 0.5)
+    last = scrape(lab)
+    for group in ("process", "peer"):
+        equal(f"by {group}", last.total(f"tcpfin_{group}_connections_total"), PEERS)
+    check(len(last.samples) < 2000, f"{len(last.samples)} series")
+    tracer.signal(signal.SIGINT)
+    equal("exit code", tracer.wait(20), 0)
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@
 #include <arpa/inet.h>
 
 #include "tests/unit/sample_record.h"
+#include "user/monitoring/accept_header.h"
 #include "user/monitoring/metrics.h"
 
 static struct metrics *m;
@@ -193,6 +194,70 @@ TEST(test_unknown_is_left_out)
 	expect_int(value_of("tcpfin_table_entries{table=\"established\"}"), 7);
 	expect_int(value_of("tcpfin_bpf_runs_total{program=\"tc_in\"}"), 3);
 	assert_non_null(strstr(text.data, "tcpfin_bpf_run_seconds_total{program=\"tc_in\"} 1.500000000\n"));
+}
+
+/* RFC 9110, section 12.5.1. The first one is Prometheus 2.42's. */
+TEST(test_accept)
+{
+	const struct {
+		const char *name;
+		enum exposition_format format;
+	} rows[] = {
+		{"application/openmetrics-text;version=1.0.0,application/openmetrics-text;version=0.0.1;q=0.75,text/"
+		 "plain;"
+		 "version=0.0.4;q=0.5,*/*;q=0.1",
+		 EXPOSITION_OPENMETRICS},
+		{"*/*", EXPOSITION_TEXT},
+		{"", EXPOSITION_TEXT},
+		{"text/plain", EXPOSITION_TEXT},
+		{"application/openmetrics-text", EXPOSITION_OPENMETRICS},
+		{"APPLICATION/OpenMetrics-Text ; Q=0.2", EXPOSITION_OPENMETRICS},
+		{"text/plain;q=0.3 , application/openmetrics-text;q=0.2", EXPOSITION_TEXT},
+		{"text/plain;q=0.2,application/openmetrics-text; version=1.0.0; q=0.200", EXPOSITION_OPENMETRICS},
+		{"application/openmetrics-text;q=0", EXPOSITION_TEXT},
+		{"application/openmetrics-text;q=", EXPOSITION_TEXT},
+		{"application/openmetrics-text;q=x,text/plain", EXPOSITION_TEXT},
+		{"application/openmetrics-texts", EXPOSITION_TEXT},
+		{",;,;q=1,", EXPOSITION_TEXT},
+	};
+
+	FOR_EACH_ROW(rows, row)
+		expect_int(accept_header_format(row->name), row->format);
+	expect_int(accept_header_format(NULL), EXPOSITION_TEXT);
+}
+
+/* Whose turn it is, and in which state. */
+TEST(test_stuck)
+{
+	const struct {
+		const char *name;
+		enum missing missing;
+		uint64_t source, destination;
+	} rows[] = {
+		{"nothing", MISSING_NOTHING, 0, 0},
+		{"ACK of the source", MISSING_SOURCE_ACK, 1, 0},
+		{"ACK of the destination", MISSING_DESTINATION_ACK, 0, 1},
+		{"FIN of the source", MISSING_SOURCE_FIN, 1, 0},
+		{"FIN of the destination", MISSING_DESTINATION_FIN, 0, 1},
+	};
+	struct record r;
+
+	begin();
+	sample_nothing_seen(&r);
+	r.end[SOURCE].state = STATE_CLOSE_WAIT;
+	r.end[DESTINATION].state = STATE_LAST_ACK;
+	print(EXPOSITION_TEXT);
+	expect_int(lines_with("tcpfin_stuck_closes"), 0);
+	m->now.watches_closes = true;
+	FOR_EACH_ROW(rows, row) {
+		memset(m->now.stuck, 0, sizeof(m->now.stuck));
+		r.missing = row->missing;
+		metrics_add_waiting(&m->now, &r, false);
+		metrics_add_waiting(&m->now, &r, true);
+		expect_int(value_of("tcpfin_stuck_closes{state=\"CLOSE-WAIT\",turn=\"source\"}"), row->source);
+		expect_int(value_of("tcpfin_stuck_closes{state=\"LAST-ACK\",turn=\"destination\"}"), row->destination);
+		expect_int(value_of("tcpfin_stuck_closes{state=\"CLOSE-WAIT\",turn=\"destination\"}"), 0);
+	}
 }
 
 /* ---- groups ---- */

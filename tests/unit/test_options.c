@@ -945,8 +945,43 @@ TEST(test_metrics)
 	assert_refused(PARSE("--metrics-file=", "eth0"), "--metrics-file \"\": a file is a path");
 	assert_refused(PARSE("--metrics-file=a", "--stuck"),
 		       "metrics are about connections as they close, which this mode does not see");
+	assert_goes_on(PARSE("--metrics=9435", "eth0"));
+	expect_int(o.metrics.family, 4);
+	assert_memory_equal(o.metrics.address, "\x7f\0\0\1", 4);
+	expect_int(o.metrics.port, 9435);
+	assert_goes_on(PARSE("--metrics=0.0.0.0:65535", "eth0"));
+	assert_memory_equal(o.metrics.address, "\0\0\0\0", 4);
+	assert_goes_on(PARSE("--metrics=[fe80::1]:1", "eth0"));
+	expect_int(o.metrics.family, 6);
+	assert_memory_equal(o.metrics.address, "\xfe\x80\0\0\0\0\0\0\0\0\0\0\0\0\0\1", 16);
+	expect_int(o.metrics.port, 1);
+	assert_refused(PARSE("--metrics=9435", "-r", "file"),
+		       "--metrics answers while interfaces are watched; for captures there is --metrics-file");
+	assert_refused(PARSE("--metrics=9435", "--time-wait"),
+		       "metrics are about connections as they close, which this mode does not see");
 	assert_refused(PARSE("--metrics-file=a", "--cleanup"),
 		       "metrics are about connections as they close, which this mode does not see");
+}
+
+TEST(test_metrics_places)
+{
+	static const char *const wrong[] = {"0",       "65536",  "-1",
+					    "x",       ":80",    "[]:80",
+					    "[::1]",   "::1:80", "[127.1.1.1]:80",
+					    "1.2:80",  "[::1]:", "127.0.0.1:",
+					    "[::1:80", "]:80",   "localhost:80",
+					    "80 "};
+	char message[128];
+
+	for (size_t i = 0; i < COUNT(wrong); i++) {
+		enter_row("%s", wrong[i]);
+		snprintf(message, sizeof(message),
+			 "--metrics %s: a place to listen at is PORT, ADDRESS:PORT or [ADDRESS]:PORT, with a port from "
+			 "1 to "
+			 "65535",
+			 wrong[i]);
+		assert_refused(PARSE("--metrics", wrong[i], "eth0"), message);
+	}
 }
 
 /* getopt_long would end the options at the first interface. */

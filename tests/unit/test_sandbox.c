@@ -336,6 +336,46 @@ TEST(test_terminal)
 	close(terminal);
 }
 
+/* ---- a listening socket ---- */
+
+static int listening, other_listening;
+
+static int accept_there(void)
+{
+	return accept4(listening, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK) != -1 || errno != EAGAIN;
+}
+
+static int accept_elsewhere(void)
+{
+	return refused(accept4(other_listening, NULL, NULL, SOCK_CLOEXEC)) || refused(accept(listening, NULL, NULL));
+}
+
+static int listen_to_nobody(void)
+{
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+	return fd >= 0 && !listen(fd, 1) ? fd : -1;
+}
+
+/* --metrics opens the filter for one socket, and for nothing else that it refused before. */
+TEST(test_listening)
+{
+	listening = listen_to_nobody();
+	other_listening = listen_to_nobody();
+	assert_true(listening >= 0 && other_listening >= 0);
+	expect_int(inside(true, accept_there), 1);
+	sandbox_allow_accept(listening);
+	expect_int(inside(true, accept_there), 0);
+	expect_int(inside(false, accept_there), 1);
+	expect_int(inside(true, accept_elsewhere), 0);
+	expect_int(inside(true, reach_others), 0);
+	expect_int(inside(true, make_sockets), 0);
+	expect_int(inside(true, open_to_write), 0);
+	sandbox_allow_accept(-1);
+	close(listening);
+	close(other_listening);
+}
+
 int main(void)
 {
 	return run_unit_tests(NULL, NULL);

@@ -179,6 +179,20 @@ void sandbox_allow_terminal(void)
 	terminal_allowed = true;
 }
 
+/* For a live watch that answers scrapers, beside accept() on one socket: no row opens another one. */
+static const struct rule server_rules[] = {
+	ALLOW(epoll_wait),
+	ALLOW(epoll_pwait),
+	ALLOW(epoll_ctl),
+	ALLOW(shutdown),
+};
+static int listening_socket = -1;
+
+void sandbox_allow_accept(int listening)
+{
+	listening_socket = listening;
+}
+
 static int add_rule(scmp_filter_ctx filter, const struct rule *rule)
 {
 	struct scmp_arg_cmp compare[3];
@@ -199,6 +213,19 @@ static int add_rules(scmp_filter_ctx filter, const struct rule *rules, size_t n)
 	return err;
 }
 
+/* What a live watch may do beside its table, for what it was asked to be allowed. */
+static int add_allowed(scmp_filter_ctx filter)
+{
+	const struct rule accept_rule = ALLOW_IF(accept4, 0, (unsigned)listening_socket);
+	int err = 0;
+
+	if (listening_socket >= 0)
+		err = add_rule(filter, &accept_rule);
+	if (listening_socket >= 0 && !err)
+		err = add_rules(filter, server_rules, sizeof(server_rules) / sizeof(server_rules[0]));
+	return err;
+}
+
 /* Enters a filter of two tables. 0 or a negative errno. */
 static int enter(const struct rule *first, size_t first_count, const struct rule *second, size_t second_count)
 {
@@ -211,6 +238,8 @@ static int enter(const struct rule *first, size_t first_count, const struct rule
 	err = err ? err : add_rules(filter, second, second_count);
 	if (terminal_allowed && first != helper_rules && !err)
 		err = add_rules(filter, terminal_rules, sizeof(terminal_rules) / sizeof(terminal_rules[0]));
+	if (second == live_rules && !err)
+		err = add_allowed(filter);
 	err = err ? err : seccomp_load(filter);
 	seccomp_release(filter);
 	return err;

@@ -16,6 +16,11 @@ int sandbox_enter(bool live);
 
 /* Call before it: the terminal may be given back as it was, and stderr to it. Else a terminal is only looked at. */
 void sandbox_allow_terminal(void);
+/*
+ * Call before it: connections may be accepted on that listening socket, and on no other; they are read and answered.
+ * Of a live watch only.
+ */
+void sandbox_allow_accept(int listening);
 /* For the helper that opens output files: it may open and create files, and answer. Otherwise as sandbox_enter. */
 int sandbox_enter_helper(void);
 

@@ -328,6 +328,26 @@ static int read_prefix(const char *text, uint64_t bits, uint64_t *prefix)
 	return !end || *end || *prefix > bits ? -EINVAL : 0;
 }
 
+/* PORT, ADDRESS:PORT or [ADDRESS]:PORT; an IPv6 address takes the brackets, which tell its last part from the port. */
+static int parse_listen(const struct option_row *row, void *where, const char *text)
+{
+	struct option_listen l = {.text = text, .family = 4, .address = {127, 0, 0, 1}};
+	const char *colon = strrchr(text, ':'), *end;
+	bool brackets = colon && *text == '[' && colon[-1] == ']';
+	uint64_t port;
+
+	if (brackets)
+		l.family = read_address(text + 1, (size_t)(colon - text) - 2, l.address);
+	else if (colon)
+		l.family = read_address(text, (size_t)(colon - text), l.address);
+	end = decimal_read(colon ? colon + 1 : text, 1, &port);
+	if (!l.family || (l.family == 6) != brackets || !end || *end || port < row->min || port > row->max)
+		return -EINVAL;
+	l.port = (uint16_t)port;
+	*(struct option_listen *)where = l;
+	return 0;
+}
+
 static int parse_host(const struct option_row *row, void *where, const char *text)
 {
 	struct filter *f = where;
@@ -515,6 +535,9 @@ const struct option_kind kind_patterns = {
 const struct option_kind kind_where = {.parse = parse_where, .form = "a condition", .list = true};
 const struct option_kind kind_check = {.parse = parse_check, .form = "a condition", .list = true};
 const struct option_kind kind_interfaces = {.parse = parse_interface, .form = "a name", .list = true};
+const struct option_kind kind_listen = {.parse = parse_listen,
+					.form = "PORT, ADDRESS:PORT or [ADDRESS]:PORT, with a port from 1 to 65535",
+					.once = true};
 const struct option_kind kind_file = {.parse = parse_file, .form = "a path", .once = true};
 const struct option_kind kind_netns = {
 	.parse = parse_netns, .form = "a name of ip-netns(8), a process number or all", .once = true};

@@ -57,6 +57,7 @@ extern const struct option_kind kind_file_size;                              /* 
 extern const struct option_kind kind_format, kind_hook, kind_color;          /* an enum */
 extern const struct option_kind kind_columns;                                /* struct option_columns */
 extern const struct option_kind kind_groups;                                 /* struct groups */
+extern const struct option_kind kind_listen;                                 /* struct option_listen */
 extern const struct option_kind kind_file;                                   /* a path, owned by argv */
 extern const struct option_kind kind_netns;                                  /* a name, owned by argv */
 extern const struct option_kind kind_interfaces;                             /* struct option_interfaces */

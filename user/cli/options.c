@@ -251,7 +251,15 @@ static const struct option_row rows[] = {
 	 .help = "groups in a table; in a terminal as many as it has room for"},
 
 	{.group = "Metrics for Prometheus, beside the records",
-	 .name = "metrics-file",
+	 .name = "metrics",
+	 .kind = &kind_listen,
+	 FIELD(metrics),
+	 .min = 1,
+	 .max = 65535,
+	 .meta = "[ADDRESS:]PORT",
+	 .noun = "place to listen at",
+	 .help = "answer scrapes of /metrics there; without an address, of this host only"},
+	{.name = "metrics-file",
 	 .kind = &kind_file,
 	 FIELD(metrics_file),
 	 .meta = "PATH",
@@ -472,9 +480,13 @@ static const char *top_fault(const struct options *o)
 /* Why metrics do not go with the mode, or NULL. */
 static const char *metrics_fault(const struct options *o)
 {
-	if (o->metrics_file && (o->stuck || o->time_wait || o->probe || o->cleanup))
+	if (!o->metrics_file && !o->metrics.text)
+		return NULL;
+	if (o->stuck || o->time_wait || o->probe || o->cleanup)
 		return "metrics are about connections as they close, which this mode does not see";
-	return NULL;
+	return o->metrics.text && o->files.count
+		       ? "--metrics answers while interfaces are watched; for captures there is --metrics-file"
+		       : NULL;
 }
 
 /* Why the other options do not go with --probe, or NULL. */

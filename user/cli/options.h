@@ -46,6 +46,12 @@ struct options {
 	uint64_t file_period; /* -G, ns: how long an output file is written; 0: for ever */
 	enum format format;
 	const char *metrics_file; /* --metrics-file; NULL: none */
+	struct option_listen {
+		const char *text; /* as given, owned by argv; NULL: not asked for */
+		int family;       /* 4 or 6 */
+		uint8_t address[16];
+		uint16_t port;
+	} metrics; /* --metrics: where scrapers are answered */
 	enum color color;
 	struct option_columns {
 		enum text_column list[TEXT_COLUMNS];

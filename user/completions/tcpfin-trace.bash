@@ -74,7 +74,7 @@ _tcpfin_trace_value()
 	-C | --file-size | -G | --file-seconds | \
 	-c | --count | -d | --duration | --port | --host | --process | --pid | --reason | --where | --check | --settle | \
 	--syn-timeout | --close-timeout | --idle-timeout | --max-flows | --max-closing | --max-unproven | --evidence | \
-	--ring | --rows)
+	--ring | --rows | --metrics)
 		;; # a value that only the user knows
 	*)
 		return 1
@@ -90,7 +90,8 @@ _tcpfin_trace_options()
 	local valued='--read= --interface= --hook= --count= --duration= --port= --host= --outcome= --closer= --process=
 		--pid= --reason= --where= --format= --output= --columns= --color= --check= --settle= --syn-timeout=
 		--close-timeout= --idle-timeout= --max-flows= --max-closing= --max-unproven=
-		--evidence= --ring= --by= --rows= --netns= --file-size= --file-seconds= --metrics-file='
+		--evidence= --ring= --by= --rows= --netns= --file-size= --file-seconds= --metrics-file=
+		--metrics='
 
 	mapfile -t COMPREPLY < <(compgen -W "$plain $valued" -- "$1")
 	[[ ${#COMPREPLY[@]} -eq 1 && ${COMPREPLY[0]} == *= ]] && compopt -o nospace

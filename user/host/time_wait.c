@@ -122,6 +122,13 @@ int time_wait_group(struct time_wait_report *r)
 	return 0;
 }
 
+int time_wait_take(struct time_wait_report *r, const struct filter *filter, const char *netns)
+{
+	int err = socket_snapshot_take(&r->snapshot, PORT_HOLDERS, filter, netns);
+
+	return err ? err : time_wait_group(r);
+}
+
 void time_wait_free(struct time_wait_report *r)
 {
 	socket_snapshot_free(&r->snapshot);
@@ -281,10 +288,9 @@ int time_wait_print(struct buffer *out, const struct options *options, uint64_t 
 		    struct check_counts *counts)
 {
 	struct time_wait_report r = {0};
-	int err = socket_snapshot_take(&r.snapshot, PORT_HOLDERS, &options->filter, options->netns);
+	int err = time_wait_take(&r, &options->filter, options->netns);
 
 	*sockets = socket_snapshot_count(&r.snapshot);
-	err = err ? err : time_wait_group(&r);
 	if (!err)
 		count(counts, &r);
 	if (!err && options->format == FORMAT_JSON)

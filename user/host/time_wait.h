@@ -33,6 +33,8 @@ struct time_wait_report {
 	struct check_number most_ports;
 };
 
+/* Asks for the sockets, and groups them, as socket_snapshot_take. 0 or a negative errno; to be freed either way. */
+int time_wait_take(struct time_wait_report *r, const struct filter *filter, const char *netns);
 /* Fills in the groups from the snapshots. 0 or -ENOMEM. */
 int time_wait_group(struct time_wait_report *r);
 /* Append the report. now: wall clock, ns since 1970. all: the table is not cut. */

@@ -23,6 +23,7 @@
 #include "user/base/sink.h"
 #include "user/base/stop.h"
 #include "user/base/supervisor.h"
+#include "user/host/port_gauges.h"
 #include "user/live/collector.h"
 #include "user/live/live.h"
 #include "user/live/live_stats.h"
@@ -95,6 +96,15 @@ static bool answer_stats(void *context)
 	return print_stats(context, clock_ns(CLOCK_MONOTONIC));
 }
 
+static void observe_waits(struct live *l, struct metrics_now *now)
+{
+	memset(now->stuck, 0, sizeof(now->stuck));
+	now->watches_closes = true;
+	l->collector.reporter->waits = now;
+	due_look_at_waiting(&l->collector.due, l->collector.now);
+	l->collector.reporter->waits = NULL;
+}
+
 /* For metrics: what is known stays where nothing can be read. */
 static void observe(void *context, struct metrics_now *now)
 {
@@ -102,6 +112,8 @@ static void observe(void *context, struct metrics_now *now)
 
 	if (read_stats(context, &s))
 		live_stats_observe(&s, now);
+	observe_waits(context, now);
+	port_gauges_observe(((struct live *)context)->options, now);
 }
 
 /* ---- starting ---- */

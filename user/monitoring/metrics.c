@@ -67,6 +67,15 @@ static void add_reset(struct metrics *m, const struct record *r)
 	++*reason_count(m, r->reset.reason);
 }
 
+void metrics_add_waiting(struct metrics_now *now, const struct record *r, bool stuck)
+{
+	bool source = r->missing == MISSING_SOURCE_ACK || r->missing == MISSING_SOURCE_FIN;
+	enum role turn = source ? SOURCE : DESTINATION;
+
+	if (stuck && r->missing != MISSING_NOTHING)
+		now->stuck[r->end[turn].state][turn]++;
+}
+
 static void add_duration(struct duration_histogram *h, int64_t ns)
 {
 	if (ns >= 0)

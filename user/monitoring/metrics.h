@@ -27,6 +27,22 @@ enum {
 #define METRICS_STEPS 4
 #define METRICS_GROUPS 2
 
+#define METRICS_PORT_PAIRS 10
+#define METRICS_PORT_TEXT 64
+
+/* Local ports, of the pairs of hosts that hold the most. */
+struct metrics_ports {
+	uint64_t next; /* as metrics_now.time: when they are looked at again */
+	bool known;
+	uint64_t time_wait; /* sockets of this host in TIME-WAIT */
+	unsigned usable;    /* ports that connect() may choose, towards one destination */
+	struct {
+		char source[METRICS_PORT_TEXT], destination[METRICS_PORT_TEXT]; /* "192.0.2.1", "192.0.2.2:443" */
+		unsigned used;
+	} pairs[METRICS_PORT_PAIRS];
+	unsigned count;
+};
+
 /* What is not counted from records: as it is now. */
 struct metrics_now {
 	uint64_t time;  /* ns of a clock that does not go back */
@@ -41,6 +57,9 @@ struct metrics_now {
 		uint64_t runs, ns; /* from the kernel's BPF statistics, 0 while they are off */
 	} programs[METRICS_PROGRAMS];
 	unsigned program_count;
+	bool watches_closes;                         /* stuck is known */
+	uint64_t stuck[TCP_STATES][DESTINATION + 1]; /* closes that stand still: see metrics_add_waiting */
+	struct metrics_ports ports;
 };
 
 struct metrics {
@@ -63,6 +82,11 @@ struct metrics *metrics_new(uint64_t now);
 void metrics_free(struct metrics *m);
 /* Counts a connection in its final record. */
 void metrics_add(struct metrics *m, const struct record *r);
+/*
+ * Counts a close that goes on, by its record so far, if it has stood still: by the end whose turn it is, and the state
+ * that this end is in.
+ */
+void metrics_add_waiting(struct metrics_now *now, const struct record *r, bool stuck);
 /* Appends all metrics, with m->now as it is. */
 void metrics_print(struct buffer *out, struct metrics *m, enum exposition_format format);
 

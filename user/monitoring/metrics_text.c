@@ -165,6 +165,50 @@ static void print_groups(struct exposition *e, const struct shown_groups *g)
 	shown_groups_print(e, g);
 }
 
+/* ---- closes that go on, and ports ---- */
+
+static const char *state_label(enum tcp_state state)
+{
+	return state_name(state) ? state_name(state) : "unknown";
+}
+
+static void print_stuck(struct exposition *e, const struct metrics_now *now)
+{
+	if (!now->watches_closes)
+		return;
+	exposition_family(
+		e, METRIC_GAUGE, "tcpfin_stuck_closes",
+		"Closes that have stood still for --close-timeout, by whose turn it is and the state of this end.");
+	for (unsigned state = 0; state < TCP_STATES; state++)
+		for (unsigned turn = SOURCE; turn <= DESTINATION; turn++) {
+			struct metric_label labels[] = {{"state", state_label((enum tcp_state)state)},
+							{"turn", role_name((enum role)turn)}};
+
+			if (now->stuck[state][turn] || (state >= STATE_ESTABLISHED && state <= STATE_LAST_ACK))
+				exposition_number(e, labels, COUNT(labels), now->stuck[state][turn]);
+		}
+}
+
+static void print_ports(struct exposition *e, const struct metrics_ports *p)
+{
+	if (!p->known)
+		return;
+	exposition_family(e, METRIC_GAUGE, "tcpfin_time_wait_sockets", "Sockets of this host in TIME-WAIT.");
+	exposition_number(e, NULL, 0, p->time_wait);
+	exposition_family(e, METRIC_GAUGE, "tcpfin_local_ports_usable",
+			  "Local ports that connect() may choose, for each pair of source and destination.");
+	exposition_number(e, NULL, 0, p->usable);
+	exposition_family(
+		e, METRIC_GAUGE, "tcpfin_local_ports_used",
+		"How many of them are in use towards a destination with sockets in TIME-WAIT; the fullest ones.");
+	for (unsigned i = 0; i < p->count; i++) {
+		struct metric_label labels[] = {{"source", p->pairs[i].source},
+						{"destination", p->pairs[i].destination}};
+
+		exposition_number(e, labels, COUNT(labels), p->pairs[i].used);
+	}
+}
+
 /* ---- the program itself ---- */
 
 static void print_losses(struct exposition *e, const struct metrics *m)
@@ -240,6 +284,8 @@ void metrics_print(struct buffer *out, struct metrics *m, enum exposition_format
 		shown_groups_admit(&m->groups[i], m->now.time);
 		print_groups(&e, &m->groups[i]);
 	}
+	print_stuck(&e, &m->now);
+	print_ports(&e, &m->now.ports);
 	print_losses(&e, m);
 	print_tables(&e, &m->now);
 	print_programs(&e, &m->now);

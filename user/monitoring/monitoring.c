@@ -10,6 +10,7 @@
 #include "user/base/clock.h"
 #include "user/base/log.h"
 #include "user/helper/replaced_file.h"
+#include "user/monitoring/metrics_server.h"
 
 #define FILE_NS (10 * SECOND_NS) /* node_exporter is usually asked every 15 seconds */
 
@@ -18,14 +19,17 @@ struct monitoring {
 	struct metrics *metrics;
 	void (*observe)(void *context, struct metrics_now *now);
 	void *context;
+	struct metrics_server *server; /* NULL: none */
 	struct replaced_file file;
 	uint64_t next_file;     /* ns of CLOCK_MONOTONIC */
 	unsigned long failures; /* of writing it */
 };
 
 /* Appends the metrics as they are now. */
-static void print(struct monitoring *m, struct buffer *out, enum exposition_format format)
+static void print(void *context, struct buffer *out, enum exposition_format format)
 {
+	struct monitoring *m = context;
+
 	m->metrics->now.time = clock_ns(CLOCK_MONOTONIC);
 	m->metrics->now.cpu = clock_ns(CLOCK_PROCESS_CPUTIME_ID);
 	if (m->observe)
@@ -74,13 +78,20 @@ static int start_file(struct monitoring *m)
 
 static int start(struct monitoring *m)
 {
+	int code = EXIT_FINE;
+
 	m->metrics = metrics_new(clock_ns(CLOCK_MONOTONIC));
 	if (!m->metrics) {
 		log_error("out of memory");
 		return EXIT_RUNTIME;
 	}
 	m->metrics->now.start = clock_ns(CLOCK_REALTIME);
-	return start_file(m);
+	/* The file's helper is forked first, and so it has no copy of the listening socket. */
+	if (m->options->metrics_file)
+		code = start_file(m);
+	if (m->options->metrics.text && code == EXIT_FINE)
+		code = metrics_server_open(&m->server, &m->options->metrics, print, m);
+	return code;
 }
 
 int monitoring_start(struct monitoring **m, const struct options *options)
@@ -89,7 +100,7 @@ int monitoring_start(struct monitoring **m, const struct options *options)
 	int code;
 
 	*m = NULL;
-	if (!options->metrics_file)
+	if (!options->metrics_file && !options->metrics.text)
 		return EXIT_FINE;
 	new = calloc(1, sizeof(*new));
 	if (!new) {
@@ -107,8 +118,10 @@ int monitoring_start(struct monitoring **m, const struct options *options)
 
 void monitoring_free(struct monitoring *m)
 {
-	if (m)
-		metrics_free(m->metrics);
+	if (!m)
+		return;
+	metrics_server_close(m->server);
+	metrics_free(m->metrics);
 	free(m);
 }
 
@@ -128,13 +141,20 @@ void monitoring_observe_by(struct monitoring *m, void (*observe)(void *context, 
 
 void monitoring_poll(struct monitoring *m)
 {
-	if (m && clock_ns(CLOCK_MONOTONIC) >= m->next_file)
+	if (!m)
+		return;
+	metrics_server_poll(m->server);
+	if (m->options->metrics_file && clock_ns(CLOCK_MONOTONIC) >= m->next_file)
 		write_next_file(m);
 }
 
 void monitoring_end(struct monitoring *m, const uint64_t counters[COUNTERS])
 {
 	if (!m)
+		return;
+	metrics_server_close(m->server);
+	m->server = NULL;
+	if (!m->options->metrics_file)
 		return;
 	memcpy(m->metrics->now.counters, counters, sizeof(m->metrics->now.counters));
 	write_next_file(m);

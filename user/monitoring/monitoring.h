@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Metrics for whoever asks: a file that is replaced at intervals (--metrics-file). Without the options all these
- * functions do nothing; a pointer to struct monitoring may then be NULL.
+ * Metrics for whoever asks: by HTTP (--metrics), and in a file that is replaced at intervals (--metrics-file). Without
+ * these options all functions do nothing; a pointer to struct monitoring may then be NULL.
  */
 #ifndef TCPFIN_MONITORING_H
 #define TCPFIN_MONITORING_H
@@ -12,9 +12,9 @@
 struct monitoring;
 
 /*
- * Writes the first file, which shows that it can be written; call before rights are given up. *m is NULL where no
- * option asks for metrics; to be freed by monitoring_free. options must outlive it. An exit code; errors have been
- * logged.
+ * Listens, and writes the first file, which shows that it can be written; call before rights are given up. *m is NULL
+ * where no option asks for metrics; to be freed by monitoring_free. options must outlive it. An exit code; errors have
+ * been logged.
  */
 int monitoring_start(struct monitoring **m, const struct options *options);
 void monitoring_free(struct monitoring *m);
