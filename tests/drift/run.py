@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """
 run.py TCPFIN-TRACE: what stands in two places stands in both: options, exit codes and counters in the code and in the
-man page, options in the bash completion, files in the tree that user/README.md draws.
+man page, options in the bash completion, metrics in the alerts and the dashboard, files in the tree of user/README.md.
 
 A check is a function that yields a sentence for each thing that is missing somewhere; its name is printed after "ok" or
 "not ok". Another pair of places takes one more such function.
@@ -146,6 +146,28 @@ def counters_in_man_page():
     documented = {name for page in pages for entry in entries(section(page, "COUNTERS"), "Cm")
                   for name in entry.split(" , ")}
     yield from differences(counters, COUNTERS, documented, f"the section COUNTERS of {MAN}")
+
+
+# ---- metrics ----
+
+METRICS, METRICS_PAGE = "user/monitoring/metrics_text.c", "user/monitoring/README.md"
+METRICS_USERS = ("user/monitoring/rules.yml", "user/monitoring/rules_test.yml", "user/monitoring/dashboard.json")
+
+
+def families(text):
+    """Families of metrics that a text names, without what their samples have behind the name."""
+    return {re.sub("_(total|info|bucket|sum|count)$", "", name) for name in re.findall(r"\btcpfin_\w+", text)}
+
+
+@check
+def metrics_in_documents():
+    known = families(read(METRICS))
+    page = "\n".join(section(read(MAN), "METRICS"))
+    yield from differences(known, METRICS, families(page), f"the section METRICS of {MAN}")
+    yield from differences(known, METRICS, families(read(METRICS_PAGE)), METRICS_PAGE)
+    for path in METRICS_USERS:
+        for name in sorted(families(read(path)) - known):
+            yield f"{name} is in {path} and not in {METRICS}"
 
 
 # ---- the completion ----
