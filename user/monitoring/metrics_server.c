@@ -13,6 +13,7 @@
 #include <microhttpd.h>
 
 #include "user/base/log.h"
+#include "user/base/privileges.h"
 #include "user/base/sandbox.h"
 #include "user/monitoring/accept_header.h"
 
@@ -179,8 +180,9 @@ int metrics_server_open(struct metrics_server **place, const struct option_liste
 
 	*place = s;
 	if (fd < 0) {
-		log_error("--metrics %s: %s", where->text, strerror(-fd));
-		return EXIT_RUNTIME;
+		log_error("--metrics %s: %s", where->text,
+			  fd == -EACCES ? "a port below 1024 takes CAP_NET_BIND_SERVICE" : strerror(-fd));
+		return privileges_exit_code(fd);
 	}
 	s->print = print;
 	s->context = context;

@@ -156,7 +156,9 @@ void monitoring_end(struct monitoring *m, const uint64_t counters[COUNTERS])
 	m->server = NULL;
 	if (!m->options->metrics_file)
 		return;
-	memcpy(m->metrics->now.counters, counters, sizeof(m->metrics->now.counters));
+	for (unsigned i = 0; i < COUNTERS; i++) /* none falls, also where they could not be read at the end */
+		if (counters[i] > m->metrics->now.counters[i])
+			m->metrics->now.counters[i] = counters[i];
 	write_next_file(m);
 	if (m->failures)
 		log_error("%lu times the metrics of %s could not be replaced", m->failures, m->options->metrics_file);
