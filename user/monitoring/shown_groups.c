@@ -39,16 +39,17 @@ static unsigned find(const struct shown_groups *g, const struct group_key *key, 
 void shown_groups_add(struct shown_groups *g, const struct record *r)
 {
 	struct group_key key;
-	unsigned entry, shown;
+	unsigned shown;
 	bool fresh;
 
 	groups_key(&g->by, r, &key);
-	entry = sketch_add(&g->sketch, &key, &fresh);
-	shown = find(g, &key, g->sketch.entry[entry].hash);
-	if (shown < SHOWN_GROUPS)
+	shown = find(g, &key, sketch_hash(&g->sketch, &key));
+	if (shown < SHOWN_GROUPS) {
 		g->group[shown].connections[r->outcome]++;
-	else
-		g->other[r->outcome]++;
+		return;
+	}
+	g->other[r->outcome]++;
+	sketch_add(&g->sketch, &key, &fresh);
 }
 
 /* ---- coming up ---- */

@@ -3,7 +3,7 @@
  * Connections by process, peer and the like, in a bounded number of series that never falls back: the groups that stand
  * out have series of their own, all the others are "other".
  *
- * A group is shown once it is among the fullest and has at least a hundredth of what was counted lately. It then begins
+ * A group is shown once it is among the fullest of "other" and has at least a hundredth of that. It then begins
  * at 0, "other" keeps what it counted of it before, and it stays until the program ends. So no counter ever falls, and
  * all of them add up to what was counted.
  */
@@ -25,7 +25,7 @@ struct shown_group {
 
 struct shown_groups {
 	struct groups by;     /* one field */
-	struct sketch sketch; /* of what was counted lately, shown or not */
+	struct sketch sketch; /* of what was counted in "other" lately */
 	uint64_t since;       /* ns: when the sketch began */
 	unsigned count;
 	uint64_t hash[SHOWN_GROUPS]; /* of each group's key, as the sketch has it */

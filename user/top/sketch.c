@@ -18,9 +18,9 @@ static uint64_t mix(uint64_t h, uint64_t word)
 	return (uint64_t)(product >> 64) ^ (uint64_t)product;
 }
 
-static uint64_t hash_of(const struct group_key *key, uint64_t seed)
+uint64_t sketch_hash(const struct sketch *s, const struct group_key *key)
 {
-	uint64_t h = mix(seed, key->len), word;
+	uint64_t seed = s->seed, h = mix(seed, key->len), word;
 	size_t at = 0;
 
 	for (; at + sizeof(word) <= key->len; at += sizeof(word)) {
@@ -126,7 +126,7 @@ static unsigned take_entry(struct sketch *s)
 
 unsigned sketch_add(struct sketch *s, const struct group_key *key, bool *fresh)
 {
-	uint64_t hash = hash_of(key, s->seed);
+	uint64_t hash = sketch_hash(s, key);
 	unsigned n = find(s, key, hash);
 
 	s->added++;

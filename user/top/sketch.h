@@ -37,6 +37,8 @@ struct sketch {
 
 /* Empties it. */
 void sketch_reset(struct sketch *s, uint64_t seed);
+/* The hash of a key, which is the same until the seed is another one. */
+uint64_t sketch_hash(const struct sketch *s, const struct group_key *key);
 /* Adds the key once. Returns its entry; *fresh: that was another key's, or nobody's, before. */
 unsigned sketch_add(struct sketch *s, const struct group_key *key, bool *fresh);
 
