@@ -74,6 +74,18 @@ static void take_socket(struct input *in, struct record_socket *s)
 		s->process.holders = take32(in);
 }
 
+static void take_listener(struct input *in, struct record_listener *l)
+{
+	l->state = take_choice(in, LISTENER_FULL + 1);
+	l->t = (int64_t)(take64(in) >> 1); /* the question comes after the SYN */
+	l->queue = take32(in);
+	l->backlog = take32(in);
+	l->uid = take32(in);
+	l->has_process = l->state > LISTENER_NONE && take8(in) & 1;
+	l->pid = take32(in);
+	take_name(in, l->name, sizeof(l->name));
+}
+
 static void take_verdict(struct input *in, struct record *r)
 {
 	r->outcome = take_choice(in, OUTCOMES);
@@ -192,6 +204,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	take_record(&in, &r);
 	take_socket(&in, &r.socket[SOURCE]);
 	take_socket(&in, &r.socket[DESTINATION]);
+	take_listener(&in, &r.listener);
 	for (unsigned i = 0; i < (named & 15u); i++)
 		interface[i] = (char)take8(&in);
 	for (unsigned i = 0; i < (named & 16 ? 1u + (named >> 5) : 0); i++)

@@ -203,7 +203,7 @@ static void exchange_sockets(struct record *r)
 /* Each sample as it is, and with what is known of the one end's socket known of the other's. */
 static void print_samples(void)
 {
-	void (*const samples[])(struct record *) = {sample_sockets, sample_held, sample_lost};
+	void (*const samples[])(struct record *) = {sample_sockets, sample_held, sample_lost, sample_listener};
 	struct buffer out = {0};
 	struct record r;
 

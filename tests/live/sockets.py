@@ -4,6 +4,7 @@
 sockets.py TCPFIN-TRACE [NAME...]: who closed, how and why, from the sockets of this host; as root. Expected values come
 from /proc and ss, the reasons of resets from the kernel's code. lab/harness.py has how tests are run.
 """
+import contextlib
 import csv
 import ctypes
 import itertools
@@ -408,6 +409,174 @@ def destroyed(lab):
         expect(record, {"source.process.how": "kernel"})
     c.client.close()
     c.server.close()
+
+
+# ---- what the listener said ----
+
+def watch_server(lab, *options):
+    """The program on the server's interface."""
+    tracer = Tracer(lab, lab.server, PROGRAM, ("eth0",), "--format=json", "--settle=200", *options)
+    tracer.wait_for_all()
+    return tracer
+
+
+def listening(lab, path, address=None, backlog=1, name=None):
+    """A listener and its port; with a name, in a process of its own that never accepts."""
+    listener = lab.server.socket(path.family)
+    listener.bind((path.address if address is None else address, 0))
+    listener.listen(backlog)
+    port = listener.getsockname()[1]
+    if name:
+        return Holder(lab, listener, [], lambda s: None, name, 1000), port
+    lab.stack.callback(listener.close)
+    return listener, port
+
+
+def dial(lab, path, port, count):
+    """Begins connections, and returns the ports of their clients."""
+    ports = set()
+    for _ in range(count):
+        sock = path.client.socket(path.family)
+        lab.stack.callback(sock.close)
+        sock.setblocking(False)
+        sock.connect_ex((path.address, port))
+        ports.add(sock.getsockname()[1])
+    return ports
+
+
+def fill(lab, path, port):
+    """Two connections, one more than the backlog, that wait in the queue."""
+    for _ in range(2):
+        sock = path.dial(port)
+        lab.stack.callback(sock.close)
+
+
+def attempts(tracer, count):
+    """The unanswered ones of the records, so many."""
+    def found():
+        return [record for record in tracer.records() if record["tcp"]["outcome"] == "unanswered"]
+    until(lambda: len(found()) >= count, f"{count} unanswered records", 15)
+    equal("unanswered", len(found()), count)
+    return found()
+
+
+def listener_of(record):
+    """What the listener said, and s from the first SYN to the question, which comes after the SYN that was repeated."""
+    listener = dict(record["destination"]["listener"])
+    time_asked = listener.pop("t") / 1e9
+    check(1 <= time_asked < 9, f"asked {time_asked} s after the first SYN")
+    return listener
+
+
+@test
+def listen_queue_full(lab):
+    """Twenty clients of a listener with a backlog of 1 that never accepts: whose it is, how many wait, as ss says."""
+    wanted, played = {}, []
+    for path, address in zip((*paths(lab), paths(lab)[0]), (None, None, "0.0.0.0")):
+        holder, port = listening(lab, path, address, name=b"sleeper")
+        wanted[port] = {"state": "full", "queue": 2, "backlog": 1, "uid": 0, "pid": holder.pid, "name": "sleeper"}
+        played.append((path, port))
+    tracer = watch_server(lab, "--syn-timeout=1.5")
+    for path, port in played:
+        fill(lab, path, port)
+        dial(lab, path, port, 20)
+    for record in attempts(tracer, 60):
+        equal("listener", listener_of(record), wanted[record["destination"]["port"]])
+    for _, port in played:
+        equal("ss", ss(lab.server, "-l", port).split()[1:3], ["2", "1"])
+    tracer.stop()
+
+
+@test
+def listen_queue_full_of_both_families(lab):
+    """A listener of IPv6 takes IPv4 as well, unless it is told not to; it began after the watch, so nobody knows whose."""
+    tracer, path = watch_server(lab, "--syn-timeout=1.5"), paths(lab)[0]
+    for only, wanted in ((0, {"state": "full", "queue": 2, "backlog": 1, "uid": 0}), (1, {"state": "none"})):
+        listener = lab.server.socket(socket.AF_INET6)
+        listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, only)
+        listener.bind(("::", 0))
+        listener.listen(1)
+        lab.stack.callback(listener.close)
+        port = listener.getsockname()[1]
+        fill(lab, paths(lab)[only], port)
+        with lab.server.dropping(f"tcp dport {port}") if only else contextlib.nullcontext():
+            dial(lab, path, port, 1)
+            until(lambda port=port: [r for r in tracer.records() if r["destination"]["port"] == port and
+                                     r["tcp"]["outcome"] == "unanswered"], "record", 15)
+        record, = (record for record in attempts(tracer, 1 + only) if record["destination"]["port"] == port)
+        with about(f"IPV6_V6ONLY {only}"):
+            equal("listener", listener_of(record), wanted)
+    tracer.stop()
+
+
+@test
+def listener_has_room(lab):
+    """A packet filter drops SYNs: the listener has room, or there is none; for others' addresses nothing is said."""
+    _, port = listening(lab, paths(lab)[0], "0.0.0.0", 128, b"server")
+    free, tracer = port + 1, watch_server(lab, "--syn-timeout=1.5")
+    lab.client.run(f"ip neighbour replace 10.99.0.77 lladdr {mac(0, 2)} dev eth0 nud permanent")
+    elsewhere = Path(lab.client, lab.server, "10.99.0.77")
+    with lab.server.dropping(f"tcp dport {{ {port}, {free} }}"):
+        for path, to in ((paths(lab)[0], port), (paths(lab)[0], free), (elsewhere, port)):
+            dial(lab, path, to, 1)
+        found = {(r["destination"]["ip"], r["destination"]["port"]): r for r in attempts(tracer, 3)}
+    ready, none = (listener_of(found[ipv4(0, 2), to]) for to in (port, free))
+    equal("listener", {name: ready[name] for name in ("state", "queue", "backlog", "name")},
+          {"state": "ready", "queue": 0, "backlog": 128, "name": "server"})
+    equal("listener", none, {"state": "none"})
+    check("listener" not in found["10.99.0.77", port]["destination"], "another host's port has a listener")
+    tracer.stop()
+
+
+@test
+def listener_not_asked(lab):
+    """Nothing is said of a listener with --no-sockets, on the client's side, and where a SYN was answered at once."""
+    _, port = listening(lab, paths(lab)[0])
+    fill(lab, paths(lab)[0], port)
+    tracers = [watch_server(lab, "--syn-timeout=1.5", "--no-sockets"), watch(lab, "--syn-timeout=3.2"),
+               watch_server(lab, "--syn-timeout=1.5")]
+    dial(lab, paths(lab)[0], port, 1)
+    key = scenario_named("client_first").play(paths(lab)[0])
+    for tracer, asked in zip(tracers, (False, False, True)):
+        equal("asked", "listener" in attempts(tracer, 1)[0]["destination"], asked)
+        records = {key_of(record): record for record in tracer.stop()}
+        check("listener" not in records[key]["destination"], "a listener that answered was asked")
+
+
+@test
+def listener_in_text(lab):
+    """The full queue is in the text line and in the sentence of -v."""
+    _, port = listening(lab, paths(lab)[0], name=b"sleeper")
+    tracer = Tracer(lab, lab.server, PROGRAM, ("eth0",), "-v", "--syn-timeout=1.5", "--format=text")
+    tracer.wait_for_all()
+    fill(lab, paths(lab)[0], port)
+    dial(lab, paths(lab)[0], port, 1)
+    until(lambda: "unanswered" in tracer.stdout, "record", 15)
+    check("listen queue full" in tracer.stdout, f"not in: {tracer.stdout}")
+    words = r"after the first SYN the listen queue of sleeper\[\d+\] was full: 2 waited in it, its backlog is 1"
+    check(re.search(words, tracer.stdout), f"not in: {tracer.stdout}")
+    tracer.signal(signal.SIGINT)
+    equal("exit code", tracer.wait(), 0)
+
+
+@test
+def rejected_by_packet_filter(lab):
+    """A packet filter's RST, to a SYN and to data: this host's TCP has sent none."""
+    for path in paths(lab):
+        tracer, listener = watch_server(lab), path.listen()
+        port = listener.getsockname()[1]
+        c = connect(path)
+        with lab.server.filtering(f"tcp dport {{ {port}, {c.key[2]} }}", "reject with tcp reset"):
+            path.dial(port)
+            c.client.send(b"data")
+            until(lambda c=c: reset_has_come(c.client), "reset")
+        tracer.wait_for(2)
+        records = tracer.stop()
+        for sock in (listener, c.client, c.server):
+            sock.close()
+        for record in records:
+            with about(f"IPv{path.version}, {record['tcp']['outcome']}"):
+                expect(record, {"tcp.reset.by": "destination", "tcp.reset.reason": "PACKET_FILTER"})
 
 
 # ---- connections older than the watch ----

@@ -246,4 +246,20 @@ static inline void sample_lost(struct record *r)
 	r->socket[DESTINATION].lost = true;
 }
 
+/* Not answered: more connections wait for accept() than the destination's listener allows. */
+static inline void sample_listener(struct record *r)
+{
+	sample_unanswered(r);
+	r->listener = (struct record_listener){
+		.state = LISTENER_FULL,
+		.t = 1000000000,
+		.queue = 2,
+		.backlog = 1,
+		.uid = 5,
+		.has_process = true,
+		.pid = 77,
+		.name = "k\n\"e",
+	};
+}
+
 #endif

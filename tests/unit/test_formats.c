@@ -510,9 +510,11 @@ static const char csv_header[] =
 	"network_tunnel_type,network_tunnel_id,"
 	"event_id,tcp_final,isn_source,isn_destination,host_name,tcp_silence,tcp_silence_at_most,"
 	"basis_reset,basis_fin,icmp_type,icmp_code,icmp_by,tcp_clock_jumps,tcp_related,"
-	"event_dataset,event_kind,event_category,event_type,ecs_version,agent_type,agent_version,tcp_interfaces\r\n";
+	"event_dataset,event_kind,event_category,event_type,ecs_version,agent_type,agent_version,tcp_interfaces,"
+	"destination_listener_state,destination_listener_t,destination_listener_queue,destination_listener_backlog,"
+	"destination_listener_uid,destination_listener_pid,destination_listener_name\r\n";
 #define BEFORE_BASIS ",,0,0,,," ID ",true,,,,,false"
-#define CSV_AGENT ",0,,tcpfin.close,event,network,end,8.11.0,tcpfin-trace," TCPFIN_VERSION ",\r\n"
+#define CSV_AGENT ",0,,tcpfin.close,event,network,end,8.11.0,tcpfin-trace," TCPFIN_VERSION ",,,,,,,,\r\n"
 #define LAST_COLUMNS BEFORE_BASIS ",,,,," CSV_AGENT
 #define WITHOUT_SOCKETS ",,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,," /* a reason and twice 17 columns */
 #define NO_SOCKETS WITHOUT_SOCKETS LAST_COLUMNS
@@ -805,6 +807,42 @@ TEST(test_lost_socket_changes_json)
 	buffer_char(&b, 0);
 	assert_non_null(strstr(b.data, "\"reset_received\":null,\"states\":[{"));
 	assert_non_null(strstr(b.data, "\"reset_received\":12,\"lost\":true,\"states\":[]}},"));
+	buffer_free(&b);
+}
+
+/* Expects the text somewhere in what the format prints. b: for the output, which is dropped. */
+static void expect_text(struct buffer *b, const struct record *r,
+			void (*format)(struct buffer *, const struct record *), const char *text)
+{
+	b->len = 0;
+	format(b, r);
+	buffer_char(b, 0);
+	if (!strstr(b->data, text))
+		print_message("no %s in: %s\n", text, b->data);
+	assert_non_null(strstr(b->data, text));
+}
+
+/* What is printed of a listener is what is known of it. */
+TEST(test_listener)
+{
+	struct buffer b = {0};
+	struct record r;
+
+	sample_listener(&r);
+	expect_text(&b, &r, format_json,
+		    ",\"listener\":{\"state\":\"full\",\"t\":1000000000,\"queue\":2,\"backlog\":1,\"uid\":5,"
+		    "\"pid\":77,\"name\":\"k\\u000a\\\"e\"}}");
+	expect_text(&b, &r, format_csv, ",full,1000000000,2,1,5,77,\"k\\x0a\"\"e\"\r\n");
+	expect_text(&b, &r, format_explanation,
+		    " the listen queue of k\\x0a\"e[77] was full: 2 waited in it, its backlog is 1");
+	r.listener.has_process = false;
+	expect_text(&b, &r, format_json, ",\"uid\":5}}");
+	expect_text(&b, &r, format_csv, ",5,,\r\n");
+	expect_text(&b, &r, format_explanation, "; 1.00s after the first SYN the listen queue of user 5 was full: ");
+	r.listener = (struct record_listener){.state = LISTENER_NONE, .t = 0};
+	expect_text(&b, &r, format_json, ",\"listener\":{\"state\":\"none\",\"t\":0}}");
+	expect_text(&b, &r, format_csv, ",none,0,,,,,\r\n");
+	expect_text(&b, &r, format_explanation, " after the first SYN nothing on this host listened there");
 	buffer_free(&b);
 }
 

@@ -705,6 +705,31 @@ static void put_sockets(struct buffer *out, const struct record *r)
 	}
 }
 
+/* "; 1.0s after the first SYN the listen queue of nginx[1234] was full: 129 waited in it, its backlog is 128" */
+static void put_listener(struct buffer *out, const struct record *r)
+{
+	const struct record_listener *l = &r->listener;
+
+	if (!l->state)
+		return;
+	buffer_text(out, "; ");
+	buffer_duration(out, l->t);
+	buffer_text(out, " after the first SYN ");
+	if (l->state == LISTENER_NONE) {
+		buffer_text(out, "nothing on this host listened there");
+		return;
+	}
+	buffer_text(out, "the listen queue of ");
+	if (l->has_process) {
+		buffer_printable(out, l->name);
+		buffer_printf(out, "[%u]", l->pid);
+	} else {
+		buffer_printf(out, "user %u", l->uid);
+	}
+	buffer_printf(out, " %s: %u waited in it, its backlog is %u",
+		      l->state == LISTENER_FULL ? "was full" : "had room", l->queue, l->backlog);
+}
+
 /* The first of the related connections: more of them are in JSON. */
 static void put_related(struct buffer *out, const struct record *r)
 {
@@ -757,10 +782,11 @@ static void put_handshake_copies(struct buffer *out, const struct record *r)
 		return;
 	buffer_text(out, "; the destination repeated its SYN-ACK");
 	put_times(out, r->synack_retransmits);
-	if (r->stuck_in_syn_received)
-		buffer_text(
-			out,
-			" and never left SYN-RECEIVED, although the source had answered: its accept queue may be full");
+	if (!r->stuck_in_syn_received)
+		return;
+	buffer_text(out, " and never left SYN-RECEIVED, although the source had answered");
+	if (!r->listener.state)
+		buffer_text(out, ": its accept queue may be full");
 }
 
 /* "; another server answered the SYN, too: 4 SYN-ACKs with another number (seq 696225615, TTL 55)" */
@@ -836,6 +862,7 @@ void format_explanation(struct buffer *out, const struct record *r)
 	put_late_reset(out, r);
 	put_reset_details(out, r);
 	put_sockets(out, r);
+	put_listener(out, r);
 	if (r->icmp.known && !refused_by_icmp(r)) {
 		buffer_text(out, "; ");
 		put_icmp(out, r);

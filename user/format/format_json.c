@@ -209,6 +209,33 @@ static void json_socket(struct buffer *out, const struct record_socket *s)
 	LITERAL(out, "]}");
 }
 
+static void json_listener(struct buffer *out, const struct record *r)
+{
+	const struct record_listener *l = &r->listener;
+
+	if (!l->state)
+		return;
+	LITERAL(out, ",\"listener\":{\"state\":");
+	json_word(out, listener_state_name(l->state));
+	LITERAL(out, ",\"t\":");
+	buffer_signed(out, l->t);
+	if (record_has_listener(r)) {
+		LITERAL(out, ",\"queue\":");
+		buffer_unsigned(out, l->queue);
+		LITERAL(out, ",\"backlog\":");
+		buffer_unsigned(out, l->backlog);
+		LITERAL(out, ",\"uid\":");
+		buffer_unsigned(out, l->uid);
+	}
+	if (l->has_process) {
+		LITERAL(out, ",\"pid\":");
+		buffer_unsigned(out, l->pid);
+		LITERAL(out, ",\"name\":");
+		buffer_json_string(out, l->name);
+	}
+	buffer_char(out, '}');
+}
+
 static void json_end(struct buffer *out, const struct record *r, enum role role)
 {
 	const struct record_end *end = &r->end[role];
@@ -224,6 +251,8 @@ static void json_end(struct buffer *out, const struct record *r, enum role role)
 	json_process(out, &r->socket[role]);
 	json_holder(out, &r->socket[role]);
 	json_socket(out, &r->socket[role]);
+	if (role == DESTINATION)
+		json_listener(out, r);
 	buffer_char(out, '}');
 }
 

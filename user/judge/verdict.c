@@ -828,6 +828,26 @@ static const char *reset_reason(const struct facts *c, const struct verdict_cont
 	return c->flow->reset.fate & RESET_FILTERED ? RECORD_PACKET_FILTER : NULL;
 }
 
+static void listener_of(struct record_listener *to, const struct facts *c, const struct verdict_context *context)
+{
+	const struct listener *l = context->listener;
+	const struct process *holder = context->listener_holder;
+
+	if (!l)
+		return;
+	to->state = l->state;
+	to->t = (int64_t)(l->time - c->flow->t_first);
+	to->queue = l->queue;
+	to->backlog = l->backlog;
+	to->uid = l->uid;
+	if (!holder)
+		return;
+	to->has_process = true;
+	to->pid = (uint32_t)holder->pid;
+	_Static_assert(sizeof(holder->name) <= RECORD_NAME, "names are copied whole");
+	memcpy(to->name, holder->name, sizeof(holder->name));
+}
+
 static void sockets(struct record *r, const struct facts *c, const struct verdict_context *context)
 {
 	for (enum role role = SOURCE; role <= DESTINATION; role++) {
@@ -839,6 +859,7 @@ static void sockets(struct record *r, const struct facts *c, const struct verdic
 	}
 	if (r->reset.by != NOBODY)
 		r->reset.reason = reset_reason(c, context);
+	listener_of(&r->listener, c, context);
 }
 
 /* ---- all of it ---- */

@@ -41,6 +41,14 @@ static void look_up_open_at_start(const struct collector *c, struct verdict_cont
 	}
 }
 
+static void look_up_listener(const struct collector *c, struct verdict_context *context, uint32_t slot,
+			     const struct flow *f)
+{
+	context->listener = c->attempts.list ? attempts_listener(&c->attempts, slot, f) : NULL;
+	if (context->listener)
+		context->listener_holder = open_at_start_listener(&c->open_at_start, context->listener->inode);
+}
+
 static void report(void *context, const struct judged *j, uint32_t slot, const struct due_report *how)
 {
 	struct collector *c = context;
@@ -70,6 +78,7 @@ static void report(void *context, const struct judged *j, uint32_t slot, const s
 
 		verdict.sockets = socket_events_find(c->sockets, &query);
 	}
+	look_up_listener(c, &verdict, slot, &j->flow);
 	if (how->glance)
 		reporter_waiting(c->reporter, &j->key, &j->flow, j->log, &verdict, how->stuck);
 	else
@@ -149,6 +158,8 @@ static void scan_part(struct collector *c)
 	uint32_t end = part_end(c, c->scanned);
 
 	note_syns(c, c->scanned, end);
+	if (c->attempts.list)
+		attempts_scan(&c->attempts, &c->tables, c->scanned, end, c->now);
 	due_scan(&c->due, c->scanned, end, c->now);
 	c->scanned = end == c->tables.slot_count ? 0 : end;
 }
@@ -327,7 +338,8 @@ int collector_start(struct collector *c, struct tcpfin_trace_bpf *skeleton, uint
 	describe_tables(c, skeleton);
 	c->related = related_new();
 	c->noted = calloc(c->tables.slot_count, sizeof(*c->noted));
-	if (!c->related || !c->noted || interims_begin(&c->due.interims, c->tables.slot_count)) {
+	if (!c->related || !c->noted || interims_begin(&c->due.interims, c->tables.slot_count) ||
+	    (!o->no_sockets && attempts_begin(&c->attempts, c->tables.slot_count))) {
 		log_error("out of memory");
 		return EXIT_RUNTIME;
 	}
@@ -351,6 +363,7 @@ void collector_free(struct collector *c)
 	ring_buffer__free(c->ring);
 	due_free(&c->due);
 	related_free(c->related);
+	attempts_free(&c->attempts);
 	free(c->noted);
 	flow_tables_free(&c->tables);
 	for (unsigned i = 0; i < COLLECTOR_MAPS; i++)

@@ -12,6 +12,7 @@
 
 #include "user/attach/interfaces.h"
 #include "user/judge/due.h"
+#include "user/live/attempts.h"
 #include "user/record/counters.h"
 #include "user/reporter.h"
 #include "user/sockets/open_at_start.h"
@@ -38,6 +39,7 @@ struct collector {
 	uint64_t counters[COUNTERS];        /* what user space counts */
 	struct socket_events *sockets;      /* NULL: nothing is known of them */
 	struct open_at_start open_at_start; /* connections older than the watch */
+	struct attempts attempts;           /* empty with --no-sockets */
 	int64_t wall_offset;                /* ns to add to the kernel's time for the wall clock */
 	int64_t first_offset;               /* the same, at the start */
 	char host[HOST_NAME_MAX + 1];       /* this host's name */

@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "bpf/core/traffic.h"
+#include "user/sockets/listener.h"
 
 /* NOBODY prints as null or "unknown"; NETWORK: none of the two, but something on the way in the name of one. */
 enum role { SOURCE, DESTINATION, BOTH, NOBODY, NETWORK };
@@ -156,6 +157,17 @@ struct record_socket {
 	unsigned step_count;
 };
 
+/* What this host's listener said while the source's SYN was not answered. */
+struct record_listener {
+	enum listener_state state; /* LISTENER_UNKNOWN: the kernel was not asked, or does not tell */
+	int64_t t;                 /* ns since the first segment: when the kernel was asked */
+	uint32_t queue, backlog;   /* as in struct listener, as is all that follows: not of LISTENER_NONE */
+	uint32_t uid;              /* of its socket */
+	bool has_process;          /* pid and name are known */
+	uint32_t pid;
+	char name[RECORD_NAME]; /* as in struct record_process */
+};
+
 /* The process that closed the socket; NULL where nobody did, the kernel did, or it is not known. */
 static inline const struct record_process *socket_closer(const struct record_socket *s)
 {
@@ -285,6 +297,7 @@ struct record {
 	int64_t idle; /* ns from the last payload, or the handshake, to the first step of the close; TIMING_UNSEEN */
 
 	struct record_socket socket[2]; /* by role */
+	struct record_listener listener;
 
 	struct record_peer related[RECORD_RELATED];
 	unsigned related_count;
@@ -337,6 +350,8 @@ const char *state_name(enum tcp_state state);
 const char *missing_name(enum missing missing);
 /* "close", "shutdown", "exit", "abort", "unaccepted" or "kernel"; NULL for HOW_UNKNOWN. */
 const char *how_name(enum how how);
+/* "none", "ready" or "full"; NULL for LISTENER_UNKNOWN. */
+const char *listener_state_name(enum listener_state state);
 const char *phase_name(enum phase phase);
 const char *validity_name(enum reset_validity validity);
 /* "socket", "wire" or "unknown"; NULL for BASIS_NONE. */

@@ -102,6 +102,13 @@ static inline const char *record_closer_name(const struct record *r)
 	return closer ? closer : "unknown";
 }
 
+/* Is there a listener whose queue is known? */
+static inline bool record_has_listener(const struct record *r)
+{
+	return r->listener.state == LISTENER_READY || r->listener.state == LISTENER_FULL;
+}
+
+#define LISTENER_NUMBER(r, member) number_if(record_has_listener(r), (r)->listener.member)
 #define RESET_SEEN(r) ((r)->reset.by != NOBODY)
 #define CLOSER_NUMBER(s, member) number_if(socket_closer(s), (s)->member)
 #define HOLDER_NUMBER(s, member) number_if(socket_holder(s), (s)->process.member)
@@ -410,6 +417,28 @@ static inline const char *record_closer_name(const struct record *r)
 	FIELD("tcp.interfaces[]", "tcp_interfaces", NAMES, OPTIONAL, r->interfaces,                                   \
 	      "All interfaces at which the opening or the close was seen, at most eight, the first one first. Left "  \
 	      "out where it was one only. CSV has them with blanks between them.")                                    \
+	MEMBER("destination.listener", OBJECT, OPTIONAL,                                                              \
+	       "What this host's listener said soon after the source had to repeat its SYN, or the destination its "  \
+	       "SYN-ACK to a source that had answered. Only where the destination is this host, and the kernel "      \
+	       "tells.")                                                                                              \
+	FIELD("destination.listener.state", "destination_listener_state", WORD, OPTIONAL,                             \
+	      listener_state_name(r->listener.state),                                                                 \
+	      "full: more connections waited for accept() than its backlog allows, so that SYNs are dropped; ready: " \
+	      "its queue had room; none: nothing listened there.")                                                    \
+	FIELD("destination.listener.t", "destination_listener_t", DURATION, OPTIONAL,                                 \
+	      number_if(r->listener.state != LISTENER_UNKNOWN, (uint64_t)r->listener.t),                              \
+	      "When the kernel was asked, from the first SYN on.")                                                    \
+	FIELD("destination.listener.queue", "destination_listener_queue", COUNT, OPTIONAL, LISTENER_NUMBER(r, queue), \
+	      "Connections that waited for accept().")                                                                \
+	FIELD("destination.listener.backlog", "destination_listener_backlog", COUNT, OPTIONAL,                        \
+	      LISTENER_NUMBER(r, backlog), "How many may wait.")                                                      \
+	FIELD("destination.listener.uid", "destination_listener_uid", NUMBER, OPTIONAL, LISTENER_NUMBER(r, uid),      \
+	      "User that the listener belongs to.")                                                                   \
+	FIELD("destination.listener.pid", "destination_listener_pid", NUMBER, OPTIONAL,                               \
+	      number_if(r->listener.has_process, r->listener.pid),                                                    \
+	      "One of the processes that held the listener when the watch began.")                                    \
+	FIELD("destination.listener.name", "destination_listener_name", TEXT, OPTIONAL,                               \
+	      r->listener.has_process ? r->listener.name : NULL, "Name of that process.")                             \
 	MEMBER("tcp.evidence", OBJECT, ALWAYS,                                                                        \
 	       "The entries of segments from which each step was read, counted from 0. Null where the step was "      \
 	       "not seen, or its segment found no place.")                                                            \

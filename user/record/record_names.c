@@ -90,6 +90,18 @@ const char *missing_name(enum missing missing)
 	return names[missing];
 }
 
+const char *listener_state_name(enum listener_state state)
+{
+	static const char *const names[] = {
+		[LISTENER_UNKNOWN] = NULL,
+		[LISTENER_NONE] = "none",
+		[LISTENER_READY] = "ready",
+		[LISTENER_FULL] = "full",
+	};
+
+	return names[state];
+}
+
 const char *how_name(enum how how)
 {
 	static const char *const names[] = {

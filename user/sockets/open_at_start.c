@@ -108,6 +108,8 @@ int open_at_start_read(struct open_at_start *o)
 
 	*o = (struct open_at_start){0};
 	err = err ? err : open_at_start_from(o, &snapshot);
+	for (size_t i = 0; i < snapshot.listeners.count && !err; i++)
+		err = socket_holders_want(&o->holders, snapshot.listeners.list[i].inode);
 	socket_snapshot_free(&snapshot);
 	return err;
 }
@@ -148,6 +150,11 @@ const struct process *open_at_start_holder(const struct open_at_start *o, const 
 	const struct open_connection *found = find_open(o, key);
 
 	return socket_holders_of(&o->holders, found ? found->inode[side] : 0, holders);
+}
+
+const struct process *open_at_start_listener(const struct open_at_start *o, uint32_t inode)
+{
+	return socket_holders_of(&o->holders, inode, NULL);
 }
 
 void open_at_start_ended(struct open_at_start *o, const struct flow_key *key)

@@ -18,7 +18,7 @@ struct open_at_start {
 	struct socket_holders holders; /* filled in by open_at_start_find_holders */
 };
 
-/* Asks the kernel for the sockets of this network namespace. 0, or a negative errno and no connections. */
+/* Asks the kernel for this network namespace's sockets, listeners too. 0, or a negative errno and no connections. */
 int open_at_start_read(struct open_at_start *o);
 /* Takes the connections from a snapshot. 0 or -ENOMEM. */
 int open_at_start_from(struct open_at_start *o, const struct socket_snapshot *snapshot);
@@ -29,6 +29,8 @@ int open_at_start_source(const struct open_at_start *o, const struct flow_key *k
 /* The first process found to hold the socket of that side, NULL for none. Sets *holders to how many hold it. */
 const struct process *open_at_start_holder(const struct open_at_start *o, const struct flow_key *key, unsigned side,
 					   unsigned *holders);
+/* The first process found to hold the listener whose socket has that inode, NULL for none. */
+const struct process *open_at_start_listener(const struct open_at_start *o, uint32_t inode);
 /* The connection has ended: forgets it, so that nothing is said of the next one between the same ends. */
 void open_at_start_ended(struct open_at_start *o, const struct flow_key *key);
 void open_at_start_free(struct open_at_start *o);

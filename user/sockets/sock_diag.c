@@ -87,11 +87,15 @@ static int take_socket(struct tcp_sockets *t, const struct nlmsghdr *head)
 	s->expires = m->idiag_expires;
 	s->uid = m->idiag_uid;
 	s->inode = m->idiag_inode;
+	s->device = m->id.idiag_if;
 	s->unread = m->idiag_rqueue;
 	s->unacked = m->idiag_wqueue;
-	for (const struct rtattr *a = (const void *)(m + 1); RTA_OK(a, len); a = RTA_NEXT(a, len))
+	for (const struct rtattr *a = (const void *)(m + 1); RTA_OK(a, len); a = RTA_NEXT(a, len)) {
 		if (a->rta_type == INET_DIAG_INFO)
 			take_info(s, RTA_DATA(a), RTA_PAYLOAD(a));
+		if (a->rta_type == INET_DIAG_SKV6ONLY && RTA_PAYLOAD(a) >= 1)
+			s->v6only = *(const uint8_t *)RTA_DATA(a);
+	}
 	return 0;
 }
 

@@ -27,9 +27,12 @@ struct tcp_socket {
 	uint8_t retransmits; /* with TIMER_PROBE and TIMER_KEEPALIVE: probes */
 	uint32_t expires;    /* ms until the timer expires */
 	uint32_t uid;
-	uint32_t inode;    /* 0: no process holds the socket, or none has accepted it yet */
+	uint32_t inode;  /* 0: no process holds the socket, or none has accepted it yet */
+	uint32_t device; /* the interface that it is bound to; 0: none */
+	/* Of a listener, unread is its accept queue, and unacked its backlog. */
 	uint32_t unread;   /* sequence numbers received and not read: bytes, and the FIN */
 	uint32_t unacked;  /* sequence numbers written and not acknowledged: bytes, and the FIN */
+	bool v6only;       /* of a listener: it takes no IPv4 */
 	bool detailed;     /* what follows is filled in: never for TIME-WAIT and orphaned FIN-WAIT-2 sockets */
 	uint8_t backoff;   /* how often `rto` was doubled */
 	uint32_t rto, rtt; /* us */

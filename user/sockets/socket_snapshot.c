@@ -23,11 +23,11 @@ static bool any_address(const struct socket_end *end)
 	return !memcmp(end->ip, any, sizeof(any));
 }
 
-/* A listener on :: also accepts IPv4 (unless IPV6_V6ONLY is set, which the kernel's list does not show). */
+/* A listener on :: also accepts IPv4, unless IPV6_V6ONLY is set. */
 static bool listens_for(const struct tcp_socket *listener, const struct tcp_socket *s)
 {
 	if (any_address(&listener->local))
-		return listener->family == s->family || listener->family == 6;
+		return listener->family == s->family || (listener->family == 6 && !listener->v6only);
 	return listener->family == s->family && !memcmp(listener->local.ip, s->local.ip, sizeof(s->local.ip));
 }
 
