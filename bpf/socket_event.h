@@ -46,6 +46,12 @@ enum {
 
 #define SOCKET_NAME 16 /* TASK_COMM_LEN */
 
+/* Who called listen(), by the inode number of the socket. */
+struct socket_listen_call {
+	__u32 pid, uid;
+	char name[SOCKET_NAME];
+};
+
 /* Which end of which connection, seen from the socket. */
 struct socket_id {
 	__u8 local[16], remote[16];    /* network byte order; IPv4 uses the first four */

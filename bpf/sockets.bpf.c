@@ -46,6 +46,14 @@ MAPPED_ARRAY(tcpfin_sockets, struct closing_socket);
 MAPPED_ARRAY(tcpfin_answsets, struct socket_set);
 MAPPED_ARRAY(tcpfin_answers, struct socket_answer);
 
+/* Processes that have called listen() since the programs run, the latest ones. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 4096);
+	__type(key, __u32);
+	__type(value, struct socket_listen_call);
+} tcpfin_listens SEC(".maps");
+
 /* The address of the socket that has sent a reset and is about to close, by CPU: compared, never followed. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
@@ -430,11 +438,29 @@ socket_code int record_answer(struct socket_answer *a, __u32 netns)
 
 /* ---- the tracepoints ---- */
 
+/* A listening socket of the kernel's own is no file's. */
+static __always_inline void note_listen(const struct sock *sk)
+{
+	const struct task_struct *task = (const void *)bpf_get_current_task();
+	__u32 inode = (__u32)BPF_CORE_READ(sk, sk_socket, file, f_inode, i_ino);
+	struct socket_listen_call call = {
+		.pid = bpf_get_current_pid_tgid() >> 32,
+		.uid = (__u32)bpf_get_current_uid_gid(),
+	};
+
+	if (!inode)
+		return;
+	BPF_CORE_READ_INTO(&call.name, task, group_leader, comm);
+	bpf_map_update_elem(&tcpfin_listens, &inode, &call, BPF_ANY);
+}
+
 static __always_inline void state_changes(const struct sock *sk, int from, int to, const bool typed)
 {
 	const struct tcp_sock *tp;
 	struct socket_event e;
 
+	if (to == SOCKET_LISTEN)
+		note_listen(sk);
 	/* Only closing is reported: not opening, and never a listening socket. */
 	if (to <= SOCKET_SYN_RECV || to == SOCKET_LISTEN || from == SOCKET_LISTEN || from == SOCKET_CLOSE)
 		return;

@@ -23,6 +23,8 @@ typedef _Bool bool;
 enum {
 	BPF_MAP_TYPE_ARRAY = 2,
 	BPF_MAP_TYPE_PERCPU_ARRAY = 6,
+	BPF_MAP_TYPE_LRU_HASH = 9,
+	BPF_ANY = 0,
 	BPF_F_MMAPABLE = 1024,
 };
 
@@ -92,6 +94,14 @@ typedef struct {
 typedef struct {
 	atomic64_t refcnt;
 } file_ref_t;
+
+struct inode {
+	unsigned long i_ino;
+};
+
+struct file {
+	struct inode *f_inode;
+};
 
 struct file___ref {
 	file_ref_t f_ref;

@@ -597,6 +597,20 @@ TEST(test_silence_before_unsent)
 	expect_silence(silence_of(t, e, closed_by(0)), (OF_SILENCE - 250) * JIFFY, true);
 }
 
+/* A socket whose first events are lost says nothing, and the other end's does. */
+TEST(test_silence_of_the_other_end)
+{
+	TABLE;
+	struct socket_event e = event(1, HERE, CLIENT_ISN, 15 * SECOND_NS + MS_NS);
+
+	take(t, client(HERE, SERVER_ISN, SOCKET_FIN_WAIT2, 0));
+	t->table.sockets[0].lost = true;
+	e.to = SOCKET_CLOSE_WAIT;
+	e.sent_ago = 500;
+	e.received_ago = SOCKET_NO_PAYLOAD;
+	expect_silence(silence_of(t, e, closed_by(0)), 500 * JIFFY - MS_NS, false);
+}
+
 /* Without payload there is none, nor where the socket had begun its close before the first event that is known. */
 TEST(test_silence_unknown)
 {

@@ -69,7 +69,7 @@ static unsigned first_to_notice(const struct socket_join *sockets)
 	uint64_t first[2];
 
 	for (unsigned i = 0; i < 2; i++)
-		first[i] = sockets->side[i] ? socket_first_event(sockets->side[i]) : 0;
+		first[i] = sockets->side[i] && !sockets->side[i]->lost ? socket_first_event(sockets->side[i]) : 0;
 	if (!first[0] && !first[1])
 		return 2;
 	return !first[0] || (first[1] && first[1] < first[0]);

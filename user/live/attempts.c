@@ -10,6 +10,9 @@
 
 #include "bpf/core/flow_log.h"
 
+/* Under a flood of SYNs the others wait for the next turn: a host may have thousands of listeners to look through. */
+#define MOST_A_TURN 128
+
 int attempts_begin(struct attempts *a, uint32_t slots)
 {
 	a->list = calloc(slots, sizeof(*a->list));
@@ -53,29 +56,32 @@ static struct listener ask(struct attempts *a, const struct flow_slot *slot, uin
 	return listeners_find(&a->listeners, &q);
 }
 
-/* A queue that was full once explains the wait, whatever it is later. */
-static void look_at(struct attempts *a, uint32_t n, const struct flow_slot *slot, uint64_t now)
+/* A queue that was full once explains the wait, whatever it is later. Returns whether a listener was looked for. */
+static bool look_at(struct attempts *a, uint32_t n, const struct flow_slot *slot, uint64_t now)
 {
 	struct attempt *attempt = &a->list[n];
 	uint32_t copies = repetitions(slot);
 	struct listener answer;
 
 	if (!copies || (attempt->t_syn == slot->open.t_syn && attempt->copies == copies))
-		return;
+		return false;
 	if (attempt->t_syn != slot->open.t_syn)
 		*attempt = (struct attempt){.t_syn = slot->open.t_syn};
 	answer = ask(a, slot, now);
 	if (!(slot->open.seen & OPEN_ACK) && answer.time < slot->open.t_ack)
-		return; /* the kernel was asked before that SYN came: again in the next turn */
+		return true; /* the kernel was asked before that SYN came: again in the next turn */
 	attempt->copies = copies;
 	if (answer.state && attempt->listener.state != LISTENER_FULL)
 		attempt->listener = answer;
+	return true;
 }
 
 void attempts_scan(struct attempts *a, const struct flow_tables *t, uint32_t first, uint32_t end, uint64_t now)
 {
-	for (uint32_t n = first; n < end; n++)
-		look_at(a, n, &t->slots[n], now);
+	unsigned asked = 0;
+
+	for (uint32_t n = first; n < end && asked < MOST_A_TURN; n++)
+		asked += look_at(a, n, &t->slots[n], now);
 }
 
 const struct listener *attempts_listener(const struct attempts *a, uint32_t slot, const struct flow *f)

@@ -41,18 +41,33 @@ static void look_up_open_at_start(const struct collector *c, struct verdict_cont
 	}
 }
 
-static void look_up_listener(const struct collector *c, struct verdict_context *context, uint32_t slot,
-			     const struct flow *f)
+static void look_up_sockets(const struct collector *c, struct verdict_context *context, const struct judged *j)
 {
-	context->listener = c->attempts.list ? attempts_listener(&c->attempts, slot, f) : NULL;
-	if (context->listener)
-		context->listener_holder = open_at_start_listener(&c->open_at_start, context->listener->inode);
+	const struct socket_query query = socket_query_of(&j->key, &j->flow);
+
+	context->sockets = socket_events_find(c->sockets, &query);
+}
+
+/* holder: for who called listen(), which the context then points to. */
+static void look_up_listener(const struct collector *c, struct verdict_context *context, uint32_t slot,
+			     const struct flow *f, struct process *holder)
+{
+	const struct listener *l = c->attempts.list ? attempts_listener(&c->attempts, slot, f) : NULL;
+
+	context->listener = l;
+	if (!l || !l->inode)
+		return;
+	if (c->sockets && socket_events_listener(c->sockets, l->inode, holder))
+		context->listener_holder = holder;
+	else
+		context->listener_holder = open_at_start_listener(&c->open_at_start, l->inode);
 }
 
 static void report(void *context, const struct judged *j, uint32_t slot, const struct due_report *how)
 {
 	struct collector *c = context;
 	struct traffic *traffic = c->traffic ? &c->traffic[slot] : NULL;
+	struct process holder;
 	struct verdict_context verdict = {
 		.interfaces = {interfaces_name(c->interfaces, j->key.ifindex)},
 		.wall_offset = c->wall_offset,
@@ -73,12 +88,9 @@ static void report(void *context, const struct judged *j, uint32_t slot, const s
 		verdict.quiet = (uint64_t)c->options->settle;
 	if (!j->flow.open.seen)
 		look_up_open_at_start(c, &verdict, &j->key);
-	if (c->sockets) {
-		struct socket_query query = socket_query_of(&j->key, &j->flow);
-
-		verdict.sockets = socket_events_find(c->sockets, &query);
-	}
-	look_up_listener(c, &verdict, slot, &j->flow);
+	if (c->sockets)
+		look_up_sockets(c, &verdict, j);
+	look_up_listener(c, &verdict, slot, &j->flow, &holder);
 	if (how->glance)
 		reporter_waiting(c->reporter, &j->key, &j->flow, j->log, &verdict, how->stuck);
 	else

@@ -378,7 +378,7 @@ static inline bool record_has_listener(const struct record *r)
 	FIELD("tcp.silence", "tcp_silence", DURATION, NULLABLE, number_seen(r->silence),                              \
 	      "From the last new payload either way to whichever came first: the first FIN, the RST, or payload "     \
 	      "that nothing, or only an RST, answered. Live from the socket of an end on this host, to a tick of "    \
-	      "its kernel (1 to 10 ms), or with --all-segments; else null.")                                          \
+	      "its kernel (1 to 10 ms), where payload sent again counts, or with --all-segments; else null.")         \
 	FIELD("tcp.silence_at_most", "tcp_silence_at_most", BOOL, ALWAYS, r->silence_at_most,                         \
 	      "There may have been payload in the time that tcp.silence tells.")                                      \
 	FIELD("tcp.basis.reset", "basis_reset", WORD, NULLABLE, basis_name(r->basis_reset),                           \
@@ -436,7 +436,7 @@ static inline bool record_has_listener(const struct record *r)
 	      "User that the listener belongs to.")                                                                   \
 	FIELD("destination.listener.pid", "destination_listener_pid", NUMBER, OPTIONAL,                               \
 	      number_if(r->listener.has_process, r->listener.pid),                                                    \
-	      "One of the processes that held the listener when the watch began.")                                    \
+	      "The process that called listen(), or one of those that held the listener when the watch began.")       \
 	FIELD("destination.listener.name", "destination_listener_name", TEXT, OPTIONAL,                               \
 	      r->listener.has_process ? r->listener.name : NULL, "Name of that process.")                             \
 	MEMBER("tcp.evidence", OBJECT, ALWAYS,                                                                        \

@@ -87,6 +87,18 @@ struct socket_join socket_events_find(struct socket_events *s, const struct sock
 	return join;
 }
 
+bool socket_events_listener(const struct socket_events *s, uint32_t inode, struct process *p)
+{
+	struct socket_listen_call call;
+
+	if (bpf_map_lookup_elem(bpf_map__fd(s->skeleton->maps.tcpfin_listens), &inode, &call))
+		return false;
+	*p = (struct process){.pid = (int)call.pid, .uid = call.uid};
+	_Static_assert(sizeof(call.name) <= sizeof(p->name), "names are copied whole");
+	memcpy(p->name, call.name, sizeof(call.name));
+	return true;
+}
+
 void socket_events_watch(struct socket_events *s, const uint32_t *ifindex, unsigned count)
 {
 	struct socket_shared *shared = &s->skeleton->bss->shared;

@@ -6,6 +6,7 @@
 #ifndef TCPFIN_SOCKET_EVENTS_H
 #define TCPFIN_SOCKET_EVENTS_H
 
+#include "user/sockets/socket_holders.h"
 #include "user/sockets/socket_table.h"
 
 struct socket_events;
@@ -45,6 +46,8 @@ struct socket_tells socket_events_tells(const struct socket_events *s);
 void socket_events_watch(struct socket_events *s, const uint32_t *ifindex, unsigned count);
 /* The sockets of the flow's ends, as socket_table_find, and the reason's name. */
 struct socket_join socket_events_find(struct socket_events *s, const struct socket_query *q);
+/* Who called listen() for the socket with that inode, since the programs run. False: it is not known. */
+bool socket_events_listener(const struct socket_events *s, uint32_t inode, struct process *p);
 /* How many sockets and answers of watched connections were lost: their tables were full. */
 uint64_t socket_events_lost(const struct socket_events *s);
 /* Logs how many were lost, if any were. */
