@@ -328,6 +328,20 @@ def silence_of_sockets(lab):
             expect(record, {"tcp.silence": None, "tcp.silence_at_most": False})
 
 
+@test
+def silence_older_than_the_watch(lab):
+    """The watch begins in the silence of a connection: its socket knows how long that has been."""
+    opened = [(*talked(path), number) for path in paths(lab) for number in range(2)]
+    tracer, played = watch(lab), {}
+    time.sleep(SILENCE)
+    for connection, silence, number in opened:
+        first, second = connection[number], connection[1 - number]
+        silence.ends(lambda first=first, second=second: close_in_turn(first, second))
+        played[connection.key] = f"closed by {number}", silence, False, 0
+    tracer.wait_for(len(played))
+    judge_silences(tracer.stop(), played)
+
+
 class FarServer:
     """A server that is no socket of this host: it answers byte by byte, at an address that no interface has."""
 
