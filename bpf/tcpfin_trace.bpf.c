@@ -182,6 +182,7 @@ static __always_inline void jump_to_track(void *ctx, enum host host, struct scra
 	w->work.place = hash;
 	w->work.side = side;
 	w->work.ifindex = ifindex;
+	w->work.ask = host == HOST_TC ? ASK_MAY : ASK_NOT; /* XDP programs have no bpf_tcp_sock */
 	w->tries = 0;
 	count(COUNT_LOOKED_UP);
 	jump(ctx, host, w->segment.icmp ? JUMP_QUOTED : JUMP_TRACK);
@@ -576,13 +577,15 @@ static __always_inline void ask_no_socket(struct scratch *w)
 	w->work.socket.filter = 0;
 }
 
-/* What this host's sockets know of a FIN or RST, into the scratch memory. */
+/* What this host's sockets know of a segment that the recorder asks about, into the scratch memory. */
 static __always_inline void ask_sockets(struct __sk_buff *skb, struct scratch *w)
 {
 	ask_no_socket(w);
 	w->work.socket.filter = w->segment.flags & TCP_RST && sent_by_filter(skb);
-	if (!(w->segment.flags & (TCP_FIN | TCP_RST)) || w->segment.tunnel & TUNNEL_HAS_ID)
-		return; /* addresses in a virtual network may be others' here */
+	if (!(w->segment.flags & (TCP_FIN | TCP_RST)) && w->work.ask != ASK_NOW)
+		return;
+	if (w->segment.tunnel & TUNNEL_HAS_ID) /* addresses in a virtual network may be others' here */
+		return;
 	if (ask_either_socket(skb))
 		return;
 	if (w->segment.flags & TCP_RST)
@@ -613,11 +616,10 @@ static __always_inline void track(void *ctx, enum host host)
 		return;
 	if (w->segment.flags & (TCP_SYN | TCP_RST))
 		fetch_options(ctx, host, w);
-	if (host == HOST_TC) {
+	if (host == HOST_TC)
 		ask_sockets(ctx, w);
-	} else {
-		ask_no_socket(w); /* XDP programs have no bpf_tcp_sock */
-	}
+	else
+		ask_no_socket(w);
 	record_segment(NULL, &w->work, &w->segment);
 	try_again(ctx, host, w, JUMP_TRACK);
 }

@@ -229,6 +229,9 @@ enum block_pool { POOL_CLOSING, POOL_OPENING };
 
 /* ---- a segment on its way ---- */
 
+/* May the sockets of this host be asked about a segment that is no FIN or RST? Those are always asked about. */
+enum ask { ASK_NOT, ASK_MAY, ASK_NOW };
+
 /* The segment at hand: where it belongs. */
 struct work {
 	__u64 hash;        /* flow_hash: cells of the filter and of the last numbers seen */
@@ -243,6 +246,8 @@ struct work {
 	__u32 taken;    /* slot + 1 that insert has made */
 	__u32 proving;  /* slot + 1 whose handshake is being completed */
 	__u32 way;      /* chosen by insert */
+	__u32 ask;      /* enum ask; with ASK_NOW the segment is to be recorded anew, once the sockets were asked */
+	__u32 pad;
 	struct block_side numbers[2];
 	struct socket_numbers socket; /* at a FIN or RST, where an end of this host could be asked */
 };

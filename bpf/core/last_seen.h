@@ -109,7 +109,10 @@ static __always_inline void last_seen_note(struct last_seen *last, const struct 
 	w->ack = s->ack;
 }
 
-/* A handshake was completed by the source's segment s: its numbers are where what is remembered begins. */
+/*
+ * A handshake was completed by the source's segment s: its numbers are where what is remembered begins. One inside an
+ * older connection is a break all the same: it may be forged, and the older one go on.
+ */
 static __always_inline void last_seen_begin(struct last_seen *last, const struct flow_open *o,
 					    const struct tcp_segment *s, __u64 side, __u64 hash)
 {
@@ -119,7 +122,7 @@ static __always_inline void last_seen_begin(struct last_seen *last, const struct
 	me->ack = s->ack;
 	me->win = s->win;
 	me->tag = peer->tag = last_seen_tag(hash);
-	me->strike = peer->strike = 0;
+	me->strike = peer->strike = o->seen & OPEN_INSIDE ? LAST_SEEN_REGAINED : 0;
 	peer->end = of_side(o->isn, !side) + 1;
 	peer->ack = of_side(o->isn, side) + 1;
 	peer->win = o->win[1];

@@ -75,6 +75,16 @@ static __always_inline void numbers_read(struct block_side n[2], const struct la
 	n[1].now = n[1].before;
 }
 
+/* Forgets the numbers of both sides if those of either were regained. Returns whether they were. */
+static __always_inline flag_t numbers_drop_regained(struct block_side n[2])
+{
+	if (!((n[0].before.known | n[1].before.known) & NUMBERS_REGAINED))
+		return 0;
+	n[0].before.known = n[0].now.known = 0;
+	n[1].before.known = n[1].now.known = 0;
+	return 1;
+}
+
 /*
  * Is the segment's number further ahead than its receiver's window allows? Counted from the highest byte that was seen
  * or that the receiver has acknowledged, where a capture has lost some.
@@ -126,13 +136,6 @@ static __always_inline flag_t fin_is_ahead(const struct numbers *me, const struc
 	if (of_peer_fin || (me->known & NUMBERS_ACK && !seq_after(s->ack, me->ack)))
 		return 0;
 	return peer->known & NUMBERS_END && seq_diff(s->ack, peer->end) > (__s32)numbers_window(me, o, side);
-}
-
-static __always_inline flag_t fin_implausible(const struct numbers *me, const struct numbers *peer,
-					      const struct flow_open *o, const struct tcp_segment *s, __u32 side,
-					      flag_t of_peer_fin)
-{
-	return fin_is_old(me, s) || fin_is_ahead(me, peer, o, s, side, of_peer_fin);
 }
 
 /*

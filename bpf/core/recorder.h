@@ -844,6 +844,28 @@ static __always_inline int visit_proven(struct tables *t, struct work *w, const 
 	return slot->word & PHASE_BEGUN ? append(t, w, s, n) : visit_open(t, w, s, n);
 }
 
+/*
+ * Is the handshake inside an open connection forged? The socket of the open one lives, and its numbers are not those of
+ * the SYN-ACK or ACK. It is asked about here because few handshakes are inside a connection. A client's socket knows no
+ * number of the server before the SYN-ACK.
+ */
+static __always_inline flag_t inside_is_forged(struct work *w, const struct tcp_segment *s)
+{
+	flag_t sender = w->socket.side == w->side;
+
+	if ((s->flags & (TCP_ACK | TCP_RST)) != TCP_ACK || !w->current)
+		return 0;
+	if (w->ask == ASK_MAY) {
+		w->ask = ASK_NOW;
+		w->again = 1;
+		return 1;
+	}
+	if (!w->socket.known)
+		return 0;
+	return !last_seen_near(s->ack, either(sender, w->socket.rcv_nxt, w->socket.snd_una)) ||
+	       !(s->flags & TCP_SYN || last_seen_near(s->seq, either(sender, w->socket.snd_una, w->socket.rcv_nxt)));
+}
+
 /* A segment of a connection whose handshake is not complete. n: slot + 1. */
 recorder_code int visit_opening(struct tables *t, struct work *w, const struct tcp_segment *s, __u32 n)
 {
@@ -856,6 +878,8 @@ recorder_code int visit_opening(struct tables *t, struct work *w, const struct t
 	phase = word_phase(slot->word);
 	if (phase & PHASE_MIDSTREAM) /* a stray FIN has no handshake, whatever comes behind it */
 		return log_opening(t, w, s, n);
+	if (phase & PHASE_INSIDE && inside_is_forged(w, s))
+		return 0;
 	completes = open_completes(&slot->open, s, w->side) && !phase_done(phase);
 	if (segment_is_syn(s) && !completes)
 		return visit_open_syn(t, w, s, n);
@@ -911,26 +935,44 @@ recorder_code int lose(struct tables *t, struct work *w, __u32 n, __u64 now, __u
 	return give_up(t, w, n, now, counter);
 }
 
-/* Does what is known of the last segments contradict the FIN or RST of an open connection? */
+/*
+ * Do the numbers in the work contradict the FIN or RST? n: slot + 1; 0: it has none, since no handshake was seen. A FIN
+ * of a connection that is ahead of all that was seen is told by its acknowledgment, unless a socket was asked.
+ */
+recorder_code int numbers_contradict(struct tables *t, const struct work *w, const struct tcp_segment *s, __u32 n)
+{
+	static const struct flow_open unseen;
+	const struct flow_slot *slot = tables_slot(t, n - 1);
+	const struct flow_open *o = slot ? &slot->open : &unseen;
+	const struct numbers *me, *peer;
+
+	if (!w || !s)
+		return 1;
+	me = &of_side(w->numbers, w->side).now;
+	peer = &of_side(w->numbers, !w->side).now;
+	if (s->flags & TCP_RST)
+		return reset_out_of_window(me, peer, o, s, w->side, 0);
+	if (fin_is_old(me, s) || fin_left_of_window(me, peer, s) || fin_left_of_socket(&w->socket, s, w->side))
+		return 1;
+	return (!n || w->socket.known) && fin_is_ahead(me, peer, o, s, w->side, 0);
+}
+
+/*
+ * Does what is known of the last segments contradict the FIN or RST of an open connection? Numbers that were regained
+ * may be the forged ones: what they contradict begins the close without them, and the judge goes by what follows.
+ */
 static __always_inline flag_t open_contradicted(struct tables *t, struct work *w, const struct flow_slot *slot,
-						const struct tcp_segment *s)
+						const struct tcp_segment *s, __u32 n)
 {
 	const struct last_seen *last = tables_last_seen(t, w->hash);
-	struct block_side *n = w->numbers;
 
 	if (!last || segment_contradicts(s))
 		return 1;
-	numbers_read(n, last, &slot->open, w->hash);
+	numbers_read(w->numbers, last, &slot->open, w->hash);
 	use_socket(w);
-	if (s->flags & TCP_RST)
-		return reset_out_of_window(&of_side(n, w->side).now, &of_side(n, !w->side).now, &slot->open, s, w->side,
-					   0);
-	if (fin_left_of_window(&of_side(n, w->side).now, &of_side(n, !w->side).now, s))
-		return 1;
-	if (!w->socket.known) /* if it is ahead of all that was seen, its acknowledgment will tell */
-		return fin_is_old(&of_side(n, w->side).now, s);
-	return fin_left_of_socket(&w->socket, s, w->side) ||
-	       fin_implausible(&of_side(n, w->side).now, &of_side(n, !w->side).now, &slot->open, s, w->side, 0);
+	if (!numbers_contradict(t, w, s, n))
+		return 0;
+	return !numbers_drop_regained(w->numbers);
 }
 
 /* The connection is not idle: a probe has done its work. */
@@ -1007,7 +1049,7 @@ recorder_code int visit_open(struct tables *t, struct work *w, const struct tcp_
 		heard(t, slot);
 		return 1;
 	}
-	if (open_contradicted(t, w, slot, s)) {
+	if (open_contradicted(t, w, slot, s, n)) {
 		if (s->flags & TCP_RST)
 			slot->open.resets_ignored = saturating_inc(slot->open.resets_ignored);
 		else if (!segment_contradicts(s))
@@ -1134,24 +1176,18 @@ recorder_code int begins_midstream(struct tables *t, struct work *w, const struc
 {
 	static const struct flow_open unseen; /* nothing is known of its handshake */
 	const struct last_seen *last;
-	struct block_side *n;
 
 	if (!w || !s)
 		return 0;
-	n = w->numbers;
 	last = tables_last_seen(t, w->hash);
 	if (!last || segment_contradicts(s) ||
 	    !(w->socket.known
 		      ? socket_fits(w, s)
 		      : last_seen_fits(last, s, w->side, w->hash) || last_seen_answers(last, s, w->side, w->hash)))
 		return 0;
-	numbers_read(n, last, &unseen, w->hash);
+	numbers_read(w->numbers, last, &unseen, w->hash);
 	use_socket(w);
-	if (s->flags & TCP_RST)
-		return !reset_out_of_window(&of_side(n, w->side).now, &of_side(n, !w->side).now, &unseen, s, w->side,
-					    0);
-	return !fin_implausible(&of_side(n, w->side).now, &of_side(n, !w->side).now, &unseen, s, w->side, 0) &&
-	       !fin_left_of_window(&of_side(n, w->side).now, &of_side(n, !w->side).now, s);
+	return !numbers_contradict(t, w, s, 0);
 }
 
 /* A FIN or RST of no connection that the tables have. */

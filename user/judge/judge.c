@@ -319,13 +319,48 @@ static void step_before(struct replay *r, uint64_t time, unsigned count)
 
 /* ---- numbers that the recorder knew when the log began ---- */
 
+/* Is the segment far from the regained numbers, or from those of a handshake inside an older connection? */
+static bool is_far(const struct replay *r, const struct log_entry *e)
+{
+	const struct numbers *n = &r->block->side[e->bits & ENTRY_SIDE].before;
+	const struct flow_open *o = &r->slot->open;
+
+	if (n->known & NUMBERS_END)
+		return n->known & NUMBERS_REGAINED && !last_seen_near(e->seq, n->end);
+	return o->seen & OPEN_INSIDE && !last_seen_near(e->seq, o->isn[e->bits & ENTRY_SIDE]);
+}
+
+/* Do two segments of the log, one of each side, acknowledge each other? */
+static bool converse(const struct log_entry *a, const struct log_entry *b)
+{
+	const uint8_t flags = TCP_SYN | TCP_RST | TCP_ACK;
+
+	return (a->bits ^ b->bits) & ENTRY_SIDE && (a->flags & flags) == TCP_ACK && (b->flags & flags) == TCP_ACK &&
+	       last_seen_near(a->ack, b->seq) && last_seen_near(b->ack, a->seq);
+}
+
+/* Do both sides go on with numbers far from what may be forged? It takes both: one side alone may be forged as well. */
+static bool numbers_denied(const struct replay *r)
+{
+	for (unsigned i = 0; i + 1 < r->entries; i++)
+		if (converse(entry_at(r, i), entry_at(r, i + 1)) && is_far(r, entry_at(r, i)) &&
+		    is_far(r, entry_at(r, i + 1)))
+			return true;
+	return false;
+}
+
 static void lend_numbers(struct replay *r)
 {
 	struct flow *f = &r->j->flow;
+	bool denied = numbers_denied(r);
 
 	for (unsigned i = 0; i < 2; i++) {
 		const struct numbers *n = &r->block->side[i].before;
 
+		if (denied) { /* those of the handshake as well */
+			f->side[i].now.known = 0;
+			continue;
+		}
 		flow_lend(f, i, n);
 		f->doubt |= n->known & NUMBERS_REGAINED ? DOUBT_NUMBERS : 0;
 		f->doubt |= n->known & NUMBERS_NO_WINDOW ? DOUBT_WINDOW : 0;
