@@ -524,6 +524,8 @@ __noinline int ask_socket(struct __sk_buff *skb, __u32 receiver)
 		sk = bpf_skc_lookup_tcp(skb, &tuple, sizeof(tuple.ipv6), BPF_F_CURRENT_NETNS, 0);
 	if (!sk)
 		return 0;
+	if (sk->state != BPF_TCP_LISTEN)
+		w->work.socket.none = 0;
 	/* A socket that resets has left the table already: its listener is found instead, and knows nothing. */
 	tcp = sk->state == BPF_TCP_LISTEN || sk->state == BPF_TCP_CLOSE ? NULL : bpf_tcp_sock(sk);
 	if (tcp) {
@@ -575,6 +577,16 @@ static __always_inline void ask_no_socket(struct scratch *w)
 	w->work.socket.known = 0;
 	w->work.socket.own = 0;
 	w->work.socket.filter = 0;
+	w->work.socket.none = 0;
+}
+
+/* Had this host no socket of the connection when its close began? */
+static __always_inline flag_t is_elsewhere(const struct work *w)
+{
+	const struct flow_slot *slot = tables_slot(NULL, w->current - 1);
+	const struct flow_block *b = slot ? tables_block(NULL, reload(slot->block) - 1) : NULL;
+
+	return b && b->no_socket;
 }
 
 /* What this host's sockets know of a segment that the recorder asks about, into the scratch memory. */
@@ -586,8 +598,11 @@ static __always_inline void ask_sockets(struct __sk_buff *skb, struct scratch *w
 		return;
 	if (w->segment.tunnel & TUNNEL_HAS_ID) /* addresses in a virtual network may be others' here */
 		return;
-	if (ask_either_socket(skb))
-		return;
+	if (!is_elsewhere(&w->work)) {
+		w->work.socket.none = 1;
+		if (ask_either_socket(skb))
+			return;
+	}
 	if (w->segment.flags & TCP_RST)
 		w->work.socket.own = sent_by_tcp(skb);
 }
@@ -616,11 +631,13 @@ static __always_inline void track(void *ctx, enum host host)
 		return;
 	if (w->segment.flags & (TCP_SYN | TCP_RST))
 		fetch_options(ctx, host, w);
+	seek(NULL, &w->work, &w->segment);
+	paths_meet();
 	if (host == HOST_TC)
 		ask_sockets(ctx, w);
 	else
 		ask_no_socket(w);
-	record_segment(NULL, &w->work, &w->segment);
+	record_found(NULL, &w->work, &w->segment);
 	try_again(ctx, host, w, JUMP_TRACK);
 }
 

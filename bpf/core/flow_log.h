@@ -147,7 +147,8 @@ struct flow_block {
 	struct block_side side[2];
 	struct block_rest rest[2];
 	__u32 before_synack, before_ack; /* entries that came before these two of the handshake */
-	__u64 pad;
+	__u32 no_socket; /* this host had none when the close began: none can come, so that nobody is asked again */
+	__u32 pad;
 	struct log_entry entry[BLOCK_ENTRIES];
 };
 CORE_ASSERT_SIZE(struct flow_block, 1024);

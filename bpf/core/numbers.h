@@ -256,6 +256,7 @@ struct socket_numbers {
 	__u32 rcv_nxt, snd_nxt, snd_una;
 	__u32 own;    /* the segment was sent by the TCP of this host */
 	__u32 filter; /* it is an RST that this host has sent, but not its TCP */
+	__u32 none;   /* neither end has a socket here */
 };
 
 /* A socket does not tell its window. What was remembered without a break serves, else the widest that there can be. */

@@ -354,6 +354,7 @@ recorder_code __u32 take_block(struct tables *t, __u32 n, __u64 now, enum block_
 	b->partial = 0;
 	b->before_synack = 0;
 	b->before_ack = 0;
+	b->no_socket = 0;
 	__builtin_memset(b->rest, 0, sizeof(b->rest));
 	other = __sync_val_compare_and_swap(&slot->block, 0, k);
 	if (!other)
@@ -910,6 +911,7 @@ recorder_code int begin_close(struct tables *t, const struct work *w, const stru
 		return 0;
 	b->side[0] = w->numbers[0];
 	b->side[1] = w->numbers[1];
+	b->no_socket = w->socket.none;
 	return 1;
 }
 
@@ -1277,20 +1279,13 @@ recorder_code int record_syn(struct tables *t, struct work *w, const struct tcp_
 
 /* ---- every segment that the filter lets through ---- */
 
-/*
- * Records the segment: SYN, FIN, RST, or anything of a watched cell. w: hash, place, side and ifindex are the caller's.
- * Where w->again is set afterwards, another CPU was faster and nothing was recorded: to be called anew.
- */
-static __always_inline void record_segment(struct tables *t, struct work *w, const struct tcp_segment *s)
+/* Records the segment, whose connections seek() has found. See record_segment. */
+static __always_inline void record_found(struct tables *t, struct work *w, const struct tcp_segment *s)
 {
 	w->again = 0;
-	if (segment_is_syn(s) && segment_contradicts(s)) {
+	if (segment_is_syn(s) && segment_contradicts(s))
 		tables_count(t, COUNT_CONTRADICTORY);
-		return;
-	}
-	seek(t, w, s);
-	paths_meet();
-	if (segment_opens(s))
+	else if (segment_opens(s))
 		record_syn(t, w, s);
 	else if (w->inside && inside_claims(t, w, s))
 		visit_opening(t, w, s, w->inside);
@@ -1300,6 +1295,17 @@ static __always_inline void record_segment(struct tables *t, struct work *w, con
 		visit(t, w, s, w->current);
 	else
 		record_unknown(t, w, s);
+}
+
+/*
+ * Records the segment: SYN, FIN, RST, or anything of a watched cell. w: hash, place, side and ifindex are the caller's.
+ * Where w->again is set afterwards, another CPU was faster and nothing was recorded: to be called anew.
+ */
+static __always_inline void record_segment(struct tables *t, struct work *w, const struct tcp_segment *s)
+{
+	seek(t, w, s);
+	paths_meet();
+	record_found(t, w, s);
 }
 
 /* ---- ICMP errors ---- */
