@@ -1025,11 +1025,35 @@ def no_bpf_syscall(lab):
     refuses(lab, [*without("bpf"), "eth0"], 3, "cannot load the BPF programs", "not permitted")
 
 
+def limited(*limits):
+    need("prlimit")
+    return ["prlimit", *limits, *PROGRAM]
+
+
 @test
 def few_descriptors(lab):
-    """A limit of 8 descriptors: exit code 1 and a line, nothing attached."""
-    need("prlimit")
-    refuses(lab, ["prlimit", "--nofile=8", *PROGRAM, "eth0"], 1, "Too many open files")
+    """Limits of 8, 16 and up to what a watch takes: exit code 1 and a line that says so, nothing attached."""
+    for limit in (8, 16, 24, 28, 32, 48, 64):
+        refuses(lab, [*limited(f"--nofile={limit}"), "eth0"], 1, "Too many open files", r"\(ulimit -n\)")
+        equal("attached", lab.client.attached("eth0"), set())
+
+
+@test
+def enough_descriptors(lab):
+    """With the fewest that are enough nothing is missing: another author's program is noticed, sockets are asked."""
+    for least in ("--nofile=73", "--nofile=16:1024"):  # the hard limit counts
+        tracer = one_close_seen(lab, program=limited(least))
+        check("Too many" not in tracer.stderr and "not known" not in tracer.stderr, tracer.stderr)
+        check(tracer.records()[0]["source"]["process"]["pid"] is not None, "a process is named")
+        tracer.left_nothing()
+
+
+@test
+def read_only_root(lab):
+    """On a root that is read-only it watches; an output file there is refused by a line that says so."""
+    read_only = in_namespace("--mount", "sh", "-c", "mount -o remount,bind,ro / && exec \"$@\"", "sh", *PROGRAM)
+    one_close_seen(lab, program=read_only).left_nothing()
+    refuses(lab, [*read_only, "-o", "/tcpfin-output", "eth0"], 1, "/tcpfin-output", "Read-only file system")
     equal("attached", lab.client.attached("eth0"), set())
 
 
@@ -1044,23 +1068,46 @@ def bare_kernel(lab):
 CGROUPS = {"/sys/fs/cgroup/memory": "memory.limit_in_bytes", "/sys/fs/cgroup": "memory.max"}  # version 1, version 2
 
 
-@test
-def little_memory(lab):
-    """A memory limit below what the tables take: a line that says how much they need, exit code 1, nothing left."""
+def error_of(function, *arguments):
+    """The error of the call, or None."""
+    try:
+        function(*arguments)
+    except OSError as error:
+        return error
+    return None
+
+
+def write_to(path, text):
+    with open(path, "w", encoding="ascii") as file:
+        file.write(text)
+
+
+def memory_group(lab):
+    """A memory cgroup of this test: its folder and the name of its limit."""
     root = next((root for root in CGROUPS if os.path.exists(f"{root}/cgroup.procs")), None)
     if root is None:
         raise Skip("no memory cgroup")
     group = f"{root}/tcpfin-test-{os.getpid()}"
     try:
         os.mkdir(group)
-        lab.stack.callback(os.rmdir, group)
-        with open(f"{group}/{CGROUPS[root]}", "w", encoding="ascii") as limit:
-            limit.write("24M")
     except OSError as error:
         raise Skip(f"no memory cgroup: {error}") from error
-    enter = f"echo 0 > {group}/cgroup.procs; exec \"$@\""
-    command = ["sh", "-c", enter, "sh", *PROGRAM, "--max-flows=1000000", "eth0"]
-    refuses(lab, command, 1, "no memory for tables of [0-9]+ M")
+    lab.stack.callback(until, lambda: not error_of(os.rmdir, group), "end of the memory cgroup")
+    return group, f"{group}/{CGROUPS[root]}"
+
+
+@test
+def little_memory(lab):
+    """Memory limits below what tables and program take: a line with both sizes, exit code 1, nothing left."""
+    group, limit = memory_group(lab)
+    command = ["sh", "-c", f"echo 0 > {group}/cgroup.procs; exec \"$@\"", "sh", *PROGRAM]
+    for size, options, needs in (("24M", ["--max-flows=1000000"], "[0-9]{3}"), ("48M", [], "47"), ("4M", SMALL, "2"),
+                                 ("8M", SMALL, "2"), ("12M", SMALL, "2")):
+        error = error_of(write_to, limit, size)
+        if error:
+            raise Skip(f"no memory cgroup: {error}")
+        refuses(lab, [*command, *options, "eth0"], 1, f"no memory for tables of {needs} MiB", "cgroup")
+        equal("attached", lab.client.attached("eth0"), set())
 
 
 @test

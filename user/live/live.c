@@ -25,6 +25,7 @@
 #include "user/base/supervisor.h"
 #include "user/host/port_gauges.h"
 #include "user/live/collector.h"
+#include "user/live/limits.h"
 #include "user/live/live.h"
 #include "user/live/live_stats.h"
 #include "user/live/loader.h"
@@ -275,6 +276,8 @@ static int start(struct live *l)
 	int code = interfaces_plan(&l->interfaces, l->options);
 
 	code = code ? code : privileges_check();
+	code = code ? code : limits_check_descriptors(l->interfaces.count);
+	code = code ? code : limits_check_memory(loader_table_bytes(l->options));
 	code = code ? code : loader_load(&l->skeleton, l->options, &l->interfaces);
 	code = code ? code : collector_start(&l->collector, l->skeleton, clock_ns(CLOCK_MONOTONIC));
 	code = code ? code : attach_all(l);
