@@ -29,11 +29,13 @@ enum priority { LOG_ERROR = 3, LOG_WARNING = 4, LOG_NOTICE = 5 };
 static bool is_journal(void)
 {
 	const char *stream = getenv("JOURNAL_STREAM");
-	unsigned long long device, inode;
 	struct stat st;
+	char ours[48];
 
-	return stream && sscanf(stream, "%llu:%llu", &device, &inode) == 2 && !fstat(STDERR_FILENO, &st) &&
-	       st.st_dev == device && st.st_ino == inode;
+	if (!stream || fstat(STDERR_FILENO, &st))
+		return false;
+	(void)snprintf(ours, sizeof(ours), "%llu:%llu", (unsigned long long)st.st_dev, (unsigned long long)st.st_ino);
+	return !strcmp(stream, ours);
 }
 
 static void put_priority(struct buffer *b, enum priority priority)

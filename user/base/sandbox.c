@@ -48,15 +48,15 @@ struct rule {
 	}
 #define ALLOW_IF(name, n, wanted) ALLOW_BITS(name, n, 0xffffffff, wanted)
 
-#define ALLOW_SOCKET(family, type, protocol)                             \
-	{                                                                \
-		SCMP_SYS(socket),                                        \
-		{                                                        \
-			{0, ANY, family}, {1, ANY, type | SOCK_CLOEXEC}, \
-			{                                                \
-				2, ANY, protocol                         \
-			}                                                \
-		}                                                        \
+#define ALLOW_SOCKET(family, type, protocol)                               \
+	{                                                                  \
+		SCMP_SYS(socket),                                          \
+		{                                                          \
+			{0, ANY, family}, {1, ANY, (type) | SOCK_CLOEXEC}, \
+			{                                                  \
+				2, ANY, protocol                           \
+			}                                                  \
+		}                                                          \
 	}
 #define ANY 0xffffffff /* all bits of an int */
 

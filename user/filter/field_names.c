@@ -102,7 +102,8 @@ static unsigned find(const char *word, size_t len, uint16_t which[CONDITION_EITH
 		if (!record_fields[i].column)
 			continue;
 		shorten(text, record_fields[i].column);
-		if (means(word, len, text) && strcmp(record_fields[i].column, "event_type")) /* type: network_type */
+		if (means(word, len, text) &&
+		    strcmp(record_fields[i].column, "event_type") != 0) /* type: network_type */
 			which[found++] = (uint16_t)i;
 	}
 	return found;

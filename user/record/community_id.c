@@ -65,6 +65,7 @@ void community_id(char id[COMMUNITY_ID_SIZE], int family, const struct record_en
 	p[-3] = 0;
 	p += 2;
 	short_digest(digest, block, (size_t)(p - block));
-	memcpy(id, "1:", 2);
+	id[0] = '1'; /* version */
+	id[1] = ':';
 	digest_base64(id + 2, digest);
 }

@@ -159,7 +159,8 @@ static bool add_field(struct groups *g, const char *name, size_t len)
 {
 	unsigned field = 0;
 
-	while (field < GROUP_FIELDS && (strlen(fields[field].name) != len || memcmp(fields[field].name, name, len)))
+	while (field < GROUP_FIELDS &&
+	       (strlen(fields[field].name) != len || memcmp(fields[field].name, name, len) != 0))
 		field++;
 	for (unsigned i = 0; i < g->count; i++)
 		if (g->field[i] == field)

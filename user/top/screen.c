@@ -133,7 +133,7 @@ static void put_state(struct buffer *b, const struct screen *s, const struct spa
 	buffer_text(b, s->paused ? "PAUSED  " : "");
 	buffer_text(b, "g: by ");
 	put_groups(b, &span->groups);
-	if (memcmp(&span->groups, &s->groups, sizeof(s->groups))) {
+	if (memcmp(&span->groups, &s->groups, sizeof(s->groups)) != 0) {
 		buffer_text(b, " (next: ");
 		put_groups(b, &s->groups);
 		buffer_char(b, ')');
