@@ -53,6 +53,13 @@ def g2_three_way(c):
 
 
 @case
+def g1_ack_behind_the_fin(c):
+    """Four-way: the capture has the peer's FIN ahead of the bare ACK that was sent before it."""
+    return c.opened() + [c.src(100, "F.", 51, 501), c.dst(110, "F.", 501, 52), c.dst(110.2, ".", 501, 52),
+                         c.src(110.3, ".", 52, 502)]
+
+
+@case
 def g2_destination_closes(c):
     """Three-way, the server closes first."""
     return c.opened() + [c.dst(100, "F.", 501, 51), c.src(100.2, "F.", 51, 502), c.dst(110, ".", 502, 52)]

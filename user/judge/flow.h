@@ -40,7 +40,7 @@ enum {
 	SIDE_FIN_ACKED = 2,    /* the other side acknowledged it: t_fin_acked */
 	SIDE_FIN_NEXT = 4,     /* the FIN's first copy followed the side's highest byte: no copy before it was missed */
 	SIDE_FIN_PARTIAL = 8,  /* the FIN came in a first fragment: fin_end is a lower bound until acknowledged */
-	SIDE_FIN_ANSWERS = 16, /* the FIN's first copy was the first acknowledgment of the other side's FIN */
+	SIDE_FIN_ANSWERS = 16, /* the FIN is the first acknowledgment of the other side's FIN, by its number */
 	SIDE_FIN_AFTER_RESET = 32,   /* the FIN came after the RST that ended the connection */
 	SIDE_ACKED_AFTER_RESET = 64, /* so did its acknowledgment */
 	SIDE_FIN_DATA = 128,         /* the FIN's first copy carried payload */

@@ -516,9 +516,20 @@ static void take_fin_ack(struct turn *t)
 		prove(t);
 }
 
+/*
+ * Was it sent ahead of its side's FIN, which the capture has first? What is sent after a FIN begins at its end (RFC
+ * 9293 section 3.10.4), but for copies, which are payload or the FIN.
+ */
+static bool is_older_than_fin(const struct turn *t)
+{
+	const struct flow_side *me = &t->f->side[t->side];
+
+	return me->seen & SIDE_FIN && !(t->s->flags & TCP_CONTROL) && !t->s->len && t->s->seq == me->fin_end - 1;
+}
+
 static void take_ack(struct turn *t)
 {
-	struct flow_side *peer = &t->f->side[!t->side];
+	struct flow_side *me = &t->f->side[t->side], *peer = &t->f->side[!t->side];
 	__u32 beyond = t->s->ack - peer->fin_end;
 
 	if (!(peer->seen & SIDE_FIN) || place_of(t) & NUMBER_FOREIGN)
@@ -526,6 +537,8 @@ static void take_ack(struct turn *t)
 	if (peer->seen & SIDE_FIN_ACKED) {
 		if (beyond == 0 && t->s->time < peer->t_fin_acked)
 			peer->t_fin_acked = t->s->time;
+		if (beyond == 0 && is_older_than_fin(t))
+			me->seen &= (__u8)~SIDE_FIN_ANSWERS;
 		return;
 	}
 	/* Nothing can be acknowledged beyond a FIN, so only the very number is its acknowledgment. */
