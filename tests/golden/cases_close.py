@@ -697,6 +697,18 @@ def r9_in_window_accepted(c):
 
 
 @case
+def r9_in_window_challenge_missed(c):
+    """A forged RST in the window; its challenge is not captured, and the alleged sender closes a second later."""
+    return c.opened() + [c.src(100, "R", 151)] + c.four_way(1100)
+
+
+@case
+def r9_in_window_receiver_closes(c):
+    """The same, and the receiver of the forged RST closes first."""
+    return c.opened() + [c.dst(100, "R", 601)] + c.four_way(1100)
+
+
+@case
 def r9_last_number_of_window(c):
     """The source offers 502 << 7 bytes from 501 on: a RST with the last of these numbers is inside."""
     return c.opened() + [c.dst(100, "R.", 501 + 64256 - 1, 51)]

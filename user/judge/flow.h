@@ -83,6 +83,7 @@ enum {
 	RESET_PROVOKED = 4,  /* its receiver has sent another segment since */
 	RESET_GONE = 8,      /* its alleged sender has answered that as a closed socket does */
 	RESET_FILTERED = 16, /* a packet filter of this host has sent it */
+	RESET_OUTLIVED = 32, /* its receiver has sent what it cannot have sent before the RST arrived */
 };
 
 enum {

@@ -40,13 +40,15 @@ enum flow_wait {
 };
 
 /*
- * An RST ended it, as far as is known; but what is known is not enough to tell whether its receiver took it. One that
- * its alleged sender denies is in doubt until the receiver answers.
+ * An RST ended it, as far as is known; but what is known is not enough to tell whether its receiver took it. Inside the
+ * window, but with another number than is expected, it is taken by old receivers alone (RFC 5961 section 3.2), and the
+ * challenge ACK of the others can be lost. One that its alleged sender denies is in doubt until the receiver answers.
  */
 static inline bool flow_is_in_doubt(const struct flow *f)
 {
 	return (f->state & (FLOW_DONE | FLOW_PROVEN)) == (FLOW_RESET | FLOW_PROVEN) &&
 	       (f->reset.validity == RESET_UNKNOWN || f->doubt ||
+		(f->reset.validity == RESET_IN_WINDOW && !(f->reset.fate & RESET_ANSWERED)) ||
 		(f->reset.fate & (RESET_DENIED | RESET_ANSWERED)) == RESET_DENIED);
 }
 

@@ -11,6 +11,9 @@
 /* Longer than any path, with its queues (ns): what is acknowledged so late was sent after the RST had arrived. */
 #define PATH_NS 1000000000ULL
 
+/* Its alleged sender denies it, and its receiver has not taken it. */
+#define BOTH_GO_ON (RESET_DENIED | RESET_OUTLIVED)
+
 /* Is the segment one that only a living TCP sends? */
 static bool is_alive(const struct tcp_segment *s)
 {
@@ -92,7 +95,7 @@ static bool sends_on(const struct flow *f, const struct tcp_segment *s, unsigned
 	const struct numbers *me = &f->side[side].now;
 	__u64 path = path_to(f, side);
 
-	return f->reset.fate & RESET_DENIED && me->known & NUMBERS_END && seq_after(segment_end(s), me->end) &&
+	return me->known & NUMBERS_END && seq_after(segment_end(s), me->end) &&
 	       s->time > f->reset.time + (path ? 2 * path : PATH_NS);
 }
 
@@ -155,6 +158,8 @@ void reset_fate_step(struct flow *f, const struct tcp_segment *s, unsigned side)
 	else if (challenges(f, s) || acknowledges_beyond(f, s))
 		forget_reset(f);
 	else if (sends_on(f, s, side))
+		f->reset.fate |= RESET_OUTLIVED;
+	if (f->state & FLOW_RESET && (f->reset.fate & BOTH_GO_ON) == BOTH_GO_ON)
 		set_aside(f);
 }
 
