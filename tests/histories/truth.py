@@ -154,7 +154,15 @@ class Truth:
     # ---- what cannot be decided ----
 
     def undecided(self):
-        return self.lost_ahead() | self.too_late() | (self.left_out() if self.hidden else set())
+        fields = self.lost_ahead() | self.too_late() | self.seen_twice()
+        return fields | (self.left_out() if self.hidden else set())
+
+    def seen_twice(self):
+        """Equal bytes over IPv6 about a millisecond apart: copies, or one packet that was captured twice."""
+        if self.h.number % 3:
+            return set()
+        return {"tcp.retransmits." + ("syn", "syn_ack")[side] for side in range(2)
+                if any(b.seen - a.seen < 2 * TWICE for a, b in zip(self.syns(side), self.syns(side)[1:]))}
 
     def lost_ahead(self):
         """The first FIN, or each bare acknowledgment of one, was lost ahead of the capture: nothing shows it."""
@@ -164,6 +172,8 @@ class Truth:
             passed, peer = self.fins(side), self.ends[1 - side].fin
             if first and passed and peer is not None and first.ack < peer <= passed[0].ack:
                 fields |= {"tcp.closer", "tcp.time_wait", "tcp.pattern", *TIMES}
+            if first and first.seen is None:  # was a bare ACK sent ahead of the FIN, or behind it?
+                fields |= {"tcp.pattern"}
         if self.graceful and self.closer != "both" and self.bare_acks(self.closer, self.h.network.sent) and \
                 not self.bare_acks(self.closer, [s for s in self.passed if s.seen < self.last_step]):
             fields |= {"tcp.pattern"}
@@ -176,9 +186,15 @@ class Truth:
         for side, name in enumerate(NAMES):
             if any(s in late for s in self.fins(side)):
                 fields |= {f"tcp.retransmits.fin_{name}"}
-        if self.resets and self.resets[0].forged and late:
-            fields |= {"tcp.closer", "tcp.reset.forged"}
-        return fields
+        return fields | self.denied_too_late()
+
+    def denied_too_late(self):
+        """A forged RST whose alleged sender says nothing more in time: nobody can know that it sent none."""
+        first = self.resets[0] if self.resets else None
+        if first and first.forged and not any(s.side == first.side and not s.flags & RST and first.sent < s.sent and
+                                              s.seen < first.seen + SETTLE - MS for s in self.passed):
+            return {"tcp.closer", "tcp.reset.forged"}
+        return set()
 
     def shows(self, *segments):
         return all(id(s) not in self.hidden for s in segments)
@@ -187,6 +203,8 @@ class Truth:
         """Each field, unless the segments that decide it are there."""
         fields = set()
         opened = self.shows(*self.syns(0)[:1], *self.syns(1)[:1])
+        if not opened and any(s.forged and s.flags & SYN for s in self.h.segments):
+            return set(ALL)  # the only SYN that is there, or that has an answer, opened nothing
         for side, name in enumerate(NAMES):
             if not self.shows(*self.syns(side)[:1]):
                 fields |= {f"tcp.isn.{name}", f"{name}.bytes"}
@@ -223,4 +241,7 @@ class Truth:
 
 TIMES = ("tcp.timing.fin_to_ack", "tcp.timing.half_closed", "tcp.timing.peer_fin_to_ack", "tcp.timing.close")
 CLOSING = ("tcp.outcome", "tcp.pattern", "tcp.closer", "tcp.time_wait", "tcp.missing", *TIMES)
+COUNTS = tuple(f"tcp.retransmits.{what}" for what in ("syn", "syn_ack", "fin_source", "fin_destination"))
 RESET = ("tcp.reset.by", "tcp.reset.phase", "tcp.reset.validity", "tcp.reset.forged")
+ALL = (*CLOSING, *RESET, *COUNTS, "tcp.midstream", "tcp.isn.source", "tcp.isn.destination", "source.bytes",
+       "destination.bytes")
