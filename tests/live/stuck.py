@@ -514,20 +514,22 @@ def slow_enough(lab):
 
 @test
 def very_many(lab):
-    """MANY sockets are reported in seconds of CPU time, and every one of them."""
+    """MANY sockets are reported in seconds of CPU time, and every one of them that the kernel has by ss."""
     maker = accounting.Maker(lab)
     begin, made = time.monotonic(), 0
     # The first TIME-WAIT ends after a minute. A busy machine makes fewer sockets until then; all must be reported.
     while made < MANY and time.monotonic() - begin < 30:
         made += maker.made(maker.start(1))
+    most = len(ss(lab.client, "state", "time-wait"))
     before = cpu_of_children()
     groups = time_wait(lab, lab.client)
     took = cpu_of_children() - before
-    counted = len(ss(lab.client, "state", "time-wait"))
+    least = len(ss(lab.client, "state", "time-wait"))  # none comes meanwhile, and the first ones may end
     lasted = time.monotonic() - begin
     with about(f"{made} connections made and reported in {lasted:.0f} s, with {took:.1f} s of CPU time"):
-        equal("sockets", sum(field(group, "time_wait.count") for group in groups), made)
-        equal("sockets that ss counts", counted, made)
+        counted = sum(field(group, "time_wait.count") for group in groups)
+        check(least <= counted <= most, f"{counted} sockets, and ss counts {most} before and {least} after")
+        check(made - 100 <= most <= made, f"ss counts {most} sockets")
         equal("groups", len(groups), accounting.PORTS * accounting.SOURCES)
         check(took < 5, "that is long")
 
