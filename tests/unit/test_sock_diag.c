@@ -209,6 +209,19 @@ static int remove_proc(__attribute__((unused)) void **state)
 	return system(command);
 }
 
+/* The process's cgroups, as /proc/PID/cgroup has them. */
+static void put_into_cgroup(const char *pid, const char *text)
+{
+	char path[128];
+	FILE *file;
+
+	snprintf(path, sizeof(path), "%s/%s/cgroup", proc, pid);
+	file = fopen(path, "w");
+	assert_non_null(file);
+	fputs(text, file);
+	fclose(file);
+}
+
 /* Adds a process with these descriptors. comm: NULL if the process ended before its name was read. */
 static void add_process(const char *pid, const char *comm, const char *const *links, unsigned count)
 {
@@ -256,6 +269,7 @@ TEST(test_processes)
 	unsigned holders;
 
 	add_process("7", "a\033[31m\n\n", server, COUNT(server));
+	put_into_cgroup("7", "0::/system.slice/web.service\n");
 	add_process("8", "odd\n", odd, COUNT(odd));
 	add_process("9", NULL, gone, COUNT(gone));
 	add_process("10", "no descriptors\n", NULL, 0);
@@ -269,6 +283,8 @@ TEST(test_processes)
 	assert_string_equal(socket_holders_of(&p, 101, NULL)->name, "a\033[31m\n");
 	expect_int(socket_holders_of(&p, 105, NULL)->pid, 9);
 	assert_string_equal(socket_holders_of(&p, 105, NULL)->name, "");
+	assert_string_equal(socket_holders_of(&p, 101, NULL)->identity.unit, "web.service");
+	assert_string_equal(socket_holders_of(&p, 105, NULL)->identity.unit, "");
 	for (uint32_t inode = 102; inode < 105; inode++)
 		assert_null(socket_holders_of(&p, inode, &holders));
 	expect_int(holders, 0);
@@ -441,7 +457,8 @@ TEST(test_stuck)
 	text_of(&out);
 	assert_non_null(strstr(out.data, "\"destination\":{\"ip\":\"10.0.0.1\",\"port\":80,\"process\":{\"pid\":31,"
 					 "\"name\":\"web\\u001b\","));
-	assert_non_null(strstr(out.data, "\"source\":{\"ip\":\"10.0.0.1\",\"port\":40000,\"process\":null}"));
+	assert_non_null(strstr(out.data, "\"source\":{\"ip\":\"10.0.0.1\",\"port\":40000,\"process\":null,"
+					 "\"container\":{\"id\":null},\"orchestrator\":{\"pod\":{\"uid\":null}}}"));
 	assert_non_null(strstr(out.data, "\"waits_for\":\"peer\",\"age\":null,"));
 	buffer_free(&out);
 	stuck_free(&r);

@@ -281,6 +281,15 @@ static const char *waits_for_name(enum waits_for waits_for)
 	return names[waits_for];
 }
 
+/* A name from outside; null for "", which none is. */
+static void json_name(struct buffer *out, const char *name)
+{
+	if (*name)
+		buffer_json_string(out, name);
+	else
+		buffer_text(out, "null");
+}
+
 static void json_process(struct buffer *out, const struct stuck_close *c)
 {
 	if (!c->process) {
@@ -288,11 +297,20 @@ static void json_process(struct buffer *out, const struct stuck_close *c)
 		return;
 	}
 	buffer_printf(out, "{\"pid\":%d,\"name\":", c->process->pid);
-	if (*c->process->name)
-		buffer_json_string(out, c->process->name);
-	else
-		buffer_text(out, "null");
+	json_name(out, c->process->name);
+	buffer_text(out, ",\"unit\":");
+	json_name(out, c->process->identity.unit);
 	buffer_printf(out, ",\"uid\":%u,\"holders\":%u}", c->process->uid, c->holders);
+}
+
+/* Beside the process: what it runs in. */
+static void json_container(struct buffer *out, const struct stuck_close *c)
+{
+	buffer_text(out, ",\"container\":{\"id\":");
+	json_name(out, c->process ? c->process->identity.container : "");
+	buffer_text(out, "},\"orchestrator\":{\"pod\":{\"uid\":");
+	json_name(out, c->process ? c->process->identity.pod : "");
+	buffer_text(out, "}}");
 }
 
 static void json_end(struct buffer *out, const struct stuck_close *c, bool source)
@@ -307,6 +325,7 @@ static void json_end(struct buffer *out, const struct stuck_close *c, bool sourc
 	if (local) {
 		buffer_text(out, ",\"process\":");
 		json_process(out, c);
+		json_container(out, c);
 	}
 	buffer_char(out, '}');
 }

@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #define FIRST_ROOM 64
+#define CGROUP_TEXT 8192 /* a line a hierarchy, of which there are about a dozen */
 
 int socket_holders_want(struct socket_holders *s, uint32_t inode)
 {
@@ -111,6 +112,20 @@ static void read_name(int directory, struct process *process)
 	process->name[len > 0 ? len : 0] = '\0';
 }
 
+static void read_identity(int directory, struct process *process)
+{
+	int fd = openat(directory, "cgroup", O_RDONLY | O_CLOEXEC);
+	char text[CGROUP_TEXT];
+	ssize_t len;
+
+	if (fd < 0)
+		return;
+	len = read(fd, text, sizeof(text) - 1);
+	close(fd);
+	text[len > 0 ? len : 0] = '\0';
+	cgroup_identity_of_process(&process->identity, text);
+}
+
 /* directory: a descriptor of /proc/PID. Returns the index of the new process, or -ENOMEM. */
 static int add_process(struct socket_holders *s, int directory, int pid)
 {
@@ -131,6 +146,7 @@ static int add_process(struct socket_holders *s, int directory, int pid)
 	if (!fstat(directory, &status))
 		process->uid = status.st_uid;
 	read_name(directory, process);
+	read_identity(directory, process);
 	return (int)s->process_count++;
 }
 

@@ -12,10 +12,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "user/sockets/cgroup_identity.h"
+
 struct process {
 	int pid;
 	uint32_t uid;
 	char name[64]; /* /proc/PID/comm: any bytes, for printers to escape; "" if the process ended before */
+	struct cgroup_identity identity; /* of its cgroup */
 };
 
 struct wanted_socket {
