@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "user/base/exit_code.h"
+#include "user/base/utf8.h"
 
 #define FIRST_CAPACITY 4096
 
@@ -138,31 +139,6 @@ void buffer_pad(struct buffer *b, size_t start, size_t column)
 
 	memset(buffer_room(b, spaces), ' ', spaces);
 	b->len += spaces;
-}
-
-/*
- * Moves *p over one character of UTF-8 (RFC 3629) in NUL-terminated text. Returns its code point, or -1 for a malformed
- * one: *p then moves over the longest part that could begin a character (Unicode, section 3.9), at least one byte.
- */
-static int32_t utf8_next(const unsigned char **p)
-{
-	unsigned char lead = *(*p)++, low = lead == 0xe0 ? 0xa0 : lead == 0xf0 ? 0x90 : 0x80;
-	unsigned char high = lead == 0xed ? 0x9f : lead == 0xf4 ? 0x8f : 0xbf;
-	int more = lead < 0xe0 ? 1 : lead < 0xf0 ? 2 : 3;
-	int32_t c = lead & (0x3f >> more);
-
-	if (lead < 0x80)
-		return lead;
-	if (lead < 0xc2 || lead > 0xf4)
-		return -1;
-	for (; more; more--) {
-		if (**p < low || **p > high)
-			return -1;
-		c = c << 6 | (*(*p)++ & 0x3f);
-		low = 0x80;
-		high = 0xbf;
-	}
-	return c;
 }
 
 /*
