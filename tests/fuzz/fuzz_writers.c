@@ -81,8 +81,7 @@ static void take_listener(struct input *in, struct record_listener *l)
 	l->queue = take32(in);
 	l->backlog = take32(in);
 	l->uid = take32(in);
-	l->has_process = l->state > LISTENER_NONE && take8(in) & 1;
-	l->pid = take32(in);
+	l->pid = l->state > LISTENER_NONE ? take32(in) : 0;
 	take_name(in, l->name, sizeof(l->name));
 }
 

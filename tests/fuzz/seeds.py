@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Seed corpora from the golden captures and written by hand: seeds.py DIRECTORY makes DIRECTORY/TARGET/NAME."""
+import json
 import os
 import struct
 import sys
@@ -29,6 +30,33 @@ COMMANDS = """-r FILE|--read=FILE|-r -|eth0|eth0 eth1 lo|--hook=auto eth0|--hook
 --max-unproven=524288 --ring=4K eth0|--evidence=65536 eth0
 --ring=1G eth0|--ring=4096 eth0|--help|--version|--he|--v|-- eth0|-x|--what
 eth0 --|any|a/b|-r FILE eth0|-r|--port|--port=|--stats=1|-vqn4r FILE""".replace("\n", "|").split("|")
+
+
+# What each kind of member of a record looks like, and what only some records have.
+SEGMENTS = [{"t": 0, "from": "source", "flags": "S", "seq": 0, "ack": 0, "raw_seq": 4294967295, "raw_ack": 0, "len": 0,
+             "win": 64240, "ttl": 64, "ip_id": 7},
+            {"t": None, "from": "destination", "flags": "R.", "seq": 0, "ack": 1, "raw_seq": 0, "raw_ack": 0, "len": 0,
+             "win": 0, "ttl": 1, "count": 2, "copy": True, "ignored": True}]
+TRAFFIC = {"packets": 3, "bytes": 5, "retransmits": 0, "retransmitted_bytes": 0, "last_data": None,
+           "flags": [["S", 1], ["P.", 2]], "flags_lost": 0}
+SOCKET = {"process": {"pid": 1, "name": "a\u202eb", "uid": 0, "cgroup": 1, "netns": 4026531840, "how": "close"},
+          "holder": {"pid": 1, "name": "x", "uid": 0, "holders": 2},
+          "socket": {"unread_bytes": None, "unsent_bytes": 0, "close_to_fin": 1, "peer_fin_to_close": None, "srtt": 1,
+                     "retransmits": 0, "reset_received": None, "lost": True, "states": [{"t": -5, "state": "CLOSED"}]}}
+RECORD = {
+    "@timestamp": "2026-11-22T06:07:35.565665123Z",
+    "event": {"dataset": "tcpfin.close", "id": "0123456789abcdef" * 2, "start": "2026-11-22T06:07:35.000000000Z"},
+    "host": {"name": "h"}, "observer": {"ingress": {"interface": {"name": "eth0"}}},
+    "network": {"vlan": [1, 2], "tunnel": {"type": "vxlan", "id": 1}},
+    "source": {"ip": "10.0.0.1", "port": 40000, "bytes": 1, **SOCKET},
+    "destination": {"ip": "10.0.0.2", "port": 443, "bytes": None},
+    "tcp": {"final": True, "outcome": "reset", "closer": "network", "pattern": None, "time_wait": None,
+            "state": {"source": "CLOSED"}, "missing": "source_fin",
+            "reset": {"by": "source", "phase": "established", "validity": "exact", "forged": True, "mptcp": "reset"},
+            "basis": {"reset": "wire"}, "timing": {"close": 1, "lifetime": None}, "isn": {"source": 1},
+            "window_scale": {"source": 14}, "conn_state": "RSTO", "history": "ShR", "related": ["f" * 32],
+            "icmp": {"type": 3, "code": 1, "by": "10.0.0.3"}, "evidence": {"reset": 1, "fin": None},
+            "traffic": {"source": TRAFFIC, "destination": TRAFFIC, "idle": None}, "segments": SEGMENTS}}
 
 
 def write(directory, target, name, data):
@@ -158,6 +186,9 @@ def main(directory):
         capture_seeds(directory, name, path)
     for step in range(1, 8):  # any bytes make a record
         write(directory, "writers", f"step-{step}", bytes(n * step & 255 for n in range(1200)))
+    line = json.dumps(RECORD).encode() + b"\n"
+    write(directory, "records", "record", line)
+    write(directory, "records", "lines", line.replace(b"10.0.0.", b"2001:db8::") + b'{"event":{}}\n' + line)
     for n, command in enumerate(COMMANDS):
         write(directory, "options", f"command-{n}", command.replace(" ", "\0").encode())
 

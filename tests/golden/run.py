@@ -112,6 +112,7 @@ def case_faults(case, capture, verbose):
         placed = tracer.placed_records(process)
     except ValueError as error:
         return faults + at(case.line, [f"no JSON: {error}"])
+    faults += at(case.line, tracer.readback_faults(process.stdout))
     records = [record for _, record in placed]
     if verbose:
         for record in records:

@@ -17,6 +17,7 @@ from expectations import TIMINGS
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BINARY = os.environ.get("TCPFIN_TRACE", os.path.join(TOP, "build", "tcpfin-trace"))
+READBACK = os.path.join(TOP, "build", "tests", "readback")
 ENVIRONMENT = {"TZ": "UTC", "LC_ALL": "C", "PATH": "/usr/bin:/bin"}
 
 # The contract's fields, present in every record.
@@ -209,6 +210,16 @@ def record_faults(record):
 
 
 # ---- what holds for every run ----
+
+def readback_faults(lines):
+    """Records of JSON are read and printed again: the same bytes."""
+    process = subprocess.run([READBACK, "-"], input=lines, capture_output=True, timeout=30, check=False)
+    if process.returncode:
+        return ["readback: " + process.stderr.decode("utf-8", "replace").strip()]
+    pairs = list(zip(lines.split(b"\n"), process.stdout.split(b"\n")))
+    faults = [f"readback: record {n} becomes {again!r}" for n, (line, again) in enumerate(pairs, 1) if line != again]
+    return faults[:1] or (["readback: lines are lost"] if process.stdout != lines else [])
+
 
 def command_line(description):
     """A parser of the arguments that the suites share; the binary may also come from TCPFIN_TRACE."""

@@ -16,7 +16,7 @@ STOREYS = (
     ("user/cli",),
     ("user/format",),
     ("user/filter",),
-    ("user/judge",),
+    ("user/judge", "user/readback"),
     ("user/record",),
     ("user/sockets",),
     ("user/base",),

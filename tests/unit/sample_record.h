@@ -256,7 +256,6 @@ static inline void sample_listener(struct record *r)
 		.queue = 2,
 		.backlog = 1,
 		.uid = 5,
-		.has_process = true,
 		.pid = 77,
 		.name = "k\n\"e",
 	};

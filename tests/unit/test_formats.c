@@ -835,7 +835,7 @@ TEST(test_listener)
 	expect_text(&b, &r, format_csv, ",full,1000000000,2,1,5,77,\"k\\x0a\"\"e\"\r\n");
 	expect_text(&b, &r, format_explanation,
 		    " the listen queue of k\\x0a\"e[77] was full: 2 waited in it, its backlog is 1");
-	r.listener.has_process = false;
+	r.listener.pid = 0;
 	expect_text(&b, &r, format_json, ",\"uid\":5}}");
 	expect_text(&b, &r, format_csv, ",5,,\r\n");
 	expect_text(&b, &r, format_explanation, "; 1.00s after the first SYN the listen queue of user 5 was full: ");

@@ -720,7 +720,7 @@ static void put_listener(struct buffer *out, const struct record *r)
 		return;
 	}
 	buffer_text(out, "the listen queue of ");
-	if (l->has_process) {
+	if (l->pid) {
 		buffer_printable(out, l->name);
 		buffer_printf(out, "[%u]", l->pid);
 	} else {

@@ -227,7 +227,7 @@ static void json_listener(struct buffer *out, const struct record *r)
 		LITERAL(out, ",\"uid\":");
 		buffer_unsigned(out, l->uid);
 	}
-	if (l->has_process) {
+	if (l->pid) {
 		LITERAL(out, ",\"pid\":");
 		buffer_unsigned(out, l->pid);
 		LITERAL(out, ",\"name\":");

@@ -842,7 +842,6 @@ static void listener_of(struct record_listener *to, const struct facts *c, const
 	to->uid = l->uid;
 	if (!holder)
 		return;
-	to->has_process = true;
 	to->pid = (uint32_t)holder->pid;
 	_Static_assert(sizeof(holder->name) <= RECORD_NAME, "names are copied whole");
 	memcpy(to->name, holder->name, sizeof(holder->name));

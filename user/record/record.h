@@ -163,9 +163,8 @@ struct record_listener {
 	int64_t t;                 /* ns since the first segment: when the kernel was asked */
 	uint32_t queue, backlog;   /* as in struct listener, as is all that follows: not of LISTENER_NONE */
 	uint32_t uid;              /* of its socket */
-	bool has_process;          /* pid and name are known */
-	uint32_t pid;
-	char name[RECORD_NAME]; /* as in struct record_process */
+	uint32_t pid;              /* 0: neither it nor the name is known */
+	char name[RECORD_NAME];    /* as in struct record_process */
 };
 
 /* The process that closed the socket; NULL where nobody did, the kernel did, or it is not known. */

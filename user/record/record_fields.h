@@ -108,6 +108,20 @@ static inline bool record_has_listener(const struct record *r)
 	return r->listener.state == LISTENER_READY || r->listener.state == LISTENER_FULL;
 }
 
+/*
+ * A row's value is an accessor of a member, so that the table also says where a value that is read back belongs
+ * (user/readback/record_places.c gives the accessors that meaning): number_*, the words' *_name, and those below. What
+ * follows from other members is derived(), what is the same of all records fixed(); both are not read back.
+ */
+#define derived(value) (value)
+#define fixed(value) (value)
+#define word_member(member) (member)
+#define word_if(known, word) ((known) ? (word) : NULL)
+#define text_if(known, member) ((known) ? (member) : NULL)
+#define bool_if(known, member) ((known) && (member))
+#define answer_if(known, member) ((known) ? (member) : UNTOLD)
+#define address_if(known, member) ((known) ? (member) : NULL)
+
 #define LISTENER_NUMBER(r, member) number_if(record_has_listener(r), (r)->listener.member)
 #define RESET_SEEN(r) ((r)->reset.by != NOBODY)
 #define CLOSER_NUMBER(s, member) number_if(socket_closer(s), (s)->member)
@@ -123,7 +137,7 @@ static inline bool record_has_listener(const struct record *r)
 	FIELD(end ".process.pid", end "_process_pid", NUMBER, OPTIONAL_NULLABLE, CLOSER_NUMBER(s, process.pid),       \
 	      "Process number, in the PID namespace in which tcpfin-trace was started.")                              \
 	FIELD(end ".process.name", end "_process_name", TEXT, OPTIONAL_NULLABLE,                                      \
-	      socket_closer(s) ? (s)->process.name : NULL,                                                            \
+	      text_if(socket_closer(s), (s)->process.name),                                                           \
 	      "Name of the process as the kernel has it, at most 15 bytes.")                                          \
 	FIELD(end ".process.uid", end "_process_uid", NUMBER, OPTIONAL_NULLABLE, CLOSER_NUMBER(s, process.uid),       \
 	      "User of the process.")                                                                                 \
@@ -143,7 +157,7 @@ static inline bool record_has_listener(const struct record *r)
 	       "at ends on this host that no process is known to have closed. Holding is not closing.")               \
 	FIELD(end ".holder.pid", end "_holder_pid", NUMBER, OPTIONAL, HOLDER_NUMBER(s, pid),                          \
 	      "Number of one of the processes that held it.")                                                         \
-	FIELD(end ".holder.name", end "_holder_name", TEXT, OPTIONAL, socket_holder(s) ? (s)->process.name : NULL,    \
+	FIELD(end ".holder.name", end "_holder_name", TEXT, OPTIONAL, text_if(socket_holder(s), (s)->process.name),   \
 	      "Name of that process.")                                                                                \
 	FIELD(end ".holder.uid", end "_holder_uid", NUMBER, OPTIONAL, HOLDER_NUMBER(s, uid), "User of that process.") \
 	FIELD(end ".holder.holders", end "_holder_holders", COUNT, OPTIONAL, HOLDER_NUMBER(s, holders),               \
@@ -208,7 +222,8 @@ static inline bool record_has_listener(const struct record *r)
 	      "The interface, or the first one of several. In captures the name that a pcapng file has for it, or # " \
 	      "and its index (link type SLL2, of tcpdump -i any). Left out where a capture does not tell it.")        \
 	MEMBER("network.transport", WORD, ALWAYS, "Always tcp.")                                                      \
-	FIELD("network.type", "network_type", WORD, ALWAYS, r->family == 4 ? "ipv4" : "ipv6", "ipv4 or ipv6.")        \
+	FIELD("network.type", "network_type", WORD, ALWAYS, derived(r->family == 4 ? "ipv4" : "ipv6"),                \
+	      "ipv4 or ipv6.")                                                                                        \
 	FIELD("network.vlan[]", "network_vlan_outer", NUMBER, OPTIONAL, number_seen(r->vlan[0]),                      \
 	      "Identifier of the outer or only VLAN tag.")                                                            \
 	FIELD("network.vlan[]", "network_vlan_inner", NUMBER, OPTIONAL, number_seen(r->vlan[1]),                      \
@@ -247,17 +262,18 @@ static inline bool record_has_listener(const struct record *r)
 	      "SYN-ACK.")                                                                                             \
 	FIELD("tcp.reset.by", "reset_by", WORD, NULLABLE, role_name(r->reset.by),                                     \
 	      "Who sent the RST that ended the connection, or came after its end: source or destination.")            \
-	FIELD("tcp.reset.phase", "reset_phase", WORD, NULLABLE, RESET_SEEN(r) ? phase_name(r->reset.phase) : NULL,    \
+	FIELD("tcp.reset.phase", "reset_phase", WORD, NULLABLE, word_if(RESET_SEEN(r), phase_name(r->reset.phase)),   \
 	      "Where the connection was when the RST came: handshake, established, half_closed (one FIN), "           \
 	      "closing (both FINs) or closed.")                                                                       \
 	FIELD("tcp.reset.validity", "reset_validity", WORD, NULLABLE,                                                 \
-	      RESET_SEEN(r) ? validity_name(r->reset.validity) : NULL,                                                \
+	      word_if(RESET_SEEN(r), validity_name(r->reset.validity)),                                               \
 	      "How the number of the RST fits what its receiver expects (RFC 5961): exact, in_window, "               \
 	      "out_of_window or unknown. The number of a FIN that the receiver has counts as exact: receivers "       \
 	      "accept it.")                                                                                           \
-	FIELD("tcp.reset.mptcp", "reset_mptcp", WORD, OPTIONAL, RESET_SEEN(r) ? mptcp_name(r->reset.mptcp) : NULL,    \
+	FIELD("tcp.reset.mptcp", "reset_mptcp", WORD, OPTIONAL, word_if(RESET_SEEN(r), mptcp_name(r->reset.mptcp)),   \
 	      "The RST carried an MPTCP option (RFC 8684): fastclose or reset.")                                      \
-	FIELD("tcp.reset.ttl_differs", "reset_ttl_differs", BOOL, OPTIONAL, RESET_SEEN(r) && r->reset.ttl_differs,    \
+	FIELD("tcp.reset.ttl_differs", "reset_ttl_differs", BOOL, OPTIONAL,                                           \
+	      bool_if(RESET_SEEN(r), r->reset.ttl_differs),                                                           \
 	      "The TTL of the RST is not that of the same side's handshake: another box may have sent it. In "        \
 	      "JSON only if true.")                                                                                   \
 	FIELD("tcp.late_reset", "tcp_late_reset", BOOL, ALWAYS, r->late_reset,                                        \
@@ -297,12 +313,12 @@ static inline bool record_has_listener(const struct record *r)
 	FIELD("tcp.window_scale.destination", "window_scale_destination", NUMBER, NULLABLE,                           \
 	      number_seen(r->end[DESTINATION].wscale),                                                                \
 	      "The shift count that the side offered (RFC 7323): 7 is a factor of 128.")                              \
-	FIELD("tcp.completeness", "tcp_completeness", NUMBER, ALWAYS, number_known((unsigned)r->completeness),        \
+	FIELD("tcp.completeness", "tcp_completeness", NUMBER, ALWAYS, number_known(r->completeness),                  \
 	      "Wireshark's tcp.completeness, a sum: 1 SYN, 2 SYN-ACK, 4 ACK, 8 data, 16 FIN, 32 RST.")                \
-	FIELD("tcp.conn_state", "tcp_conn_state", WORD, ALWAYS, r->conn_state,                                        \
+	FIELD("tcp.conn_state", "tcp_conn_state", WORD, ALWAYS, word_member(r->conn_state),                           \
 	      "Zeek's conn_state: S0, S1, SF, REJ, S2, S3, RSTO, RSTR, RSTOS0, RSTRH, SH, SHR or OTH, by Zeek's "     \
 	      "rules. Zeek takes every FIN and RST; here, those that their receiver ignored are left out.")           \
-	FIELD("tcp.history", "tcp_history", WORD, ALWAYS, r->history,                                                 \
+	FIELD("tcp.history", "tcp_history", WORD, ALWAYS, word_member(r->history),                                    \
 	      "Zeek's history: S SYN, H SYN-ACK, A ACK, D data, F FIN, R RST, upper case from the source. S, H, F "   \
 	      "and "                                                                                                  \
 	      "R come again with another number. At most 23 letters.")                                                \
@@ -338,7 +354,7 @@ static inline bool record_has_listener(const struct record *r)
 	      "Segments with payload that had been sent before, or that came later than what follows them.")          \
 	RECORD_TRAFFIC_MEMBERS(MEMBER, "destination")                                                                 \
 	FIELD("tcp.traffic.idle", "traffic_idle", DURATION, OPTIONAL_NULLABLE,                                        \
-	      number_seen(r->counted ? r->idle : NUMBER_UNSEEN),                                                      \
+	      number_if(r->counted && r->idle >= 0, r->idle),                                                         \
 	      "With --all-segments: from the last payload, or the handshake, to the first FIN or the RST.")           \
 	FIELD("tcp.reset.reason", "reset_reason", TEXT, OPTIONAL, r->reset.reason,                                    \
 	      "Why this host sent the RST, in its kernel's words, from Linux 6.10 on: see RESET REASONS. "            \
@@ -346,7 +362,7 @@ static inline bool record_has_listener(const struct record *r)
 	      "kernel does not say.")                                                                                 \
 	RECORD_SOCKET_FIELDS(FIELD, MEMBER, "source", &r->socket[SOURCE])                                             \
 	RECORD_SOCKET_FIELDS(FIELD, MEMBER, "destination", &r->socket[DESTINATION])                                   \
-	FIELD("tcp.reset.forged", "reset_forged", ANSWER, NULLABLE, RESET_SEEN(r) ? r->reset.forged : UNTOLD,         \
+	FIELD("tcp.reset.forged", "reset_forged", ANSWER, NULLABLE, answer_if(RESET_SEEN(r), r->reset.forged),        \
 	      "Whether somebody else sent the RST in the name of reset.by. True: that side went on as if it had "     \
 	      "sent none. False: its kernel says that it sent it, or the side left undone what a living connection "  \
 	      "does. Null where neither is known.")                                                                   \
@@ -363,7 +379,7 @@ static inline bool record_has_listener(const struct record *r)
 	FIELD("network.tunnel.id", "network_tunnel_id", NUMBER, OPTIONAL_NULLABLE, number_seen(r->tunnel_id),         \
 	      "Its VNI, or GRE's key (for NVGRE the VSID). Null where the tunnel has none. Equal addresses and "      \
 	      "ports in tunnels with different identifiers are different connections.")                               \
-	FIELD("event.id", "event_id", WORD, ALWAYS, r->id,                                                            \
+	FIELD("event.id", "event_id", WORD, ALWAYS, word_member(r->id),                                               \
 	      "Names the connection: the same in an interim record and in the one that replaces it, and in no "       \
 	      "record of another connection.")                                                                        \
 	FIELD("tcp.final", "tcp_final", BOOL, ALWAYS, r->final,                                                       \
@@ -395,25 +411,26 @@ static inline bool record_has_listener(const struct record *r)
 	      "Its type: 3 unreachable (code 4: fragmentation needed), 11 time exceeded; of ICMPv6 1 unreachable, "   \
 	      "2 packet too big, 3 time exceeded.")                                                                   \
 	FIELD("tcp.icmp.code", "icmp_code", NUMBER, OPTIONAL, number_if(r->icmp.known, r->icmp.code), "Its code.")    \
-	FIELD("tcp.icmp.by", "icmp_by", ADDRESS, OPTIONAL, r->icmp.known ? r->icmp.by : NULL, "Who sent it.")         \
+	FIELD("tcp.icmp.by", "icmp_by", ADDRESS, OPTIONAL, address_if(r->icmp.known, r->icmp.by), "Who sent it.")     \
 	FIELD("tcp.clock_jumps", "tcp_clock_jumps", COUNT, ALWAYS, number_known(r->clock_jumps),                      \
 	      "Listed segments of a capture whose time stamp was more than a minute away from those around "          \
 	      "them. The steps that they begin or end have no time.")                                                 \
-	FIELD("tcp.related[]", "tcp_related", WORD, OPTIONAL, r->related_count ? r->related[0].id : NULL,             \
+	FIELD("tcp.related[]", "tcp_related", WORD, OPTIONAL, derived(r->related_count ? r->related[0].id : NULL),    \
 	      "event.id of connections that belong to this one: the same SYN with other addresses or ports (NAT, a "  \
 	      "service's address), or, of a reset without its handshake, a connection of the same port. Left out "    \
 	      "where "                                                                                                \
 	      "none is known. CSV has the first.")                                                                    \
-	FIELD("event.dataset", "event_dataset", WORD, ALWAYS, RECORD_DATASET, "The kind of object: tcpfin.close.")    \
-	FIELD("event.kind", "event_kind", WORD, ALWAYS, RECORD_KIND, "Always event.")                                 \
-	FIELD("event.category[]", "event_category", WORD, ALWAYS, RECORD_CATEGORY, "Always network alone.")           \
-	FIELD("event.type[]", "event_type", WORD, ALWAYS, record_type(r),                                             \
+	FIELD("event.dataset", "event_dataset", WORD, ALWAYS, fixed(RECORD_DATASET),                                  \
+	      "The kind of object: tcpfin.close.")                                                                    \
+	FIELD("event.kind", "event_kind", WORD, ALWAYS, fixed(RECORD_KIND), "Always event.")                          \
+	FIELD("event.category[]", "event_category", WORD, ALWAYS, fixed(RECORD_CATEGORY), "Always network alone.")    \
+	FIELD("event.type[]", "event_type", WORD, ALWAYS, derived(record_type(r)),                                    \
 	      "Always connection, and end; info in place of end while the connection goes on. CSV has the "           \
 	      "second one.")                                                                                          \
-	FIELD("ecs.version", "ecs_version", WORD, ALWAYS, RECORD_ECS,                                                 \
+	FIELD("ecs.version", "ecs_version", WORD, ALWAYS, fixed(RECORD_ECS),                                          \
 	      "The version of the Elastic Common Schema whose names the record uses.")                                \
-	FIELD("agent.type", "agent_type", WORD, ALWAYS, RECORD_AGENT, "Always tcpfin-trace.")                         \
-	FIELD("agent.version", "agent_version", WORD, ALWAYS, TCPFIN_VERSION, "The version of tcpfin-trace.")         \
+	FIELD("agent.type", "agent_type", WORD, ALWAYS, fixed(RECORD_AGENT), "Always tcpfin-trace.")                  \
+	FIELD("agent.version", "agent_version", WORD, ALWAYS, fixed(TCPFIN_VERSION), "The version of tcpfin-trace.")  \
 	FIELD("tcp.interfaces[]", "tcp_interfaces", NAMES, OPTIONAL, r->interfaces,                                   \
 	      "All interfaces at which the opening or the close was seen, at most eight, the first one first. Left "  \
 	      "out where it was one only. CSV has them with blanks between them.")                                    \
@@ -426,7 +443,7 @@ static inline bool record_has_listener(const struct record *r)
 	      "full: more connections waited for accept() than its backlog allows, so that SYNs are dropped; ready: " \
 	      "its queue had room; none: nothing listened there.")                                                    \
 	FIELD("destination.listener.t", "destination_listener_t", DURATION, OPTIONAL,                                 \
-	      number_if(r->listener.state != LISTENER_UNKNOWN, (uint64_t)r->listener.t),                              \
+	      number_if(r->listener.state != LISTENER_UNKNOWN, r->listener.t),                                        \
 	      "When the kernel was asked, from the first SYN on.")                                                    \
 	FIELD("destination.listener.queue", "destination_listener_queue", COUNT, OPTIONAL, LISTENER_NUMBER(r, queue), \
 	      "Connections that waited for accept().")                                                                \
@@ -435,10 +452,10 @@ static inline bool record_has_listener(const struct record *r)
 	FIELD("destination.listener.uid", "destination_listener_uid", NUMBER, OPTIONAL, LISTENER_NUMBER(r, uid),      \
 	      "User that the listener belongs to.")                                                                   \
 	FIELD("destination.listener.pid", "destination_listener_pid", NUMBER, OPTIONAL,                               \
-	      number_if(r->listener.has_process, r->listener.pid),                                                    \
+	      number_if(r->listener.pid, r->listener.pid),                                                            \
 	      "The process that called listen(), or one of those that held the listener when the watch began.")       \
 	FIELD("destination.listener.name", "destination_listener_name", TEXT, OPTIONAL,                               \
-	      r->listener.has_process ? r->listener.name : NULL, "Name of that process.")                             \
+	      text_if(r->listener.pid, r->listener.name), "Name of that process.")                                    \
 	MEMBER("tcp.evidence", OBJECT, ALWAYS,                                                                        \
 	       "The entries of segments from which each step was read, counted from 0. Null where the step was "      \
 	       "not seen, or its segment found no place.")                                                            \

@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * A descriptor cut into lines, and each line given to the reader of records. Memory is bounded by the longest line.
+ */
+#include "user/readback/record_file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "user/base/stop.h"
+#include "user/readback/record_reader.h"
+
+struct record_file {
+	int fd;
+	const char *name; /* for errors: the path, not copied, or "standard input" */
+	struct record_reader *reader;
+	uint64_t line, others;
+	char *pos, *end; /* bytes that were read and are not taken yet */
+	bool ended;
+	char buffer[RECORD_LINE_MOST + 1]; /* and a NUL */
+};
+
+__attribute__((format(printf, 4, 5))) static int refuse(char *error, size_t size, int err, const char *format, ...)
+{
+	va_list arguments;
+
+	va_start(arguments, format);
+	vsnprintf(error, size, format, arguments);
+	va_end(arguments);
+	return err;
+}
+
+static int open_path(struct record_file *f, const char *path)
+{
+	int fd = -1;
+
+	f->name = strcmp(path, "-") ? path : "standard input";
+	if (f->name != path)
+		return fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 0);
+	errno = EINTR;
+	while (fd < 0 && errno == EINTR && stop_go_on())
+		fd = open(path, O_RDONLY | O_CLOEXEC);
+	return fd;
+}
+
+int record_file_open(struct record_file **file, const char *path, char *error, size_t error_size)
+{
+	struct record_file *f = calloc(1, sizeof(*f));
+	int err = ENOMEM;
+
+	*file = f;
+	if (f) {
+		f->pos = f->end = f->buffer;
+		f->fd = open_path(f, path);
+		err = f->fd < 0 ? errno : 0;
+		f->reader = record_reader_new();
+		err = err || f->reader ? err : ENOMEM;
+	}
+	if (!err)
+		return 0;
+	record_file_close(f);
+	*file = NULL;
+	return refuse(error, error_size, -err, "%s: %s", path, strerror(err));
+}
+
+void record_file_close(struct record_file *f)
+{
+	if (!f)
+		return;
+	if (f->fd >= 0)
+		close(f->fd);
+	record_reader_free(f->reader);
+	free(f);
+}
+
+uint64_t record_file_others(const struct record_file *f)
+{
+	return f->others;
+}
+
+/* Reads behind what is there. 0, or an errno. */
+static int read_more(struct record_file *f)
+{
+	size_t left = (size_t)(f->end - f->pos);
+	ssize_t got = -1;
+
+	memmove(f->buffer, f->pos, left);
+	f->pos = f->buffer;
+	f->end = f->buffer + left;
+	errno = EINTR;
+	while (got < 0 && errno == EINTR && stop_go_on())
+		got = read(f->fd, f->end, RECORD_LINE_MOST - left);
+	if (got < 0)
+		return errno;
+	f->ended = !got;
+	f->end += got;
+	return 0;
+}
+
+/* The next line, NUL-terminated, without its newline. 1, 0 at the end, or a negative errno. */
+static int next_line(struct record_file *f, char **line, size_t *len, char *error, size_t size)
+{
+	char *newline;
+	int err;
+
+	while (!(newline = memchr(f->pos, '\n', (size_t)(f->end - f->pos))) && !f->ended) {
+		if (f->end - f->pos == RECORD_LINE_MOST)
+			return refuse(error, size, -EBADMSG, "%s:%llu: longer than 256 KiB, no line of JSON", f->name,
+				      (unsigned long long)f->line + 1);
+		err = read_more(f);
+		if (err)
+			return refuse(error, size, -err, "%s: %s", f->name, strerror(err));
+	}
+	if (!newline && f->pos == f->end)
+		return 0;
+	*line = f->pos;
+	*len = (size_t)((newline ? newline : f->end) - f->pos);
+	f->pos = newline ? newline + 1 : f->end;
+	(*line)[*len] = '\0';
+	f->line++;
+	return 1;
+}
+_Static_assert(RECORD_LINE_MOST == 256 * 1024, "number in a message");
+
+int record_file_next(struct record_file *f, const struct record **record, char *error, size_t size)
+{
+	char *line = NULL, why[256];
+	size_t len = 0;
+	int got;
+
+	while ((got = next_line(f, &line, &len, error, size)) > 0) {
+		if (!line[strspn(line, " \t\r")])
+			continue;
+		switch (record_reader_take(f->reader, line, len, record, why, sizeof(why))) {
+		case LINE_RECORD:
+			return 1;
+		case LINE_OTHER:
+			f->others++;
+			break;
+		case LINE_BROKEN:
+			return refuse(error, size, -EBADMSG, "%s:%llu: no readable record: %s", f->name,
+				      (unsigned long long)f->line, why);
+		}
+	}
+	return got;
+}
