@@ -337,6 +337,19 @@ TEST(test_other_writers)
 	expect_int(r->timing[T_CLOSE], 5);
 }
 
+/* What an older version did not write is as if it had not been seen; what is never null is 0. */
+TEST(test_older_writers)
+{
+	const struct record *r;
+
+	write_sample(sample_graceful);
+	change("\"completeness\"", "\"complete\"");
+	change("\"isn\":{", "\"numbers\":{");
+	expect_int(read_line(&r), LINE_RECORD);
+	expect_int(r->completeness, 0);
+	expect_int(r->isn[SOURCE], NUMBER_UNSEEN);
+}
+
 /* ---- files ---- */
 
 static struct record_file *open_lines(const char *text, size_t len)

@@ -73,7 +73,8 @@ static void make_blank(struct record_reader *reader)
 	for (unsigned i = 0; i < record_field_count; i++) {
 		struct record_place place = record_place(r, i);
 
-		blank_number(&place);
+		if (record_fields[i].presence != FIELD_ALWAYS)
+			blank_number(&place);
 	}
 	r->closer = r->time_wait = r->reset.by = NOBODY;
 	r->reset.mptcp = SEGMENT_NO_MPTCP;
