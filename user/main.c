@@ -13,6 +13,7 @@
 #include "user/helper/output.h"
 #include "user/host/stuck.h"
 #include "user/host/time_wait.h"
+#include "user/join/join.h"
 #include "user/live/live.h"
 #include "user/live/probe.h"
 #include "user/record/counters.h"
@@ -79,6 +80,8 @@ static int run(const struct options *options)
 		return probe_run(options);
 	if (options->cleanup)
 		return cleanup_run(options);
+	if (options->join)
+		return join_run(options);
 	if (options->stuck)
 		return host_table_run(options, stuck_print);
 	if (options->time_wait)

@@ -29,6 +29,7 @@ COMMANDS = """-r FILE|--read=FILE|-r -|eth0|eth0 eth1 lo|--hook=auto eth0|--hook
 --syn-timeout=10 --close-timeout=60.25 --idle-timeout=7200 eth0|--max-flows=1024 --max-closing=2048 eth0
 --max-unproven=524288 --ring=4K eth0|--evidence=65536 eth0
 --ring=1G eth0|--ring=4096 eth0|--help|--version|--he|--v|-- eth0|-x|--what
+--join FILE -|--join --format=json FILE FILE
 eth0 --|any|a/b|-r FILE eth0|-r|--port|--port=|--stats=1|-vqn4r FILE""".replace("\n", "|").split("|")
 
 

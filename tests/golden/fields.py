@@ -25,7 +25,7 @@ SEEDS = os.path.join(tracer.TOP, "tests", "golden", "captures")
 
 # Sections of the page by the dataset that they describe.
 SECTIONS = {"JSON": "tcpfin.close", "STUCK CLOSES": "tcpfin.stuck", "TIME-WAIT": "tcpfin.time_wait",
-            "RATES": "tcpfin.rate"}
+            "RATES": "tcpfin.rate", "JOINED CONNECTIONS": "tcpfin.joined"}
 
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{9}Z")
 
@@ -47,6 +47,7 @@ TYPES = {
     "bytes": is_natural, "count": is_natural, "number": is_natural, "fraction": lambda v: isinstance(v, (int, float)),
     "word": is_text, "text": is_text, "address": lambda v: re.fullmatch(r"[0-9a-f.:]+", v),
     "true or false": lambda v: isinstance(v, bool), "object": lambda v: isinstance(v, dict),
+    "array": lambda v: isinstance(v, list),
     "pairs": lambda v: isinstance(v, list) and len(v) == 2 and is_text(v[0]) and is_natural(v[1]),
 }
 

@@ -32,7 +32,7 @@ unsigned if_nametoindex(const char *name)
 }
 
 static struct options o;
-static char out[8192], err[8192]; /* what the last run printed */
+static char out[16384], err[8192]; /* what the last run printed */
 
 struct caught {
 	int fd, saved;
@@ -160,6 +160,7 @@ TEST(test_flags)
 		{"--follow", offsetof(struct options, follow)},
 		{"--cleanup", offsetof(struct options, cleanup)},
 		{"--probe", offsetof(struct options, probe)},
+		{"--join", offsetof(struct options, join)},
 		{"--all-segments", offsetof(struct options, all_segments)},
 		{"--no-sockets", offsetof(struct options, no_sockets)},
 	};
@@ -168,7 +169,7 @@ TEST(test_flags)
 		assert_goes_on(PARSE(flag->name, "eth0"));
 		expect_int(*(bool *)((char *)&o + flag->where), true);
 		expect_int(o.quiet + o.verbose + o.stats + o.strict + o.show_open + o.follow + o.cleanup + o.probe +
-				   o.all_segments + o.no_sockets,
+				   o.join + o.all_segments + o.no_sockets,
 			   1);
 	}
 	assert_goes_on(PARSE("--cleanup")); /* all interfaces */
@@ -218,6 +219,25 @@ TEST(test_sockets_of_this_host)
 		       "--netns ../web: a network namespace is a name of ip-netns(8), a process number or all");
 	assert_refused(PARSE("--stuck", "--netns="),
 		       "--netns \"\": a network namespace is a name of ip-netns(8), a process number or all");
+}
+
+TEST(test_join)
+{
+	assert_goes_on(PARSE("--join", "/nonexistent", "-", "eth0"));
+	assert_true(o.join && o.files.count == 3 && !o.interfaces.count);
+	assert_string_equal(o.files.paths[1], "-");
+	assert_goes_on(PARSE("a.json", "--join", "--format=json", "-c", "5", "-q"));
+	expect_int(o.files.count, 1);
+	assert_refused(PARSE("--join"), "--join is about files of records: name them; see tcpfin-trace --help");
+	assert_refused(PARSE("--join", "a", "--format=csv"), "--join has the formats text and json");
+	assert_refused(PARSE("--join", "a", "--metrics-file=b"),
+		       "metrics are about connections as they close, which this mode does not see");
+	assert_refused(PARSE("--join", "a", "-i", "eth0"), "--join does nothing else: it reads files of records");
+	assert_refused(PARSE("--join", "a", "--stuck"), "--join does nothing else: it reads files of records");
+	assert_refused(PARSE("--join", "a", "--probe"), "--join does nothing else: it reads files of records");
+	assert_goes_on(PARSE("--join", "a", "--port=1", "--where=closer = source"));
+	assert_refused(PARSE("--join", "a", "--check=resets > 1%"),
+		       "--check resets > 1%: --join has other counts; see CHECKS in the man page");
 }
 
 TEST(test_probe)
@@ -603,6 +623,7 @@ TEST(test_help)
 		"--follow",
 		"--cleanup",
 		"--probe",
+		"--join",
 		"--stuck[=SECONDS]",
 		"--time-wait",
 		"--netns=NAME|PID|all",

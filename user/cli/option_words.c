@@ -144,11 +144,11 @@ static int take_expression(struct options *o, char *const *words, int count, boo
 
 int option_words_take(struct options *o, const struct option_words *words)
 {
-	bool files = o->files.count, divided = words->before < words->count && (words->before || files);
+	bool files = o->files.count || o->join, divided = words->before < words->count && (words->before || files);
 	int end = divided ? words->before : words->count, code = -1, i;
 
 	for (i = 0; i < end && code < 0; i++) {
-		if (files && is_file(words->list[i]))
+		if (files && (o->join || is_file(words->list[i])))
 			code = add_file(o, words->list[i]);
 		else if (!files && (o->cleanup || o->probe || is_interface(words->list[i]) || divided))
 			code = add_interface(o, words->list[i]);

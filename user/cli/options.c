@@ -363,7 +363,12 @@ static const struct option_row rows[] = {
 	 .help = "look into that network namespace, or all of them, instead of this one"},
 
 	{.group = "Instead of watching",
-	 .name = "probe",
+	 .name = "join",
+	 .kind = &kind_flag,
+	 FIELD(join),
+	 .help = "join records (JSON lines; - is standard input) of several hosts or captures, one for each "
+		 "connection"},
+	{.name = "probe",
 	 .kind = &kind_flag,
 	 FIELD(probe),
 	 .help = "print what this host and the interfaces named offer, and what is lost without each"},
@@ -482,7 +487,7 @@ static const char *metrics_fault(const struct options *o)
 {
 	if (!o->metrics_file && !o->metrics.text)
 		return NULL;
-	if (o->stuck || o->time_wait || o->probe || o->cleanup)
+	if (o->stuck || o->time_wait || o->probe || o->cleanup || o->join)
 		return "metrics are about connections as they close, which this mode does not see";
 	return o->metrics.text && o->files.count
 		       ? "--metrics answers while interfaces are watched; for captures there is --metrics-file"
@@ -503,7 +508,7 @@ static const char *probe_fault(const struct options *o)
 static bool is_check_beyond(const struct options *o)
 {
 	unsigned mask = o->stuck ? CHECKS_OF_STUCK : o->time_wait ? CHECKS_OF_TIME_WAIT : CHECKS_OF_RECORDS;
-	const char *text = checks_beyond(&o->checks, o->cleanup || o->probe ? 0 : mask);
+	const char *text = checks_beyond(&o->checks, o->cleanup || o->probe || o->join ? 0 : mask);
 
 	if (text)
 		log_error("--check %s: %s has other counts; see CHECKS in the man page", text,
@@ -511,8 +516,19 @@ static bool is_check_beyond(const struct options *o)
 			  : o->time_wait ? "--time-wait"
 			  : o->cleanup   ? "--cleanup"
 			  : o->probe     ? "--probe"
+			  : o->join      ? "--join"
 					 : "a run that reports connections");
 	return text;
+}
+
+/* Why the other options do not go with --join, or NULL. */
+static const char *join_fault(const struct options *o)
+{
+	if (o->stuck || o->time_wait || o->cleanup || o->probe || o->top || o->follow || o->interfaces.count)
+		return "--join does nothing else: it reads files of records";
+	if (!o->files.count)
+		return "--join is about files of records: name them; " SEE_HELP;
+	return o->format > FORMAT_JSON ? "--join has the formats text and json" : NULL;
 }
 
 /* Why the options of output files do not go together, or NULL. */
@@ -533,6 +549,8 @@ static int check_together(const struct options *o)
 	fault = top_fault(o);
 	if (fault)
 		; /* the other rules are about modes that it is not */
+	else if (o->join)
+		fault = join_fault(o);
 	else if (o->probe)
 		fault = probe_fault(o);
 	else if (o->stuck || o->time_wait)

@@ -1,0 +1,604 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""
+--join on captures of both ends. Each test says what the ends sent and what the path did to it: the captures of every
+view follow from that, each by a clock of its own, and the joined record must say what was done and nothing else.
+
+join.py [-v] [NAME...]     all tests, or those whose names begin so; -v prints the joined records
+"""
+import argparse
+import ipaddress
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass, replace
+
+import fields
+import tracer
+from packets import EPOCH, Capture, Conversation, ns
+
+HOUR = 3600 * 10**9
+C4 = Conversation()
+C6 = Conversation(ips=("2001:db8::1", "2001:db8:1::9"))
+
+
+@dataclass(frozen=True)
+class Fate:
+    """What happens to a segment at a place of the path: 0 is the source, 1 the destination."""
+    what: str      # lost, delayed, made
+    at: float = 0.5
+    ms: float = 0  # of delayed
+
+
+@dataclass(frozen=True)
+class Place:
+    """A view: where, and by which clock."""
+    at: float
+    ahead: int = 0         # ns
+    ppm: float = 0         # how much too fast
+    ips: tuple = None      # addresses behind a translator
+    ports: tuple = None
+    skip: tuple = ()       # numbers of segments that the capture lacks
+    until: float = None    # ms: when the capture ends
+
+    def clock(self, time):
+        return time + self.ahead + round((time - EPOCH) * self.ppm / 1e6)
+
+
+@dataclass(frozen=True)
+class Scene:
+    """segments: each as its sender sends it, or (segment, Fate). delay: ms from end to end."""
+    segments: list
+    places: list
+    delay: float = 20
+
+    def sighted(self, place):
+        seen = []
+        for number, item in enumerate(self.segments):
+            segment, fate = item if isinstance(item, tuple) else (item, None)
+            time = self.time_at(segment, fate, place)
+            if time is None or number in place.skip or (place.until and time > EPOCH + ns(place.until)):
+                continue
+            conversation = replace(segment.conversation, ips=place.ips or segment.conversation.ips,
+                                   ports=place.ports or segment.conversation.ports)
+            seen.append(segment.sighted(place.clock(time) - segment.time, conversation=conversation))
+        return sorted(seen, key=lambda one: one.time)
+
+    def time_at(self, segment, fate, place):
+        """ns; None where the segment does not come by."""
+        def way(at):
+            return at if segment.side == 0 else 1 - at
+        gone, turn = way(place.at), way(fate.at) if fate else 0
+        if fate and fate.what == "lost" and gone >= turn or fate and fate.what == "made" and gone <= turn:
+            return None
+        time = segment.time + ns(self.delay * (gone - (turn if fate and fate.what == "made" else 0)))
+        return time + ns(fate.ms) if fate and fate.what == "delayed" and gone > turn else time
+
+
+# ---- running ----
+
+def records_of(scene, place, folder):
+    """The lines that tcpfin-trace prints for the capture of that place."""
+    path = os.path.join(folder, "capture.pcap")
+    with open(path, "wb") as out:
+        out.write(Capture(scene.sighted(place)).file())
+    return tracer.trace(path, "json", ["--show-open"]).stdout
+
+
+def join(files, form="json", options=("-q",), data=None):
+    command = [tracer.BINARY, "--join", "--format=" + form, *options, *files]
+    return subprocess.run(command, input=data, capture_output=True, timeout=30, env=tracer.ENVIRONMENT, check=False)
+
+
+def write(folder, name, lines):
+    path = os.path.join(folder, name)
+    with open(path, "wb") as out:
+        out.write(lines)
+    return path
+
+
+VERBOSE = False
+PRINTED = []  # every joined record
+
+
+def joined_of(views):
+    """The joined records of these lines, a file each."""
+    with tempfile.TemporaryDirectory() as folder:
+        paths = [write(folder, f"view{n}.json", lines) for n, lines in enumerate(views)]
+        process = join(paths)
+        assert process.returncode == 0 and not process.stderr, process.stderr
+        text = join(paths, "text")
+        assert text.returncode == 0 and tracer.printable(text.stdout), text
+        if VERBOSE:
+            print(text.stdout.decode())
+        found = [json.loads(line) for line in process.stdout.splitlines()]
+        PRINTED.extend(found)
+        return found
+
+
+def views(scene):
+    with tempfile.TemporaryDirectory() as folder:
+        return [records_of(scene, place, folder) for place in scene.places]
+
+
+def joined(scene):
+    found = joined_of(views(scene))
+    assert len(found) == 1, f"{len(found)} joined records"
+    return found[0]
+
+
+def path_of(record):
+    """Each entry as WHAT SENDER FLAGS, such as "lost >F."."""
+    if record["tcp"]["path"] is None:
+        return None
+    return [f"{e['what']} {'>' if e['from'] == 'source' else '<'}{e['flags']}" + f"*{e.get('count', 1)}" *
+            ("count" in e) for e in record["tcp"]["path"]]
+
+
+def expect(what, got, wanted):
+    return [] if got == wanted else [f"{what}: {got!r}, expected {wanted!r}"]
+
+
+def clock_faults(record, scene):
+    """The true offset lies within the error that is stated."""
+    faults, first = [], scene.places[0]
+    for view, place in zip(record["tcp"]["views"], scene.places):
+        start = place.clock(EPOCH) - first.clock(EPOCH)
+        ahead, error = view["clock"]["ahead"], view["clock"]["error"]
+        if ahead is None or not abs(ahead - start) <= error:
+            faults.append(f"clock {ahead} to within {error}, it is {start}")
+    return faults
+
+
+def check(scene, path, **fields):
+    """path: as path_of has it. fields: outcome, closer, where (of each view)."""
+    record = joined(scene)
+    faults = expect("path", path_of(record), path) + clock_faults(record, scene)
+    where = fields.pop("where", ["source", "destination"])
+    faults += expect("where", [view["where"] for view in record["tcp"]["views"]], where)
+    for name, wanted in fields.items():
+        faults += expect(name, record["tcp"][name], wanted)
+    return faults
+
+
+TESTS = {}
+
+
+def test(function):
+    TESTS[function.__name__] = function
+    return function
+
+
+# ---- what the ends send ----
+
+def handshake(c, delay=20):
+    return [c.src(0, "S"), c.dst(delay + .1, "S.", 0, 1), c.src(2 * delay + .2, ".", 1, 1)]
+
+
+def data(c):
+    """Both ways: the next numbers are 51 and 501."""
+    return [c.src(50, "P.", 1, 1, 50), c.dst(71, "P.", 1, 51, 500), c.src(92, ".", 51, 501)]
+
+
+def close(c, ms=200):
+    """The source closes, the destination 30 ms after that came."""
+    return [c.src(ms, "F.", 51, 501), c.dst(ms + 20.1, ".", 501, 52), c.dst(ms + 50, "F.", 501, 52),
+            c.src(ms + 70.1, ".", 52, 502)]
+
+
+def later(c, ms=5000):
+    """Another connection, so that captures go on."""
+    other = replace(c.other(40009), isn=(77, 88), start=c.start + ns(ms))
+    return handshake(other) + data(other) + close(other)
+
+
+BOTH = [Place(0), Place(1, 2 * HOUR)]
+GRACEFUL = {"outcome": "graceful", "closer": "source"}
+
+
+def only(scene, ports=40001):
+    """The joined record of the first conversation, where `later` added another one."""
+    found = [one for one in joined_of(views(scene)) if one["source"]["port"] == ports]
+    assert len(found) == 1, f"{len(found)} joined records"
+    return found[0]
+
+
+def check_first(scene, path, **fields):
+    record = only(scene)
+    faults = expect("path", path_of(record), path) + clock_faults(record, scene)
+    for name, wanted in fields.items():
+        faults += expect(name, record["tcp"][name], wanted)
+    return faults
+
+
+# ---- tests ----
+
+@test
+def nothing_done():
+    return check(Scene(handshake(C4) + data(C4) + close(C4), BOTH), [], **GRACEFUL)
+
+
+@test
+def nothing_done_ipv6():
+    return check(Scene(handshake(C6) + data(C6) + close(C6), BOTH), [], **GRACEFUL)
+
+
+@test
+def one_way_shares():
+    """30 ms out, 10 back: the error of the clocks is what cannot be told apart, what is at the far end is exact."""
+    sent = handshake(C4) + data(C4) + close(C4)
+    record = joined(Scene(sent, BOTH))
+    faults = []
+    for name, there in {"syn_to_synack": ns(.1), "synack_to_ack": ns(.1), "fin_to_ack": ns(.1),
+                        "peer_fin_to_ack": ns(.1)}.items():
+        share = record["tcp"]["one_way"][name]
+        faults += expect(f"{name} there", share["there"], there)
+        if not (abs(share["out"] - ns(20)) <= share["error"] and abs(share["back"] - ns(20)) <= share["error"]):
+            faults.append(f"{name}: {share}")
+        if share["error"] > ns(20.2):
+            faults.append(f"{name}: error {share['error']}")
+    return faults
+
+
+@test
+def files_in_any_order():
+    scene = Scene(handshake(C4) + data(C4) + close(C4), BOTH)
+    first, second = views(scene)
+    turned = joined_of([second, first])[0]
+    return expect("where", [view["where"] for view in turned["tcp"]["views"]], ["source", "destination"])
+
+
+@test
+def fin_lost():
+    again = [C4.src(420, "F.", 51, 501), C4.dst(440.1, ".", 501, 52), C4.dst(470, "F.", 501, 52),
+             C4.src(490.1, ".", 52, 502)]
+    sent = handshake(C4) + data(C4) + [(C4.src(200, "F.", 51, 501), Fate("lost"))] + again + later(C4)
+    return check_first(Scene(sent, BOTH), ["lost >F."], **GRACEFUL)
+
+
+@test
+def fin_of_destination_lost():
+    sent = handshake(C6) + data(C6) + [C6.dst(200, "F.", 501, 51), C6.src(220.1, ".", 51, 502)]
+    sent += [(C6.src(240, "F.", 51, 502), Fate("lost", .9)), C6.src(460, "F.", 51, 502), C6.dst(480.1, ".", 502, 52)]
+    return check_first(Scene(sent + later(C6), BOTH), ["lost >F."], outcome="graceful", closer="destination")
+
+
+@test
+def last_ack_lost():
+    """The destination repeats its FIN, and gets another ACK."""
+    end = close(C4)
+    sent = handshake(C4) + data(C4) + end[:3] + [(end[3], Fate("lost")), C4.dst(500, "F.", 501, 52),
+                                                 C4.src(520.1, ".", 52, 502)]
+    return check_first(Scene(sent + later(C4), BOTH), ["lost >."], outcome="graceful")
+
+
+@test
+def last_ack_lost_for_ever():
+    end = close(C4)
+    sent = handshake(C4) + data(C4) + end[:3] + [(end[3], Fate("lost"))] + later(C4)
+    return check_first(Scene(sent, BOTH), ["lost >."], closer="source")
+
+
+@test
+def capture_ended_before():
+    """What came after a capture's end is not lost."""
+    end = close(C4)
+    sent = handshake(C4) + data(C4) + end + later(C4)
+    return check_first(Scene(sent, [Place(0), Place(1, HOUR, until=280)]), [], **GRACEFUL)
+
+
+@test
+def syn_lost():
+    sent = [(C4.src(0, "S"), Fate("lost")), C4.src(1000, "S"), C4.dst(1020.1, "S.", 0, 1), C4.src(1040.2, ".", 1, 1)]
+    c = replace(C4, start=C4.start + ns(1000))
+    return check_first(Scene(sent + data(c) + close(c) + later(c), BOTH), ["lost >S"], **GRACEFUL)
+
+
+@test
+def two_syns_lost():
+    """Copies are one entry of the record. The first one that came came late, so the first one sent was lost."""
+    sent = [(C4.src(0, "S"), Fate("lost")), (C4.src(1000, "S"), Fate("lost")), C4.src(3000, "S"),
+            C4.dst(3020.1, "S.", 0, 1), C4.src(3040.2, ".", 1, 1)]
+    c = replace(C4, start=C4.start + ns(3000))
+    record = only(Scene(sent + data(c) + close(c) + later(c), BOTH))
+    return expect("path", path_of(record), ["lost >S*2"]) + expect("t", record["tcp"]["path"][0]["t"], 0)
+
+
+@test
+def syn_ack_lost():
+    sent = [C4.src(0, "S"), (C4.dst(20.1, "S.", 0, 1), Fate("lost")), C4.dst(1020.1, "S.", 0, 1),
+            C4.src(1040.2, ".", 1, 1)]
+    c = replace(C4, start=C4.start + ns(1000))
+    return check_first(Scene(sent + data(c) + close(c) + later(c), BOTH), ["lost <S."], **GRACEFUL)
+
+
+@test
+def reset_lost():
+    sent = handshake(C4) + data(C4) + [(C4.src(200, "R.", 51, 501), Fate("lost"))] + later(C4)
+    return check_first(Scene(sent, BOTH), ["lost >R."], outcome="reset", closer="source")
+
+
+@test
+def reset_made_for_both():
+    """A box ends the connection in both names."""
+    sent = handshake(C4) + data(C4) + [(C4.src(200, "R", 51), Fate("made")), (C4.dst(200, "R", 501), Fate("made"))]
+    return check_first(Scene(sent + later(C4), BOTH), ["made >R", "made <R"], outcome="reset", closer="network")
+
+
+@test
+def reset_made_for_source():
+    """The destination knows nothing, sends on, and the source's kernel answers that with a genuine RST."""
+    sent = handshake(C4) + data(C4) + [(C4.dst(200, "R", 501), Fate("made")), C4.dst(400, "P.", 501, 51, 20),
+                                       C4.src(420.1, "R", 51)]
+    return check_first(Scene(sent + later(C4), BOTH), ["made <R"], outcome="reset", closer="network")
+
+
+@test
+def reset_is_genuine():
+    sent = handshake(C4) + data(C4) + [C4.dst(200, "R.", 501, 51)]
+    return check_first(Scene(sent + later(C4), BOTH), [], outcome="reset", closer="destination")
+
+
+@test
+def fin_made():
+    sent = handshake(C4) + data(C4) + [(C4.dst(200, "F.", 501, 51), Fate("made")), C4.src(210.1, ".", 51, 502)]
+    return check_first(Scene(sent + later(C4), BOTH), ["made <F."], closer="network")
+
+
+@test
+def syn_ack_made():
+    """A box answers for a destination that never does."""
+    sent = [C4.src(0, "S"), (C4.dst(10.1, "S.", 0, 1), Fate("made")), C4.src(20.2, ".", 1, 1)]
+    return check_first(Scene(sent + later(C4), BOTH), ["made <S."])
+
+
+@test
+def fin_delayed():
+    sent = handshake(C4) + data(C4) + [(C4.src(200, "F.", 51, 501), Fate("delayed", ms=150)),
+                                       C4.dst(370.1, ".", 501, 52), C4.dst(380, "F.", 501, 52),
+                                       C4.src(400.1, ".", 52, 502)]
+    record = only(Scene(sent + later(C4), BOTH))
+    faults = expect("path", path_of(record), ["delayed >F."])
+    delay = record["tcp"]["path"][0]["delay"] if not faults else 0
+    return faults or ([] if abs(delay - ns(150)) < ns(1) else [f"delay {delay}"])
+
+
+@test
+def fin_reordered():
+    """The FIN is overtaken by the RST that follows it."""
+    sent = handshake(C4) + data(C4) + [(C4.src(200, "F.", 51, 501), Fate("delayed", ms=50)), C4.src(220, "R", 52)]
+    return check_first(Scene(sent + later(C4), BOTH), ["reordered >F."])
+
+
+@test
+def translated():
+    """Source NAT: other address and port behind the box, the same numbers."""
+    outside = ("192.0.2.7", "10.0.1.9")
+    places = [Place(0), Place(1, HOUR, ips=outside, ports=(61000, 443))]
+    record = joined(Scene(handshake(C4) + data(C4) + close(C4), places))
+    faults = expect("path", path_of(record), [])
+    faults += expect("source", (record["source"]["ip"], record["source"]["nat"]), ("10.0.0.1", {
+        "ip": "192.0.2.7", "port": 61000}))
+    return faults + expect("destination", record["destination"], {"ip": "10.0.1.9", "port": 443})
+
+
+@test
+def destination_translated_and_reset():
+    places = [Place(0), Place(1, -HOUR, ips=("10.0.0.1", "172.16.0.9"), ports=(40001, 8443))]
+    sent = handshake(C4) + data(C4) + [(C4.dst(200, "R", 501), Fate("made"))]
+    record = joined(Scene(sent + [C4.src(3000, ".", 51, 501)], places))
+    faults = expect("destination", record["destination"].get("nat"), {"ip": "172.16.0.9", "port": 8443})
+    return faults + expect("path", path_of(record), ["made <R"]) + expect("closer", record["tcp"]["closer"], "network")
+
+
+@test
+def three_views():
+    """Lost behind the middle one."""
+    places = [Place(0), Place(.4, -HOUR), Place(1, 2 * HOUR)]
+    again = [C4.src(420, "F.", 51, 501), C4.dst(440.1, ".", 501, 52), C4.dst(470, "F.", 501, 52),
+             C4.src(490.1, ".", 52, 502)]
+    sent = handshake(C4) + data(C4) + [(C4.src(200, "F.", 51, 501), Fate("lost", .7))] + again + later(C4)
+    record = only(Scene(sent, places))
+    faults = expect("path", path_of(record), ["lost >F."])
+    faults += expect("between", record["tcp"]["path"][0]["between"] if not faults else None, [1, 2])
+    return faults + expect("where", [view["where"] for view in record["tcp"]["views"]],
+                           ["source", "between", "destination"])
+
+
+@test
+def missing_view():
+    record = joined(Scene(handshake(C4) + data(C4) + close(C4), [Place(0)]))
+    return expect("path", record["tcp"]["path"], None) + expect("views", len(record["tcp"]["views"]), 1)
+
+
+@test
+def the_same_place_twice():
+    """Which of two is nearer cannot be told."""
+    record = joined(Scene(handshake(C4) + data(C4) + close(C4), [Place(.5), Place(.5, HOUR)]))
+    faults = expect("path", record["tcp"]["path"], None)
+    return faults + expect("where", {view["where"] for view in record["tcp"]["views"]}, {"unknown"})
+
+
+@test
+def given_twice():
+    first, second = views(Scene(handshake(C4) + data(C4) + close(C4), BOTH))
+    found = joined_of([first, second, first])
+    return expect("views", [len(one["tcp"]["views"]) for one in found], [2])
+
+
+@test
+def interim_and_final():
+    """The final record takes the place of the interim one, whichever comes first."""
+    first, second = views(Scene(handshake(C4) + data(C4) + close(C4), BOTH))
+    interim = json.loads(first)
+    interim["tcp"]["final"] = False
+    interim["tcp"]["outcome"] = "unfinished"
+    lines = json.dumps(interim).encode() + b"\n"
+    faults = []
+    for order in ([lines + first, second], [first + lines, second], [first, second, lines]):
+        found = joined_of(order)
+        faults += expect("final", [(one["tcp"]["final"], one["tcp"]["outcome"]) for one in found], [(True, "graceful")])
+    found = joined_of([lines, second])
+    return faults + expect("interim alone", [one["tcp"]["final"] for one in found], [False])
+
+
+@test
+def port_reused():
+    again = replace(C4, isn=(1111, 2222), start=C4.start + ns(3000))
+    sent = handshake(C4) + data(C4) + close(C4) + handshake(again) + data(again) + close(again)
+    found = joined_of(views(Scene(sent, BOTH)))
+    faults = expect("connections", len(found), 2)
+    return faults + expect("views", [len(one["tcp"]["views"]) for one in found], [2, 2])
+
+
+@test
+def clock_drifts():
+    """100 ppm over an hour are 360 ms: nothing was delayed, and the close's shares have an offset of their own time."""
+    c = replace(C4)
+    sent = handshake(c) + data(c) + close(c, 3_600_000)
+    scene = Scene(sent, [Place(0), Place(1, 3 * HOUR, ppm=100)])
+    faults = check(scene, [], **GRACEFUL)
+    share = joined(scene)["tcp"]["one_way"]["fin_to_ack"]
+    if abs(share["out"] - ns(20)) > share["error"]:
+        faults.append(f"fin_to_ack {share}")
+    return faults
+
+
+@test
+def begun_late():
+    """The far capture lacks the beginning: its segments are neither lost nor made."""
+    sent = handshake(C4) + data(C4) + close(C4)
+    scene = Scene(sent, [Place(0), Place(1, HOUR, skip=(0, 1, 2, 3, 4, 5))])
+    record = joined(scene)
+    return expect("path", path_of(record), []) + expect("views", len(record["tcp"]["views"]), 2)
+
+
+@test
+def begun_late_the_other_way_round():
+    """Midstream, the lower port is taken for the destination's: here that is wrong."""
+    c = replace(C4, ports=(100, 40001))
+    sent = handshake(c) + data(c) + close(c)
+    record = joined(Scene(sent, [Place(0), Place(1, HOUR, skip=(0, 1, 2, 3, 4, 5))]))
+    far = next(view for view in record["tcp"]["views"] if view["clock"]["ahead"])
+    return expect("source of the far view", far["source"]["port"], 100) + expect("closer", far["closer"], "source")
+
+
+@test
+def unanswered():
+    """Every SYN is lost in between; one of another connection tells the clocks."""
+    sent = [(C4.src(ms, "S"), Fate("lost")) for ms in (0, 1000, 3000)] + later(C4)
+    record = only(Scene(sent, BOTH))
+    return expect("path", path_of(record), None) + expect("outcome", record["tcp"]["outcome"], "unanswered")
+
+
+def live(lines, host, role, name):
+    """The record as an agent on that host has it: it knows the socket of one end."""
+    record = json.loads(lines)
+    record["host"] = {"name": host}
+    record["observer"] = {"ingress": {"interface": {"name": "eth0"}}}
+    record[role]["process"] = {"pid": 7, "name": name, "uid": 0, "cgroup": 1, "netns": 1, "how": "close"}
+    record["tcp"]["reset"]["reason"] = "TCP_STATE"
+    return json.dumps(record).encode() + b"\n"
+
+
+@test
+def sockets_tell_the_place():
+    """No segment each way was seen by both; what is known of the sockets tells who is where. Names are escaped."""
+    sent = handshake(C4) + data(C4) + close(C4)
+    near, far = views(Scene(sent, [Place(0, skip=(1, 7, 8)), Place(1, HOUR, skip=(2, 6, 9))]))
+    found = joined_of([live(far, "b", "destination", "x\u202e\x1b[2J"), live(near, "a", "source", "y")])[0]
+    faults = expect("hosts", [(one["host"], one["where"]) for one in found["tcp"]["views"]],
+                    [("a", "source"), ("b", "destination")])
+    names = found["tcp"]["views"][1]["destination"].get("process", {}).get("name")
+    return faults + expect("name", names, "x\u202e\x1b[2J")
+
+
+@test
+def hosts_with_many_interfaces():
+    """Two interfaces of one host are two views; the same record from two files is one view."""
+    sent = handshake(C4) + data(C4) + close(C4)
+    near, far = views(Scene(sent, BOTH))
+    near, far = live(near, "a", "source", "y"), live(far, "b", "destination", "z")
+    other = json.loads(near)
+    other["event"]["id"] = "f" * 32
+    other["observer"]["ingress"]["interface"]["name"] = "br0"
+    found = joined_of([near + far, json.dumps(other).encode(), far])
+    return expect("views", [len(one["tcp"]["views"]) for one in found], [3])
+
+
+@test
+def broken_line():
+    """It is named, what came before it is joined, and the exit code is 1."""
+    first, second = views(Scene(handshake(C4) + data(C4) + close(C4), BOTH))
+    with tempfile.TemporaryDirectory() as folder:
+        paths = [write(folder, "a.json", first + b"{\"event\":"), write(folder, "b.json", second)]
+        process = join(paths)
+        faults = expect("exit", process.returncode, 1) + expect("lines", process.stdout.count(b"\n"), 1)
+        wanted = f"tcpfin-trace: {paths[0]}:2: no readable record: byte 10: the line ends within a value\n"
+        return faults + expect("stderr", process.stderr.decode(), wanted)
+
+
+@test
+def other_datasets():
+    first, second = views(Scene(handshake(C4) + data(C4) + close(C4), BOTH))
+    with tempfile.TemporaryDirectory() as folder:
+        paths = [write(folder, "a.json", b'{"event":{"dataset":"tcpfin.stuck"}}\n' + first), "-"]
+        process = join(paths, options=(), data=second)
+        faults = expect("exit", process.returncode, 0) + expect("lines", process.stdout.count(b"\n"), 1)
+        said = b"lines of other datasets, passed over: 1\n" in process.stderr
+        return faults + ([] if said else [process.stderr.decode()])
+
+
+@test
+def filters():
+    """A connection passes if one of its views does."""
+    sent = handshake(C4) + data(C4) + close(C4) + later(C4)
+    lines = views(Scene(sent, [Place(0), Place(1, ips=("192.0.2.7", "10.0.1.9"))]))
+    with tempfile.TemporaryDirectory() as folder:
+        paths = [write(folder, f"{n}.json", one) for n, one in enumerate(lines)]
+        counts = [join(paths, options=("-q", *options)).stdout.count(b"\n") for options in (
+            [], ["--port=40001"], ["--host=192.0.2.7", "--port=40009"], ["--outcome=reset"], ["-c", "1"],
+            ["--where", "lifetime > 100ms and isn_source = 77"])]
+    return expect("counts", counts, [2, 1, 1, 0, 1, 1])
+
+
+@test
+def no_file():
+    process = join(["/nonexistent/a.json"])
+    faults = expect("exit", process.returncode, 1)
+    return faults + expect("stderr", process.stderr.decode(),
+                           "tcpfin-trace: /nonexistent/a.json: No such file or directory\n")
+
+
+@test
+def described():
+    """Every member that these tests saw is in tcpfin-trace-record(5) with its type, and the other way round."""
+    with open(fields.PAGE, encoding="utf-8") as file:
+        known = fields.documented(file.read().splitlines())
+    return sorted(fields.dataset_faults("tcpfin.joined", known["tcpfin.joined"], PRINTED))
+
+
+def main():
+    global VERBOSE
+    parser = argparse.ArgumentParser()
+    parser.add_argument("-v", "--verbose", action="store_true")
+    parser.add_argument("names", nargs="*")
+    options = parser.parse_args()
+    VERBOSE = options.verbose
+    failed = 0
+    names = tuple(options.names) or ("",)
+    chosen = {name: run for name, run in TESTS.items() if name.startswith(names)}
+    for name, run in chosen.items():
+        try:
+            faults = run()
+        except (AssertionError, KeyError, IndexError, ValueError) as error:
+            faults = [f"{type(error).__name__}: {error}"]
+        failed += not tracer.print_result(name, faults)
+    print(f"{len(chosen) - failed} passed, {failed} failed")
+    return bool(failed)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,309 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Views are one connection's where both initial sequence numbers agree, whatever the addresses: NAT changes those.
+ * Where a number was not seen, addresses and ports must agree, and nothing may contradict: the number that was seen, or
+ * the numbers of a FIN or RST.
+ */
+#include "user/join/views.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "user/base/log.h"
+#include "user/base/exit_code.h"
+#include "user/record/community_id.h"
+
+static void *grown(void *old, size_t count, size_t size)
+{
+	void *list = reallocarray(old, count, size);
+
+	if (list)
+		return list;
+	log_error("out of memory for records");
+	exit(EXIT_RUNTIME);
+}
+
+/* ---- adding ---- */
+
+/* The one copy of the text. NULL stays NULL. */
+static const char *keep_text(struct views *v, const char *text)
+{
+	if (!text)
+		return NULL;
+	for (size_t i = v->text_count; i--;)
+		if (!strcmp(v->texts[i], text))
+			return v->texts[i];
+	v->texts = grown(v->texts, v->text_count + 1, sizeof(*v->texts));
+	v->texts[v->text_count] = grown(NULL, strlen(text) + 1, 1);
+	memcpy(v->texts[v->text_count], text, strlen(text) + 1);
+	return v->texts[v->text_count++];
+}
+
+/* A host may have network namespaces with interfaces of the same name, so that the file counts as well. */
+static unsigned find_vantage(struct views *v, const struct record *r, const char *file)
+{
+	unsigned i;
+
+	for (i = v->vantage_count; i--;) {
+		const struct vantage *at = &v->vantages[i];
+
+		if (at->host == r->host && at->interface == r->interfaces[0] && !strcmp(at->file, file))
+			return i;
+	}
+	v->vantages = grown(v->vantages, v->vantage_count + 1, sizeof(*v->vantages));
+	v->vantages[v->vantage_count] = (struct vantage){r->host, r->interfaces[0], file, 0};
+	return v->vantage_count++;
+}
+
+void views_add(struct views *v, const struct record *r, const char *file)
+{
+	struct view *view;
+	uint64_t until = r->finish + (view_waits(r) ? 0 : WATCHED_ON);
+
+	if (v->count == v->capacity) {
+		v->capacity = v->capacity ? 2 * v->capacity : 256;
+		v->list = grown(v->list, v->capacity, sizeof(*v->list));
+	}
+	view = &v->list[v->count++];
+	*view = (struct view){.record = *r};
+	view->record.host = keep_text(v, r->host);
+	for (unsigned i = 0; i < RECORD_INTERFACES; i++)
+		view->record.interfaces[i] = keep_text(v, r->interfaces[i]);
+	view->record.reset.reason = keep_text(v, r->reset.reason);
+	view->record.conn_state = keep_text(v, r->conn_state);
+	view->vantage = find_vantage(v, &view->record, file);
+	if (until > v->vantages[view->vantage].until)
+		v->vantages[view->vantage].until = until;
+}
+
+void views_free(struct views *v)
+{
+	for (size_t i = 0; i < v->text_count; i++)
+		free(v->texts[i]);
+	free(v->texts);
+	free(v->vantages);
+	free(v->list);
+	*v = (struct views){0};
+}
+
+/* ---- one view for each event.id ---- */
+
+/* By event.id; of equal ones the one to keep is first. */
+static int by_id(const void *a, const void *b)
+{
+	const struct record *x = &((const struct view *)a)->record, *y = &((const struct view *)b)->record;
+	int order = strcmp(x->id, y->id);
+
+	if (order)
+		return order;
+	if (x->final != y->final)
+		return x->final ? -1 : 1;
+	return (x->finish < y->finish) - (x->finish > y->finish);
+}
+
+static void leave_one_each(struct views *v)
+{
+	size_t kept = 0;
+
+	qsort(v->list, v->count, sizeof(*v->list), by_id);
+	for (size_t i = 0; i < v->count; i++) {
+		if (kept && !strcmp(v->list[kept - 1].record.id, v->list[i].record.id))
+			v->replaced++;
+		else
+			v->list[kept++] = v->list[i];
+	}
+	v->count = kept;
+}
+
+/* ---- grouping ---- */
+
+static size_t group_of(struct views *v, size_t i)
+{
+	while (v->list[i].group != i)
+		i = v->list[i].group = v->list[v->list[i].group].group;
+	return i;
+}
+
+static void unite(struct views *v, size_t a, size_t b)
+{
+	v->list[group_of(v, b)].group = group_of(v, a);
+}
+
+static bool both_known(const struct record *r)
+{
+	return r->isn[SOURCE] >= 0 && r->isn[DESTINATION] >= 0;
+}
+
+/* By initial sequence numbers, those of which one is unknown first. */
+static int by_numbers(const void *a, const void *b)
+{
+	const struct record *x = &((const struct view *)a)->record, *y = &((const struct view *)b)->record;
+	bool known = both_known(x);
+
+	if (known != both_known(y))
+		return known ? 1 : -1;
+	if (x->isn[SOURCE] != y->isn[SOURCE])
+		return x->isn[SOURCE] < y->isn[SOURCE] ? -1 : 1;
+	return (x->isn[DESTINATION] > y->isn[DESTINATION]) - (x->isn[DESTINATION] < y->isn[DESTINATION]);
+}
+
+static int compare_ends(const struct record *x, const struct record *y)
+{
+	uint8_t of_x[36] = {0}, of_y[36] = {0};
+
+	if (x->family != y->family)
+		return x->family - y->family;
+	community_ends(of_x, x->family, x->end);
+	community_ends(of_y, y->family, y->end);
+	return memcmp(of_x, of_y, sizeof(of_x));
+}
+
+/* The same ends, either way round, whoever was taken for the source. */
+static int by_ends(const void *a, const void *b)
+{
+	return compare_ends(&((const struct view *)a)->record, &((const struct view *)b)->record);
+}
+
+static bool is_same_end(const struct record *x, const struct record *y, enum role of_y)
+{
+	return x->end[SOURCE].port == y->end[of_y].port && !memcmp(x->end[SOURCE].ip, y->end[of_y].ip, 16);
+}
+
+/* Do two records of the same ends have the same FIN or RST? swapped: the source of one is the other's destination. */
+static bool share_an_end(const struct record *x, const struct record *y, bool swapped)
+{
+	for (unsigned i = 0; i < x->segment_count; i++)
+		for (unsigned k = 0; k < y->segment_count; k++) {
+			const struct record_segment *a = &x->segments[i], *b = &y->segments[k];
+			bool same_sender = (a->from == b->from) != swapped;
+
+			if (a->flags & (TCP_FIN | TCP_RST) &&
+			    !((a->flags ^ b->flags) & (TCP_FIN | TCP_RST | TCP_ACK)) && same_sender &&
+			    a->raw_seq + a->len == b->raw_seq + b->len && a->raw_ack == b->raw_ack)
+				return true;
+		}
+	return false;
+}
+
+static bool agree(int64_t a, int64_t b)
+{
+	return a < 0 || b < 0 || a == b;
+}
+
+/*
+ * Are two views of the same ends one connection's? Where both saw its first SYN, that decides: the destination's number
+ * may differ, if somebody in between answered for it. Midstream, who is the source is a guess.
+ */
+static bool is_one(const struct view *x, struct view *y)
+{
+	bool swapped = !is_same_end(&x->record, &y->record, SOURCE);
+	const int64_t *a = x->record.isn, *b = y->record.isn;
+
+	if (swapped && !x->record.midstream && !y->record.midstream)
+		return false;
+	if (!swapped && a[SOURCE] >= 0 && b[SOURCE] >= 0)
+		return a[SOURCE] == b[SOURCE];
+	if (!agree(a[SOURCE], b[swapped]) || !agree(a[DESTINATION], b[!swapped]))
+		return false;
+	return (a[SOURCE] >= 0 && b[swapped] >= 0) || (a[DESTINATION] >= 0 && b[!swapped] >= 0) ||
+	       share_an_end(&x->record, &y->record, swapped);
+}
+
+#define ENDS_MOST 512 /* views of the same ends that are compared with each other; more are joined by numbers alone */
+
+/* v->list[from] to v->list[end - 1] have the same ends. */
+static void unite_same_ends(struct views *v, size_t from, size_t end)
+{
+	if (end - from > ENDS_MOST)
+		return;
+	for (size_t i = from; i < end; i++)
+		for (size_t k = i + 1; k < end; k++)
+			if (group_of(v, i) != group_of(v, k) && is_one(&v->list[i], &v->list[k]))
+				unite(v, i, k);
+}
+
+static void unite_by_ends(struct views *v)
+{
+	for (size_t from = 0, end; from < v->count; from = end) {
+		for (end = from + 1; end < v->count && !by_ends(&v->list[from], &v->list[end]); end++)
+			;
+		unite_same_ends(v, from, end);
+	}
+}
+
+/* By group, and in it those that saw the beginning first, then by start. */
+static int by_group(const void *a, const void *b)
+{
+	const struct view *x = a, *y = b;
+
+	if (x->group != y->group)
+		return x->group < y->group ? -1 : 1;
+	if (x->record.midstream != y->record.midstream)
+		return x->record.midstream ? 1 : -1;
+	return (x->record.start > y->record.start) - (x->record.start < y->record.start);
+}
+
+/* Turns views round that took the connection's source for its destination. */
+static void set_swapped(struct views *v)
+{
+	const struct view *first = NULL;
+
+	for (size_t i = 0; i < v->count; i++) {
+		struct view *view = &v->list[i];
+
+		if (!first || first->group != view->group)
+			first = view;
+		view->swapped = view->record.midstream && !by_ends(first, view) &&
+				!is_same_end(&first->record, &view->record, SOURCE);
+	}
+}
+
+/* Groups that initial numbers make are kept by a number of their own while the list is sorted by ends. */
+static void unite_by_numbers(struct views *v)
+{
+	qsort(v->list, v->count, sizeof(*v->list), by_numbers);
+	for (size_t i = 0; i < v->count; i++) {
+		bool same = i && both_known(&v->list[i].record) && !by_numbers(&v->list[i - 1], &v->list[i]);
+
+		v->list[i].group = same ? v->list[i - 1].group : i;
+	}
+}
+
+/* Makes the numbers of groups places of the list again, after it was sorted. */
+static void renumber(struct views *v)
+{
+	size_t *first = grown(NULL, v->count + 1, sizeof(*first));
+
+	for (size_t i = 0; i < v->count; i++)
+		first[i] = SIZE_MAX;
+	for (size_t i = 0; i < v->count; i++) {
+		size_t group = v->list[i].group;
+
+		if (first[group] == SIZE_MAX)
+			first[group] = i;
+		v->list[i].group = first[group];
+	}
+	free(first);
+}
+
+void views_group(struct views *v)
+{
+	leave_one_each(v);
+	unite_by_numbers(v);
+	qsort(v->list, v->count, sizeof(*v->list), by_ends);
+	renumber(v);
+	unite_by_ends(v);
+	for (size_t i = 0; i < v->count; i++)
+		v->list[i].group = group_of(v, i);
+	qsort(v->list, v->count, sizeof(*v->list), by_group);
+	set_swapped(v);
+}
+
+size_t views_of_one(const struct views *v, size_t first)
+{
+	size_t end = first + 1;
+
+	while (end < v->count && v->list[end].group == v->list[first].group)
+		end++;
+	return end - first;
+}
