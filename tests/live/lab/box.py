@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""
+A box on the path of lab/relay.py that drops, delays, injects and translates, and writes down what it did to each
+packet.
+
+A deed says to which segment what is done, once: LOSE, DELAY, or RESET (an RST to both ends in the other's name, behind
+the segment). There are lists of them, one of which is chosen at a time. With `translate`, the server sees the client at
+another address. The log has a line for each deed, with the numbers of the segment's header.
+"""
+import json
+import os
+import socket
+import struct
+import time
+from typing import Callable, NamedTuple
+
+from lab.frames import checksum, ip_packet, packed, tcp_segment
+from lab.netlab import ACK, RST
+from lab.relay import Relay
+
+LOSE, DELAY, RESET = "lost", "delayed", "made"
+HOLD = 0.1  # s of DELAY: below the shortest time after which Linux repeats a segment
+CLIENT, OUTSIDE = ("10.98.0.1", "fd98::1"), ("10.98.0.77", "fd98::77")
+
+
+class Deed(NamedTuple):
+    what: str
+    match: Callable  # of (up, flags, payload's length)
+
+
+class Box(Relay):
+    def __init__(self, lab, delay, *lists, translate=False):
+        self.lists, self.deeds, self.translate = lists, [], translate
+        self.path = lab.file("log")
+        self.log = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        lab.stack.callback(os.close, self.log)
+        super().__init__(lab, delay)
+        for address in OUTSIDE:
+            lab.server.run(f"ip route add {address} dev tun0 quickack 1")
+
+    def choose(self, number):
+        """Does what that list says, from now on."""
+        os.write(self.orders, bytes([number]))
+        time.sleep(0.05)
+
+    def entries(self):
+        with open(self.path, encoding="ascii") as lines:
+            return [json.loads(line) for line in lines]
+
+    def write_down(self, what, up, flags, seq, ack):
+        entry = {"what": what, "up": up, "flags": flags, "seq": seq, "ack": ack if flags & ACK else 0}
+        os.write(self.log, json.dumps(entry).encode() + b"\n")
+
+    # ---- the relay's process ----
+
+    def obey(self, order):
+        self.deeds = list(self.lists[order[0]])
+
+    def take(self, packet, up, file):
+        segment = self.read(packet, up)
+        deed = self.deed_for(segment) if segment else None
+        if deed:
+            start, flags, seq, ack = numbers_of(packet)
+            if deed != RESET:
+                self.write_down(deed, up, flags, seq, ack)
+            else:
+                self.inject(packet, up, file, start, seq + segment.len, ack)
+        if deed != LOSE:
+            self.send_after(self.delay + HOLD * (deed == DELAY), file, self.translated(packet, up))
+
+    def deed_for(self, segment):
+        for deed in self.deeds:
+            if deed.match(segment.up, segment.flags, segment.len):
+                self.deeds.remove(deed)
+                return deed.what
+        return None
+
+    def inject(self, packet, up, file, start, seq, ack):
+        """Behind this segment: an RST onward in its sender's name, and one back in the receiver's."""
+        near, far = addresses_of(packet)
+        ports = struct.unpack_from("!HH", packet, start)
+        back = self.files[1 - self.files.index(file)]
+        for to, toward, ends, pair, number in ((file, up, (near, far), ports, seq),
+                                               (back, not up, (far, near), ports[::-1], ack)):
+            reset = ip_packet(*ends, tcp_segment(*ends, pair, RST, number % 2**32, 0, b""))
+            self.write_down(RESET, toward, RST, number % 2**32, 0)
+            self.send_after(self.delay + 0.01, to, self.translated(reset, toward))
+
+    def forward(self, files, orders):
+        self.files = files
+        super().forward(files, orders)
+
+    def translated(self, packet, up):
+        """The packet with the client's address as it is beyond the box."""
+        ends = list(addresses_of(packet))
+        six = packet[0] >> 4 == 6
+        if not self.translate or (ends[0] if up else ends[1]) != (CLIENT if up else OUTSIDE)[six]:
+            return packet
+        ends[0 if up else 1] = (OUTSIDE if up else CLIENT)[six]
+        return renamed(packet, ends)
+
+
+# ---- packets ----
+
+def numbers_of(packet):
+    """(where the TCP header begins, flags, sequence number, acknowledgment number)"""
+    start = packet[0] % 16 * 4 if packet[0] >> 4 == 4 else 40
+    seq, ack, _offset, flags = struct.unpack_from("!4xIIBB", packet, start)
+    return start, flags, seq, ack
+
+
+def addresses_of(packet):
+    family, first, size = (socket.AF_INET, 12, 4) if packet[0] >> 4 == 4 else (socket.AF_INET6, 8, 16)
+    return tuple(socket.inet_ntop(family, packet[first + n * size:first + (n + 1) * size]) for n in (0, 1))
+
+
+def renamed(packet, ends):
+    """The same segment between other addresses, with its checksums made anew."""
+    six = packet[0] >> 4 == 6
+    if packet[6 if six else 9] != socket.IPPROTO_TCP:
+        return packet
+    start, end = (40, 40 + struct.unpack_from("!H", packet, 4)[0]) if six else (
+        packet[0] % 16 * 4, struct.unpack_from("!H", packet, 2)[0])
+    segment = packet[start:start + 16] + b"\0\0" + packet[start + 18:end]
+    pseudo = packed(ends[0]) + packed(ends[1]) + struct.pack("!HH", socket.IPPROTO_TCP, len(segment))
+    return ip_packet(*ends, segment[:16] + struct.pack("!H", checksum(pseudo + segment)) + segment[18:])
