@@ -6,18 +6,7 @@
 
 #include <stdlib.h>
 
-#include "user/base/exit_code.h"
-#include "user/base/log.h"
-
-static void *grown(void *old, size_t count, size_t size)
-{
-	void *list = reallocarray(old, count, size);
-
-	if (list)
-		return list;
-	log_error("out of memory for clocks");
-	exit(EXIT_RUNTIME);
-}
+#include "user/join/grown.h"
 
 void clocks_free(struct clocks *c)
 {

@@ -9,19 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "user/base/log.h"
-#include "user/base/exit_code.h"
+#include "user/join/grown.h"
 #include "user/record/community_id.h"
-
-static void *grown(void *old, size_t count, size_t size)
-{
-	void *list = reallocarray(old, count, size);
-
-	if (list)
-		return list;
-	log_error("out of memory for records");
-	exit(EXIT_RUNTIME);
-}
 
 /* ---- adding ---- */
 

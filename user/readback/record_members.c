@@ -21,8 +21,24 @@ static const char *state_word(unsigned n)
 
 enum base { IN_RECORD, IN_SEGMENT, IN_SOURCE_STEP, IN_DESTINATION_STEP };
 
+/* A path and its length: most paths that are looked up are told apart by that. */
+struct path {
+	const char *text;
+	size_t len;
+};
+
+#define PATH(text)                     \
+	{                              \
+		text, sizeof(text) - 1 \
+	}
+
+static bool is_path(const struct path *path, const char *text, size_t len)
+{
+	return path->len == len && !memcmp(path->text, text, len);
+}
+
 struct member {
-	const char *path;
+	struct path path;
 	enum base base;
 	size_t offset;
 	struct record_place place; /* without `at` */
@@ -31,23 +47,23 @@ struct member {
 #define TYPE_OF(member) __typeof__(((struct record *)0)->member)
 #define RECORD_MEMBER(path, member)                                             \
 	{                                                                       \
-		path, IN_RECORD, offsetof(struct record, member),               \
+		PATH(path), IN_RECORD, offsetof(struct record, member),         \
 		{                                                               \
 			.kind = PLACE_NUMBER, .size = sizeof(TYPE_OF(member)),  \
 			.is_signed = (TYPE_OF(member)) - 1 < (TYPE_OF(member))1 \
 		}                                                               \
 	}
-#define SEGMENT_MEMBER(path, member, ...)                                                    \
-	{                                                                                    \
-		"tcp.segments[]." path, IN_SEGMENT, offsetof(struct record_segment, member), \
-		{                                                                            \
-			.size = sizeof(((struct record_segment *)0)->member), __VA_ARGS__    \
-		}                                                                            \
+#define SEGMENT_MEMBER(path, member, ...)                                                          \
+	{                                                                                          \
+		PATH("tcp.segments[]." path), IN_SEGMENT, offsetof(struct record_segment, member), \
+		{                                                                                  \
+			.size = sizeof(((struct record_segment *)0)->member), __VA_ARGS__          \
+		}                                                                                  \
 	}
 #define SEGMENT_NUMBER(name) SEGMENT_MEMBER(#name, name, .kind = PLACE_NUMBER)
 #define STEP_STATE(path, base)                                                                                         \
 	{                                                                                                              \
-		path, base, sizeof(int64_t),                                                                           \
+		PATH(path), base, sizeof(int64_t),                                                                     \
 		{                                                                                                      \
 			.kind = PLACE_WORD, .size = sizeof(enum tcp_state), .word = state_word, .last = TCP_STATES - 1 \
 		}                                                                                                      \
@@ -107,8 +123,10 @@ static char *base_of(struct record *r, enum base base)
 
 static const struct member *find_member(const char *path)
 {
+	size_t len = strlen(path);
+
 	for (size_t i = 0; i < sizeof(members) / sizeof(members[0]); i++)
-		if (!strcmp(members[i].path, path))
+		if (is_path(&members[i].path, path, len))
 			return &members[i];
 	return NULL;
 }
@@ -300,51 +318,53 @@ static const char *take_run(struct record_draft *d, enum role role, const struct
 
 /* clang-format off */
 static const struct {
-	const char *path;
+	struct path path;
 	const char *(*take)(struct record_draft *d, const struct json_value *value);
 } takers[] = {
-	{"tcp.segments[]", begin_segment},
-	{"tcp.segments[].t", take_time},
-	{"tcp.segments[].ip_id", take_ip_id},
-	{"tcp.segments[].copy", take_copy},
-	{"tcp.segments[].ignored", take_ignored},
-	{"tcp.traffic", take_traffic},
-	{"tcp.icmp", take_icmp},
-	{"tcp.interfaces[]", take_interface},
-	{"tcp.related[]", take_related},
-	{"network.vlan[]", take_vlan},
+	{PATH("tcp.segments[]"), begin_segment},
+	{PATH("tcp.segments[].t"), take_time},
+	{PATH("tcp.segments[].ip_id"), take_ip_id},
+	{PATH("tcp.segments[].copy"), take_copy},
+	{PATH("tcp.segments[].ignored"), take_ignored},
+	{PATH("tcp.traffic"), take_traffic},
+	{PATH("tcp.icmp"), take_icmp},
+	{PATH("tcp.interfaces[]"), take_interface},
+	{PATH("tcp.related[]"), take_related},
+	{PATH("network.vlan[]"), take_vlan},
 };
 
 static const struct {
-	const char *path;
+	struct path path;
 	enum role role;
 	const char *(*take)(struct record_draft *d, enum role role, const struct json_value *value);
 } end_takers[] = {
-	{"tcp.traffic.source.flags[]", SOURCE, begin_run},
-	{"tcp.traffic.source.flags[][]", SOURCE, take_run},
-	{"tcp.traffic.destination.flags[]", DESTINATION, begin_run},
-	{"tcp.traffic.destination.flags[][]", DESTINATION, take_run},
-	{"source.socket", SOURCE, take_socket},
-	{"source.socket.lost", SOURCE, take_lost},
-	{"source.socket.states[]", SOURCE, begin_step},
-	{"source.socket.states[].t", SOURCE, take_step_time},
-	{"destination.socket", DESTINATION, take_socket},
-	{"destination.socket.lost", DESTINATION, take_lost},
-	{"destination.socket.states[]", DESTINATION, begin_step},
-	{"destination.socket.states[].t", DESTINATION, take_step_time},
+	{PATH("tcp.traffic.source.flags[]"), SOURCE, begin_run},
+	{PATH("tcp.traffic.source.flags[][]"), SOURCE, take_run},
+	{PATH("tcp.traffic.destination.flags[]"), DESTINATION, begin_run},
+	{PATH("tcp.traffic.destination.flags[][]"), DESTINATION, take_run},
+	{PATH("source.socket"), SOURCE, take_socket},
+	{PATH("source.socket.lost"), SOURCE, take_lost},
+	{PATH("source.socket.states[]"), SOURCE, begin_step},
+	{PATH("source.socket.states[].t"), SOURCE, take_step_time},
+	{PATH("destination.socket"), DESTINATION, take_socket},
+	{PATH("destination.socket.lost"), DESTINATION, take_lost},
+	{PATH("destination.socket.states[]"), DESTINATION, begin_step},
+	{PATH("destination.socket.states[].t"), DESTINATION, take_step_time},
 };
 /* clang-format on */
 
 /* False: the path is in neither table. */
 static bool take_by_hand(struct record_draft *d, const char *path, const struct json_value *value, const char **fault)
 {
+	size_t len = strlen(path);
+
 	for (size_t i = 0; i < sizeof(takers) / sizeof(takers[0]); i++)
-		if (!strcmp(takers[i].path, path)) {
+		if (is_path(&takers[i].path, path, len)) {
 			*fault = takers[i].take(d, value);
 			return true;
 		}
 	for (size_t i = 0; i < sizeof(end_takers) / sizeof(end_takers[0]); i++)
-		if (!strcmp(end_takers[i].path, path)) {
+		if (is_path(&end_takers[i].path, path, len)) {
 			*fault = end_takers[i].take(d, end_takers[i].role, value);
 			return true;
 		}

@@ -133,10 +133,11 @@ static void take_value(void *context, const char *path, const struct json_value 
 		note_fault(reader, path, "is no object");
 	if (!strcmp(path, "event.dataset"))
 		reader->is_close = value->type == JSON_STRING && !strcmp(value->text, RECORD_DATASET);
-	if (!record_member_take(&reader->draft, path, value, &fault)) {
-		row = find_row(reader, path);
-		fault = row ? take_row(reader, row, value) : NULL;
-	}
+	row = find_row(reader, path);
+	if (row && row->place.kind != PLACE_NONE)
+		fault = take_row(reader, row, value);
+	else if (!record_member_take(&reader->draft, path, value, &fault) && row)
+		fault = take_row(reader, row, value);
 	note_fault(reader, path, fault);
 }
 
