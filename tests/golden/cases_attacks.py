@@ -161,6 +161,21 @@ def a6_forged_data_before_fin(c):
 
 
 @case
+def a6_forged_data_back_before_fin(c):
+    """The same in the destination's name, on IPv6."""
+    c = replace(c, ips=IPV6)
+    return disturbed(c, c.dst(50, "P.", 800_000_000, 51, 100))
+
+
+@case
+def a6_forged_data_then_data(c):
+    """Forged data far ahead, and real data behind it: the silence is counted from the real one."""
+    return c.opened() + [c.src(50, "P.", 800_000_000, 501, 100), c.src(60, "P.", 51, 501, 10), c.dst(65, ".", 501, 61),
+                         c.src(100, "F.", 61, 501), c.dst(110, ".", 501, 62), c.dst(150, "F.", 501, 62),
+                         c.src(150.2, ".", 62, 502)]
+
+
+@case
 def a6_forged_syn_prepares_fin(c):
     """A forged SYN, then a FIN that continues its numbers."""
     return disturbed(c, c.src(50, "S", 800_000_000), c.dst(60, ".", 501, 51), c.src(61, "F.", 800_000_001, 501))

@@ -129,6 +129,17 @@ static struct silence of_socket(const struct flow *f, const struct socket_join *
 	return silence;
 }
 
+/*
+ * Is the payload beyond the window that its receiver offers? Then that drops it (RFC 9293 section 3.10.7.4, first
+ * step): somebody else sent it, and it leaves the connection as silent as it was.
+ */
+static bool is_beyond_window(const struct flow *f, const struct last_payload *p)
+{
+	const struct numbers *receiver = &f->side[!p->side].now;
+
+	return receiver->known & NUMBERS_ACK && seq_after(p->seq, receiver->ack + flow_window(f, !p->side, 14));
+}
+
 struct silence silence_before_close(const struct flow *f, const struct last_payload *p, const struct traffic *t,
 				    const struct socket_join *sockets)
 {
@@ -141,6 +152,8 @@ struct silence silence_before_close(const struct flow *f, const struct last_payl
 		return t ? of_traffic(f, t, close) : of_socket(f, sockets, close);
 	if (!p->open || is_acknowledged(f, p->side, p->seq))
 		return between(p->last, close);
+	if (is_beyond_window(f, p))
+		return between(p->last == p->open ? p->before : p->last, close);
 	s = between(p->before, p->open);
 	s.answered = true;
 	return s;
