@@ -68,7 +68,9 @@ class Options:
 def known():
     """known.tsv's rows: pattern of the file, pattern of the field, kind, reason."""
     with open(os.path.join(HERE, "known.tsv"), encoding="utf-8") as lines:
-        return [line.rstrip("\n").split("\t") for line in lines if line.strip() and not line.startswith("#")]
+        rows = [line.rstrip("\n").split("\t") for line in lines if line.strip() and not line.startswith("#")]
+    assert all(len(row) == 4 for row in rows), "known.tsv has a row that is not of four columns"
+    return rows
 
 
 def is_known(kind, name, path):

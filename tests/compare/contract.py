@@ -11,8 +11,6 @@ from sides import REORDER, Sides, contradicts, walk
 from stream import ACK, CONTROL, FIN, FRAGMENT, RST, SECOND, SYN, distance, end_of
 
 SETTLE = SECOND // 2            # --settle: time from the last step of a finished connection to its report
-CLOSE_TIMEOUT = 60 * SECOND     # without progress a close that began is reported as unfinished
-SYN_TIMEOUT = 10 * SECOND       # a SYN without answer is reported as unanswered
 SIGHTED_TWICE = SECOND // 1000  # the same packet within that time is no retransmission
 HANDSHAKE_SLACK = 2**20         # how far the ACK that completes a handshake may be ahead, where the first one was lost
 FRAGMENT_MOST = 0xffff
@@ -123,31 +121,15 @@ def older_segments(reading):
 
 def after_report(reading):
     """
-    A finished connection is reported when it has settled, an unfinished one and a SYN without answer after their
-    time-outs. Later frames are not in the record.
+    A finished connection is reported when it has settled: later frames are not in its record. One that is not finished
+    is reported at the end of the file, with all of its frames.
     """
     record, last = reading.record, max(reading.pairing.listed)
-    wait, since = SETTLE, record.end
-    if record.outcome == "unanswered":
-        wait = SYN_TIMEOUT
-    elif record.outcome not in ENDED:
-        wait, since = CLOSE_TIMEOUT, last_progress(reading.frames, last)
-    elif reading.backwards:
-        wait = -2**63  # the times of other connections may have run ahead
-    reported = next((f.number for f in reading.frames if f.number > last and f.time - since >= wait), 2**32)
+    if record.outcome not in ENDED:
+        return
+    wait = -2**63 if reading.backwards else SETTLE  # the times of other connections may have run ahead
+    reported = next((f.number for f in reading.frames if f.number > last and f.time - record.end >= wait), 2**32)
     reading.drop(lambda f: f.number >= reported)
-
-
-def last_progress(frames, last):
-    """When something new was sent or acknowledged for the last time, up to that frame."""
-    so_far, time = Sides(), 0
-    for frame in (f for f in frames if f.number <= last):
-        me = so_far.side[frame.side]
-        before = me.end, me.ack
-        so_far.hear(frame)
-        if (me.end, me.ack) != before:
-            time = frame.time
-    return time
 
 
 def clock_runs_back(reading):
@@ -179,13 +161,6 @@ def acknowledges(frame, fin):
 
 
 # ---- which frames count, and as what ----
-
-def forgotten_stray(reading):
-    """A FIN that nothing confirmed is forgotten after a minute: later frames are another connection's."""
-    record = reading.record
-    if record.midstream:
-        reading.drop(lambda f: f.number < reading.pairing.first and record.start - f.time >= CLOSE_TIMEOUT)
-
 
 def sighted_twice(reading):
     """
@@ -440,7 +415,7 @@ def unlisted_data(reading):
 
 
 RULES = [other_frames, cut_frames, split_by_tshark, several_connections, clock_runs_back, older_segments, after_report,
-         forgotten_stray, sighted_twice, contradicting_flags, reset_beats_fin, ignored_reset, forged_fin, other_fin,
+         sighted_twice, contradicting_flags, reset_beats_fin, ignored_reset, forged_fin, other_fin,
          handshake_rtt, after_reset, saturated, fragmented_fin, order_by_numbers, other_synack, syn_after_answer,
          ack_with_data, half_view, zeek_takes_all, fragmented_data, data_by_numbers, unlisted_data]
 
@@ -505,22 +480,19 @@ def is_confirmed(frames):
     Whether both sides took part with matching numbers: a FIN or RST fits the numbers of both, or the other side
     acknowledged a FIN or SYN-ACK.
     """
-    so_far, synack, fins, last = Sides(), None, {}, frames[0].time
+    so_far, synack, fins = Sides(), None, set()
     for frame, sides in walk(frames):
         if contradicts(frame) or (frame.flags & FIN and not sides.fin_is_plausible(frame)):
             continue
         flags = frame.flags & (CONTROL | ACK)
-        synack = synack if frame.time - last < SYN_TIMEOUT else None
-        last = frame.time
         if flags & (FIN | RST) and not fins and not synack and so_far.is_evident(frame):
             return True
-        fin = fins.get((1 - frame.side, frame.ack))
-        if flags & ACK and not flags & RST and fin is not None and frame.time - fin < CLOSE_TIMEOUT:
+        if flags & ACK and not flags & RST and (1 - frame.side, frame.ack) in fins:
             return True
         if synack and completes(frame, synack):
             return True
         if flags & FIN:
-            fins[frame.side, end_of(frame)] = frame.time
+            fins.add((frame.side, end_of(frame)))
         if flags & (SYN | ACK) == SYN | ACK:
             synack = frame
         if not flags & CONTROL and flags & ACK:
