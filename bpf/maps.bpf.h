@@ -26,7 +26,9 @@ struct watch watch = {};
 struct spares spares[SPARES] = {};
 __u32 notices_lost = 0; /* the ring was full */
 __u32 established = 0;  /* connections that are open and whose close has not begun */
-__u64 lost_until = 0;   /* ns: tcpfin_lost has something to say until then */
+__u32 strays_told = 0;  /* --strays: in the second strays_second */
+__u32 strays_second = 0;
+__u64 lost_until = 0; /* ns: tcpfin_lost has something to say until then */
 
 #define MAPPED_ARRAY(name, type_)                  \
 	struct {                                   \

@@ -21,6 +21,7 @@ struct settings {
 	__u32 count_packets; /* --stats */
 	__u32 test_clock;    /* tests only: time is what test_now says */
 	__u32 all_segments;  /* --all-segments */
+	__u32 strays;        /* --strays */
 	__u32 close_at_tc;   /* the XDP program leaves FINs and RSTs to the one at tc ingress behind it */
 };
 

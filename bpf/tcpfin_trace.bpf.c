@@ -12,6 +12,7 @@
 #include "bpf/tables.bpf.h"
 #include "bpf/core/header_walk.h"
 #include "bpf/core/recorder.h"
+#include "bpf/core/stray.h"
 
 char LICENSE[] SEC("license") = "GPL";
 
@@ -607,6 +608,49 @@ static __always_inline void ask_sockets(struct __sk_buff *skb, struct scratch *w
 		w->work.socket.own = sent_by_tcp(skb);
 }
 
+/* ---- RSTs of no connection ---- */
+
+/* May one more be told? A CPU that overtakes another at the second's turn can let a few more pass. */
+static __always_inline flag_t stray_allowed(__u64 now)
+{
+	__u32 second = now >> STRAYS_SECOND_SHIFT;
+
+	if (reload(strays_second) != second) {
+		strays_second = second;
+		strays_told = 0;
+	}
+	return reload(strays_told) < STRAYS_A_SECOND && __sync_fetch_and_add(&strays_told, 1) < STRAYS_A_SECOND;
+}
+
+/*
+ * Tells user space of the stray RST in the scratch memory. direction: enum stray_direction. Static, unlike other
+ * functions: the verifier removes a static one that nothing calls, and keeps a global one.
+ */
+static __noinline int tell_stray(__u32 direction)
+{
+	struct scratch *w = scratch_get();
+	struct stray *x;
+
+	if (!w)
+		return 0;
+	x = stray_allowed(w->segment.time) ? bpf_ringbuf_reserve(&tcpfin_ring, sizeof(*x), 0) : NULL;
+	if (!x)
+		return count(COUNT_STRAYS_LIMITED);
+	stray_fill(x, &w->segment, w->work.ifindex);
+	x->direction = direction;
+	x->filter = w->work.socket.filter;
+	bpf_ringbuf_submit(x, BPF_RB_NO_WAKEUP);
+	return 0;
+}
+
+/* A packet at ingress has come in by the interface that it is at; XDP sees no others. */
+static __always_inline __u32 direction_of(void *ctx, enum host host)
+{
+	const struct __sk_buff *skb = ctx;
+
+	return host == HOST_XDP || skb->ingress_ifindex == skb->ifindex ? STRAY_IN : STRAY_OUT;
+}
+
 #define TRACK_TRIES 4
 
 /*
@@ -638,6 +682,8 @@ static __always_inline void track(void *ctx, enum host host)
 	else
 		ask_no_socket(w);
 	record_found(NULL, &w->work, &w->segment);
+	if (settings.strays && w->work.stray)
+		tell_stray(direction_of(ctx, host));
 	try_again(ctx, host, w, JUMP_TRACK);
 }
 

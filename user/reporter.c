@@ -13,6 +13,7 @@
 #include "user/cli/interface_pattern.h"
 #include "user/base/sink.h"
 #include "user/helper/output.h"
+#include "user/judge/stray_flow.h"
 #include "user/reporter.h"
 
 #define DEFAULT_COLUMNS 80
@@ -186,6 +187,22 @@ void reporter_flow(struct reporter *r, const struct flow_key *key, const struct 
 	if (record.final && !context->again) /* a connection counts once */
 		count(r, &record);
 	if (!r->top)
+		print(r, &record);
+}
+
+void reporter_stray(struct reporter *r, const struct flow_key *key, const struct flow *f,
+		    const struct flow_segment *log, const struct verdict_context *context)
+{
+	struct verdict_context stray = *context;
+	int sender = stray_sender(f, log);
+	struct record record;
+
+	if (sender < 0 || reporter_full(r))
+		return;
+	stray.stray = true;
+	stray.opener = (unsigned)sender + 1;
+	make_record(r, &record, key, f, log, &stray);
+	if (record_filter_passes(&r->options->record_filter, &r->options->filter, &record))
 		print(r, &record);
 }
 

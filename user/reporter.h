@@ -35,6 +35,12 @@ void reporter_flow(struct reporter *r, const struct flow_key *key, const struct 
 		   const struct verdict_context *context);
 /* A capture turns out to have several interfaces: text names them from here on, below a new header. */
 void reporter_several_interfaces(struct reporter *r);
+/*
+ * --strays: an RST or FIN of no connection, as reporter_flow. It is printed and counts as no connection. The context's
+ * sockets are those of its ends; its sender is found in the log.
+ */
+void reporter_stray(struct reporter *r, const struct flow_key *key, const struct flow *f,
+		    const struct flow_segment *log, const struct verdict_context *context);
 /* --top in a terminal: call before rights are dropped. */
 void reporter_open_screen(struct reporter *r);
 /*

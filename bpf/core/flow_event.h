@@ -15,6 +15,7 @@ enum notice_kind {
 	NOTICE_OPENING,
 	NOTICE_OPEN,
 	NOTICE_BEGUN,
+	NOTICE_STRAY, /* through the ring: a struct stray, of no slot */
 };
 
 struct notice {
@@ -52,6 +53,7 @@ enum counter {
 	COUNT_FLOWS_CUT,        /* captures: others reported before the file's end, for the same cause */
 	COUNT_CLOCK_JUMPS,      /* captures: packets whose time stamp was far from those around them */
 	COUNT_ICMP_FORGED,      /* ICMP errors with a number that their connection never had in flight */
+	COUNT_STRAYS_LIMITED,   /* --strays: those that there were too many of at once to tell */
 	COUNTERS,
 };
 

@@ -248,7 +248,7 @@ struct work {
 	__u32 proving;  /* slot + 1 whose handshake is being completed */
 	__u32 way;      /* chosen by insert */
 	__u32 ask;      /* enum ask; with ASK_NOW the segment is to be recorded anew, once the sockets were asked */
-	__u32 pad;
+	__u32 stray;    /* an RST that belongs to nothing */
 	struct block_side numbers[2];
 	struct socket_numbers socket; /* at a FIN or RST, where an end of this host could be asked */
 };

@@ -1201,8 +1201,10 @@ recorder_code int begin_from_end(struct tables *t, struct work *w, const struct 
 		return tables_count(t, COUNT_LATE);
 	if (begins_midstream(t, w, s))
 		return begin_midstream(t, w, s);
-	if (s->flags & TCP_RST)
-		return tables_count(t, COUNT_STRAY_RST); /* a lone RST is no close */
+	if (s->flags & TCP_RST) { /* a lone RST is no close */
+		w->stray = 1;
+		return tables_count(t, COUNT_STRAY_RST);
+	}
 	if (segment_contradicts(s))
 		return tables_count(t, COUNT_CONTRADICTORY);
 	return begin_stray(t, w, s);
@@ -1283,6 +1285,7 @@ recorder_code int record_syn(struct tables *t, struct work *w, const struct tcp_
 static __always_inline void record_found(struct tables *t, struct work *w, const struct tcp_segment *s)
 {
 	w->again = 0;
+	w->stray = 0;
 	if (segment_is_syn(s) && segment_contradicts(s))
 		tables_count(t, COUNT_CONTRADICTORY);
 	else if (segment_opens(s))

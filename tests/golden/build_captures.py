@@ -11,6 +11,7 @@ import cases_field      # noqa: F401
 import cases_files      # noqa: F401
 import cases_icmp       # noqa: F401
 import cases_related    # noqa: F401
+import cases_strays     # noqa: F401
 import cases_tunnels    # noqa: F401
 from packets import CASES, file_of
 

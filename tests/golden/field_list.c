@@ -244,12 +244,30 @@ static void print_rates(void)
 	span_free(span);
 }
 
+/* What no capture gives of a stray. */
+static void print_strays(void)
+{
+	struct buffer out = {0};
+	struct record r;
+
+	sample_stray(&r);
+	r.host = "host-1";
+	format_json(&out, &r);
+	r.tunnel = TUNNEL_VXLAN;
+	r.tunnel_id = 7;
+	format_json(&out, &r);
+	fwrite(out.data, 1, out.len, stdout);
+	buffer_free(&out);
+}
+
 int main(int argc, char **argv)
 {
 	if (argc > 1 && !strcmp(argv[1], "json"))
 		print_samples();
 	else if (argc > 1 && !strcmp(argv[1], "rates"))
 		print_rates();
+	else if (argc > 1 && !strcmp(argv[1], "strays"))
+		print_strays();
 	else
 		print_list();
 	return 0;

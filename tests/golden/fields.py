@@ -25,7 +25,7 @@ SEEDS = os.path.join(tracer.TOP, "tests", "golden", "captures")
 
 # Sections of the page by the dataset that they describe.
 SECTIONS = {"JSON": "tcpfin.close", "STUCK CLOSES": "tcpfin.stuck", "TIME-WAIT": "tcpfin.time_wait",
-            "RATES": "tcpfin.rate", "JOINED CONNECTIONS": "tcpfin.joined"}
+            "RATES": "tcpfin.rate", "JOINED CONNECTIONS": "tcpfin.joined", "STRAYS": "tcpfin.stray"}
 
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{9}Z")
 
@@ -142,6 +142,15 @@ def rates():
         yield from (json.loads(line) for line in output.decode().splitlines())
 
 
+def strays():
+    with tempfile.TemporaryDirectory(prefix="tcpfin-fields-") as folder:
+        for path in captures(folder):
+            yield from (one for one in tracer.records_of(tracer.trace(path, "json", ["--strays"]))
+                        if one["event"]["dataset"] == "tcpfin.stray")
+    output = subprocess.run([FIELD_LIST, "strays"], capture_output=True, check=True).stdout
+    yield from (json.loads(line) for line in output.decode().splitlines())
+
+
 # ---- sockets of a namespace ----
 
 def pair(listener):
@@ -235,6 +244,7 @@ def main():
     results.test("columns", column_faults(page))
     results.test("tcpfin.close", dataset_faults("tcpfin.close", fields["tcpfin.close"], records()))
     results.test("tcpfin.rate", dataset_faults("tcpfin.rate", fields["tcpfin.rate"], rates()))
+    results.test("tcpfin.stray", dataset_faults("tcpfin.stray", fields["tcpfin.stray"], strays()))
     objects = socket_objects()
     for dataset in ("tcpfin.stuck", "tcpfin.time_wait"):
         if objects is None:

@@ -68,7 +68,8 @@ def at(line, faults):
 def count_faults(case, records):
     if len(records) == len(case.records):
         return []
-    summary = ", ".join(f"{r['tcp']['outcome']} {r['source']['ip']}:{r['source']['port']}" for r in records[:5])
+    summary = ", ".join(f"{r['tcp'].get('outcome', 'stray')} {r['source']['ip']}:{r['source']['port']}"
+                        for r in records[:5])
     return [f"{len(records)} records, expected {len(case.records)}: {summary}"]
 
 
@@ -85,7 +86,7 @@ def record_faults(case, placed, text):
     for n, (expected, (place, record)) in enumerate(zip(case.records, placed), 1):
         fields = dict(expected.fields)
         related = fields.pop("tcp.related_to", None)
-        found = differences(fields, record) + tracer.record_faults(record)
+        found = differences(fields, record) + tracer.object_faults(record)
         found += relation_faults(related, record, placed) if related is not None else []
         faults += at(expected.line, [f"record {n}: {fault}" for fault in found])
         faults += [f"record {n}: {line}" for line in text[place:place + 1] if found]
@@ -105,6 +106,10 @@ def note_faults(case, capture):
     return [f"stderr: no {words!r} in {notes!r}" for words in case.notes if words not in notes]
 
 
+def forms(case):
+    return ("text",) if "--strays" in case.options else ("text", "csv", "ladder")
+
+
 def case_faults(case, capture, verbose):
     process = tracer.trace(capture, "json", case.options)
     faults = at(case.line, tracer.error_faults(process, case.exit))
@@ -117,7 +122,7 @@ def case_faults(case, capture, verbose):
     if verbose:
         for record in records:
             print(json.dumps(record, indent=2))
-    runs = {form: tracer.trace(capture, form, case.options) for form in ("text", "csv", "ladder")}
+    runs = {form: tracer.trace(capture, form, case.options) for form in forms(case)}
     text = runs["text"].stdout.decode("utf-8", "replace")
     faults += at(case.line, count_faults(case, records)) + record_faults(case, placed, tracer.text_records(text))
     for form, process in runs.items():

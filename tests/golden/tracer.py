@@ -209,10 +209,20 @@ def record_faults(record):
     return faults + evidence_faults(record) + contradictions(record)
 
 
+def object_faults(one):
+    """What is wrong with a record, or with a stray."""
+    if one["event"]["dataset"] != "tcpfin.stray":
+        return record_faults(one)
+    faults = [] if one["network"]["community_id"] == community_id(one) else ["the Community ID is another"]
+    faults += [f"event.type is {one['event']['type']}"] * (one["event"]["type"] != ["connection", "info"])
+    return faults + ["neither a FIN nor an RST"] * (not {"F", "R"} & set(one["tcp"]["flags"]))
+
+
 # ---- what holds for every run ----
 
 def readback_faults(lines):
-    """Records of JSON are read and printed again: the same bytes."""
+    """Records of JSON are read and printed again: the same bytes. Strays are none."""
+    lines = b"".join(line for line in lines.splitlines(True) if json.loads(line)["event"]["dataset"] == "tcpfin.close")
     process = subprocess.run([READBACK, "-"], input=lines, capture_output=True, timeout=30, check=False)
     if process.returncode:
         return ["readback: " + process.stderr.decode("utf-8", "replace").strip()]

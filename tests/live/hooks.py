@@ -23,7 +23,7 @@ from lab.closes import SCENARIOS, Connection, Path, abort, close_in_turn, heard_
 from lab.harness import (GRACEFUL, PROGRAM, Suite, about, as_nobody, close_some, expect, field,
                      foreign_object, key_of, one_close_seen, one_each,
                      paths, raw_socket, refuses, watch, without, without_tcx)
-from lab.netlab import SYN, Process, Skip, Tracer, Tun, check, equal, ipv4, ipv6, join, mac, need, until
+from lab.netlab import ACK, FIN, RST, SYN, Process, Skip, Tracer, Tun, check, equal, ipv4, ipv6, join, mac, need, until
 from lab.scene import TCP_QUEUE_SEQ, TCP_RECV_QUEUE, TCP_REPAIR, TCP_REPAIR_QUEUE, TCP_SEND_QUEUE
 from lab.witness import Capture, Close, of_connection, retransmissions
 from waits import connecting, counter
@@ -473,6 +473,106 @@ def icmp_forged(lab):
             expect(record, {"tcp.outcome": "unanswered", "tcp.closer": "unknown"})
             check("icmp" not in record["tcp"], "the forged error is in the record")
             equal("counted", [counter(tracer, name) for name in ("icmp_errors", "icmp_forged")], [1, 1])
+
+
+# ---- segments of no connection ----
+
+def inject(lab, path, ports, flags, payload=b"", count=1, number=0):
+    """
+    Segments to the client in the server's name that belong to nothing. ports: the client's, the server's. number: of
+    the link; the addresses are those of the first one.
+    """
+    client = {4: ipv4, 6: ipv6}[path.version](0, 1)
+    (_, packet), = frames.conversation(client, path.address, ports, [(False, flags, payload)])
+    with raw_socket(lab.server) as wire:
+        wire.bind((f"eth{number}", 0))
+        for _ in range(count):
+            wire.send(frames.ethernet(mac(number, 2), mac(number, 1), [], packet))
+
+
+def strays_of(tracer):
+    return [one for one in tracer.all_records() if one["event"]["dataset"] == "tcpfin.stray"]
+
+
+def reasons_are_known():
+    return tuple(map(int, re.findall(r"\d+", platform.release())[:2])) >= (6, 10)
+
+
+def strays_on(lab, hook):
+    """
+    A segment that came by another interface, from a port that the client never spoke to: its kernel answers with an
+    RST, from a port in use.
+    """
+    lab.link(1)
+    lab.client.run("sysctl -qw net.ipv4.conf.all.rp_filter=0 net.ipv4.conf.eth1.rp_filter=0")
+    for path in paths(lab):
+        tracer = watch(lab, f"--hook={hook}", "--strays")
+        tracer.wait_for_all()
+        connection = path.connect()
+        port = connection.client.getsockname()[1]
+        inject(lab, path, (port, 9), ACK, b"x" * 30, number=1)
+        inject(lab, path, (port, 8), RST)
+        until(lambda: len(strays_of(tracer)) >= 2, "two strays", 10)
+        abort(connection.client)
+        close, = [one for one in tracer.stop() if one["event"]["dataset"] == "tcpfin.close"]
+        sent, = [one for one in strays_of(tracer) if one["destination"]["port"] == 9]
+        received, = [one for one in strays_of(tracer) if one["source"]["port"] == 8]
+        with about(f"IPv{path.version}"):
+            expect(sent, {"source.port": port, "tcp.flags": "R", "tcp.related": [close["event"]["id"]],
+                          "network.direction": "egress"})
+            if reasons_are_known():
+                equal("reason", sent["tcp"]["reset"]["reason"], "NO_SOCKET")
+            expect(received, {"destination.port": port, "tcp.related": [close["event"]["id"]],
+                              "network.direction": "ingress"})
+            check(re.search(r"^1 connection$", tracer.stderr, re.MULTILINE), f"strays count: {tracer.stderr}")
+
+
+@test
+def strays_tc(lab):
+    """--strays tells of RSTs of no connection, sent and received, with the kernel's reason and their connection."""
+    strays_on(lab, "tc")
+
+
+@test
+def strays_xdp(lab):
+    """The same with XDP at ingress."""
+    strays_on(lab, "xdp")
+
+
+@test
+def strays_fin(lab):
+    """A FIN of no connection is told of; its answer, an RST, is kept back here."""
+    tracer = watch(lab, "--strays", "--syn-timeout=0.3")
+    with lab.client.filtering("tcp flags rst", "drop", "output"):
+        inject(lab, paths(lab)[0], (40444, 9), FIN | ACK)
+        time.sleep(0.5)
+    tracer.stop()
+    stray, = strays_of(tracer)
+    expect(stray, {"source.port": 9, "destination.port": 40444, "tcp.flags": "F.", "tcp.seq": 7000})
+
+
+@test
+def strays_not_asked_for(lab):
+    """Without --strays they are counted and nothing else."""
+    tracer = watch(lab, "-v")
+    inject(lab, paths(lab)[0], (40444, 9), RST, count=3)
+    time.sleep(0.3)
+    equal("records", tracer.stop(), [])
+    equal("counted", counter(tracer, "stray_rst"), 3)
+
+
+@test
+def strays_flood(lab):
+    """A flood of RSTs of no connection: some are told of, the others are counted, and a connection has its record."""
+    tracer, path = watch(lab, "--strays", "-v"), paths(lab)[0]
+    inject(lab, path, (40444, 9), RST, count=20_000)
+    key = scenario_named("no_data").play(path)
+    time.sleep(1.5)
+    records = tracer.stop()
+    strays = strays_of(tracer)
+    one_each([one for one in records if one["event"]["dataset"] == "tcpfin.close"], [key])
+    check(50 <= len(strays) <= 2_000, f"{len(strays)} strays are told of")
+    equal("told, and counted", len(strays) + counter(tracer, "strays_limited"), counter(tracer, "stray_rst"))
 
 
 # ---- when the program starts, stops and stands still ----

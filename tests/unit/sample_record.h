@@ -150,6 +150,32 @@ static inline void sample_reset(struct record *r)
 }
 
 /* A SYN and its copies, on an interface with a hostile name. */
+/* An RST of no connection that this host sent. */
+static inline void sample_stray(struct record *r)
+{
+	sample_nothing_seen(r);
+	r->stray = true;
+	r->direction = DIRECTION_EGRESS;
+	r->final = true;
+	r->outcome = OUTCOME_UNKNOWN;
+	r->interfaces[0] = "eth0";
+	r->family = 4;
+	r->vlan[0] = 100;
+	r->end[SOURCE] = (struct record_end){{10, 0, 0, 1}, 40001, NUMBER_UNSEEN, STATE_UNKNOWN, NUMBER_UNSEEN, 0, 0};
+	r->end[DESTINATION] =
+		(struct record_end){{10, 0, 7, 7}, 443, NUMBER_UNSEEN, STATE_UNKNOWN, NUMBER_UNSEEN, 0, 0};
+	r->start = r->finish = SAMPLE_FINISH;
+	r->reset.by = SOURCE;
+	r->reset.reason = "NO_SOCKET";
+	r->segments[0] = sample_segment(0, SOURCE, TCP_RST | TCP_ACK, 5, 7, 0);
+	r->segments[0].raw_seq = 268435461;
+	r->segments[0].raw_ack = 2415919111;
+	r->segment_count = 1;
+	r->related[0] = (struct record_peer){
+		"0123456789abcdef0123456789abcdef", {{10, 0, 0, 1}, {10, 0, 1, 9}}, {40001, 80}, false};
+	r->related_count = 1;
+}
+
 static inline void sample_unanswered(struct record *r)
 {
 	sample_nothing_seen(r);

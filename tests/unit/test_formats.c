@@ -483,6 +483,42 @@ TEST(test_dates)
 	buffer_free(&b);
 }
 
+/* ---- strays ---- */
+
+TEST(test_stray_json)
+{
+	static const char *const parts[] = {
+		"\"dataset\":\"tcpfin.stray\"",
+		"\"type\":[\"connection\",\"info\"]",
+		"\"direction\":\"egress\"}",
+		"\"source\":{\"ip\":\"10.0.0.1\",\"port\":40001}",
+		"\"tcp\":{\"flags\":\"R.\",\"seq\":268435461,\"ack\":2415919111,\"len\":0,",
+		"\"reset\":{\"reason\":\"NO_SOCKET\"},\"related\":[\"0123456789abcdef0123456789abcdef\"]}}\n",
+	};
+	struct buffer b = {0};
+	struct record r;
+
+	sample_stray(&r);
+	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
+		format_json(&b, &r);
+		expect_contains(&b, parts[i]);
+	}
+	buffer_free(&b);
+}
+
+TEST(test_stray_sentence)
+{
+	struct buffer b = {0};
+	struct record r;
+
+	sample_stray(&r);
+	format_explanation(&b, &r);
+	expect(&b,
+	       "an RST of no known connection, number 268435461, acknowledging 2415919111, sent; the kernel's reason "
+	       "for it is NO_SOCKET; it may belong to 10.0.0.1:40001 -> 10.0.1.9:80");
+	buffer_free(&b);
+}
+
 /* ---- CSV ---- */
 
 static const char csv_header[] =

@@ -163,13 +163,14 @@ TEST(test_flags)
 		{"--join", offsetof(struct options, join)},
 		{"--all-segments", offsetof(struct options, all_segments)},
 		{"--no-sockets", offsetof(struct options, no_sockets)},
+		{"--strays", offsetof(struct options, strays)},
 	};
 
 	FOR_EACH_ROW(flags, flag) {
 		assert_goes_on(PARSE(flag->name, "eth0"));
 		expect_int(*(bool *)((char *)&o + flag->where), true);
 		expect_int(o.quiet + o.verbose + o.stats + o.strict + o.show_open + o.follow + o.cleanup + o.probe +
-				   o.join + o.all_segments + o.no_sockets,
+				   o.join + o.all_segments + o.no_sockets + o.strays,
 			   1);
 	}
 	assert_goes_on(PARSE("--cleanup")); /* all interfaces */

@@ -352,7 +352,7 @@ static void report(void *context, const struct judged *j, uint32_t n, const stru
 	with_payload.seen_at = t->seen_at ? &t->seen_at[n] : &one;
 	if (flow_waits_for(&j->flow) == FLOW_WAIT_NOTHING)
 		with_payload.heard = last_heard(t, &j->key);
-	if (!how->stray)
+	if (!how->stray || t->config.strays)
 		t->config.report(t->config.context, &j->key, &j->flow, j->log, traffic, &with_payload);
 	if (how->glance)
 		return;
@@ -533,6 +533,7 @@ static void begin_work(struct tables *t, struct arrival *a)
 	w->side = a->side;
 	w->ifindex = a->ifindex;
 	w->taken = 0;
+	w->stray = 0;
 	w->socket.known = w->socket.own = w->socket.filter = 0;
 }
 
@@ -560,6 +561,19 @@ static inline void place_interface(struct tables *t, uint16_t interface)
 	note_interface(t, w->taken ? w->taken : w->inside ? w->inside : w->current, interface);
 }
 
+/* The segment was an RST of no connection. */
+static void report_stray(struct tables *t, const struct arrival *a)
+{
+	const struct flow_interfaces at = {{a->interface}};
+	const struct due_report how = {.stray = true, .seen_at = &at};
+	struct stray x = {.direction = STRAY_UNKNOWN, .filter = 0};
+
+	if (!t->config.strays)
+		return;
+	stray_fill(&x, a->s, a->ifindex);
+	t->config.stray(t->config.context, &x, &how);
+}
+
 static inline void take(struct tables *t, struct arrival *a)
 {
 	t->now = a->s->time;
@@ -580,6 +594,8 @@ static inline void take(struct tables *t, struct arrival *a)
 	else
 		record_segment(t, &t->work, a->s);
 	place_interface(t, a->interface);
+	if (t->work.stray && !a->s->icmp)
+		report_stray(t, a);
 	if (!t->work.taken)
 		return;
 	note_begin(t, a->s);

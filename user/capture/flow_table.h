@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "bpf/core/flow_event.h"
+#include "bpf/core/stray.h"
 #include "bpf/core/traffic.h"
 #include "user/judge/due.h"
 
@@ -33,9 +34,11 @@ struct flow_table_config {
 	uint64_t hash_seed;
 	uint64_t bucket_seed;    /* of the sets: random, or a file could be made to fill one */
 	uint32_t max_flows;      /* connections held at once; 0: no limit */
+	bool strays;             /* report stray FINs, too, with how->stray; and call `stray` for each stray RST */
 	bool all_segments;       /* count the traffic of every connection whose handshake was seen */
 	struct related *related; /* takes note of each SYN that begins a connection; NULL: they are not kept */
 	flow_report report;
+	void (*stray)(void *context, const struct stray *x, const struct due_report *how);
 	void *context;
 	uint64_t *counters; /* COUNTERS of them, owned by the caller */
 };

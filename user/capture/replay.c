@@ -17,6 +17,7 @@
 #include "user/capture/interface_names.h"
 #include "user/capture/progress.h"
 #include "user/capture/replay.h"
+#include "user/judge/stray_flow.h"
 #include "user/record/unopened.h"
 
 struct replay {
@@ -53,10 +54,22 @@ static void report(void *context, const struct flow_key *key, const struct flow 
 		verdict.interfaces[i] = interface_names_get(replay->names, how->seen_at->number[i]);
 	if (how->heard > flow.t_last) /* an open connection is as old as its last segment */
 		flow.t_last = how->heard;
-	if (how->glance)
+	if (how->stray)
+		reporter_stray(replay->reporter, key, &flow, log, &verdict);
+	else if (how->glance)
 		reporter_waiting(replay->reporter, key, &flow, log, &verdict, how->stuck);
 	else
 		reporter_flow(replay->reporter, key, &flow, log, &verdict);
+}
+
+static void report_stray(void *context, const struct stray *x, const struct due_report *how)
+{
+	const struct flow_key key = stray_key(x);
+	struct flow_segment log[1];
+	struct flow flow;
+
+	stray_flow(x, &flow, log);
+	report(context, &key, &flow, log, NULL, how);
 }
 
 /* Answers SIGUSR1: totals, where live watching prints rates. */
@@ -247,6 +260,8 @@ static struct flow_table *make_table(struct replay *replay)
 		.context = replay,
 		.counters = replay->counters,
 		.max_flows = options->max_flows,
+		.strays = options->strays,
+		.stray = report_stray,
 		.all_segments = options->all_segments,
 		.related = replay->related,
 	};

@@ -153,6 +153,10 @@ static const struct option_row rows[] = {
 	 .kind = &kind_flag,
 	 FIELD(show_open),
 	 .help = "also report connections still open at the end, or forgotten as idle"},
+	{.name = "strays",
+	 .kind = &kind_flag,
+	 FIELD(strays),
+	 .help = "also tell of RSTs and FINs of no known connection (text and json)"},
 	{.name = "all-segments",
 	 .kind = &kind_flag,
 	 FIELD(all_segments),
@@ -531,6 +535,17 @@ static const char *join_fault(const struct options *o)
 	return o->format > FORMAT_JSON ? "--join has the formats text and json" : NULL;
 }
 
+/* Why --strays does not go with the other options, or NULL. */
+static const char *strays_fault(const struct options *o)
+{
+	if (!o->strays)
+		return NULL;
+	if (o->top || o->stuck || o->time_wait || o->probe || o->cleanup)
+		return "--strays is about records, which --top, --stuck, --time-wait, --probe and --cleanup do not "
+		       "print";
+	return o->format > FORMAT_JSON ? "--strays has the formats text and json" : NULL;
+}
+
 /* Why the options of output files do not go together, or NULL. */
 static const char *output_fault(const struct options *o)
 {
@@ -564,6 +579,7 @@ static int check_together(const struct options *o)
 	else if (o->record_filter.outcomes.wanted & 1u << OUTCOME_OPEN && !o->show_open)
 		fault = "--outcome open: open connections are reported only with --show-open; add it";
 	fault = fault ? fault : netns_fault(o);
+	fault = fault ? fault : strays_fault(o);
 	fault = fault ? fault : output_fault(o);
 	fault = fault ? fault : metrics_fault(o);
 	if (!fault)

@@ -63,6 +63,7 @@ struct options {
 	bool stats;                                                /* --stats: counters each second */
 	bool strict;                                               /* --strict: exit 4 when data was lost */
 	bool show_open;                                            /* --show-open */
+	bool strays;                                               /* --strays */
 	bool all_segments;                                         /* --all-segments */
 	bool no_sockets;                                           /* --no-sockets: packets only */
 	uint64_t count;                                            /* -c: stop after that many records; 0: no limit */

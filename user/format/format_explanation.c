@@ -730,6 +730,16 @@ static void put_listener(struct buffer *out, const struct record *r)
 		      l->state == LISTENER_FULL ? "was full" : "had room", l->queue, l->backlog);
 }
 
+/* A connection by its ends. */
+static void put_peer(struct buffer *out, const struct record *r, const struct record_peer *peer)
+{
+	for (enum role role = SOURCE; role <= DESTINATION; role++) {
+		format_address(out, r->family, peer->ip[role]);
+		buffer_printf(out, r->family == 6 ? " port %u%s" : ":%u%s", peer->port[role],
+			      role == SOURCE ? " -> " : "");
+	}
+}
+
 /* The first of the related connections: more of them are in JSON. */
 static void put_related(struct buffer *out, const struct record *r)
 {
@@ -738,11 +748,7 @@ static void put_related(struct buffer *out, const struct record *r)
 	if (!r->related_count)
 		return;
 	buffer_text(out, peer->same_syn ? "; it was also seen as " : "; the same port of the source has a connection ");
-	for (enum role role = SOURCE; role <= DESTINATION; role++) {
-		format_address(out, r->family, peer->ip[role]);
-		buffer_printf(out, r->family == 6 ? " port %u%s" : ":%u%s", peer->port[role],
-			      role == SOURCE ? " -> " : "");
-	}
+	put_peer(out, r, peer);
 }
 
 static void put_gaps(struct buffer *out, const struct record *r)
@@ -840,6 +846,31 @@ static void put_traffic(struct buffer *out, const struct record *r)
 	}
 }
 
+/* A RST or FIN that belongs to no connection. */
+static void put_stray(struct buffer *out, const struct record *r)
+{
+	const struct record_segment *s = record_stray_segment(r);
+	bool reset = s->flags & TCP_RST;
+
+	buffer_printf(out, "%s of no known connection, number %u", reset ? "an RST" : "a FIN", s->raw_seq);
+	if (s->flags & TCP_ACK)
+		buffer_printf(out, ", acknowledging %u", s->raw_ack);
+	if (r->direction)
+		buffer_text(out, r->direction == DIRECTION_INGRESS ? ", received" : ", sent");
+	if (r->reset.reason && !strcmp(r->reset.reason, RECORD_PACKET_FILTER))
+		buffer_text(out, "; a packet filter of this host sent it, not its TCP");
+	else if (r->reset.reason) {
+		buffer_text(out, "; the kernel's reason for it is ");
+		buffer_printable(out, r->reset.reason);
+	}
+	for (unsigned i = 0; i < r->related_count; i++) {
+		buffer_text(out, i ? ", " : "; it may belong to ");
+		put_peer(out, r, &r->related[i]);
+	}
+	if (r->tunnel)
+		buffer_printf(out, "; inside %s", tunnel_name(r->tunnel));
+}
+
 void format_explanation(struct buffer *out, const struct record *r)
 {
 	static void (*const verdicts[OUTCOMES])(struct buffer * out, const struct record *r) = {
@@ -853,6 +884,10 @@ void format_explanation(struct buffer *out, const struct record *r)
 		[OUTCOME_UNKNOWN] = put_unknown,
 	};
 
+	if (r->stray) {
+		put_stray(out, r);
+		return;
+	}
 	verdicts[r->outcome](out, r);
 	put_handshake_copies(out, r);
 	put_other_synacks(out, r);

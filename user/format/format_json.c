@@ -68,8 +68,10 @@ static void json_event(struct buffer *out, const struct record *r)
 	finish = out->len;
 	format_time(out, r->finish);
 	len = out->len - finish;
-	LITERAL(out, "\",\"event\":{\"dataset\":\"" RECORD_DATASET "\",\"kind\":\"" RECORD_KIND
-		     "\",\"category\":[\"" RECORD_CATEGORY "\"],\"type\":[\"" RECORD_TYPE "\",\"");
+	LITERAL(out, "\",\"event\":{\"dataset\":\"");
+	buffer_text(out, record_dataset(r));
+	LITERAL(out, "\",\"kind\":\"" RECORD_KIND "\",\"category\":[\"" RECORD_CATEGORY "\"],\"type\":[\"" RECORD_TYPE
+		     "\",\"");
 	buffer_text(out, record_type(r));
 	LITERAL(out, "\"],\"id\":\"");
 	buffer_text(out, r->id);
@@ -132,7 +134,12 @@ static void json_network(struct buffer *out, const struct record *r)
 	LITERAL(out, ",\"community_id\":\"");
 	community_id(id, r->family, r->end);
 	buffer_text(out, id);
-	LITERAL(out, "\"}");
+	buffer_char(out, '"');
+	if (r->direction) {
+		LITERAL(out, ",\"direction\":");
+		json_word(out, direction_name(r->direction));
+	}
+	buffer_char(out, '}');
 }
 
 /* Who closed: members are null where the kernel did. Without a close there is no such object. */
@@ -540,8 +547,64 @@ static void json_segments(struct buffer *out, const struct record *r)
 	buffer_unsigned(out, r->segments_lost);
 }
 
+static void json_address(struct buffer *out, const struct record *r, enum role role)
+{
+	LITERAL(out, ",\"");
+	buffer_text(out, role_name(role));
+	LITERAL(out, "\":{\"ip\":\"");
+	format_address(out, r->family, r->end[role].ip);
+	LITERAL(out, "\",\"port\":");
+	buffer_unsigned(out, r->end[role].port);
+	buffer_char(out, '}');
+}
+
+static void json_stray_segment(struct buffer *out, const struct record *r)
+{
+	const struct record_segment *s = record_stray_segment(r);
+	char flags[10];
+
+	LITERAL(out, ",\"tcp\":{\"flags\":");
+	json_word(out, flags_text(s->flags, flags));
+	LITERAL(out, ",\"seq\":");
+	buffer_unsigned(out, s->raw_seq);
+	LITERAL(out, ",\"ack\":");
+	buffer_unsigned(out, s->raw_ack);
+	LITERAL(out, ",\"len\":");
+	buffer_unsigned(out, s->len);
+	LITERAL(out, ",\"win\":");
+	buffer_unsigned(out, s->win);
+	LITERAL(out, ",\"ttl\":");
+	buffer_unsigned(out, s->ttl);
+	if (r->family == 4) {
+		LITERAL(out, ",\"ip_id\":");
+		buffer_unsigned(out, s->ip_id);
+	}
+}
+
+/* A segment of no connection: an object of its own kind. */
+static void format_json_stray(struct buffer *out, const struct record *r)
+{
+	json_event(out, r);
+	json_observer(out, r);
+	json_network(out, r);
+	json_address(out, r, SOURCE);
+	json_address(out, r, DESTINATION);
+	json_stray_segment(out, r);
+	if (r->reset.reason) {
+		LITERAL(out, ",\"reset\":{\"reason\":");
+		buffer_json_string(out, r->reset.reason);
+		buffer_char(out, '}');
+	}
+	json_related(out, r);
+	LITERAL(out, "}}\n");
+}
+
 void format_json(struct buffer *out, const struct record *r)
 {
+	if (r->stray) {
+		format_json_stray(out, r);
+		return;
+	}
 	json_event(out, r);
 	json_observer(out, r);
 	json_network(out, r);

@@ -86,6 +86,10 @@ static void put_detail(struct buffer *out, const struct record *r)
 {
 	const char *detail = NULL;
 
+	if (r->stray && r->direction) {
+		buffer_text(out, r->direction == DIRECTION_INGRESS ? " received" : " sent");
+		return;
+	}
 	if (r->outcome == OUTCOME_UNFINISHED && missing_name(r->missing)) {
 		buffer_text(out, " no ");
 		format_words(out, missing_name(r->missing), ' ');
@@ -118,7 +122,10 @@ static void put_outcome(struct buffer *out, const struct record *r, unsigned wid
 {
 	size_t start = out->len, plain, end = r->final ? 0 : strlen(" so far");
 
-	format_words(out, outcome_name(r->outcome), '-');
+	if (r->stray)
+		buffer_text(out, record_stray_segment(r)->flags & TCP_RST ? "stray RST" : "stray FIN");
+	else
+		format_words(out, outcome_name(r->outcome), '-');
 	plain = out->len;
 	put_detail(out, r);
 	if (width && out->len - start + end > width)

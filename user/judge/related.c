@@ -90,6 +90,18 @@ static bool same_port(const struct related_peer *a, const struct related_peer *b
 	return a->midstream != b->midstream && a->family == b->family && same_end(a, b, 0) && !same_tuple(a, b);
 }
 
+/* The other way round: from its destination to its source. */
+static struct related_peer related_reversed(const struct related_peer *p)
+{
+	struct related_peer back = *p;
+
+	for (unsigned role = 0; role < 2; role++) {
+		back.addr[role] = p->addr[!role];
+		back.port[role] = p->port[!role];
+	}
+	return back;
+}
+
 static bool is_noted(const struct related *r, const struct related_peer *peer)
 {
 	const struct entry *e = entry_of(r, r->by_end[end_place(peer)]);
@@ -135,6 +147,47 @@ unsigned related_find(const struct related *r, const struct related_peer *peer, 
 		if (same_port(peer, &e->peer))
 			n = add(found, n, e);
 	return n;
+}
+
+/* Those of the source's port are added to the n that were found. Returns how many there are then. */
+static unsigned find_port(const struct related *r, const struct related_peer *peer, unsigned n,
+			  struct related_peer found[RELATED_MOST])
+{
+	const struct entry *e = entry_of(r, r->by_end[end_place(peer)]);
+
+	for (unsigned steps = 0; e && n < RELATED_MOST && steps < RELATED_CHAIN; steps++, e = entry_of(r, e->older_end))
+		if (same_port(peer, &e->peer))
+			n = add(found, n, e);
+	return n;
+}
+
+/* The same for those whose SYN has that number, between ends of which one is the segment's. */
+static unsigned find_isn(const struct related *r, const struct related_peer *peer, uint32_t isn, unsigned n,
+			 struct related_peer found[RELATED_MOST])
+{
+	const struct related_peer as_syn = {.isn = isn}, back = related_reversed(peer);
+	const struct entry *e = entry_of(r, r->by_isn[isn_place(&as_syn)]);
+
+	for (unsigned steps = 0; e && n < RELATED_MOST && steps < RELATED_CHAIN; steps++, e = entry_of(r, e->older_isn))
+		if (!e->peer.midstream && e->peer.isn == isn && e->peer.family == peer->family &&
+		    peer->start - e->peer.start < RELATED_WITHIN_NS &&
+		    (alike(peer, &e->peer) || alike(&back, &e->peer)))
+			n = add(found, n, e);
+	return n;
+}
+
+unsigned related_find_stray(const struct related *r, const struct related_peer *peer, uint32_t seq, uint32_t ack,
+			    struct related_peer found[RELATED_MOST])
+{
+	const struct related_peer back = related_reversed(peer);
+	unsigned n;
+
+	if (!r)
+		return 0;
+	n = find_port(r, peer, 0, found);
+	n = find_port(r, &back, n, found);
+	n = find_isn(r, peer, seq - 1, n, found);
+	return find_isn(r, peer, ack - 1, n, found);
 }
 
 struct related_peer related_of_flow(const struct flow_key *key, const struct flow *f, unsigned source)

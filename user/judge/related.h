@@ -40,6 +40,12 @@ void related_note(struct related *r, const struct related_peer *peer);
 /* Copies those that are related to it to found, the latest first. Returns how many. r may be NULL. */
 unsigned related_find(const struct related *r, const struct related_peer *peer,
 		      struct related_peer found[RELATED_MOST]);
+/*
+ * The same for a segment of no connection, from peer's source to its destination, whose start is its time: connections
+ * that either of its ends has at the same port, and those to which one of its numbers is the first one after the SYN.
+ */
+unsigned related_find_stray(const struct related *r, const struct related_peer *peer, uint32_t seq, uint32_t ack,
+			    struct related_peer found[RELATED_MOST]);
 /* The connection of a flow as its verdict has it. source: side. */
 struct related_peer related_of_flow(const struct flow_key *key, const struct flow *f, unsigned source);
 

@@ -991,17 +991,33 @@ static void name_peer(struct record_peer *to, const struct related_peer *peer, c
 static void find_related(struct record *r, const struct facts *c, unsigned source)
 {
 	const struct verdict_context *context = c->context;
-	const struct related_peer me = related_of_flow(c->key, c->flow, source);
-	struct related_peer found[RELATED_MOST];
+	struct related_peer me = related_of_flow(c->key, c->flow, source), found[RELATED_MOST];
+	const struct record_segment *stray = record_stray_segment(r);
 
 	_Static_assert(RELATED_MOST <= RECORD_RELATED, "each has a place");
 	if (!context->related)
 		return;
-	r->related_count = related_find(context->related, &me, found);
+	me.midstream |= r->stray;
+	r->related_count = stray ? related_find_stray(context->related, &me, stray->raw_seq, stray->raw_ack, found)
+				 : related_find(context->related, &me, found);
 	for (unsigned i = 0; i < r->related_count; i++) {
 		name_peer(&r->related[i], &found[i], context);
 		r->related[i].same_syn = !me.midstream && !found[i].midstream;
 	}
+}
+
+/* A stray closes nothing. What is said of a connection's end does not hold of it. */
+static void make_stray(struct record *r, const struct verdict_context *context)
+{
+	r->stray = true;
+	r->direction = context->direction;
+	r->outcome = OUTCOME_UNKNOWN;
+	r->pattern = PATTERN_NONE;
+	r->closer = NOBODY;
+	r->time_wait = NOBODY;
+	r->missing = MISSING_NOTHING;
+	r->silence = NUMBER_UNSEEN;
+	r->reset.ignored = 0;
 }
 
 void verdict(struct record *r, const struct flow_key *key, const struct flow *whole, const struct flow_segment *log,
@@ -1041,5 +1057,7 @@ void verdict(struct record *r, const struct flow_key *key, const struct flow *wh
 	for (enum role role = SOURCE; role <= DESTINATION; role++)
 		r->heard_before[role] = f->heard_before & 1 << c.side[role];
 	zeek_names(r);
+	if (context->stray)
+		make_stray(r, context);
 	find_related(r, &c, source);
 }

@@ -29,6 +29,8 @@ struct verdict_context {
 	bool nameless;     /* nobody asks for event.id, whose hash is dear */
 	enum report_reason reason;
 	uint64_t quiet;                /* ns for which the connection was watched behind its last segment, at least */
+	bool stray;                    /* a RST or FIN of no connection; opener is its sender */
+	enum direction direction;      /* then */
 	bool again;                    /* a final record of it was made before, which this one replaces */
 	const struct traffic *traffic; /* with --all-segments; NULL where it was not counted */
 	const struct last_payload *payload; /* when the close began; NULL where it is not known */

@@ -22,6 +22,7 @@
 #include "user/base/log.h"
 #include "user/live/collector.h"
 #include "user/live/loader.h"
+#include "user/judge/stray_flow.h"
 #include "tcpfin_trace.skel.h"
 
 #define PARTS 32 /* of the slots, that are looked at in turn */
@@ -41,11 +42,11 @@ static void look_up_open_at_start(const struct collector *c, struct verdict_cont
 	}
 }
 
-static void look_up_sockets(const struct collector *c, struct verdict_context *context, const struct judged *j)
+static struct socket_join sockets_of(struct collector *c, const struct flow_key *key, const struct flow *f)
 {
-	const struct socket_query query = socket_query_of(&j->key, &j->flow);
+	struct socket_query query = socket_query_of(key, f);
 
-	context->sockets = socket_events_find(c->sockets, &query);
+	return c->sockets ? socket_events_find(c->sockets, &query) : (struct socket_join){0};
 }
 
 /* holder: for who called listen(), which the context then points to. */
@@ -61,6 +62,23 @@ static void look_up_listener(const struct collector *c, struct verdict_context *
 		context->listener_holder = holder;
 	else
 		context->listener_holder = open_at_start_listener(&c->open_at_start, l->inode);
+}
+
+/* May a stray FIN be told? As many as stray RSTs may. */
+static bool stray_fin_allowed(struct collector *c)
+{
+	const uint64_t each = SECOND_NS / STRAYS_A_SECOND;
+
+	if (!c->strays)
+		return false;
+	if (c->now > c->strays_since + SECOND_NS)
+		c->strays_since = c->now - SECOND_NS;
+	if (c->now < c->strays_since + each) {
+		c->counters[COUNT_STRAYS_LIMITED]++;
+		return false;
+	}
+	c->strays_since += each;
+	return true;
 }
 
 static void report(void *context, const struct judged *j, uint32_t slot, const struct due_report *how)
@@ -82,20 +100,21 @@ static void report(void *context, const struct judged *j, uint32_t slot, const s
 		.traffic = traffic && traffic->t_synack ? traffic : NULL,
 	};
 
-	if (how->stray)
+	if (how->stray && !stray_fin_allowed(c))
 		return;
 	if (!how->cut && !(j->flow.state & FLOW_REPLACED))
 		verdict.quiet = (uint64_t)c->options->settle;
 	if (!j->flow.open.seen)
 		look_up_open_at_start(c, &verdict, &j->key);
-	if (c->sockets)
-		look_up_sockets(c, &verdict, j);
+	verdict.sockets = sockets_of(c, &j->key, &j->flow);
 	look_up_listener(c, &verdict, slot, &j->flow, &holder);
-	if (how->glance)
+	if (how->stray)
+		reporter_stray(c->reporter, &j->key, &j->flow, j->log, &verdict);
+	else if (how->glance)
 		reporter_waiting(c->reporter, &j->key, &j->flow, j->log, &verdict, how->stuck);
 	else
 		reporter_flow(c->reporter, &j->key, &j->flow, j->log, &verdict);
-	if (how->interim)
+	if (how->interim || how->stray)
 		return;
 	if (!j->flow.open.seen && j->flow.state & FLOW_DONE)
 		open_at_start_ended(&c->open_at_start, &j->key);
@@ -111,11 +130,58 @@ static int64_t wall_offset(void)
 	return (int64_t)(clock_ns(CLOCK_REALTIME) - clock_ns(CLOCK_MONOTONIC));
 }
 
+static void report_stray(struct collector *c, const struct stray *x)
+{
+	struct verdict_context verdict = {
+		.interfaces = {interfaces_name(c->interfaces, x->ifindex)},
+		.wall_offset = c->wall_offset,
+		.id_offset = c->first_offset,
+		.host = c->host,
+		.related = c->related,
+		.direction = x->direction == STRAY_IN ? DIRECTION_INGRESS : DIRECTION_EGRESS,
+	};
+	const struct flow_key key = stray_key(x);
+	struct flow_segment log[1];
+	struct flow flow;
+
+	stray_flow(x, &flow, log);
+	verdict.sockets = sockets_of(c, &key, &flow);
+	reporter_stray(c->reporter, &key, &flow, log, &verdict);
+}
+
+/* Connections are noted within a second of their SYN (note_syns); what the sockets tell comes sooner. */
+#define STRAY_WAIT_NS (SECOND_NS + SECOND_NS / 5)
+
+/* Reports the strays that have waited. until: ns. */
+static void report_strays(struct collector *c, uint64_t until)
+{
+	while (c->strays_out != c->strays_in) {
+		const struct stray *x = &c->strays[c->strays_out % COLLECTOR_STRAYS];
+
+		if (x->head.time > until)
+			return;
+		report_stray(c, x);
+		c->strays_out++;
+	}
+}
+
+static void take_stray(struct collector *c, const struct stray *x)
+{
+	if (c->strays && c->strays_in - c->strays_out < COLLECTOR_STRAYS)
+		c->strays[c->strays_in++ % COLLECTOR_STRAYS] = *x;
+	else
+		c->counters[COUNT_STRAYS_LIMITED]++;
+}
+
 static int take_notice(void *context, void *data, size_t size)
 {
 	struct collector *c = context;
+	const struct notice *notice = data;
 
-	(void)size;
+	if (notice->kind == NOTICE_STRAY && size >= sizeof(struct stray)) {
+		take_stray(c, data);
+		return 0;
+	}
 	due_notice(&c->due, data, c->now);
 	return 0;
 }
@@ -222,6 +288,7 @@ void collector_poll(struct collector *c, uint64_t now)
 		c->next_age += c->options->idle_timeout / FLOW_IDLE_ROUNDS / PARTS;
 	}
 	search_lost(c);
+	report_strays(c, now - STRAY_WAIT_NS);
 	due_expire(&c->due, now);
 	due_relieve(&c->due);
 	c->counters[COUNT_UNPROVEN_EVICTED] += flow_tables_relieve(&c->tables);
@@ -234,6 +301,10 @@ int collector_drain(struct collector *c)
 	int err;
 
 	ring_buffer__consume(c->ring);
+	if (c->strays) {
+		note_syns(c, 0, c->tables.slot_count);
+		report_strays(c, UINT64_MAX);
+	}
 	due_expire(&c->due, clock_ns(CLOCK_MONOTONIC));
 	err = due_finish(&c->due, c->options->show_open, clock_ns(CLOCK_MONOTONIC));
 	reporter_flush(c->reporter);
@@ -349,8 +420,10 @@ int collector_start(struct collector *c, struct tcpfin_trace_bpf *skeleton, uint
 	}
 	describe_tables(c, skeleton);
 	c->related = related_new();
+	c->strays = c->options->strays ? calloc(COLLECTOR_STRAYS, sizeof(*c->strays)) : NULL;
 	c->noted = calloc(c->tables.slot_count, sizeof(*c->noted));
-	if (!c->related || !c->noted || interims_begin(&c->due.interims, c->tables.slot_count) ||
+	if (!c->related || !c->noted || (o->strays && !c->strays) ||
+	    interims_begin(&c->due.interims, c->tables.slot_count) ||
 	    (!o->no_sockets && attempts_begin(&c->attempts, c->tables.slot_count))) {
 		log_error("out of memory");
 		return EXIT_RUNTIME;
@@ -377,6 +450,7 @@ void collector_free(struct collector *c)
 	related_free(c->related);
 	attempts_free(&c->attempts);
 	free(c->noted);
+	free(c->strays);
 	flow_tables_free(&c->tables);
 	for (unsigned i = 0; i < COLLECTOR_MAPS; i++)
 		if (memory[i])

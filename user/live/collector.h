@@ -21,6 +21,9 @@
 /* The maps of the tables: sets, slots, blocks, numbers, three rings of free places, traffic. */
 #define COLLECTOR_MAPS 8
 
+/* Stray RSTs wait until the connections that they may belong to are known. */
+#define COLLECTOR_STRAYS 512 /* more than the kernel tells of meanwhile */
+
 struct ring_buffer;
 struct tcpfin_trace_bpf;
 
@@ -48,6 +51,9 @@ struct collector {
 	uint32_t notices_lost;              /* the last reading */
 	uint64_t search_until;              /* ns: see search_lost */
 	uint32_t scanned, aged;             /* slots: where those parts begin */
+	struct stray *strays;               /* COLLECTOR_STRAYS of them, a ring; NULL without --strays */
+	uint32_t strays_in, strays_out;     /* put in, and taken out: modulo the ring's size their places */
+	uint64_t strays_since;              /* ns: the time up to which the stray FINs' budget is used up */
 };
 
 /*

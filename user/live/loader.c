@@ -81,6 +81,7 @@ static int size_maps(struct tcpfin_trace_bpf *s, const struct options *o)
 	s->rodata->settings.lost_mask = n.lost_sets - 1;
 	s->rodata->settings.count_packets = o->stats;
 	s->rodata->settings.all_segments = o->all_segments;
+	s->rodata->settings.strays = o->strays;
 	s->rodata->settings.close_at_tc = true;
 	if (getentropy((void *)&s->rodata->settings.hash_seed, sizeof(s->rodata->settings.hash_seed)))
 		return -errno;

@@ -4,7 +4,7 @@
  */
 #include "user/record/counters.h"
 
-_Static_assert(COUNT_VERDICT == 2 && PACKET_VERDICTS == 15 && COUNTERS - COUNT_ESTABLISHED == 21,
+_Static_assert(COUNT_VERDICT == 2 && PACKET_VERDICTS == 15 && COUNTERS - COUNT_ESTABLISHED == 22,
 	       "a counter came or went: give it a name, then change these numbers");
 
 const char *const counter_names[COUNTERS] = {
@@ -46,6 +46,7 @@ const char *const counter_names[COUNTERS] = {
 	[COUNT_FLOWS_FORGOTTEN] = "flows_forgotten",
 	[COUNT_FLOWS_CUT] = "flows_cut",
 	[COUNT_CLOCK_JUMPS] = "clock_jumps",
+	[COUNT_STRAYS_LIMITED] = "strays_limited",
 };
 
 bool counter_is_internal(unsigned counter)

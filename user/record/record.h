@@ -16,6 +16,9 @@
 /* NOBODY prints as null or "unknown"; NETWORK: none of the two, but something on the way in the name of one. */
 enum role { SOURCE, DESTINATION, BOTH, NOBODY, NETWORK };
 
+/* Of a segment, at the interface: it came in there, or went out. */
+enum direction { DIRECTION_UNKNOWN, DIRECTION_INGRESS, DIRECTION_EGRESS };
+
 /* The answer to a question that cannot always be answered; UNTOLD prints as null. */
 enum answer { UNTOLD, NO, YES };
 
@@ -254,6 +257,9 @@ struct record {
 	struct record_end end[2]; /* by role: SOURCE, DESTINATION */
 	uint64_t start, finish;   /* wall clock, ns since 1970: first segment, last step of the verdict */
 
+	bool stray;               /* no connection: a RST or FIN that belongs to none, from source to destination */
+	enum direction direction; /* of a stray */
+
 	bool final; /* false: so far; another record of the connection follows */
 	enum outcome outcome;
 	enum pattern pattern;
@@ -308,6 +314,15 @@ struct record {
 	struct record_traffic traffic[2]; /* by role; only if `counted` */
 };
 
+/* The segment that a stray is: its first FIN or RST. NULL where it is none. */
+static inline const struct record_segment *record_stray_segment(const struct record *r)
+{
+	for (unsigned i = 0; r->stray && i < r->segment_count; i++)
+		if (r->segments[i].flags & (TCP_FIN | TCP_RST))
+			return &r->segments[i];
+	return NULL;
+}
+
 /* Was the connection seen at more than one interface? */
 static inline bool record_has_interfaces(const struct record *r)
 {
@@ -318,14 +333,20 @@ static inline bool record_has_interfaces(const struct record *r)
 #define RECORD_ECS "8.11.0"
 #define RECORD_AGENT "tcpfin-trace"
 #define RECORD_DATASET "tcpfin.close"
+#define RECORD_STRAY_DATASET "tcpfin.stray"
 #define RECORD_KIND "event"
 #define RECORD_CATEGORY "network"
 #define RECORD_TYPE "connection"
 
+static inline const char *record_dataset(const struct record *r)
+{
+	return r->stray ? RECORD_STRAY_DATASET : RECORD_DATASET;
+}
+
 /* The second event.type: "end"; "info" while the connection goes on. */
 static inline const char *record_type(const struct record *r)
 {
-	return r->final && r->outcome != OUTCOME_OPEN ? "end" : "info";
+	return r->final && r->outcome != OUTCOME_OPEN && !r->stray ? "end" : "info";
 }
 
 /* A state by the kernel's number of it (include/net/tcp_states.h); STATE_UNKNOWN for other numbers. */
@@ -342,6 +363,8 @@ uint64_t record_unlisted_bytes(const struct record *r, enum role role);
  * PATTERN_NONE, TUNNEL_NONE, MISSING_NOTHING, PHASE_NONE, NOBODY, STATE_UNKNOWN.
  */
 const char *outcome_name(enum outcome outcome);
+/* As ECS has it: "ingress" or "egress"; NULL for DIRECTION_UNKNOWN. */
+const char *direction_name(enum direction direction);
 const char *tunnel_name(enum packet_tunnel tunnel); /* NULL for TUNNEL_NONE */
 const char *pattern_name(enum pattern pattern);
 const char *role_name(enum role role);

@@ -326,9 +326,11 @@ static inline bool record_has_listener(const struct record *r)
 	      "The handshake was not seen. Which end is the source is then known from the sockets that this "         \
 	      "host had at the start, or else guessed: the lower port is the destination's.")                         \
 	FIELD("tcp.fin_original.source", "fin_original_source", BOOL, ALWAYS, r->fin_original[SOURCE],                \
-	      "The first FIN seen of that side directly followed its data, so no earlier copy was missed.")           \
+	      "The first FIN seen of that side directly followed its data, so no earlier copy was missed. False as "  \
+	      "well where that is not sure: where numbers were not seen, or jumped as forged ones do.")               \
 	FIELD("tcp.fin_original.destination", "fin_original_destination", BOOL, ALWAYS, r->fin_original[DESTINATION], \
-	      "The first FIN seen of that side directly followed its data, so no earlier copy was missed.")           \
+	      "The first FIN seen of that side directly followed its data, so no earlier copy was missed. False as "  \
+	      "well where that is not sure: where numbers were not seen, or jumped as forged ones do.")               \
 	FIELD("tcp.resets_ignored", "tcp_resets_ignored", COUNT, ALWAYS, number_known(r->reset.ignored),              \
 	      "RSTs that their receiver did not act on. 255 is at least so many.")                                    \
 	FIELD("tcp.bytes_approximate", "tcp_bytes_approximate", BOOL, OPTIONAL, r->bytes_approximate,                 \
@@ -420,7 +422,7 @@ static inline bool record_has_listener(const struct record *r)
 	      "service's address), or, of a reset without its handshake, a connection of the same port. Left out "    \
 	      "where "                                                                                                \
 	      "none is known. CSV has the first.")                                                                    \
-	FIELD("event.dataset", "event_dataset", WORD, ALWAYS, fixed(RECORD_DATASET),                                  \
+	FIELD("event.dataset", "event_dataset", WORD, ALWAYS, derived(record_dataset(r)),                             \
 	      "The kind of object: tcpfin.close.")                                                                    \
 	FIELD("event.kind", "event_kind", WORD, ALWAYS, fixed(RECORD_KIND), "Always event.")                          \
 	FIELD("event.category[]", "event_category", WORD, ALWAYS, fixed(RECORD_CATEGORY), "Always network alone.")    \

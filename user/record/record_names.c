@@ -25,6 +25,13 @@ const char *outcome_name(enum outcome outcome)
 	return names[outcome];
 }
 
+const char *direction_name(enum direction direction)
+{
+	static const char *const names[] = {NULL, "ingress", "egress"};
+
+	return names[direction];
+}
+
 const char *tunnel_name(enum packet_tunnel tunnel)
 {
 	static const char *const names[] = {
