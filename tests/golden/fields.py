@@ -143,8 +143,9 @@ def rates():
 
 
 def strays():
+    from build_captures import CASES, build  # not at the top, as in captures()
     with tempfile.TemporaryDirectory(prefix="tcpfin-fields-") as folder:
-        for path in captures(folder):
+        for path in build(folder, [name for name in CASES if name.startswith("strays_")]).values():
             yield from (one for one in tracer.records_of(tracer.trace(path, "json", ["--strays"]))
                         if one["event"]["dataset"] == "tcpfin.stray")
     output = subprocess.run([FIELD_LIST, "strays"], capture_output=True, check=True).stdout
