@@ -40,8 +40,8 @@ LIB_OBJ   := $(filter-out $(B)/user/main.o,$(USER_OBJ))
 UNIT_SRC  := $(wildcard tests/unit/test_*.c)
 UNIT_BIN  := $(UNIT_SRC:tests/unit/%.c=$(B)/tests/%)
 
-.PHONY: all tools deps deps-kernels deps-deb deps-lint install uninstall deb format man-fields clean help \
-	run test test-programs test-kernels check-vmlinux soak fuzz bench bench-programs
+.PHONY: all tools deps deps-kernels deps-deb deps-lint deps-arm64 arm64-libraries install uninstall deb format \
+	man-fields clean help run test test-programs test-kernels check-vmlinux soak fuzz bench bench-programs
 
 all: $(B)/tcpfin-trace
 
@@ -141,14 +141,20 @@ TEST_PACKAGES  := libcmocka-dev python3 python3-scapy tshark tcpdump iproute2 nf
 		  libclang-rt-dev valgrind clang-format groff-base
 DEB_PACKAGES   := debhelper dpkg-dev lintian debootstrap
 LINT_PACKAGES  := clang-tidy clang-tools
+ARM64_PACKAGES := gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user-static
 GUEST_PACKAGES := qemu-system-x86 busybox-static cpio kmod xz-utils
 
 deps-kernels: TEST_PACKAGES += $(GUEST_PACKAGES)
 deps-deb: TEST_PACKAGES := $(DEB_PACKAGES)
 deps-lint: TEST_PACKAGES := $(LINT_PACKAGES)
+deps-arm64: TEST_PACKAGES := $(ARM64_PACKAGES)
+
+# What tests/arm64/run links, as packages of that architecture.
+arm64-libraries:
+	@echo $(filter lib%-dev zlib%-dev,$(BUILD_PACKAGES)) libcmocka-dev libc6-dev libgcc-12-dev
 
 # Asks apt only for what is missing, so that it works offline once everything is there.
-deps deps-kernels deps-deb deps-lint:
+deps deps-kernels deps-deb deps-lint deps-arm64:
 	@missing=; for p in $(BUILD_PACKAGES) $(TEST_PACKAGES); do \
 		dpkg-query -W -f '$${db:Status-Status}' $$p 2>/dev/null | grep -qx installed || missing="$$missing $$p"; \
 	done; \
