@@ -24,7 +24,7 @@ from accounting import SETTLE, Account, Maker, counters_of, figures, watch as wa
 from lab.closes import Path, abort, heard_the_end, talk
 from lab.frames import ethernet, ip_packet, tcp_segment
 from lab.harness import PROGRAM, Suite, foreign_object, key_of, paths
-from lab.netlab import ACK, FIN, RST, SYN, Tracer, check, equal, ipv4, ipv6, join, mac, until
+from lab.netlab import ACK, FIN, RST, SYN, Tracer, check, equal, ipv4, ipv6, join, mac, need, until
 
 suite = Suite()
 test, long_test = suite.test, suite.long_test
@@ -494,6 +494,18 @@ def generic_xdp(lab):
 def generic_xdp_frags(lab):
     """Another's XDP program for packets in pieces, in generic mode, hides nothing."""
     beside_foreign(lab, "xdp.frags")
+
+
+@test
+def generic_xdp_without_frags(lab):
+    """In generic mode none of our XDP programs is one for packets in pieces, which would hide headers from others."""
+    need("strace")
+    log = lab.file("strace")
+    traced = ["strace", "-D", "-e", "trace=bpf", "-o", log, *PROGRAM]
+    Tracer(lab, lab.server, traced, ["eth0"], "--hook=xdp-generic", "-q", stdout=subprocess.DEVNULL).kill()
+    with open(log, encoding="utf-8", errors="replace") as lines:
+        loads = [line for line in lines if "BPF_PROG_LOAD" in line and re.search(r'prog_name="tcpfin_\w*xdp', line)]
+    check(loads and all("prog_flags=0," in line for line in loads), f"loaded as {loads}")
 
 
 @test

@@ -139,16 +139,29 @@ uint64_t loader_table_bytes(const struct options *o)
 }
 
 /*
+ * libbpf gives programs of the section "xdp.frags" the flag as it loads them, whatever bpf_program__set_flags says.
+ * With a handler of ours for the section, the flags are ours to set. 0 or a negative errno.
+ */
+static int own_frags(void)
+{
+	static int handler;
+
+	if (!handler)
+		handler = libbpf_register_prog_handler("xdp.frags", BPF_PROG_TYPE_XDP, BPF_XDP, NULL);
+	return handler < 0 ? handler : 0;
+}
+
+/*
  * In generic mode a program with frags would take the Ethernet header from everybody's programs at tc ingress; see
  * bpf/. All of these programs, because one jumps only to its like.
  */
-static void drop_frags(struct tcpfin_trace_bpf *s, const struct options *o)
+static void set_frags(struct tcpfin_trace_bpf *s, const struct options *o)
 {
 	struct bpf_program *programs[] = {hook_program(s, o, PROGRAM_XDP), s->progs.tcpfin_walk_xdp,
 					  s->progs.tcpfin_track_xdp, s->progs.tcpfin_track_quoted_xdp};
 
-	for (size_t i = 0; o->hook == HOOK_XDP_GENERIC && i < sizeof(programs) / sizeof(programs[0]); i++)
-		bpf_program__set_flags(programs[i], bpf_program__flags(programs[i]) & ~(uint32_t)BPF_F_XDP_HAS_FRAGS);
+	for (size_t i = 0; o->hook != HOOK_XDP_GENERIC && i < sizeof(programs) / sizeof(programs[0]); i++)
+		bpf_program__set_flags(programs[i], BPF_F_XDP_HAS_FRAGS);
 }
 
 int loader_error(const struct options *o, int err)
@@ -166,13 +179,16 @@ int loader_error(const struct options *o, int err)
 
 int loader_try(struct tcpfin_trace_bpf **skeleton, const struct options *o, const struct interfaces *interfaces)
 {
-	struct tcpfin_trace_bpf *s = *skeleton = tcpfin_trace_bpf__open();
-	int err;
+	struct tcpfin_trace_bpf *s;
+	int err = own_frags();
 
+	if (err)
+		return err;
+	s = *skeleton = tcpfin_trace_bpf__open();
 	if (!s)
 		return -errno;
 	choose_programs(s, o, interfaces);
-	drop_frags(s, o);
+	set_frags(s, o);
 	err = size_maps(s, o);
 	err = err ? err : tcpfin_trace_bpf__load(s);
 	return err ? err : bpf_programs_connect(s->obj);
