@@ -60,12 +60,16 @@ struct {
  * the verifier does not follow values through it.
  */
 struct scratch {
+	/*
+	 * Stands for the interface that the packet is at, with settings.numbered: an ifindex is unique in its network
+	 * namespace only. Written by the program that numbers the interface, which finds it at the beginning.
+	 */
+	__u32 number;
+	__u32 tries;
 	struct tcp_segment segment;
 	struct work work;
 	struct tcp_options options;
 	struct packet_walk walk;
-	__u32 tries;
-	__u32 pad;
 };
 
 struct {

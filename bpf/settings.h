@@ -22,11 +22,21 @@ struct settings {
 	__u32 test_clock;    /* tests only: time is what test_now says */
 	__u32 all_segments;  /* --all-segments */
 	__u32 strays;        /* --strays */
+	__u32 numbered;      /* the program before has set the interface's number in the scratch memory */
 	__u32 close_at_tc;   /* the XDP program leaves FINs and RSTs to the one at tc ingress behind it */
 };
 
 /* Places in the arrays of programs that are jumped to. */
-enum jump { JUMP_TRACK, JUMP_WALK, JUMP_QUOTED, JUMPS };
+enum jump {
+	JUMP_TRACK,
+	JUMP_WALK,
+	JUMP_QUOTED,
+	/* From the program that numbers an interface (user/attach/entry_program.c) to the one on its hook. */
+	JUMP_HOOK,
+	JUMP_HOOK_L3,
+	JUMP_HOOK_CLOSE,
+	JUMPS
+};
 
 /* The free lists in the object's memory, in this order. */
 enum spare { SPARE_SLOTS, SPARE_CLOSING, SPARE_OPENING, SPARES };

@@ -14,16 +14,28 @@ struct socket_settings {
 	__u32 set_mask; /* of tcpfin_sets: sets - 1 */
 	__u32 sets_mask, answer_sets_mask;
 	__u32 sockets_mask, answers_mask; /* of the rings: places - 1 */
-	__u32 netns; /* inode number of the namespace whose sockets count even if no interface has seen them */
 };
 
 #define SOCKET_INTERFACES 64
+
+/* The watched network namespaces, by inode number: a hash table in which each has one of a few places. */
+#define SOCKET_NAMESPACES_BITS 12
+#define SOCKET_NAMESPACES (1 << SOCKET_NAMESPACES_BITS)
+#define SOCKET_NAMESPACE_PLACES 8
+
+/* The place of that number, 0 to SOCKET_NAMESPACE_PLACES - 1. */
+static __always_inline __u32 socket_namespace_place(__u32 inode, __u32 number)
+{
+	return ((inode * 0x9e3779b1u >> (32 - SOCKET_NAMESPACES_BITS)) + number) & (SOCKET_NAMESPACES - 1);
+}
 
 /* In memory that user space maps, too. */
 struct socket_shared {
 	__u64 sockets_lost, answers_lost; /* of watched connections: gave way, or found no place */
 	__u32 interfaces;
-	__u32 ifindex[SOCKET_INTERFACES];
+	__u32 interface[SOCKET_INTERFACES]; /* what stands for them in keys */
+	__u32 namespace
+		[SOCKET_NAMESPACES]; /* their sockets count even if no interface has seen them; 0: a free place */
 };
 
 struct socket_turns {

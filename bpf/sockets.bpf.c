@@ -87,11 +87,20 @@ __noinline __attribute__((weak)) int interfaces_know(const struct socket_hash *h
 	if (!h)
 		return 0;
 	for (__u32 i = 0; i < SOCKET_INTERFACES && i < count; i++) {
-		__u64 flow = socket_flow(h, shared.ifindex[i]);
+		__u64 flow = socket_flow(h, shared.interface[i]);
 
 		if (set_has(flow, 0) || set_has(flow, 1))
 			return 1;
 	}
+	return 0;
+}
+
+/* Are all sockets of that network namespace of interest? */
+__noinline __attribute__((weak)) int namespace_watched(__u32 inode)
+{
+	for (__u32 i = 0; i < SOCKET_NAMESPACE_PLACES; i++)
+		if (shared.namespace[socket_namespace_place(inode, i)] == inode)
+			return inode != 0;
 	return 0;
 }
 
@@ -376,7 +385,7 @@ static __always_inline int record_first(struct socket_event *e, const struct soc
 	int known = -1, n;
 	struct closing_socket *s;
 
-	if (e->netns != settings.netns) {
+	if (!namespace_watched(e->netns)) {
 		known = interfaces_know(h);
 		if (!known)
 			return 0;
@@ -417,7 +426,7 @@ socket_code int record_answer(struct socket_answer *a, __u32 netns)
 	if (!a)
 		return 0;
 	h = socket_hash_of(&a->id, settings.seed);
-	if (netns != settings.netns) {
+	if (!namespace_watched(netns)) {
 		known = interfaces_know(&h);
 		if (!known)
 			return 0;

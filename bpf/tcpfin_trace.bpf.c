@@ -59,8 +59,14 @@ static __always_inline struct packet_meta meta_of(void *ctx, enum host host, __u
 	};
 }
 
-static __always_inline __u32 ifindex_of(void *ctx, enum host host)
+/* What stands for the interface in keys: its ifindex, or its number where those of several namespaces are watched. */
+static __always_inline __u32 interface_of(void *ctx, enum host host)
 {
+	if (settings.numbered) {
+		const struct scratch *w = scratch_get();
+
+		return w ? w->number : 0;
+	}
 	return host == HOST_XDP ? ((struct xdp_md *)ctx)->ingress_ifindex : ((struct __sk_buff *)ctx)->ifindex;
 }
 
@@ -219,7 +225,7 @@ static __always_inline enum packet_verdict observe(void *ctx, enum host host, __
 {
 	struct tcp_segment local, *s = &local;
 	enum packet_verdict verdict;
-	__u32 ifindex = ifindex_of(ctx, host), flags;
+	__u32 ifindex = interface_of(ctx, host), flags;
 	__u64 hash, side;
 	struct scratch *w;
 
@@ -341,7 +347,7 @@ static __always_inline enum packet_verdict observe_walked(void *ctx, enum host h
 {
 	struct scratch *w = scratch_get();
 	struct packet_meta meta;
-	__u32 ifindex = ifindex_of(ctx, host);
+	__u32 ifindex = interface_of(ctx, host);
 	__u64 hash, side;
 
 	if (!w)
@@ -410,6 +416,7 @@ SEC("tc")
 int tcpfin_tc_close(struct __sk_buff *skb)
 {
 	struct scratch *w = scratch_get();
+	__u32 interface;
 	__u64 hash, side;
 
 	/* Into memory: of a segment of which only the flags are read, clang makes code that needs CAP_PERFMON. */
@@ -418,10 +425,11 @@ int tcpfin_tc_close(struct __sk_buff *skb)
 	paths_meet();
 	if (!(w->segment.flags & (TCP_FIN | TCP_RST)))
 		return TC_ACT_UNSPEC;
-	hash = flow_hash(&w->segment, skb->ifindex, settings.hash_seed);
+	interface = interface_of(skb, HOST_TC);
+	hash = flow_hash(&w->segment, interface, settings.hash_seed);
 	side = flow_side_of(&w->segment);
 	begin_tracking(w, hash, w->segment.flags);
-	jump_to_track(skb, HOST_TC, w, skb->ifindex, side, hash);
+	jump_to_track(skb, HOST_TC, w, interface, side, hash);
 	return TC_ACT_UNSPEC;
 }
 

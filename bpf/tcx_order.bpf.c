@@ -11,8 +11,6 @@
 
 char LICENSE[] SEC("license") = "GPL";
 
-const volatile __u32 ours[2]; /* ids of our programs; 0 is none's */
-
 /* The link has its own place (until 6.17) or the one that links of all kinds have. */
 static __always_inline bool is_ingress(const struct bpf_link *link)
 {
@@ -35,9 +33,14 @@ static __always_inline const struct bpf_prog *first_of_chain(const struct bpf_li
 	return BPF_CORE_READ(dev, tcx_egress, fp_items[0].prog);
 }
 
-static __always_inline bool is_ours(__u32 program)
+/*
+ * Names of programs of any tcpfin-trace begin with "tcpfin_". One of another instance that comes before ours passes
+ * every packet on.
+ */
+static __always_inline bool is_ours(const char name[16])
 {
-	return program && (program == ours[0] || program == ours[1]);
+	return name[0] == 't' && name[1] == 'c' && name[2] == 'p' && name[3] == 'f' && name[4] == 'i' &&
+	       name[5] == 'n' && name[6] == '_';
 }
 
 SEC("iter/bpf_link")
@@ -47,14 +50,17 @@ int tcpfin_tcx_order(struct bpf_iter__bpf_link *context)
 	const struct bpf_prog *first;
 	struct tcx_order_record record = {};
 
-	if (!link || BPF_CORE_READ(link, type) != BPF_LINK_TYPE_TCX || !is_ours(BPF_CORE_READ(link, prog, aux, id)))
+	if (!link || BPF_CORE_READ(link, type) != BPF_LINK_TYPE_TCX)
+		return 0;
+	BPF_CORE_READ_STR_INTO(&record.name, link, prog, aux, name);
+	if (!is_ours(record.name))
 		return 0;
 	first = first_of_chain(link);
 	record.program = BPF_CORE_READ(first, aux, id);
-	if (!record.program || is_ours(record.program))
+	BPF_CORE_READ_STR_INTO(&record.name, first, aux, name);
+	if (!record.program || is_ours(record.name))
 		return 0;
 	record.link = BPF_CORE_READ(link, id);
-	BPF_CORE_READ_STR_INTO(&record.name, first, aux, name);
 	bpf_seq_write(context->meta->seq, &record, sizeof(record));
 	return 0;
 }

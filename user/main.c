@@ -10,6 +10,7 @@
 #include "user/attach/cleanup.h"
 #include "user/base/log.h"
 #include "user/capture/replay.h"
+#include "user/helper/helper.h"
 #include "user/helper/output.h"
 #include "user/host/stuck.h"
 #include "user/host/time_wait.h"
@@ -27,6 +28,18 @@ static void print_summary(const struct reporter *reporter, const uint64_t counte
 	summary_print_counters(&b, counters, counter_names, reporter->options->verbose);
 	log_lines(&b);
 	buffer_free(&b);
+}
+
+/* A watch of other network namespaces starts the helper itself, when it has loaded what the helper attaches. */
+static int start_helper(const struct options *options)
+{
+	bool later = options->netns && options->interfaces.count;
+	int err = later ? 0 : helper_start();
+
+	if (!err)
+		return EXIT_FINE;
+	log_error("cannot start the helper: %s", strerror(-err));
+	return EXIT_RUNTIME;
 }
 
 /* Logs the checks that hold of all that was reported. Does one? */
@@ -49,6 +62,7 @@ static int report_connections(const struct options *options)
 
 	reporter_init(&reporter, options);
 	code = monitoring_start(&reporter.monitoring, options);
+	code = code ? code : start_helper(options);
 	if (code != EXIT_FINE)
 		;
 	else if (options->files.count)
@@ -71,6 +85,14 @@ static int report_connections(const struct options *options)
 }
 
 /* Returns an exit code. */
+static int show_sockets(const struct options *options)
+{
+	int code = start_helper(options);
+
+	return code ? code : host_table_run(options, options->stuck ? stuck_print : time_wait_print);
+}
+
+/* Returns an exit code. */
 static int run(const struct options *options)
 {
 	log_init("tcpfin-trace", options->quiet);
@@ -82,10 +104,8 @@ static int run(const struct options *options)
 		return cleanup_run(options);
 	if (options->join)
 		return join_run(options);
-	if (options->stuck)
-		return host_table_run(options, stuck_print);
-	if (options->time_wait)
-		return host_table_run(options, time_wait_print);
+	if (options->stuck || options->time_wait)
+		return show_sockets(options);
 	return report_connections(options);
 }
 

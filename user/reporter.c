@@ -86,7 +86,7 @@ void reporter_init(struct reporter *r, const struct options *options)
 		r->top = top_new(options, columns(), r->style.unicode);
 		return;
 	}
-	r->several = options->interfaces.count > 1 || interface_patterns_given(options);
+	r->several = options->interfaces.count > 1 || interface_patterns_given(options) || options->netns;
 	lay_out(r);
 	if (!options->files.count)
 		put_header(r);

@@ -29,6 +29,8 @@
 
 const char *const program_names[PROGRAMS] = {"xdp", "tc", "tc-l3"};
 
+#define SCRATCH_SEGMENT 8 /* bytes before the segment in struct scratch (bpf/maps.bpf.h) */
+
 struct kernel {
 	struct tcpfin_trace_bpf *skeleton;
 	struct ring_buffer *ring;
@@ -173,7 +175,7 @@ void kernel_segment(struct kernel *k, struct tcp_segment *s)
 
 	memset(s, 0, sizeof(*s));
 	if (!bpf_map_lookup_elem(bpf_map__fd(k->skeleton->maps.tcpfin_scratch), &zero, k->scratch))
-		memcpy(s, k->scratch + (size_t)k->cpu * k->scratch_size, sizeof(*s)); /* its first member */
+		memcpy(s, k->scratch + (size_t)k->cpu * k->scratch_size + SCRATCH_SEGMENT, sizeof(*s));
 }
 
 struct recorded kernel_recorded(const struct kernel *k)

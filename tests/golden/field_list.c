@@ -211,6 +211,8 @@ static void print_samples(void)
 		samples[i](&r);
 		r.host = "host-1";
 		format_json(&out, &r);
+		r.netns = "web";
+		r.netns_inode = 4026532000;
 		exchange_sockets(&r);
 		format_json(&out, &r);
 	}

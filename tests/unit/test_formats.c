@@ -548,9 +548,9 @@ static const char csv_header[] =
 	"basis_reset,basis_fin,icmp_type,icmp_code,icmp_by,tcp_clock_jumps,tcp_related,"
 	"event_dataset,event_kind,event_category,event_type,ecs_version,agent_type,agent_version,tcp_interfaces,"
 	"destination_listener_state,destination_listener_t,destination_listener_queue,destination_listener_backlog,"
-	"destination_listener_uid,destination_listener_pid,destination_listener_name\r\n";
+	"destination_listener_uid,destination_listener_pid,destination_listener_name,netns_name,netns_inode\r\n";
 #define BEFORE_BASIS ",,0,0,,," ID ",true,,,,,false"
-#define CSV_AGENT ",0,,tcpfin.close,event,network,end,8.11.0,tcpfin-trace," TCPFIN_VERSION ",,,,,,,,\r\n"
+#define CSV_AGENT ",0,,tcpfin.close,event,network,end,8.11.0,tcpfin-trace," TCPFIN_VERSION ",,,,,,,,,,\r\n"
 #define LAST_COLUMNS BEFORE_BASIS ",,,,," CSV_AGENT
 #define WITHOUT_SOCKETS ",,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,," /* a reason and twice 17 columns */
 #define NO_SOCKETS WITHOUT_SOCKETS LAST_COLUMNS
@@ -816,6 +816,26 @@ TEST(test_sockets_explanation)
 	buffer_free(&b);
 }
 
+/* The interface's network namespace, in all formats that name the interface. */
+TEST(test_netns)
+{
+	struct buffer b = {0};
+	struct record r;
+
+	sample_graceful(&r);
+	r.netns = "w\"eb";
+	r.netns_inode = 4026532000;
+	format_json(&b, &r);
+	buffer_char(&b, 0);
+	assert_non_null(strstr(b.data, "\"observer\":{\"ingress\":{\"interface\":{\"name\":\"eth0\"}},"
+				       "\"netns\":{\"name\":\"w\\\"eb\",\"inode\":4026532000}},"));
+	b.len = 0;
+	format_csv(&b, &r);
+	buffer_char(&b, 0);
+	assert_non_null(strstr(b.data, ",\"w\"\"eb\",4026532000\r\n"));
+	buffer_free(&b);
+}
+
 TEST(test_sockets_csv)
 {
 	struct buffer b = {0};
@@ -868,16 +888,16 @@ TEST(test_listener)
 	expect_text(&b, &r, format_json,
 		    ",\"listener\":{\"state\":\"full\",\"t\":1000000000,\"queue\":2,\"backlog\":1,\"uid\":5,"
 		    "\"pid\":77,\"name\":\"k\\u000a\\\"e\"}}");
-	expect_text(&b, &r, format_csv, ",full,1000000000,2,1,5,77,\"k\\x0a\"\"e\"\r\n");
+	expect_text(&b, &r, format_csv, ",full,1000000000,2,1,5,77,\"k\\x0a\"\"e\",,\r\n");
 	expect_text(&b, &r, format_explanation,
 		    " the listen queue of k\\x0a\"e[77] was full: 2 waited in it, its backlog is 1");
 	r.listener.pid = 0;
 	expect_text(&b, &r, format_json, ",\"uid\":5}}");
-	expect_text(&b, &r, format_csv, ",5,,\r\n");
+	expect_text(&b, &r, format_csv, ",5,,,,\r\n");
 	expect_text(&b, &r, format_explanation, "; 1.00s after the first SYN the listen queue of user 5 was full: ");
 	r.listener = (struct record_listener){.state = LISTENER_NONE, .t = 0};
 	expect_text(&b, &r, format_json, ",\"listener\":{\"state\":\"none\",\"t\":0}}");
-	expect_text(&b, &r, format_csv, ",none,0,,,,,\r\n");
+	expect_text(&b, &r, format_csv, ",none,0,,,,,,,\r\n");
 	expect_text(&b, &r, format_explanation, " after the first SYN nothing on this host listened there");
 	buffer_free(&b);
 }

@@ -215,7 +215,10 @@ TEST(test_sockets_of_this_host)
 	assert_goes_on(PARSE("--time-wait", "--netns=web"));
 	assert_string_equal(o.netns, "web");
 	assert_goes_on(PARSE("--stuck", "--netns", "all", "--netns=all"));
-	assert_refused(PARSE("--netns=web", "eth0"), "--netns is about the sockets of --stuck and --time-wait");
+	assert_refused(PARSE("--netns=web", "-r", "x"),
+		       "--netns is about interfaces that are watched, and the sockets of --stuck and --time-wait");
+	assert_refused(PARSE("--netns=web", "--cleanup"),
+		       "--netns is about interfaces that are watched, and the sockets of --stuck and --time-wait");
 	assert_refused(PARSE("--stuck", "--netns=../web"),
 		       "--netns ../web: a network namespace is a name of ip-netns(8), a process number or all");
 	assert_refused(PARSE("--stuck", "--netns="),

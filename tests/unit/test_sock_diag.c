@@ -629,9 +629,9 @@ static struct flow_key key_of(uint8_t host, uint16_t port, uint8_t peer, uint16_
 static unsigned opener(const struct open_at_start *k, uint8_t host, uint16_t port, uint8_t peer, uint16_t peer_port)
 {
 	struct flow_key key = key_of(host, port, peer, peer_port), reverse = key_of(peer, peer_port, host, port);
-	int side = open_at_start_source(k, &key);
+	int side = open_at_start_source(k, &key, 0);
 
-	expect_int(open_at_start_source(k, &reverse), side);
+	expect_int(open_at_start_source(k, &reverse, 0), side);
 	return side < 0 ? 0 : key.port[side];
 }
 
@@ -684,7 +684,7 @@ TEST(test_openers)
 static int holder(const struct open_at_start *k, const struct flow_key *key, uint16_t port, unsigned wanted_holders)
 {
 	unsigned holders;
-	const struct process *p = open_at_start_holder(k, key, key->port[1] == port, &holders);
+	const struct process *p = open_at_start_holder(k, key, 0, key->port[1] == port, &holders);
 
 	expect_int(holders, wanted_holders);
 	return p ? p->pid : 0;
@@ -719,7 +719,7 @@ TEST(test_holders)
 	expect_int(holder(&k, &key, 33001, 1), getpid());
 	expect_int(holder(&k, &key, 40080, 0), 0); /* closed before we looked */
 	expect_int(holder(&k, &orphan, 33000, 0), 0);
-	open_at_start_ended(&k, &key);
+	open_at_start_ended(&k, &key, 0);
 	expect_int(holder(&k, &key, 33001, 0), 0);
 	expect_int(opener(&k, 1, 33001, 1, 40080), 0);
 	expect_int(opener(&k, 1, 33000, 2, 61000), 33000); /* the other one goes on */

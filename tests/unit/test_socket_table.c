@@ -154,7 +154,7 @@ static void take_answer(struct socket_tables *t, struct socket_answer a)
 
 static struct socket_join find(struct socket_tables *t, struct flow f)
 {
-	struct socket_query query = socket_query_of(&key, &f);
+	struct socket_query query = socket_query_of(&key, &f, HERE);
 
 	return socket_table_find(&t->table, &query);
 }
@@ -174,7 +174,6 @@ static struct socket_tables *make_table(void)
 		.answers = calloc(ROOM, sizeof(struct socket_answer)),
 		.sockets_mask = ROOM - 1,
 		.answers_mask = ROOM - 1,
-		.netns = HERE,
 		.seed = 4711,
 	};
 	return t;

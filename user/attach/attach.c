@@ -15,16 +15,13 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <linux/ethtool.h>
-#include <linux/if_link.h>
 #include <linux/sockios.h>
 
 #include "user/attach/attach.h"
+#include "user/attach/entry_program.h"
 #include "user/attach/interface_query.h"
-
-/* Kernel constants that the headers of libbpf 1.1 do not have. */
-#define ATTACH_TCX_INGRESS 46
-#define ATTACH_TCX_EGRESS 47
-#define ATTACH_BEFORE (1U << 3) /* BPF_F_BEFORE; without a relative program: at the head of the chain */
+#include "user/attach/link_create.h"
+#include "user/helper/helper.h"
 
 #ifndef ARPHRD_RAWIP
 #define ARPHRD_RAWIP 519
@@ -49,7 +46,7 @@ static bool interface_driver(const struct attachment *a, char driver[32])
 	struct ifreq ifr = {.ifr_data = (char *)&info};
 
 	driver[0] = 0;
-	if (interface_ioctl(a->route, a->name, SIOCETHTOOL, &ifr))
+	if (interface_ioctl(a->netns.route, a->name, SIOCETHTOOL, &ifr))
 		return false;
 	memcpy(driver, info.driver, sizeof(info.driver));
 	driver[31] = 0;
@@ -63,10 +60,10 @@ static bool interface_driver(const struct attachment *a, char driver[32])
 static int interface_link(struct attachment *a, char *error, size_t error_size)
 {
 	struct ifreq ifr = {};
-	int err = interface_ioctl(a->route, a->name, SIOCGIFHWADDR, &ifr);
+	int err = interface_ioctl(a->netns.route, a->name, SIOCGIFHWADDR, &ifr);
 
 	if (err) {
-		snprintf(error, error_size, "%s: cannot read its link type: %s", a->name, strerror(-err));
+		snprintf(error, error_size, "%s: cannot read its link type: %s", attach_label(a), strerror(-err));
 		return err;
 	}
 	switch (ifr.ifr_hwaddr.sa_family) {
@@ -89,9 +86,19 @@ static int interface_link(struct attachment *a, char *error, size_t error_size)
 		snprintf(error, error_size,
 			 "%s: link type %d is neither Ethernet nor plain IP: watch the interface below "
 			 "or above it",
-			 a->name, ifr.ifr_hwaddr.sa_family);
+			 attach_label(a), ifr.ifr_hwaddr.sa_family);
 		return -EAFNOSUPPORT;
 	}
+}
+
+const char *attach_label(const struct attachment *a)
+{
+	static char label[ATTACH_LABEL];
+
+	if (!a->netns.number)
+		return a->name;
+	snprintf(label, sizeof(label), "%s/%s", a->netns.name, a->name);
+	return label;
 }
 
 /* ---- which hook ---- */
@@ -101,7 +108,7 @@ static void choose_hook(struct attachment *a)
 {
 	char driver[32];
 	bool on_bus = interface_driver(a, driver);
-	uint32_t id = interface_xdp(a->route, a->ifindex);
+	uint32_t id = interface_xdp(a->netns.route, a->ifindex);
 
 	a->hook = HOOK_TC;
 	if (a->loopback) {
@@ -129,19 +136,21 @@ static void choose_hook(struct attachment *a)
 	snprintf(a->reason, sizeof(a->reason), "physical device (%s)", driver);
 }
 
-int attach_plan(struct attachment *a, int route, const char *name, enum hook hook, char *error, size_t error_size)
+int attach_plan(struct attachment *a, const struct attach_netns *netns, const char *name, enum hook hook, char *error,
+		size_t error_size)
 {
 	int err;
 
 	memset(a, 0, sizeof(*a));
-	a->route = route;
+	a->netns = *netns;
 	a->links[0] = a->links[1] = a->links[LINK_XDP] = -1;
 	snprintf(a->name, sizeof(a->name), "%s", name);
-	a->ifindex = interface_index(route, name);
+	a->ifindex = interface_index(netns->route, name);
 	if (!a->ifindex) {
-		snprintf(error, error_size, "%s: no such interface; `ip link` lists them", name);
+		snprintf(error, error_size, "%s: no such interface; `ip link` lists them", attach_label(a));
 		return -ENODEV;
 	}
+	a->number = a->ifindex;
 	err = interface_link(a, error, error_size);
 	if (err)
 		return err;
@@ -152,7 +161,8 @@ int attach_plan(struct attachment *a, int route, const char *name, enum hook hoo
 	a->hook = hook;
 	snprintf(a->reason, sizeof(a->reason), "as asked");
 	if (hook != HOOK_TC && a->l3) {
-		snprintf(error, error_size, "%s has no Ethernet header, which XDP needs: use --hook=tc", name);
+		snprintf(error, error_size, "%s has no Ethernet header, which XDP needs: use --hook=tc",
+			 attach_label(a));
 		return -EOPNOTSUPP;
 	}
 	return 0;
@@ -160,11 +170,35 @@ int attach_plan(struct attachment *a, int route, const char *name, enum hook hoo
 
 /* ---- attaching ---- */
 
-static int attach_xdp(struct attachment *a, int program, char *error, size_t error_size)
+/* In another namespace the helper makes the link. */
+static int ask_for_link(const struct attachment *a, enum entry entry, enum link_place place)
+{
+	const struct helper_question question = {.request = HELPER_LINK,
+						 .namespace = a->netns.number,
+						 .ifindex = a->ifindex,
+						 .program = entry,
+						 .place = place,
+						 .interface = a->number};
+	struct helper_reply reply;
+	int err = helper_ask(&question, &reply);
+
+	return err ? err : reply.descriptor < 0 ? -EPROTO : reply.descriptor;
+}
+
+/* A link's descriptor, or a negative errno. */
+static int make_link(const struct attachment *a, const struct attach_programs *p, enum entry entry,
+		     enum link_place place)
+{
+	const int programs[ENTRIES] = {
+		[ENTRY_XDP] = p->xdp, [ENTRY_TC] = p->tc, [ENTRY_TC_L3] = p->tc_l3, [ENTRY_TC_CLOSE] = p->tc_close};
+
+	return a->netns.number ? ask_for_link(a, entry, place) : link_create(a->ifindex, programs[entry], place);
+}
+
+static int attach_xdp(struct attachment *a, const struct attach_programs *p, char *error, size_t error_size)
 {
 	bool native = a->hook == HOOK_XDP;
-	LIBBPF_OPTS(bpf_link_create_opts, options, .flags = native ? XDP_FLAGS_DRV_MODE : XDP_FLAGS_SKB_MODE);
-	int fd = bpf_link_create(program, (int)a->ifindex, BPF_XDP, &options), err;
+	int fd = make_link(a, p, ENTRY_XDP, native ? LINK_XDP_NATIVE : LINK_XDP_GENERIC), err;
 	uint32_t id;
 
 	if (fd >= 0) {
@@ -172,15 +206,15 @@ static int attach_xdp(struct attachment *a, int program, char *error, size_t err
 		return 0;
 	}
 	err = fd;
-	id = interface_xdp(a->route, a->ifindex);
+	id = interface_xdp(a->netns.route, a->ifindex);
 	if (id)
-		snprintf(error, error_size, "%s: XDP program %u is attached already and stays: use --hook=tc", a->name,
-			 id);
+		snprintf(error, error_size, "%s: XDP program %u is attached already and stays: use --hook=tc",
+			 attach_label(a), id);
 	else if (native && (err == -EOPNOTSUPP || err == -EINVAL))
 		snprintf(error, error_size, "%s: its driver has no native XDP: use --hook=tc or --hook=xdp-generic",
-			 a->name);
+			 attach_label(a));
 	else
-		snprintf(error, error_size, "%s: cannot attach XDP: %s", a->name, strerror(-err));
+		snprintf(error, error_size, "%s: cannot attach XDP: %s", attach_label(a), strerror(-err));
 	return err;
 }
 
@@ -193,24 +227,28 @@ static uint32_t link_id(int fd)
 	return bpf_obj_get_info_by_fd(fd, &info, &size) ? 0 : info.id;
 }
 
-/* A link's descriptor, or a negative errno: -EINVAL where the kernel has no tcx. */
-static int link_tcx(unsigned ifindex, int program, int direction)
-{
-	LIBBPF_OPTS(bpf_link_create_opts, options, .flags = ATTACH_BEFORE);
-	int type = direction ? ATTACH_TCX_EGRESS : ATTACH_TCX_INGRESS;
-
-	return bpf_link_create(program, (int)ifindex, (enum bpf_attach_type)type, &options);
-}
-
 /* A kernel with tcx looks for the interface; others do not know the kind of link. */
 bool attach_has_tcx(int program)
 {
-	return link_tcx(INT_MAX, program, 0) == -ENODEV;
+	return link_create(INT_MAX, program, LINK_TC_IN) == -ENODEV;
 }
 
-static int attach_tc(struct attachment *a, int program, int direction, char *error, size_t error_size)
+/* Kernels without tcx: a filter, which nobody removes from another namespace once the program has ended. */
+static int attach_filter(struct attachment *a, const struct attach_programs *p, enum entry entry, int direction)
 {
-	int fd = link_tcx(a->ifindex, program, direction), err;
+	int program = entry == ENTRY_TC ? p->tc : entry == ENTRY_TC_L3 ? p->tc_l3 : p->tc_close, err;
+
+	if (a->netns.number)
+		return -EOPNOTSUPP;
+	err = clsact_attach(a->ifindex, direction, program);
+	a->filters += !err;
+	return err;
+}
+
+static int attach_tc(struct attachment *a, const struct attach_programs *p, enum entry entry, int direction,
+		     char *error, size_t error_size)
+{
+	int fd = make_link(a, p, entry, direction ? LINK_TC_OUT : LINK_TC_IN), err;
 
 	if (fd >= 0) {
 		a->links[direction] = fd;
@@ -219,31 +257,32 @@ static int attach_tc(struct attachment *a, int program, int direction, char *err
 	}
 	err = fd;
 	if (fd == -EINVAL)
-		err = clsact_attach(a->ifindex, direction, program);
-	if (!err)
-		a->filters++;
-	else
-		snprintf(error, error_size, "%s: cannot attach to tc %s: %s", a->name, direction ? "egress" : "ingress",
-			 strerror(-err));
+		err = attach_filter(a, p, entry, direction);
+	if (err)
+		snprintf(error, error_size, "%s: cannot attach to tc %s: %s", attach_label(a),
+			 direction ? "egress" : "ingress",
+			 err == -EOPNOTSUPP && a->netns.number ? "other network namespaces need tcx, of Linux 6.6"
+							       : strerror(-err));
 	return err;
 }
 
 int attach_start(struct attachment *a, const struct attach_programs *programs, char *error, size_t error_size)
 {
-	int tc = a->l3 ? programs->tc_l3 : programs->tc, err = 0;
+	enum entry tc = a->l3 ? ENTRY_TC_L3 : ENTRY_TC;
+	int err = 0;
 
 	/*
 	 * On loopback a packet passes egress, then ingress: one of them is enough. The program behind XDP is attached
 	 * first: a FIN that XDP leaves to it finds it there.
 	 */
 	if (a->hook != HOOK_TC)
-		err = attach_tc(a, programs->tc_close, 0, error, error_size);
+		err = attach_tc(a, programs, ENTRY_TC_CLOSE, 0, error, error_size);
 	else if (!a->loopback)
-		err = attach_tc(a, tc, 0, error, error_size);
+		err = attach_tc(a, programs, tc, 0, error, error_size);
 	if (!err && a->hook != HOOK_TC)
-		err = attach_xdp(a, programs->xdp, error, error_size);
+		err = attach_xdp(a, programs, error, error_size);
 	if (!err && !(a->loopback && a->hook != HOOK_TC))
-		err = attach_tc(a, tc, 1, error, error_size);
+		err = attach_tc(a, programs, tc, 1, error, error_size);
 	if (err)
 		attach_stop(a);
 	return err;
@@ -303,7 +342,7 @@ enum attach_state attach_state(struct attachment *a)
 	 * The links were asked before the name: if they were off and the name is still there, somebody detached them;
 	 * a deletion of the interface takes both.
 	 */
-	err = interface_name(a->route, a->ifindex, a->name);
+	err = interface_name(a->netns.route, a->ifindex, a->name);
 	if (err && err != -ENODEV)
 		return ATTACH_UNKNOWN;
 	if (err)
@@ -317,10 +356,10 @@ bool attach_is_up(const struct attachment *a)
 {
 	struct ifreq ifr = {};
 
-	return interface_ioctl(a->route, a->name, SIOCGIFFLAGS, &ifr) || ifr.ifr_flags & IFF_UP;
+	return interface_ioctl(a->netns.route, a->name, SIOCGIFFLAGS, &ifr) || ifr.ifr_flags & IFF_UP;
 }
 
 bool attach_has_address(const struct attachment *a)
 {
-	return interface_has_address(a->route, a->ifindex);
+	return interface_has_address(a->netns.route, a->ifindex);
 }

@@ -7,6 +7,7 @@
 #ifndef TCPFIN_ATTACH_H
 #define TCPFIN_ATTACH_H
 
+#include <limits.h>
 #include <net/if.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -14,8 +15,17 @@
 #include "user/attach/clsact.h"
 #include "user/cli/options.h"
 
+/* A network namespace, as it is asked and named. */
+struct attach_netns {
+	uint32_t number;         /* by which the helper knows it; 0: the program's own, without --netns */
+	uint32_t inode;          /* of /proc/PID/ns/net */
+	int route;               /* the socket by which it is asked (interface_query.h); the owner's */
+	char name[NAME_MAX + 1]; /* "" with number 0 */
+};
+
 struct attachment {
-	int route; /* the netlink socket by which its namespace is asked (interface_query.h); borrowed */
+	struct attach_netns netns;
+	uint32_t number; /* what stands for it in keys: its ifindex, or set by the caller before attach_start */
 	char name[IF_NAMESIZE];
 	unsigned ifindex;
 	enum hook hook;  /* never HOOK_AUTO: what was chosen */
@@ -35,10 +45,14 @@ struct attach_programs {
 };
 
 /*
- * Fills in *a for the interface of the namespace in which route was made, and chooses its hook; attaches nothing. 0, or
- * a negative errno with a line in error (-ENODEV: no such interface).
+ * Fills in *a for the interface of that namespace and chooses its hook; attaches nothing. 0, or a negative errno with a
+ * line in error (-ENODEV: no such interface).
  */
-int attach_plan(struct attachment *a, int route, const char *name, enum hook hook, char *error, size_t error_size);
+int attach_plan(struct attachment *a, const struct attach_netns *netns, const char *name, enum hook hook, char *error,
+		size_t error_size);
+#define ATTACH_LABEL (NAME_MAX + IF_NAMESIZE + 2)
+/* Its name for people, with that of its namespace where --netns was given ("web/eth0"); until the next call. */
+const char *attach_label(const struct attachment *a);
 /* Attaches the programs as planned. 0, or a negative errno with a line in error and nothing left attached. */
 int attach_start(struct attachment *a, const struct attach_programs *programs, char *error, size_t error_size);
 /* Detaches whatever is attached. Safe on a zeroed or stopped attachment. */

@@ -8,14 +8,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
-#include "user/attach/interface_news.h"
 #include "user/attach/interface_query.h"
 #include "user/attach/interfaces.h"
 #include "user/base/log.h"
 #include "user/base/privileges.h"
 #include "user/cli/interface_pattern.h"
+
+#define LOOK_NS 200000000ULL /* between two looks for namespaces, at least: each takes a look at all processes */
 
 /* --follow: the interface is watched once it is there. */
 static void plan_absent(struct interfaces *s, const char *name)
@@ -28,21 +28,40 @@ static void plan_absent(struct interfaces *s, const char *name)
 	log_note("%s is not there: waiting for it", name);
 }
 
-/* The watched interface of that index, or NULL. */
-static struct watched *find_watched(struct interfaces *s, unsigned ifindex)
+static bool is_at(const struct watched *w, const struct attach_netns *netns, unsigned ifindex)
+{
+	return w->attachment.netns.number == netns->number && w->attachment.ifindex == ifindex;
+}
+
+/* Is the interface watched already? */
+static bool is_watched(const struct interfaces *s, const struct attachment *a)
 {
 	for (unsigned i = 0; i < s->count; i++)
-		if (!s->watched[i].lost && s->watched[i].attachment.ifindex == ifindex)
-			return &s->watched[i];
-	return NULL;
+		if (!s->watched[i].lost && is_at(&s->watched[i], &a->netns, a->ifindex))
+			return true;
+	return false;
+}
+
+/* Numbers are unique for all of the run. From one the interface's place is known: see interfaces_find. */
+static void give_number(struct interfaces *s, struct watched *w)
+{
+	if (s->namespaces.asked_for)
+		w->attachment.number = (uint32_t)(w - s->watched) + WATCHED_MAX * ++s->numbers;
+}
+
+/* Has --netns left open in which namespaces a name is looked for? Then it need not be in any, as with a pattern. */
+static bool takes_matches(const struct interfaces *s)
+{
+	return interface_patterns_given(s->options) || s->namespaces.everywhere;
 }
 
 /* Plans an interface that was named. Returns an exit code. */
 static int plan_named(struct interfaces *s, const char *name)
 {
+	const struct attach_netns *netns = watched_namespaces_single(&s->namespaces);
 	struct watched *w = &s->watched[s->count];
-	char error[256];
-	int err = attach_plan(&w->attachment, s->route, name, s->options->hook, error, sizeof(error));
+	char error[512];
+	int err = netns ? attach_plan(&w->attachment, netns, name, s->options->hook, error, sizeof(error)) : -ENODEV;
 
 	if (err == -ENODEV && s->options->follow) {
 		plan_absent(s, name);
@@ -52,7 +71,7 @@ static int plan_named(struct interfaces *s, const char *name)
 		log_error("%s", error);
 		return err == -ENODEV ? EXIT_USAGE : privileges_exit_code(err);
 	}
-	if (find_watched(s, w->attachment.ifindex)) {
+	if (is_watched(s, &w->attachment)) {
 		log_error("%s is named twice", name);
 		return EXIT_USAGE;
 	}
@@ -62,40 +81,44 @@ static int plan_named(struct interfaces *s, const char *name)
 }
 
 /* Has an interface that a pattern stands for been dealt with: is it watched, or could it not be? */
-static bool is_known(const struct interfaces *s, unsigned ifindex)
+static bool is_known(const struct interfaces *s, const struct attach_netns *netns, unsigned ifindex)
 {
-	for (unsigned i = 0; i < s->count; i++)
-		if ((!s->watched[i].lost && s->watched[i].attachment.ifindex == ifindex) ||
-		    s->watched[i].refused == ifindex)
+	for (unsigned i = 0; i < s->count; i++) {
+		const struct watched *w = &s->watched[i];
+
+		if ((!w->lost && is_at(w, netns, ifindex)) ||
+		    (w->refused == ifindex && w->attachment.netns.number == netns->number))
 			return true;
+	}
 	return false;
 }
 
 /* A place for one more interface: one that nobody waits for, or a new one; NULL if all are taken, which is logged. */
 static struct watched *free_place(struct interfaces *s)
 {
-	for (unsigned i = 0; s->count == OPTIONS_MAX_INTERFACES && i < s->count; i++)
+	for (unsigned i = 0; s->count == WATCHED_MAX && i < s->count; i++)
 		if (s->watched[i].lost && s->watched[i].matched)
 			return &s->watched[i];
-	if (s->count < OPTIONS_MAX_INTERFACES)
+	if (s->count < WATCHED_MAX)
 		return &s->watched[s->count++];
 	if (!s->crowded)
-		log_warn("more than %d interfaces match: the others are not watched", OPTIONS_MAX_INTERFACES);
+		log_warn("more than %d interfaces match: the others are not watched", WATCHED_MAX);
 	s->crowded = true;
 	return NULL;
 }
 
 /* Gives the interface a place, planned; lost, and refused from now on, where it cannot be watched. */
-static struct watched *plan_matched(struct interfaces *s, const struct interface_found *interface)
+static struct watched *plan_matched(struct interfaces *s, const struct attach_netns *netns,
+				    const struct interface_found *interface)
 {
 	struct watched *w = free_place(s);
-	char error[256];
+	char error[512];
 
 	if (!w)
 		return NULL;
 	*w = (struct watched){.matched = true};
 	snprintf(w->wanted, sizeof(w->wanted), "%s", interface->name);
-	if (attach_plan(&w->attachment, s->route, interface->name, s->options->hook, error, sizeof(error))) {
+	if (attach_plan(&w->attachment, netns, interface->name, s->options->hook, error, sizeof(error))) {
 		log_warn("%s", error);
 		w->attachment.hook = HOOK_TC;
 		w->refused = interface->ifindex;
@@ -104,41 +127,44 @@ static struct watched *plan_matched(struct interfaces *s, const struct interface
 	return w;
 }
 
-/* Calls take for each interface that a pattern stands for and that has no place yet. */
-static void take_matches(struct interfaces *s, void take(struct interfaces *s, const struct interface_found *interface))
+/* Takes an interface that has come, or is there at the start. */
+typedef void take_interface(struct interfaces *s, const struct attach_netns *netns,
+			    const struct interface_found *interface);
+
+/* Calls take for each interface of the namespace that a word stands for and that has no place yet. */
+static void take_matches_in(struct interfaces *s, const struct attach_netns *netns, take_interface *take)
 {
 	struct interface_found *list = NULL;
-	int count = interface_patterns_given(s->options) ? interface_list(s->route, &list) : 0;
+	int count = interface_list(netns->route, &list);
 
 	for (int i = 0; i < count; i++)
-		if (interface_patterns_match(s->options, list[i].name) && !is_known(s, list[i].ifindex))
-			take(s, &list[i]);
+		if (interface_patterns_match(s->options, s->namespaces.everywhere, list[i].name) &&
+		    !is_known(s, netns, list[i].ifindex))
+			take(s, netns, &list[i]);
 	free(list);
 }
 
-static void take_at_start(struct interfaces *s, const struct interface_found *interface)
+static void take_matches(struct interfaces *s, take_interface *take)
 {
-	plan_matched(s, interface);
+	struct watched_namespaces *n = &s->namespaces;
+
+	for (unsigned i = 0; takes_matches(s) && i < n->count; i++)
+		if (n->list[i].used)
+			take_matches_in(s, &n->list[i].netns, take);
 }
 
-/* Opens the sockets by which the kernel is asked, and tells what is new. 0 or a negative errno. */
-static int open_sockets(struct interfaces *s)
+static void take_at_start(struct interfaces *s, const struct attach_netns *netns,
+			  const struct interface_found *interface)
 {
-	s->route = interface_query_open();
-	s->news = s->route < 0 ? -1 : interface_query_open();
-	return s->route < 0 ? s->route : s->news < 0 ? s->news : interface_news_subscribe(s->news);
+	plan_matched(s, netns, interface);
 }
 
 int interfaces_plan(struct interfaces *s, const struct options *options)
 {
-	int err = open_sockets(s), code = EXIT_FINE;
+	int code = watched_namespaces_start(&s->namespaces, options->netns, options->follow);
 
 	s->options = options;
-	if (err) {
-		log_error("cannot ask for interfaces: %s", strerror(-err));
-		return EXIT_RUNTIME;
-	}
-	for (unsigned i = 0; i < options->interfaces.count && !code; i++)
+	for (unsigned i = 0; i < options->interfaces.count && !code && !s->namespaces.everywhere; i++)
 		if (!interface_is_pattern(options->interfaces.names[i]))
 			code = plan_named(s, options->interfaces.names[i]);
 	if (!code)
@@ -167,12 +193,13 @@ static void note_interface(struct watched *w)
 {
 	const struct attachment *a = &w->attachment;
 
-	log_note("%s: %s: %s", a->name, hook_text(a), a->reason);
+	log_note("%s: %s: %s", attach_label(a), hook_text(a), a->reason);
 	w->down = !attach_is_up(a);
 	if (w->down)
-		log_note("%s is down: nothing will be seen before `ip link set %s up`", a->name, a->name);
+		log_note("%s is down: nothing will be seen before `ip link set %s up`", attach_label(a), a->name);
 	else if (!attach_has_address(a))
-		log_note("%s has no address: only forwarded, bridged or mirrored traffic will be seen", a->name);
+		log_note("%s has no address: only forwarded, bridged or mirrored traffic will be seen",
+			 attach_label(a));
 }
 
 /*
@@ -181,8 +208,9 @@ static void note_interface(struct watched *w)
 static int start(struct interfaces *s, struct watched *w, char *error, size_t error_size)
 {
 	struct attachment *a = &w->attachment;
-	int removed = clsact_clean(a->ifindex), err;
+	int removed = a->netns.number ? 0 : clsact_clean(a->ifindex), err;
 
+	give_number(s, w);
 	if (removed > 0)
 		clsact_note_removed(a->name, removed);
 	err = attach_start(a, &s->programs, error, error_size);
@@ -208,7 +236,7 @@ static bool in_tcx_chain(const struct interfaces *s)
 /* May an interface come later that is to be watched then? */
 static bool is_one_absent(const struct interfaces *s)
 {
-	if (interface_patterns_given(s->options))
+	if (takes_matches(s))
 		return true;
 	for (unsigned i = 0; i < s->count; i++)
 		if (s->watched[i].lost)
@@ -218,7 +246,7 @@ static bool is_one_absent(const struct interfaces *s)
 
 int interfaces_start(struct interfaces *s, const struct attach_programs *programs)
 {
-	char error[256];
+	char error[512];
 
 	s->programs = *programs;
 	for (unsigned i = 0; i < s->count; i++) {
@@ -235,7 +263,7 @@ int interfaces_start(struct interfaces *s, const struct attach_programs *program
 void interfaces_watch_order(struct interfaces *s)
 {
 	if (in_tcx_chain(s) || (is_one_absent(s) && attach_has_tcx(s->programs.tc)))
-		s->tcx_order = tcx_order_start((const int[]){s->programs.tc, s->programs.tc_l3});
+		s->tcx_order = tcx_order_start();
 }
 
 void interfaces_stop(struct interfaces *s)
@@ -248,10 +276,7 @@ void interfaces_stop(struct interfaces *s)
 
 void interfaces_free(struct interfaces *s)
 {
-	if (s->route > 0)
-		close(s->route);
-	if (s->news > 0)
-		close(s->news);
+	watched_namespaces_free(&s->namespaces);
 }
 
 bool interfaces_need_net_admin(const struct interfaces *s)
@@ -259,7 +284,7 @@ bool interfaces_need_net_admin(const struct interfaces *s)
 	for (unsigned i = 0; i < s->count; i++)
 		if (attach_needs_net_admin(&s->watched[i].attachment))
 			return true;
-	return is_one_absent(s) && !attach_has_tcx(s->programs.tc);
+	return !s->namespaces.asked_for && is_one_absent(s) && !attach_has_tcx(s->programs.tc);
 }
 
 /* ---- what becomes of them ---- */
@@ -279,17 +304,18 @@ static void lose(struct interfaces *s, struct watched *w, const char *name, cons
 /* Watches the interface again if there is one of that name. */
 static void find_again(struct interfaces *s, struct watched *w, const char *name)
 {
-	unsigned previous = w->attachment.ifindex, ifindex = interface_index(s->route, name);
-	char error[256];
+	const struct attach_netns *netns = watched_namespaces_single(&s->namespaces);
+	unsigned previous = w->attachment.number, ifindex = netns ? interface_index(netns->route, name) : 0;
+	char error[512];
 	int err;
 
 	if (!ifindex || ifindex == w->refused)
 		return;
-	err = attach_plan(&w->attachment, s->route, name, s->options->hook, error, sizeof(error));
+	err = attach_plan(&w->attachment, netns, name, s->options->hook, error, sizeof(error));
 	err = err ? err : start(s, w, error, sizeof(error));
 	if (err) {
 		log_error("%s is there and cannot be watched: %s", name, error);
-		w->attachment.ifindex = previous;
+		w->attachment.number = previous;
 		w->refused = ifindex;
 		return;
 	}
@@ -302,10 +328,10 @@ static void note_change(struct watched *w, const char *name)
 	const struct attachment *a = &w->attachment;
 	bool down = !attach_is_up(a);
 
-	if (strcmp(name, a->name) != 0)
+	if (strcmp(name, attach_label(a)) != 0)
 		log_note("%s is named %s now", name, a->name);
 	if (down != w->down)
-		log_note("%s is %s", a->name, down ? "down" : "up");
+		log_note("%s is %s", attach_label(a), down ? "down" : "up");
 	w->down = down;
 }
 
@@ -315,7 +341,7 @@ static void note_change(struct watched *w, const char *name)
  */
 static void note_before_us(struct watched *w, int direction)
 {
-	const char *name = w->attachment.name, *who = w->attachment.before_us[direction];
+	const char *name = attach_label(&w->attachment), *who = w->attachment.before_us[direction];
 	const char *where = direction ? "egress" : "ingress";
 
 	if (!strcmp(who, w->before_us[direction]))
@@ -357,9 +383,9 @@ static void check_before_us(struct interfaces *s)
 
 static void check(struct interfaces *s, struct watched *w)
 {
-	char name[IF_NAMESIZE];
+	char name[ATTACH_LABEL];
 
-	memcpy(name, w->attachment.name, sizeof(name));
+	snprintf(name, sizeof(name), "%s", attach_label(&w->attachment));
 	switch (attach_state(&w->attachment)) {
 	case ATTACH_ON:
 		note_change(w, name);
@@ -379,10 +405,11 @@ static void check(struct interfaces *s, struct watched *w)
 }
 
 /* An interface has come that a pattern stands for. */
-static void take_newcomer(struct interfaces *s, const struct interface_found *interface)
+static void take_newcomer(struct interfaces *s, const struct attach_netns *netns,
+			  const struct interface_found *interface)
 {
-	struct watched *w = plan_matched(s, interface);
-	char error[256];
+	struct watched *w = plan_matched(s, netns, interface);
+	char error[512];
 
 	if (!w || w->lost || !start(s, w, error, sizeof(error)))
 		return;
@@ -393,13 +420,30 @@ static void take_newcomer(struct interfaces *s, const struct interface_found *in
 
 bool interfaces_changed(struct interfaces *s)
 {
-	return interface_news_taken(s->news);
+	return watched_namespaces_news(&s->namespaces);
 }
 
-unsigned interfaces_check(struct interfaces *s)
+/* A namespace has gone, and all of its interfaces with it, as soon as no socket of ours is there any more. */
+static void lose_namespace(void *context, const struct attach_netns *netns)
 {
-	unsigned left = interface_patterns_given(s->options);
+	struct interfaces *s = context;
 
+	for (unsigned i = 0; i < s->count; i++) {
+		struct watched *w = &s->watched[i];
+
+		if (!w->lost && w->attachment.netns.number == netns->number)
+			lose(s, w, attach_label(&w->attachment), "has gone with its network namespace");
+	}
+}
+
+unsigned interfaces_check(struct interfaces *s, uint64_t now)
+{
+	unsigned left = takes_matches(s);
+
+	if (now - s->looked >= LOOK_NS) {
+		watched_namespaces_look(&s->namespaces, lose_namespace, s);
+		s->looked = now;
+	}
 	for (unsigned i = 0; i < s->count; i++) {
 		struct watched *w = &s->watched[i];
 
@@ -414,20 +458,39 @@ unsigned interfaces_check(struct interfaces *s)
 	return left;
 }
 
-unsigned interfaces_indexes(const struct interfaces *s, uint32_t list[OPTIONS_MAX_INTERFACES])
+unsigned interfaces_numbers(const struct interfaces *s, uint32_t *list, unsigned room)
 {
 	unsigned count = 0;
 
-	for (unsigned i = 0; i < s->count; i++)
+	for (unsigned i = 0; i < s->count && count < room; i++)
 		if (!s->watched[i].lost)
-			list[count++] = s->watched[i].attachment.ifindex;
+			list[count++] = s->watched[i].attachment.number;
 	return count;
 }
 
-const char *interfaces_name(const struct interfaces *s, unsigned ifindex)
+unsigned interfaces_namespaces(const struct interfaces *s, uint32_t *list, unsigned room)
 {
+	unsigned count = 0;
+
+	for (unsigned i = 0; i < s->namespaces.count && count < room; i++)
+		if (s->namespaces.list[i].used)
+			list[count++] = s->namespaces.list[i].netns.inode;
+	return count;
+}
+
+static bool has_number(const struct watched *w, uint32_t number)
+{
+	return w->attachment.number == number || w->previous == number;
+}
+
+const struct attachment *interfaces_find(const struct interfaces *s, uint32_t number)
+{
+	const struct watched *place = &s->watched[number % WATCHED_MAX];
+
+	if (s->namespaces.asked_for)
+		return has_number(place, number) ? &place->attachment : NULL;
 	for (unsigned i = 0; i < s->count; i++)
-		if (s->watched[i].attachment.ifindex == ifindex || s->watched[i].previous == ifindex)
-			return s->watched[i].attachment.name;
+		if (has_number(&s->watched[i], number))
+			return &s->watched[i].attachment;
 	return NULL;
 }

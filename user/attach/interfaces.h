@@ -9,25 +9,30 @@
 #define TCPFIN_INTERFACES_H
 
 #include "user/attach/tcx_order.h"
+#include "user/attach/watched_namespaces.h"
 #include "user/attach/attach.h"
+
+#define WATCHED_MAX 1024
 
 struct interfaces {
 	const struct options *options;
 	struct attach_programs programs;
-	int route, news;             /* sockets: interface_query.h, interface_news.h */
+	struct watched_namespaces namespaces;
 	struct tcx_order *tcx_order; /* NULL: no tcx, or the kernel does not let us list its chains */
 	struct watched {
 		struct attachment attachment;
-		unsigned previous;        /* its index before it was deleted and made anew: late records carry it */
+		uint32_t previous;        /* its number before it was deleted and made anew: late records carry it */
 		unsigned refused;         /* --follow: index that could not be watched, which was logged */
 		bool lost;                /* it is no longer watched */
 		bool matched;             /* a pattern stands for it; otherwise it was named */
 		char wanted[IF_NAMESIZE]; /* the name by which it was asked for */
 		bool down;
 		char before_us[2][TCX_ORDER_TEXT]; /* by direction: who was last logged as first; "": we are */
-	} watched[OPTIONS_MAX_INTERFACES];
+	} watched[WATCHED_MAX];
 	unsigned count;
-	bool crowded; /* more interfaces match than can be watched, which was logged */
+	uint32_t numbers; /* how many were given */
+	uint64_t looked;  /* ns: when namespaces were last looked for */
+	bool crowded;     /* more interfaces match than can be watched, which was logged */
 };
 
 /* Plans a hook for each interface; attaches nothing. Returns an exit code; errors have been logged. */
@@ -40,9 +45,9 @@ void interfaces_watch_order(struct interfaces *s);
 bool interfaces_changed(struct interfaces *s);
 /*
  * Logs what has changed since the last call, and watches interfaces that are back (--follow). Returns how many are
- * watched or waited for.
+ * watched or waited for. now: CLOCK_MONOTONIC, ns.
  */
-unsigned interfaces_check(struct interfaces *s);
+unsigned interfaces_check(struct interfaces *s, uint64_t now);
 /* Detaches from all. Safe to call twice, and before interfaces_start. */
 void interfaces_stop(struct interfaces *s);
 /* Safe on one that was not planned. */
@@ -50,9 +55,11 @@ void interfaces_free(struct interfaces *s);
 
 /* Will interfaces_stop need CAP_NET_ADMIN? */
 bool interfaces_need_net_admin(const struct interfaces *s);
-/* Sets list to the indexes of the interfaces that are watched now, and returns how many they are. */
-unsigned interfaces_indexes(const struct interfaces *s, uint32_t list[OPTIONS_MAX_INTERFACES]);
-/* The name of the watched interface with that index, present or previous; NULL if there is none. */
-const char *interfaces_name(const struct interfaces *s, unsigned ifindex);
+/* Sets list to what stands in keys for the interfaces that are watched now. Returns how many, at most `room`. */
+unsigned interfaces_numbers(const struct interfaces *s, uint32_t *list, unsigned room);
+/* Sets list to the inode numbers of the watched network namespaces. Returns how many, at most `room`. */
+unsigned interfaces_namespaces(const struct interfaces *s, uint32_t *list, unsigned room);
+/* The interface that the number stands for, or stood for before it was made anew; NULL if there is none. */
+const struct attachment *interfaces_find(const struct interfaces *s, uint32_t number);
 
 #endif

@@ -14,10 +14,9 @@
 
 #include "tcx_order.skel.h"
 #include "user/base/log.h"
-#include "user/cli/options.h"
 #include "user/base/privileges.h"
 
-#define MOST_LINKS (2 * OPTIONS_MAX_INTERFACES)
+#define MOST_LINKS 2048 /* with a program of another author before one of any instance of ours */
 
 struct tcx_order {
 	struct tcx_order_bpf *skeleton;
@@ -26,23 +25,13 @@ struct tcx_order {
 	unsigned count;
 };
 
-static uint32_t program_id(int fd)
-{
-	struct bpf_prog_info info = {};
-	uint32_t size = sizeof(info);
-
-	return fd < 0 || bpf_obj_get_info_by_fd(fd, &info, &size) ? 0 : info.id;
-}
-
-static int load(struct tcx_order *a, const int programs[2])
+static int load(struct tcx_order *a)
 {
 	int err;
 
 	a->skeleton = tcx_order_bpf__open();
 	if (!a->skeleton)
 		return -errno;
-	for (int i = 0; i < 2; i++)
-		a->skeleton->rodata->ours[i] = program_id(programs[i]);
 	err = tcx_order_bpf__load(a->skeleton);
 	if (err)
 		return err;
@@ -50,10 +39,10 @@ static int load(struct tcx_order *a, const int programs[2])
 	return a->iterator ? 0 : -errno;
 }
 
-struct tcx_order *tcx_order_start(const int programs[2])
+struct tcx_order *tcx_order_start(void)
 {
 	struct tcx_order *a = calloc(1, sizeof(*a));
-	int err = a ? load(a, programs) : -ENOMEM;
+	int err = a ? load(a) : -ENOMEM;
 
 	if (!err)
 		return a;

@@ -14,8 +14,8 @@
 
 struct tcx_order;
 
-/* programs: descriptors of ours, -1 for none. NULL if the kernel does not let us; the reason was logged. */
-struct tcx_order *tcx_order_start(const int programs[2]);
+/* NULL if the kernel does not let us; the reason was logged. */
+struct tcx_order *tcx_order_start(void);
 /* Safe on NULL. */
 void tcx_order_stop(struct tcx_order *a);
 

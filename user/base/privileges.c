@@ -145,18 +145,28 @@ int privileges_drop_all(void)
 	return drop(false, false);
 }
 
-int privileges_keep_files(void)
+/* Marks the capability as one to keep, if the process has it. */
+static void keep(bool has, unsigned capability)
 {
-	bool override;
+	if (has)
+		capng_update(CAPNG_ADD, CAPNG_EFFECTIVE | CAPNG_PERMITTED, capability);
+}
+
+int privileges_keep_for_helper(bool files, bool namespaces)
+{
+	static const unsigned capabilities[] = {CAP_DAC_OVERRIDE, CAP_SYS_ADMIN, CAP_SYS_PTRACE, CAP_NET_ADMIN};
+	const bool wanted[] = {files, namespaces, namespaces, namespaces};
+	bool has[4];
 	int err;
 
 	capng_get_caps_process();
-	override = capng_have_capability(CAPNG_PERMITTED, CAP_DAC_OVERRIDE);
+	for (int i = 0; i < 4; i++)
+		has[i] = wanted[i] && capng_have_capability(CAPNG_PERMITTED, capabilities[i]);
 	capng_clear(CAPNG_SELECT_CAPS);
-	if (override)
-		capng_update(CAPNG_ADD, CAPNG_EFFECTIVE | CAPNG_PERMITTED, CAP_DAC_OVERRIDE);
+	for (int i = 0; i < 4; i++)
+		keep(has[i], capabilities[i]);
 	if (capng_apply(CAPNG_SELECT_CAPS))
 		return -EPERM;
-	err = sandbox_enter_helper();
+	err = sandbox_enter_helper(namespaces);
 	return err == -EINVAL ? 0 : err; /* a kernel without filters; privileges_drop warns of it */
 }

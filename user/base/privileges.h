@@ -29,10 +29,11 @@ const char *privileges_tracing_error(int err);
  */
 int privileges_drop(bool net_admin);
 /*
- * For a helper that opens files: it keeps its user and of its capabilities only CAP_DAC_OVERRIDE, and may from now on
- * open and hand over files and nothing else. 0, or a negative errno: it must not go on.
+ * For the helper (user/helper/): it keeps its user, and of its capabilities only CAP_DAC_OVERRIDE where it opens files,
+ * and CAP_SYS_ADMIN, CAP_SYS_PTRACE and CAP_NET_ADMIN where it enters network namespaces; its system call filter allows
+ * what that takes. 0, or a negative errno: it must not go on.
  */
-int privileges_keep_files(void);
+int privileges_keep_for_helper(bool files, bool namespaces);
 /* As privileges_drop(false), once a capture file is open: with the narrower filter that reading a file needs. */
 int privileges_drop_all(void);
 

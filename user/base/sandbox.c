@@ -5,9 +5,10 @@
  * descriptors that are already open, or that the helper (user/helper/) hands over. The helper has a table of its own.
  * Below the filter lies Landlock, which refuses the same by what is done, not by which call.
  */
-#define _GNU_SOURCE 1 /* O_TMPFILE */
+#define _GNU_SOURCE 1 /* O_TMPFILE, CLONE_NEWNET */
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/ioctl.h>
@@ -166,6 +167,21 @@ static const struct rule helper_rules[] = {
 	ALLOW(unlinkat), /* a file that is replaced as a whole, and its draft */
 };
 
+/* For the helper that enters network namespaces, beside those. */
+static const struct rule namespace_rules[] = {
+	ALLOW_IF(setns, 1, CLONE_NEWNET),
+	ALLOW_SOCKET(AF_NETLINK, SOCK_RAW, NETLINK_ROUTE),
+	ALLOW_IF(bpf, 0, BPF_PROG_LOAD), /* the program that numbers an interface */
+	ALLOW_IF(bpf, 0, BPF_LINK_CREATE),
+	ALLOW_IF(fcntl, 1, F_DUPFD_CLOEXEC), /* libbpf wants no standard descriptor */
+	/* which namespaces there are: names and processes */
+	ALLOW(fstat),
+	ALLOW(newfstatat),
+	ALLOW(getdents64),
+	ALLOW(lseek),
+	ALLOW(mremap),
+};
+
 /* For --top in a terminal only, to give it back as it was. */
 static const struct rule terminal_rules[] = {
 	ALLOW_IF(ioctl, 1, TCSETSW),
@@ -253,7 +269,7 @@ int sandbox_enter(bool live)
 	return live ? enter(TABLE(common_rules), TABLE(live_rules)) : enter(TABLE(common_rules), NULL, 0);
 }
 
-int sandbox_enter_helper(void)
+int sandbox_enter_helper(bool namespaces)
 {
-	return enter(TABLE(helper_rules), NULL, 0);
+	return namespaces ? enter(TABLE(helper_rules), TABLE(namespace_rules)) : enter(TABLE(helper_rules), NULL, 0);
 }

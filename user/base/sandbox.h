@@ -21,7 +21,10 @@ void sandbox_allow_terminal(void);
  * Of a live watch only.
  */
 void sandbox_allow_accept(int listening);
-/* For the helper that opens output files: it may open and create files, and answer. Otherwise as sandbox_enter. */
-int sandbox_enter_helper(void);
+/*
+ * For the helper: it may open and create files, and answer; with namespaces, also enter network namespaces, and make
+ * netlink sockets and links of BPF programs there. Otherwise as sandbox_enter.
+ */
+int sandbox_enter_helper(bool namespaces);
 
 #endif

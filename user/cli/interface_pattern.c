@@ -25,10 +25,11 @@ bool interface_patterns_given(const struct options *options)
 	return false;
 }
 
-bool interface_patterns_match(const struct options *options, const char *name)
+bool interface_patterns_match(const struct options *options, bool names, const char *name)
 {
 	for (unsigned i = 0; i < options->interfaces.count; i++)
-		if (interface_pattern_matches(options->interfaces.names[i], name))
+		if (interface_pattern_matches(options->interfaces.names[i], name) ||
+		    (names && !strcmp(options->interfaces.names[i], name)))
 			return true;
 	return false;
 }

@@ -15,6 +15,7 @@
 #include "user/base/log.h"
 #include "user/cli/interface_pattern.h"
 #include "user/cli/options.h"
+#include "user/sockets/net_namespaces.h"
 
 /* ---- interfaces ---- */
 
@@ -62,9 +63,27 @@ static bool is_pattern(const char *word)
 	return strlen(word) < IFNAMSIZ && interface_is_pattern(word) && !strpbrk(word, "()=<>&|! /:");
 }
 
-static bool is_interface(const char *word)
+/* Looks for the interface in one more network namespace, while it is not found. */
+static int find_interface(void *context, const struct net_namespace *namespace)
 {
-	return if_nametoindex(word) || is_pattern(word);
+	const char **missing = context;
+
+	(void)namespace;
+	if (*missing && if_nametoindex(*missing))
+		*missing = NULL;
+	return 0;
+}
+
+/* Does a namespace of --netns have an interface of that name? False where it may not be looked. */
+static bool is_interface_there(const char *netns, const char *word)
+{
+	net_namespaces_visit(netns, find_interface, &word);
+	return !word;
+}
+
+static bool is_interface(const struct options *o, const char *word)
+{
+	return is_pattern(word) || (o->netns ? is_interface_there(o->netns, word) : if_nametoindex(word) != 0);
 }
 
 /* ---- files ---- */
@@ -150,7 +169,7 @@ int option_words_take(struct options *o, const struct option_words *words)
 	for (i = 0; i < end && code < 0; i++) {
 		if (files && (o->join || is_file(words->list[i])))
 			code = add_file(o, words->list[i]);
-		else if (!files && (o->cleanup || o->probe || is_interface(words->list[i]) || divided))
+		else if (!files && (o->cleanup || o->probe || is_interface(o, words->list[i]) || divided))
 			code = add_interface(o, words->list[i]);
 		else
 			break;

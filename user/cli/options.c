@@ -364,7 +364,7 @@ static const struct option_row rows[] = {
 	 FIELD(netns),
 	 .meta = "NAME|PID|all",
 	 .noun = "network namespace",
-	 .help = "look into that network namespace, or all of them, instead of this one"},
+	 .help = "watch that network namespace, or all of them, instead of this one"},
 
 	{.group = "Instead of watching",
 	 .name = "join",
@@ -471,8 +471,9 @@ static const char *sockets_fault(const struct options *o)
 /* Why --netns does not go with the mode, or NULL. */
 static const char *netns_fault(const struct options *o)
 {
-	return o->netns && !o->stuck && !o->time_wait ? "--netns is about the sockets of --stuck and --time-wait"
-						      : NULL;
+	if (o->netns && (o->files.count || o->probe || o->cleanup))
+		return "--netns is about interfaces that are watched, and the sockets of --stuck and --time-wait";
+	return NULL;
 }
 
 /* Why the other options do not go with --top, or NULL. */

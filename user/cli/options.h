@@ -38,7 +38,7 @@ struct options {
 	uint64_t stuck;       /* --stuck, instead of watching: ns that a close has stood still; 0: not asked for */
 	bool time_wait;       /* --time-wait, instead of watching */
 	bool join;            /* --join, instead of watching: files are JSON lines */
-	const char *netns;    /* --netns: whose sockets stuck and time_wait show; NULL: this namespace's */
+	const char *netns;    /* --netns: whose interfaces are watched, or sockets shown; NULL: this namespace's */
 	uint64_t top;         /* --top: ns between two tables of groups, instead of records; 0: not asked for */
 	struct groups by;     /* --by; none: the default */
 	uint32_t rows;        /* --rows: groups in a table */

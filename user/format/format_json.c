@@ -84,6 +84,18 @@ static void json_event(struct buffer *out, const struct record *r)
 	buffer_char(out, '}');
 }
 
+/* The interface's network namespace, where one was asked for. */
+static void json_netns(struct buffer *out, const struct record *r)
+{
+	if (!r->netns)
+		return;
+	LITERAL(out, ",\"netns\":{\"name\":");
+	buffer_json_string(out, r->netns);
+	LITERAL(out, ",\"inode\":");
+	buffer_unsigned(out, r->netns_inode);
+	buffer_char(out, '}');
+}
+
 /* Which program told it, on which host, of which interface. */
 static void json_observer(struct buffer *out, const struct record *r)
 {
@@ -97,7 +109,9 @@ static void json_observer(struct buffer *out, const struct record *r)
 	if (r->interfaces[0]) {
 		LITERAL(out, ",\"observer\":{\"ingress\":{\"interface\":{\"name\":");
 		buffer_json_string(out, r->interfaces[0]);
-		LITERAL(out, "}}}");
+		LITERAL(out, "}}");
+		json_netns(out, r);
+		buffer_char(out, '}');
 	}
 }
 

@@ -250,6 +250,10 @@ static void put_circumstances(const struct ladder *l)
 		buffer_text(&text, i ? ", " : "\non ");
 		put_name(&text, r->interfaces[i], LONGEST_NAME);
 	}
+	if (r->netns) {
+		buffer_text(&text, " in ");
+		put_name(&text, r->netns, LONGEST_NAME);
+	}
 	for (i = 0; i < PACKET_MAX_TAGS; i++) {
 		if (r->vlan[i] >= 0)
 			buffer_printf(&text, ",\nVLAN %d", r->vlan[i]);

@@ -177,12 +177,17 @@ static void put_end(struct buffer *out, const struct record *r, enum role role)
 	format_endpoint(out, r->family, r->end[role].ip, r->end[role].port);
 }
 
+/* With the name of their network namespace where one was asked for: eth0, web/eth0. */
 static void put_interfaces(struct buffer *out, const struct record *r)
 {
 	struct buffer names = {0};
 
 	if (!r->interfaces[0])
 		return;
+	if (r->netns) {
+		buffer_text(&names, r->netns);
+		buffer_char(&names, '/');
+	}
 	format_names(&names, r->interfaces, ',');
 	buffer_char(&names, '\0');
 	buffer_printable(out, names.data);

@@ -9,12 +9,13 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <string.h>
+#include <unistd.h>
 
 int directory_of(const char *path, const char **name)
 {
 	const char *slash = strrchr(path, '/');
 	char directory[PATH_MAX] = ".";
-	int fd;
+	int fd, above;
 
 	*name = slash ? slash + 1 : path;
 	if (slash && (size_t)(slash - path) + 2 > sizeof(directory))
@@ -24,5 +25,10 @@ int directory_of(const char *path, const char **name)
 		directory[slash - path + 1] = '\0';
 	}
 	fd = open(directory, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	return fd < 0 ? -errno : fd;
+	if (fd < 0)
+		return -errno;
+	above = fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1); /* the helper closes those below */
+	above = above < 0 ? -errno : above;
+	close(fd);
+	return above;
 }

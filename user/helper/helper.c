@@ -1,11 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Requests and answers are datagrams of one size. A request is a number from a closed list and nothing else: whoever
- * has taken over the program can name neither a file nor a place.
+ * Requests and replies are datagrams, each of one size and nothing but numbers and a name.
  */
 #include <errno.h>
 #include <signal.h>
-#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -21,6 +19,16 @@ union beside {
 	char bytes[CMSG_SPACE(sizeof(int))];
 };
 
+static struct offer {
+	helper_answer *answer; /* NULL: not offered */
+	void *context;
+} offers[HELPER_REQUESTS];
+
+#define MOST_GIVEN 2          /* directories: of the output files, and of the file that is replaced */
+static int given[MOST_GIVEN]; /* descriptors that are the helper's once it is there */
+static unsigned given_count;
+static int helper = -1; /* descriptor to ask it by; -1: there is none yet */
+
 /* ---- the helper ---- */
 
 /* Signals from a terminal or a supervisor are meant for the program. The helper ends when the program has ended. */
@@ -32,110 +40,161 @@ static void ignore_signals(void)
 		signal(ignored[i], SIG_IGN);
 }
 
-/* Sends 0 with the descriptor, or HELPER_DONE or the error alone. */
-static void send_answer(int to, int result)
+/* Sends the reply, and its descriptor if it has one. */
+static void send_reply(int to, struct helper_reply *reply)
 {
-	bool alone = result < 0 || result == HELPER_DONE;
-	int32_t error = alone ? result : 0;
-	struct iovec body = {&error, sizeof(error)};
+	struct iovec body = {reply, sizeof(*reply)};
 	union beside beside = {0};
 	struct msghdr message = {.msg_iov = &body, .msg_iovlen = 1};
 	struct cmsghdr *head;
 
-	if (!alone) {
+	if (reply->descriptor >= 0) {
 		message.msg_control = beside.bytes;
 		message.msg_controllen = sizeof(beside.bytes);
 		head = CMSG_FIRSTHDR(&message);
 		*head = (struct cmsghdr){
 			.cmsg_len = CMSG_LEN(sizeof(int)), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS};
-		memcpy(CMSG_DATA(head), &result, sizeof(result));
+		memcpy(CMSG_DATA(head), &reply->descriptor, sizeof(int));
 	}
 	sendmsg(to, &message, MSG_NOSIGNAL);
 }
 
-/* Answers until the program has ended. A message that is no request of the list ends the helper. */
-static void serve(int program, helper_answer *answer, void *context)
+/* Answers by what was offered. */
+static void answer_by_offer(const struct helper_question *question, struct helper_reply *reply)
 {
-	uint32_t request;
+	const struct offer *offer = &offers[question->request];
 
-	while (read(program, &request, sizeof(request)) == sizeof(request) && request < HELPER_REQUESTS) {
-		int result = answer(context, (enum helper_request)request);
+	memset(reply, 0, sizeof(*reply));
+	reply->descriptor = -1;
+	reply->error = offer->answer ? offer->answer(offer->context, question, reply) : -EOPNOTSUPP;
+}
 
-		send_answer(program, result);
-		if (result >= 0 && result != HELPER_DONE)
-			close(result);
+static bool is_question(const struct helper_question *question, ssize_t size)
+{
+	return size == sizeof(*question) && question->request < HELPER_REQUESTS;
+}
+
+/* Answers until the program has ended. A message that is no request of the list ends the helper. */
+static void serve(int program)
+{
+	struct helper_question question;
+	struct helper_reply reply;
+
+	while (is_question(&question, read(program, &question, sizeof(question)))) {
+		answer_by_offer(&question, &reply);
+		send_reply(program, &reply);
+		if (reply.descriptor >= 0)
+			close(reply.descriptor);
 	}
 }
 
-static void close_others(int program, int kept)
+static void close_standard(int program)
 {
 	for (int fd = 0; fd < 3; fd++) /* a reader of our output must see its end */
-		if (fd != program && fd != kept)
+		if (fd != program)
 			close(fd);
 }
 
-static _Noreturn void run(int program, helper_answer *answer, void *context, int kept)
+static _Noreturn void run(int program)
 {
 	prctl(PR_SET_NAME, "tcpfin-helper");
 	ignore_signals();
-	close_others(program, kept);
-	if (!privileges_keep_files())
-		serve(program, answer, context);
+	close_standard(program);
+	if (!privileges_keep_for_helper(offers[HELPER_NEXT_FILE].answer || offers[HELPER_DRAFT].answer,
+					offers[HELPER_LINK].answer))
+		serve(program);
 	_exit(0);
 }
 
-int helper_start(helper_answer *answer, void *context, int kept)
+void helper_offer(enum helper_request request, helper_answer *answer, void *context)
+{
+	offers[request] = (struct offer){answer, context};
+}
+
+void helper_give(int descriptor)
+{
+	if (given_count < MOST_GIVEN)
+		given[given_count++] = descriptor;
+}
+
+static bool has_offers(void)
+{
+	for (int i = 0; i < HELPER_REQUESTS; i++)
+		if (offers[i].answer)
+			return true;
+	return false;
+}
+
+int helper_start(void)
 {
 	int ends[2], err;
 	pid_t child;
 
+	if (helper >= 0 || !has_offers())
+		return 0;
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends))
 		return -errno;
 	child = fork();
 	if (!child) {
 		close(ends[0]);
-		run(ends[1], answer, context, kept);
+		run(ends[1]);
 	}
 	err = -errno;
 	close(ends[1]);
-	if (child > 0)
-		return ends[0];
+	if (child > 0) {
+		helper = ends[0];
+		while (given_count)
+			close(given[--given_count]);
+		return 0;
+	}
 	close(ends[0]);
 	return err;
 }
 
 /* ---- the program ---- */
 
-/* The descriptor in the answer, HELPER_DONE, or a negative errno. */
-static int read_answer(const struct msghdr *message, int32_t error)
+/* Takes the descriptor beside a reply, if there is one. 0, or -EPROTO for something else. */
+static int take_descriptor(const struct msghdr *message, struct helper_reply *reply)
 {
 	const struct cmsghdr *head = CMSG_FIRSTHDR(message);
-	int fd;
 
-	if (error < 0 || error == HELPER_DONE)
-		return error;
-	if (!head || head->cmsg_type != SCM_RIGHTS || head->cmsg_len != CMSG_LEN(sizeof(int)))
+	reply->descriptor = -1;
+	reply->name[sizeof(reply->name) - 1] = '\0';
+	if (!head)
+		return 0;
+	if (head->cmsg_type != SCM_RIGHTS || head->cmsg_len != CMSG_LEN(sizeof(int)))
 		return -EPROTO;
-	memcpy(&fd, CMSG_DATA(head), sizeof(fd));
-	return fd;
+	memcpy(&reply->descriptor, CMSG_DATA(head), sizeof(int));
+	return 0;
 }
 
-int helper_ask(int helper, enum helper_request request)
+/* 0, or a negative errno where the helper is gone or talks nonsense. */
+static int receive(struct helper_reply *reply)
 {
-	uint32_t number = request;
-	int32_t error;
-	struct iovec body = {&error, sizeof(error)};
+	struct iovec body = {reply, sizeof(*reply)};
 	union beside beside;
 	struct msghdr message = {
 		.msg_iov = &body, .msg_iovlen = 1, .msg_control = beside.bytes, .msg_controllen = sizeof(beside.bytes)};
 	ssize_t n;
 
-	if (write(helper, &number, sizeof(number)) != sizeof(number))
-		return -errno;
 	do
 		n = recvmsg(helper, &message, MSG_CMSG_CLOEXEC);
 	while (n < 0 && errno == EINTR);
-	if (n != sizeof(error))
+	if (n != sizeof(*reply))
 		return n < 0 ? -errno : -EPIPE;
-	return read_answer(&message, error);
+	return take_descriptor(&message, reply);
+}
+
+int helper_ask(const struct helper_question *question, struct helper_reply *reply)
+{
+	int err;
+
+	if (helper < 0) {
+		answer_by_offer(question, reply);
+		return reply->error;
+	}
+	if (write(helper, question, sizeof(*question)) != sizeof(*question))
+		return -errno;
+	err = receive(reply);
+	return err ? err : reply->error;
 }

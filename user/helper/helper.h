@@ -1,42 +1,69 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A process of ours that keeps a right which the program gives up, answers a closed list of requests, and hands back
+ * A process of ours that keeps rights which the program gives up, answers a closed list of requests, and hands back
  * descriptors. It is forked before the program has read anything from outside, and ends when the program ends.
+ *
+ * Order of use: helper_offer for each request that the options need, helper_start, helper_ask. Before helper_start the
+ * program answers itself what it asks.
  */
 #ifndef TCPFIN_HELPER_H
 #define TCPFIN_HELPER_H
 
 #include <limits.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 enum helper_request {
-	HELPER_NEXT_FILE, /* the output file that follows the present one, made anew */
-	HELPER_SAME_FILE, /* the present output file by its name, to write at its end */
-	HELPER_DRAFT,     /* a file beside the one to be replaced, made anew and empty */
-	HELPER_PUBLISH,   /* the draft takes the place of the file: HELPER_DONE */
-	HELPER_DISCARD,   /* the draft is removed: HELPER_DONE */
+	HELPER_NEXT_FILE,  /* the output file that follows the present one, made anew */
+	HELPER_SAME_FILE,  /* the present output file by its name, to write at its end */
+	HELPER_DRAFT,      /* a file beside the one to be replaced, made anew and empty */
+	HELPER_PUBLISH,    /* the draft takes the place of the file */
+	HELPER_DISCARD,    /* the draft is removed */
+	HELPER_NAMESPACES, /* looks for network namespaces that have come or gone; number: of changes to ask for */
+	HELPER_NAMESPACE,  /* the next change: number, inode and name of a namespace, and whether it has gone */
+	HELPER_ROUTE,      /* a socket for questions on interfaces, made in that namespace */
+	HELPER_LINK,       /* a program on an interface of that namespace */
 	HELPER_REQUESTS
 };
 
-/* The answer to a request that asks for no descriptor. */
-#define HELPER_DONE INT_MAX
+/*
+ * A request and its numbers; those that it does not need are 0. Whoever has taken over the program can name neither a
+ * file nor a place: namespaces are numbered by the helper.
+ */
+struct helper_question {
+	uint32_t request;
+	uint32_t namespace;
+	uint32_t ifindex;
+	uint32_t program, place; /* of HELPER_LINK: user/attach/namespace_answers.c */
+	uint32_t interface;      /* the number that stands for it in keys */
+};
+
+struct helper_reply {
+	int32_t error; /* 0 or a negative errno */
+	uint32_t number, inode;
+	uint32_t gone;
+	char name[NAME_MAX + 1];
+	int descriptor; /* -1: none. The receiver's, who gets it beside the message */
+};
 
 /*
- * What the helper does for each request: returns a descriptor, which the helper closes once it is handed over,
- * HELPER_DONE, or a negative errno: -EINVAL for a request that this helper does not serve. context is the helper's own
- * copy.
+ * What the helper does for a request, and what the program does until there is a helper. Fills in *reply, which is
+ * zeroed but for its descriptor. 0 or a negative errno. context is the helper's own copy.
  */
-typedef int helper_answer(void *context, enum helper_request request);
+typedef int helper_answer(void *context, const struct helper_question *question, struct helper_reply *reply);
 
+void helper_offer(enum helper_request request, helper_answer *answer, void *context);
+/* The descriptor, above those of standard error and before, is for the helper alone: helper_start closes it here. */
+void helper_give(int descriptor);
 /*
- * Forks the helper. It keeps the descriptor `kept`, its user, and of its capabilities only CAP_DAC_OVERRIDE, by which
- * root writes where its user could not. Returns the descriptor to ask it by, or a negative errno.
+ * Forks the helper, if it has anything to answer and is not there yet. It keeps its user, and of its capabilities only
+ * what its requests need (privileges_keep_for_helper). 0 or a negative errno.
  */
-int helper_start(helper_answer *answer, void *context, int kept);
+int helper_start(void);
 /*
- * Asks and waits for the answer. Returns a descriptor, the caller's, or HELPER_DONE, or a negative errno: the answer's,
- * or that of a helper that is gone (-EPIPE).
+ * Asks and waits for the answer. 0, or a negative errno: the answer's, or that of a helper that is gone (-EPIPE). A
+ * descriptor in the reply is the caller's.
  */
-int helper_ask(int helper, enum helper_request request);
+int helper_ask(const struct helper_question *question, struct helper_reply *reply);
 
 #endif

@@ -21,10 +21,9 @@ static struct output {
 	const char *path; /* NULL: standard output is as the caller left it */
 	int directory;
 	struct output_name name; /* the helper's copy goes on; the program's stays at the first file */
-	int helper;
-	uint64_t size, period; /* bytes and ns after which the next file is due; 0: never */
-	uint64_t began;        /* ns of CLOCK_MONOTONIC, when the present file was due */
-	uint64_t not_before;   /* ns of CLOCK_MONOTONIC: after a failure */
+	uint64_t size, period;   /* bytes and ns after which the next file is due; 0: never */
+	uint64_t began;          /* ns of CLOCK_MONOTONIC, when the present file was due */
+	uint64_t not_before;     /* ns of CLOCK_MONOTONIC: after a failure */
 	unsigned long failures;
 	bool reopen; /* SIGHUP was received */
 } output;
@@ -50,11 +49,12 @@ static int open_next(struct output *o)
 	return fd;
 }
 
-static int answer(void *context, enum helper_request request)
+static int answer(void *context, const struct helper_question *question, struct helper_reply *reply)
 {
-	if (request == HELPER_NEXT_FILE)
-		return open_next(context);
-	return request == HELPER_SAME_FILE ? open_file(context, O_APPEND) : -EINVAL;
+	int fd = question->request == HELPER_NEXT_FILE ? open_next(context) : open_file(context, O_APPEND);
+
+	reply->descriptor = fd < 0 ? -1 : fd;
+	return fd < 0 ? fd : 0;
 }
 
 /* ---- starting ---- */
@@ -67,7 +67,7 @@ static int replace_stdout(int fd)
 	return err;
 }
 
-/* The first file, and the helper for those after it. 0 or a negative errno. */
+/* The first file; those after it are the helper's. 0 or a negative errno. */
 static int start(struct output *o, const struct options *options)
 {
 	int err, fd;
@@ -77,11 +77,10 @@ static int start(struct output *o, const struct options *options)
 	o->name.dated = o->period;
 	fd = err ? err : open_next(o);
 	err = fd < 0 ? fd : replace_stdout(fd);
-	if (err)
-		return err;
-	o->helper = helper_start(answer, o, o->directory);
-	close(o->directory);
-	return o->helper < 0 ? o->helper : 0;
+	helper_offer(HELPER_NEXT_FILE, answer, o);
+	helper_offer(HELPER_SAME_FILE, answer, o);
+	helper_give(o->directory);
+	return err;
 }
 
 int output_start(const struct options *options)
@@ -158,8 +157,11 @@ bool output_turn(void)
 {
 	uint64_t now = clock_ns(CLOCK_MONOTONIC);
 	bool next = is_over(now) || is_full(0);
-	int fd = helper_ask(output.helper, next ? HELPER_NEXT_FILE : HELPER_SAME_FILE);
-	int err = fd < 0 ? fd : replace_stdout(fd);
+	const struct helper_question question = {.request = next ? HELPER_NEXT_FILE : HELPER_SAME_FILE};
+	struct helper_reply reply;
+	int err = helper_ask(&question, &reply);
+
+	err = err ? err : reply.descriptor < 0 ? -EPROTO : replace_stdout(reply.descriptor);
 
 	if (err)
 		return turn_failed(err);

@@ -11,7 +11,7 @@
 #include "user/cli/options.h"
 
 /*
- * Puts the file of -o in the place of standard output and starts the helper that opens the later ones; call before
+ * Puts the file of -o in the place of standard output and offers the helper to open the later ones; call before
  * rights are given up and before anything is read. An exit code; errors have been logged.
  */
 int output_start(const struct options *options);

@@ -34,24 +34,24 @@ static int open_draft(const struct place *p)
 	return fd < 0 ? -errno : fd;
 }
 
-static int answer(void *context, enum helper_request request)
+static int answer(void *context, const struct helper_question *question, struct helper_reply *reply)
 {
 	const struct place *p = context;
-	int err;
+	int err, fd;
 
-	switch (request) {
+	switch (question->request) {
 	case HELPER_DRAFT:
-		return open_draft(p);
+		fd = open_draft(p);
+		reply->descriptor = fd < 0 ? -1 : fd;
+		return fd < 0 ? fd : 0;
 	case HELPER_PUBLISH:
 		err = renameat(p->directory, p->draft, p->directory, p->name);
 		break;
-	case HELPER_DISCARD:
+	default:
 		err = unlinkat(p->directory, p->draft, 0);
 		break;
-	default:
-		return -EINVAL;
 	}
-	return err ? -errno : HELPER_DONE;
+	return err ? -errno : 0;
 }
 
 /* ---- starting ---- */
@@ -70,16 +70,17 @@ static int find_place(struct place *p, const char *path)
 	return -ENAMETOOLONG;
 }
 
-int replaced_file_start(struct replaced_file *f, const char *path)
+int replaced_file_start(const char *path)
 {
-	struct place place;
+	static struct place place; /* there is one such file */
 	int err = find_place(&place, path);
 
 	if (err)
 		return err;
-	f->helper = helper_start(answer, &place, place.directory);
-	close(place.directory);
-	return f->helper < 0 ? f->helper : 0;
+	for (enum helper_request request = HELPER_DRAFT; request <= HELPER_DISCARD; request++)
+		helper_offer(request, answer, &place);
+	helper_give(place.directory);
+	return 0;
 }
 
 /* ---- the program's side ---- */
@@ -98,18 +99,28 @@ static int write_all(int fd, const struct buffer *content)
 	return 0;
 }
 
-int replaced_file_write(const struct replaced_file *f, const struct buffer *content)
+/* A request that is answered by no descriptor. */
+static int ask(enum helper_request request)
 {
-	int fd = helper_ask(f->helper, HELPER_DRAFT), err, done;
+	const struct helper_question question = {.request = request};
+	struct helper_reply reply;
 
-	if (fd < 0)
-		return fd;
-	err = write_all(fd, content);
-	if (close(fd) && !err)
+	return helper_ask(&question, &reply);
+}
+
+int replaced_file_write(const struct buffer *content)
+{
+	const struct helper_question question = {.request = HELPER_DRAFT};
+	struct helper_reply reply;
+	int err = helper_ask(&question, &reply), done;
+
+	if (err || reply.descriptor < 0)
+		return err ? err : -EPROTO;
+	err = write_all(reply.descriptor, content);
+	if (close(reply.descriptor) && !err)
 		err = -errno;
-	done = helper_ask(f->helper, err ? HELPER_DISCARD : HELPER_PUBLISH);
-	if (err || done == HELPER_DONE)
-		return err;
-	helper_ask(f->helper, HELPER_DISCARD);
-	return done;
+	done = ask(err ? HELPER_DISCARD : HELPER_PUBLISH);
+	if (!err && done)
+		ask(HELPER_DISCARD);
+	return err ? err : done;
 }

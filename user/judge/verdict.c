@@ -905,6 +905,8 @@ static void drop_after_reset(struct flow *f)
 static void frame(struct record *r, const struct facts *c, const struct verdict_context *context, uint64_t end)
 {
 	memcpy(r->interfaces, context->interfaces, sizeof(r->interfaces));
+	r->netns = context->netns;
+	r->netns_inode = context->netns_inode;
 	r->family = c->key->family;
 	for (int i = 0; i < PACKET_MAX_TAGS; i++)
 		r->vlan[i] = c->flow->open.vlan[i] == PACKET_NO_TAG ? -1 : c->flow->open.vlan[i];

@@ -23,10 +23,12 @@ enum report_reason {
 /* What the verdict needs beside the flow. */
 struct verdict_context {
 	const char *interfaces[RECORD_INTERFACES]; /* as in the record; must outlive it */
-	int64_t wall_offset;                       /* ns to add to flow times for the wall clock */
-	int64_t id_offset; /* the same as it was when the watch began: what names a connection does not change */
-	const char *host;  /* name of the host; NULL for a capture file; must outlive the record */
-	bool nameless;     /* nobody asks for event.id, whose hash is dear */
+	const char *netns; /* name of their network namespace; NULL where none was asked for; must outlive the record */
+	uint32_t netns_inode;
+	int64_t wall_offset; /* ns to add to flow times for the wall clock */
+	int64_t id_offset;   /* the same as it was when the watch began: what names a connection does not change */
+	const char *host;    /* name of the host; NULL for a capture file; must outlive the record */
+	bool nameless;       /* nobody asks for event.id, whose hash is dear */
 	enum report_reason reason;
 	uint64_t quiet;                /* ns for which the connection was watched behind its last segment, at least */
 	bool stray;                    /* a RST or FIN of no connection; opener is its sender */
@@ -56,14 +58,15 @@ unsigned verdict_source(const struct flow_key *key, const struct flow *f, unsign
 void verdict(struct record *r, const struct flow_key *key, const struct flow *whole, const struct flow_segment *log,
 	     const struct verdict_context *context);
 
-/* What finds a flow's sockets. key and f must outlive it. */
-static inline struct socket_query socket_query_of(const struct flow_key *key, const struct flow *f)
+/* What finds a flow's sockets. netns: inode number of its interface's namespace. key and f must outlive it. */
+static inline struct socket_query socket_query_of(const struct flow_key *key, const struct flow *f, uint32_t netns)
 {
 	return (struct socket_query){
 		.key = key,
 		.open = &f->open,
 		.t_first = f->t_first,
 		.t_last = f->t_last,
+		.netns = netns,
 		.reset = {.seen = f->state & (FLOW_RESET | FLOW_LATE_RESET) || f->reset.time,
 			  .side = f->reset.side & 1,
 			  .time = f->reset.time,

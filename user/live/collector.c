@@ -34,17 +34,33 @@
 static void look_up_open_at_start(const struct collector *c, struct verdict_context *context,
 				  const struct flow_key *key)
 {
-	context->opener = (unsigned)(open_at_start_source(&c->open_at_start, key) + 1);
+	uint32_t netns = context->netns_inode;
+
+	context->opener = (unsigned)(open_at_start_source(&c->open_at_start, key, netns) + 1);
 	for (unsigned side = 0; side < 2; side++) {
 		struct verdict_holder *h = &context->holder[side];
 
-		h->process = open_at_start_holder(&c->open_at_start, key, side, &h->holders);
+		h->process = open_at_start_holder(&c->open_at_start, key, netns, side, &h->holders);
 	}
 }
 
-static struct socket_join sockets_of(struct collector *c, const struct flow_key *key, const struct flow *f)
+/* Sets the interface that the number in the key stands for. */
+static void name_interface(const struct collector *c, struct verdict_context *context, uint32_t number)
 {
-	struct socket_query query = socket_query_of(key, f);
+	const struct attachment *a = interfaces_find(c->interfaces, number);
+
+	if (!a)
+		return;
+	context->interfaces[0] = a->name;
+	context->netns = a->netns.number ? a->netns.name : NULL;
+	context->netns_inode = a->netns.inode;
+}
+
+/* netns: inode number of the namespace in which the flow was seen. */
+static struct socket_join sockets_of(struct collector *c, const struct flow_key *key, const struct flow *f,
+				     uint32_t netns)
+{
+	struct socket_query query = socket_query_of(key, f, netns);
 
 	return c->sockets ? socket_events_find(c->sockets, &query) : (struct socket_join){0};
 }
@@ -87,7 +103,6 @@ static void report(void *context, const struct judged *j, uint32_t slot, const s
 	struct traffic *traffic = c->traffic ? &c->traffic[slot] : NULL;
 	struct process holder;
 	struct verdict_context verdict = {
-		.interfaces = {interfaces_name(c->interfaces, j->key.ifindex)},
 		.wall_offset = c->wall_offset,
 		.id_offset = c->first_offset,
 		.host = c->host,
@@ -102,11 +117,12 @@ static void report(void *context, const struct judged *j, uint32_t slot, const s
 
 	if (how->stray && !stray_fin_allowed(c))
 		return;
+	name_interface(c, &verdict, j->key.ifindex);
 	if (!how->cut && !(j->flow.state & FLOW_REPLACED))
 		verdict.quiet = (uint64_t)c->options->settle;
 	if (!j->flow.open.seen)
 		look_up_open_at_start(c, &verdict, &j->key);
-	verdict.sockets = sockets_of(c, &j->key, &j->flow);
+	verdict.sockets = sockets_of(c, &j->key, &j->flow, verdict.netns_inode);
 	look_up_listener(c, &verdict, slot, &j->flow, &holder);
 	if (how->stray)
 		reporter_stray(c->reporter, &j->key, &j->flow, j->log, &verdict);
@@ -117,7 +133,7 @@ static void report(void *context, const struct judged *j, uint32_t slot, const s
 	if (how->interim || how->stray)
 		return;
 	if (!j->flow.open.seen && j->flow.state & FLOW_DONE)
-		open_at_start_ended(&c->open_at_start, &j->key);
+		open_at_start_ended(&c->open_at_start, &j->key, verdict.netns_inode);
 	if (traffic)
 		traffic->t_synack = 0;
 }
@@ -133,7 +149,6 @@ static int64_t wall_offset(void)
 static void report_stray(struct collector *c, const struct stray *x)
 {
 	struct verdict_context verdict = {
-		.interfaces = {interfaces_name(c->interfaces, x->ifindex)},
 		.wall_offset = c->wall_offset,
 		.id_offset = c->first_offset,
 		.host = c->host,
@@ -145,7 +160,8 @@ static void report_stray(struct collector *c, const struct stray *x)
 	struct flow flow;
 
 	stray_flow(x, &flow, log);
-	verdict.sockets = sockets_of(c, &key, &flow);
+	name_interface(c, &verdict, x->ifindex);
+	verdict.sockets = sockets_of(c, &key, &flow, verdict.netns_inode);
 	reporter_stray(c->reporter, &key, &flow, log, &verdict);
 }
 
@@ -317,7 +333,7 @@ int collector_drain(struct collector *c)
 
 void collector_read_open_connections(struct collector *c)
 {
-	int err = open_at_start_read(&c->open_at_start);
+	int err = open_at_start_read(&c->open_at_start, c->options->netns);
 
 	if (err && c->options->verbose)
 		log_note("who opened the connections that are open now is not known: %s", strerror(-err));
@@ -424,7 +440,7 @@ int collector_start(struct collector *c, struct tcpfin_trace_bpf *skeleton, uint
 	c->noted = calloc(c->tables.slot_count, sizeof(*c->noted));
 	if (!c->related || !c->noted || (o->strays && !c->strays) ||
 	    interims_begin(&c->due.interims, c->tables.slot_count) ||
-	    (!o->no_sockets && attempts_begin(&c->attempts, c->tables.slot_count))) {
+	    (!o->no_sockets && !o->netns && attempts_begin(&c->attempts, c->tables.slot_count))) {
 		log_error("out of memory");
 		return EXIT_RUNTIME;
 	}

@@ -42,7 +42,7 @@ struct collector {
 	uint64_t counters[COUNTERS];        /* what user space counts */
 	struct socket_events *sockets;      /* NULL: nothing is known of them */
 	struct open_at_start open_at_start; /* connections older than the watch */
-	struct attempts attempts;           /* empty with --no-sockets */
+	struct attempts attempts;           /* of this network namespace; empty with --no-sockets or --netns */
 	int64_t wall_offset;                /* ns to add to the kernel's time for the wall clock */
 	int64_t first_offset;               /* the same, at the start */
 	char host[HOST_NAME_MAX + 1];       /* this host's name */

@@ -17,12 +17,15 @@
 #include "bpf/core/flow_log.h" /* before the skeleton, which uses these types */
 #include "bpf/core/watch.h"
 #include "bpf/settings.h"
+#include "bpf/socket_settings.h"
+#include "user/attach/namespace_answers.h"
 #include "user/base/clock.h"
 #include "user/base/log.h"
 #include "user/base/privileges.h"
 #include "user/base/sink.h"
 #include "user/base/stop.h"
 #include "user/base/supervisor.h"
+#include "user/helper/helper.h"
 #include "user/host/port_gauges.h"
 #include "user/live/collector.h"
 #include "user/live/limits.h"
@@ -41,9 +44,11 @@ struct live {
 	struct tcpfin_trace_bpf *skeleton;
 	struct collector collector;
 	struct interfaces interfaces;
-	struct live_stats stats; /* as last printed */
-	uint64_t stats_time;     /* ns, of the last print; 0: none */
-	unsigned unopened_said;  /* see unopened_note */
+	struct live_stats stats;                  /* as last printed */
+	uint64_t stats_time;                      /* ns, of the last print; 0: none */
+	unsigned unopened_said;                   /* see unopened_note */
+	uint32_t told_namespaces[NAMESPACES_MAX]; /* by inode number, that the sockets' programs were told of */
+	unsigned told;
 };
 
 /* ---- what it costs ---- */
@@ -146,10 +151,19 @@ static void keep_memory(void)
 /* The sockets' programs hear which interfaces are watched now. */
 static void tell_sockets(struct live *l)
 {
-	uint32_t watched[OPTIONS_MAX_INTERFACES];
+	uint32_t list[NAMESPACES_MAX];
+	unsigned count;
 
-	if (l->collector.sockets)
-		socket_events_watch(l->collector.sockets, watched, interfaces_indexes(&l->interfaces, watched));
+	if (!l->collector.sockets)
+		return;
+	count = interfaces_numbers(&l->interfaces, list, SOCKET_INTERFACES);
+	socket_events_watch(l->collector.sockets, list, count);
+	count = interfaces_namespaces(&l->interfaces, list, NAMESPACES_MAX);
+	if (count == l->told && !memcmp(list, l->told_namespaces, count * sizeof(list[0])))
+		return;
+	socket_events_watch_namespaces(l->collector.sockets, list, count);
+	memcpy(l->told_namespaces, list, count * sizeof(list[0]));
+	l->told = count;
 }
 
 static void start_sockets(struct live *l)
@@ -209,7 +223,7 @@ static int watch_loop(struct live *l)
 		if (interfaces_changed(&l->interfaces) || now >= next_check) {
 			next_check = now + CHECK_NS;
 			note_unopened(l);
-			if (!interfaces_check(&l->interfaces))
+			if (!interfaces_check(&l->interfaces, now))
 				return EXIT_RUNTIME;
 			tell_sockets(l);
 		}
@@ -270,6 +284,21 @@ static struct live *live_new(struct reporter *reporter, const struct options *op
 	return l;
 }
 
+/* With --netns the helper makes links of what was loaded. It is there before anything is attached or mapped. */
+static int start_helper(struct live *l)
+{
+	const struct entry_maps maps = loader_entry_maps(l->skeleton, l->options);
+	int err;
+
+	if (l->options->netns)
+		namespace_answers_offer_links(&maps);
+	err = helper_start();
+	if (!err)
+		return EXIT_FINE;
+	log_error("cannot start the helper: %s", strerror(-err));
+	return EXIT_RUNTIME;
+}
+
 /* From nothing to watching, rights dropped. Returns an exit code; errors have been said. */
 static int start(struct live *l)
 {
@@ -279,6 +308,7 @@ static int start(struct live *l)
 	code = code ? code : limits_check_descriptors(l->interfaces.count);
 	code = code ? code : limits_check_memory(loader_table_bytes(l->options));
 	code = code ? code : loader_load(&l->skeleton, l->options, &l->interfaces);
+	code = code ? code : start_helper(l);
 	code = code ? code : collector_start(&l->collector, l->skeleton, clock_ns(CLOCK_MONOTONIC));
 	code = code ? code : attach_all(l);
 	if (code)

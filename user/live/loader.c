@@ -83,6 +83,7 @@ static int size_maps(struct tcpfin_trace_bpf *s, const struct options *o)
 	s->rodata->settings.all_segments = o->all_segments;
 	s->rodata->settings.strays = o->strays;
 	s->rodata->settings.close_at_tc = true;
+	s->rodata->settings.numbered = o->netns != NULL;
 	if (getentropy((void *)&s->rodata->settings.hash_seed, sizeof(s->rodata->settings.hash_seed)))
 		return -errno;
 	err = size_map(s->maps.tcpfin_sets, n.sets, err);
@@ -103,7 +104,7 @@ static int size_maps(struct tcpfin_trace_bpf *s, const struct options *o)
  */
 static void choose_programs(struct tcpfin_trace_bpf *s, const struct options *o, const struct interfaces *interfaces)
 {
-	bool later = o->follow || interface_patterns_given(o), xdp = later, tc = later, tc_l3 = later;
+	bool later = o->follow || o->netns || interface_patterns_given(o), xdp = later, tc = later, tc_l3 = later;
 	struct bpf_program *program;
 
 	for (unsigned i = 0; i < interfaces->count; i++) {
@@ -177,6 +178,28 @@ int loader_error(const struct options *o, int err)
 	return privileges_exit_code(err);
 }
 
+/* Fills in the jumps from the programs that number interfaces. 0 or a negative errno. */
+static int connect_hooks(const struct tcpfin_trace_bpf *s, const struct options *o)
+{
+	const struct attach_programs p = loader_programs(s, o);
+	const struct {
+		const struct bpf_map *array;
+		uint32_t place;
+		int program;
+	} jumps[] = {
+		{s->maps.tcpfin_jumps_x, JUMP_HOOK, p.xdp},
+		{s->maps.tcpfin_jumps_t, JUMP_HOOK, p.tc},
+		{s->maps.tcpfin_jumps_t, JUMP_HOOK_L3, p.tc_l3},
+		{s->maps.tcpfin_jumps_t, JUMP_HOOK_CLOSE, p.tc_close},
+	};
+
+	for (size_t i = 0; i < sizeof(jumps) / sizeof(jumps[0]); i++)
+		if (jumps[i].program >= 0 &&
+		    bpf_map_update_elem(bpf_map__fd(jumps[i].array), &jumps[i].place, &jumps[i].program, BPF_ANY))
+			return -errno;
+	return 0;
+}
+
 int loader_try(struct tcpfin_trace_bpf **skeleton, const struct options *o, const struct interfaces *interfaces)
 {
 	struct tcpfin_trace_bpf *s;
@@ -191,7 +214,8 @@ int loader_try(struct tcpfin_trace_bpf **skeleton, const struct options *o, cons
 	set_frags(s, o);
 	err = size_maps(s, o);
 	err = err ? err : tcpfin_trace_bpf__load(s);
-	return err ? err : bpf_programs_connect(s->obj);
+	err = err ? err : bpf_programs_connect(s->obj);
+	return err || !o->netns ? err : connect_hooks(s, o);
 }
 
 int loader_load(struct tcpfin_trace_bpf **skeleton, const struct options *o, const struct interfaces *interfaces)
@@ -199,6 +223,16 @@ int loader_load(struct tcpfin_trace_bpf **skeleton, const struct options *o, con
 	int err = loader_try(skeleton, o, interfaces);
 
 	return err ? loader_error(o, err) : EXIT_FINE;
+}
+
+struct entry_maps loader_entry_maps(const struct tcpfin_trace_bpf *s, const struct options *o)
+{
+	return (struct entry_maps){
+		.scratch = bpf_map__fd(s->maps.tcpfin_scratch),
+		.jumps_x = bpf_map__fd(s->maps.tcpfin_jumps_x),
+		.jumps_t = bpf_map__fd(s->maps.tcpfin_jumps_t),
+		.xdp_frags = o->hook != HOOK_XDP_GENERIC,
+	};
 }
 
 struct socket_packets loader_socket_packets(const struct tcpfin_trace_bpf *s)

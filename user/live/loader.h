@@ -34,6 +34,8 @@ int loader_error(const struct options *options, int err);
 struct socket_packets loader_socket_packets(const struct tcpfin_trace_bpf *skeleton);
 /* The programs that the hooks take; -1 for those that were not loaded. */
 struct attach_programs loader_programs(const struct tcpfin_trace_bpf *skeleton, const struct options *options);
+/* What the programs that number interfaces need (--netns). */
+struct entry_maps loader_entry_maps(const struct tcpfin_trace_bpf *skeleton, const struct options *options);
 /* Bytes of kernel memory that the tables take. */
 uint64_t loader_table_bytes(const struct options *options);
 

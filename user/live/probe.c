@@ -157,11 +157,12 @@ static const char *load_error(int err)
 /* Loads what both kinds of interfaces need, those with an Ethernet header and those without. */
 static void load_trial(struct trial *t, const struct options *options, enum hook hook)
 {
-	const struct interfaces interfaces = {
+	static struct interfaces interfaces = {
 		.count = 2,
-		.watched = {{.attachment.hook = hook}, {.attachment = {.hook = HOOK_TC, .l3 = true}}},
+		.watched = {{}, {.attachment = {.hook = HOOK_TC, .l3 = true}}},
 	};
 
+	interfaces.watched[0].attachment.hook = hook;
 	t->options = *options;
 	t->options.hook = hook;
 	t->options.max_flows = t->options.max_closing = t->options.max_unproven = LEAST_ENTRIES;
@@ -237,11 +238,11 @@ static void probe_sockets(struct probe *p)
 /* ---- interfaces ---- */
 
 /* Attaches and detaches. why: set to the reason of an error, or at tc to what was attached. 0 or a negative errno. */
-static int try_interface(const struct trial *t, int route, const char *name, char why[WHY_SIZE])
+static int try_interface(const struct trial *t, const struct attach_netns *netns, const char *name, char why[WHY_SIZE])
 {
 	struct attach_programs programs;
 	struct attachment a;
-	int err = attach_plan(&a, route, name, t->options.hook, why, WHY_SIZE);
+	int err = attach_plan(&a, netns, name, t->options.hook, why, WHY_SIZE);
 
 	if (!err && t->err)
 		snprintf(why, WHY_SIZE, "%s", load_error(t->err));
@@ -256,7 +257,7 @@ static int try_interface(const struct trial *t, int route, const char *name, cha
 	return err;
 }
 
-static void probe_interface(struct probe *p, int route, const char *name)
+static void probe_interface(struct probe *p, const struct attach_netns *netns, const char *name)
 {
 	static const struct {
 		enum hook hook;
@@ -270,7 +271,7 @@ static void probe_interface(struct probe *p, int route, const char *name)
 	for (size_t i = 0; i < sizeof(hooks) / sizeof(hooks[0]); i++) {
 		char what[64], why[WHY_SIZE] = "";
 		size_t prefix = (size_t)snprintf(what, sizeof(what), "%s: ", name);
-		int err = try_interface(&p->trials[hooks[i].hook], route, name, why);
+		int err = try_interface(&p->trials[hooks[i].hook], netns, name, why);
 		const char *rest = strncmp(why, what, prefix) ? why : why + prefix;
 
 		snprintf(what + prefix, sizeof(what) - prefix, "%s", hooks[i].what);
@@ -280,12 +281,12 @@ static void probe_interface(struct probe *p, int route, const char *name)
 
 static void probe_interfaces(struct probe *p)
 {
-	int route = interface_query_open();
+	const struct attach_netns here = {.route = interface_query_open()};
 
 	for (int i = 0; i < p->interface_count; i++)
-		probe_interface(p, route, p->interfaces[i].name);
-	if (route >= 0)
-		close(route);
+		probe_interface(p, &here, p->interfaces[i].name);
+	if (here.route >= 0)
+		close(here.route);
 }
 
 /* ---- all of it ---- */

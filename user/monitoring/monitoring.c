@@ -20,9 +20,8 @@ struct monitoring {
 	void (*observe)(void *context, struct metrics_now *now);
 	void *context;
 	struct metrics_server *server; /* NULL: none */
-	struct replaced_file file;
-	uint64_t next_file;     /* ns of CLOCK_MONOTONIC */
-	unsigned long failures; /* of writing it */
+	uint64_t next_file;            /* ns of CLOCK_MONOTONIC */
+	unsigned long failures;        /* of writing it */
 };
 
 /* Appends the metrics as they are now. */
@@ -46,7 +45,7 @@ static int write_file(struct monitoring *m)
 
 	m->next_file = clock_ns(CLOCK_MONOTONIC) + FILE_NS;
 	print(m, &text, EXPOSITION_TEXT);
-	err = replaced_file_write(&m->file, &text);
+	err = replaced_file_write(&text);
 	buffer_free(&text);
 	return err;
 }
@@ -65,7 +64,7 @@ static void write_next_file(struct monitoring *m)
 static int start_file(struct monitoring *m)
 {
 	const char *path = m->options->metrics_file;
-	int err = replaced_file_start(&m->file, path);
+	int err = replaced_file_start(path);
 
 	err = err ? err : write_file(m);
 	if (!err)

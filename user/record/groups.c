@@ -34,6 +34,8 @@ enum role groups_local_end(const struct record *r)
 	return NOBODY;
 }
 
+#define INTERFACE_NAME 15 /* bytes, at most: IFNAMSIZ with its NUL */
+
 static size_t take_text(uint8_t *part, const char *text)
 {
 	size_t len = text ? strnlen(text, GROUP_PART) : 0;
@@ -68,7 +70,14 @@ static size_t take_port(uint8_t *part, const struct record *r)
 
 static size_t take_interface(uint8_t *part, const struct record *r)
 {
-	return take_text(part, r->interfaces[0]);
+	size_t len = 0;
+
+	if (r->netns) {
+		len = strnlen(r->netns, GROUP_PART - 1 - INTERFACE_NAME);
+		memcpy(part, r->netns, len);
+		part[len++] = '/';
+	}
+	return len + take_text(part + len, r->interfaces[0]);
 }
 
 static size_t take_outcome(uint8_t *part, const struct record *r)

@@ -242,6 +242,8 @@ struct record_peer {
 struct record {
 	/* Where it was seen, in that order; NULL ends them where they are fewer. Owned by the source. */
 	const char *interfaces[RECORD_INTERFACES];
+	const char *netns;         /* name of their network namespace (--netns), else NULL; owned by the source */
+	uint32_t netns_inode;      /* with netns */
 	const char *host;          /* its name; NULL for a capture file; owned by the source */
 	char id[EVENT_ID_SIZE];    /* names the connection: see event_id.h; "" where nobody asks for it */
 	int family;                /* 4 or 6 */

@@ -492,6 +492,11 @@ static inline bool record_has_listener(const struct record *r)
 	MEMBER("tcp.segments[].count", COUNT, OPTIONAL,                                                               \
 	       "How many segments are folded into this entry, if more than one.")                                     \
 	MEMBER("tcp.segments[].copy", BOOL, OPTIONAL, "A retransmission. Only if true.")                              \
-	MEMBER("tcp.segments[].ignored", BOOL, OPTIONAL, "Its receiver would not act on it. Only if true.")
+	MEMBER("tcp.segments[].ignored", BOOL, OPTIONAL, "Its receiver would not act on it. Only if true.")           \
+	FIELD("observer.netns.name", "netns_name", TEXT, OPTIONAL, r->netns,                                          \
+	      "With --netns: the network namespace of the interface, by its name or the lowest number of a process "  \
+	      "in it.")                                                                                               \
+	FIELD("observer.netns.inode", "netns_inode", NUMBER, OPTIONAL, number_if(r->netns, r->netns_inode),           \
+	      "With --netns: its inode number, as in process.netns.")
 
 #endif

@@ -23,7 +23,7 @@
 struct visits {
 	net_namespace_visit *visit;
 	void *context;
-	int home; /* this thread's own namespace */
+	int home; /* this thread's own namespace; -1: nothing is entered */
 	struct seen {
 		dev_t device;
 		ino_t inode;
@@ -75,13 +75,15 @@ static int visit_open(struct visits *v, int fd, const char *name)
 		return -errno;
 	if (is_seen(v, &s))
 		return 0;
-	if (setns(fd, CLONE_NEWNET))
+	if (v->home >= 0 && setns(fd, CLONE_NEWNET))
 		return -errno;
 	snprintf(namespace.name, sizeof(namespace.name), "%s", name);
 	namespace.inode = (uint32_t)s.st_ino;
+	namespace.device = s.st_dev;
 	err = see(v, &s);
 	err = err ? err : v->visit(v->context, &namespace);
-	go_home(v);
+	if (v->home >= 0)
+		go_home(v);
 	return err;
 }
 
@@ -181,6 +183,15 @@ int net_namespaces_visit(const char *which, net_namespace_visit *visit, void *co
 	if (!err)
 		err = strcmp(which, "all") ? visit_one(&v, which) : visit_all(&v);
 	close(v.home);
+	free(v.seen);
+	return err;
+}
+
+int net_namespaces_list(const char *which, net_namespace_visit *visit, void *context)
+{
+	struct visits v = {.visit = visit, .context = context, .home = -1};
+	int err = strcmp(which, "all") ? visit_one(&v, which) : visit_all(&v);
+
 	free(v.seen);
 	return err;
 }

@@ -13,6 +13,7 @@
 struct net_namespace {
 	char name[NAME_MAX + 1]; /* of /run/netns, else the lowest number of a process in it; both lead there again */
 	uint32_t inode;          /* number of the namespace in /proc/PID/ns/net */
+	uint64_t device;         /* both together are unique */
 };
 
 /* Called inside the namespace, which is only lent. 0, or a negative errno, which ends the visits. */
@@ -27,5 +28,7 @@ typedef int net_namespace_visit(void *context, const struct net_namespace *names
  * returned. With "all", namespaces that end meanwhile, or whose owner lets nobody in, are passed over.
  */
 int net_namespaces_visit(const char *which, net_namespace_visit *visit, void *context);
+/* The same without entering any: visit is called in the caller's own namespace. */
+int net_namespaces_list(const char *which, net_namespace_visit *visit, void *context);
 
 #endif

@@ -19,6 +19,7 @@
 struct open_connection {
 	struct ip_address addr[2]; /* as in the flow key */
 	uint16_t port[2];
+	uint32_t netns; /* inode number of its namespace; 0: no namespace was asked for */
 	uint8_t family;
 	bool certain; /* a listener shows which side opened it */
 	bool ended;
@@ -34,7 +35,9 @@ static int compare_number(uint64_t a, uint64_t b)
 static int by_key(const void *a, const void *b)
 {
 	const struct open_connection *x = a, *y = b;
-	int order = compare_number(x->family, y->family);
+	int order = compare_number(x->netns, y->netns);
+
+	order = order ? order : compare_number(x->family, y->family);
 
 	for (int side = 0; side < 2 && !order; side++) {
 		order = compare_number(x->addr[side].hi, y->addr[side].hi);
@@ -57,6 +60,7 @@ static struct open_connection connection_of(const struct snapshot_entry *e)
 	struct open_connection c = {
 		.addr = {side ? sent.dst : sent.src, side ? sent.src : sent.dst},
 		.port = {side ? sent.dport : sent.sport, side ? sent.sport : sent.dport},
+		.netns = e->of ? e->of->namespace.inode : 0,
 		.family = s->family,
 		.certain = e->listener,
 		.source = (int)(e->pair.local_is_source ? side : !side),
@@ -81,16 +85,17 @@ static void merge(struct open_connection *a, const struct open_connection *b)
 
 int open_at_start_from(struct open_at_start *o, const struct socket_snapshot *snapshot)
 {
-	size_t kept = 0;
+	size_t kept = 0, count = 0;
 
 	o->count = 0;
-	o->list = calloc(snapshot->count + 1, sizeof(*o->list));
+	o->list = calloc(socket_snapshot_count(snapshot) + 1, sizeof(*o->list));
 	if (!o->list)
 		return -ENOMEM;
-	for (size_t i = 0; i < snapshot->count; i++)
-		o->list[i] = connection_of(&snapshot->entries[i]);
-	qsort(o->list, snapshot->count, sizeof(*o->list), by_key);
-	for (size_t i = 0; i < snapshot->count; i++) {
+	for (; snapshot; snapshot = snapshot->next)
+		for (size_t i = 0; i < snapshot->count; i++)
+			o->list[count++] = connection_of(&snapshot->entries[i]);
+	qsort(o->list, count, sizeof(*o->list), by_key);
+	for (size_t i = 0; i < count; i++) {
 		if (kept && !by_key(&o->list[kept - 1], &o->list[i]))
 			merge(&o->list[kept - 1], &o->list[i]);
 		else
@@ -100,13 +105,13 @@ int open_at_start_from(struct open_at_start *o, const struct socket_snapshot *sn
 	return 0;
 }
 
-int open_at_start_read(struct open_at_start *o)
+int open_at_start_read(struct open_at_start *o, const char *netns)
 {
 	const struct filter all = {0};
 	struct socket_snapshot snapshot;
-	int err = socket_snapshot_take(&snapshot, OPEN_STATES, &all, NULL);
+	int err = socket_snapshot_take(&snapshot, OPEN_STATES, &all, netns);
 
-	*o = (struct open_at_start){0};
+	*o = (struct open_at_start){.by_namespace = netns};
 	err = err ? err : open_at_start_from(o, &snapshot);
 	for (size_t i = 0; i < snapshot.listeners.count && !err; i++)
 		err = socket_holders_want(&o->holders, snapshot.listeners.list[i].inode);
@@ -123,11 +128,12 @@ int open_at_start_find_holders(struct open_at_start *o, const char *proc)
 	return socket_holders_search(&o->holders, proc);
 }
 
-static struct open_connection *find_open(const struct open_at_start *o, const struct flow_key *key)
+static struct open_connection *find_open(const struct open_at_start *o, const struct flow_key *key, uint32_t netns)
 {
 	const struct open_connection wanted = {
 		.addr = {key->addr[0], key->addr[1]},
 		.port = {key->port[0], key->port[1]},
+		.netns = o->by_namespace ? netns : 0,
 		.family = key->family,
 	};
 	struct open_connection *found = NULL;
@@ -137,17 +143,17 @@ static struct open_connection *find_open(const struct open_at_start *o, const st
 	return found && !found->ended ? found : NULL;
 }
 
-int open_at_start_source(const struct open_at_start *o, const struct flow_key *key)
+int open_at_start_source(const struct open_at_start *o, const struct flow_key *key, uint32_t netns)
 {
-	const struct open_connection *found = find_open(o, key);
+	const struct open_connection *found = find_open(o, key, netns);
 
 	return found ? found->source : SOURCE_UNKNOWN;
 }
 
-const struct process *open_at_start_holder(const struct open_at_start *o, const struct flow_key *key, unsigned side,
-					   unsigned *holders)
+const struct process *open_at_start_holder(const struct open_at_start *o, const struct flow_key *key, uint32_t netns,
+					   unsigned side, unsigned *holders)
 {
-	const struct open_connection *found = find_open(o, key);
+	const struct open_connection *found = find_open(o, key, netns);
 
 	return socket_holders_of(&o->holders, found ? found->inode[side] : 0, holders);
 }
@@ -157,9 +163,9 @@ const struct process *open_at_start_listener(const struct open_at_start *o, uint
 	return socket_holders_of(&o->holders, inode, NULL);
 }
 
-void open_at_start_ended(struct open_at_start *o, const struct flow_key *key)
+void open_at_start_ended(struct open_at_start *o, const struct flow_key *key, uint32_t netns)
 {
-	struct open_connection *found = find_open(o, key);
+	struct open_connection *found = find_open(o, key, netns);
 
 	if (found)
 		found->ended = true;

@@ -8,7 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
 #include <time.h>
 
 #include <bpf/bpf.h>
@@ -99,14 +98,49 @@ bool socket_events_listener(const struct socket_events *s, uint32_t inode, struc
 	return true;
 }
 
-void socket_events_watch(struct socket_events *s, const uint32_t *ifindex, unsigned count)
+void socket_events_watch(struct socket_events *s, const uint32_t *interfaces, unsigned count)
 {
 	struct socket_shared *shared = &s->skeleton->bss->shared;
 
 	count = count < SOCKET_INTERFACES ? count : SOCKET_INTERFACES;
 	for (unsigned i = 0; i < count; i++)
-		__atomic_store_n(&shared->ifindex[i], ifindex[i], __ATOMIC_RELAXED);
+		__atomic_store_n(&shared->interface[i], interfaces[i], __ATOMIC_RELAXED);
 	__atomic_store_n(&shared->interfaces, count, __ATOMIC_RELEASE);
+}
+
+static bool is_one_of(uint32_t inode, const uint32_t *inodes, unsigned count)
+{
+	for (unsigned i = 0; i < count; i++)
+		if (inodes[i] == inode)
+			return true;
+	return false;
+}
+
+/* Puts the namespace into a free place, unless it has one. Where all are taken, only what interfaces see counts. */
+static void watch_namespace(struct socket_shared *shared, uint32_t inode)
+{
+	uint32_t *free_place = NULL;
+
+	for (uint32_t i = 0; i < SOCKET_NAMESPACE_PLACES; i++) {
+		uint32_t *place = &shared->namespace[socket_namespace_place(inode, i)];
+
+		if (*place == inode)
+			return;
+		free_place = free_place || *place ? free_place : place;
+	}
+	if (free_place)
+		__atomic_store_n(free_place, inode, __ATOMIC_RELAXED);
+}
+
+void socket_events_watch_namespaces(struct socket_events *s, const uint32_t *inodes, unsigned count)
+{
+	struct socket_shared *shared = &s->skeleton->bss->shared;
+
+	for (uint32_t i = 0; i < SOCKET_NAMESPACES; i++)
+		if (shared->namespace[i] && !is_one_of(shared->namespace[i], inodes, count))
+			__atomic_store_n(&shared->namespace[i], 0, __ATOMIC_RELAXED);
+	for (unsigned i = 0; i < count; i++)
+		watch_namespace(shared, inodes[i]);
 }
 
 uint64_t socket_events_lost(const struct socket_events *s)
@@ -204,8 +238,7 @@ static int set_up(struct socket_events *s, const struct socket_packets *packets,
 {
 	struct sockets_bpf *b = s->skeleton;
 	struct socket_settings *settings = (struct socket_settings *)&b->rodata->settings;
-	struct stat netns;
-	int err = stat("/proc/self/ns/net", &netns) ? -errno : 0;
+	int err;
 
 	settings->seed = packets->seed;
 	settings->wait = settle + BEHIND_NS;
@@ -214,8 +247,7 @@ static int set_up(struct socket_events *s, const struct socket_packets *packets,
 	settings->answer_sets_mask = ANSWER_SETS - 1;
 	settings->sockets_mask = SOCKETS - 1;
 	settings->answers_mask = ANSWERS - 1;
-	settings->netns = (uint32_t)netns.st_ino;
-	err = err ? err : bpf_map__reuse_fd(b->maps.tcpfin_sets, packets->sets);
+	err = bpf_map__reuse_fd(b->maps.tcpfin_sets, packets->sets);
 	err = err ? err : bpf_map__set_max_entries(b->maps.tcpfin_socksets, SOCKET_SETS);
 	err = err ? err : bpf_map__set_max_entries(b->maps.tcpfin_sockets, SOCKETS);
 	err = err ? err : bpf_map__set_max_entries(b->maps.tcpfin_answsets, ANSWER_SETS);
@@ -293,7 +325,6 @@ static int map_table(struct socket_events *s)
 		.answer_sets_mask = settings->answer_sets_mask,
 		.sockets_mask = settings->sockets_mask,
 		.answers_mask = settings->answers_mask,
-		.netns = settings->netns,
 		.seed = settings->seed,
 		.since = clock_ns(CLOCK_MONOTONIC),
 		.jiffy = jiffy(),

@@ -40,10 +40,12 @@ struct socket_tells {
 
 struct socket_tells socket_events_tells(const struct socket_events *s);
 /*
- * Tells the programs which interfaces are watched: a socket of another network namespace counts if one of them has seen
- * its connection. Cheap: may be called again and again.
+ * Tells the programs what stands in keys for the interfaces that are watched: a socket of a network namespace that is
+ * not watched counts if one of them has seen its connection. Cheap: may be called again and again.
  */
-void socket_events_watch(struct socket_events *s, const uint32_t *ifindex, unsigned count);
+void socket_events_watch(struct socket_events *s, const uint32_t *interfaces, unsigned count);
+/* Tells the programs which network namespaces are watched, by inode number: all of their sockets count. */
+void socket_events_watch_namespaces(struct socket_events *s, const uint32_t *inodes, unsigned count);
 /* The sockets of the flow's ends, as socket_table_find, and the reason's name. */
 struct socket_join socket_events_find(struct socket_events *s, const struct socket_query *q);
 /* Who called listen() for the socket with that inode, since the programs run. False: it is not known. */

@@ -95,14 +95,13 @@ static uint64_t last_event(const struct closing_socket *s)
 }
 
 /* Is this the socket of that side of the connection? One taken up midstream has no ISN to compare: its time decides. */
-static bool is_of(const struct socket_table *t, const struct closing_socket *socket, const struct socket_query *q,
-		  unsigned side)
+static bool is_of(const struct closing_socket *socket, const struct socket_query *q, unsigned side)
 {
 	unsigned whose = socket->own_isn ? side : !side;
 
 	if (knows_isn(q->open, whose))
 		return socket->isn == q->open->isn[whose];
-	return !q->open->seen && socket->netns == t->netns && last_event(socket) + SECOND_NS > q->t_first &&
+	return !q->open->seen && socket->netns == q->netns && last_event(socket) + SECOND_NS > q->t_first &&
 	       last_event(socket) < q->t_last + SECOND_NS;
 }
 
@@ -119,7 +118,7 @@ static const struct closing_socket *find_side(struct socket_table *t, const stru
 
 		if (n > t->sockets_mask || !copy_place(&copy, &t->sockets[n], sizeof(copy), &word))
 			continue;
-		if (!socket_same_id(&copy.id, &id) || !is_of(t, &copy, q, side))
+		if (!socket_same_id(&copy.id, &id) || !is_of(&copy, q, side))
 			continue;
 		if (found <= t->sockets_mask && found != n)
 			return NULL; /* several fit */

@@ -25,7 +25,6 @@ struct socket_table {
 	struct closing_socket *sockets;
 	struct socket_answer *answers;
 	uint32_t sets_mask, answer_sets_mask, sockets_mask, answers_mask;
-	uint32_t netns;                /* inode number of the watched interfaces' network namespace */
 	uint64_t seed;                 /* of the hash */
 	uint64_t since;                /* ns: from then on the tracepoints see all that happens */
 	uint64_t jiffy;                /* ns */
@@ -37,6 +36,7 @@ struct socket_query {
 	const struct flow_key *key;
 	const struct flow_open *open;
 	uint64_t t_first, t_last; /* its first and last segment */
+	uint32_t netns;           /* inode number of its interface's network namespace */
 	struct {
 		bool seen;
 		unsigned side; /* sender */
