@@ -29,8 +29,10 @@ OPTIONS = ["--show-open"]
 
 def values_of(record):
     """By the names of --by. Of a capture no process is known, and so the peer is the client."""
+    observer = record.get("observer")
     return {"process": None, "peer": record["source"]["ip"], "port": record["destination"]["port"],
-            "interface": None, "outcome": record["tcp"]["outcome"], "reason": None}
+            "interface": observer and observer["ingress"]["interface"]["name"], "outcome": record["tcp"]["outcome"],
+            "reason": None}
 
 
 def group_of(record, by):
