@@ -392,8 +392,10 @@ def cleanup_needs(lab):
 
 # ---- interfaces come and go ----
 
-def said(tracer, pattern, timeout=2):
-    until(lambda: re.search(pattern, tracer.stderr), f"{pattern!r} on stderr", timeout)
+def said(tracer, pattern, timeout=2, after=0):
+    """Waits for the pattern on stderr. after: so many lines do not count."""
+    until(lambda: re.search(pattern, "".join(tracer.stderr.splitlines(True)[after:])), f"{pattern!r} on stderr",
+          timeout)
 
 
 def two_watched(lab, *options, **settings):
@@ -1194,12 +1196,12 @@ def comes_before(tracer, interface, direction, somebody):
     lines = len(tracer.stderr.splitlines())
     with somebody(tracer.namespace, interface, direction) as who:
         said(tracer, re.escape(f": {interface}: another {who} comes before ours at tc {direction}: what it does not "
-                               "pass on is not seen\n"))
+                               "pass on is not seen\n"), after=lines)
         yield
-        time.sleep(0.5)  # two more looks say nothing more
+        time.sleep(1.2)  # one more look says nothing more
         equal("lines", len(tracer.stderr.splitlines()), lines + 1)
-    said(tracer, f": {interface}: ours is the first program at tc {direction} again\n")
-    time.sleep(0.5)
+    said(tracer, f": {interface}: ours is the first program at tc {direction} again\n", after=lines)
+    time.sleep(1.2)
     equal("lines", len(tracer.stderr.splitlines()), lines + 2)
 
 

@@ -292,6 +292,7 @@ bool interfaces_need_net_admin(const struct interfaces *s)
 static void lose(struct interfaces *s, struct watched *w, const char *name, const char *what)
 {
 	attach_stop(&w->attachment); /* before it is said */
+	s->former[s->formers++ % FORMER_MAX] = w->attachment;
 	if (w->matched)
 		log_note("%s %s", name, what);
 	else
@@ -305,7 +306,7 @@ static void lose(struct interfaces *s, struct watched *w, const char *name, cons
 static void find_again(struct interfaces *s, struct watched *w, const char *name)
 {
 	const struct attach_netns *netns = watched_namespaces_single(&s->namespaces);
-	unsigned previous = w->attachment.number, ifindex = netns ? interface_index(netns->route, name) : 0;
+	unsigned ifindex = netns ? interface_index(netns->route, name) : 0;
 	char error[512];
 	int err;
 
@@ -315,11 +316,9 @@ static void find_again(struct interfaces *s, struct watched *w, const char *name
 	err = err ? err : start(s, w, error, sizeof(error));
 	if (err) {
 		log_error("%s is there and cannot be watched: %s", name, error);
-		w->attachment.number = previous;
 		w->refused = ifindex;
 		return;
 	}
-	w->previous = previous;
 	w->lost = false;
 }
 
@@ -478,19 +477,30 @@ unsigned interfaces_namespaces(const struct interfaces *s, uint32_t *list, unsig
 	return count;
 }
 
-static bool has_number(const struct watched *w, uint32_t number)
-{
-	return w->attachment.number == number || w->previous == number;
-}
-
-const struct attachment *interfaces_find(const struct interfaces *s, uint32_t number)
+static const struct attachment *find_watched(const struct interfaces *s, uint32_t number)
 {
 	const struct watched *place = &s->watched[number % WATCHED_MAX];
 
 	if (s->namespaces.asked_for)
-		return has_number(place, number) ? &place->attachment : NULL;
+		return place->attachment.number == number ? &place->attachment : NULL;
 	for (unsigned i = 0; i < s->count; i++)
-		if (has_number(&s->watched[i], number))
+		if (s->watched[i].attachment.number == number)
 			return &s->watched[i].attachment;
 	return NULL;
+}
+
+/* The newest first: the kernel may give an index again. */
+static const struct attachment *find_former(const struct interfaces *s, uint32_t number)
+{
+	for (unsigned i = 1; i <= FORMER_MAX && i <= s->formers; i++)
+		if (s->former[(s->formers - i) % FORMER_MAX].number == number)
+			return &s->former[(s->formers - i) % FORMER_MAX];
+	return NULL;
+}
+
+const struct attachment *interfaces_find(const struct interfaces *s, uint32_t number)
+{
+	const struct attachment *watched = find_watched(s, number);
+
+	return watched ? watched : find_former(s, number);
 }

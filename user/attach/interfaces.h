@@ -13,6 +13,7 @@
 #include "user/attach/attach.h"
 
 #define WATCHED_MAX 1024
+#define FORMER_MAX 256
 
 struct interfaces {
 	const struct options *options;
@@ -21,7 +22,6 @@ struct interfaces {
 	struct tcx_order *tcx_order; /* NULL: no tcx, or the kernel does not let us list its chains */
 	struct watched {
 		struct attachment attachment;
-		uint32_t previous;        /* its number before it was deleted and made anew: late records carry it */
 		unsigned refused;         /* --follow: index that could not be watched, which was logged */
 		bool lost;                /* it is no longer watched */
 		bool matched;             /* a pattern stands for it; otherwise it was named */
@@ -30,9 +30,11 @@ struct interfaces {
 		char before_us[2][TCX_ORDER_TEXT]; /* by direction: who was last logged as first; "": we are */
 	} watched[WATCHED_MAX];
 	unsigned count;
-	uint32_t numbers; /* how many were given */
-	uint64_t looked;  /* ns: when namespaces were last looked for */
-	bool crowded;     /* more interfaces match than can be watched, which was logged */
+	struct attachment former[FORMER_MAX]; /* the last ones that are gone: late records carry their numbers */
+	unsigned formers;                     /* how many there were */
+	uint32_t numbers;                     /* how many were given */
+	uint64_t looked;                      /* ns: when namespaces were last looked for */
+	bool crowded;                         /* more interfaces match than can be watched, which was logged */
 };
 
 /* Plans a hook for each interface; attaches nothing. Returns an exit code; errors have been logged. */
