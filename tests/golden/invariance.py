@@ -241,21 +241,26 @@ def limited(path):
     return faults
 
 
+def check_case(name):
+    """[(change, its faults)] of the changes that apply to the case."""
+    with tempfile.TemporaryDirectory(prefix="tcpfin-invariance-") as directory:
+        path = os.path.join(directory, "case.pcap")
+        plain = verdicts(segments_of(name), path)
+        checked = [(change, *check(name, change, plain, path)) for change in CHANGES]
+    return [(change.__name__, faults) for change, applied, faults in checked if applied]
+
+
 def main():
     options = tracer.command_line(__doc__).parse_args()
     tracer.BINARY = os.path.abspath(options.binary)
     names = options.names or [name for name in CASES if suits(name)]
     results, used = [], set()
+    for name, checked in zip(names, tracer.on_all_cpus(check_case, names)):
+        for change, faults in checked:
+            used.add(change)
+            results.append(tracer.print_result(f"{name} {change}", faults))
     with tempfile.TemporaryDirectory(prefix="tcpfin-invariance-") as directory:
         path = os.path.join(directory, "case.pcap")
-        for name in names:
-            plain = verdicts(segments_of(name), path)
-            for change in CHANGES:
-                applied, faults = check(name, change, plain, path)
-                if not applied:
-                    continue
-                used.add(change)
-                results.append(tracer.print_result(f"{name} {change.__name__}", faults))
         if not options.names:
             results.append(tracer.print_result("read_again", read_again(path)))
             results.append(tracer.print_result("limited", limited(path)))

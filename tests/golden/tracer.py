@@ -7,6 +7,7 @@ import hashlib
 import io
 import ipaddress
 import json
+import multiprocessing
 import os
 import re
 import struct
@@ -237,6 +238,12 @@ def command_line(description):
     parser.add_argument("--binary", default=BINARY)
     parser.add_argument("names", nargs="*", metavar="NAME")
     return parser
+
+
+def on_all_cpus(function, items):
+    """function(item) of each item in their order, by as many processes as there are CPUs."""
+    with multiprocessing.Pool() as pool:
+        yield from pool.imap(function, items, chunksize=4)
 
 
 def print_result(test, faults):
