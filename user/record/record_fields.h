@@ -439,7 +439,7 @@ static inline bool record_has_listener(const struct record *r)
 	MEMBER("destination.listener", OBJECT, OPTIONAL,                                                              \
 	       "What this host's listener said soon after the source had to repeat its SYN, or the destination its "  \
 	       "SYN-ACK to a source that had answered. Only where the destination is this host, and the kernel "      \
-	       "tells.")                                                                                              \
+	       "tells; not with --netns.")                                                                            \
 	FIELD("destination.listener.state", "destination_listener_state", WORD, OPTIONAL,                             \
 	      listener_state_name(r->listener.state),                                                                 \
 	      "full: more connections waited for accept() than its backlog allows, so that SYNs are dropped; ready: " \
