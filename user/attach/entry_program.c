@@ -15,40 +15,41 @@
 
 #include "bpf/settings.h"
 
-#define COPY(to, from)                                                              \
-	(struct bpf_insn)                                                           \
-	{                                                                           \
-		.code = BPF_ALU64 | BPF_MOV | BPF_X, .dst_reg = to, .src_reg = from \
+#define COPY(to, from)                                                                  \
+	(struct bpf_insn)                                                               \
+	{                                                                               \
+		.code = BPF_ALU64 | BPF_MOV | BPF_X, .dst_reg = (to), .src_reg = (from) \
 	}
-#define SET(to, value)                                                           \
-	(struct bpf_insn)                                                        \
-	{                                                                        \
-		.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = to, .imm = value \
+#define SET(to, value)                                                               \
+	(struct bpf_insn)                                                            \
+	{                                                                            \
+		.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = (to), .imm = (value) \
 	}
-#define ADD(to, value)                                                           \
-	(struct bpf_insn)                                                        \
-	{                                                                        \
-		.code = BPF_ALU64 | BPF_ADD | BPF_K, .dst_reg = to, .imm = value \
+#define ADD(to, value)                                                               \
+	(struct bpf_insn)                                                            \
+	{                                                                            \
+		.code = BPF_ALU64 | BPF_ADD | BPF_K, .dst_reg = (to), .imm = (value) \
 	}
-#define STORE(to, offset, value)                                                                    \
-	(struct bpf_insn)                                                                           \
-	{                                                                                           \
-		.code = BPF_ST | BPF_MEM | BPF_W, .dst_reg = to, .off = offset, .imm = (int)(value) \
+#define STORE(to, offset, value)                                                                        \
+	(struct bpf_insn)                                                                               \
+	{                                                                                               \
+		.code = BPF_ST | BPF_MEM | BPF_W, .dst_reg = (to), .off = (offset), .imm = (int)(value) \
 	}
-#define LOAD_MAP(to, fd)                                                                                              \
-	(struct bpf_insn){.code = BPF_LD | BPF_DW | BPF_IMM, .dst_reg = to, .src_reg = BPF_PSEUDO_MAP_FD, .imm = fd}, \
-		(struct bpf_insn)                                                                                     \
-	{                                                                                                             \
+#define LOAD_MAP(to, fd)                                                                                        \
+	(struct bpf_insn){                                                                                      \
+		.code = BPF_LD | BPF_DW | BPF_IMM, .dst_reg = (to), .src_reg = BPF_PSEUDO_MAP_FD, .imm = (fd)}, \
+		(struct bpf_insn)                                                                               \
+	{                                                                                                       \
 	}
-#define CALL(function)                                      \
-	(struct bpf_insn)                                   \
-	{                                                   \
-		.code = BPF_JMP | BPF_CALL, .imm = function \
+#define CALL(function)                                        \
+	(struct bpf_insn)                                     \
+	{                                                     \
+		.code = BPF_JMP | BPF_CALL, .imm = (function) \
 	}
-#define SKIP_IF_0(of, count)                                                             \
-	(struct bpf_insn)                                                                \
-	{                                                                                \
-		.code = BPF_JMP | BPF_JEQ | BPF_K, .dst_reg = of, .off = count, .imm = 0 \
+#define SKIP_IF_0(of, count)                                                                 \
+	(struct bpf_insn)                                                                    \
+	{                                                                                    \
+		.code = BPF_JMP | BPF_JEQ | BPF_K, .dst_reg = (of), .off = (count), .imm = 0 \
 	}
 #define EXIT                               \
 	(struct bpf_insn)                  \

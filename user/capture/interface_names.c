@@ -58,7 +58,7 @@ static uint16_t number_of(struct interface_names *names, const char *name)
 {
 	unsigned i = 0;
 
-	while (i < names->count && strcmp(names->name[i], name))
+	while (i < names->count && strcmp(names->name[i], name) != 0)
 		i++;
 	if (i < names->count)
 		return (uint16_t)(i + 1);

@@ -134,10 +134,10 @@ static void take_value(void *context, const char *path, const struct json_value 
 	if (!strcmp(path, "event.dataset"))
 		reader->is_close = value->type == JSON_STRING && !strcmp(value->text, RECORD_DATASET);
 	row = find_row(reader, path);
-	if (row && row->place.kind != PLACE_NONE)
+	if (row && (row->place.kind != PLACE_NONE || !record_member_take(&reader->draft, path, value, &fault)))
 		fault = take_row(reader, row, value);
-	else if (!record_member_take(&reader->draft, path, value, &fault) && row)
-		fault = take_row(reader, row, value);
+	else if (!row)
+		record_member_take(&reader->draft, path, value, &fault);
 	note_fault(reader, path, fault);
 }
 
@@ -195,7 +195,7 @@ static void take_family(void *context, const char *path, const struct json_value
 
 	if (value->type != JSON_STRING)
 		return;
-	if (strcmp(path, "source.ip") && strcmp(path, "destination.ip") && strcmp(path, "tcp.icmp.by"))
+	if (strcmp(path, "source.ip") != 0 && strcmp(path, "destination.ip") != 0 && strcmp(path, "tcp.icmp.by") != 0)
 		return;
 	family = strchr(value->text, ':') ? 6 : 4;
 	if (r->family && r->family != family)
