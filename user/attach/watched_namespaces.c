@@ -90,7 +90,7 @@ static void take(struct watched_namespaces *n, const struct helper_reply *found)
 
 /* ---- all of them ---- */
 
-/* Asks for the next change that the helper has found. */
+/* Asks for the next change that the helper has found. gone: NULL at the start, when nothing is watched yet. */
 static int take_change(struct watched_namespaces *n, void gone(void *context, const struct attach_netns *netns),
 		       void *context)
 {
@@ -105,7 +105,8 @@ static int take_change(struct watched_namespaces *n, void gone(void *context, co
 	for (unsigned i = 0; reply.gone && i < n->count; i++) {
 		if (!n->list[i].used || n->list[i].netns.number != reply.number)
 			continue;
-		gone(context, &n->list[i].netns);
+		if (gone)
+			gone(context, &n->list[i].netns);
 		close_sockets(&n->list[i]);
 	}
 	return 0;
