@@ -179,10 +179,8 @@ static int ask_for_link(const struct attachment *a, enum entry entry, enum link_
 						 .program = entry,
 						 .place = place,
 						 .interface = a->number};
-	struct helper_reply reply;
-	int err = helper_ask(&question, &reply);
 
-	return err ? err : reply.descriptor < 0 ? -EPROTO : reply.descriptor;
+	return helper_ask_descriptor(&question);
 }
 
 /* A link's descriptor, or a negative errno. */

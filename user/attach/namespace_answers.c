@@ -137,9 +137,7 @@ static int send_into(struct namespaces *n, struct errand *e, struct helper_reply
 		e->wanted = &n->known[i].namespace;
 		err = net_namespaces_visit(e->wanted->name, run_errand, e);
 	}
-	err = err ? err : e->result < 0 ? e->result : 0;
-	reply->descriptor = err ? -1 : e->result;
-	return err;
+	return err ? err : helper_reply_descriptor(reply, e->result);
 }
 
 static int make_route(const struct namespaces *n, const struct helper_question *q)

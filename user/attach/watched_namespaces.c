@@ -68,10 +68,8 @@ static int open_here(const struct attach_netns *netns)
 static int open_there(const struct attach_netns *netns)
 {
 	const struct helper_question question = {.request = HELPER_ROUTE, .namespace = netns->number};
-	struct helper_reply reply;
-	int err = helper_ask(&question, &reply);
 
-	return err ? err : reply.descriptor < 0 ? -EPROTO : reply.descriptor;
+	return helper_ask_descriptor(&question);
 }
 
 static void take(struct watched_namespaces *n, const struct helper_reply *found)

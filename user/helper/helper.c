@@ -151,6 +151,14 @@ int helper_start(void)
 	return err;
 }
 
+int helper_reply_descriptor(struct helper_reply *reply, int descriptor)
+{
+	if (descriptor < 0)
+		return descriptor;
+	reply->descriptor = descriptor;
+	return 0;
+}
+
 /* ---- the program ---- */
 
 /* Takes the descriptor beside a reply, if there is one. 0, or -EPROTO for something else. */
@@ -197,4 +205,12 @@ int helper_ask(const struct helper_question *question, struct helper_reply *repl
 		return -errno;
 	err = receive(reply);
 	return err ? err : reply->error;
+}
+
+int helper_ask_descriptor(const struct helper_question *question)
+{
+	struct helper_reply reply;
+	int err = helper_ask(question, &reply);
+
+	return err ? err : reply.descriptor < 0 ? -EPROTO : reply.descriptor;
 }

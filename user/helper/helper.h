@@ -51,6 +51,8 @@ struct helper_reply {
  * zeroed but for its descriptor. 0 or a negative errno. context is the helper's own copy.
  */
 typedef int helper_answer(void *context, const struct helper_question *question, struct helper_reply *reply);
+/* What such a function returns for a descriptor, which goes into the reply, or a negative errno. */
+int helper_reply_descriptor(struct helper_reply *reply, int descriptor);
 
 void helper_offer(enum helper_request request, helper_answer *answer, void *context);
 /* The descriptor, above those of standard error and before, is for the helper alone: helper_start closes it here. */
@@ -65,5 +67,7 @@ int helper_start(void);
  * descriptor in the reply is the caller's.
  */
 int helper_ask(const struct helper_question *question, struct helper_reply *reply);
+/* The same of a request that is answered by a descriptor: returns it, or a negative errno. */
+int helper_ask_descriptor(const struct helper_question *question);
 
 #endif

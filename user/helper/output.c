@@ -51,10 +51,9 @@ static int open_next(struct output *o)
 
 static int answer(void *context, const struct helper_question *question, struct helper_reply *reply)
 {
-	int fd = question->request == HELPER_NEXT_FILE ? open_next(context) : open_file(context, O_APPEND);
+	bool next = question->request == HELPER_NEXT_FILE;
 
-	reply->descriptor = fd < 0 ? -1 : fd;
-	return fd < 0 ? fd : 0;
+	return helper_reply_descriptor(reply, next ? open_next(context) : open_file(context, O_APPEND));
 }
 
 /* ---- starting ---- */
@@ -158,10 +157,8 @@ bool output_turn(void)
 	uint64_t now = clock_ns(CLOCK_MONOTONIC);
 	bool next = is_over(now) || is_full(0);
 	const struct helper_question question = {.request = next ? HELPER_NEXT_FILE : HELPER_SAME_FILE};
-	struct helper_reply reply;
-	int err = helper_ask(&question, &reply);
-
-	err = err ? err : reply.descriptor < 0 ? -EPROTO : replace_stdout(reply.descriptor);
+	int fd = helper_ask_descriptor(&question);
+	int err = fd < 0 ? fd : replace_stdout(fd);
 
 	if (err)
 		return turn_failed(err);

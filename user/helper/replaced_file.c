@@ -37,13 +37,11 @@ static int open_draft(const struct place *p)
 static int answer(void *context, const struct helper_question *question, struct helper_reply *reply)
 {
 	const struct place *p = context;
-	int err, fd;
+	int err;
 
 	switch (question->request) {
 	case HELPER_DRAFT:
-		fd = open_draft(p);
-		reply->descriptor = fd < 0 ? -1 : fd;
-		return fd < 0 ? fd : 0;
+		return helper_reply_descriptor(reply, open_draft(p));
 	case HELPER_PUBLISH:
 		err = renameat(p->directory, p->draft, p->directory, p->name);
 		break;
@@ -111,13 +109,12 @@ static int ask(enum helper_request request)
 int replaced_file_write(const struct buffer *content)
 {
 	const struct helper_question question = {.request = HELPER_DRAFT};
-	struct helper_reply reply;
-	int err = helper_ask(&question, &reply), done;
+	int fd = helper_ask_descriptor(&question), err, done;
 
-	if (err || reply.descriptor < 0)
-		return err ? err : -EPROTO;
-	err = write_all(reply.descriptor, content);
-	if (close(reply.descriptor) && !err)
+	if (fd < 0)
+		return fd;
+	err = write_all(fd, content);
+	if (close(fd) && !err)
 		err = -errno;
 	done = ask(err ? HELPER_DISCARD : HELPER_PUBLISH);
 	if (!err && done)
