@@ -353,15 +353,12 @@ static void note_before_us(struct watched *w, int direction)
 		log_warn("%s: ours is the first program at tc %s again", name, where);
 }
 
-/* Names of programs of any tcpfin-trace begin so. One that comes before ours passes every packet on. */
-#define OUR_PROGRAMS "tcpfin_"
-
 static void look_before_us(const struct interfaces *s, struct attachment *a, int direction)
 {
 	const struct tcx_order_record *first = tcx_order_of(s->tcx_order, a->tcx[direction]);
 
 	a->before_us[direction][0] = 0;
-	if (first && strncmp(first->name, OUR_PROGRAMS, strlen(OUR_PROGRAMS)) != 0)
+	if (first)
 		snprintf(a->before_us[direction], TCX_ORDER_TEXT, "program (id %u, \"%s\")", first->program,
 			 first->name);
 }
