@@ -4,13 +4,12 @@
  * format to the link header's.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "user/base/stop.h"
+#include "user/base/input.h"
 #include "user/capture/classic_pcap.h"
 #include "user/capture/link_header.h"
 #include "user/capture/pcap_file.h"
@@ -55,26 +54,10 @@ static int failed(const struct pcap_file *f, int err, char *error, size_t error_
 	return err;
 }
 
-/* The path's descriptor, or -1 with errno: EINTR when a signal has asked to stop. */
-static int open_path(struct pcap_file *f, const char *path)
-{
-	int fd;
-
-	if (!strcmp(path, "-")) {
-		f->name = "standard input";
-		return fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 0);
-	}
-	f->name = path;
-	do
-		fd = open(path, O_RDONLY | O_CLOEXEC); /* of a FIFO: waits for a writer */
-	while (fd < 0 && errno == EINTR && stop_go_on());
-	return fd;
-}
-
 /* Opens what can be read to its end. 0, or a negative errno with the reason in f->in. */
 static int open_input(struct pcap_file *f, const char *path)
 {
-	int fd = open_path(f, path), err = capture_input_open(&f->in, fd);
+	int fd = input_open(path, &f->name), err = capture_input_open(&f->in, fd);
 	struct stat st;
 
 	if (err)

@@ -5,13 +5,13 @@
 #include "user/readback/record_file.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "user/base/input.h"
 #include "user/base/stop.h"
 #include "user/readback/record_reader.h"
 
@@ -35,19 +35,6 @@ __attribute__((format(printf, 4, 5))) static int refuse(char *error, size_t size
 	return err;
 }
 
-static int open_path(struct record_file *f, const char *path)
-{
-	int fd = -1;
-
-	f->name = strcmp(path, "-") ? path : "standard input";
-	if (f->name != path)
-		return fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 0);
-	errno = EINTR;
-	while (fd < 0 && errno == EINTR && stop_go_on())
-		fd = open(path, O_RDONLY | O_CLOEXEC);
-	return fd;
-}
-
 int record_file_open(struct record_file **file, const char *path, char *error, size_t error_size)
 {
 	struct record_file *f = calloc(1, sizeof(*f));
@@ -56,7 +43,7 @@ int record_file_open(struct record_file **file, const char *path, char *error, s
 	*file = f;
 	if (f) {
 		f->pos = f->end = f->buffer;
-		f->fd = open_path(f, path);
+		f->fd = input_open(path, &f->name);
 		err = f->fd < 0 ? errno : 0;
 		f->reader = record_reader_new();
 		err = err || f->reader ? err : ENOMEM;
