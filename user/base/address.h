@@ -35,6 +35,11 @@ static inline struct ip_address address_from_bytes(const uint8_t ip[16], int fam
 	return (struct ip_address){.hi = load_be64(ip), .lo = load_be64(ip + 8)};
 }
 
+static inline bool address_equal(const struct ip_address *a, const struct ip_address *b)
+{
+	return a->hi == b->hi && a->lo == b->lo;
+}
+
 /* Are the first `bits` bits of two addresses in network byte order the same? */
 static inline bool address_prefix_equal(const uint8_t *a, const uint8_t *b, unsigned bits)
 {

@@ -7,6 +7,8 @@
 
 #include <stdlib.h>
 
+#include "user/base/address.h"
+
 struct entry {
 	struct related_peer peer;
 	uint32_t older_isn, older_end; /* numbers of entries with the same hash */
@@ -48,14 +50,9 @@ static const struct entry *entry_of(const struct related *r, uint32_t number)
 	return number && r->last - number < RELATED_KEPT ? &r->entry[number % RELATED_KEPT] : NULL;
 }
 
-static bool same_address(const struct ip_address *a, const struct ip_address *b)
-{
-	return a->hi == b->hi && a->lo == b->lo;
-}
-
 static bool same_end(const struct related_peer *a, const struct related_peer *b, unsigned role)
 {
-	return a->port[role] == b->port[role] && same_address(&a->addr[role], &b->addr[role]);
+	return a->port[role] == b->port[role] && address_equal(&a->addr[role], &b->addr[role]);
 }
 
 static bool same_tuple(const struct related_peer *a, const struct related_peer *b)
@@ -69,7 +66,7 @@ static bool same_tuple(const struct related_peer *a, const struct related_peer *
  */
 static bool alike(const struct related_peer *a, const struct related_peer *b)
 {
-	bool source = same_address(&a->addr[0], &b->addr[0]), destination = same_address(&a->addr[1], &b->addr[1]);
+	bool source = address_equal(&a->addr[0], &b->addr[0]), destination = address_equal(&a->addr[1], &b->addr[1]);
 
 	if (same_end(a, b, 0))
 		return true;
@@ -90,7 +87,7 @@ static bool same_port(const struct related_peer *a, const struct related_peer *b
 	return a->midstream != b->midstream && a->family == b->family && same_end(a, b, 0) && !same_tuple(a, b);
 }
 
-/* The other way round: from its destination to its source. */
+/* The peer with its ends exchanged. */
 static struct related_peer related_reversed(const struct related_peer *p)
 {
 	struct related_peer back = *p;

@@ -146,7 +146,7 @@ static bool icmp_by_destination(const struct facts *c)
 {
 	const struct ip_address *by = &c->flow->icmp_by, *end = &c->key->addr[c->side[DESTINATION]];
 
-	return by->hi == end->hi && by->lo == end->lo;
+	return address_equal(by, end);
 }
 
 static enum outcome outcome(const struct facts *c, enum report_reason reason)

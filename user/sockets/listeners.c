@@ -67,17 +67,12 @@ void listeners_free(struct listeners *l)
 
 /* ---- whose SYN it is ---- */
 
-static bool same_address(const struct ip_address *a, const struct ip_address *b)
-{
-	return a->hi == b->hi && a->lo == b->lo;
-}
-
 static bool is_local(const struct listeners *l, const struct listener_query *q)
 {
 	if (q->family == 4 && q->addr.lo >> 24 == IN_LOOPBACKNET)
 		return true;
 	for (size_t i = 0; i < l->local_count; i++)
-		if (l->local[i].family == q->family && same_address(&l->local[i].addr, &q->addr))
+		if (l->local[i].family == q->family && address_equal(&l->local[i].addr, &q->addr))
 			return true;
 	return false;
 }
@@ -89,8 +84,8 @@ static unsigned fitness(const struct tcp_socket *s, const struct listener_query 
 
 	if (s->local.port != q->port || (s->device && s->device != q->ifindex))
 		return 0;
-	if (!same_address(&addr, &any))
-		return s->family == q->family && same_address(&addr, &q->addr) ? 6 + !!s->device : 0;
+	if (!address_equal(&addr, &any))
+		return s->family == q->family && address_equal(&addr, &q->addr) ? 6 + !!s->device : 0;
 	if (s->family == q->family)
 		return 4 + !!s->device;
 	return q->family == 4 && !s->v6only ? 2 + !!s->device : 0; /* a socket of IPv6 that takes IPv4 as well */
