@@ -257,18 +257,22 @@ static void json_listener(struct buffer *out, const struct record *r)
 	buffer_char(out, '}');
 }
 
-static void json_end(struct buffer *out, const struct record *r, enum role role)
+/* An end with its address and port; the caller adds what else it has, and closes it. */
+static void json_begin_end(struct buffer *out, const struct record *r, enum role role)
 {
-	const struct record_end *end = &r->end[role];
-
 	LITERAL(out, ",\"");
 	buffer_text(out, role_name(role));
 	LITERAL(out, "\":{\"ip\":\"");
-	format_address(out, r->family, end->ip);
+	format_address(out, r->family, r->end[role].ip);
 	LITERAL(out, "\",\"port\":");
-	buffer_unsigned(out, end->port);
+	buffer_unsigned(out, r->end[role].port);
+}
+
+static void json_end(struct buffer *out, const struct record *r, enum role role)
+{
+	json_begin_end(out, r, role);
 	LITERAL(out, ",\"bytes\":");
-	json_number(out, end->bytes);
+	json_number(out, r->end[role].bytes);
 	json_process(out, &r->socket[role]);
 	json_holder(out, &r->socket[role]);
 	json_socket(out, &r->socket[role]);
@@ -286,7 +290,7 @@ static void json_verdict(struct buffer *out, const struct record *r)
 	LITERAL(out, ",\"pattern\":");
 	json_word(out, pattern_name(r->pattern));
 	LITERAL(out, ",\"closer\":");
-	json_word(out, record_closer_name(r));
+	json_word(out, role_or_unknown(r->closer));
 	LITERAL(out, ",\"time_wait\":");
 	json_word(out, role_name(r->time_wait));
 	LITERAL(out, ",\"state\":{\"source\":");
@@ -561,17 +565,6 @@ static void json_segments(struct buffer *out, const struct record *r)
 	buffer_unsigned(out, r->segments_lost);
 }
 
-static void json_address(struct buffer *out, const struct record *r, enum role role)
-{
-	LITERAL(out, ",\"");
-	buffer_text(out, role_name(role));
-	LITERAL(out, "\":{\"ip\":\"");
-	format_address(out, r->family, r->end[role].ip);
-	LITERAL(out, "\",\"port\":");
-	buffer_unsigned(out, r->end[role].port);
-	buffer_char(out, '}');
-}
-
 static void json_stray_segment(struct buffer *out, const struct record *r)
 {
 	const struct record_segment *s = record_stray_segment(r);
@@ -601,8 +594,10 @@ static void format_json_stray(struct buffer *out, const struct record *r)
 	json_event(out, r);
 	json_observer(out, r);
 	json_network(out, r);
-	json_address(out, r, SOURCE);
-	json_address(out, r, DESTINATION);
+	for (enum role role = SOURCE; role <= DESTINATION; role++) {
+		json_begin_end(out, r, role);
+		buffer_char(out, '}');
+	}
 	json_stray_segment(out, r);
 	if (r->reset.reason) {
 		LITERAL(out, ",\"reset\":{\"reason\":");

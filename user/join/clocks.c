@@ -60,8 +60,7 @@ static int by_time(const void *a, const void *b)
 	return (x->time > y->time) - (x->time < y->time);
 }
 
-/* What a clock may drift by within that time. */
-static int64_t drift(uint64_t from, uint64_t to)
+int64_t clocks_drift(uint64_t from, uint64_t to)
 {
 	return (int64_t)((to > from ? to - from : from - to) / (1000000 / DRIFT_PPM));
 }
@@ -78,9 +77,9 @@ static void sort_samples(struct clock_samples *s)
 	if (s->count)
 		qsort(l, s->count, sizeof(*l), by_time);
 	for (size_t i = 0; i < s->count; i++)
-		l[i].best = i ? least(l[i].value, l[i - 1].best + drift(l[i - 1].time, l[i].time)) : l[i].value;
+		l[i].best = i ? least(l[i].value, l[i - 1].best + clocks_drift(l[i - 1].time, l[i].time)) : l[i].value;
 	for (size_t i = s->count; i-- > 1;)
-		l[i - 1].best = least(l[i - 1].best, l[i].best + drift(l[i - 1].time, l[i].time));
+		l[i - 1].best = least(l[i - 1].best, l[i].best + clocks_drift(l[i - 1].time, l[i].time));
 }
 
 void clocks_sort(struct clocks *c)
@@ -106,9 +105,9 @@ static bool least_at(const struct clock_samples *s, uint64_t time, int64_t *valu
 	}
 	*value = INT64_MAX;
 	if (low < s->count)
-		*value = s->list[low].best + drift(s->list[low].time, time);
+		*value = s->list[low].best + clocks_drift(s->list[low].time, time);
 	if (low)
-		*value = least(*value, s->list[low - 1].best + drift(s->list[low - 1].time, time));
+		*value = least(*value, s->list[low - 1].best + clocks_drift(s->list[low - 1].time, time));
 	return s->count;
 }
 

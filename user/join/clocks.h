@@ -51,6 +51,8 @@ struct clock_offset {
 void clocks_free(struct clocks *c);
 /* A segment passed the vantage `first`, and then `second`, each at a time (ns since 1970) by its own clock. */
 void clocks_add(struct clocks *c, unsigned first, unsigned second, uint64_t at_first, uint64_t at_second);
+/* ns that a clock may drift by between two times. */
+int64_t clocks_drift(uint64_t from, uint64_t to);
 /* After the last sample, before the first question. */
 void clocks_sort(struct clocks *c);
 /* How far the clock of `b` is ahead of that of `a`. time: ns since 1970 by the clock of `a`. */

@@ -44,11 +44,6 @@ static void time_of_day(struct buffer *out, const char *name, uint64_t time)
 	buffer_char(out, '"');
 }
 
-static const char *closer_word(enum role closer)
-{
-	return closer == NOBODY ? "unknown" : role_name(closer);
-}
-
 static void event(struct buffer *out, const struct joined *j)
 {
 	const struct record *r = &j->way->views[0].view->record;
@@ -84,11 +79,6 @@ static void endpoint(struct buffer *out, int family, const struct record_end *en
 	buffer_printf(out, "\",\"port\":%u", end->port);
 }
 
-static bool is_same_end(const struct record_end *a, const struct record_end *b)
-{
-	return a->port == b->port && !memcmp(a->ip, b->ip, sizeof(a->ip));
-}
-
 /* An end as the view nearest to the source saw it, and what a translator in between made of it. */
 static void end(struct buffer *out, const struct joined *j, enum role role)
 {
@@ -97,7 +87,7 @@ static void end(struct buffer *out, const struct joined *j, enum role role)
 
 	buffer_printf(out, ",\"%s\":{", role_name(role));
 	endpoint(out, near->record.family, view_end(near, role));
-	if (!is_same_end(view_end(near, role), view_end(far, role))) {
+	if (!record_end_equal(view_end(near, role), view_end(far, role))) {
 		buffer_text(out, ",\"nat\":{");
 		endpoint(out, far->record.family, view_end(far, role));
 		buffer_char(out, '}');
@@ -176,7 +166,7 @@ static void verdict_of(struct buffer *out, const struct view *view)
 	buffer_char(out, ',');
 	word(out, "outcome", outcome_name(r->outcome));
 	buffer_char(out, ',');
-	word(out, "closer", closer_word(view_role(view, r->closer)));
+	word(out, "closer", role_or_unknown(view_role(view, r->closer)));
 	buffer_text(out, ",\"reset\":{");
 	word(out, "by", role_name(view_role(view, r->reset.by)));
 	text(out, "reason", r->reset.reason);
@@ -243,7 +233,7 @@ void format_joined_json(struct buffer *out, const struct joined *j, const struct
 	buffer_char(out, ',');
 	word(out, "outcome", outcome_name(j->outcome));
 	buffer_char(out, ',');
-	word(out, "closer", closer_word(j->closer));
+	word(out, "closer", role_or_unknown(j->closer));
 	buffer_char(out, ',');
 	isn(out, j);
 	one_way(out, j);

@@ -91,13 +91,6 @@ static unsigned find_common(struct common common[SIGHTINGS_MOST], const struct j
 	return count;
 }
 
-static int64_t span_drift(const struct common *x, const struct common *y)
-{
-	uint64_t span = x->a->time > y->a->time ? x->a->time - y->a->time : y->a->time - x->a->time;
-
-	return (int64_t)(span / (1000000 / DRIFT_PPM));
-}
-
 /* > 0: a is nearer to the source, < 0: b is, 0: the segments do not tell, or contradict each other. */
 static int nearer_by_segments(const struct common *common, unsigned count)
 {
@@ -106,7 +99,7 @@ static int nearer_by_segments(const struct common *common, unsigned count)
 	for (unsigned i = 0; i < count; i++)
 		for (unsigned k = 0; k < count; k++) {
 			const struct common *onward = &common[i], *back = &common[k];
-			int64_t margin = RESOLUTION + span_drift(onward, back);
+			int64_t margin = RESOLUTION + clocks_drift(onward->a->time, back->a->time);
 
 			if (onward->a->key.from != SOURCE || back->a->key.from != DESTINATION)
 				continue;

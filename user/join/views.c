@@ -153,11 +153,6 @@ static int by_ends(const void *a, const void *b)
 	return compare_ends(&((const struct view *)a)->record, &((const struct view *)b)->record);
 }
 
-static bool is_same_end(const struct record *x, const struct record *y, enum role of_y)
-{
-	return x->end[SOURCE].port == y->end[of_y].port && !memcmp(x->end[SOURCE].ip, y->end[of_y].ip, 16);
-}
-
 /* Do two records of the same ends have the same FIN or RST? swapped: the source of one is the other's destination. */
 static bool share_an_end(const struct record *x, const struct record *y, bool swapped)
 {
@@ -185,7 +180,7 @@ static bool agree(int64_t a, int64_t b)
  */
 static bool is_one(const struct view *x, struct view *y)
 {
-	bool swapped = !is_same_end(&x->record, &y->record, SOURCE);
+	bool swapped = !record_end_equal(&x->record.end[SOURCE], &y->record.end[SOURCE]);
 	const int64_t *a = x->record.isn, *b = y->record.isn;
 
 	if (swapped && !x->record.midstream && !y->record.midstream)
@@ -243,7 +238,7 @@ static void set_swapped(struct views *v)
 		if (!first || first->group != view->group)
 			first = view;
 		view->swapped = view->record.midstream && !by_ends(first, view) &&
-				!is_same_end(&first->record, &view->record, SOURCE);
+				!record_end_equal(&first->record.end[SOURCE], &view->record.end[SOURCE]);
 	}
 }
 

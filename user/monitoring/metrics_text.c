@@ -7,11 +7,6 @@
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
-static const char *role_label(enum role role)
-{
-	return role_name(role) ? role_name(role) : "unknown";
-}
-
 /* ---- connections ---- */
 
 static const char *detail_label(unsigned detail)
@@ -48,7 +43,7 @@ static void print_outcome(struct exposition *e, const struct metrics *m, enum ou
 	for (unsigned closer = 0; closer < METRICS_ROLES; closer++) {
 		struct metric_label labels[] = {{"outcome", outcome_name(outcome)},
 						{"detail", detail_label(detail)},
-						{"closer", role_label((enum role)closer)}};
+						{"closer", role_or_unknown((enum role)closer)}};
 		uint64_t n = m->connections[outcome][detail][closer];
 
 		if (n || is_usual(outcome, detail))
@@ -78,7 +73,7 @@ static void print_resets_of(struct exposition *e, const struct metrics *m, enum 
 {
 	for (unsigned validity = 0; validity <= RESET_OUT_OF_WINDOW; validity++)
 		for (unsigned forged = 0; forged <= YES; forged++) {
-			struct metric_label labels[] = {{"by", role_label(by)},
+			struct metric_label labels[] = {{"by", role_or_unknown(by)},
 							{"phase", phase_name(phase) ? phase_name(phase) : "none"},
 							{"validity", validity_name((enum reset_validity)validity)},
 							{"forged", answer_label((enum answer)forged)}};

@@ -17,6 +17,7 @@ WORDS(outcome_name, enum outcome)
 WORDS(tunnel_name, enum packet_tunnel)
 WORDS(pattern_name, enum pattern)
 WORDS(role_name, enum role)
+WORDS(role_or_unknown, enum role)
 WORDS(state_name, enum tcp_state)
 WORDS(missing_name, enum missing)
 WORDS(how_name, enum how)
@@ -25,11 +26,6 @@ WORDS(phase_name, enum phase)
 WORDS(validity_name, enum reset_validity)
 WORDS(basis_name, enum basis)
 WORDS(mptcp_name, uint8_t)
-
-static const char *closer_word(unsigned n)
-{
-	return n == NOBODY ? "unknown" : role_name((enum role)n);
-}
 
 /* ---- places ---- */
 
@@ -80,11 +76,11 @@ static uint64_t derived_number;
 #define address_if(known, member) member
 #define SOCKET_NUMBER(s, member) (s)->member
 #define record_duration(r) derived_number
-#define record_closer_name(r) WORD((r)->closer, closer_word, NETWORK)
 #define outcome_name(member) WORD(member, outcome_name_word, OUTCOMES - 1)
 #define tunnel_name(member) WORD(member, tunnel_name_word, TUNNEL_GENEVE)
 #define pattern_name(member) WORD(member, pattern_name_word, PATTERN_SIMULTANEOUS)
 #define role_name(member) WORD(member, role_name_word, NETWORK)
+#define role_or_unknown(member) WORD(member, role_or_unknown_word, NETWORK)
 #define state_name(member) WORD(member, state_name_word, TCP_STATES - 1)
 #define missing_name(member) WORD(member, missing_name_word, MISSING_DESTINATION_FIN)
 #define how_name(member) WORD(member, how_name_word, HOW_KERNEL)

@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "bpf/core/traffic.h"
 #include "user/sockets/listener.h"
@@ -122,6 +123,11 @@ struct record_end {
 	unsigned fin_retransmits;
 	unsigned data_copies; /* segments from before its FIN that it sent after it, without an answer */
 };
+
+static inline bool record_end_equal(const struct record_end *a, const struct record_end *b)
+{
+	return a->port == b->port && !memcmp(a->ip, b->ip, sizeof(a->ip));
+}
 
 /* How an end was closed; HOW_UNKNOWN: it is not closed, or is on another host. */
 enum how { HOW_UNKNOWN, HOW_CLOSE, HOW_SHUTDOWN, HOW_EXIT, HOW_ABORT, HOW_UNACCEPTED, HOW_KERNEL };
@@ -370,6 +376,7 @@ const char *direction_name(enum direction direction);
 const char *tunnel_name(enum packet_tunnel tunnel); /* NULL for TUNNEL_NONE */
 const char *pattern_name(enum pattern pattern);
 const char *role_name(enum role role);
+const char *role_or_unknown(enum role role); /* as role_name; "unknown" for NOBODY */
 const char *state_name(enum tcp_state state);
 const char *missing_name(enum missing missing);
 /* "close", "shutdown", "exit", "abort", "unaccepted" or "kernel"; NULL for HOW_UNKNOWN. */

@@ -94,14 +94,6 @@ static inline uint64_t record_duration(const struct record *r)
 	return r->finish > r->start ? r->finish - r->start : 0;
 }
 
-/* "unknown" where nobody is known to have closed first. */
-static inline const char *record_closer_name(const struct record *r)
-{
-	const char *closer = role_name(r->closer);
-
-	return closer ? closer : "unknown";
-}
-
 /* Is there a listener whose queue is known? */
 static inline bool record_has_listener(const struct record *r)
 {
@@ -246,7 +238,7 @@ static inline bool record_has_listener(const struct record *r)
 	FIELD("tcp.pattern", "tcp_pattern", WORD, NULLABLE, pattern_name(r->pattern),                                 \
 	      "Of a graceful close: four_way (FIN, ACK, FIN, ACK), three_way (the answer to the FIN is a FIN) "       \
 	      "or simultaneous (neither FIN acknowledges the other). Else null.")                                     \
-	FIELD("tcp.closer", "tcp_closer", WORD, ALWAYS, record_closer_name(r),                                        \
+	FIELD("tcp.closer", "tcp_closer", WORD, ALWAYS, role_or_unknown(r->closer),                                   \
 	      "Who closed first: source, destination, both, network or unknown. The sender of the first FIN, by "     \
 	      "sequence numbers; without a FIN, the sender of the RST, or network where that one did not send it.")   \
 	FIELD("tcp.time_wait", "tcp_time_wait", WORD, NULLABLE, role_name(r->time_wait),                              \

@@ -64,6 +64,11 @@ const char *role_name(enum role role)
 	return names[role];
 }
 
+const char *role_or_unknown(enum role role)
+{
+	return role == NOBODY ? "unknown" : role_name(role);
+}
+
 /* The states of RFC 9293 section 3.3.2. */
 const char *state_name(enum tcp_state state)
 {
