@@ -97,9 +97,9 @@ static bool first_fin_has_data(const struct flow *f, unsigned side)
 }
 
 static void read_socket(struct last_data data[2], const struct flow *f, const struct closing_socket *s, unsigned side,
-			uint64_t jiffy)
+			uint64_t jiffy, uint64_t close)
 {
-	uint64_t event = socket_first_event(s), close = silence_end(f);
+	uint64_t event = socket_first_event(s);
 	bool reset_first = f->state & FLOW_RESET && close == f->reset.time;
 
 	data[side].time = payload_time(event, s->sent_ago, jiffy, close);
@@ -119,7 +119,7 @@ static struct silence of_socket(const struct flow *f, const struct socket_join *
 
 	if (!s)
 		return between(0, 0);
-	read_socket(data, f, s, side, sockets->jiffy);
+	read_socket(data, f, s, side, sockets->jiffy, close);
 	hidden = first_fin_has_data(f, !side);
 	if (hidden)
 		data[!side].time = 0;

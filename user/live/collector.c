@@ -436,7 +436,7 @@ int collector_start(struct collector *c, struct tcpfin_trace_bpf *skeleton, uint
 	}
 	describe_tables(c, skeleton);
 	c->related = related_new();
-	c->strays = c->options->strays ? calloc(COLLECTOR_STRAYS, sizeof(*c->strays)) : NULL;
+	c->strays = o->strays ? calloc(COLLECTOR_STRAYS, sizeof(*c->strays)) : NULL;
 	c->noted = calloc(c->tables.slot_count, sizeof(*c->noted));
 	if (!c->related || !c->noted || (o->strays && !c->strays) ||
 	    interims_begin(&c->due.interims, c->tables.slot_count) ||

@@ -114,12 +114,13 @@ static void observe_waits(struct live *l, struct metrics_now *now)
 /* For metrics: what is known stays where nothing can be read. */
 static void observe(void *context, struct metrics_now *now)
 {
+	struct live *l = context;
 	struct live_stats s;
 
-	if (read_stats(context, &s))
+	if (read_stats(l, &s))
 		live_stats_observe(&s, now);
-	observe_waits(context, now);
-	port_gauges_observe(((struct live *)context)->options, now);
+	observe_waits(l, now);
+	port_gauges_observe(l->options, now);
 }
 
 /* ---- starting ---- */

@@ -82,9 +82,5 @@ void live_stats_observe(const struct live_stats *s, struct metrics_now *now)
 	now->closing.entries = s->closing;
 	now->closing.capacity = s->closing_max;
 	now->program_count = s->program_count;
-	for (unsigned i = 0; i < s->program_count; i++) {
-		memcpy(now->programs[i].name, s->programs[i].name, sizeof(now->programs[i].name));
-		now->programs[i].runs = s->programs[i].runs;
-		now->programs[i].ns = s->programs[i].ns;
-	}
+	memcpy(now->programs, s->programs, sizeof(now->programs));
 }

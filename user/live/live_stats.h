@@ -16,10 +16,7 @@ struct live_stats {
 	uint64_t closing, closing_max;
 	uint64_t settling; /* finished connections that settle */
 	uint64_t records;  /* reported */
-	struct {
-		char name[16];
-		uint64_t runs, ns; /* from the kernel's BPF statistics, 0 while they are off */
-	} programs[METRICS_PROGRAMS];
+	struct metrics_program programs[METRICS_PROGRAMS];
 	unsigned program_count;
 };
 

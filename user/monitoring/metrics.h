@@ -43,6 +43,12 @@ struct metrics_ports {
 	unsigned count;
 };
 
+/* What a BPF program took, by the kernel's statistics: 0 while they are off. */
+struct metrics_program {
+	char name[16];
+	uint64_t runs, ns;
+};
+
 /* What is not counted from records: as it is now. */
 struct metrics_now {
 	uint64_t time;  /* ns of a clock that does not go back */
@@ -52,10 +58,7 @@ struct metrics_now {
 	struct {
 		uint64_t entries, capacity;
 	} established, closing; /* capacity 0: there are no such tables */
-	struct {
-		char name[16];
-		uint64_t runs, ns; /* from the kernel's BPF statistics, 0 while they are off */
-	} programs[METRICS_PROGRAMS];
+	struct metrics_program programs[METRICS_PROGRAMS];
 	unsigned program_count;
 	bool watches_closes;                         /* stuck is known */
 	uint64_t stuck[TCP_STATES][DESTINATION + 1]; /* closes that stand still: see metrics_add_waiting */

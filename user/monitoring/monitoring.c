@@ -85,7 +85,6 @@ static int start(struct monitoring *m)
 		return EXIT_RUNTIME;
 	}
 	m->metrics->now.start = clock_ns(CLOCK_REALTIME);
-	/* The file's helper is forked first, and so it has no copy of the listening socket. */
 	if (m->options->metrics_file)
 		code = start_file(m);
 	if (m->options->metrics.text && code == EXIT_FINE)
