@@ -228,7 +228,7 @@ soak: deps
 	@$(PYTHON) tests/live/accounting.py $(B)/tcpfin-trace soak
 
 test-programs: $(UNIT_BIN) $(B)/bench/conns \
-	$(addprefix $(B)/tests/,field_list frames readback diff budget flood step_clock.so fail_realloc.so)
+	$(addprefix $(B)/tests/,field_list frames diff budget flood step_clock.so fail_realloc.so)
 
 # The host's tables are compiled into the differential test, which looks inside them.
 $(B)/tests/diff: $(wildcard tests/diff/*.[ch]) $(LIB_OBJ) $(B)/tcpfin_trace.skel.h Makefile
@@ -243,10 +243,6 @@ $(B)/tests/budget: tests/budget/budget.c $(B)/tcpfin_trace.skel.h $(B)/tcx_order
 $(B)/tests/%: tests/unit/%.c $(LIB_OBJ) Makefile | tools
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(CFLAGS) $< $(LIB_OBJ) -lcmocka $(LIBS) -o $@
-
-$(B)/tests/readback: tests/golden/readback.c $(LIB_OBJ) Makefile | tools
-	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(filter-out -MMD -MP,$(CFLAGS)) $< $(LIB_OBJ) $(LIBS) -o $@
 
 $(B)/tests/frames: tests/golden/frames.c $(LIB_OBJ) Makefile | tools
 	@mkdir -p $(@D)

@@ -44,7 +44,7 @@ static unsigned without(const struct reporter *r)
 {
 	unsigned columns = r->several ? 0 : 1u << TEXT_INTERFACE;
 
-	if (r->options->files.count)
+	if (r->options->files.count && !r->named)
 		columns |= 1u << TEXT_PROCESS;
 	return columns;
 }
@@ -65,13 +65,19 @@ static void put_header(struct reporter *r)
 	r->headed = true;
 }
 
-void reporter_several_interfaces(struct reporter *r)
+/* Text has one more column from here on, below a new header. */
+static void widen(struct reporter *r, bool *column)
 {
-	if (r->several || r->top || r->options->format != FORMAT_TEXT)
+	if (*column || r->top || r->options->format != FORMAT_TEXT)
 		return;
-	r->several = true;
+	*column = true;
 	if (!r->options->columns.count)
 		lay_out(r);
+}
+
+void reporter_several_interfaces(struct reporter *r)
+{
+	widen(r, &r->several);
 }
 
 void reporter_init(struct reporter *r, const struct options *options)
@@ -95,6 +101,7 @@ void reporter_init(struct reporter *r, const struct options *options)
 void reporter_free(struct reporter *r)
 {
 	buffer_free(&r->out);
+	free(r->interface);
 	top_free(r->top);
 	monitoring_free(r->monitoring);
 }
@@ -171,6 +178,13 @@ static void note(const struct flow_key *key, const struct flow *f, const struct 
 	related_note(context->related, &peer);
 }
 
+static bool is_wanted(const struct reporter *r, const struct record *record)
+{
+	if (record->outcome == OUTCOME_OPEN && !r->options->show_open)
+		return false;
+	return record_filter_passes(&r->options->record_filter, &r->options->filter, record);
+}
+
 void reporter_flow(struct reporter *r, const struct flow_key *key, const struct flow *f, const struct flow_segment *log,
 		   const struct verdict_context *context)
 {
@@ -180,14 +194,43 @@ void reporter_flow(struct reporter *r, const struct flow_key *key, const struct 
 		return;
 	make_record(r, &record, key, f, log, context);
 	note(key, f, context);
-	if (record.outcome == OUTCOME_OPEN && !r->options->show_open)
-		return;
-	if (!record_filter_passes(&r->options->record_filter, &r->options->filter, &record))
+	if (!is_wanted(r, &record))
 		return;
 	if (record.final && !context->again) /* a connection counts once */
 		count(r, &record);
 	if (!r->top)
 		print(r, &record);
+}
+
+/* What text shows of records that were read is known only once they are there. */
+static void look_at_columns(struct reporter *r, const struct record *record)
+{
+	const char *interface = record->interfaces[0] ? record->interfaces[0] : "";
+
+	if (!r->interface)
+		r->interface = strdup(interface);
+	if (record_has_interfaces(record) || !r->interface || strcmp(r->interface, interface) != 0)
+		reporter_several_interfaces(r);
+	if (socket_process(&record->socket[SOURCE]) || socket_process(&record->socket[DESTINATION]))
+		widen(r, &r->named);
+}
+
+void reporter_record(struct reporter *r, const struct record *record, bool counts)
+{
+	if ((reporter_full(r) && !r->top) || !is_wanted(r, record))
+		return;
+	if (counts)
+		count(r, record);
+	if (r->top)
+		return;
+	look_at_columns(r, record);
+	print(r, record);
+}
+
+void reporter_count(struct reporter *r, const struct record *record)
+{
+	if (is_wanted(r, record))
+		count(r, record);
 }
 
 void reporter_stray(struct reporter *r, const struct flow_key *key, const struct flow *f,

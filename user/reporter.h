@@ -17,9 +17,11 @@ struct reporter {
 	const struct options *options; /* not owned */
 	struct format_style style;
 	struct buffer out;
-	int day;      /* see format_text_day */
-	bool several; /* interfaces: text has a column for them */
-	bool headed;  /* the header was printed */
+	int day;         /* see format_text_day */
+	bool several;    /* interfaces: text has a column for them */
+	bool named;      /* a record that was read names a process: text has a column for it */
+	bool headed;     /* the header was printed */
+	char *interface; /* of the first record that was read; "" where it has none; owned */
 	struct summary summary;
 	struct top *top;               /* --top; else NULL */
 	struct metrics_now *waits;     /* where reporter_waiting counts; NULL: in the table of --top */
@@ -33,6 +35,12 @@ void reporter_free(struct reporter *r);
 /* Reports a flow that has ended, unless options leave it out. log: f->log_len segments. */
 void reporter_flow(struct reporter *r, const struct flow_key *key, const struct flow *f, const struct flow_segment *log,
 		   const struct verdict_context *context);
+/*
+ * Reports a record that was read back from JSON. counts: its connection is one more; else another record of it counts.
+ */
+void reporter_record(struct reporter *r, const struct record *record, bool counts);
+/* Counts a record that was reported without counting. */
+void reporter_count(struct reporter *r, const struct record *record);
 /* A capture turns out to have several interfaces: text names them from here on, below a new header. */
 void reporter_several_interfaces(struct reporter *r);
 /*

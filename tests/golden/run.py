@@ -110,6 +110,13 @@ def forms(case):
     return ("text",) if "--strays" in case.options else ("text", "csv", "ladder")
 
 
+def other_forms(case, capture, runs):
+    """What the capture gives in other forms than JSON, by options. The columns of text are the same for both inputs."""
+    columns = "--columns=date,time,interface,source,destination,outcome,closer,lifetime,notes,flags"
+    return {("--format=csv",): runs["csv"].stdout, ("--format=ladder",): runs["ladder"].stdout,
+            (columns,): tracer.trace(capture, "text", [*case.options, columns]).stdout}
+
+
 def case_faults(case, capture, verbose):
     process = tracer.trace(capture, "json", case.options)
     faults = at(case.line, tracer.error_faults(process, case.exit))
@@ -117,12 +124,13 @@ def case_faults(case, capture, verbose):
         placed = tracer.placed_records(process)
     except ValueError as error:
         return faults + at(case.line, [f"no JSON: {error}"])
-    faults += at(case.line, tracer.readback_faults(process.stdout))
     records = [record for _, record in placed]
     if verbose:
         for record in records:
             print(json.dumps(record, indent=2))
     runs = {form: tracer.trace(capture, form, case.options) for form in forms(case)}
+    if process.stdout and "--strays" not in case.options:
+        faults += at(case.line, tracer.readback_faults(process.stdout, other_forms(case, capture, runs)))
     text = runs["text"].stdout.decode("utf-8", "replace")
     faults += at(case.line, count_faults(case, records)) + record_faults(case, placed, tracer.text_records(text))
     for form, process in runs.items():

@@ -18,7 +18,6 @@ from expectations import TIMINGS
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BINARY = os.environ.get("TCPFIN_TRACE", os.path.join(TOP, "build", "tcpfin-trace"))
-READBACK = os.path.join(TOP, "build", "tests", "readback")
 ENVIRONMENT = {"TZ": "UTC", "LC_ALL": "C", "PATH": "/usr/bin:/bin"}
 
 # The contract's fields, present in every record.
@@ -221,15 +220,25 @@ def object_faults(one):
 
 # ---- what holds for every run ----
 
-def readback_faults(lines):
-    """Records of JSON are read and printed again: the same bytes. Strays are none."""
-    lines = b"".join(line for line in lines.splitlines(True) if json.loads(line)["event"]["dataset"] == "tcpfin.close")
-    process = subprocess.run([READBACK, "-"], input=lines, capture_output=True, timeout=30, check=False)
-    if process.returncode:
-        return ["readback: " + process.stderr.decode("utf-8", "replace").strip()]
-    pairs = list(zip(lines.split(b"\n"), process.stdout.split(b"\n")))
-    faults = [f"readback: record {n} becomes {again!r}" for n, (line, again) in enumerate(pairs, 1) if line != again]
-    return faults[:1] or (["readback: lines are lost"] if process.stdout != lines else [])
+def readback(lines, *options):
+    """The finished process that reads records of JSON."""
+    return subprocess.run([BINARY, "-r", "-", "--show-open", *options], input=lines, capture_output=True, timeout=30,
+                          env=ENVIRONMENT, check=False)
+
+
+def readback_faults(lines, others):
+    """Records of JSON are read and printed again: the same bytes. others: what the capture gave in other forms, by the
+    options that give them."""
+    faults = []
+    for options, expected in {("--format=json",): lines, **others}.items():
+        process = readback(lines, "-q", *options)
+        if process.returncode or process.stderr:
+            return [f"-r of its JSON: exit {process.returncode}, {process.stderr.decode('utf-8', 'replace').strip()}"]
+        pairs = zip(expected.split(b"\n"), process.stdout.split(b"\n"))
+        differ = [f"-r of its JSON, {' '.join(options)}: {line!r} becomes {again!r}" for line, again in pairs
+                  if line != again]
+        faults += differ[:1] or ["-r of its JSON: lines are lost"] * (process.stdout != expected)
+    return faults
 
 
 def command_line(description):

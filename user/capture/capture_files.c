@@ -122,6 +122,11 @@ bool capture_files_progress(const struct capture_files *f, uint64_t *done, uint6
 	return true;
 }
 
+struct pcap_file *capture_files_get(const struct capture_files *f, unsigned n)
+{
+	return f->sources[n].file;
+}
+
 unsigned capture_files_count(const struct capture_files *f)
 {
 	return f->count;

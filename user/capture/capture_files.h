@@ -15,6 +15,8 @@ struct capture_files;
 int capture_files_open(struct capture_files **files, const char *const *paths, unsigned count, char *error,
 		       size_t size);
 void capture_files_close(struct capture_files *files);
+/* The file that was named as number n < capture_files_count. */
+struct pcap_file *capture_files_get(const struct capture_files *files, unsigned n);
 /*
  * The next packet of all files by time, of equal times that of the file named first. 1, 0 at the end of all, or a
  * negative errno with a line in error: as pcap_file_start and pcap_file_next. That file is then at its end, and the

@@ -14,12 +14,15 @@
 #include "user/capture/link_header.h"
 #include "user/capture/pcap_file.h"
 #include "user/capture/pcapng.h"
+#include "user/readback/record_file.h"
 
 #define HEAD_BYTES 4 /* what every magic number here fits in */
 
 struct pcap_file {
 	const char *name; /* for errors: the path, not copied, or "standard input" */
 	struct capture_input in;
+	bool judged; /* head is what the first bytes are */
+	int head;    /* 0 where they may be a capture's or records, else a negative errno with its reason in `in` */
 	bool is_pcapng;
 	struct classic_pcap classic; /* if it is not */
 	struct pcapng ng;            /* if it is */
@@ -115,8 +118,8 @@ void pcap_file_close(struct pcap_file *f)
 	free(f);
 }
 
-/* 0 where the first bytes may be a capture's. */
-static int judge_head(struct pcap_file *f)
+/* 0 where the first bytes may be a capture's or records. */
+static int judge_bytes(struct pcap_file *f)
 {
 	int got = capture_input_unpack(&f->in);
 	const struct packing *packing;
@@ -133,6 +136,51 @@ static int judge_head(struct pcap_file *f)
 				      packing->name, packing->unpack);
 	return 0;
 }
+
+/* The same, once. */
+static int judge_head(struct pcap_file *f)
+{
+	if (!f->judged)
+		f->head = judge_bytes(f);
+	f->judged = true;
+	return f->head;
+}
+
+/* ---- records ---- */
+
+bool pcap_file_is_records(struct pcap_file *f)
+{
+	size_t left, i = 0;
+
+	if (judge_head(f))
+		return false;
+	left = capture_input_left(&f->in);
+	while (i < left && strchr(" \t\r\n", f->in.pos[i]) && f->in.pos[i])
+		i++;
+	return i < left && f->in.pos[i] == '{';
+}
+
+static ssize_t read_text(void *context, void *bytes, size_t size, const char **why)
+{
+	struct pcap_file *f = context;
+	int got = capture_input_fill(&f->in, 1);
+	size_t left = capture_input_left(&f->in), n = left < size ? left : size;
+
+	if (got < 0) {
+		*why = f->in.why;
+		return got;
+	}
+	memcpy(bytes, f->in.pos, n);
+	f->in.pos += n;
+	return (ssize_t)n;
+}
+
+int pcap_file_records(struct pcap_file *f, struct record_file **records, char *error, size_t error_size)
+{
+	return record_file_over(records, f->name, read_text, f, error, error_size);
+}
+
+/* ---- packets ---- */
 
 /* Lets the reader of the format that the first bytes show read its head. */
 static int start_format(struct pcap_file *f)
@@ -160,8 +208,6 @@ int pcap_file_start(struct pcap_file *f, char *error, size_t error_size)
 		failed(f, err, error, error_size);
 	return err;
 }
-
-/* ---- packets ---- */
 
 int pcap_file_next_frame(struct pcap_file *f, struct captured_packet *p, char *error, size_t error_size)
 {

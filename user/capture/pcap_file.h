@@ -5,12 +5,14 @@
 #ifndef TCPFIN_PCAP_FILE_H
 #define TCPFIN_PCAP_FILE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "user/capture/captured_packet.h"
 
 struct pcap_file;
+struct record_file;
 
 /*
  * Opens path ("-": stdin; not copied), and reads nothing of it yet; waits for a FIFO's writer. 0, or a negative errno
@@ -18,6 +20,13 @@ struct pcap_file;
  * stop.
  */
 int pcap_file_open(struct pcap_file **file, const char *path, char *error, size_t error_size);
+/*
+ * Does the file hold records as JSON lines, and no packets? Reads its first bytes, also unpacked ones. False where they
+ * cannot be read, which pcap_file_start then says.
+ */
+bool pcap_file_is_records(struct pcap_file *file);
+/* Their reader, to be closed before the file. 0, or a negative errno with one line in error. */
+int pcap_file_records(struct pcap_file *file, struct record_file **records, char *error, size_t error_size);
 /*
  * Reads the file's head, once. 0, or a negative errno with a line in error: no capture, compressed (says how to
  * unpack), unsupported link type (with its number and name).

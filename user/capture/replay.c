@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * packet -> parse -> flow, for a file. Packet time is the only clock. All rights are given up once the file is open,
- * before its first byte is read.
+ * packet -> parse -> flow, for a file; a file of records goes to record_replay.c. Packet time is the only clock. All
+ * rights are given up once the file is open, before its first byte is read.
  */
 #include <string.h>
 #include <unistd.h>
@@ -16,6 +16,7 @@
 #include "user/capture/flow_table.h"
 #include "user/capture/interface_names.h"
 #include "user/capture/progress.h"
+#include "user/capture/record_replay.h"
 #include "user/capture/replay.h"
 #include "user/judge/stray_flow.h"
 #include "user/record/unopened.h"
@@ -271,7 +272,7 @@ static struct flow_table *make_table(struct replay *replay)
 	return flow_table_new(&config);
 }
 
-static int replay_files(struct replay *replay, struct capture_files *files)
+static int replay_captures(struct replay *replay, struct capture_files *files)
 {
 	int code;
 
@@ -293,6 +294,21 @@ static int replay_files(struct replay *replay, struct capture_files *files)
 	related_free(replay->related);
 	interface_names_free(replay->names);
 	return code;
+}
+
+static int replay_files(struct replay *replay, struct capture_files *files)
+{
+	unsigned count = capture_files_count(files), records = 0;
+
+	for (unsigned i = 0; i < count; i++)
+		records += pcap_file_is_records(capture_files_get(files, i));
+	if (!records)
+		return replay_captures(replay, files);
+	if (records == count)
+		return record_replay(replay->reporter, replay->options, files);
+	log_error("%u of %u files hold records, the others do not: records and captures are read apart", records,
+		  count);
+	return EXIT_RUNTIME;
 }
 
 int replay_run(struct reporter *reporter, const struct options *options, uint64_t *counters)

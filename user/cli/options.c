@@ -45,7 +45,7 @@ static const struct option_row rows[] = {
 	 FIELD(files),
 	 .meta = "FILE",
 	 .noun = "file",
-	 .help = "read captures (pcap or pcapng; - is standard input) instead of interfaces"},
+	 .help = "read captures (pcap or pcapng) or records (JSON lines) instead of interfaces; - is standard input"},
 	{.name = "interface",
 	 .letter = 'i',
 	 .kind = &kind_interfaces,

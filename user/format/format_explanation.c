@@ -47,9 +47,11 @@ static void put_later(struct buffer *out, int64_t ns, const char *later)
 	buffer_printf(out, " %s", later);
 }
 
-/* ns from one segment to a later one; TIMING_UNSEEN where their time stamps are the other way round. */
+/* ns from one segment to a later one; TIMING_UNSEEN where their time stamps are wrong or in the other order. */
 static int64_t between(const struct record_segment *from, const struct record_segment *to)
 {
+	if ((from->mark | to->mark) & SEGMENT_JUMPED)
+		return TIMING_UNSEEN;
 	return to->t >= from->t ? (int64_t)(to->t - from->t) : TIMING_UNSEEN;
 }
 
@@ -100,7 +102,8 @@ static const struct record_segment *heard_last(const struct record *r, const str
 	unsigned i = s - r->segments;
 	const struct record_segment *last = s - 1;
 
-	if (!i || last->count > 1 || (last->mark & SEGMENT_IGNORED) || last->t > s->t || !(s->flags & TCP_ACK))
+	if (!i || (last->mark | s->mark) & SEGMENT_JUMPED || last->count > 1 || (last->mark & SEGMENT_IGNORED) ||
+	    last->t > s->t || !(s->flags & TCP_ACK))
 		return NULL;
 	if (!follows(r, i, s->from, s->raw_seq) || !follows(r, i, other_role(s->from), s->raw_ack))
 		return NULL;
@@ -127,7 +130,7 @@ static bool put_came(struct buffer *out, const struct record *r, const struct re
 		buffer_printf(out, "%s's last segment", the(last->from));
 		return true;
 	}
-	if (r->midstream || s->t == 0)
+	if (r->midstream || s->t == 0 || s->mark & SEGMENT_JUMPED)
 		return false;
 	buffer_text(out, " came ");
 	buffer_duration(out, s->t);
@@ -636,7 +639,9 @@ static void put_late_reset(struct buffer *out, const struct record *r)
 static void put_reset_details(struct buffer *out, const struct record *r)
 {
 	put_forged(out, r);
-	if (r->reset.ttl_differs)
+	if (r->reset.ttl_differs && !r->reset.usual_ttl)
+		buffer_text(out, "; the RST's TTL is not that of the same side's handshake");
+	else if (r->reset.ttl_differs)
 		buffer_printf(out, "; the RST's TTL is %u, that of the same side's handshake %u", r->reset.ttl,
 			      r->reset.usual_ttl);
 	if (r->reset.by != NOBODY && (r->reset.mptcp == 7 || r->reset.mptcp == 8)) /* RFC 8684 sections 3.5, 3.6 */
@@ -730,9 +735,13 @@ static void put_listener(struct buffer *out, const struct record *r)
 		      l->state == LISTENER_FULL ? "was full" : "had room", l->queue, l->backlog);
 }
 
-/* A connection by its ends. */
+/* A connection by its ends; of a record that was read back, by its event.id: the ends are not in JSON. */
 static void put_peer(struct buffer *out, const struct record *r, const struct record_peer *peer)
 {
+	if (!peer->port[SOURCE] && !peer->port[DESTINATION]) {
+		buffer_text(out, peer->id);
+		return;
+	}
 	for (enum role role = SOURCE; role <= DESTINATION; role++) {
 		format_address(out, r->family, peer->ip[role]);
 		buffer_printf(out, r->family == 6 ? " port %u%s" : ":%u%s", peer->port[role],
@@ -747,7 +756,12 @@ static void put_related(struct buffer *out, const struct record *r)
 
 	if (!r->related_count)
 		return;
-	buffer_text(out, peer->same_syn ? "; it was also seen as " : "; the same port of the source has a connection ");
+	if (!peer->port[SOURCE] && !peer->port[DESTINATION])
+		buffer_text(out, "; it belongs together with ");
+	else if (peer->same_syn)
+		buffer_text(out, "; it was also seen as ");
+	else
+		buffer_text(out, "; the same port of the source has a connection ");
 	put_peer(out, r, peer);
 }
 
@@ -821,7 +835,9 @@ static void put_silence(struct buffer *out, const struct record *r)
 		return;
 	buffer_text(out, r->silence_at_most ? "; it had been silent for at most " : "; it had been silent for ");
 	buffer_duration(out, r->silence);
-	if (!r->silence_answered)
+	if (r->silence_answered == UNTOLD)
+		return;
+	if (r->silence_answered == NO)
 		buffer_text(out, " before its close began");
 	else if (r->outcome == OUTCOME_RESET)
 		buffer_text(out, " before the data that met the RST");

@@ -360,7 +360,9 @@ static void put_margin(const struct ladder *l, int i, const char *state)
 	if (l->wide)
 		buffer_printf(l->out, "%-*.*s", WIDTH_CLOCK, (int)text.len, text.len ? text.data : "");
 	text.len = 0;
-	if (i > 0 && s[i].t < s[i - 1].t)
+	if (i > 0 && (s[i].mark | s[i - 1].mark) & SEGMENT_JUMPED)
+		buffer_char(&text, '-'); /* a time stamp is wrong */
+	else if (i > 0 && s[i].t < s[i - 1].t)
 		buffer_text(&text, "early"); /* its time stamp is before that of the segment drawn above */
 	else if (i > 0)
 		buffer_duration(&text, s[i].t - s[i - 1].t);

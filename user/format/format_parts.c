@@ -137,9 +137,13 @@ static unsigned handshake_count(const struct record *r)
 {
 	const struct record_segment *s = r->segments, *end = s + r->segment_count;
 
-	while (s < end && (s->flags & TCP_SYN))
+	bool answered = false; /* an ACK without a SYN-ACK before it is no part of a handshake */
+
+	while (s < end && (s->flags & TCP_SYN)) {
+		answered |= s->flags & TCP_ACK;
 		s++;
-	if (s > r->segments && s < end && s->from == SOURCE && !(s->flags & TCP_CONTROL) && !(s->mark & SEGMENT_FOLDED))
+	}
+	if (answered && s < end && s->from == SOURCE && !(s->flags & TCP_CONTROL) && !(s->mark & SEGMENT_FOLDED))
 		s++;
 	return s - r->segments;
 }

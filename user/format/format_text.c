@@ -77,7 +77,11 @@ static void put_notes(struct buffer *out, const struct record *r)
 	}
 	if (seen && r->reset.ttl_differs) {
 		put_separator(out, start);
-		buffer_printf(out, "%sTTL %u for %u", forged ? "" : "RST ", r->reset.ttl, r->reset.usual_ttl);
+		buffer_printf(out, "%sTTL %u", forged ? "" : "RST ", r->reset.ttl);
+		if (r->reset.usual_ttl) /* else the record was read back, and its handshake is not listed */
+			buffer_printf(out, " for %u", r->reset.usual_ttl);
+		else
+			buffer_text(out, " differs");
 	}
 }
 

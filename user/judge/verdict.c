@@ -740,7 +740,7 @@ static void silence(struct record *r, const struct flow *whole, const struct ver
 
 	r->silence = s.ns;
 	r->silence_at_most = s.at_most;
-	r->silence_answered = s.answered;
+	r->silence_answered = s.answered ? YES : NO;
 }
 
 /* ---- this host's sockets ---- */

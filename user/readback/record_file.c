@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * A descriptor cut into lines, and each line given to the reader of records. Memory is bounded by the longest line.
+ * Bytes cut into lines, and each line given to the reader of records. Memory is bounded by the longest line.
  */
 #include "user/readback/record_file.h"
 
@@ -16,10 +16,13 @@
 #include "user/readback/record_reader.h"
 
 struct record_file {
-	int fd;
+	int fd; /* -1: none, bytes come from elsewhere */
+	record_bytes *read;
+	void *context;
 	const char *name; /* for errors: the path, not copied, or "standard input" */
 	struct record_reader *reader;
-	uint64_t line, others;
+	uint64_t line, others, unknown;
+	char first_unknown[JSON_PATH];
 	char *pos, *end; /* bytes that were read and are not taken yet */
 	bool ended;
 	char buffer[RECORD_LINE_MOST + 1]; /* and a NUL */
@@ -35,24 +38,55 @@ __attribute__((format(printf, 4, 5))) static int refuse(char *error, size_t size
 	return err;
 }
 
-int record_file_open(struct record_file **file, const char *path, char *error, size_t error_size)
+int record_file_over(struct record_file **file, const char *name, record_bytes *read, void *context, char *error,
+		     size_t error_size)
 {
 	struct record_file *f = calloc(1, sizeof(*f));
-	int err = ENOMEM;
 
 	*file = f;
 	if (f) {
 		f->pos = f->end = f->buffer;
-		f->fd = input_open(path, &f->name);
-		err = f->fd < 0 ? errno : 0;
+		f->fd = -1;
+		f->name = name;
+		f->read = read;
+		f->context = context;
 		f->reader = record_reader_new();
-		err = err || f->reader ? err : ENOMEM;
+		if (f->reader)
+			return 0;
 	}
-	if (!err)
+	free(f);
+	*file = NULL;
+	return refuse(error, error_size, -ENOMEM, "%s: %s", name, strerror(ENOMEM));
+}
+
+/* Of the file's own descriptor. */
+static ssize_t read_descriptor(void *context, void *bytes, size_t size, const char **why)
+{
+	const struct record_file *f = context;
+	ssize_t got = -1;
+
+	(void)why;
+	errno = EINTR;
+	while (got < 0 && errno == EINTR && stop_go_on())
+		got = read(f->fd, bytes, size);
+	return got < 0 ? -errno : got;
+}
+
+int record_file_open(struct record_file **file, const char *path, char *error, size_t error_size)
+{
+	int err = record_file_over(file, path, read_descriptor, NULL, error, error_size);
+	struct record_file *f = *file;
+
+	if (err)
+		return err;
+	f->context = f;
+	f->fd = input_open(path, &f->name);
+	if (f->fd >= 0)
 		return 0;
+	err = -errno;
 	record_file_close(f);
 	*file = NULL;
-	return refuse(error, error_size, -err, "%s: %s", path, strerror(err));
+	return refuse(error, error_size, err, "%s: %s", path, strerror(-err));
 }
 
 void record_file_close(struct record_file *f)
@@ -70,20 +104,35 @@ uint64_t record_file_others(const struct record_file *f)
 	return f->others;
 }
 
-/* Reads behind what is there. 0, or an errno. */
-static int read_more(struct record_file *f)
+uint64_t record_file_unknown(const struct record_file *f, const char **first)
+{
+	*first = f->first_unknown;
+	return f->unknown;
+}
+
+static void note_unknown(struct record_file *f)
+{
+	const char *path;
+	unsigned count = record_reader_unknown(f->reader, &path);
+
+	if (count && !f->unknown)
+		memcpy(f->first_unknown, path, sizeof(f->first_unknown));
+	f->unknown += count;
+}
+
+/* Reads behind what is there. 0, or a negative errno with a line in error. */
+static int read_more(struct record_file *f, char *error, size_t size)
 {
 	size_t left = (size_t)(f->end - f->pos);
-	ssize_t got = -1;
+	const char *why = NULL;
+	ssize_t got;
 
 	memmove(f->buffer, f->pos, left);
 	f->pos = f->buffer;
 	f->end = f->buffer + left;
-	errno = EINTR;
-	while (got < 0 && errno == EINTR && stop_go_on())
-		got = read(f->fd, f->end, RECORD_LINE_MOST - left);
+	got = f->read(f->context, f->end, RECORD_LINE_MOST - left, &why);
 	if (got < 0)
-		return errno;
+		return refuse(error, size, (int)got, "%s: %s", f->name, why ? why : strerror((int)-got));
 	f->ended = !got;
 	f->end += got;
 	return 0;
@@ -99,9 +148,9 @@ static int next_line(struct record_file *f, char **line, size_t *len, char *erro
 		if (f->end - f->pos == RECORD_LINE_MOST)
 			return refuse(error, size, -EBADMSG, "%s:%llu: longer than 256 KiB, no line of JSON", f->name,
 				      (unsigned long long)f->line + 1);
-		err = read_more(f);
+		err = read_more(f, error, size);
 		if (err)
-			return refuse(error, size, -err, "%s: %s", f->name, strerror(err));
+			return err;
 	}
 	if (!newline && f->pos == f->end)
 		return 0;
@@ -125,6 +174,7 @@ int record_file_next(struct record_file *f, const struct record **record, char *
 			continue;
 		switch (record_reader_take(f->reader, line, len, record, why, sizeof(why))) {
 		case LINE_RECORD:
+			note_unknown(f);
 			return 1;
 		case LINE_OTHER:
 			f->others++;

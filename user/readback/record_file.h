@@ -7,6 +7,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "user/record/record.h"
 
@@ -20,12 +21,22 @@ struct record_file;
  */
 int record_file_open(struct record_file **file, const char *path, char *error, size_t error_size);
 /*
+ * Reads at most size bytes, size > 0: how many, 0 at the end, or a negative errno, for which *why may be set to a
+ * reason that is better than its text.
+ */
+typedef ssize_t record_bytes(void *context, void *bytes, size_t size, const char **why);
+/* The records of what `read` gives. name, for errors, is not copied. 0, or -ENOMEM with one line in error. */
+int record_file_over(struct record_file **file, const char *name, record_bytes *read, void *context, char *error,
+		     size_t error_size);
+/*
  * The next record: 1, 0 at the end of the file, or a negative errno with a line in error, which names the file and the
  * number of the line that is broken. *record and its texts are good until the next call. -EINTR as above.
  */
 int record_file_next(struct record_file *file, const struct record **record, char *error, size_t error_size);
 /* Lines so far that hold no record: well-formed JSON of other datasets. */
 uint64_t record_file_others(const struct record_file *file);
+/* Values so far in records that this version does not know. *first: the path of the first one, the file's. */
+uint64_t record_file_unknown(const struct record_file *file, const char **first);
 void record_file_close(struct record_file *file); /* NULL is nothing */
 
 #endif

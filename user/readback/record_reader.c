@@ -16,12 +16,15 @@ struct row {
 	unsigned field; /* its number in the table of fields */
 	struct record_place place;
 	unsigned seen; /* the number of the line that had it last */
+	bool element;  /* in an array: its value is left to record_members.c, or follows from other members */
 };
 
 struct record_reader {
 	struct record_draft draft, blank;
 	const char *fault; /* the first one of the line; the path is kept beside it */
 	char fault_path[JSON_PATH];
+	char unknown_path[JSON_PATH]; /* of the first value of the line that is not known */
+	unsigned unknown;             /* how many there are */
 	bool is_close;
 	unsigned line; /* counts, so that rows need not be cleared */
 	unsigned row_count;
@@ -42,16 +45,17 @@ static struct row *find_row(struct record_reader *reader, const char *path)
 	return bsearch(&key, reader->rows, reader->row_count, sizeof(key), compare_rows);
 }
 
-/* Rows of arrays are left to record_members.c. */
 static void add_rows(struct record_reader *reader)
 {
 	for (unsigned i = 0; i < record_field_count; i++) {
 		const char *path = record_fields[i].path;
 
-		if (!path || strstr(path, "[]") || record_fields[i].type == FIELD_OBJECT)
+		if (!path || record_fields[i].type == FIELD_OBJECT)
 			continue;
-		reader->rows[reader->row_count++] =
-			(struct row){.path = path, .field = i, .place = record_place(&reader->draft.record, i)};
+		reader->rows[reader->row_count++] = (struct row){.path = path,
+								 .field = i,
+								 .place = record_place(&reader->draft.record, i),
+								 .element = strstr(path, "[]")};
 	}
 	qsort(reader->rows, reader->row_count, sizeof(reader->rows[0]), compare_rows);
 }
@@ -123,6 +127,15 @@ static const char *take_row(struct record_reader *reader, struct row *row, const
 	return presence == FIELD_NULLABLE || presence == FIELD_OPTIONAL_NULLABLE ? NULL : "is null";
 }
 
+/* Objects and arrays are told by what is in them. */
+static void note_unknown(struct record_reader *reader, const char *path, const struct json_value *value)
+{
+	if (value->type == JSON_OBJECT || value->type == JSON_ARRAY)
+		return;
+	if (!reader->unknown++)
+		snprintf(reader->unknown_path, sizeof(reader->unknown_path), "%s", path);
+}
+
 static void take_value(void *context, const char *path, const struct json_value *value)
 {
 	struct record_reader *reader = context;
@@ -134,10 +147,14 @@ static void take_value(void *context, const char *path, const struct json_value 
 	if (!strcmp(path, "event.dataset"))
 		reader->is_close = value->type == JSON_STRING && !strcmp(value->text, RECORD_DATASET);
 	row = find_row(reader, path);
-	if (row && (row->place.kind != PLACE_NONE || !record_member_take(&reader->draft, path, value, &fault)))
+	if (row && !row->element && row->place.kind != PLACE_NONE)
 		fault = take_row(reader, row, value);
-	else if (!row)
-		record_member_take(&reader->draft, path, value, &fault);
+	else if (!record_member_take(&reader->draft, path, value, &fault)) {
+		if (!row)
+			note_unknown(reader, path, value);
+		else if (!row->element)
+			fault = take_row(reader, row, value);
+	}
 	note_fault(reader, path, fault);
 }
 
@@ -203,6 +220,26 @@ static void take_family(void *context, const char *path, const struct json_value
 	r->family = family;
 }
 
+/* The TTL of the first listed SYN of a side; 0 where none is listed. */
+static uint8_t handshake_ttl(const struct record *r, enum role role)
+{
+	for (unsigned i = 0; i < r->segment_count; i++)
+		if (r->segments[i].from == role && r->segments[i].flags & TCP_SYN)
+			return r->segments[i].ttl;
+	return 0;
+}
+
+/* The TTLs of the RST and of its sender's handshake, from the listed segments. */
+static void recall_ttl(struct record *r)
+{
+	int reset = r->evidence[EVIDENCE_RESET];
+
+	if (reset < 0 || (unsigned)reset >= r->segment_count)
+		return;
+	r->reset.ttl = r->segments[reset].ttl;
+	r->reset.usual_ttl = handshake_ttl(r, r->reset.by);
+}
+
 /* What the marks of segments say beside their own members. */
 static void mark_segments(struct record_draft *d)
 {
@@ -241,6 +278,12 @@ static enum line_kind judge_line(struct record_reader *reader, char *error, size
 	return LINE_BROKEN;
 }
 
+unsigned record_reader_unknown(const struct record_reader *reader, const char **first)
+{
+	*first = reader->unknown_path;
+	return reader->unknown;
+}
+
 enum line_kind record_reader_take(struct record_reader *reader, char *line, size_t len, const struct record **record,
 				  char *error, size_t error_size)
 {
@@ -252,6 +295,7 @@ enum line_kind record_reader_take(struct record_reader *reader, char *line, size
 	reader->draft = reader->blank;
 	reader->fault = NULL;
 	reader->is_close = false;
+	reader->unknown = 0;
 	fault = json_read(line, len, visit, reader, &at);
 	if (fault) {
 		snprintf(error, error_size, "byte %zu: %s", at + 1, fault);
@@ -259,6 +303,7 @@ enum line_kind record_reader_take(struct record_reader *reader, char *line, size
 	}
 	kind = judge_line(reader, error, error_size);
 	mark_segments(&reader->draft);
+	recall_ttl(&reader->draft.record);
 	*record = &reader->draft.record;
 	return kind;
 }

@@ -2,7 +2,7 @@
 /*
  * One line of JSON -> a record, as the writer of format_json.c had it. What a record has and its JSON does not:
  *
- *	which segments a socket was asked about; the TTL of the handshake, once it is not listed; addresses of related
+ *	which segments a socket was asked about; the TTL of a handshake that is not listed; addresses of related
  *	connections; data that was repeated after a FIN; whether a side had been heard before its handshake was missed,
  *	or repeated its SYN-ACK for ever; whether the silence ended with payload that was answered
  *
@@ -11,6 +11,7 @@
 #ifndef TCPFIN_RECORD_READER_H
 #define TCPFIN_RECORD_READER_H
 
+#include "user/readback/json.h"
 #include "user/record/record.h"
 
 enum line_kind {
@@ -32,5 +33,11 @@ void record_reader_free(struct record_reader *reader);
  */
 enum line_kind record_reader_take(struct record_reader *reader, char *line, size_t len, const struct record **record,
 				  char *error, size_t error_size);
+
+/*
+ * Values of the last line that this version does not know, and that were passed over. *first: the path of the first
+ * one, of JSON_PATH bytes, the reader's.
+ */
+unsigned record_reader_unknown(const struct record_reader *reader, const char **first);
 
 #endif

@@ -303,10 +303,10 @@ struct record {
 	char history[24];           /* Zeek's, upper case: source */
 	bool heard_before[2]; /* by role: it had been heard before the first listed segment, without a handshake */
 
-	int64_t silence;       /* ns from the last payload to what ended it: see silence.h; NUMBER_UNSEEN */
-	bool silence_at_most;  /* there may have been payload in between */
-	bool silence_answered; /* it ended with payload that an RST answered, or nothing */
-	bool counted;          /* traffic is known */
+	int64_t silence;              /* ns from the last payload to what ended it: see silence.h; NUMBER_UNSEEN */
+	bool silence_at_most;         /* there may have been payload in between */
+	enum answer silence_answered; /* it ended with payload that an RST answered, or nothing */
+	bool counted;                 /* traffic is known */
 	int64_t idle; /* ns from the last payload, or the handshake, to the first step of the close; TIMING_UNSEEN */
 
 	struct record_socket socket[2]; /* by role */
