@@ -16,6 +16,7 @@ import sys
 import time
 
 import accounting
+from lab.cgroups import CONTAINER, POD, hierarchies, in_cgroup
 from lab.harness import PROGRAM, Suite, about, as_nobody, field, in_namespace
 from lab.netlab import Namespace, Process, Skip, check, equal, ipv4, ipv6, need, until
 
@@ -303,54 +304,15 @@ def hostile_names(lab):
         equal("lines with the pid", text.stdout.count(f"[{holder.pid}]"), 2)
 
 
-CONTAINER, POD = "0123456789abcdef" * 4, "2d1f2d5c-0b1b-4b8c-9c5e-0a1b2c3d4e5f"
 # (path of a cgroup, unit, container, pod) as systemd, docker and Kubernetes name them
 CGROUPS = (("system.slice/web-\x1b[31m.service", "web-\x1b[31m.service", None, None),
            (f"docker/{CONTAINER}", None, CONTAINER, None),
            (f"kubepods/burstable/pod{POD}/{CONTAINER}", None, CONTAINER, POD))
 
 
-def hierarchies():
-    """Where cgroups can be made: of version 2, of systemd's own of version 1, and of one more."""
-    with open("/proc/self/mountinfo", encoding="ascii") as mounts:
-        lines = [line.split(" - ") for line in mounts]
-    found = [before.split()[4] for before, behind in lines
-             if behind.startswith("cgroup2 ") or re.search(r"^cgroup .*\b(name=systemd|pids)\b", behind)]
-    return [place for place in found if os.access(os.path.join(place, "cgroup.procs"), os.W_OK)]
-
-
-@contextlib.contextmanager
-def in_cgroup(process, place, path):
-    """The process in a cgroup of that path, below one of ours. At the end it is killed, and the cgroups are removed."""
-    own = os.path.join(place, f"tcpfin-test-{os.getpid()}")
-    folder = os.path.join(own, path)
-    os.makedirs(folder)
-    try:
-        with open(os.path.join(folder, "cgroup.procs"), "w", encoding="ascii") as procs:
-            procs.write(str(process.pid))
-        yield
-    finally:
-        process.kill()
-        process.wait()
-        while len(folder) >= len(own):
-            until(lambda: not removed(folder), "removal of a cgroup")
-            folder = os.path.dirname(folder)
-
-
-def removed(folder):
-    """The error of removing it, None once it is gone."""
-    try:
-        os.rmdir(folder)
-    except OSError as error:
-        return error
-    return None
-
-
 @test
 def identities(lab):
     """Unit, container and pod of the holder, from its cgroup in whichever hierarchy says it."""
-    if not hierarchies():
-        raise Skip("no cgroup can be made here")
     service = Service(lab)
     for place in hierarchies():
         for path, unit, container, pod in CGROUPS:
