@@ -76,18 +76,20 @@ struct socket_event {
 	/* Before the close only. Jiffies since payload was sent, or sent again, and received: or SOCKET_NO_PAYLOAD. */
 	__u32 sent_ago, received_ago;
 	__u32 sent_end; /* number behind all that was sent */
+	__u64 cgroup;   /* version 2: of the process that made the socket, or its listener; 0: not known */
 };
 
 /* The change of state by which a socket was closed, with the process that was running. */
 struct socket_close {
-	__u64 time; /* ns, CLOCK_MONOTONIC */
-	__u64 cgroup;
+	__u64 time;   /* ns, CLOCK_MONOTONIC */
+	__u64 cgroup; /* version 2: the process's with SOCKET_PROCESS, else the socket's; an inode number */
 	__u32 pid, uid;
 	__u32 unread, unsent;
 	char name[SOCKET_NAME];
 	__u8 from, to; /* SOCKET_ states; to: 0 while the socket is not closed, or where it is not known who did it */
 	__u8 flags;
-	__u8 pad[5];
+	__u8 pad;
+	__u32 legacy_cgroup; /* version 1, of the process: its inode number in the hierarchy of "pids"; 0: none */
 };
 
 /* What bpf/socket_sets.h keeps of each place in an array. */
@@ -118,6 +120,18 @@ struct closing_socket {
 	struct socket_close close;
 };
 CORE_ASSERT_SIZE(struct closing_socket, 192); /* three cache lines */
+
+#define CGROUP_NEWS_PATH 1024 /* bytes of the longest path that the kernel's tracepoints tell, its NUL included */
+
+enum cgroup_change { CGROUP_MADE, CGROUP_RENAMED, CGROUP_REMOVED };
+
+/* A cgroup has come, has another path or is gone. Of version 2, or of the hierarchy of "pids" of version 1. */
+struct cgroup_news {
+	__u64 id;     /* the inode number of its directory */
+	__u32 legacy; /* 1: of version 1 */
+	__u32 change;
+	char path[CGROUP_NEWS_PATH]; /* from the hierarchy's root on; one that fills it may be cut */
+};
 
 /* An RST that answered a segment which fits no socket, or not its socket's state. */
 struct socket_answer {

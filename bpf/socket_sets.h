@@ -148,6 +148,7 @@ static __always_inline void socket_begin(struct closing_socket *to, const struct
 	to->sent_ago = e->sent_ago;
 	to->received_ago = e->received_ago;
 	to->sent_end = e->sent_end;
+	to->close.cgroup = e->cgroup;
 	to->lost = e->kind == SOCKET_STATE && (socket_call_was_made(e->from) || e->from == SOCKET_CLOSE_WAIT);
 }
 

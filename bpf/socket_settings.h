@@ -14,6 +14,7 @@ struct socket_settings {
 	__u32 set_mask; /* of tcpfin_sets: sets - 1 */
 	__u32 sets_mask, answer_sets_mask;
 	__u32 sockets_mask, answers_mask; /* of the rings: places - 1 */
+	__u32 legacy_cgroups;             /* version 1 has a hierarchy of "pids" */
 };
 
 #define SOCKET_INTERFACES 64
@@ -32,6 +33,7 @@ static __always_inline __u32 socket_namespace_place(__u32 inode, __u32 number)
 /* In memory that user space maps, too. */
 struct socket_shared {
 	__u64 sockets_lost, answers_lost; /* of watched connections: gave way, or found no place */
+	__u64 cgroups_lost;               /* news of cgroups that found no place in the ring */
 	__u32 interfaces;
 	__u32 interface[SOCKET_INTERFACES]; /* what stands for them in keys */
 	__u32 namespace

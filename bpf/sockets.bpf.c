@@ -54,6 +54,12 @@ struct {
 	__type(value, struct socket_listen_call);
 } tcpfin_listens SEC(".maps");
 
+/* struct cgroup_news */
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 512 * 1024);
+} tcpfin_cgroups SEC(".maps");
+
 /* The address of the socket that has sent a reset and is about to close, by CPU: compared, never followed. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
@@ -159,6 +165,19 @@ static __always_inline __u32 netns_of(const struct sock *sk, const bool typed)
 	return get(typed, net, ns.inum);
 }
 
+/* 0 where the kernel does not keep a socket's cgroup. */
+static __always_inline __u64 cgroup_of(const struct sock *sk, const bool typed)
+{
+	const struct cgroup *cgroup;
+	const struct kernfs_node *node;
+
+	if (!bpf_core_field_exists(sk->sk_cgrp_data))
+		return 0;
+	cgroup = get(typed, sk, sk_cgrp_data.cgroup);
+	node = get(typed, cgroup, kn);
+	return get(typed, node, id);
+}
+
 /* Sets the IPv6 addresses. False: they are IPv4-mapped, or none. */
 static __always_inline bool fill_ipv6(struct socket_id *id, const struct sock *sk, const bool typed)
 {
@@ -185,6 +204,7 @@ static __always_inline void fill_id(struct socket_event *e, const struct sock *s
 	__u64 *words = (void *)id;
 
 	e->netns = netns_of(sk, typed);
+	e->cgroup = cgroup_of(sk, typed);
 	/* inet_sport: skc_num is 0 once the port is given back */
 	id->local_port = bpf_ntohs(get(typed, inet, inet_sport));
 	id->remote_port = bpf_ntohs(get(typed, sk, __sk_common.skc_dport));
@@ -342,6 +362,22 @@ static __always_inline __u32 call_flags(const struct sock *sk, int from, int to,
 	return SOCKET_PROCESS | (last ? SOCKET_LAST_HOLDER : 0) | (task_flags & PF_EXITING ? SOCKET_EXITING : 0);
 }
 
+/* Where the list of a cgroup's controllers has "pids", in bytes. */
+#define PIDS_STATE (bpf_core_enum_value(enum cgroup_subsys_id, pids_cgrp_id) * sizeof(void *))
+
+/* The process's place in the version 1 hierarchy of "pids", where every manager puts its units or containers. */
+static __always_inline __u32 legacy_cgroup_of(const struct task_struct *task)
+{
+	const struct cgroup_subsys_state *state = NULL;
+	const void *states;
+
+	if (!settings.legacy_cgroups || !bpf_core_enum_value_exists(enum cgroup_subsys_id, pids_cgrp_id))
+		return 0;
+	states = &BPF_CORE_READ(task, cgroups)->subsys[0];
+	bpf_probe_read_kernel(&state, sizeof(state), states + PIDS_STATE);
+	return (__u32)BPF_CORE_READ(state, cgroup, kn, id);
+}
+
 static __always_inline void note_process(struct socket_close *close)
 {
 	const struct task_struct *task = (const void *)bpf_get_current_task();
@@ -349,6 +385,7 @@ static __always_inline void note_process(struct socket_close *close)
 	close->pid = bpf_get_current_pid_tgid() >> 32;
 	close->uid = (__u32)bpf_get_current_uid_gid();
 	close->cgroup = bpf_get_current_cgroup_id();
+	close->legacy_cgroup = legacy_cgroup_of(task);
 	BPF_CORE_READ_INTO(&close->name, task, group_leader, comm);
 }
 
@@ -624,5 +661,58 @@ SEC("raw_tp/tcp_receive_reset")
 int BPF_PROG(tcpfin_reset_in_raw, const struct sock *sk)
 {
 	reset_is_received(sk, 0);
+	return 0;
+}
+
+/* ---- cgroups ---- */
+
+/* Is it of the hierarchy of "pids" of version 1? */
+static __always_inline bool is_legacy(const struct cgroup *cgroup)
+{
+	const void *state = NULL;
+
+	if (!settings.legacy_cgroups || !bpf_core_enum_value_exists(enum cgroup_subsys_id, pids_cgrp_id))
+		return 0;
+	bpf_probe_read_kernel(&state, sizeof(state), (const void *)&cgroup->subsys[0] + PIDS_STATE);
+	return state != NULL;
+}
+
+static __always_inline void cgroup_changes(const struct cgroup *cgroup, const char *path, __u32 change)
+{
+	__u32 legacy = BPF_CORE_READ(cgroup, root, hierarchy_id) != 0;
+	struct cgroup_news *news;
+
+	if (legacy && !is_legacy(cgroup))
+		return;
+	news = bpf_ringbuf_reserve(&tcpfin_cgroups, sizeof(*news), 0);
+	if (!news) {
+		__sync_fetch_and_add(&shared.cgroups_lost, 1);
+		return;
+	}
+	news->id = BPF_CORE_READ(cgroup, kn, id);
+	news->legacy = legacy;
+	news->change = change;
+	bpf_probe_read_kernel_str(news->path, sizeof(news->path), path);
+	bpf_ringbuf_submit(news, BPF_RB_NO_WAKEUP);
+}
+
+SEC("raw_tp/cgroup_mkdir")
+int BPF_PROG(tcpfin_cg_made, const struct cgroup *cgroup, const char *path)
+{
+	cgroup_changes(cgroup, path, CGROUP_MADE);
+	return 0;
+}
+
+SEC("raw_tp/cgroup_rename")
+int BPF_PROG(tcpfin_cg_renamed, const struct cgroup *cgroup, const char *path)
+{
+	cgroup_changes(cgroup, path, CGROUP_RENAMED);
+	return 0;
+}
+
+SEC("raw_tp/cgroup_rmdir")
+int BPF_PROG(tcpfin_cg_removed, const struct cgroup *cgroup, const char *path)
+{
+	cgroup_changes(cgroup, path, CGROUP_REMOVED);
 	return 0;
 }

@@ -13,6 +13,7 @@ import subprocess
 import sys
 
 RECORDS = ("STRUCT", "UNION")
+ENUMS = ("cgroup_subsys_id", "sock_flags")
 # UAPI, or not the kernel's at all: defined by BPF and by our own headers.
 OURS = re.compile(r"socket_.+|closing_socket|flow_set|ip_address|tcx_order_record|sender|____.*|trace_.*")
 
@@ -53,8 +54,8 @@ def differences(ours, kernel, mine, theirs, where):
             yield f"{where} is {theirs and theirs['kind']}, not {mine and mine['kind']}"
     elif mine["kind"] == "INT" and mine["size"] != theirs["size"]:
         yield f"{where} has {theirs['size']} bytes, not {mine['size']}"
-    elif mine["kind"] == "ARRAY":
-        if mine["nr_elems"] != theirs["nr_elems"]:
+        if mine["nr_elems"] not in (1, theirs["nr_elems"]):  # 1 stands for as many as the kernel has
+            yield f"{where} has {theirs['nr_elems']} elements, not {mine['nr_elems']}"
             yield f"{where} has {theirs['nr_elems']} elements, not {mine['nr_elems']}"
     elif mine["kind"] in RECORDS:
         fields = kernel.fields(theirs)
@@ -84,7 +85,7 @@ def compare(ours, kernel, kind, name):
 def subset(ours):
     """(kind, name) of what stands in vmlinux.h."""
     for kind, name in ours.by_name:
-        if kind == "STRUCT" or (kind == "ENUM" and name == "sock_flags"):
+        if kind == "STRUCT" or (kind == "ENUM" and name in ENUMS):
             if name != "(anon)" and not OURS.fullmatch(name):
                 yield kind, name
 

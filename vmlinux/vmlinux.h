@@ -24,7 +24,9 @@ enum {
 	BPF_MAP_TYPE_ARRAY = 2,
 	BPF_MAP_TYPE_PERCPU_ARRAY = 6,
 	BPF_MAP_TYPE_LRU_HASH = 9,
+	BPF_MAP_TYPE_RINGBUF = 27,
 	BPF_ANY = 0,
+	BPF_RB_NO_WAKEUP = 1,
 	BPF_F_MMAPABLE = 1024,
 };
 
@@ -115,10 +117,41 @@ struct socket {
 	struct file *file;
 };
 
+enum cgroup_subsys_id {
+	pids_cgrp_id = 11,
+};
+
+struct kernfs_node {
+	__u64 id;
+};
+
+struct cgroup_root {
+	int hierarchy_id;
+};
+
+struct cgroup_subsys_state {
+	struct cgroup *cgroup;
+};
+
+struct cgroup {
+	struct kernfs_node *kn;
+	struct cgroup_subsys_state *subsys[1]; /* of each controller: as many as the kernel has */
+	struct cgroup_root *root;
+};
+
+struct css_set {
+	struct cgroup_subsys_state *subsys[1]; /* of each controller: as many as the kernel has */
+};
+
+struct sock_cgroup_data {
+	struct cgroup *cgroup;
+};
+
 struct sock {
 	struct sock_common __sk_common;
 	socket_lock_t sk_lock;
 	struct socket *sk_socket;
+	struct sock_cgroup_data sk_cgrp_data;
 	__u16 sk_protocol;
 	unsigned long sk_lingertime;
 };
@@ -167,6 +200,7 @@ struct sk_buff {
 struct task_struct {
 	unsigned int flags;
 	struct task_struct *group_leader;
+	struct css_set *cgroups;
 	char comm[16];
 };
 

@@ -52,6 +52,15 @@ static void take_name(struct input *in, char *name, unsigned size)
 	name[len] = '\0';
 }
 
+static struct cgroup_names take_cgroup_names(struct input *in, char text[3][16])
+{
+	for (unsigned i = 0; i < 3; i++)
+		take_name(in, text[i], sizeof(text[i]));
+	return (struct cgroup_names){.unit = *text[0] ? text[0] : NULL,
+				     .container = *text[1] ? text[1] : NULL,
+				     .pod = *text[2] ? text[2] : NULL};
+}
+
 static void take_socket(struct input *in, struct record_socket *s)
 {
 	uint8_t how = take8(in);
@@ -198,11 +207,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	uint8_t how = take8(&in), named = take8(&in);
 	struct format_style style = {.color = how & 1, .unicode = how & 2, .verbose = how & 4, .columns = take16(&in)};
 	struct record r = {0};
-	char interface[16] = "";
+	char interface[16] = "", names[2][3][16];
 
 	take_record(&in, &r);
-	take_socket(&in, &r.socket[SOURCE]);
-	take_socket(&in, &r.socket[DESTINATION]);
+	for (enum role role = SOURCE; role <= DESTINATION; role++) {
+		take_socket(&in, &r.socket[role]);
+		r.socket[role].names = take_cgroup_names(&in, names[role]);
+	}
 	take_listener(&in, &r.listener);
 	for (unsigned i = 0; i < (named & 15u); i++)
 		interface[i] = (char)take8(&in);

@@ -40,8 +40,10 @@ SEGMENTS = [{"t": 0, "from": "source", "flags": "S", "seq": 0, "ack": 0, "raw_se
              "win": 0, "ttl": 1, "count": 2, "copy": True, "ignored": True}]
 TRAFFIC = {"packets": 3, "bytes": 5, "retransmits": 0, "retransmitted_bytes": 0, "last_data": None,
            "flags": [["S", 1], ["P.", 2]], "flags_lost": 0}
-SOCKET = {"process": {"pid": 1, "name": "a\u202eb", "uid": 0, "cgroup": 1, "netns": 4026531840, "how": "close"},
-          "holder": {"pid": 1, "name": "x", "uid": 0, "holders": 2},
+SOCKET = {"process": {"pid": 1, "name": "a\u202eb", "unit": "a.service", "uid": 0, "cgroup": 1,
+                      "netns": 4026531840, "how": "close"},
+          "holder": {"pid": 1, "name": "x", "unit": "\u202e", "uid": 0, "holders": 2},
+          "container": {"id": "c"}, "orchestrator": {"pod": {"uid": "p"}},
           "socket": {"unread_bytes": None, "unsent_bytes": 0, "close_to_fin": 1, "peer_fin_to_close": None, "srtt": 1,
                      "retransmits": 0, "reset_received": None, "lost": True, "states": [{"t": -5, "state": "CLOSED"}]}}
 RECORD = {

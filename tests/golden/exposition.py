@@ -166,6 +166,7 @@ def faults(metrics, records):
                 yield f"{name} {labels} is {printed.get(labels, 0)}, not {wanted.get(labels, 0)}"
     for (family, labels), values in durations_of(records).items():
         yield from histogram_faults(metrics, family, labels, values)
-    for name in ("tcpfin_process_connections_total", "tcpfin_peer_connections_total"):
+    for name in ("tcpfin_process_connections_total", "tcpfin_peer_connections_total",
+                 "tcpfin_unit_connections_total", "tcpfin_container_connections_total"):
         if metrics.total(name) != len(records):
             yield f"{name} adds up to {metrics.total(name)}, not {len(records)}"

@@ -230,7 +230,7 @@ static void print_rates(void)
 	struct buffer out = {0};
 	struct record r;
 
-	groups_parse(&groups, "process,peer,port,interface,outcome,reason");
+	groups_parse(&groups, "process,peer,port,interface,outcome,reason,unit,container");
 	span_reset(span, &groups, SAMPLE_FINISH, 0);
 	for (size_t i = 0; i < sizeof(samples) / sizeof(samples[0]); i++) {
 		samples[i](&r);

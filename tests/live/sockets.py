@@ -1213,12 +1213,12 @@ def with_kernel_types(path):
 
 
 def tracepoint_programs(tracer):
-    """{tracepoint: type of the program that is attached to it}"""
+    """{tracepoint of sockets: type of the program that is attached to it}; those of cgroups are always raw"""
     tool, found = shutil.which("bpftool", path=os.environ["PATH"] + ":/usr/sbin"), {}
     if not tool:
         raise Skip("bpftool is not installed")
     for info in descriptors(tracer):
-        if info.get("link_type") == "raw_tracepoint":
+        if info.get("link_type") == "raw_tracepoint" and not info["tp_name"].startswith("cgroup_"):
             shown = subprocess.run([tool, "-j", "prog", "show", "id", info["prog_id"]], capture_output=True, check=True)
             found[info["tp_name"]] = json.loads(shown.stdout)["type"]
     return found

@@ -223,6 +223,9 @@ static inline void sample_counted(struct record *r)
 	};
 }
 
+#define SAMPLE_CONTAINER "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+#define SAMPLE_POD "2d1f2d5c-0b1b-4b8c-9c5e-0a1b2c3d4e5f"
+
 /* The source is closed by a process with an ugly name, the destination by the kernel. */
 static inline void sample_sockets(struct record *r)
 {
@@ -234,6 +237,7 @@ static inline void sample_sockets(struct record *r)
 		.how = HOW_CLOSE,
 		.process = {.pid = 1234, .uid = 33, .name = "a\x1b\"b"},
 		.cgroup = 18446744073709551,
+		.names = {.unit = "we\x1b\"b.service", .container = SAMPLE_CONTAINER, .pod = SAMPLE_POD},
 		.netns = 4026531840,
 		.unread_bytes = 300,
 		.unsent_bytes = 0,
@@ -248,6 +252,7 @@ static inline void sample_sockets(struct record *r)
 	r->socket[DESTINATION] = (struct record_socket){
 		.known = true,
 		.how = HOW_KERNEL,
+		.names = {.unit = "sshd.service", .container = "deb12"},
 		.netns = 1,
 		.unread_bytes = NUMBER_UNSEEN,
 		.unsent_bytes = 9,

@@ -126,7 +126,7 @@ TEST(test_mistakes)
 	} rows[] = {
 		{"", "at its end: a field is expected"},
 		{"half_clsed > 1s", "at 1, \"half_clsed\": no such field; near: half_closed"},
-		{"closer = source and prot = 22", "at 21, \"prot\": no such field; near: port"},
+		{"closer = source and prot = 22", "at 21, \"prot\": no such field; near: pod, port"},
 		{"xyzzy = 1", "at 1, \"xyzzy\": no such field"},
 		{"half_closed", "at its end: a comparison is expected: = != < <= > >="},
 		{"half_closed >", "at its end: a value is expected"},

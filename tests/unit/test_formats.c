@@ -548,10 +548,15 @@ static const char csv_header[] =
 	"basis_reset,basis_fin,icmp_type,icmp_code,icmp_by,tcp_clock_jumps,tcp_related,"
 	"event_dataset,event_kind,event_category,event_type,ecs_version,agent_type,agent_version,tcp_interfaces,"
 	"destination_listener_state,destination_listener_t,destination_listener_queue,destination_listener_backlog,"
-	"destination_listener_uid,destination_listener_pid,destination_listener_name,netns_name,netns_inode\r\n";
+	"destination_listener_uid,destination_listener_pid,destination_listener_name,netns_name,netns_inode,"
+	"source_process_unit,source_holder_unit,source_socket_unit,source_container_id,source_orchestrator_pod_uid,"
+	"destination_process_unit,destination_holder_unit,destination_socket_unit,destination_container_id,"
+	"destination_orchestrator_pod_uid\r\n";
 #define BEFORE_BASIS ",,0,0,,," ID ",true,,,,,false"
-#define CSV_AGENT ",0,,tcpfin.close,event,network,end,8.11.0,tcpfin-trace," TCPFIN_VERSION ",,,,,,,,,,\r\n"
-#define LAST_COLUMNS BEFORE_BASIS ",,,,," CSV_AGENT
+#define CSV_AGENT ",0,,tcpfin.close,event,network,end,8.11.0,tcpfin-trace," TCPFIN_VERSION ",,,,,,,,,,"
+#define NO_CGROUPS ",,,,,,,,,,\r\n" /* twice 5 columns */
+#define BEFORE_CGROUPS BEFORE_BASIS ",,,,," CSV_AGENT
+#define LAST_COLUMNS BEFORE_CGROUPS NO_CGROUPS
 #define WITHOUT_SOCKETS ",,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,," /* a reason and twice 17 columns */
 #define NO_SOCKETS WITHOUT_SOCKETS LAST_COLUMNS
 static const char csv_graceful[] =
@@ -566,7 +571,7 @@ static const char csv_reset[] =
 	"reset,,destination,,CLOSED,CLOSED,,destination,half_closed,in_window,fastclose,true,true,"
 	",,,,,,,86401000000007,"
 	"0,0,0,0,,,,0,OTH,^r,true,false,false,1,true,... >P.*3 <R.! <R <R*2~ (4294967295 "
-	"lost),4294967295,,,,,,," WITHOUT_SOCKETS BEFORE_BASIS ",socket,unknown,,," CSV_AGENT;
+	"lost),4294967295,,,,,,," WITHOUT_SOCKETS BEFORE_BASIS ",socket,unknown,,," CSV_AGENT NO_CGROUPS;
 static const char csv_unanswered[] =
 	"1970-01-01T00:00:03.000000000Z,1970-01-01T00:00:00.000000000Z,1970-01-01T00:00:03.000000000Z,3000000000,"
 	"\"a\"\"b,\\x1b\\x0a\\xff\",ipv4,4094,0,1:LdN0oTsWjz5qVMMtMj5zPyV/TiU=,255.255.255.255,65535,0,0.0.0.0,0,,"
@@ -782,16 +787,22 @@ TEST(test_sockets_json)
 	sample_sockets(&r);
 	format_json(&b, &r);
 	buffer_char(&b, 0);
-	assert_non_null(strstr(b.data, ",\"process\":{\"pid\":1234,\"name\":\"a\\u001b\\\"b\",\"uid\":33,"
+	assert_non_null(strstr(b.data, ",\"process\":{\"pid\":1234,\"name\":\"a\\u001b\\\"b\","
+				       "\"unit\":\"we\\u001b\\\"b.service\",\"uid\":33,"
 				       "\"cgroup\":18446744073709551,\"netns\":4026531840,\"how\":\"close\"},"
+				       "\"container\":{\"id\":\"" SAMPLE_CONTAINER "\"},"
+				       "\"orchestrator\":{\"pod\":{\"uid\":\"" SAMPLE_POD "\"}},"
 				       "\"socket\":{\"unread_bytes\":300,\"unsent_bytes\":0,\"close_to_fin\":17000,"
 				       "\"peer_fin_to_close\":20000000,\"srtt\":71000,\"retransmits\":4,"
 				       "\"reset_received\":null,\"states\":[{\"t\":-5,\"state\":\"LAST-ACK\"},"
 				       "{\"t\":7,\"state\":\"CLOSED\"}]}},\"destination\":"));
-	assert_non_null(strstr(b.data, ",\"process\":{\"pid\":null,\"name\":null,\"uid\":null,\"cgroup\":null,"
-				       "\"netns\":1,\"how\":\"kernel\"},\"socket\":{\"unread_bytes\":null,"
-				       "\"unsent_bytes\":9,\"close_to_fin\":null,\"peer_fin_to_close\":null,"
-				       "\"srtt\":null,\"retransmits\":0,\"reset_received\":12,\"states\":[]}},"));
+	assert_non_null(strstr(
+		b.data,
+		",\"process\":{\"pid\":null,\"name\":null,\"uid\":null,\"cgroup\":null,"
+		"\"netns\":1,\"how\":\"kernel\"},\"container\":{\"id\":\"deb12\"},\"socket\":{\"unread_bytes\":null,"
+		"\"unsent_bytes\":9,\"close_to_fin\":null,\"peer_fin_to_close\":null,"
+		"\"srtt\":null,\"retransmits\":0,\"reset_received\":12,"
+		"\"unit\":\"sshd.service\",\"states\":[]}},"));
 	assert_non_null(strstr(b.data, ",\"reason\":\"TCP_ABORT_ON_CLOSE\"}"));
 	b.len = 0;
 	r.socket[DESTINATION].how = HOW_UNKNOWN; /* not closed yet */
@@ -832,7 +843,7 @@ TEST(test_netns)
 	b.len = 0;
 	format_csv(&b, &r);
 	buffer_char(&b, 0);
-	assert_non_null(strstr(b.data, ",\"w\"\"eb\",4026532000\r\n"));
+	assert_non_null(strstr(b.data, ",\"w\"\"eb\",4026532000" NO_CGROUPS));
 	buffer_free(&b);
 }
 
@@ -848,7 +859,9 @@ TEST(test_sockets_csv)
 	assert_non_null(strstr(b.data, ",\"TCP_ABORT_ON_CLOSE\","
 				       "1234,\"a\\x1b\"\"b\",33,18446744073709551,4026531840,close,,,,,"
 				       "300,0,17000,20000000,71000,4,,"
-				       ",,,,1,kernel,,,,,,9,,,,0,12" LAST_COLUMNS));
+				       ",,,,1,kernel,,,,,,9,,,,0,12" BEFORE_CGROUPS
+				       ",\"we\\x1b\"\"b.service\",,,\"" SAMPLE_CONTAINER "\",\"" SAMPLE_POD "\","
+				       ",,\"sshd.service\",\"deb12\",\r\n"));
 	buffer_free(&b);
 }
 
@@ -862,7 +875,8 @@ TEST(test_lost_socket_changes_json)
 	format_json(&b, &r);
 	buffer_char(&b, 0);
 	assert_non_null(strstr(b.data, "\"reset_received\":null,\"states\":[{"));
-	assert_non_null(strstr(b.data, "\"reset_received\":12,\"lost\":true,\"states\":[]}},"));
+	assert_non_null(
+		strstr(b.data, "\"reset_received\":12,\"unit\":\"sshd.service\",\"lost\":true,\"states\":[]}},"));
 	buffer_free(&b);
 }
 
@@ -888,16 +902,16 @@ TEST(test_listener)
 	expect_text(&b, &r, format_json,
 		    ",\"listener\":{\"state\":\"full\",\"t\":1000000000,\"queue\":2,\"backlog\":1,\"uid\":5,"
 		    "\"pid\":77,\"name\":\"k\\u000a\\\"e\"}}");
-	expect_text(&b, &r, format_csv, ",full,1000000000,2,1,5,77,\"k\\x0a\"\"e\",,\r\n");
+	expect_text(&b, &r, format_csv, ",full,1000000000,2,1,5,77,\"k\\x0a\"\"e\",," NO_CGROUPS);
 	expect_text(&b, &r, format_explanation,
 		    " the listen queue of k\\x0a\"e[77] was full: 2 waited in it, its backlog is 1");
 	r.listener.pid = 0;
 	expect_text(&b, &r, format_json, ",\"uid\":5}}");
-	expect_text(&b, &r, format_csv, ",5,,,,\r\n");
+	expect_text(&b, &r, format_csv, ",5,,,," NO_CGROUPS);
 	expect_text(&b, &r, format_explanation, "; 1.00s after the first SYN the listen queue of user 5 was full: ");
 	r.listener = (struct record_listener){.state = LISTENER_NONE, .t = 0};
 	expect_text(&b, &r, format_json, ",\"listener\":{\"state\":\"none\",\"t\":0}}");
-	expect_text(&b, &r, format_csv, ",none,0,,,,,,,\r\n");
+	expect_text(&b, &r, format_csv, ",none,0,,,,,,," NO_CGROUPS);
 	expect_text(&b, &r, format_explanation, " after the first SYN nothing on this host listened there");
 	buffer_free(&b);
 }
@@ -911,10 +925,10 @@ TEST(test_holder)
 	sample_held(&r);
 	format_json(&b, &r);
 	buffer_char(&b, 0);
-	assert_non_null(strstr(b.data,
-			       "\"how\":\"kernel\"},\"holder\":{\"pid\":77,\"name\":\"k\\u000a\\\"e\",\"uid\":5,"
-			       "\"holders\":3},\"socket\":{"));
-	assert_non_null(strstr(b.data, "\"how\":\"close\"},\"socket\":{"));
+	assert_non_null(strstr(b.data, "\"how\":\"kernel\"},\"holder\":{\"pid\":77,\"name\":\"k\\u000a\\\"e\","
+				       "\"unit\":\"sshd.service\",\"uid\":5,"
+				       "\"holders\":3},\"container\":{\"id\":\"deb12\"},\"socket\":{"));
+	assert_non_null(strstr(b.data, "\"how\":\"close\"},\"container\":{"));
 	b.len = 0;
 	r.socket[DESTINATION].process.holders = 1;
 	format_explanation(&b, &r);
@@ -923,7 +937,8 @@ TEST(test_holder)
 	b.len = 0;
 	format_csv(&b, &r);
 	buffer_char(&b, 0);
-	assert_non_null(strstr(b.data, ",1,kernel,77,\"k\\x0a\"\"e\",5,1,,9,,,,0,12" LAST_COLUMNS));
+	assert_non_null(strstr(b.data, ",1,kernel,77,\"k\\x0a\"\"e\",5,1,,9,,,,0,12" BEFORE_CGROUPS));
+	assert_non_null(strstr(b.data, "\",,\"sshd.service\",,\"deb12\",\r\n"));
 	buffer_free(&b);
 }
 

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "tests/unit/assert.h"
+#include "tests/unit/sample_record.h"
 #include "user/base/log.h"
 #include "user/cli/options.h"
 #include "user/record/record.h"
@@ -592,8 +593,9 @@ TEST(test_top)
 
 TEST(test_top_with_others)
 {
-	assert_refused(PARSE("--top", "--by=peers", "eth0"),
-		       "--by peers: a group is process, peer, port, interface, outcome or reason, each once");
+	assert_refused(
+		PARSE("--top", "--by=peers", "eth0"),
+		"--by peers: a group is process, peer, port, interface, outcome, reason, unit or container, each once");
 	assert_refused(PARSE("--by=peer", "eth0"), "--by is about the tables of --top; add it");
 	assert_refused(PARSE("--top", "--format=csv", "eth0"), "--top has the formats text and json");
 	assert_refused(PARSE("--top", "--stuck"),
@@ -709,7 +711,9 @@ static const struct record v4_record = {
 	.closer = SOURCE,
 	.timing = {[T_HALF_CLOSED] = 2000000000},
 	.reset = {.by = SOURCE, .reason = "TCP_ABORT_ON_CLOSE"},
-	.socket = {{.how = HOW_CLOSE, .process = {.pid = 77, .name = "nginx"}}},
+	.socket = {{.how = HOW_CLOSE,
+		    .process = {.pid = 77, .name = "nginx"},
+		    .names = {"nginx.service", SAMPLE_CONTAINER, SAMPLE_POD}}},
 	.end = {{.ip = {10, 0, 0, 1}, .port = 40001}, {.ip = {192, 168, 7, 9}, .port = 443}},
 };
 
@@ -720,6 +724,7 @@ static const struct record v6_record = {
 	.outcome = OUTCOME_GRACEFUL,
 	.closer = NOBODY,
 	.timing = {[T_HALF_CLOSED] = TIMING_UNSEEN},
+	.socket = {[DESTINATION] = {.known = true, .names = {"session-4.scope", "deb12", NULL}}},
 	.end = {{.ip = {[10] = 0xff, 0xff, 10, 0, 0, 1}, .port = 443},
 		{.ip = {0x20, 0x01, 0x0d, 0xb8, [15] = 9}, .port = 22}},
 };
@@ -767,6 +772,26 @@ TEST(test_filter)
 		{"--process=curl", false, false},
 		{"--pid=77", true, false},
 		{"--pid=!77", false, true},
+		{"--unit=nginx.service", true, false},
+		{"--unit=nginx", true, false},
+		{"--unit=ngin", false, false},
+		{"--unit=ng*", true, false},
+		{"--unit=nginx.socket", false, false},
+		{"--unit=!nginx", false, true},
+		{"--unit=session-4", false, false}, /* no service */
+		{"--unit=session-*", false, true},
+		{"--container=" SAMPLE_CONTAINER, true, false},
+		{"--container=0123456789ab", true, false},
+		{"--container=0123456789a", false, false}, /* too short */
+		{"--container=0123456789a*", true, false},
+		{"--container=0123456789ac", false, false},
+		{"--container=!0123456789abcdef", false, true},
+		{"--container=deb12", false, true},
+		{"--container=deb", false, false},
+		{"--where=unit = nginx.service", true, false},
+		{"--where=unit = session-4.scope", false, true},
+		{"--where=container = deb12", false, true},
+		{"--where=pod = " SAMPLE_POD, true, false},
 		{"--reason=TCP_ABORT_ON_CLOSE", true, false},
 		{"--reason=tcp_abort*", true, false},
 		{"--reason=!TCP_ABORT*", false, true},

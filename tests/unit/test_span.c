@@ -71,7 +71,14 @@ TEST(test_groups_of_records)
 	/* but the one that reset it comes first */
 	r.outcome = OUTCOME_RESET;
 	expect_group(&r, "peer,process", "110.42.175.115|a\\x1b\"b");
+	expect_group(&r, "unit,container", "we\\x1b\"b.service|" SAMPLE_CONTAINER);
+	r.outcome = OUTCOME_GRACEFUL;
+	expect_group(&r, "container,unit", "deb12|sshd.service");
+	/* the end that serves belongs to nothing that is known */
+	r.socket[DESTINATION].names = (struct cgroup_names){0};
+	expect_group(&r, "container,unit", SAMPLE_CONTAINER "|we\\x1b\"b.service");
 	sample_unanswered(&r);
+	expect_group(&r, "unit,container", "-|-");
 	expect_group(&r, "interface,port", "a\"b,\\x1b\\x0a\\xff|0");
 	/* a socket without a process is this host's end, too */
 	sample_graceful(&r);
@@ -92,7 +99,7 @@ TEST(test_lists_of_groups)
 	assert_int_not_equal(groups_parse(&g, "pee"), 0);
 	expect_int(g.count, 1);
 	expect_int(g.field[0], GROUP_PORT);
-	expect_int(groups_parse(&g, "reason,outcome,interface,port,peer,process"), 0);
+	expect_int(groups_parse(&g, "reason,container,outcome,interface,unit,port,peer,process"), 0);
 	expect_int(g.count, GROUP_FIELDS);
 }
 

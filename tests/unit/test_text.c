@@ -173,7 +173,8 @@ TEST(test_what_fits)
 	assert_true(has(80, TEXT_TIME) && has(80, TEXT_CLOSER));
 	assert_true(has(120, TEXT_PROCESS) && has(120, TEXT_LIFETIME));
 	for (unsigned column = TEXT_TIME; column < TEXT_COLUMNS; column++)
-		assert_true(column == TEXT_CLOSE || has(260, column));
+		assert_true(column == TEXT_CLOSE || column == TEXT_UNIT || column == TEXT_CONTAINER ||
+			    has(260, column));
 }
 
 /* -v: sentences are divided between words, and only there, unless a word is longer than the line. */
@@ -324,11 +325,15 @@ TEST(test_processes)
 	sample_sockets(&r);
 	assert_string_equal(value(&r, TEXT_PROCESS, 0), ">a\\x1b\"b[1234] close, 300 unread");
 	assert_string_equal(value(&r, TEXT_PROCESS, 16), ">a\\x1b\"b[1234] +");
+	assert_string_equal(value(&r, TEXT_UNIT, 0), ">we\\x1b\"b.service <sshd.service");
+	assert_string_equal(value(&r, TEXT_CONTAINER, 0), ">0123456789ab <deb12");
 	assert_string_equal(value(&r, TEXT_NOTES, 0), "TCP_ABORT_ON_CLOSE");
 	sample_held(&r);
 	assert_non_null(strstr(value(&r, TEXT_PROCESS, 0), "[1234] close, 300 unread <k\\x0a\"e[77]+2 held"));
 	sample_graceful(&r);
 	assert_string_equal(value(&r, TEXT_PROCESS, 0), "-");
+	assert_string_equal(value(&r, TEXT_UNIT, 0), "-");
+	assert_string_equal(value(&r, TEXT_CONTAINER, 0), "-");
 	assert_string_equal(value(&r, TEXT_NOTES, 0), "-");
 	sample_reset(&r);
 	assert_string_equal(value(&r, TEXT_NOTES, 0), "RST TTL 200 for 64");

@@ -137,6 +137,18 @@ static const struct option_row rows[] = {
 	 .meta = "PID",
 	 .noun = "process number",
 	 .help = "number of such a process"},
+	{.name = "unit",
+	 .kind = &kind_patterns,
+	 FIELD(record_filter.units),
+	 .meta = "NAME",
+	 .noun = "unit",
+	 .help = "systemd unit that either end belongs to; without a suffix, a service"},
+	{.name = "container",
+	 .kind = &kind_patterns,
+	 FIELD(record_filter.containers),
+	 .meta = "ID",
+	 .noun = "container",
+	 .help = "container that either end is in, by its identifier or at least 12 digits of that, or its name"},
 	{.name = "reason",
 	 .kind = &kind_patterns,
 	 FIELD(record_filter.reasons),
@@ -463,7 +475,8 @@ static const char *sockets_fault(const struct options *o)
 		return "give --stuck or --time-wait, not both";
 	if (o->files.count || o->interfaces.count || o->follow || o->cleanup || o->record_filter.expression)
 		return "--stuck and --time-wait are about this host's sockets, not interfaces or files";
-	if (o->record_filter.where_count || o->record_filter.pid_count || o->record_filter.processes.count)
+	if (o->record_filter.where_count || o->record_filter.pid_count || o->record_filter.processes.count ||
+	    o->record_filter.units.count || o->record_filter.containers.count)
 		return "--stuck and --time-wait have the filters -4, -6, --port and --host";
 	return o->format > FORMAT_JSON ? "--stuck and --time-wait have the formats text and json" : NULL;
 }

@@ -51,10 +51,10 @@ _tcpfin_trace_value()
 		;;
 	--columns)
 		_tcpfin_trace_list 'date time interface source destination outcome closer fin_to_ack half_closed peer_fin_to_ack
-			close lifetime source_bytes destination_bytes process notes flags' "$2"
+			close lifetime source_bytes destination_bytes process unit container notes flags' "$2"
 		;;
 	--by)
-		_tcpfin_trace_list 'process peer port interface outcome reason' "$2"
+		_tcpfin_trace_list 'process peer port interface outcome reason unit container' "$2"
 		;;
 	--hook)
 		mapfile -t COMPREPLY < <(compgen -W 'auto xdp xdp-generic tc' -- "$2")
@@ -72,9 +72,9 @@ _tcpfin_trace_value()
 		_tcpfin_trace_list 'graceful reset refused handshake_reset unanswered unfinished open unknown' "$2"
 		;;
 	-C | --file-size | -G | --file-seconds | \
-	-c | --count | -d | --duration | --port | --host | --process | --pid | --reason | --where | --check | --settle | \
-	--syn-timeout | --close-timeout | --idle-timeout | --max-flows | --max-closing | --max-unproven | --evidence | \
-	--ring | --rows | --metrics)
+	-c | --count | -d | --duration | --port | --host | --process | --pid | --unit | --container | --reason | --where | \
+	--check | --settle | --syn-timeout | --close-timeout | --idle-timeout | --max-flows | --max-closing | \
+	--max-unproven | --evidence | --ring | --rows | --metrics)
 		;; # a value that only the user knows
 	*)
 		return 1
@@ -88,8 +88,8 @@ _tcpfin_trace_options()
 	local plain='--ipv4 --ipv6 --show-open --strays --all-segments --no-sockets --numeric --verbose --quiet --stats --strict
 		--follow --top --stuck --time-wait --join --probe --cleanup --help --version'
 	local valued='--read= --interface= --hook= --count= --duration= --port= --host= --outcome= --closer= --process=
-		--pid= --reason= --where= --format= --output= --columns= --color= --check= --settle= --syn-timeout=
-		--close-timeout= --idle-timeout= --max-flows= --max-closing= --max-unproven=
+		--pid= --unit= --container= --reason= --where= --format= --output= --columns= --color= --check= --settle=
+		--syn-timeout= --close-timeout= --idle-timeout= --max-flows= --max-closing= --max-unproven=
 		--evidence= --ring= --by= --rows= --netns= --file-size= --file-seconds= --metrics-file=
 		--metrics='
 

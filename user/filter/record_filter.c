@@ -6,6 +6,10 @@
 #include "user/filter/record_filter.h"
 
 #include <fnmatch.h>
+#include <limits.h>
+#include <string.h>
+
+#define CONTAINER_SHORT 12 /* digits */
 
 static bool ends_pass(const struct filter *f, const struct record *r)
 {
@@ -30,6 +34,47 @@ static bool process_matches(const struct record *r, const char *pattern)
 			return true;
 	}
 	return false;
+}
+
+/* As systemctl(1) has it, a name without a suffix is a service's. */
+static bool is_unit(const char *unit, const char *pattern)
+{
+	static const char service[] = ".service";
+	size_t len = strlen(unit), suffix = sizeof(service) - 1;
+	char name[NAME_MAX + 1];
+
+	if (!fnmatch(pattern, unit, 0))
+		return true;
+	if (len < suffix || len > NAME_MAX || strcmp(unit + len - suffix, service) != 0)
+		return false;
+	memcpy(name, unit, len - suffix);
+	name[len - suffix] = '\0';
+	return !fnmatch(pattern, name, 0);
+}
+
+/* As docker(1) has it, the first digits of an identifier stand for it, if they are as many as it shows. */
+static bool is_container(const char *container, const char *pattern)
+{
+	size_t len = strlen(pattern);
+
+	return !fnmatch(pattern, container, 0) ||
+	       (len >= CONTAINER_SHORT && strspn(pattern, "0123456789abcdef") == len &&
+		!strncmp(pattern, container, len));
+}
+
+static bool unit_matches(const struct record *r, const char *pattern)
+{
+	const char *source = r->socket[SOURCE].names.unit, *destination = r->socket[DESTINATION].names.unit;
+
+	return (source && is_unit(source, pattern)) || (destination && is_unit(destination, pattern));
+}
+
+static bool container_matches(const struct record *r, const char *pattern)
+{
+	const char *source = r->socket[SOURCE].names.container;
+	const char *destination = r->socket[DESTINATION].names.container;
+
+	return (source && is_container(source, pattern)) || (destination && is_container(destination, pattern));
 }
 
 static bool reason_matches(const struct record *r, const char *pattern)
@@ -76,6 +121,7 @@ bool record_filter_passes(const struct record_filter *f, const struct filter *en
 {
 	return mask_passes(&f->outcomes, r->outcome) && mask_passes(&f->closers, r->closer) && ends_pass(ends, r) &&
 	       pids_pass(f, r) && texts_pass(&f->processes, r, process_matches) &&
+	       texts_pass(&f->units, r, unit_matches) && texts_pass(&f->containers, r, container_matches) &&
 	       texts_pass(&f->reasons, r, reason_matches) &&
 	       (!f->expression || packet_expression_matches(f->expression, r)) && where_passes(f, r);
 }

@@ -28,6 +28,8 @@ struct record_filter_texts {
 struct record_filter {
 	struct record_filter_mask outcomes, closers; /* 1 << enum outcome, 1 << enum role */
 	struct record_filter_texts processes;        /* names of a process that closed or held either end */
+	struct record_filter_texts units;            /* systemd units at either end */
+	struct record_filter_texts containers;       /* containers at either end */
 	struct record_filter_texts reasons;          /* the kernel's reason for a reset */
 	struct record_filter_pids {
 		uint32_t pid;

@@ -156,6 +156,27 @@ static void json_network(struct buffer *out, const struct record *r)
 	buffer_char(out, '}');
 }
 
+/* A name from outside with what comes before it; nothing where it is not known. */
+static void json_name(struct buffer *out, const char *before, const char *name)
+{
+	if (!name)
+		return;
+	buffer_text(out, before);
+	buffer_json_string(out, name);
+}
+
+static void json_container(struct buffer *out, const struct cgroup_names *names)
+{
+	if (names->container) {
+		json_name(out, ",\"container\":{\"id\":", names->container);
+		buffer_char(out, '}');
+	}
+	if (names->pod) {
+		json_name(out, ",\"orchestrator\":{\"pod\":{\"uid\":", names->pod);
+		LITERAL(out, "}}");
+	}
+}
+
 /* Who closed: members are null where the kernel did. Without a close there is no such object. */
 static void json_process(struct buffer *out, const struct record_socket *s)
 {
@@ -170,6 +191,8 @@ static void json_process(struct buffer *out, const struct record_socket *s)
 		buffer_json_string(out, closer->name);
 	else
 		LITERAL(out, "null");
+	if (closer)
+		json_name(out, ",\"unit\":", s->names.unit);
 	LITERAL(out, ",\"uid\":");
 	json_number(out, closer ? (int64_t)closer->uid : NUMBER_UNSEEN);
 	LITERAL(out, ",\"cgroup\":");
@@ -192,6 +215,7 @@ static void json_holder(struct buffer *out, const struct record_socket *s)
 	buffer_unsigned(out, holder->pid);
 	LITERAL(out, ",\"name\":");
 	buffer_json_string(out, holder->name);
+	json_name(out, ",\"unit\":", s->names.unit);
 	LITERAL(out, ",\"uid\":");
 	buffer_unsigned(out, holder->uid);
 	LITERAL(out, ",\"holders\":");
@@ -217,6 +241,8 @@ static void json_socket(struct buffer *out, const struct record_socket *s)
 	buffer_unsigned(out, s->retransmits);
 	LITERAL(out, ",\"reset_received\":");
 	json_number(out, s->reset_received);
+	if (!socket_process(s))
+		json_name(out, ",\"unit\":", s->names.unit);
 	if (s->lost)
 		LITERAL(out, ",\"lost\":true");
 	LITERAL(out, ",\"states\":[");
@@ -275,6 +301,7 @@ static void json_end(struct buffer *out, const struct record *r, enum role role)
 	json_number(out, r->end[role].bytes);
 	json_process(out, &r->socket[role]);
 	json_holder(out, &r->socket[role]);
+	json_container(out, &r->socket[role].names);
 	json_socket(out, &r->socket[role]);
 	if (role == DESTINATION)
 		json_listener(out, r);

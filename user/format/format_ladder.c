@@ -77,7 +77,8 @@ enum {
 	WIDE = 100,   /* from here on: the time of day, and the window */
 	WIDTH_CLOCK = 16,
 	WIDTH_SINCE = 6,
-	WIDTH_STATE = 12,  /* SYN-RECEIVED */
+	WIDTH_STATE = 12, /* SYN-RECEIVED */
+	LONGEST_UNIT = 64,
 	LONGEST_NAME = 15, /* of an interface (IFNAMSIZ), of a process (TASK_COMM_LEN) */
 	LONGEST_REASON = 40,
 	LABEL_AT = 3,  /* columns from the lifeline to the text on an arrow */
@@ -280,6 +281,14 @@ static void put_process(struct buffer *text, const struct record_socket *s, enum
 	format_deed(text, s);
 	if (s->unread_bytes > 0)
 		buffer_printf(text, ",\n%lld unread", (long long)s->unread_bytes);
+	if (s->names.unit) {
+		buffer_text(text, ",\nunit ");
+		put_name(text, s->names.unit, LONGEST_UNIT);
+	}
+	if (s->names.container) {
+		buffer_text(text, ",\ncontainer ");
+		format_container(text, s->names.container);
+	}
 }
 
 static void put_sockets(struct buffer *text, const struct record *r)

@@ -6,10 +6,13 @@
 #include "user/format/format_parts.h"
 
 #include <arpa/inet.h>
+#include <string.h>
 
 #include "user/base/clock.h"
 
 #define SECONDS_PER_DAY 86400U
+#define CONTAINER_ID 64 /* digits */
+#define CONTAINER_SHORT 12
 
 /* ---- times ---- */
 
@@ -214,4 +217,14 @@ void format_deed(struct buffer *out, const struct record_socket *s)
 	if (s->process.holders > 1)
 		buffer_printf(out, "+%u", s->process.holders - 1);
 	buffer_printf(out, " %s", s->process.holders ? "held" : how_name(s->how));
+}
+
+void format_container(struct buffer *out, const char *container)
+{
+	size_t len = strlen(container);
+
+	if (len == CONTAINER_ID && strspn(container, "0123456789abcdef") == len)
+		buffer_bytes(out, container, CONTAINER_SHORT);
+	else
+		buffer_printable(out, container);
 }

@@ -45,5 +45,7 @@ void format_words(struct buffer *out, const char *word, char instead);
  * What follows the name of the process that a record names at an end (socket_process): "[1234] close", "[77]+2 held".
  */
 void format_deed(struct buffer *out, const struct record_socket *s);
+/* A container's name, escaped for a terminal; of an identifier in hexadecimal the twelve digits that managers show. */
+void format_container(struct buffer *out, const char *container);
 
 #endif

@@ -47,6 +47,34 @@ static void put_processes(struct buffer *out, const struct record *r)
 	}
 }
 
+/* What an end of this host belongs to, behind the end's mark; nothing where that is not known. */
+static void put_mark_and_name(struct buffer *out, size_t start, enum role role, const char *name,
+			      void (*put)(struct buffer *, const char *))
+{
+	if (!name)
+		return;
+	if (out->len > start)
+		buffer_char(out, ' ');
+	buffer_char(out, role == SOURCE ? '>' : '<');
+	put(out, name);
+}
+
+static void put_units(struct buffer *out, const struct record *r)
+{
+	size_t start = out->len;
+
+	for (enum role role = SOURCE; role <= DESTINATION; role++)
+		put_mark_and_name(out, start, role, r->socket[role].names.unit, buffer_printable);
+}
+
+static void put_containers(struct buffer *out, const struct record *r)
+{
+	size_t start = out->len;
+
+	for (enum role role = SOURCE; role <= DESTINATION; role++)
+		put_mark_and_name(out, start, role, r->socket[role].names.container, format_container);
+}
+
 /* ", " between the notes that begin at `start`. */
 static void put_separator(struct buffer *out, size_t start)
 {
@@ -198,6 +226,15 @@ static void put_interfaces(struct buffer *out, const struct record *r)
 	buffer_free(&names);
 }
 
+/* Of the columns that are a step's duration. */
+static const enum timing timings[TEXT_COLUMNS] = {
+	[TEXT_FIN_TO_ACK] = T_FIN_TO_ACK,
+	[TEXT_HALF_CLOSED] = T_HALF_CLOSED,
+	[TEXT_PEER_FIN_TO_ACK] = T_PEER_FIN_TO_ACK,
+	[TEXT_CLOSE] = T_CLOSE,
+	[TEXT_LIFETIME] = T_LIFETIME,
+};
+
 /* Appends the column's value; nothing for one that was not seen. width: 0 where there is room for all. */
 static void put_value(struct buffer *out, const struct record *r, enum text_column column, unsigned width)
 {
@@ -217,21 +254,21 @@ static void put_value(struct buffer *out, const struct record *r, enum text_colu
 	case TEXT_CLOSER:
 		return put_closer(out, r, width);
 	case TEXT_FIN_TO_ACK:
-		return buffer_duration(out, r->timing[T_FIN_TO_ACK]);
 	case TEXT_HALF_CLOSED:
-		return buffer_duration(out, r->timing[T_HALF_CLOSED]);
 	case TEXT_PEER_FIN_TO_ACK:
-		return buffer_duration(out, r->timing[T_PEER_FIN_TO_ACK]);
 	case TEXT_CLOSE:
-		return buffer_duration(out, r->timing[T_CLOSE]);
 	case TEXT_LIFETIME:
-		return buffer_duration(out, r->timing[T_LIFETIME]);
+		return buffer_duration(out, r->timing[timings[column]]);
 	case TEXT_SOURCE_BYTES:
 		return put_bytes(out, r->end[SOURCE].bytes);
 	case TEXT_DESTINATION_BYTES:
 		return put_bytes(out, r->end[DESTINATION].bytes);
 	case TEXT_PROCESS:
 		return put_processes(out, r);
+	case TEXT_UNIT:
+		return put_units(out, r);
+	case TEXT_CONTAINER:
+		return put_containers(out, r);
 	case TEXT_NOTES:
 		return put_notes(out, r);
 	default:

@@ -32,12 +32,15 @@ static const struct {
 	[TEXT_SOURCE_BYTES] = {"source_bytes", ">BYTES", 7, 7, 13},
 	[TEXT_DESTINATION_BYTES] = {"destination_bytes", "<BYTES", 7, 7, 14},
 	[TEXT_PROCESS] = {"process", "PROCESS", 16, 32, 7},
+	[TEXT_UNIT] = {"unit", "UNIT", 16, 40, 0},
+	[TEXT_CONTAINER] = {"container", "CONTAINER", 13, 27, 0},
 	[TEXT_NOTES] = {"notes", "NOTES", 18, 24, 15},
 	[TEXT_FLAGS] = {"flags", "FLAGS", 27, REST, 9},
 };
 
-static const enum text_column growing[] = {TEXT_OUTCOME,     TEXT_CLOSER, TEXT_PROCESS,   TEXT_NOTES, TEXT_SOURCE,
-					   TEXT_DESTINATION, TEXT_TIME,   TEXT_INTERFACE, TEXT_FLAGS};
+static const enum text_column growing[] = {TEXT_OUTCOME,   TEXT_CLOSER,    TEXT_PROCESS, TEXT_UNIT,
+					   TEXT_CONTAINER, TEXT_NOTES,     TEXT_SOURCE,  TEXT_DESTINATION,
+					   TEXT_TIME,      TEXT_INTERFACE, TEXT_FLAGS};
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 

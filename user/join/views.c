@@ -56,6 +56,8 @@ void views_add(struct views *v, const struct record *r, const char *file)
 	view = &v->list[v->count++];
 	*view = (struct view){.record = *r};
 	view->record.host = keep_text(v, r->host);
+	for (unsigned i = 0; i < 2; i++)
+		view->record.socket[i].names = (struct cgroup_names){0}; /* the line's, and not joined */
 	for (unsigned i = 0; i < RECORD_INTERFACES; i++)
 		view->record.interfaces[i] = keep_text(v, r->interfaces[i]);
 	view->record.reset.reason = keep_text(v, r->reset.reason);

@@ -818,6 +818,7 @@ static void holder_of(struct record_socket *to, const struct verdict_holder *hol
 	to->process.holders = holder->holders;
 	_Static_assert(sizeof(holder->process->name) <= RECORD_NAME, "names are copied whole");
 	memcpy(to->process.name, holder->process->name, sizeof(holder->process->name));
+	to->names = cgroup_names_of(&holder->process->identity);
 }
 
 /* Why this host sent the RST: its kernel's word, or ours where its TCP has sent none. */
@@ -854,6 +855,7 @@ static void sockets(struct record *r, const struct facts *c, const struct verdic
 
 		socket_of(&r->socket[role], c, role, context->sockets.side[side]);
 		r->socket[role].lost = context->sockets.lost[side];
+		r->socket[role].names = context->sockets.names[side];
 		holder_of(&r->socket[role], &context->holder[side]);
 	}
 	if (r->reset.by != NOBODY)

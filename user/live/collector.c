@@ -295,6 +295,8 @@ void collector_poll(struct collector *c, uint64_t now)
 	if (now >= c->next_scan)
 		c->wall_offset = wall_offset();
 	ring_buffer__consume(c->ring);
+	if (c->sockets)
+		socket_events_poll(c->sockets);
 	if (now >= c->next_scan) {
 		scan_part(c);
 		c->next_scan = now + SCAN_NS;

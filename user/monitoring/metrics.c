@@ -8,7 +8,7 @@
 
 const enum timing metrics_steps[METRICS_STEPS] = {T_FIN_TO_ACK, T_HALF_CLOSED, T_PEER_FIN_TO_ACK, T_CLOSE};
 
-static const enum group_field group_fields[METRICS_GROUPS] = {GROUP_PROCESS, GROUP_PEER};
+static const enum group_field group_fields[METRICS_GROUPS] = {GROUP_PROCESS, GROUP_PEER, GROUP_UNIT, GROUP_CONTAINER};
 
 struct metrics *metrics_new(uint64_t now)
 {

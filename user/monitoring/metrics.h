@@ -25,7 +25,7 @@ enum {
 #define METRICS_REASONS 64 /* different ones; all later ones are "other" */
 #define METRICS_PROGRAMS 4
 #define METRICS_STEPS 4
-#define METRICS_GROUPS 2
+#define METRICS_GROUPS 4
 
 #define METRICS_PORT_PAIRS 10
 #define METRICS_PORT_TEXT 64

@@ -151,6 +151,8 @@ static void print_groups(struct exposition *e, const struct shown_groups *g)
 	static const char *const families[GROUP_FIELDS] = {
 		[GROUP_PROCESS] = "tcpfin_process_connections",
 		[GROUP_PEER] = "tcpfin_peer_connections",
+		[GROUP_UNIT] = "tcpfin_unit_connections",
+		[GROUP_CONTAINER] = "tcpfin_container_connections",
 	};
 
 	exposition_family(

@@ -91,6 +91,25 @@ static size_t take_reason(uint8_t *part, const struct record *r)
 	return take_text(part, r->reset.reason);
 }
 
+/* Of the end that belongs to this host. Where both do, the other one counts if nothing is known of the first. */
+static const struct cgroup_names *local_names(const struct record *r)
+{
+	enum role end = groups_local_end(r);
+	const struct cgroup_names *names = &r->socket[end == NOBODY ? SOURCE : end].names;
+
+	return names->unit || names->container || end == NOBODY ? names : &r->socket[other_role(end)].names;
+}
+
+static size_t take_unit(uint8_t *part, const struct record *r)
+{
+	return take_text(part, local_names(r)->unit);
+}
+
+static size_t take_container(uint8_t *part, const struct record *r)
+{
+	return take_text(part, local_names(r)->container);
+}
+
 /* ---- printing ---- */
 
 /* As a string with a NUL. */
@@ -140,6 +159,8 @@ static const struct {
 	[GROUP_INTERFACE] = {"interface", "INTERFACE", 10, false, take_interface, put_text},
 	[GROUP_OUTCOME] = {"outcome", "OUTCOME", 15, false, take_outcome, put_outcome},
 	[GROUP_REASON] = {"reason", "REASON", 22, false, take_reason, put_text},
+	[GROUP_UNIT] = {"unit", "UNIT", 24, false, take_unit, put_text},
+	[GROUP_CONTAINER] = {"container", "CONTAINER", 20, false, take_container, put_text},
 };
 
 const char *group_name(unsigned field)

@@ -11,7 +11,17 @@
 #include "user/base/buffer.h"
 #include "user/record/record.h"
 
-enum group_field { GROUP_PROCESS, GROUP_PEER, GROUP_PORT, GROUP_INTERFACE, GROUP_OUTCOME, GROUP_REASON, GROUP_FIELDS };
+enum group_field {
+	GROUP_PROCESS,
+	GROUP_PEER,
+	GROUP_PORT,
+	GROUP_INTERFACE,
+	GROUP_OUTCOME,
+	GROUP_REASON,
+	GROUP_UNIT,
+	GROUP_CONTAINER,
+	GROUP_FIELDS
+};
 
 /* Fields, each at most once, in the order of the user. */
 struct groups {
@@ -20,7 +30,7 @@ struct groups {
 };
 
 /* A part of a key is a byte with its length, and so many bytes; no bytes where the record does not know the value. */
-#define GROUP_PART 63
+#define GROUP_PART 64
 #define GROUP_KEY (GROUP_FIELDS * (GROUP_PART + 1))
 
 struct group_key {

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "bpf/core/traffic.h"
+#include "user/sockets/cgroup_paths.h"
 #include "user/sockets/listener.h"
 
 /* NOBODY prints as null or "unknown"; NETWORK: none of the two, but something on the way in the name of one. */
@@ -152,6 +153,7 @@ struct record_socket {
 	enum how how;
 	struct record_process process;      /* see socket_closer and socket_holder */
 	uint64_t cgroup;                    /* of the process that closed: the inode number of its directory */
+	struct cgroup_names names;          /* what that process, or else the socket, belongs to; owned by the source */
 	uint32_t netns;                     /* inode number of the socket's network namespace */
 	int64_t unread_bytes, unsent_bytes; /* at the close; NUMBER_UNSEEN before it */
 	int64_t close_to_fin;               /* ns from the call to the FIN here on the wire, TIMING_UNSEEN */

@@ -186,6 +186,26 @@ static inline bool record_has_listener(const struct record *r)
 	       "The RFC 9293 state that the socket entered, from the close on. A socket that leaves a TIME-WAIT "     \
 	       "behind enters CLOSED itself.")
 
+/* What an end on this host belongs to, by the path of the cgroup. */
+#define RECORD_CGROUP_FIELDS(FIELD, MEMBER, end, s)                                                                   \
+	FIELD(end ".process.unit", end "_process_unit", TEXT, OPTIONAL, text_if(socket_closer(s), (s)->names.unit),   \
+	      "The systemd unit of that process, as the path of its cgroup has it, also where the process or its "    \
+	      "cgroup are gone. Left out where the path names none.")                                                 \
+	FIELD(end ".holder.unit", end "_holder_unit", TEXT, OPTIONAL, text_if(socket_holder(s), (s)->names.unit),     \
+	      "The systemd unit of that process.")                                                                    \
+	FIELD(end ".socket.unit", end "_socket_unit", TEXT, OPTIONAL,                                                 \
+	      text_if((s)->known && !socket_process(s), (s)->names.unit),                                             \
+	      "Where no process is named: the systemd unit in which the socket was made or, for an accepted one, "    \
+	      "its listener. By cgroups of version 2 only.")                                                          \
+	MEMBER(end ".container", OBJECT, OPTIONAL, "The container of this end. Left out where it is in none.")        \
+	FIELD(end ".container.id", end "_container_id", TEXT, OPTIONAL, (s)->names.container,                         \
+	      "The container of that process or, where none is named, of the socket, by the path of its cgroup: the " \
+	      "whole identifier that docker, podman, containerd and CRI-O give it, or the name that LXC and "         \
+	      "systemd-nspawn know it by.")                                                                           \
+	MEMBER(end ".orchestrator", OBJECT, OPTIONAL, "The pod of this end. Left out where it is in none.")           \
+	FIELD(end ".orchestrator.pod.uid", end "_orchestrator_pod_uid", TEXT, OPTIONAL, (s)->names.pod,               \
+	      "The uid of the Kubernetes pod, by the same path.")
+
 /* What --all-segments counts of one side. */
 #define RECORD_TRAFFIC_MEMBERS(MEMBER, side)                                                                       \
 	MEMBER("tcp.traffic." side, OBJECT, OPTIONAL,                                                              \
@@ -489,6 +509,8 @@ static inline bool record_has_listener(const struct record *r)
 	      "With --netns: the network namespace of the interface, by its name or the lowest number of a process "  \
 	      "in it.")                                                                                               \
 	FIELD("observer.netns.inode", "netns_inode", NUMBER, OPTIONAL, number_if(r->netns, r->netns_inode),           \
-	      "With --netns: its inode number, as in process.netns.")
+	      "With --netns: its inode number, as in process.netns.")                                                 \
+	RECORD_CGROUP_FIELDS(FIELD, MEMBER, "source", &r->socket[SOURCE])                                             \
+	RECORD_CGROUP_FIELDS(FIELD, MEMBER, "destination", &r->socket[DESTINATION])
 
 #endif

@@ -5,6 +5,7 @@
 #include "user/sockets/socket_events.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -19,6 +20,7 @@
 #include "user/base/clock.h"
 #include "user/base/log.h"
 #include "user/base/privileges.h"
+#include "user/sockets/cgroup_paths.h"
 #include "sockets.skel.h"
 
 #define SOCKETS 32768 /* half a second of 32,000 closes a second whose both ends are on this host */
@@ -34,6 +36,7 @@ _Static_assert(SOCKETS <= SOCKET_PLACES_MAX, "a way can name each");
 #define BEHIND_NS SECOND_NS /* added to the settling time for a late reader or a slow peer */
 
 enum { STATE_CHANGES, RESET_SENT, RESET_RECEIVED, TRACEPOINTS };
+enum { CGROUP_PROGRAMS = 3 };
 
 struct socket_events {
 	struct sockets_bpf *skeleton;
@@ -42,6 +45,9 @@ struct socket_events {
 	struct socket_table table;
 	void *mapped[4]; /* the table's four arrays */
 	size_t mapped_size[4];
+	struct bpf_link *cgroup_link[CGROUP_PROGRAMS];
+	struct ring_buffer *cgroup_news;
+	struct cgroup_paths *cgroups;
 	char **reasons; /* names by number, NULL in between */
 	uint32_t reason_count;
 };
@@ -76,6 +82,69 @@ static const char *reason_name(const struct socket_events *s, uint32_t reason)
 	return s->reasons && reason && reason < s->reason_count ? s->reasons[reason] : NULL;
 }
 
+/* ---- cgroups ---- */
+
+static int take_cgroup_news(void *context, void *data, size_t size)
+{
+	struct socket_events *s = context;
+
+	if (size >= sizeof(struct cgroup_news))
+		cgroup_paths_change(s->cgroups, data);
+	return 0;
+}
+
+void socket_events_poll(struct socket_events *s)
+{
+	if (s->cgroup_news)
+		ring_buffer__consume(s->cgroup_news);
+}
+
+/* Does a hierarchy of version 1 tell who a process belongs to, beside or in place of version 2? */
+static bool has_legacy_cgroups(void)
+{
+	FILE *file = fopen("/proc/self/cgroup", "re");
+	char text[8192];
+	size_t len = file ? fread(text, 1, sizeof(text) - 1, file) : 0;
+
+	if (file)
+		(void)fclose(file);
+	text[len] = '\0';
+	return cgroup_paths_has_legacy(text);
+}
+
+/* The kernel is to tell of changes first, and all that is there is read then: so nothing is missed in between. */
+static void begin_cgroups(struct socket_events *s)
+{
+	struct bpf_program *const programs[CGROUP_PROGRAMS] = {
+		s->skeleton->progs.tcpfin_cg_made,
+		s->skeleton->progs.tcpfin_cg_renamed,
+		s->skeleton->progs.tcpfin_cg_removed,
+	};
+	unsigned refused;
+
+	s->cgroups = cgroup_paths_new();
+	if (!s->cgroups)
+		return;
+	for (unsigned i = 0; i < CGROUP_PROGRAMS; i++)
+		s->cgroup_link[i] = bpf_program__attach(programs[i]);
+	s->cgroup_news = ring_buffer__new(bpf_map__fd(s->skeleton->maps.tcpfin_cgroups), take_cgroup_news, s, NULL);
+	refused = cgroup_paths_read(s->cgroups, "/proc/self/mountinfo");
+	if (refused)
+		log_note("sockets: %u cgroups are not known by name: more than %u", refused, CGROUPS_MAX);
+}
+
+/* A cgroup is older than what happens in it: its news are there once that is known. */
+static void name_ends(struct socket_events *s, struct socket_join *join)
+{
+	if (!s->cgroups)
+		return;
+	socket_events_poll(s);
+	for (unsigned side = 0; side < 2; side++)
+		if (join->side[side])
+			join->names[side] = cgroup_paths_find(s->cgroups, join->side[side]->close.cgroup,
+							      join->side[side]->close.legacy_cgroup);
+}
+
 /* ---- what they say ---- */
 
 struct socket_join socket_events_find(struct socket_events *s, const struct socket_query *q)
@@ -83,6 +152,7 @@ struct socket_join socket_events_find(struct socket_events *s, const struct sock
 	struct socket_join join = socket_table_find(&s->table, q);
 
 	join.reset_reason = reason_name(s, join.reason);
+	name_ends(s, &join);
 	return join;
 }
 
@@ -229,6 +299,8 @@ static void unload(struct socket_events *s)
 	for (int i = 0; i < TRACEPOINTS; i++)
 		bpf_link__destroy(s->link[i]);
 	memset(s->link, 0, sizeof(s->link));
+	for (int i = 0; i < CGROUP_PROGRAMS; i++)
+		bpf_link__destroy(s->cgroup_link[i]);
 	sockets_bpf__destroy(s->skeleton);
 	s->skeleton = NULL;
 }
@@ -247,6 +319,7 @@ static int set_up(struct socket_events *s, const struct socket_packets *packets,
 	settings->answer_sets_mask = ANSWER_SETS - 1;
 	settings->sockets_mask = SOCKETS - 1;
 	settings->answers_mask = ANSWERS - 1;
+	settings->legacy_cgroups = has_legacy_cgroups();
 	err = bpf_map__reuse_fd(b->maps.tcpfin_sets, packets->sets);
 	err = err ? err : bpf_map__set_max_entries(b->maps.tcpfin_socksets, SOCKET_SETS);
 	err = err ? err : bpf_map__set_max_entries(b->maps.tcpfin_sockets, SOCKETS);
@@ -362,6 +435,7 @@ struct socket_events *socket_events_start(const struct socket_packets *packets, 
 
 	if (!err) {
 		note_missing(s);
+		begin_cgroups(s);
 		return s;
 	}
 	log_note("sockets: which process closes is not known: %s", socket_events_error(err));
@@ -376,6 +450,8 @@ void socket_events_stop(struct socket_events *s)
 	for (unsigned i = 0; i < 4; i++)
 		if (s->mapped[i])
 			munmap(s->mapped[i], s->mapped_size[i]);
+	ring_buffer__free(s->cgroup_news);
+	cgroup_paths_free(s->cgroups);
 	unload(s);
 	for (uint32_t i = 0; s->reasons && i < s->reason_count; i++)
 		free(s->reasons[i]);
@@ -386,6 +462,7 @@ void socket_events_stop(struct socket_events *s)
 void socket_events_note_losses(const struct socket_events *s)
 {
 	uint64_t sockets = s->skeleton->bss->shared.sockets_lost, answers = s->skeleton->bss->shared.answers_lost;
+	uint64_t cgroups = s->skeleton->bss->shared.cgroups_lost;
 
 	if (sockets)
 		log_note("sockets: who closed was lost at %llu ends of watched connections: the table was full",
@@ -393,4 +470,7 @@ void socket_events_note_losses(const struct socket_events *s)
 	if (answers)
 		log_note("sockets: the reason was lost of %llu resets of watched connections: the table was full",
 			 (unsigned long long)answers);
+	if (cgroups)
+		log_note("sockets: the names of up to %llu cgroups were lost: they came faster than they were read",
+			 (unsigned long long)cgroups);
 }

@@ -46,7 +46,9 @@ struct socket_tells socket_events_tells(const struct socket_events *s);
 void socket_events_watch(struct socket_events *s, const uint32_t *interfaces, unsigned count);
 /* Tells the programs which network namespaces are watched, by inode number: all of their sockets count. */
 void socket_events_watch_namespaces(struct socket_events *s, const uint32_t *inodes, unsigned count);
-/* The sockets of the flow's ends, as socket_table_find, and the reason's name. */
+/* Takes up which cgroups came and went. To be called several times a second. */
+void socket_events_poll(struct socket_events *s);
+/* The sockets of the flow's ends, as socket_table_find, the reason's name, and those of what they run in. */
 struct socket_join socket_events_find(struct socket_events *s, const struct socket_query *q);
 /* Who called listen() for the socket with that inode, since the programs run. False: it is not known. */
 bool socket_events_listener(const struct socket_events *s, uint32_t inode, struct process *p);

@@ -17,6 +17,7 @@
 
 #include "bpf/core/opening.h"
 #include "bpf/socket_sets.h"
+#include "user/sockets/cgroup_paths.h"
 #include "user/sockets/flow_key.h"
 
 /* The kernel's tables, mapped. Counts are powers of two; masks are counts - 1. */
@@ -51,7 +52,9 @@ struct socket_join {
 	bool lost[2];             /* earlier events of that socket are missing, which the watch should have seen */
 	uint32_t reason;          /* why this host sent the reset: enum sk_rst_reason; 0: not known */
 	const char *reset_reason; /* its name; NULL: not known */
-	uint64_t jiffy;           /* ns: in which the kernel counts the time since payload passed */
+	struct cgroup_names
+		names[2]; /* by side: what the process, or else the socket, belongs to; until the next poll */
+	uint64_t jiffy;   /* ns: in which the kernel counts the time since payload passed */
 };
 
 /* When the first event of the socket came: ns; 0: not known. */
