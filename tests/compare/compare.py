@@ -19,7 +19,7 @@ import tempfile
 import traceback
 import zlib
 from collections import Counter
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from multiprocessing.pool import ThreadPool
 
 import judge
@@ -30,7 +30,6 @@ from command import confine
 HERE = os.path.dirname(os.path.abspath(__file__))
 GZIP = bytes.fromhex("1f8b")
 UNPACKED_MOST, PIECE = 2**30, 2**16  # bytes
-RUNS = 3  # each with another hash seed: a difference that not all of them have comes from colliding hashes
 
 # Where our reader stops and tshark goes on: words of our error line -> kind of difference.
 REFUSALS = {"of the pcap format is unknown": "file-version",
@@ -147,18 +146,6 @@ def read_both(result, path, options):
     return report, view
 
 
-def settle_collisions(comparison, view, path, options):
-    """The differences that only some runs have: two flows shared a cell, and the seed decides which ones do."""
-    for _ in range(RUNS - 1):
-        open_ones = {d for d in comparison.differences if not is_justified(d, path)}
-        if not open_ones:
-            return
-        again = judge.compare(view, checked(records.read(path, options.seconds), options.seconds))
-        gone = open_ones - set(again.differences)
-        comparison.differences = [replace(d, kinds=("hash-collision",)) if d in gone else d
-                                  for d in comparison.differences]
-
-
 def count(result, comparison, path, most):
     result.compared = comparison.compared
     result.unreported = comparison.unreported
@@ -179,7 +166,6 @@ def compare_capture(result, path, options):
     result.streams = len(view.streams)
     result.skipped = Counter({why: len(numbers - {-1}) for why, numbers in view.skipped.items()})
     comparison = judge.compare(view, report)
-    settle_collisions(comparison, view, path, options)
     result.skipped["too long"] += comparison.too_long
     count(result, comparison, result.path, options.most)
     if result.differing:
@@ -187,14 +173,15 @@ def compare_capture(result, path, options):
 
 
 def compare_packed(result, path, options):
-    """Of a gzip file: the program must refuse it; the file inside is compared like any other."""
-    if "gzip" not in checked(records.read(path, options.seconds), options.seconds).end.errors:
-        raise Fault("tcpfin-trace does not say that the file is compressed")
+    """Of a gzip file: the file inside is compared like any other, and the program must say the same of both."""
     with tempfile.NamedTemporaryFile(dir=options.settings) as plain:
         for piece in unpacked(path):
             plain.write(piece)
         plain.flush()
         compare_file(result, plain.name, options)
+        inside, packed = (checked(records.read(p, options.seconds), options.seconds) for p in (plain.name, path))
+        if [r.values() for r in inside.records] != [r.values() for r in packed.records]:
+            raise Fault("tcpfin-trace says other things of the file than of what is packed in it")
 
 
 def is_packed(path):

@@ -14,6 +14,7 @@ SETTLE = SECOND // 2            # --settle: time from the last step of a finishe
 SIGHTED_TWICE = SECOND // 1000  # the same packet within that time is no retransmission
 HANDSHAKE_SLACK = 2**20         # how far the ACK that completes a handshake may be ahead, where the first one was lost
 FRAGMENT_MOST = 0xffff
+FOREIGN_MOST = 64               # segments in a row with numbers that are not the sender's
 SATURATED = 255                 # the record's counts of copies end there
 ENDED = ("graceful", "reset", "refused", "handshake_reset")
 RESET = ("reset", "refused", "handshake_reset")
@@ -22,12 +23,15 @@ RESET = ("reset", "refused", "handshake_reset")
 class Reading:
     """The values read from the frames of one connection. Rules change them step by step."""
 
-    def __init__(self, pairing, backwards):
+    def __init__(self, pairing, view):
         self.pairing = pairing
         self.record = pairing.record
-        self.backwards = backwards  # the file's times are not in order
+        self.backwards = view.backwards  # the file's times are not in order
+        self.jumped = view.jumped        # numbers of frames whose times are wrong
         self.frames = pairing.home.frames()
         self.edits = []  # functions (values, facts) that correct what was read
+        self.last_edits = []
+        self.whole = {}  # the flags of frames by number, as they came
         self.completeness = pairing.home.completeness
         self.initial_rtt = pairing.home.initial_rtt
 
@@ -46,7 +50,9 @@ class Reading:
         self.narrow(frame for frame in self.frames if not is_out(frame))
 
     def read_other(self, frames):
-        """Takes frames of which some flags do not count; tshark's completeness stays."""
+        """Takes frames of which some flags do not count; tshark's completeness stays, and Zeek's state."""
+        for frame in self.frames:
+            self.whole.setdefault(frame.number, frame.flags)
         self.frames = list(frames)
 
     def values(self):
@@ -54,10 +60,13 @@ class Reading:
         found = facts.values()
         found["completeness", None] = self.completeness
         found["initial_rtt", None] = self.initial_rtt
-        found["conn_state", None] = zeek.judge(self.frames, self.record.source).conn_state()
-        for edit in self.edits:
+        found["conn_state", None] = zeek.judge(map(self.as_it_came, self.frames), self.record.source).conn_state()
+        for edit in self.edits + self.last_edits:
             edit(found, facts)
         return found
+
+    def as_it_came(self, frame):
+        return frame._replace(flags=self.whole.get(frame.number, frame.flags))
 
 
 # ---- which frames are the connection's ----
@@ -132,6 +141,34 @@ def after_report(reading):
     reading.drop(lambda f: f.number >= reported)
 
 
+def clock_jumped(reading):
+    """
+    A packet whose clock had jumped is judged by its numbers: it stands where it is in the file, and what would be
+    measured from it is null.
+    """
+    wrong = {f.number for f in reading.frames if f.number in reading.jumped}
+    if not wrong:
+        return
+    right = [f.time for f in reading.frames if f.number not in wrong] or [reading.record.start]
+    before, frames = right[0], []
+    for frame in reading.frames:
+        before = before if frame.number in wrong else frame.time
+        frames.append(frame._replace(time=before))
+    reading.narrow(frames)
+    reading.last_edits.append(lambda values, facts: forget_times(reading, values, facts, wrong))
+
+
+def forget_times(reading, values, facts, wrong):
+    """Of the frames with these numbers."""
+    for side, fin in enumerate(facts.fins):
+        if facts.acks[side] and facts.acks[side].number in wrong:
+            values["fin_ack_time", side] = None
+        if fin and fin.number in wrong and values["first_fin_time", None] == fin.time:
+            values["first_fin_time", None] = None
+    if wrong & {f.number for f in handshake_ends(reading.frames) if f}:
+        values["initial_rtt", None] = None
+
+
 def clock_runs_back(reading):
     """
     A time before the connection's first one is replaced by that one, so that no duration is negative. Of a FIN's copies
@@ -145,9 +182,9 @@ def clock_runs_back(reading):
 
     def edit(values, facts):
         for side, fin in enumerate(facts.fins):
-            if facts.acks[side]:
-                values["fin_ack_time", side] = min(f.time for f in frames
-                                                   if f.number > fin.number and acknowledges(f, fin))
+            acks = [f.time for f in frames if fin and acknowledges(f, fin)
+                    and (f.number > fin.number or f.time >= fin.time)]
+            values["fin_ack_time", side] = min(acks, default=values["fin_ack_time", side])
     reading.narrow(f._replace(time=earliest.get(f.number, f.time)) for f in frames)
     reading.edits.append(edit)
 
@@ -190,14 +227,19 @@ def soon_after(frames, place):
 
 
 def contradicting_flags(reading):
-    """SYN with FIN or RST, or a FIN without ACK."""
+    """SYN with FIN, or a FIN without ACK."""
     reading.drop(contradicts)
 
 
-def reset_beats_fin(reading):
-    """In a segment with RST the other flags do not count (RFC 9293 section 3.10.7.4)."""
-    both = FIN | RST
-    reading.read_other(f._replace(flags=f.flags & ~FIN) if f.flags & both == both else f for f in reading.frames)
+def reset_first(reading):
+    """A RST is processed before SYN and FIN of its segment (RFC 9293 sections 3.10.7.3, second step, and 3.10.7.4)."""
+    def edit(values, _facts):
+        if not any(f.flags & (SYN | ACK | RST) == SYN | ACK for f in whole):
+            values["completeness", None] &= ~2
+    whole = reading.frames
+    if any(f.flags & RST and f.flags & (SYN | FIN) for f in whole):
+        reading.read_other(f._replace(flags=f.flags & ~(SYN | FIN)) if f.flags & RST else f for f in whole)
+        reading.edits.append(edit)
 
 
 def ignored_reset(reading):
@@ -207,6 +249,49 @@ def ignored_reset(reading):
                 and sides.reset_is_acceptable(frame) is False}
     if len(unlisted) <= reading.record.resets_ignored:
         reading.read_other(f for f in reading.frames if f.number not in unlisted)
+
+
+def survived_reset(reading):
+    """
+    A RST with the right number that did not end its receiver: the other side acknowledges what that sent after it. One
+    that had taken it is CLOSED and sends nothing but RSTs (RFC 9293 section 3.10.7.4).
+    """
+    survived = {f.number for f in reading.frames if f.flags & RST and f.number not in reading.pairing.listed
+                and is_survived(reading.frames, f)}
+    if len(survived) <= reading.record.resets_ignored:
+        reading.drop(lambda f: f.number in survived)
+
+
+def is_survived(frames, reset):
+    later = [f for f in frames if f.number > reset.number and not f.flags & (RST | SYN)]
+    sent = next((f for f in later if f.side != reset.side and f.length), None)
+    return sent is not None and any(f.side == reset.side and f.flags & ACK and f.number > sent.number
+                                    and 0 <= distance(f.ack, end_of(sent)) < REORDER for f in later)
+
+
+def numbers_come_back(reading):
+    """
+    A sender's numbers grow within its window (RFC 9293 section 3.4): a few segments far from those before and behind
+    them are not its own.
+    """
+    foreign = {f.number for side in (0, 1) for f in astray([f for f in reading.frames if f.side == side])}
+    reading.drop(lambda f: f.number in foreign)
+
+
+def astray(frames):
+    """Of one side: runs of frames that are far from the number that its later frames go on from."""
+    end, run, found = None, [], []
+    for frame in frames:
+        if frame.flags & (SYN | RST) or end is None:
+            end, run = end_of(frame), []
+        elif abs(distance(frame.seq, end)) <= REORDER:
+            end = max(end_of(frame), end, key=lambda number: distance(number, end))
+            found, run = found + run, []
+        elif len(run) < FOREIGN_MOST:
+            run.append(frame)
+        else:
+            end, run = end_of(frame), []
+    return found
 
 
 def forged_fin(reading):
@@ -234,10 +319,11 @@ def other_fin(reading):
 def after_reset(reading):
     """After the RST that ended the connection, FINs and acknowledgments are no steps of its close."""
     record = reading.record
-    reset = next((f for f in reading.frames if f.flags & RST and abs(f.time - record.end) <= 1000), None)
+    reset = next((f for f, sides in walk(reading.frames) if f.flags & RST and abs(f.time - record.end) <= 1000
+                  and sides.reset_is_acceptable(f) is not False), None)
     if record.outcome in RESET and reset:
         reading.read_other(f._replace(flags=f.flags & ~(FIN | ACK))
-                           if f.time > record.end and f.number > reset.number and not f.flags & RST else f
+                           if f.time >= reset.time and f.number > reset.number and not f.flags & RST else f
                            for f in reading.frames)
 
 
@@ -294,13 +380,17 @@ def handshake_rtt(reading):
     reading.edits.append(edit)
 
 
-def handshake_time(frames):
-    """None where a part is missing, or the SYN comes last in the file. The SYN may come after its SYN-ACK."""
+def handshake_ends(frames):
+    """The SYN and the ACK that completes its handshake; None where not there. The SYN may come after its SYN-ACK."""
     syn = next((f for f in frames if f.flags & (SYN | ACK | RST) == SYN), None)
     answer = syn and next((f for f in frames if is_answer(f, syn)), None)
-    if not answer:
-        return None
-    ack = next((f for f in frames if f.number > answer.number and completes(f, answer)), None)
+    ack = answer and next((f for f in frames if f.number > answer.number and completes(f, answer)), None)
+    return syn, ack
+
+
+def handshake_time(frames):
+    """None where a part is missing, or the SYN comes last in the file."""
+    syn, ack = handshake_ends(frames)
     return max(0, ack.time - syn.time) if ack and ack.number > syn.number else None
 
 
@@ -356,15 +446,28 @@ def half_view(reading):
 
 
 def zeek_takes_all(reading):
-    """Zeek takes a FIN or RST whatever its numbers; our conn_state leaves out what its receiver ignored."""
-    ignored = {(s.time, s.seq, s.side) for s in reading.record.segments() if s.flags & IGNORED}
-    taken = [f for f in reading.frames if (f.time, f.seq, f.side) not in ignored]
+    """
+    Zeek takes a FIN or RST whatever its numbers. Our conn_state leaves out what its receiver ignored: a RST without the
+    number that it expected (RFC 5961 section 3.2), or behind which it goes on, and a FIN with foreign numbers.
+    """
+    marked = {(s.time, s.seq, s.side) for s in reading.record.segments() if s.flags & IGNORED}
+    ignored = {f.number for f, sides in walk(reading.frames)
+               if (f.time, f.seq, f.side) in marked and is_ignored(reading.frames, f, sides)}
+    taken = [reading.as_it_came(f) for f in reading.frames if f.number not in ignored]
     state = zeek.judge(taken, reading.record.source).conn_state()
 
     def edit(values, _facts):
-        if ignored or reading.record.resets_ignored:
+        if ignored:
             values["conn_state", None] = state
     reading.edits.append(edit)
+
+
+def is_ignored(frames, frame, sides):
+    """Whether the numbers say, or its receiver's next segments, that nobody acted on a FIN or RST."""
+    if not frame.flags & RST:
+        return not sides.fin_is_plausible(frame)
+    inexact = sides.side[1 - frame.side].ack not in (None, frame.seq)
+    return inexact or any(f.number > frame.number and f.side != frame.side and not f.flags & RST for f in frames)
 
 
 def fragmented_data(reading):
@@ -414,19 +517,20 @@ def unlisted_data(reading):
     reading.edits.append(edit)
 
 
-RULES = [other_frames, cut_frames, split_by_tshark, several_connections, clock_runs_back, older_segments, after_report,
-         sighted_twice, contradicting_flags, reset_beats_fin, ignored_reset, forged_fin, other_fin,
-         handshake_rtt, after_reset, saturated, fragmented_fin, order_by_numbers, other_synack, syn_after_answer,
-         ack_with_data, half_view, zeek_takes_all, fragmented_data, data_by_numbers, unlisted_data]
+RULES = [other_frames, cut_frames, split_by_tshark, several_connections, clock_jumped, clock_runs_back,
+         numbers_come_back, older_segments, after_report, sighted_twice, reset_first, contradicting_flags,
+         ignored_reset, survived_reset, forged_fin, other_fin, handshake_rtt, after_reset, saturated,
+         fragmented_fin, order_by_numbers, other_synack, syn_after_answer, ack_with_data, half_view, zeek_takes_all,
+         fragmented_data, data_by_numbers, unlisted_data]
 
 
 def name_of(rule):
     return rule.__name__.replace("_", "-")
 
 
-def steps(pairing, backwards):
+def steps(pairing, view):
     """Yields (name, values) from the plain reading, whose name is "", to the last rule."""
-    reading = Reading(pairing, backwards)
+    reading = Reading(pairing, view)
     yield "", reading.values()
     for rule in RULES:
         rule(reading)

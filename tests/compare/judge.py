@@ -70,9 +70,9 @@ def kinds_of(readings, key, ours):
     return tuple(name for (_, before), (name, after) in zip(readings, readings[1:]) if before[key] != after[key])
 
 
-def compare_values(comparison, pairing, backwards):
+def compare_values(comparison, pairing, view):
     record, stream = pairing.record, pairing.home
-    steps = contract.steps(pairing, backwards)
+    steps = contract.steps(pairing, view)
     readings = [next(steps)]
     plain, values = readings[0][1], record.values()
     if values != plain:
@@ -106,7 +106,7 @@ def compare_record(comparison, pairing, view):
         kinds = ("several-connections",) if contract.is_another(pairing) else None
         comparison.differences.append(Difference(where_text(stream), "record", "one stream",
                                                  f"record {pairing.number + 1} of it, {record.outcome}", kinds))
-    compare_values(comparison, pairing, view.backwards)
+    compare_values(comparison, pairing, view)
 
 
 def compare_stream(comparison, stream, pairings, touched):

@@ -5,7 +5,7 @@ connections by different rules, so a record may have frames of several streams, 
 """
 from collections import defaultdict
 
-from stream import ACK, CONTROL
+from stream import ACK, CONTROL, NO_TIME
 
 TOLERANCE = 1000  # ns between both readings of one time stamp: some resolutions are rounded
 
@@ -39,10 +39,12 @@ def index_of(streams):
 def locate(segment, start, index, claimed):
     """
     The segment's frame as (time, number, stream), or None. A record has no time before its start, so where a file's
-    times are not in order, a segment at the start may be an earlier frame. claimed: numbers of frames that other
-    records list.
+    times are not in order, a segment at the start may be an earlier frame. One whose clock had jumped has no time.
+    claimed: numbers of frames that other records list.
     """
     entries = [entry for entry in index.get(identity(segment), ()) if entry[1] not in claimed]
+    if segment.time == NO_TIME:
+        return min(entries, key=lambda entry: entry[1], default=None)
     near = [entry for entry in entries if abs(entry[0] - segment.time) <= TOLERANCE]
     if not near and segment.time == start:
         near = [entry for entry in entries if entry[0] < start]

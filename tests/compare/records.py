@@ -8,7 +8,7 @@ import time
 
 from command import End, run_lines
 from facts import BOTH, UNLISTED
-from stream import ACK, FIN, LAYOUT, NO_SCALE, RST, SECOND, SYN, Frame
+from stream import ACK, FIN, LAYOUT, NO_SCALE, NO_TIME, RST, SECOND, SYN, Frame
 from tshark import packed_address
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -24,6 +24,10 @@ COPY, IGNORED = 0x2000, 0x4000  # beside the flags of a listed segment
 def nanoseconds(stamp):
     """ns since 1970 from "YYYY-MM-DDTHH:MM:SS.nnnnnnnnnZ"."""
     return calendar.timegm(time.strptime(stamp[:19], "%Y-%m-%dT%H:%M:%S")) * SECOND + int(stamp[20:29])
+
+
+def known_time(time):
+    return None if time == NO_TIME else time
 
 
 class Record:
@@ -64,8 +68,9 @@ class Record:
     def _pack(self, segment):
         flags = sum(LETTERS.get(letter, 0) for letter in segment["flags"] if segment["flags"] != "none")
         flags |= COPY * segment.get("copy", False) | IGNORED * segment.get("ignored", False)
-        return LAYOUT.pack(segment.get("count", 1), self.start + segment["t"], segment["raw_seq"], segment["raw_ack"],
-                           segment["len"], segment["win"], 0, flags, self.side_of(segment["from"]), NO_SCALE)
+        time = NO_TIME if segment["t"] is None else self.start + segment["t"]
+        return LAYOUT.pack(segment.get("count", 1), time, segment["raw_seq"], segment["raw_ack"], segment["len"],
+                           segment["win"], 0, flags, self.side_of(segment["from"]), NO_SCALE)
 
     def _steps(self, evidence, timing):
         """For each side its first FIN, and the time of its acknowledgment; None where not listed."""
@@ -77,7 +82,7 @@ class Record:
             first = listed[evidence[fin]]
             fins[first.side] = first
             if evidence[ack] is not None:
-                acks[first.side] = listed[evidence[ack]].time
+                acks[first.side] = known_time(listed[evidence[ack]].time)
             elif timing[after] is not None:
                 acks[first.side] = first.time + timing[after]
         return fins, acks
@@ -97,7 +102,7 @@ class Record:
         elif fins:
             side = self.side_of(self.closer) if self.closer in ROLES else min(fins, key=lambda fin: fin.time).side
             found["first_fin_sender", None] = side if self.closer in ROLES else None
-            found["first_fin_time", None] = self.fins[side].time if self.fins[side] else UNLISTED
+            found["first_fin_time", None] = known_time(self.fins[side].time) if self.fins[side] else UNLISTED
         resets = [segment for segment in self.segments() if segment.flags & RST]
         for side in (0, 1):
             found["fin_copies", side] = self.fin_copies[side] if self.fins[side] else None

@@ -71,9 +71,12 @@ class Sides:
     def fin_is_plausible(self, frame):
         """
         Not beyond what the receiver can have offered, no acknowledgment of what it cannot have sent. What its sender
-        had acknowledged before it may acknowledge again, whether the capture has it or not.
+        had acknowledged before it may acknowledge again, whether the capture has it or not. A FIN with the SYN's number
+        is left of the window (RFC 9293 section 3.10.7.4, first step).
         """
         me, peer = self.side[frame.side], self.side[1 - frame.side]
+        if me.syn and distance(end_of(frame), (me.syn.seq + 1) % 2**32) <= 0:
+            return False
         window = max(self.window_of(1 - frame.side), FULL_WINDOW)
         if me.end is not None:
             if distance(frame.seq, me.end) > window or distance(me.end, end_of(frame)) > REORDER:
@@ -114,5 +117,5 @@ def walk(frames):
 def contradicts(frame):
     """Whether the flags contradict each other, so that no receiver acts on them (RFC 9293 section 3.10.7)."""
     if frame.flags & SYN:
-        return bool(frame.flags & (FIN | RST))
+        return bool(frame.flags & FIN)
     return frame.flags & (FIN | RST | ACK) == FIN

@@ -9,6 +9,7 @@ FRAGMENT = 0x8000  # not a TCP flag: the frame is the first fragment of a datagr
 NO_SCALE = 255
 
 SECOND = 10**9
+NO_TIME = -2**63  # of a segment whose clock had jumped
 
 # number: of the frame in the file; time: ns since 1970; side: of the sender; scale: of the window scale option
 Frame = namedtuple("Frame", "number time seq ack length window ip_id flags side scale")

@@ -3,23 +3,29 @@
 import functools
 import ipaddress
 import os
-import re
+from array import array
 from collections import Counter, namedtuple
 
 from command import End, run_lines
+from layers import layers_of
 from stream import FRAGMENT, NO_SCALE, SECOND, Frame, Stream
 
 FIELDS = """
 frame.number frame.time_epoch frame.len frame.cap_len frame.protocols tcp.stream ip.src ip.dst ipv6.src
 ipv6.dst tcp.srcport tcp.dstport tcp.flags tcp.seq_raw tcp.ack_raw tcp.len tcp.hdr_len tcp.window_size_value
 tcp.urgent_pointer tcp.options.wscale.shift ip.id ip.len ip.hdr_len ipv6.plen ip.flags.mf ipv6.fraghdr.more
-sll.ifindex tcp.completeness tcp.analysis.initial_rtt communityid
+tcp.completeness tcp.analysis.initial_rtt communityid vxlan.vni vxlan.flags geneve.vni geneve.version gre.key
+mpls.label pppoe.code pppoe.version pppoe.type
 """.split()
+SEVERAL = {"ip.src", "ip.dst", "ip.id", "ip.len", "ip.hdr_len", "ip.flags.mf", "ipv6.src", "ipv6.dst", "ipv6.plen",
+           "mpls.label"}
+VALUES = ";"  # between the values of a field that a frame has several times
 Row = namedtuple("Row", [field.replace(".", "_") for field in FIELDS])
 
 # Each frame by itself: nothing is reassembled. Two passes, so that completeness is that of the whole stream.
 OPTIONS = ["-n", "-2", "--enable-protocol", "communityid", "-o", "ip.defragment:FALSE", "-o", "ipv6.defragment:FALSE",
-           "-o", "tcp.desegment_tcp_streams:FALSE", "-o", "ip.tso_support:TRUE", "-o", "ipv6.tso_support:TRUE"]
+           "-o", "tcp.desegment_tcp_streams:FALSE", "-o", "ip.tso_support:TRUE", "-o", "ipv6.tso_support:TRUE",
+           "-d", "udp.port==8472,vxlan"]  # the port that Linux takes by itself
 
 # The capture formats that both read, by magic number. tshark would read other files as text or pictures.
 PCAP, PCAPNG = "Wireshark/tcpdump/... - pcap", "Wireshark/... - pcapng"
@@ -28,24 +34,24 @@ FORMATS = {bytes.fromhex("a1b2c3d4"): PCAP, bytes.fromhex("d4c3b2a1"): PCAP,    
            bytes.fromhex("a1b2cd34"): PCAP, bytes.fromhex("34cdb2a1"): PCAP,    # Kuznetzov's
            bytes.fromhex("0a0d0d0a"): PCAPNG}
 
-# An interface's own TCP: one IP header behind at most two VLAN tags, with the IPv6 extension headers that are walked.
-# There is no link header where the capture's link type is an IP version.
-PLAIN = re.compile(r"((?P<link>eth:ethertype|sll:ethertype|null|raw)(?P<tags>(:(vlan|ieee8021ad):ethertype){0,2}):)?"
-                   r"(ip|ipv6(:(ipv6\.(hopopts|routing|fraghdr|dstopts|shim6)|ah|hip|mipv6)){0,8}):tcp(:|$)")
-LINK_BYTES = {"eth:ethertype": 14, "null": 4, "raw": 0, None: 0}
-SLL_BYTES, SLL2_BYTES, TAG_BYTES = 16, 20, 4
-ORDINARY = {"eth", "ethertype", "sll", "null", "raw", "vlan", "ieee8021ad", "ip", "ipv6", "tcp"}
+PPPOE_SESSION = 0, "1", "1"  # code, version, type
+MOST_LABELS = 8
+NVGRE_LEAST = 0x100000  # key of a virtual network: identifiers of RFC 7637 begin at 0x1000, behind them a flow's byte
+HEADERS = 40             # bytes: of IPv4 and TCP without options
+CLOCK_JUMP, CLOCK_AHEAD, CLOCK_PAUSE = 60 * SECOND, 8, 365 * 86400 * SECOND
 
 
 class View:
     """tshark's view of one file."""
 
     def __init__(self):
-        self.streams = {}       # by (tshark's number, interface index)
+        self.streams = {}       # by (tshark's number, virtual network of the tunnel)
         self.skipped = {}       # reason -> numbers of the streams without some frames
         self.frames = 0
-        self.backwards = False  # a frame's time is before that of one ahead of it
-        self.latest = None      # time of the latest frame
+        self.clock = array("q")    # time of each frame, in order of the file
+        self.jumped = frozenset()  # numbers of frames whose time is far from those around them
+        self.backwards = False     # a frame's time is before that of one ahead of it, jumps aside
+        self.latest = None         # time of the latest frame, jumps aside
         self.end = End()
 
 
@@ -71,37 +77,69 @@ def nanoseconds(text):
     return -value if whole.startswith("-") else value
 
 
-@functools.lru_cache(maxsize=4096)
-def outlandish(protocols):
-    """The reason why a frame of these protocols is not the interface's own TCP; None if it is."""
-    if PLAIN.match(protocols):
-        return None
-    before = protocols.split(":tcp")[0].split(":")
-    for name in before:
-        if name not in ORDINARY and not name.startswith("ipv6.") and name != "udp":
-            return name
-    if before.count("vlan") + before.count("ieee8021ad") > 2:
-        return "more than two VLAN tags"
-    if before.count("ip") + before.count("ipv6") > 1:
-        return "IP in IP"
-    return "more than eight extension headers" if "ipv6" in before else protocols
+def row_of(line):
+    """The row of a line. Of TCP's fields the first value counts: a connection may carry others' headers."""
+    values = line.decode("utf-8", "replace").rstrip("\r\n").split("\t")
+    if VALUES.encode() in line:
+        values = [value.split(VALUES)[0] if name not in SEVERAL else value for name, value in zip(FIELDS, values)]
+    return Row._make(values)
 
 
-def link_bytes(row):
-    match = PLAIN.match(row.frame_protocols)
-    link, tags = match.group("link"), (match.group("tags") or "").count("ethertype")
-    if link == "sll:ethertype":
-        return SLL2_BYTES if row.sll_ifindex else SLL_BYTES
-    return LINK_BYTES[link] + tags * TAG_BYTES
+def place(values, index):
+    """Of a field that a frame has several times."""
+    return "" if index is None else values.split(VALUES)[index]
 
 
-def is_broken(row):
-    """Whether the frame cannot be read: its lengths contradict each other, or its TCP header was cut off."""
+def plain_row(row, layers):
+    """The row with the segment's own IP header, whatever it is inside."""
+    ip, ipv6 = layers.ip, layers.ipv6
+    return row._replace(ip_src=place(row.ip_src, ip), ip_dst=place(row.ip_dst, ip), ip_id=place(row.ip_id, ip),
+                        ip_len=place(row.ip_len, ip), ip_hdr_len=place(row.ip_hdr_len, ip),
+                        ip_flags_mf=place(row.ip_flags_mf, ip), ipv6_src=place(row.ipv6_src, ipv6),
+                        ipv6_dst=place(row.ipv6_dst, ipv6), ipv6_plen=place(row.ipv6_plen, ipv6))
+
+
+def not_read(row, layers):
+    """Why the program does not read the frame, or None."""
+    if layers.odd:
+        return layers.odd
+    if row.pppoe_code and (int(row.pppoe_code, 0), row.pppoe_version, row.pppoe_type) != PPPOE_SESSION:
+        return "PPPoE that is no session (RFC 2516 section 6)"
+    if row.mpls_label.count(VALUES) >= MOST_LABELS:
+        return "more than eight MPLS labels"
+    if layers.tunnel == "geneve" and row.geneve_version != "0":
+        return "Geneve of another version (RFC 8926 section 3.4)"
+    if layers.tunnel == "vxlan" and row.vxlan_flags and not int(row.vxlan_flags, 0) & 0x0800:
+        return "VXLAN without a valid VNI (RFC 7348 section 5)"
+    return None
+
+
+def network_of(row, layers):
+    """The virtual network that the frame belongs to; None without one."""
+    if layers.tunnel in ("vxlan", "geneve"):
+        return layers.tunnel, int(row.vxlan_vni or row.geneve_vni, 0)
+    if layers.tunnel == "gre" and row.gre_key:
+        key = int(row.gre_key, 0)
+        ethernet = "gre:eth:" in row.frame_protocols
+        return "gre", key >> 8 if ethernet and key >= NVGRE_LEAST else key
+    return None
+
+
+def is_broken(row, layers):
+    """
+    Whether the frame cannot be read: its TCP header was cut off or is too short, or IP says more bytes than the frame
+    has, and that cannot be the writer's doing, who cuts behind the headers.
+    """
     if not row.tcp_urgent_pointer or not row.tcp_hdr_len or int(row.tcp_hdr_len) < 20:
         return True
-    held = int(row.frame_len) - link_bytes(row)
+    cut = is_cut(row, layers) and int(row.frame_len) - layers.before <= HEADERS
+    return cut or (not row.tcp_len and not is_fragment(row))
+
+
+def is_cut(row, layers):
+    """Whether IP says more bytes than the frame had: its writer cut it, and lost its length."""
     declared = int(row.ip_len) if row.ip_len else int(row.ipv6_plen or 0) + 40
-    return declared > held or (not row.tcp_len and not is_fragment(row))
+    return declared > int(row.frame_len) - layers.before
 
 
 def is_true(text):
@@ -112,18 +150,21 @@ def is_fragment(row):
     return is_true(row.ip_flags_mf) or is_true(row.ipv6_fraghdr_more)
 
 
-def payload_length(row):
-    """The payload's length. tshark has none for fragments; there it is that of the first one."""
-    if row.tcp_len:
+def payload_length(row, layers):
+    """
+    The payload's length, by IP's where tshark's is that of a cut frame. tshark has none for fragments; there it is that
+    of the first one.
+    """
+    if row.tcp_len and not is_cut(row, layers):
         return int(row.tcp_len)
     if row.ip_len:
         return max(0, int(row.ip_len) - int(row.ip_hdr_len) - int(row.tcp_hdr_len))
-    return max(0, int(row.ipv6_plen) - 8 - int(row.tcp_hdr_len))
+    return max(0, int(row.ipv6_plen) - 8 * is_fragment(row) - int(row.tcp_hdr_len))
 
 
-def frame_of(row, time, side):
+def frame_of(row, layers, time, side):
     flags = int(row.tcp_flags, 0) & 0xfff
-    return Frame(int(row.frame_number), time, int(row.tcp_seq_raw), int(row.tcp_ack_raw), payload_length(row),
+    return Frame(int(row.frame_number), time, int(row.tcp_seq_raw), int(row.tcp_ack_raw), payload_length(row, layers),
                  int(row.tcp_window_size_value), int(row.ip_id or "0", 0), flags | FRAGMENT * is_fragment(row), side,
                  int(row.tcp_options_wscale_shift or NO_SCALE))
 
@@ -138,19 +179,18 @@ def take(view, row, frames):
         skip(view, "behind our reader's end", int(row.tcp_stream or -1))
         return
     time = nanoseconds(row.frame_time_epoch or "0")  # a simple packet block has no time
-    if view.latest is not None and time < view.latest:
-        view.backwards = True
-    else:
-        view.latest = time
+    view.clock.append(time)
     if not row.tcp_stream:
         return
     number = int(row.tcp_stream)
-    why = outlandish(row.frame_protocols)
-    if why or is_broken(row):
+    layers = layers_of(row.frame_protocols)
+    why = not_read(row, layers)
+    row = row if why else plain_row(row, layers)
+    if why or is_broken(row, layers):
         skip(view, why or "broken frames", number)
         return
     ends, side = ends_of(row.ip_src or row.ipv6_src, row.tcp_srcport, row.ip_dst or row.ipv6_dst, row.tcp_dstport)
-    key = number, int(row.sll_ifindex or 0)
+    key = number, network_of(row, layers)
     stream = view.streams.get(key)
     if stream is None:
         stream = view.streams[key] = Stream(number, ends)
@@ -159,7 +199,7 @@ def take(view, row, frames):
     stream.completeness = int(row.tcp_completeness)
     if row.tcp_analysis_initial_rtt and stream.initial_rtt is None:
         stream.initial_rtt = nanoseconds(row.tcp_analysis_initial_rtt)
-    stream.add(frame_of(row, time, side))
+    stream.add(frame_of(row, layers, time, side))
 
 
 def format_of(path):
@@ -176,24 +216,56 @@ def read(path, seconds, settings, frames=0):
     environment = {"PATH": os.environ.get("PATH", "/usr/bin:/bin"), "LC_ALL": "C", "TZ": "UTC", "HOME": settings,
                    "XDG_CONFIG_HOME": settings, "WIRESHARK_CONFIG_DIR": settings}
     command = ["tshark", "-r", path, "-X", "read_format:" + format_of(path), *OPTIONS,
-               "-T", "fields", "-E", "separator=/t", "-E", "occurrence=f"]
+               "-T", "fields", "-E", "separator=/t", "-E", "occurrence=a", "-E", "aggregator=" + VALUES]
     if frames:
         command += ["-c", str(frames + 1)]
     for field in FIELDS:
         command += ["-e", field]
     view = View()
     for line in run_lines(command, seconds, view.end, environment):
-        values = line.decode("utf-8", "replace").rstrip("\r\n").split("\t")
         try:
-            take(view, Row._make(values), frames)
-        except (TypeError, ValueError):  # no line of fields, or a frame without a time
+            take(view, row_of(line), frames)
+        except (IndexError, TypeError, ValueError):  # no line of fields, or a frame without a time
             skip(view, "odd lines of tshark", -1)
     mark_partial(view)
+    judge_clock(view)
     return view
+
+
+def has_jumped(clock, at, last):
+    """
+    Whether the time of the frame at that place is wrong: it is far from the last one believed, and one of the next
+    frames comes back to that. The last frame has none behind it: a pause of more than a year is none.
+    """
+    if abs(clock[at] - last) <= CLOCK_JUMP:
+        return False
+    ahead = clock[at + 1:at + 1 + CLOCK_AHEAD]
+    back = any(abs(time - last) <= CLOCK_JUMP for time in ahead)
+    return back or (not ahead and not 0 <= clock[at] - last <= CLOCK_PAUSE)
+
+
+def first_time(clock):
+    """The time that two of the first three frames agree on, or the first one's."""
+    if len(clock) > 2 and abs(clock[0] - clock[1]) > CLOCK_JUMP >= abs(clock[1] - clock[2]):
+        return clock[1]
+    return clock[0]
+
+
+def judge_clock(view):
+    """Which frames' clocks jumped, and whether the others run backwards."""
+    clock, jumped = view.clock, set()
+    last = view.latest = first_time(clock) if clock else None
+    for at, time in enumerate(clock):
+        if has_jumped(clock, at, last):
+            jumped.add(at + 1)
+            continue
+        view.backwards |= time < view.latest
+        last, view.latest = time, max(time, view.latest)
+    view.jumped = frozenset(jumped)
 
 
 def mark_partial(view):
     left_out = set().union(*view.skipped.values())
-    interfaces = Counter(number for number, _ in view.streams)
+    networks = Counter(number for number, _ in view.streams)
     for (number, _), stream in view.streams.items():
-        stream.partial = number in left_out or interfaces[number] > 1
+        stream.partial = number in left_out or networks[number] > 1
