@@ -138,11 +138,23 @@ static bool reset_after_syn(const char *history)
 	return history[0] == 'S' && reset && (!other || other > reset);
 }
 
+/* Was payload captured? Without a handshake its bytes are not known, and one segment with data is enough. */
+static bool carried_data(const struct record *r)
+{
+	for (enum role role = SOURCE; role <= DESTINATION; role++)
+		if (r->end[role].bytes > 0 || (r->midstream && r->heard_before[role]))
+			return true;
+	for (unsigned i = 0; i < r->segment_count; i++)
+		if (r->segments[i].len && !(r->segments[i].flags & TCP_CONTROL))
+			return true;
+	return false;
+}
+
 static const char *name_reset_responder(const struct zeek *z, const struct record *r)
 {
 	enum zeek_state orig = z->state[SOURCE];
 
-	if (orig == SYN_SENT || (orig == RESET && r->end[SOURCE].bytes <= 0 && r->end[DESTINATION].bytes <= 0))
+	if (orig == SYN_SENT || (orig == RESET && !carried_data(r)))
 		return "REJ";
 	return orig == INACTIVE || orig == PARTIAL ? "RSTRH" : "RSTR";
 }
