@@ -75,6 +75,17 @@ static __always_inline flag_t last_seen_ack_fits(const struct last_seen_side *w,
 }
 
 /*
+ * Does the segment acknowledge less than its side has before? Then one that was sent later has overtaken it, and it has
+ * nothing new. What was acknowledged beyond all that the other side has sent may be forged, and does not stand.
+ */
+static __always_inline flag_t last_seen_is_overtaken(const struct last_seen_side *w, const struct last_seen_side *peer,
+						     const struct tcp_segment *s)
+{
+	return seq_after(w->ack, s->ack) && last_seen_near(s->ack, w->ack) && peer->tag == w->tag &&
+	       !seq_after(w->ack, peer->end);
+}
+
+/*
  * Notes the numbers of a segment without SYN, FIN or RST: those are judged by what is remembered. Numbers far from
  * the last ones are taken the second time in a row if they fit what the other side said last, or if nothing else
  * comes for long: forged segments do not displace what is known.
@@ -104,6 +115,8 @@ static __always_inline void last_seen_note(struct last_seen *last, const struct 
 			w->end = end;
 		w->strike = (w->strike & LAST_SEEN_REGAINED) | data;
 	}
+	if (w->tag == tag && last_seen_is_overtaken(w, peer, s))
+		return;
 	w->tag = tag;
 	w->win = s->win;
 	w->ack = s->ack;

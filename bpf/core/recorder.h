@@ -40,26 +40,27 @@ static __always_inline flag_t slot_is(const struct flow_slot *slot, const struct
 	       slot->port[1] == s->dport && slot->addr[0].hi == s->src.hi && slot->addr[1].hi == s->dst.hi;
 }
 
-/* Notes in the work what the slot is to the segment, if it is of its tuple. */
-static __always_inline void seek_slot(struct tables *t, struct work *w, const struct tcp_segment *s, __u32 n)
+/* Notes in the work what the slot is to the segment, if it is of its tuple. n: slot + 1. */
+recorder_code int seek_slot(struct tables *t, struct work *w, const struct tcp_segment *s, __u32 n)
 {
 	const struct flow_slot *slot = tables_slot(t, n - 1);
 	__u32 phase;
 
-	if (!slot)
-		return;
+	if (!w || !s || !slot)
+		return 0;
 	phase = word_phase(reload(slot->word));
 	if (!slot_is(slot, w, s) || phase & PHASE_REPLACED || !phase)
-		return;
+		return 0;
 	if (phase & PHASE_REPORTED && (!w->reported || slot->open.t_ack >= w->reported_at)) {
 		w->reported = n; /* the tuple's latest */
 		w->reported_at = slot->open.t_ack;
 	} else if (phase & PHASE_REPORTED)
-		return;
+		return 0;
 	else if (phase & PHASE_INSIDE)
 		w->inside = n;
 	else
 		w->current = n;
+	return 0;
 }
 
 recorder_code int seek_set(struct tables *t, struct work *w, const struct tcp_segment *s, __u32 index)
@@ -500,6 +501,42 @@ recorder_code __u32 end_step(struct tables *t, struct work *w, const struct tcp_
 	return fin_step(slot, b->partial, w, s, w->side, phase);
 }
 
+/* Has either end acknowledged the SYN or what came behind it? Then what opens may go on. n: slot + 1. */
+recorder_code int opening_is_answered(struct tables *t, __u32 n)
+{
+	const struct flow_slot *slot = tables_slot(t, n - 1);
+	const struct flow_block *b;
+
+	if (!slot || !(slot->open.seen & OPEN_SYN))
+		return 0;
+	if (slot->open.seen & OPEN_SYNACK)
+		return 1;
+	b = tables_block(t, reload(slot->block) - 1);
+	return b && (b->side[0].now.known | b->side[1].now.known) & NUMBERS_ACK;
+}
+
+/*
+ * Are the segment's numbers near those of the handshake, or of what was listed behind it? Of a side whose SYN was not
+ * seen, what it acknowledges counts. What has no handshake takes all. n: slot + 1.
+ */
+recorder_code int opening_takes(struct tables *t, const struct work *w, const struct tcp_segment *s, __u32 n)
+{
+	const struct flow_slot *slot = tables_slot(t, n - 1);
+	const struct flow_block *b;
+	__u32 side, end;
+	flag_t own;
+
+	if (!slot || !w || !s || (slot->word & (PHASE_OPENING | PHASE_MIDSTREAM)) != PHASE_OPENING)
+		return 1;
+	own = w->side == slot->open.source || slot->open.seen & OPEN_SYNACK;
+	side = w->side ^ !own;
+	end = of_side(slot->open.isn, side);
+	b = tables_block(t, reload(slot->block) - 1);
+	if (b)
+		end = of_side(b->side, side).now.end;
+	return last_seen_near(either(own, s->seq, s->ack), end);
+}
+
 /* The place of the segment's numbers by those of the block, which it has not raised yet. n: slot + 1. */
 recorder_code __u32 block_place(struct tables *t, const struct work *w, const struct tcp_segment *s, __u32 n)
 {
@@ -513,6 +550,8 @@ recorder_code __u32 block_place(struct tables *t, const struct work *w, const st
 	b = tables_block(t, reload(slot->block) - 1);
 	if (!b)
 		return 0;
+	if (!opening_takes(t, w, s, n))
+		return NUMBER_FOREIGN | NUMBER_ACK_FAR;
 	me = &of_side(b->side, w->side).now;
 	peer = &of_side(b->side, !w->side).now;
 	return number_place(me, peer, &slot->open, s, w->side) | number_ack_far(me, peer, s);
@@ -532,7 +571,7 @@ static __always_inline __u32 phase_step(struct tables *t, struct work *w, const 
 static __always_inline flag_t advance(struct flow_block *b, const struct work *w, const struct tcp_segment *s,
 				      __u32 place)
 {
-	if (s->flags & TCP_RST || segment_contradicts(s))
+	if (s->flags & TCP_RST || segment_contradicts(s) || (place & NUMBER_FOREIGN) == NUMBER_FOREIGN)
 		return 0;
 	return numbers_advance(&of_side(b->side, w->side).now, s, place);
 }
@@ -1118,8 +1157,6 @@ static __always_inline flag_t reported_takes(struct tables *t, const struct work
 /* A SYN or SYN-ACK that begins a connection. inside: PHASE_INSIDE where the tuple has one that goes on. */
 recorder_code int begin_opening(struct tables *t, struct work *w, const struct tcp_segment *s, __u32 inside)
 {
-	struct flow_slot *slot;
-
 	if (!w || !s)
 		return 0;
 	if (is_of_lost_syn(t, w, s))
@@ -1129,9 +1166,8 @@ recorder_code int begin_opening(struct tables *t, struct work *w, const struct t
 			return 0;
 		return note_lost(t, w, s->seq, s->time, COUNT_ESTABLISHED_FULL);
 	}
-	slot = tables_slot(t, w->taken - 1);
-	if (slot && inside)
-		slot->open.seen |= OPEN_INSIDE;
+	if (inside)
+		w->inside = w->taken;
 	return visit_open_syn(t, w, s, w->taken);
 }
 
@@ -1227,8 +1263,6 @@ recorder_code int record_unknown(struct tables *t, struct work *w, const struct 
 static __always_inline flag_t opening_is_over(const struct flow_slot *slot, __u32 phase, const struct tcp_segment *s,
 					      __u32 side)
 {
-	if (phase & PHASE_MIDSTREAM)
-		return 1; /* a stray FIN hides no handshake */
 	if (open_is_copy(&slot->open, s, side))
 		return 0;
 	/* Where it was refused, the next one may come from the other side. */
@@ -1268,10 +1302,13 @@ recorder_code int record_syn(struct tables *t, struct work *w, const struct tcp_
 	if (!slot)
 		return 0;
 	phase = word_phase(slot->word);
-	if (phase & PHASE_OPENING)
+	/* A SYN takes no tuple from what may go on: a stray FIN or SYN-ACK, or a SYN that was answered. */
+	if (phase & PHASE_OPENING && (open_is_copy(&slot->open, s, w->side) ||
+				      (slot->open.seen & OPEN_SYN && !opening_is_answered(t, w->current))))
 		return syn_again(t, w, s, w->current, 0);
 	if (phase_done(phase)) {
 		replace(t, w->current);
+		w->current = 0;
 		return w->inside ? syn_again(t, w, s, w->inside, 0) : begin_opening(t, w, s, 0);
 	}
 	if (open_is_copy(&slot->open, s, w->side))
@@ -1280,6 +1317,41 @@ recorder_code int record_syn(struct tables *t, struct work *w, const struct tcp_
 }
 
 /* ---- every segment that the filter lets through ---- */
+
+/*
+ * Is a FIN or RST far from the numbers of a SYN or SYN-ACK that nothing has answered? Then it is that of an older
+ * connection, whose handshake was not seen: what opens is inside that one from now on. An RST is, if the older one's
+ * last segments vouch for it.
+ */
+recorder_code int is_of_older(struct tables *t, struct work *w, const struct tcp_segment *s)
+{
+	struct flow_slot *slot;
+	__u64 word;
+
+	if (!w || !s || !(s->flags & (TCP_FIN | TCP_RST)) || opening_takes(t, w, s, w->current) ||
+	    opening_is_answered(t, w->current) || (s->flags & TCP_RST && !begins_midstream(t, w, s)))
+		return 0;
+	slot = tables_slot(t, w->current - 1);
+	if (!slot)
+		return 0;
+	word = reload(slot->word);
+	if (s->flags & TCP_RST)
+		slot->open.seen |= OPEN_INSIDE;
+	if (__sync_val_compare_and_swap(&slot->word, word, word | PHASE_INSIDE) != word)
+		w->again = 1;
+	w->inside = w->current;
+	w->current = 0;
+	return 1;
+}
+
+/* Once the older one is sure to be a connection, a SYN inside it may be forged. */
+static __always_inline void mark_inside(struct tables *t, const struct work *w)
+{
+	struct flow_slot *slot = tables_slot(t, w->inside - 1), *older = tables_slot(t, w->current - 1);
+
+	if (slot && older && older->word & (PHASE_OPEN | PHASE_FINS_ACKED) && !phase_done(older->word))
+		slot->open.seen |= OPEN_INSIDE;
+}
 
 /* Records the segment, whose connections seek() has found. See record_segment. */
 static __always_inline void record_found(struct tables *t, struct work *w, const struct tcp_segment *s)
@@ -1294,10 +1366,12 @@ static __always_inline void record_found(struct tables *t, struct work *w, const
 		visit_opening(t, w, s, w->inside);
 	else if (w->inside && inside_challenged(t, w, s))
 		log_opening(t, w, s, w->inside);
-	else if (w->current)
+	else if (w->current && !is_of_older(t, w, s))
 		visit(t, w, s, w->current);
-	else
+	else if (!w->again)
 		record_unknown(t, w, s);
+	if (w->inside && w->current)
+		mark_inside(t, w);
 }
 
 /*

@@ -355,6 +355,105 @@ def a14_syn_fin_alone(c):
     return scan(c, "SF")
 
 
+# ---- a SYN or SYN-ACK in a connection whose opening the capture lacks ----
+
+def midstream_disturbed(c, forged):
+    """Data both ways without a handshake, the forged segment and its challenge ACK, and the close."""
+    return c.opened()[3:] + [forged, c.dst(60, ".", 501, 51)] + c.four_way()
+
+
+@case
+def a16_syn_midstream(c):
+    """Its number is 900 million from the connection's."""
+    return midstream_disturbed(c, c.src(50, "S", 900_000_000))
+
+
+@case
+def a16_syn_midstream_of_destination(c):
+    """In the destination's name, over IPv6."""
+    v6 = replace(c, ips=IPV6)
+    return v6.opened()[3:] + [v6.dst(50, "S", 900_000_000), v6.src(60, ".", 51, 501)] + v6.four_way()
+
+
+@case
+def a16_syn_ack_midstream(c):
+    """A SYN-ACK that answers no SYN."""
+    return midstream_disturbed(c, c.dst(50, "S.", 900_000_000, 700_000_000))
+
+
+@case
+def a16_syn_midstream_reset(c):
+    """The connection is reset behind the forged SYN."""
+    return c.opened()[3:] + [c.src(50, "S", 900_000_000), c.dst(60, ".", 501, 51), c.dst(100, "R.", 501, 51)]
+
+
+@case
+def a16_syn_before_first_fin(c):
+    """Nothing but the forged SYN and the close was captured."""
+    return [c.src(50, "S", 900_000_000)] + c.four_way()
+
+
+@case
+def a16_syn_behind_first_fin(c):
+    """Of the connection nothing but its close was captured, and the SYN comes between its segments."""
+    four_way = c.four_way()
+    return four_way[:1] + [c.src(105, "S", 900_000_000)] + four_way[1:]
+
+
+@case
+def a16_syn_without_synack(c):
+    """The SYN-ACK was not captured. A forged SYN takes no tuple from who has acknowledged it."""
+    return [s for s in c.opened() if s.flags != "S."] + [c.src(50, "S", 900_000_000), c.dst(60, ".", 501, 51)] + \
+        c.four_way()
+
+
+@case
+def a16_syn_inside_handshake(c):
+    """A forged SYN between SYN-ACK and ACK."""
+    opened = c.opened()
+    return opened[:2] + [c.src(10.05, "S", 900_000_000)] + opened[2:] + c.four_way()
+
+
+@case
+def a16_fin_scan_hides_no_syn(c):
+    """A FIN scan of the tuple, then a SYN that nothing answers: the SYN is reported."""
+    return [c.src(-50, "F.", 700_000_000, 800_000_000), c.src(0, "S"), c.src(1000, "S"), c.src(3000, "S")]
+
+
+@case
+def a16_fin_scan_hides_no_close(c):
+    """A FIN scan of the tuple, then a connection."""
+    return [c.src(-50, "F.", 700_000_000, 800_000_000)] + c.opened() + c.four_way()
+
+
+# ---- acknowledgments that were overtaken, or forged ----
+
+def overtaken(c):
+    """500 bytes more from the destination, which the source acknowledges; its older ACK arrives behind that one."""
+    return c.opened() + [c.dst(30, "P.", 501, 51, 500), c.src(31, ".", 51, 1001), c.src(35, ".", 51, 501)]
+
+
+@case
+def a16_reset_behind_overtaken_ack(c):
+    """A forged RST, which its alleged sender denies too late for the record. It owed nothing before."""
+    return overtaken(c) + [c.dst(100, "R", 1001), c.dst(800, "P.", 1001, 51, 10), c.src(801, "R", 51)]
+
+
+@case
+def a16_reset_behind_overtaken_ack_ipv6(c):
+    """The ends have changed their parts."""
+    v6 = replace(c, ips=IPV6)
+    return v6.opened() + [v6.src(30, "P.", 51, 501, 500), v6.dst(31, ".", 501, 551), v6.dst(35, ".", 501, 51),
+                          v6.src(100, "R", 551), v6.src(800, "P.", 551, 501, 10), v6.dst(801, "R", 501)]
+
+
+@case
+def a16_ack_ahead_is_taken_back(c):
+    """A forged ACK of what was never sent, then a real one: an RST with the expected number is exact."""
+    return c.opened() + [c.src(30, ".", 51, 400_000), c.dst(31, "P.", 501, 51, 500), c.src(32, ".", 51, 1001),
+                         c.dst(100, "R.", 1001, 51)]
+
+
 # ---- reuse of the tuple ----
 
 @case

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from scapy.layers.inet import ICMP, IP
 
+from cases_artefacts import IPV6
 from packets import case, frame_of
 
 
@@ -597,6 +598,24 @@ def r2_server_gives_up(c):
 def r3_abort(c):
     """RST+ACK in sequence on an open connection: unread data at close, SO_LINGER 0, a killed process."""
     return c.opened() + [c.src(100, "R.", 51, 501)]
+
+
+def without_fin_and_data(c, *more):
+    """The destination's last FIN, or byte, was not captured: what acknowledges it was."""
+    return c.opened() + [c.src(95, ".", 51, 502)] + list(more)
+
+
+@case
+def r3_behind_uncaptured_fin(c):
+    """An RST behind an acknowledgment of what the capture lacks: a FIN, or data."""
+    return without_fin_and_data(c, c.src(100, "R.", 51, 502))
+
+
+@case
+def r3_behind_uncaptured_fin_ipv6(c):
+    """The destination resets, and its RST alone shows that the source had sent more."""
+    v6 = replace(c, ips=IPV6)
+    return v6.opened() + [v6.dst(100, "R.", 501, 52)]
 
 
 @case

@@ -140,10 +140,12 @@ def evidence_faults(record):
 def reset_contradictions(tcp):
     """Rules about the RST: (what is said, whether it holds)."""
     outcome, reset = tcp["outcome"], tcp["reset"]
-    phases = {"reset": ("established", "half_closed", "closing"), "handshake_reset": ("handshake",),
+    unseen = (None,) if tcp["closer"] == "unknown" else ()  # an earlier FIN may have passed unseen
+    phases = {"reset": ("established", "half_closed", "closing", *unseen), "handshake_reset": ("handshake",),
               "refused": ("handshake", None), "graceful": ("closed", None)}
     yield f"{outcome} and the RST's phase", reset["phase"] in phases.get(outcome, (None,))
-    yield "reset.by and reset.phase", (reset["by"] is None) == (reset["phase"] is None)
+    yield "reset.by and reset.phase", (reset["by"] is None) == (reset["phase"] is None) or \
+        (reset["phase"] is None and outcome == "reset" and tcp["closer"] == "unknown")
     yield "reset.by and basis.reset", (reset["by"] is None) == (tcp["basis"]["reset"] is None)
     yield "late_reset and its phase", tcp["late_reset"] == (reset["phase"] == "closed")
     yield "reset.forged without an RST", reset["by"] is not None or reset["forged"] is None

@@ -203,8 +203,6 @@ class Truth:
         """Each field, unless the segments that decide it are there."""
         fields = set()
         opened = self.shows(*self.syns(0)[:1], *self.syns(1)[:1])
-        if not opened and any(s.forged and s.flags & SYN for s in self.h.segments):
-            return set(ALL)  # the only SYN that is there, or that has an answer, opened nothing
         for side, name in enumerate(NAMES):
             if not self.shows(*self.syns(side)[:1]):
                 fields |= {f"tcp.isn.{name}", f"{name}.bytes"}

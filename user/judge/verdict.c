@@ -104,6 +104,21 @@ static bool may_be_second(const struct facts *c, enum role only)
 	return !(me->now.known & NUMBERS_ACK) || !seq_after(me->now.ack, me->fin_ack);
 }
 
+/*
+ * Can a FIN of the RST's receiver have passed unseen before the RST? Its sender has acknowledged more than was seen:
+ * that FIN, or data that a capture has lost.
+ */
+static bool reset_may_follow_fin(const struct facts *c)
+{
+	const struct flow_reset *reset = &c->flow->reset;
+	const struct numbers *by = &c->flow->side[reset->side & 1].now, *peer = &c->flow->side[!reset->side].now;
+
+	if (!in_state(c, FLOW_RESET) || !was_open(c) || first_fin(c) != NOBODY || !(peer->known & NUMBERS_END))
+		return false;
+	return (by->known & NUMBERS_ACK && seq_after(by->ack, peer->end)) ||
+	       (reset->flags & TCP_ACK && reset->validity == RESET_EXACT && seq_after(reset->ack, peer->end));
+}
+
 static enum role closer(const struct facts *c, enum answer forged)
 {
 	enum role fin = first_fin(c);
@@ -112,7 +127,9 @@ static enum role closer(const struct facts *c, enum answer forged)
 		return NOBODY;
 	if (fin != NOBODY || !in_state(c, FLOW_RESET))
 		return fin;
-	return forged == YES ? NETWORK : role_of(c, c->flow->reset.side);
+	if (forged == YES)
+		return NETWORK;
+	return reset_may_follow_fin(c) ? NOBODY : role_of(c, c->flow->reset.side);
 }
 
 static enum pattern pattern(const struct facts *c, enum role first)
@@ -259,6 +276,8 @@ static enum phase reset_phase(const struct facts *c)
 		return PHASE_CLOSED;
 	if (!was_open(c))
 		return PHASE_HANDSHAKE;
+	if (reset_may_follow_fin(c))
+		return PHASE_NONE;
 	return fins == 0 ? PHASE_ESTABLISHED : fins == 1 ? PHASE_HALF_CLOSED : PHASE_CLOSING;
 }
 

@@ -260,7 +260,8 @@ static inline bool record_has_listener(const struct record *r)
 	      "or simultaneous (neither FIN acknowledges the other). Else null.")                                     \
 	FIELD("tcp.closer", "tcp_closer", WORD, ALWAYS, role_or_unknown(r->closer),                                   \
 	      "Who closed first: source, destination, both, network or unknown. The sender of the first FIN, by "     \
-	      "sequence numbers; without a FIN, the sender of the RST, or network where that one did not send it.")   \
+	      "sequence numbers; without a FIN, the sender of the RST, or network where that one did not send it. "   \
+	      "Unknown where the other side's FIN may have passed unseen before that.")                               \
 	FIELD("tcp.time_wait", "tcp_time_wait", WORD, NULLABLE, role_name(r->time_wait),                              \
 	      "Who is left holding TIME-WAIT: source, destination or both. Null where nobody is, or it is not "       \
 	      "known.")                                                                                               \
@@ -276,7 +277,8 @@ static inline bool record_has_listener(const struct record *r)
 	      "Who sent the RST that ended the connection, or came after its end: source or destination.")            \
 	FIELD("tcp.reset.phase", "reset_phase", WORD, NULLABLE, word_if(RESET_SEEN(r), phase_name(r->reset.phase)),   \
 	      "Where the connection was when the RST came: handshake, established, half_closed (one FIN), "           \
-	      "closing (both FINs) or closed.")                                                                       \
+	      "closing (both FINs) or closed. Null without an RST, and where a FIN may have passed unseen "           \
+	      "before it.")                                                                                           \
 	FIELD("tcp.reset.validity", "reset_validity", WORD, NULLABLE,                                                 \
 	      word_if(RESET_SEEN(r), validity_name(r->reset.validity)),                                               \
 	      "How the number of the RST fits what its receiver expects (RFC 5961): exact, in_window, "               \
