@@ -92,7 +92,7 @@ void reporter_init(struct reporter *r, const struct options *options)
 		r->top = top_new(options, columns(), r->style.unicode);
 		return;
 	}
-	r->several = options->interfaces.count > 1 || interface_patterns_given(options) || options->netns;
+	r->several = interfaces_may_be_several(options);
 	lay_out(r);
 	if (!options->files.count)
 		put_header(r);
@@ -175,7 +175,7 @@ static void note(const struct flow_key *key, const struct flow *f, const struct 
 {
 	const struct related_peer peer = related_of_flow(key, f, verdict_source(key, f, context->opener));
 
-	related_note(context->related, &peer);
+	related_note(context->related, &peer, context->apart);
 }
 
 static bool is_wanted(const struct reporter *r, const struct record *record)
@@ -196,7 +196,7 @@ void reporter_flow(struct reporter *r, const struct flow_key *key, const struct 
 	note(key, f, context);
 	if (!is_wanted(r, &record))
 		return;
-	if (record.final && !context->again) /* a connection counts once */
+	if (record.final && !context->again && !context->counted) /* a connection counts once */
 		count(r, &record);
 	if (!r->top)
 		print(r, &record);

@@ -54,6 +54,7 @@ enum counter {
 	COUNT_CLOCK_JUMPS,      /* captures: packets whose time stamp was far from those around them */
 	COUNT_ICMP_FORGED,      /* ICMP errors with a number that their connection never had in flight */
 	COUNT_STRAYS_LIMITED,   /* --strays: those that there were too many of at once to tell */
+	COUNT_VIEWS_JOINED,     /* user space: what further interfaces saw of connections that are in a record */
 	COUNTERS,
 };
 

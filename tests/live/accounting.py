@@ -30,12 +30,12 @@ test, long_test = suite.test, suite.long_test
 
 
 class Maker:
-    """Makes real connections from the client to the server, which the client closes."""
+    """Makes real connections from the client, whose addresses the device has, to the server. The client closes them."""
 
-    def __init__(self, lab):
+    def __init__(self, lab, device="eth0"):
         self.lab = lab
         for i in range(FIRST_SOURCE, FIRST_SOURCE + SOURCES):
-            lab.client.run(f"ip address add 10.99.0.{i}/24 dev eth0")
+            lab.client.run(f"ip address add 10.99.0.{i}/24 dev {device}")
             lab.server.run(f"ip neighbour replace 10.99.0.{i} lladdr {mac(0, 1)} dev eth0 nud permanent")
         lab.client.run("sysctl -qw net.ipv4.tcp_max_tw_buckets=2000000")
         server = Process(lab, lab.server, [CONNS, "serve", ipv4(0, 2), "8000", str(PORTS)])
@@ -100,8 +100,8 @@ class Account:
         equal("verdicts", dict(self.verdicts), {("graceful", "source"): made})
 
 
-def watch(lab, *options, **settings):
-    return Tracer(lab, lab.client, PROGRAM, ["eth0"], "--format=csv", "-v", *options, **settings)
+def watch(lab, *options, interfaces=("eth0",), **settings):
+    return Tracer(lab, lab.client, PROGRAM, interfaces, "--format=csv", "-v", *options, **settings)
 
 
 # ---- at the full rate of this machine ----
@@ -117,6 +117,22 @@ def at_full_rate(lab, seconds, *options):
 def full_rate(lab):
     """2 s at full rate: every connection is reported, with the right verdict."""
     at_full_rate(lab, 2)
+
+
+@test
+def full_rate_two_views(lab):
+    """As fast as it goes, seen by a bridge and its port: one record each, and what the other one saw is counted."""
+    lab.client.try_run("ip link add br0 type bridge")
+    lab.client.run("ip address flush dev eth0")
+    lab.client.run("ip link set eth0 master br0")
+    lab.client.run("ip link set br0 addrgenmode none up")
+    lab.client.run(f"ip neighbour replace {ipv4(0, 2)} lladdr {mac(0, 2)} dev br0 nud permanent")
+    maker, tracer = Maker(lab, "br0"), watch(lab, interfaces=("br0", "eth0"))
+    made = maker.made(maker.start(3))
+    time.sleep(SETTLE)
+    account = Account(tracer)
+    account.all_reported(made)
+    equal("views", account.counters["views_joined"], made)
 
 
 @long_test

@@ -158,26 +158,6 @@ def two_tracers(lab):
         one_each(tracer.stop(), keys)
 
 
-@test
-def bridge(lab):
-    """A bridge and its port report each connection once, which makes two records."""
-    lab.client.try_run("ip link add br0 type bridge")
-    lab.client.run("ip address flush dev eth0")
-    lab.client.run("ip link set eth0 master br0")
-    lab.client.run("ip link set br0 addrgenmode none up")
-    lab.client.run(f"ip address add {ipv4(0, 1)}/24 dev br0")
-    lab.client.run(f"ip neighbour replace {ipv4(0, 2)} lladdr {mac(0, 2)} dev br0 nud permanent")
-    tracer = watch(lab, interfaces=["br0", "eth0"])
-    keys = close_some(paths(lab)[0], 3)
-    tracer.wait_for(2 * len(keys))
-    records = tracer.stop()
-    equal("number of records", len(records), 2 * len(keys))
-    for interface in ("br0", "eth0"):
-        mine = [record for record in records if field(record, "observer.ingress.interface.name") == interface]
-        for record in one_each(mine, keys).values():
-            expect(record, GRACEFUL | {"tcp.retransmits.fin_source": 0, "tcp.retransmits.fin_destination": 0})
-
-
 BUILT = GRACEFUL | {"source.bytes": len(frames.UP), "destination.bytes": len(frames.DOWN), "tcp.midstream": False}
 
 
@@ -327,15 +307,15 @@ def vxlan_device(lab):
         namespace.try_run(f"ip link add vx0 type vxlan id 42 dstport 4789 remote {ipv4(0, 3 - number)} dev eth0")
         namespace.run(f"ip address add 198.18.0.{number}/24 dev vx0")
         namespace.run("ip link set vx0 up")
-    tracer = watch(lab, interfaces=["eth0", "vx0"])
-    keys = close_some(Path(lab.client, lab.server, "198.18.0.2"), 3)
-    tracer.wait_for(2 * len(keys))
-    records = tracer.stop()
-    for interface, tunnel in (("eth0", {"type": "vxlan", "id": 42}), ("vx0", None)):
-        mine = [record for record in records if field(record, "observer.ingress.interface.name") == interface]
-        for record in one_each(mine, keys).values():
+    tunnels = {("eth0",): {"type": "vxlan", "id": 42}, ("vx0",): None, ("eth0", "vx0"): {"type": "vxlan", "id": 42}}
+    for interfaces, tunnel in tunnels.items():
+        tracer = watch(lab, interfaces=interfaces)
+        keys = close_some(Path(lab.client, lab.server, "198.18.0.2"), 3)
+        tracer.wait_for(len(keys))
+        for record in one_each(tracer.stop(), keys).values():
             expect(record, GRACEFUL | {"tcp.midstream": False})
             equal("tunnel", record["network"].get("tunnel"), tunnel)
+            equal("interfaces", set(record["tcp"].get("interfaces", interfaces)), set(interfaces))
 
 
 def set_mtu(lab, mtu):

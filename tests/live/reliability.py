@@ -23,8 +23,8 @@ from typing import NamedTuple
 from accounting import SETTLE, Account, Maker, counters_of, figures, watch as watch_as_csv
 from lab.closes import Path, abort, heard_the_end, talk
 from lab.frames import ethernet, ip_packet, tcp_segment
-from lab.harness import PROGRAM, Suite, foreign_object, key_of, paths
-from lab.netlab import ACK, FIN, RST, SYN, Tracer, check, equal, ipv4, ipv6, join, mac, need, until
+from lab.harness import PROGRAM, Suite, foreign_object, key_of, paths, router
+from lab.netlab import ACK, FIN, RST, SYN, Tracer, check, equal, ipv4, ipv6, mac, need, until
 
 suite = Suite()
 test, long_test = suite.test, suite.long_test
@@ -242,16 +242,8 @@ def forge_at_the_server(lab, ways, *options, **settings):
 
 def forge_on_the_way(lab, ways, *options, **settings):
     """A box that forwards is watched: it has no socket of any connection, and none can be asked."""
-    box = lab.namespace()
-    join(lab.client, box, 8)
-    join(box, lab.server, 9)
-    box.run("sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1 net.ipv4.conf.all.rp_filter=0 "
-            "net.ipv4.conf.eth8.rp_filter=0 net.ipv4.conf.all.send_redirects=0 net.ipv4.conf.eth8.send_redirects=0")
-    lab.client.run(f"ip route add 10.99.9.0/24 via {ipv4(8, 2)}")
-    lab.client.run(f"ip route add fd99:9::/64 via {ipv6(8, 2)}")
-    lab.server.run(f"ip route add 10.99.8.0/24 via {ipv4(9, 1)}")
-    lab.server.run(f"ip route add fd99:8::/64 via {ipv6(9, 1)}")
-    both = [(Path(lab.client, lab.server, address(9, 2)), address(8, 1)) for address in (ipv4, ipv6)]
+    box, over = router(lab)
+    both = list(zip(over, (ipv4(8, 1), ipv6(8, 1))))
     ground = attack_from(lab, lab.client, "eth8", 8, both)
     forge(ground, watch(lab, box, "eth8", *options), ways, **settings)
 

@@ -14,13 +14,17 @@
 static struct small_tables s;
 static struct due d;
 static uint64_t counters[COUNTERS];
-static unsigned reported, interim, again;
+static unsigned reported, interim, again, interfaces, aparts, counted;
 
 static void report(void *context, const struct judged *j, uint32_t slot, const struct due_report *how)
 {
 	(void)context;
 	(void)slot;
 	(void)j;
+	for (interfaces = 0; interfaces < RECORD_INTERFACES && how->seen_at->number[interfaces];)
+		interfaces++;
+	aparts = how->aparts;
+	counted += !how->counted;
 	interim += how->interim;
 	again += how->again;
 	reported += !how->stray && !how->interim;
@@ -29,7 +33,7 @@ static void report(void *context, const struct judged *j, uint32_t slot, const s
 static void set_up(uint64_t settle)
 {
 	begin_tables(&s);
-	reported = interim = again = 0;
+	reported = interim = again = counted = 0;
 	memset(counters, 0, sizeof(counters));
 	d = (struct due){
 		.tables = &s.t,
@@ -295,6 +299,115 @@ TEST(test_full_table_gives_up_the_oldest)
 	expect_int(counters[COUNT_INTERIM_EVICTED], 1);
 	due_relieve(&d);
 	expect_int(reported, 1);
+	tear_down();
+}
+
+/* ---- views of one connection ---- */
+
+static bool same_network = true;
+
+static bool one_network(const void *context, uint32_t a, uint32_t b)
+{
+	(void)context;
+	return a != b && same_network;
+}
+
+static void set_up_views(bool same)
+{
+	set_up_live();
+	same_network = same;
+	d.views.one_network = one_network;
+	assert_int_equal(flow_views_begin(&d.views, SLOTS), 0);
+}
+
+/* Two interfaces have seen the whole close; the second one a little later. */
+static void seen_twice(void)
+{
+	uint32_t first = finished(), second = finished();
+
+	s.slots[first].ifindex = 1;
+	s.slots[second].ifindex = 2;
+	s.slots[second].open.t_syn += MS;
+	send_notice(first, NOTICE_ENDED, END);
+	send_notice(second, NOTICE_ENDED, END + MS);
+}
+
+TEST(test_views_are_joined)
+{
+	set_up_views(true);
+	seen_twice();
+	due_expire(&d, END + SECOND);
+	expect_int(reported, 1);
+	expect_int(interfaces, 2);
+	expect_int(counters[COUNT_VIEWS_JOINED], 1);
+	tear_down();
+}
+
+/* Equal addresses, ports and numbers in two network namespaces. */
+TEST(test_views_of_two_networks)
+{
+	set_up_views(false);
+	seen_twice();
+	due_expire(&d, END + SECOND);
+	expect_int(reported, 2);
+	expect_int(interfaces, 1);
+	expect_int(counted, 2);
+	tear_down();
+}
+
+/* Equal addresses and ports on two networks that have one namespace (VRFs): the initial sequence numbers differ. */
+TEST(test_views_of_two_connections)
+{
+	set_up_views(true);
+	seen_twice();
+	s.slots[1].open.isn[0]++;
+	due_expire(&d, END + SECOND);
+	expect_int(reported, 2);
+	expect_int(counted, 2);
+	expect_int(aparts, 0);
+	tear_down();
+}
+
+/* One interface has not seen the close, since a box between them kept it: two reports, of one connection. */
+TEST(test_views_that_differ)
+{
+	uint32_t first, second;
+
+	set_up_views(true);
+	first = finished();
+	second = put_connection(&s, PHASE_OPEN, false);
+	s.slots[first].ifindex = 1;
+	s.slots[second].ifindex = 2;
+	flow_views_note(&d.views, &s.t, second);
+	send_notice(first, NOTICE_ENDED, END);
+	due_expire(&d, END + SECOND);
+	expect_int(reported, 1);
+	expect_int(interfaces, 1);
+	expect_int(aparts, 1);
+	assert_int_equal(due_finish(&d, true, END + 2 * SECOND), 0);
+	expect_int(reported, 2);
+	expect_int(counted, 1);
+	tear_down();
+}
+
+/* A wait that both interfaces see is told once, and given up once. */
+TEST(test_views_that_wait)
+{
+	uint32_t first, second;
+
+	set_up_views(true);
+	first = half_closed();
+	second = half_closed();
+	s.slots[first].ifindex = 1;
+	s.slots[second].ifindex = 2;
+	look_at(EPOCH + 61 * SECOND);
+	expect_int(interim, 1);
+	expect_int(interfaces, 2);
+	due_look_at_waiting(&d, EPOCH + 61 * SECOND);
+	expect_int(interim, 2);
+	look_at(EPOCH + 8101 * SECOND);
+	expect_int(reported, 1);
+	expect_int(interfaces, 2);
 	tear_down();
 }
 

@@ -446,7 +446,7 @@ static void note_begin(struct tables *t, const struct tcp_segment *s)
 		.start = s->time};
 
 	if (opens || !segment_is_syn(s))
-		related_note(t->config.related, &peer);
+		related_note(t->config.related, &peer, false);
 }
 
 /* The first interface is that of all connections so far. From the second one on each connection has its own. */
@@ -469,7 +469,7 @@ static void begin_seen_at(struct tables *t, uint16_t interface)
 /* A segment of the connection was seen at the interface. n: slot + 1; 0: of none. */
 static void note_interface(struct tables *t, uint32_t n, uint16_t interface)
 {
-	uint16_t *at;
+	uint32_t *at;
 
 	if (!t->seen_at || !n || !interface)
 		return;

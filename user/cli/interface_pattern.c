@@ -25,6 +25,11 @@ bool interface_patterns_given(const struct options *options)
 	return false;
 }
 
+bool interfaces_may_be_several(const struct options *options)
+{
+	return options->interfaces.count > 1 || interface_patterns_given(options) || options->netns;
+}
+
 bool interface_patterns_match(const struct options *options, bool names, const char *name)
 {
 	for (unsigned i = 0; i < options->interfaces.count; i++)

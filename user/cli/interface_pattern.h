@@ -15,6 +15,8 @@ bool interface_is_pattern(const char *name);
 bool interface_pattern_matches(const char *pattern, const char *name);
 /* Is one of the names such a pattern? */
 bool interface_patterns_given(const struct options *options);
+/* May several interfaces be watched? */
+bool interfaces_may_be_several(const struct options *options);
 /* Does one of the patterns stand for the interface of this name? names: a name stands for its like, too. */
 bool interface_patterns_match(const struct options *options, bool names, const char *name);
 

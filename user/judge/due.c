@@ -7,23 +7,148 @@
 
 #include "user/judge/due.h"
 
-static bool is_stray(const struct due *d, uint64_t word)
+static bool is_stray(uint64_t word, const struct flow *f)
 {
-	return word & PHASE_OPENING && flow_is_stray(&d->judged.flow);
+	return word & PHASE_OPENING && flow_is_stray(f);
 }
+
+/* What of the phase makes a wait another one. */
+#define PHASE_STEPS (PHASE_OPENING | PHASE_OPEN | PHASE_FINS | PHASE_FINS_ACKED | PHASE_RESET)
+
+static enum interim_kind kind_of(const struct due *d, uint32_t n)
+{
+	uint32_t block = d->tables->slots[n].block;
+
+	if (!block)
+		return INTERIM_SLOT;
+	return block - 1 < d->tables->closing_blocks ? INTERIM_CLOSING : INTERIM_OPENING;
+}
+
+/* The slot's connection is in a record, and stays in the tables. */
+static void note_told(struct due *d, uint32_t n, uint64_t word, const struct flow *f, bool complete)
+{
+	const struct interim put = {
+		.last = f->t_last,
+		.generation = (uint32_t)(word >> 32),
+		.phase = word & PHASE_STEPS,
+		.kind = kind_of(d, n),
+		.complete = complete,
+	};
+
+	interims_put(&d->interims, n, &put);
+}
+
+/* ---- one connection, seen at several interfaces ---- */
+
+/* What becomes of the views of the judged connection: they are reported with it, for good or not, or counted. */
+enum join_kind { JOIN_TAKE, JOIN_TELL, JOIN_GLANCE };
+
+struct joining {
+	enum join_kind kind;
+	bool complete;   /* of JOIN_TELL: the record is final */
+	uint32_t lowest; /* slot of the joined ones */
+	struct flow_interfaces at;
+	uint64_t first[RECORD_INTERFACES]; /* ns: when each of them saw it first */
+	unsigned interfaces;
+	struct related_peer apart[RELATED_MOST];
+	unsigned aparts;
+	bool counted;
+};
+
+/* Interfaces go by the time of the first segment that each has seen. */
+static void add_interface(struct joining *w, const struct judged *j)
+{
+	unsigned at = w->interfaces < RECORD_INTERFACES ? w->interfaces++ : RECORD_INTERFACES - 1;
+
+	for (; at > 0 && w->first[at - 1] > j->flow.t_first; at--) {
+		w->first[at] = w->first[at - 1];
+		w->at.number[at] = w->at.number[at - 1];
+	}
+	w->first[at] = j->flow.t_first;
+	w->at.number[at] = j->key.ifindex;
+}
+
+/* The other view is taken out, or noted as told. False: it has changed since it was judged. */
+static bool settle_view(struct due *d, const struct joining *w, uint32_t n, uint64_t word)
+{
+	if (w->kind == JOIN_TELL)
+		note_told(d, n, word, &d->other.flow, w->complete);
+	if (w->kind != JOIN_TAKE)
+		return true;
+	if (!flow_tables_take(d->tables, n, word, &d->other.flow, !(word & PHASE_REPLACED)))
+		return false;
+	interims_drop(&d->interims, n);
+	d->counters[COUNT_VIEWS_JOINED]++;
+	if (d->joined)
+		d->joined(d->context, n);
+	return true;
+}
+
+static void note_apart(struct joining *w, const struct judged *j)
+{
+	if (w->aparts < RELATED_MOST)
+		w->apart[w->aparts++] = related_of_flow(&j->key, &j->flow, j->flow.open.source & 1);
+}
+
+static void join_view(struct due *d, struct joining *w, uint32_t n)
+{
+	uint64_t word;
+
+	if (!flow_tables_judge(d->tables, n, &d->other, &word) || is_stray(word, &d->other.flow) ||
+	    !flow_views_same(&d->judged.flow, &d->other.flow))
+		return;
+	if (!flow_views_agree(&d->judged.flow, &d->other.flow) || !settle_view(d, w, n, word)) {
+		note_apart(w, &d->other);
+		d->views.of[n].counted |= w->kind == JOIN_TAKE || w->complete;
+		return;
+	}
+	add_interface(w, &d->other);
+	flow_views_merge(&d->judged, &d->other);
+	w->lowest = n < w->lowest ? n : w->lowest;
+}
+
+/* Joins to the judged connection of slot n, which is no stray, what other interfaces see of it. */
+static void join_views(struct due *d, struct joining *w, uint32_t n)
+{
+	const struct flow_key key = d->judged.key; /* joining may exchange the two */
+	uint32_t other = 0;
+
+	w->lowest = n;
+	w->counted = d->views.first && d->views.of[n].counted;
+	add_interface(w, &d->judged);
+	while ((other = flow_views_next(&d->views, d->tables, &key, other)))
+		if (other - 1 != n)
+			join_view(d, w, other - 1);
+}
+
+static void report_joined(struct due *d, uint32_t n, struct due_report *how, const struct joining *w)
+{
+	how->seen_at = &w->at;
+	how->apart = w->apart;
+	how->aparts = w->aparts;
+	how->counted = w->counted;
+	d->report(d->context, &d->judged, n, how);
+}
+
+/* ---- reports ---- */
 
 /* Reports the judged connection, which has been taken out, unless it is in a final record with all that came. */
 static void report(struct due *d, uint32_t n, uint64_t word, bool cut)
 {
 	const struct interim *told = interims_find(&d->interims, n, word >> 32);
-	const struct due_report how = {.stray = is_stray(d, word), .cut = cut, .again = told && told->complete};
+	struct due_report how = {.stray = is_stray(word, &d->judged.flow), .cut = cut, .again = told && told->complete};
 	bool news = !how.again || told->last != d->judged.flow.t_last;
+	struct joining views = {.kind = JOIN_TAKE};
 
 	interims_drop(&d->interims, n);
-	if (how.stray)
+	if (how.stray) {
 		d->counters[COUNT_STRAY]++;
+		add_interface(&views, &d->judged);
+	} else {
+		join_views(d, &views, n);
+	}
 	if (news)
-		d->report(d->context, &d->judged, n, &how);
+		report_joined(d, n, &how, &views);
 }
 
 /*
@@ -32,7 +157,7 @@ static void report(struct due *d, uint32_t n, uint64_t word, bool cut)
  */
 static bool take(struct due *d, uint32_t n, uint64_t word)
 {
-	bool bury = !(word & PHASE_REPLACED) && !is_stray(d, word);
+	bool bury = !(word & PHASE_REPLACED) && !is_stray(word, &d->judged.flow);
 
 	if (!flow_tables_take(d->tables, n, word, &d->judged.flow, bury))
 		return false;
@@ -41,9 +166,6 @@ static bool take(struct due *d, uint32_t n, uint64_t word)
 }
 
 /* ---- interim records ---- */
-
-/* What of the phase makes a wait another one. */
-#define PHASE_STEPS (PHASE_OPENING | PHASE_OPEN | PHASE_FINS | PHASE_FINS_ACKED | PHASE_RESET)
 
 /*
  * Is the judged connection's wait news? It is once for each step that it waits for; of a connection whose record was
@@ -73,34 +195,20 @@ static bool interim_allowed(struct due *d, uint64_t now)
 	return true;
 }
 
-static enum interim_kind kind_of(const struct due *d, uint32_t n)
-{
-	uint32_t block = d->tables->slots[n].block;
-
-	if (!block)
-		return INTERIM_SLOT;
-	return block - 1 < d->tables->closing_blocks ? INTERIM_CLOSING : INTERIM_OPENING;
-}
-
 /* Reports the judged connection where it lies: it stays in the tables, because more may come. */
 static void tell(struct due *d, uint32_t n, uint64_t word, uint64_t now)
 {
 	const struct interim *told = interims_find(&d->interims, n, word >> 32);
 	bool complete = flow_waits_for(&d->judged.flow) == FLOW_WAIT_REPEAT;
-	const struct due_report how = {.interim = !complete, .again = told && told->complete};
-	const struct interim put = {
-		.last = d->judged.flow.t_last,
-		.generation = (uint32_t)(word >> 32),
-		.phase = word & PHASE_STEPS,
-		.kind = kind_of(d, n),
-		.complete = complete,
-	};
+	struct due_report how = {.interim = !complete, .again = told && told->complete};
+	struct joining views = {.kind = JOIN_TELL, .complete = complete};
 
-	interims_put(&d->interims, n, &put);
-	if (is_stray(d, word)) /* no connection; it is only known to have waited */
+	note_told(d, n, word, &d->judged.flow, complete);
+	if (is_stray(word, &d->judged.flow)) /* no connection; it is only known to have waited */
 		return;
+	join_views(d, &views, n);
 	if (complete || interim_allowed(d, now))
-		d->report(d->context, &d->judged, n, &how);
+		report_joined(d, n, &how, &views);
 	else
 		d->counters[COUNT_INTERIM_LIMITED]++;
 }
@@ -205,6 +313,8 @@ void due_notice(struct due *d, const struct notice *notice, uint64_t now)
 {
 	uint32_t n = notice->slot - 1;
 
+	if (notice->kind <= NOTICE_REPLACED)
+		flow_views_note(&d->views, d->tables, n);
 	switch (notice->kind) {
 	case NOTICE_ENDED:
 		set_timer(d, TIMER_SETTLE, notice, d->wait.settle);
@@ -283,8 +393,25 @@ static bool looks_due(const struct due *d, uint32_t n, uint64_t word, uint64_t n
 	return now > since && now - since >= least_wait(d, n, word);
 }
 
+void due_note_new(struct due *d)
+{
+	flow_views_note_new(&d->views, d->tables);
+}
+
+/* All of them are known before one is reported: see join_views. */
+static void note_views(struct due *d, uint32_t first, uint32_t end)
+{
+	for (uint32_t n = first; d->views.first && n < end; n++) {
+		uint64_t word = __atomic_load_n(&d->tables->slots[n].word, __ATOMIC_ACQUIRE);
+
+		if (word_phase(word) && !(word & PHASE_REPORTED))
+			flow_views_note(&d->views, d->tables, n);
+	}
+}
+
 void due_scan(struct due *d, uint32_t first, uint32_t end, uint64_t now)
 {
+	note_views(d, first, end);
 	for (uint32_t n = first; n < end; n++) {
 		const struct flow_slot *slot = &d->tables->slots[n];
 		uint64_t word = __atomic_load_n(&slot->word, __ATOMIC_ACQUIRE);
@@ -296,18 +423,22 @@ void due_scan(struct due *d, uint32_t first, uint32_t end, uint64_t now)
 	}
 }
 
-/* Hands over the connection if its close has begun and goes on. */
+/* Hands over the connection if its close has begun and goes on: with the first one of its views. */
 static void glance(struct due *d, uint32_t n, uint64_t now)
 {
 	const struct flow *f = &d->judged.flow;
 	struct due_report how = {.interim = true, .glance = true};
+	struct joining views = {.kind = JOIN_GLANCE};
 	uint64_t word;
 
-	if (!flow_tables_judge(d->tables, n, &d->judged, &word) || flow_waits_for(f) != FLOW_WAIT_CLOSE)
+	flow_views_note(&d->views, d->tables, n);
+	if (!flow_tables_judge(d->tables, n, &d->judged, &word) || flow_waits_for(f) != FLOW_WAIT_CLOSE ||
+	    is_stray(word, f))
 		return;
+	join_views(d, &views, n);
 	how.stuck = now >= flow_news_due(f, &d->wait);
-	if (!is_stray(d, word))
-		d->report(d->context, &d->judged, n, &how);
+	if (views.lowest == n)
+		report_joined(d, n, &how, &views);
 }
 
 void due_look_at_waiting(struct due *d, uint64_t now)
@@ -379,6 +510,7 @@ int due_finish(struct due *d, bool open, uint64_t now)
 
 	if (!list)
 		return -ENOMEM;
+	note_views(d, 0, d->tables->slot_count);
 	count = list_last(d, list);
 	for (uint32_t i = 0; i < count; i++)
 		if (flow_tables_judge(d->tables, list[i].slot, &d->judged, &word) &&
@@ -435,7 +567,7 @@ static void count_cut(struct due *d, uint64_t word, uint32_t wait)
 {
 	if (wait == FLOW_WAIT_NOTHING)
 		d->counters[COUNT_FLOWS_FORGOTTEN]++;
-	else if (wait != FLOW_WAIT_SETTLE && wait != FLOW_WAIT_REPEAT && !is_stray(d, word))
+	else if (wait != FLOW_WAIT_SETTLE && wait != FLOW_WAIT_REPEAT && !is_stray(word, &d->judged.flow))
 		d->counters[COUNT_FLOWS_CUT]++;
 }
 
@@ -451,7 +583,7 @@ static void cut_off(struct due *d, uint32_t n, uint64_t now)
 		return;
 	l.since = flow_waits_since(f);
 	l.wait = flow_waits_for(f);
-	bury = l.wait != FLOW_WAIT_NOTHING && !(word & PHASE_REPLACED) && !is_stray(d, word);
+	bury = l.wait != FLOW_WAIT_NOTHING && !(word & PHASE_REPLACED) && !is_stray(word, &d->judged.flow);
 	if (!flow_tables_take(d->tables, n, word, f, bury))
 		return;
 	count_cut(d, word, l.wait);
@@ -478,4 +610,5 @@ void due_free(struct due *d)
 {
 	timers_free(&d->timers);
 	interims_free(&d->interims);
+	flow_views_free(&d->views);
 }

@@ -8,14 +8,16 @@
 
 #include "bpf/core/flow_event.h"
 #include "user/judge/flow_tables.h"
+#include "user/judge/flow_views.h"
 #include "user/judge/flow_wait.h"
 #include "user/judge/interim.h"
+#include "user/judge/related.h"
 #include "user/judge/silence.h"
 #include "user/judge/timers.h"
 
 /* Interfaces at which a connection was seen, in that order, by number; 0 ends them where they are fewer. */
 struct flow_interfaces {
-	uint16_t number[RECORD_INTERFACES];
+	uint32_t number[RECORD_INTERFACES];
 };
 
 /* How a connection is reported. */
@@ -26,11 +28,15 @@ struct due_report {
 	bool again;   /* it was reported before, and that report was no interim one */
 	bool glance;  /* it is only looked at, for due_look_at_waiting: nothing is reported */
 	bool stuck;   /* then: its close stands still */
+	bool counted; /* what another interface saw of it was other, and was reported before */
 	/* Of captures: */
 	const struct last_payload *payload; /* as it was when the close began; NULL: not known */
 	uint64_t heard;                     /* ns: the last segment of an open connection; 0: not known */
 	/* Of the segments that open or close it, with --all-segments of every one. */
 	const struct flow_interfaces *seen_at;
+	/* What other interfaces see of it is other, and is to be reported: */
+	const struct related_peer *apart;
+	unsigned aparts;
 };
 
 /* Interim records made at once, and those more that each second allows: no scan makes more. */
@@ -45,6 +51,8 @@ struct due {
 	 * how are valid during the call only.
 	 */
 	void (*report)(void *context, const struct judged *j, uint32_t slot, const struct due_report *how);
+	/* Called for each slot whose connection is in the next report as well, seen at another interface; or NULL. */
+	void (*joined)(void *context, uint32_t slot);
 	void *context;
 	uint64_t *counters; /* COUNTERS of them, for what user space counts; owned by the caller */
 
@@ -52,8 +60,12 @@ struct due {
 	struct judged judged;
 	struct interims interims; /* interims_begin: waits are reported when they are news */
 	uint64_t interim_since;   /* ns: the time up to which interim records have been used up */
+	struct flow_views views;  /* flow_views_begin: what several interfaces see of one connection is one report */
+	struct judged other;      /* what another one saw */
 };
 
+/* Call in each poll: connections that are new are known for views of one before any of them is reported. */
+void due_note_new(struct due *d);
 /* Takes a notice of the recorder. now: ns. */
 void due_notice(struct due *d, const struct notice *notice, uint64_t now);
 /* Judges what timers have made due. */

@@ -11,6 +11,7 @@
 
 struct entry {
 	struct related_peer peer;
+	bool apart;                    /* see related_note */
 	uint32_t older_isn, older_end; /* numbers of entries with the same hash */
 };
 
@@ -73,11 +74,18 @@ static bool alike(const struct related_peer *a, const struct related_peer *b)
 	return source != destination || (!source && (a->port[0] == b->port[0] || a->port[1] == b->port[1]));
 }
 
-static bool same_syn(const struct related_peer *a, const struct related_peer *b)
+/* Equal addresses and ports at another interface are the same connection, and one record, unless it is said. */
+static bool is_other(const struct related_peer *a, const struct entry *e)
 {
-	uint64_t apart = a->start > b->start ? a->start - b->start : b->start - a->start;
+	return !same_tuple(a, &e->peer) || (e->apart && a->interface != e->peer.interface);
+}
 
-	return !a->midstream && !b->midstream && a->isn == b->isn && apart < RELATED_WITHIN_NS && !same_tuple(a, b) &&
+static bool same_syn(const struct related_peer *a, const struct entry *e)
+{
+	const struct related_peer *b = &e->peer;
+	uint64_t between = a->start > b->start ? a->start - b->start : b->start - a->start;
+
+	return !a->midstream && !b->midstream && a->isn == b->isn && between < RELATED_WITHIN_NS && is_other(a, e) &&
 	       alike(a, b);
 }
 
@@ -99,22 +107,26 @@ static struct related_peer related_reversed(const struct related_peer *p)
 	return back;
 }
 
-static bool is_noted(const struct related *r, const struct related_peer *peer)
+static struct entry *find_noted(struct related *r, const struct related_peer *peer)
 {
-	const struct entry *e = entry_of(r, r->by_end[end_place(peer)]);
+	uint32_t number = r->by_end[end_place(peer)];
+	struct entry *e = entry_of(r, number) ? &r->entry[number % RELATED_KEPT] : NULL;
 
-	return e && same_tuple(&e->peer, peer) && e->peer.start == peer->start;
+	return e && same_tuple(&e->peer, peer) && e->peer.start == peer->start ? e : NULL;
 }
 
-void related_note(struct related *r, const struct related_peer *peer)
+void related_note(struct related *r, const struct related_peer *peer, bool apart)
 {
-	struct entry *e;
+	struct entry *e = r ? find_noted(r, peer) : NULL;
 
-	if (!r || is_noted(r, peer))
+	if (e)
+		e->apart |= apart;
+	if (!r || e)
 		return;
 	r->last += r->last == UINT32_MAX ? 2 : 1; /* 0 names no entry */
 	e = &r->entry[r->last % RELATED_KEPT];
 	e->peer = *peer;
+	e->apart = apart;
 	e->older_isn = r->by_isn[isn_place(peer)];
 	e->older_end = r->by_end[end_place(peer)];
 	r->by_isn[isn_place(peer)] = r->last;
@@ -137,7 +149,7 @@ unsigned related_find(const struct related *r, const struct related_peer *peer, 
 	unsigned n = 0, steps = 0;
 
 	for (; e && n < RELATED_MOST && steps++ < RELATED_CHAIN; e = entry_of(r, e->older_isn))
-		if (same_syn(peer, &e->peer))
+		if (same_syn(peer, e))
 			n = add(found, n, e);
 	e = r ? entry_of(r, r->by_end[end_place(peer)]) : NULL;
 	for (steps = 0; e && n < RELATED_MOST && steps++ < RELATED_CHAIN; e = entry_of(r, e->older_end))
@@ -195,6 +207,7 @@ struct related_peer related_of_flow(const struct flow_key *key, const struct flo
 		.family = key->family,
 		.midstream = !(f->open.seen & (OPEN_SYN | OPEN_SYNACK)),
 		.isn = f->open.isn[source],
+		.interface = key->ifindex,
 		.start = f->t_first,
 	};
 }

@@ -26,17 +26,21 @@ struct related_peer {
 	struct ip_address addr[2];
 	uint16_t port[2];
 	uint8_t family;
-	bool midstream; /* its SYN was not seen: isn is none */
-	uint32_t isn;   /* the source's */
-	uint64_t start; /* ns: its first segment */
+	bool midstream;     /* its SYN was not seen: isn is none */
+	uint32_t isn;       /* the source's */
+	uint32_t interface; /* live: what stands for it in keys */
+	uint64_t start;     /* ns: its first segment */
 };
 
 struct related;
 
 struct related *related_new(void); /* NULL: out of memory */
 void related_free(struct related *r);
-/* Notes a connection, unless it is the last one noted. r may be NULL. */
-void related_note(struct related *r, const struct related_peer *peer);
+/*
+ * Notes a connection, unless it is the last one noted. apart: it has a record of its own though another interface sees
+ * the same addresses and ports, because what was seen there is other. r may be NULL.
+ */
+void related_note(struct related *r, const struct related_peer *peer, bool apart);
 /* Copies those that are related to it to found, the latest first. Returns how many. r may be NULL. */
 unsigned related_find(const struct related *r, const struct related_peer *peer,
 		      struct related_peer found[RELATED_MOST]);

@@ -34,6 +34,8 @@ struct verdict_context {
 	bool stray;                    /* a RST or FIN of no connection; opener is its sender */
 	enum direction direction;      /* then */
 	bool again;                    /* a final record of it was made before, which this one replaces */
+	bool counted;                  /* what another interface saw of it was reported before, and was other */
+	bool apart;                    /* what another interface sees of it is other */
 	const struct traffic *traffic; /* with --all-segments; NULL where it was not counted */
 	const struct last_payload *payload; /* when the close began; NULL where it is not known */
 	struct socket_join sockets;         /* this host's ends; empty where nothing is known */

@@ -20,11 +20,14 @@
 #include "bpf/settings.h"
 #include "user/base/clock.h"
 #include "user/base/log.h"
+#include "user/cli/interface_pattern.h"
 #include "user/live/collector.h"
 #include "user/live/loader.h"
 #include "user/judge/stray_flow.h"
 #include "tcpfin_trace.skel.h"
 
+/* Where several interfaces may see one connection, the others' notices have come in so many ns: in two polls. */
+#define VIEWS_SETTLE_NS 50000000
 #define PARTS 32 /* of the slots, that are looked at in turn */
 #define SCAN_NS (SECOND_NS / PARTS)
 
@@ -44,16 +47,34 @@ static void look_up_open_at_start(const struct collector *c, struct verdict_cont
 	}
 }
 
-/* Sets the interface that the number in the key stands for. */
-static void name_interface(const struct collector *c, struct verdict_context *context, uint32_t number)
+/* Sets the interfaces, which are of one network namespace. */
+static void name_interfaces(const struct collector *c, struct verdict_context *context,
+			    const struct flow_interfaces *at)
 {
-	const struct attachment *a = interfaces_find(c->interfaces, number);
+	unsigned n = 0;
 
-	if (!a)
-		return;
-	context->interfaces[0] = a->name;
-	context->netns = a->netns.number ? a->netns.name : NULL;
-	context->netns_inode = a->netns.inode;
+	for (unsigned i = 0; i < RECORD_INTERFACES && at->number[i]; i++) {
+		const struct attachment *a = interfaces_find(c->interfaces, at->number[i]);
+
+		if (!a)
+			continue;
+		context->interfaces[n++] = a->name;
+		context->netns = a->netns.number ? a->netns.name : NULL;
+		context->netns_inode = a->netns.inode;
+	}
+}
+
+/* Are the interfaces of one network namespace? */
+static bool in_one_network(const void *context, uint32_t a, uint32_t b)
+{
+	const struct collector *c = context;
+	const struct attachment *x, *y;
+
+	if (!c->options->netns)
+		return true;
+	x = interfaces_find(c->interfaces, a);
+	y = interfaces_find(c->interfaces, b);
+	return x && y && x->netns.number == y->netns.number;
 }
 
 /* netns: inode number of the namespace in which the flow was seen. */
@@ -97,6 +118,33 @@ static bool stray_fin_allowed(struct collector *c)
 	return true;
 }
 
+/* The slot's connection is reported with what another interface saw of it. */
+static void joined(void *context, uint32_t slot)
+{
+	struct collector *c = context;
+
+	if (c->traffic)
+		c->traffic[slot].t_synack = 0;
+}
+
+static void hand_over(struct collector *c, const struct judged *j, const struct due_report *how,
+		      const struct verdict_context *verdict)
+{
+	if (how->stray)
+		reporter_stray(c->reporter, &j->key, &j->flow, j->log, verdict);
+	else if (how->glance)
+		reporter_waiting(c->reporter, &j->key, &j->flow, j->log, verdict, how->stuck);
+	else
+		reporter_flow(c->reporter, &j->key, &j->flow, j->log, verdict);
+}
+
+/* What has a record of its own because it differs is related to this one. */
+static void note_apart(struct collector *c, const struct due_report *how)
+{
+	for (unsigned i = 0; i < how->aparts; i++)
+		related_note(c->related, &how->apart[i], true);
+}
+
 static void report(void *context, const struct judged *j, uint32_t slot, const struct due_report *how)
 {
 	struct collector *c = context;
@@ -110,6 +158,8 @@ static void report(void *context, const struct judged *j, uint32_t slot, const s
 			  : how->interim ? REPORT_INTERIM
 					 : REPORT_ENDED,
 		.again = how->again,
+		.counted = how->counted,
+		.apart = how->counted || how->aparts,
 		.order_by_time = true,
 		.related = c->related,
 		.traffic = traffic && traffic->t_synack ? traffic : NULL,
@@ -117,19 +167,15 @@ static void report(void *context, const struct judged *j, uint32_t slot, const s
 
 	if (how->stray && !stray_fin_allowed(c))
 		return;
-	name_interface(c, &verdict, j->key.ifindex);
+	note_apart(c, how);
+	name_interfaces(c, &verdict, how->seen_at);
 	if (!how->cut && !(j->flow.state & FLOW_REPLACED))
 		verdict.quiet = (uint64_t)c->options->settle;
 	if (!j->flow.open.seen)
 		look_up_open_at_start(c, &verdict, &j->key);
 	verdict.sockets = sockets_of(c, &j->key, &j->flow, verdict.netns_inode);
 	look_up_listener(c, &verdict, slot, &j->flow, &holder);
-	if (how->stray)
-		reporter_stray(c->reporter, &j->key, &j->flow, j->log, &verdict);
-	else if (how->glance)
-		reporter_waiting(c->reporter, &j->key, &j->flow, j->log, &verdict, how->stuck);
-	else
-		reporter_flow(c->reporter, &j->key, &j->flow, j->log, &verdict);
+	hand_over(c, j, how, &verdict);
 	if (how->interim || how->stray)
 		return;
 	if (!j->flow.open.seen && j->flow.state & FLOW_DONE)
@@ -156,11 +202,12 @@ static void report_stray(struct collector *c, const struct stray *x)
 		.direction = x->direction == STRAY_IN ? DIRECTION_INGRESS : DIRECTION_EGRESS,
 	};
 	const struct flow_key key = stray_key(x);
+	const struct flow_interfaces at = {{x->ifindex}};
 	struct flow_segment log[1];
 	struct flow flow;
 
 	stray_flow(x, &flow, log);
-	name_interface(c, &verdict, x->ifindex);
+	name_interfaces(c, &verdict, &at);
 	verdict.sockets = sockets_of(c, &key, &flow, verdict.netns_inode);
 	reporter_stray(c->reporter, &key, &flow, log, &verdict);
 }
@@ -239,11 +286,14 @@ static void note_syns(struct collector *c, uint32_t first, uint32_t end)
 		    c->noted[n] == (uint32_t)(word >> 32) + 1)
 			continue;
 		c->noted[n] = (uint32_t)(word >> 32) + 1;
-		related_note(c->related, &(struct related_peer){.addr = {slot->addr[source], slot->addr[!source]},
-								.port = {slot->port[source], slot->port[!source]},
-								.family = slot->family,
-								.isn = slot->open.isn[source],
-								.start = slot->open.t_syn});
+		related_note(c->related,
+			     &(struct related_peer){.addr = {slot->addr[source], slot->addr[!source]},
+						    .port = {slot->port[source], slot->port[!source]},
+						    .family = slot->family,
+						    .isn = slot->open.isn[source],
+						    .interface = slot->ifindex,
+						    .start = slot->open.t_syn},
+			     false);
 	}
 }
 
@@ -294,6 +344,7 @@ void collector_poll(struct collector *c, uint64_t now)
 	c->now = now;
 	if (now >= c->next_scan)
 		c->wall_offset = wall_offset();
+	due_note_new(&c->due);
 	ring_buffer__consume(c->ring);
 	if (c->sockets)
 		socket_events_poll(c->sockets);
@@ -408,10 +459,26 @@ static void describe_tables(struct collector *c, struct tcpfin_trace_bpf *s)
 	t->by_time = true;
 }
 
+static struct flow_timeouts timeouts(const struct options *o)
+{
+	uint64_t attempt = o->idle_timeout < FLOW_ATTEMPT_NS ? o->idle_timeout : FLOW_ATTEMPT_NS;
+	bool early = interfaces_may_be_several(o) && o->settle < VIEWS_SETTLE_NS;
+
+	return (struct flow_timeouts){
+		.settle = early ? VIEWS_SETTLE_NS : o->settle,
+		.syn = o->syn_timeout,
+		.close = o->close_timeout,
+		.doubt = o->syn_timeout,
+		.attempt = attempt,
+		.repeat = attempt,
+		.idle = o->idle_timeout,
+	};
+}
+
 int collector_start(struct collector *c, struct tcpfin_trace_bpf *skeleton, uint64_t now)
 {
 	const struct options *o = c->options;
-	uint64_t attempt = o->idle_timeout < FLOW_ATTEMPT_NS ? o->idle_timeout : FLOW_ATTEMPT_NS;
+	bool several = interfaces_may_be_several(o);
 
 	c->skeleton = skeleton;
 	c->first_offset = wall_offset();
@@ -420,15 +487,11 @@ int collector_start(struct collector *c, struct tcpfin_trace_bpf *skeleton, uint
 	c->next_age = now + o->idle_timeout / FLOW_IDLE_ROUNDS / PARTS;
 	c->due = (struct due){
 		.tables = &c->tables,
-		.wait = {.settle = o->settle,
-			 .syn = o->syn_timeout,
-			 .close = o->close_timeout,
-			 .doubt = o->syn_timeout,
-			 .attempt = attempt,
-			 .repeat = attempt,
-			 .idle = o->idle_timeout},
+		.wait = timeouts(o),
 		.report = report,
+		.joined = joined,
 		.context = c,
+		.views = {.one_network = in_one_network, .context = c, .seed = skeleton->rodata->settings.hash_seed},
 		.counters = c->counters,
 	};
 	c->ring = ring_buffer__new(bpf_map__fd(skeleton->maps.tcpfin_ring), take_notice, c, NULL);
@@ -442,6 +505,7 @@ int collector_start(struct collector *c, struct tcpfin_trace_bpf *skeleton, uint
 	c->noted = calloc(c->tables.slot_count, sizeof(*c->noted));
 	if (!c->related || !c->noted || (o->strays && !c->strays) ||
 	    interims_begin(&c->due.interims, c->tables.slot_count) ||
+	    (several && flow_views_begin(&c->due.views, c->tables.slot_count)) ||
 	    (!o->no_sockets && !o->netns && attempts_begin(&c->attempts, c->tables.slot_count))) {
 		log_error("out of memory");
 		return EXIT_RUNTIME;

@@ -4,7 +4,7 @@
  */
 #include "user/record/counters.h"
 
-_Static_assert(COUNT_VERDICT == 2 && PACKET_VERDICTS == 15 && COUNTERS - COUNT_ESTABLISHED == 22,
+_Static_assert(COUNT_VERDICT == 2 && PACKET_VERDICTS == 15 && COUNTERS - COUNT_ESTABLISHED == 23,
 	       "a counter came or went: give it a name, then change these numbers");
 
 const char *const counter_names[COUNTERS] = {
@@ -47,6 +47,7 @@ const char *const counter_names[COUNTERS] = {
 	[COUNT_FLOWS_CUT] = "flows_cut",
 	[COUNT_CLOCK_JUMPS] = "clock_jumps",
 	[COUNT_STRAYS_LIMITED] = "strays_limited",
+	[COUNT_VIEWS_JOINED] = "views_joined",
 };
 
 bool counter_is_internal(unsigned counter)
@@ -62,6 +63,7 @@ bool counter_is_internal(unsigned counter)
 		[COUNT_CLOSED] = true,
 		[COUNT_LATE] = true,
 		[COUNT_RING_FULL] = true,
+		[COUNT_VIEWS_JOINED] = true,
 	};
 
 	return internal[counter];

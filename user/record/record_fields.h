@@ -433,9 +433,8 @@ static inline bool record_has_listener(const struct record *r)
 	      "them. The steps that they begin or end have no time.")                                                 \
 	FIELD("tcp.related[]", "tcp_related", WORD, OPTIONAL, derived(r->related_count ? r->related[0].id : NULL),    \
 	      "event.id of connections that belong to this one: the same SYN with other addresses or ports (NAT, a "  \
-	      "service's address), or, of a reset without its handshake, a connection of the same port. Left out "    \
-	      "where "                                                                                                \
-	      "none is known. CSV has the first.")                                                                    \
+	      "service's address), what another interface saw where that differs, or, of a reset without its "        \
+	      "handshake, a connection of the same port. Left out where none is known. CSV has the first.")           \
 	FIELD("event.dataset", "event_dataset", WORD, ALWAYS, derived(record_dataset(r)),                             \
 	      "The kind of object: tcpfin.close.")                                                                    \
 	FIELD("event.kind", "event_kind", WORD, ALWAYS, fixed(RECORD_KIND), "Always event.")                          \

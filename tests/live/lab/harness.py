@@ -18,8 +18,8 @@ import subprocess
 import sys
 
 from lab.closes import Path, scenario_named
-from lab.netlab import (PR_SET_PDEATHSIG, Failure, Lab, Process, Skip, Tracer, check, equal, ipv4, ipv6, leave, libc,
-                        need)
+from lab.netlab import (PR_SET_PDEATHSIG, Failure, Lab, Process, Skip, Tracer, check, equal, ipv4, ipv6, join, leave,
+                        libc, need)
 
 NOBODY = 65534
 PROGRAM = []  # the command of the program under test
@@ -38,6 +38,20 @@ def watch(lab, *options, interfaces=("eth0",), program=None, **settings):
 def paths(lab, number=0):
     """The paths from client to server over IPv4 and IPv6."""
     return [Path(lab.client, lab.server, address) for address in (ipv4(number, 2), ipv6(number, 2))]
+
+
+def router(lab):
+    """A namespace that forwards between client (eth8) and server (eth9). Returns it, and the paths over both IPs."""
+    box = lab.namespace()
+    join(lab.client, box, 8)
+    join(box, lab.server, 9)
+    box.run("sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1 net.ipv4.conf.all.rp_filter=0 "
+            "net.ipv4.conf.eth8.rp_filter=0 net.ipv4.conf.all.send_redirects=0 net.ipv4.conf.eth8.send_redirects=0")
+    lab.client.run(f"ip route add 10.99.9.0/24 via {ipv4(8, 2)}")
+    lab.client.run(f"ip route add fd99:9::/64 via {ipv6(8, 2)}")
+    lab.server.run(f"ip route add 10.99.8.0/24 via {ipv4(9, 1)}")
+    lab.server.run(f"ip route add fd99:8::/64 via {ipv6(9, 1)}")
+    return box, [Path(lab.client, lab.server, address(9, 2)) for address in (ipv4, ipv6)]
 
 
 def key_of(record):
@@ -139,9 +153,9 @@ def with_error(lab, call, error, times, *words):
     return [*command, "-e", f"inject={call}:error={error}:when={number}..{number + times - 1}", *PROGRAM]
 
 
-def raw_socket(namespace):
+def raw_socket(namespace, interface="eth0"):
     sock = namespace.socket(socket.AF_PACKET, socket.SOCK_RAW)
-    sock.bind(("eth0", 0))
+    sock.bind((interface, 0))
     return sock
 
 

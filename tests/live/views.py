@@ -1,0 +1,294 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""
+views.py TCPFIN-TRACE [NAME...]: connections that several watched interfaces see: one record, which lists them. As root.
+lab/harness.py has how tests are run and what they print.
+"""
+import itertools
+import json
+import re
+import signal
+import socket
+import sys
+import time
+
+from lab import frames
+from lab.closes import SCENARIOS, Path, abort, heard_the_reset, talk
+from lab.harness import (GRACEFUL, PROGRAM, Suite, about, close_some, expect, field, key_of, one_each, paths,
+                         raw_socket, router)
+from lab.netlab import Process, Tracer, check, equal, ipv4, ipv6, mac, need
+from waits import counter
+
+suite = Suite()
+test = suite.test
+
+INTERFACE, INTERFACES = "observer.ingress.interface.name", "interfaces"
+
+
+class Watch(Tracer):
+    """The program on interfaces of the namespace. words: what stands for them on the command line."""
+
+    def __init__(self, lab, namespace, interfaces, *options, words=None, output="--format=json"):
+        self.namespace, self.interfaces = namespace, interfaces
+        before = self.attached()
+        Process.__init__(self, lab, namespace, [*PROGRAM, output, "--settle=200", "-v", *options,
+                                                *(words or interfaces)])
+        self.wait_for_all()
+        self.programs = self.attached() - before
+        check(self.code is None, f"ended: {self.stderr}")
+
+
+def interfaces_of(record):
+    """The names that the record lists; of one interface there is no list."""
+    return record["tcp"].get(INTERFACES, [field(record, INTERFACE)])
+
+
+def joined(tracer, keys, interfaces, expected=None, wait=True):
+    """
+    Stops the program, once all is reported: one record each, which lists the interfaces, the first one first. Returns
+    {key: record}.
+    """
+    if wait:
+        tracer.wait_for(len(keys))
+    records = one_each(tracer.stop(), keys)
+    for key, record in records.items():
+        with about(str(key)):
+            expect(record, (expected or {}) | {"tcp.final": True})
+            equal("interfaces", sorted(interfaces_of(record)), sorted(interfaces))
+            equal("the first one", interfaces_of(record)[0], field(record, INTERFACE))
+            check("related" not in record["tcp"], "a record of its own is related to it")
+    equal("views joined", counter(tracer, "views_joined"), len(keys) * (len(interfaces) - 1))
+    return records
+
+
+# ---- a router ----
+
+def routed(lab, hook):
+    """Every way to close, over a router whose two interfaces are watched."""
+    need("nft")
+    box, both = router(lab)
+    tracer = Watch(lab, box, ["eth8", "eth9"], f"--hook={hook}", "--close-timeout=1")
+    played = {}
+    for path in both:
+        for scenario in SCENARIOS:
+            played[scenario.play(path)] = scenario
+    time.sleep(1.2)  # those that stand still are in an interim record
+    for key, record in joined(tracer, played, ["eth8", "eth9"]).items():
+        with about(f"{played[key].name}/ipv{key[0]}"):
+            expect(record, played[key].expected)
+            equal("the first one", field(record, INTERFACE), "eth8")
+
+
+@test
+def routed_tc(lab):
+    """Every way to close, both versions of IP, at tc."""
+    routed(lab, "tc")
+
+
+@test
+def routed_xdp(lab):
+    """The same with XDP in."""
+    routed(lab, "xdp")
+
+
+@test
+def routed_any(lab):
+    """`any`, and a pattern: as if all were named."""
+    box, both = router(lab)
+    for words in (["any"], ["eth*"], ["eth9", "any"]):
+        tracer = Watch(lab, box, ["eth8", "eth9"], "--settle=0", words=words)
+        keys = list(itertools.chain.from_iterable(close_some(path, 3) for path in both))
+        joined(tracer, keys, ["eth8", "eth9"], GRACEFUL)
+
+
+@test
+def waits_are_joined(lab):
+    """An interim record and the final one that replaces it have one name; so has what the end of the watch cuts."""
+    box, both = router(lab)
+    tracer = Watch(lab, box, ["eth8", "eth9"], "--close-timeout=0.5", "--show-open")
+    held = []
+    for path in both:
+        opened, closing = path.connect(), path.connect()
+        closing.client.shutdown(socket.SHUT_WR)
+        held += [opened, closing]
+    time.sleep(1.5)
+    interim = tracer.all_records()
+    equal("interim records", len(interim), len(both))
+    records = joined(tracer, [c.key for c in held], ["eth8", "eth9"], wait=False)
+    for record in interim:
+        equal("final", record["tcp"]["final"], False)
+        equal("interfaces", record["tcp"][INTERFACES], ["eth8", "eth9"])
+        equal("id", records[key_of(record)]["event"]["id"], record["event"]["id"])
+
+
+@test
+def unanswered(lab):
+    """A SYN that nobody answers, and its copies, are one record."""
+    need("nft")
+    box, both = router(lab)
+    tracer = Watch(lab, box, ["eth8", "eth9"], "--syn-timeout=0.6")
+    keys = []
+    with lab.server.dropping("tcp dport 9"):
+        for path in both:
+            client = path.client.socket(path.family)
+            client.setblocking(False)
+            client.connect_ex((path.address, 9))
+            keys.append((path.version, client.getsockname()[1], 9))
+            path.keep(client)
+        tracer.wait_for(len(keys))
+        joined(tracer, keys, ["eth8", "eth9"], {"tcp.outcome": "unanswered"})
+
+
+# ---- what a box between its own interfaces does ----
+
+def apart(tracer, key):
+    """The two records of one connection, of eth8 and of eth9, which name each other."""
+    records = {field(record, INTERFACE): record for record in tracer.stop()}
+    equal("interfaces", set(records), {"eth8", "eth9"})
+    for one, other in (("eth8", "eth9"), ("eth9", "eth8")):
+        equal("key", key_of(records[one]), key)
+        check(INTERFACES not in records[one]["tcp"], "an interface that saw something else is listed")
+        equal("related", records[one]["tcp"].get("related"), [records[other]["event"]["id"]])
+    check(re.search(r"^1 connection\b", tracer.stderr, re.MULTILINE), f"not counted once: {tracer.stderr}")
+    return records["eth8"], records["eth9"]
+
+
+@test
+def fin_kept_back(lab):
+    """The router does not pass the FIN on: one interface has seen it, the other has not."""
+    need("nft")
+    box, both = router(lab)
+    for path in both:
+        tracer = Watch(lab, box, ["eth8", "eth9"], "--show-open")
+        c = path.connect()
+        talk(c)
+        with box.filtering("tcp flags & fin == fin", "drop", "forward"):
+            c.client.shutdown(socket.SHUT_WR)
+            time.sleep(1.5)
+            near, far = apart(tracer, c.key)
+        expect(near, {"tcp.outcome": "unfinished", "tcp.closer": "source"})
+        expect(far, {"tcp.outcome": "open"})
+        abort(c.client)
+        heard_the_reset(c.server)
+
+
+@test
+def reset_by_the_box(lab):
+    """The router answers data by an RST in the server's name: the server's side has not seen one."""
+    need("nft")
+    box, both = router(lab)
+    for path in both:
+        tracer = Watch(lab, box, ["eth8", "eth9"], "--show-open")
+        c = path.connect()
+        talk(c)
+        with box.filtering(f"tcp dport {c.key[2]}", "reject with tcp reset", "forward"):
+            c.client.sendall(b"x")
+            time.sleep(1)
+        near, far = apart(tracer, c.key)
+        expect(near, {"tcp.outcome": "reset", "tcp.reset.by": "destination"})
+        expect(far, {"tcp.outcome": "open"})
+
+
+# ---- other kinds of interfaces ----
+
+@test
+def bridge(lab):
+    """Through a bridge and its port, a router's interface on a bridge, as it were."""
+    lab.client.try_run("ip link add br0 type bridge")
+    lab.client.run("ip address flush dev eth0")
+    lab.client.run("ip link set eth0 master br0")
+    lab.client.run("ip link set br0 addrgenmode none up")
+    for address, far, length in ((ipv4(0, 1), ipv4(0, 2), 24), (ipv6(0, 1), ipv6(0, 2), 64)):
+        lab.client.run(f"ip address add {address}/{length} dev br0" + (" nodad" if length == 64 else ""))
+        lab.client.run(f"ip neighbour replace {far} lladdr {mac(0, 2)} dev br0 nud permanent")
+    tracer = Watch(lab, lab.client, ["br0", "eth0"])
+    keys = list(itertools.chain.from_iterable(close_some(path, 3) for path in paths(lab)))
+    joined(tracer, keys, ["br0", "eth0"], GRACEFUL | {"tcp.retransmits.fin_source": 0})
+
+
+@test
+def bridged(lab):
+    """Two bridges, joined by a veth pair whose ends are both watched: four ports."""
+    box = lab.namespace()
+    for number, end in ((8, lab.client), (9, lab.server)):
+        end.run(f"ip link add eth{number} address {mac(number, 1)} type veth peer name eth{number} netns {box.path}")
+        end.run(f"ip link set eth{number} addrgenmode none up")
+        box.run(f"ip link set eth{number} addrgenmode none up")
+    box.try_run("ip link add va type veth peer name vb")
+    for bridge_name, ports in (("br1", ("eth8", "va")), ("br2", ("vb", "eth9"))):
+        box.try_run(f"ip link add {bridge_name} type bridge")
+        box.run(f"ip link set {bridge_name} addrgenmode none up")
+        for port in ports:
+            box.run(f"ip link set {port} master {bridge_name} addrgenmode none up")
+    lab.client.run("ip address add 10.98.0.1/24 dev eth8")
+    lab.server.run("ip address add 10.98.0.2/24 dev eth9")
+    tracer = Watch(lab, box, ["eth8", "va", "vb", "eth9"])
+    keys = close_some(Path(lab.client, lab.server, "10.98.0.2"), 3)
+    for record in joined(tracer, keys, ["eth8", "va", "vb", "eth9"], GRACEFUL).values():
+        equal("interfaces by time", interfaces_of(record), ["eth8", "va", "vb", "eth9"])
+
+
+@test
+def vlan_and_parent(lab):
+    """A VLAN device over its parent, as two interfaces show it: the tag is in the record, whoever saw the SYN first."""
+    lab.link(1)
+    key, tags = (4, 4000, 443), [(0x8100, 7)]
+    with raw_socket(lab.server) as parent, raw_socket(lab.server, "eth1") as device:
+        for order in (1, -1):
+            tracer = Watch(lab, lab.client, ["eth0", "eth1"])
+            views = [(parent, mac(0, 2), mac(0, 1), tags), (device, mac(1, 2), mac(1, 1), [])][::order]
+            for _, packet in frames.conversation("192.0.2.1", "192.0.2.2", key[1:]):
+                for sock, near, far, tagged in views:
+                    sock.send(frames.ethernet(near, far, tagged, packet))
+                time.sleep(0.01)
+            names = ["eth0", "eth1"][::order]
+            record = joined(tracer, [key], names, GRACEFUL | {"network.vlan": [7]})[key]
+            equal("interfaces by time", interfaces_of(record), names)
+
+
+# ---- it counts once ----
+
+def summary_of(tracer):
+    """Connections by the summary."""
+    found = re.search(r"^(\d+) connections?$", tracer.stderr, re.MULTILINE)
+    check(found, f"no summary: {tracer.stderr}")
+    return int(found[1])
+
+
+def one_run(lab, box, both, *options, count=3, seconds=1.0, **output):
+    """Makes so many connections on each path. Returns the program, stopped."""
+    tracer = Watch(lab, box, ["eth8", "eth9"], *options, **output)
+    for path in both:
+        close_some(path, count)
+    time.sleep(seconds)
+    if tracer.code is None:
+        tracer.signal(signal.SIGINT)
+    tracer.wait()
+    return tracer
+
+
+@test
+def counted_once(lab):
+    """In the text, the summary, --top, the metrics, --check and -c."""
+    box, both = router(lab)
+    text = one_run(lab, box, both, "--color=never", output="--format=text")
+    rows = text.stdout.splitlines()
+    equal("rows", [row.split()[2] for row in rows if row[0].isdigit()],
+          ["eth8,eth9"] * 6)
+    equal("summary", summary_of(text), 6)
+    top = one_run(lab, box, both, "--top=0.3", "--by=interface")
+    runs = [json.loads(line)["rate"] for line in top.stdout.splitlines()]
+    equal("--top", [(line["row"], line["connections"]) for line in runs if line["span"] == "run"],
+          [("group", 6), ("other", 0), ("total", 6)])
+    path = lab.file(".prom")
+    one_run(lab, box, both, f"--metrics-file={path}")
+    with open(path, encoding="utf-8") as lines:
+        closes = [float(line.split()[1]) for line in lines if line.startswith("tcpfin_connections_total{")]
+    equal("metrics", sum(closes), 6)
+    equal("-c", len(one_run(lab, box, both, "-c4", count=2).all_records()), 4)
+    equal("--check that holds not", one_run(lab, box, both, "--check=connections > 6").code, 0)
+    equal("--check that holds", one_run(lab, box, both, "--check=connections > 5").code, 5)
+
+
+if __name__ == "__main__":
+    suite.main(sys.argv)
