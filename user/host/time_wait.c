@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * Sockets in TIME-WAIT, grouped by host pair. One look gives their rate, too: a socket stays in TIME-WAIT for a minute,
- * so one that has more than fifty seconds to go entered it in the last ten.
+ * so one that has more than 59 seconds to go entered it in the last one. Older ones are those that are left: connect()
+ * takes a port again, where tcp_tw_reuse lets it, as soon as the clock shows another second.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -45,17 +46,48 @@ static void add_socket(struct time_wait_group *g, const struct tcp_socket *s)
 		g->last_ends = s->expires;
 	g->count++;
 	g->recent += s->expires > (TIME_WAIT_SECONDS - TIME_WAIT_RATE_SECONDS) * 1000;
+	g->newest += s->expires > (TIME_WAIT_SECONDS - 1) * 1000;
+}
+
+/*
+ * How many entered TIME-WAIT a second lately, in tenths: of the last second, and of the last ten, the more, since both
+ * count only what is left.
+ */
+static size_t rate_tenths(const struct time_wait_group *g)
+{
+	size_t mean = g->recent * 10 / TIME_WAIT_RATE_SECONDS;
+
+	return g->newest * 10 > mean ? g->newest * 10 : mean;
+}
+
+static bool is_loopback(const struct host_pair *pair)
+{
+	static const uint8_t six[16] = {[15] = 1};
+
+	if (pair->family == 4)
+		return pair->source[0] == 127 || pair->destination[0] == 127;
+	return !memcmp(pair->source, six, sizeof(six)) || !memcmp(pair->destination, six, sizeof(six));
+}
+
+/* May connect() take a port of the pair again that is in TIME-WAIT? tcp_tw_reuse of 2: on the loopback only. */
+static bool is_reusable(const struct time_wait_group *g)
+{
+	long reuse = g->of->settings.tw_reuse;
+
+	return reuse == 1 || (reuse == 2 && is_loopback(g->pair));
 }
 
 /*
  * In how many seconds no usable port is left, -1 for never: ports are taken at the present rate, and given back as the
  * sockets in TIME-WAIT end. After a minute both happen at the same rate, so what has not run out by then never will.
- * entries: the group's, n of them.
+ * Where ports may be taken again, after a second. entries: the group's, n of them.
  */
 static int runs_out(const struct time_wait_group *g, const struct snapshot_entry *entries, size_t n, unsigned usable)
 {
 	size_t ending[TIME_WAIT_SECONDS + 1] = {0}, given_back = 0;
 
+	if (is_reusable(g))
+		return g->ports_in_use - g->ports_waiting + g->newest >= usable ? 0 : -1;
 	for (size_t i = 0; i < n; i++)
 		if (entries[i].socket->state == TCP_TIME_WAIT && entries[i].socket->expires < TIME_WAIT_SECONDS * 1000)
 			ending[entries[i].socket->expires / 1000 + 1]++;
@@ -72,9 +104,12 @@ static void take_group(struct time_wait_group *g, const struct local_ports *port
 {
 	*g = (struct time_wait_group){.pair = &entries[0].pair, .of = entries[0].of, .runs_out = -1};
 	for (size_t i = 0; i < n; i++) {
+		bool usable = local_ports_usable(ports, entries[i].socket->local.port);
+
 		if (entries[i].socket->state == TCP_TIME_WAIT)
 			add_socket(g, entries[i].socket);
-		g->ports_in_use += local_ports_usable(ports, entries[i].socket->local.port);
+		g->ports_in_use += usable;
+		g->ports_waiting += usable && entries[i].socket->state == TCP_TIME_WAIT;
 	}
 	if (g->pair->local_is_source && g->ports_in_use)
 		g->runs_out = runs_out(g, entries, n, ports->usable);
@@ -180,12 +215,11 @@ static void text_group(struct buffer *out, const struct time_wait_group *g, bool
 	buffer_pad(out, start, 82);
 	buffer_duration(out, g->last_ends * MS_NS);
 	buffer_pad(out, start, 93);
-	buffer_printf(out, "%zu.%zu", g->recent / TIME_WAIT_RATE_SECONDS, g->recent % TIME_WAIT_RATE_SECONDS);
+	buffer_printf(out, "%zu.%zu", rate_tenths(g) / 10, rate_tenths(g) % 10);
 	buffer_pad(out, start, 105);
 	text_ports(out, g);
 	buffer_char(out, '\n');
 }
-_Static_assert(TIME_WAIT_RATE_SECONDS == 10, "one digit after the point");
 
 /* What bounds TIME-WAIT in the namespace. */
 static void text_settings(struct buffer *out, const struct socket_snapshot *s)
@@ -264,7 +298,7 @@ static void json_group(struct buffer *out, const struct time_wait_group *g, uint
 		      "\",\"port\":%u},\"time_wait\":{\"local\":\"%s\",\"count\":%zu,\"first_ends\":%lld,"
 		      "\"last_ends\":%lld,\"per_second\":%zu.%zu,\"ports\":",
 		      pair->port, local_role(g), g->count, g->first_ends * MS_NS, g->last_ends * MS_NS,
-		      g->recent / TIME_WAIT_RATE_SECONDS, g->recent % TIME_WAIT_RATE_SECONDS);
+		      rate_tenths(g) / 10, rate_tenths(g) % 10);
 	json_ports(out, g);
 	buffer_text(out, "}}\n");
 }

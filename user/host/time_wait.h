@@ -10,7 +10,7 @@
 #include "user/sockets/socket_snapshot.h"
 
 #define TIME_WAIT_SECONDS 60      /* the kernel's TCP_TIMEWAIT_LEN, which no setting changes */
-#define TIME_WAIT_RATE_SECONDS 10 /* of the present rate: sockets that entered TIME-WAIT in so many seconds */
+#define TIME_WAIT_RATE_SECONDS 10 /* of the mean rate: sockets that entered TIME-WAIT in so many seconds */
 
 /* Sockets of one host pair. */
 struct time_wait_group {
@@ -19,9 +19,11 @@ struct time_wait_group {
 	size_t count;                     /* in TIME-WAIT */
 	uint32_t first_ends, last_ends;   /* ms from now */
 	size_t recent;                    /* of those, that entered it in the last TIME_WAIT_RATE_SECONDS */
+	size_t newest;                    /* of those, that entered it in the last second */
 	/* Usable local ports that the pair's sockets have in any state; of use if this host is the source. */
 	unsigned ports_in_use;
-	int runs_out; /* seconds until no usable port is left; -1: never at this rate */
+	unsigned ports_waiting; /* of those, in TIME-WAIT */
+	int runs_out;           /* seconds until no usable port is left; -1: never at this rate */
 };
 
 struct time_wait_report {
