@@ -9,7 +9,9 @@
 
 #include "user/attach/cleanup.h"
 #include "user/base/log.h"
+#include "user/base/terminal_width.h"
 #include "user/capture/replay.h"
+#include "user/format/cells.h"
 #include "user/helper/helper.h"
 #include "user/helper/output.h"
 #include "user/host/stuck.h"
@@ -20,12 +22,15 @@
 #include "user/record/counters.h"
 #include "user/reporter.h"
 
+#define SUMMARY_INDENT 19 /* of what a line goes on with: behind the word and its number */
+
 static void print_summary(const struct reporter *reporter, const uint64_t counters[COUNTERS])
 {
 	struct buffer b = {};
 
 	summary_print(&b, &reporter->summary);
 	summary_print_counters(&b, counters, counter_names, reporter->options->verbose);
+	cell_wrap(&b, 0, terminal_width_of(STDERR_FILENO), SUMMARY_INDENT);
 	log_lines(&b);
 	buffer_free(&b);
 }

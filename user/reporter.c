@@ -6,12 +6,12 @@
 #include <langinfo.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "user/base/log.h"
 #include "user/cli/interface_pattern.h"
 #include "user/base/sink.h"
+#include "user/base/terminal_width.h"
 #include "user/helper/output.h"
 #include "user/judge/stray_flow.h"
 #include "user/reporter.h"
@@ -25,18 +25,6 @@ static bool wants_color(enum color color)
 	if (color != COLOR_AUTO)
 		return color == COLOR_ALWAYS;
 	return isatty(STDOUT_FILENO) && !(no_color && *no_color) && term && strcmp(term, "dumb") != 0;
-}
-
-/* The width of standard output's terminal, else what COLUMNS says, else 0. */
-static unsigned columns(void)
-{
-	const char *variable = getenv("COLUMNS");
-	unsigned long n = variable ? strtoul(variable, NULL, 10) : 0;
-	struct winsize size;
-
-	if (!ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) && size.ws_col)
-		return size.ws_col;
-	return n < 1000 ? (unsigned)n : 0;
 }
 
 /* Columns that would say the same of all records, or nothing: bits 1 << enum text_column. */
@@ -53,7 +41,7 @@ static void lay_out(struct reporter *r)
 {
 	const struct options *options = r->options;
 
-	text_layout_fit(&r->style.layout, columns(), options->columns.list, options->columns.count, without(r));
+	text_layout_fit(&r->style.layout, terminal_width(), options->columns.list, options->columns.count, without(r));
 	r->headed = false;
 }
 
@@ -87,9 +75,9 @@ void reporter_init(struct reporter *r, const struct options *options)
 	r->style.color = wants_color(options->color);
 	r->style.unicode = !strcmp(nl_langinfo(CODESET), "UTF-8");
 	r->style.verbose = options->verbose;
-	r->style.columns = columns() ? columns() : DEFAULT_COLUMNS;
+	r->style.columns = terminal_width() ? terminal_width() : DEFAULT_COLUMNS;
 	if (options->top) {
-		r->top = top_new(options, columns(), r->style.unicode);
+		r->top = top_new(options, terminal_width(), r->style.unicode);
 		return;
 	}
 	r->several = interfaces_may_be_several(options);

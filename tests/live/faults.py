@@ -1163,8 +1163,9 @@ def two_xdp(lab):
     """XDP twice: the second one is refused and names the first; both may be had through tc."""
     first = watch(lab, "--hook=xdp")
     number = next(number for _, where, number in first.programs if where == "xdp")
-    refuses(lab, [*PROGRAM, "--hook=xdp", "eth0"], 1, "eth0", f"XDP program {number} ")
-    second = watch(lab, "--hook=tc")
+    refuses(lab, [*PROGRAM, "--hook=xdp", "eth0"], 1, "eth0", f"XDP program {number} ", "another tcpfin-trace's")
+    second = watch(lab)
+    check(f"XDP program {number} is attached already (another tcpfin-trace's)" in second.stderr, second.stderr)
     keys = close_some(paths(lab)[0], 1)
     for tracer in (first, second):
         tracer.wait_for(1)

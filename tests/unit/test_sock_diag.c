@@ -26,6 +26,8 @@
 
 /* ---- answers of the kernel ---- */
 
+static const struct host_style wide; /* lines without end */
+
 static char answer[4096];
 static size_t answer_len;
 
@@ -443,14 +445,14 @@ TEST(test_stuck)
 	expect_int(r.closes[0].process->pid, 31);
 	expect_int(r.closes[1].process->pid, 31);
 	assert_null(r.closes[2].process);
-	stuck_text(&out, &r, 0, false);
+	stuck_text(&out, &r, 0, &wide);
 	text_of(&out);
 	assert_non_null(strstr(out.data, "3 closes have stood still for 1.00s: 2 CLOSE-WAIT, 1 LAST-ACK\n"));
 	assert_non_null(strstr(out.data, "\nweb\\x1b[31]"));
 	assert_non_null(strstr(out.data, "this application: read 7 bytes and the end, and close\n"));
 	assert_non_null(strstr(out.data, "this application: accept it, and close it\n"));
 	assert_non_null(strstr(out.data, "the peer or the path: ACK of our FIN, sent again 0 times\n"));
-	assert_non_null(strstr(out.data, "\n10.0.0.1               10.0.0.3:443"));
+	assert_non_null(strstr(out.data, "\n10.0.0.1  10.0.0.3:443 "));
 	assert_null(strchr(out.data, '\033'));
 	out.len = 0;
 	stuck_json(&out, &r, 0);
@@ -471,7 +473,7 @@ TEST(test_nothing_stuck)
 
 	expect_int(socket_snapshot_sort(&r.snapshot, &all), 0);
 	expect_int(stuck_select(&r, "/nonexistent"), 0);
-	stuck_text(&out, &r, 0, false);
+	stuck_text(&out, &r, 0, &wide);
 	assert_non_null(strstr(text_of(&out), "  no close has stood still for 2.00s\n"));
 	buffer_free(&out);
 	stuck_free(&r);
@@ -496,7 +498,7 @@ TEST(test_many_stuck)
 	expect_int(r.holders.wanted_count, MANY / 2);
 	for (unsigned i = 1; i < MANY; i++)
 		assert_true(r.closes[i - 1].age >= r.closes[i].age);
-	stuck_text(&out, &r, 0, false);
+	stuck_text(&out, &r, 0, &wide);
 	for (size_t i = 0; i < out.len; i++)
 		lines += out.data[i] == '\n';
 	assert_true(lines < 80);
@@ -597,7 +599,7 @@ TEST(test_ports_unknown)
 	assert_non_null(strstr(text_of(&out), "\"local\":\"source\",\"count\":1,\"first_ends\":30000000000,"
 					      "\"last_ends\":30000000000,\"per_second\":0.0,\"ports\":null}}\n"));
 	out.len = 0;
-	time_wait_text(&out, &r, 0, false);
+	time_wait_text(&out, &r, 0, &wide);
 	assert_null(strstr(text_of(&out), "usable"));
 	buffer_free(&out);
 	time_wait_free(&r);

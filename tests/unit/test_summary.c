@@ -138,12 +138,12 @@ TEST(test_lines)
 	summary_print(&b, &s);
 	expect(&b, "1 connection\n"
 		   "  graceful                  1  four_way 1; closer source 1\n"
-		   "timing                   seen       p50       p90       p99       max\n"
-		   "  initial_rtt               1    44.9ms    44.9ms    44.9ms    44.9ms\n"
-		   "  fin_to_ack                1    36.0ms    36.0ms    36.0ms    36.0ms\n"
-		   "  half_closed               1    1.97ms    1.97ms    1.97ms    1.97ms\n"
-		   "  close                     1    38.1ms    38.1ms    38.1ms    38.1ms\n"
-		   "  lifetime                  1     3m16s     3m16s     3m16s     3m16s\n");
+		   "timing                  seen     p50     p90     p99     max\n"
+		   "  initial_rtt              1  44.9ms  44.9ms  44.9ms  44.9ms\n"
+		   "  fin_to_ack               1  36.0ms  36.0ms  36.0ms  36.0ms\n"
+		   "  half_closed              1  1.97ms  1.97ms  1.97ms  1.97ms\n"
+		   "  close                    1  38.1ms  38.1ms  38.1ms  38.1ms\n"
+		   "  lifetime                 1   3m16s   3m16s   3m16s   3m16s\n");
 
 	for (i = 0; i < 8; i++)
 		summary_add(&s, &r);
@@ -171,12 +171,12 @@ TEST(test_lines)
 		   "  reset                     2  by source 1, destination 1\n"
 		   "  handshake_reset           1\n"
 		   "  unanswered                1\n"
-		   "timing                   seen       p50       p90       p99       max\n"
-		   "  initial_rtt              12    44.9ms    44.9ms    44.9ms    44.9ms\n"
-		   "  fin_to_ack               12    36.0ms    36.0ms    36.0ms    36.0ms\n"
-		   "  half_closed              12    1.93ms    1.93ms    1.93ms    1.97ms\n"
-		   "  close                    12    38.1ms    38.1ms    38.1ms    38.1ms\n"
-		   "  lifetime                 14     3m16s    23h49m    23h49m     1d00h\n");
+		   "timing                  seen     p50     p90     p99     max\n"
+		   "  initial_rtt             12  44.9ms  44.9ms  44.9ms  44.9ms\n"
+		   "  fin_to_ack              12  36.0ms  36.0ms  36.0ms  36.0ms\n"
+		   "  half_closed             12  1.93ms  1.93ms  1.93ms  1.97ms\n"
+		   "  close                   12  38.1ms  38.1ms  38.1ms  38.1ms\n"
+		   "  lifetime                14   3m16s  23h49m  23h49m   1d00h\n");
 }
 
 TEST(test_counters)

@@ -103,6 +103,38 @@ const char *attach_label(const struct attachment *a)
 
 /* ---- which hook ---- */
 
+/* The program's name, as its author gave it: "" where the kernel does not tell, as without CAP_SYS_ADMIN. */
+static void program_name(uint32_t id, char name[BPF_OBJ_NAME_LEN])
+{
+	struct bpf_prog_info info = {};
+	__u32 size = sizeof(info);
+	int fd = bpf_prog_get_fd_by_id(id);
+
+	name[0] = '\0';
+	if (fd < 0)
+		return;
+	if (!bpf_obj_get_info_by_fd(fd, &info, &size))
+		memcpy(name, info.name, BPF_OBJ_NAME_LEN);
+	close(fd);
+}
+
+#define OUR_PROGRAMS "tcpfin_" /* their names begin so */
+#define XDP_TEXT 80
+
+/* What is said of an XDP program that is attached already, and stays: its number, and whose it is. */
+static void describe_xdp(uint32_t id, char text[XDP_TEXT])
+{
+	char name[BPF_OBJ_NAME_LEN];
+
+	program_name(id, name);
+	if (!*name)
+		snprintf(text, XDP_TEXT, "XDP program %u is attached already", id);
+	else if (!strncmp(name, OUR_PROGRAMS, strlen(OUR_PROGRAMS)))
+		snprintf(text, XDP_TEXT, "XDP program %u is attached already (another tcpfin-trace's)", id);
+	else
+		snprintf(text, XDP_TEXT, "XDP program %u is attached already (%s)", id, name);
+}
+
 /* Chooses the hook for --hook=auto, and the reason: never interrupt or slow the traffic that is watched. */
 static void choose_hook(struct attachment *a)
 {
@@ -120,7 +152,7 @@ static void choose_hook(struct attachment *a)
 		return;
 	}
 	if (id) {
-		snprintf(a->reason, sizeof(a->reason), "XDP program %u is attached already", id);
+		describe_xdp(id, a->reason);
 		return;
 	}
 	for (size_t i = 0; i < sizeof(no_xdp_drivers) / sizeof(no_xdp_drivers[0]); i++)
@@ -197,6 +229,7 @@ static int attach_xdp(struct attachment *a, const struct attach_programs *p, cha
 {
 	bool native = a->hook == HOOK_XDP;
 	int fd = make_link(a, p, ENTRY_XDP, native ? LINK_XDP_NATIVE : LINK_XDP_GENERIC), err;
+	char holder[XDP_TEXT];
 	uint32_t id;
 
 	if (fd >= 0) {
@@ -205,14 +238,15 @@ static int attach_xdp(struct attachment *a, const struct attach_programs *p, cha
 	}
 	err = fd;
 	id = interface_xdp(a->netns.route, a->ifindex);
-	if (id)
-		snprintf(error, error_size, "%s: XDP program %u is attached already and stays: use --hook=tc",
-			 attach_label(a), id);
-	else if (native && (err == -EOPNOTSUPP || err == -EINVAL))
+	if (id) {
+		describe_xdp(id, holder);
+		snprintf(error, error_size, "%s: %s and stays: use --hook=tc", attach_label(a), holder);
+	} else if (native && (err == -EOPNOTSUPP || err == -EINVAL)) {
 		snprintf(error, error_size, "%s: its driver has no native XDP: use --hook=tc or --hook=xdp-generic",
 			 attach_label(a));
-	else
+	} else {
 		snprintf(error, error_size, "%s: cannot attach XDP: %s", attach_label(a), strerror(-err));
+	}
 	return err;
 }
 

@@ -68,3 +68,56 @@ void cell_spaces(struct buffer *out, unsigned n)
 	memset(buffer_room(out, n), ' ', n);
 	out->len += n;
 }
+
+/* How many bytes of the line stand before a break, so that they take at most `width` columns. */
+static size_t before_break(const char *line, size_t len, unsigned width)
+{
+	unsigned columns;
+	size_t fits = cell_fitting(line, len, width, &columns), at = fits;
+
+	if (fits == len)
+		return len;
+	while (at > 0 && line[at] != ' ')
+		at--;
+	while (at > 0 && line[at - 1] == ' ')
+		at--;
+	return at ? at : fits;
+}
+
+static void wrap_line(struct buffer *out, const char *line, size_t len, unsigned width, unsigned indent)
+{
+	size_t part = before_break(line, len, width);
+
+	buffer_bytes(out, line, part);
+	while (part < len) {
+		while (part < len && line[part] == ' ')
+			part++;
+		line += part;
+		len -= part;
+		buffer_char(out, '\n');
+		cell_spaces(out, indent);
+		part = before_break(line, len, width - indent);
+		buffer_bytes(out, line, part);
+	}
+}
+
+void cell_wrap(struct buffer *out, size_t start, unsigned width, unsigned indent)
+{
+	struct buffer text = {0};
+	const char *line, *end;
+
+	if (width <= indent)
+		return;
+	buffer_bytes(&text, out->data + start, out->len - start);
+	out->len = start;
+	for (line = text.data, end = text.data + text.len; line < end; line++) {
+		const char *newline = memchr(line, '\n', (size_t)(end - line));
+		const char *stop = newline ? newline : end;
+
+		wrap_line(out, line, (size_t)(stop - line), width, indent);
+		if (newline)
+			buffer_char(out, '\n');
+		line = stop;
+	}
+	buffer_free(&text);
+}

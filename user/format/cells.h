@@ -19,5 +19,10 @@ const char *cell_mark(bool unicode);
 /* Cuts the text from `start` on, which is too wide, to `width` columns with a mark. Returns how many it takes. */
 unsigned cell_cut(struct buffer *out, bool unicode, size_t start, unsigned width);
 void cell_spaces(struct buffer *out, unsigned n);
+/*
+ * Breaks the lines that out has from `start` on at blanks, so that none takes more than `width` columns; what follows a
+ * break is set `indent` columns in. A word that is longer is broken as well. width: 0 for no end.
+ */
+void cell_wrap(struct buffer *out, size_t start, unsigned width, unsigned indent);
 
 #endif

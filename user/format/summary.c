@@ -84,7 +84,7 @@ static void summary_duration(struct buffer *out, uint64_t ns)
 	struct buffer text = {0};
 
 	buffer_duration(&text, ns);
-	buffer_printf(out, "  %8.*s", (int)text.len, text.data);
+	buffer_printf(out, " %7.*s", (int)text.len, text.data);
 	buffer_free(&text);
 }
 
@@ -93,7 +93,7 @@ static void summary_timing(struct buffer *out, enum timing timing, const struct 
 	static const unsigned percents[] = {50, 90, 99};
 	unsigned i;
 
-	buffer_printf(out, "  %-15s  %10" PRIu64, timing_name(timing), h->values);
+	buffer_printf(out, "  %-15s  %9" PRIu64, timing_name(timing), h->values);
 	for (i = 0; i < sizeof(percents) / sizeof(percents[0]); i++)
 		summary_duration(out, histogram_percentile(h, percents[i]));
 	summary_duration(out, h->max);
@@ -125,7 +125,7 @@ static void summary_silence(struct buffer *out, const struct histogram *h)
 
 void summary_print(struct buffer *out, const struct summary *s)
 {
-	const char *header = "timing                   seen       p50       p90       p99       max\n";
+	const char *header = "timing                  seen     p50     p90     p99     max\n";
 	int i;
 
 	buffer_printf(out, "%" PRIu64 " connection%s\n", s->records, s->records == 1 ? "" : "s");

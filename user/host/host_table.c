@@ -3,6 +3,7 @@
  * Asks, prints, waits. Nothing is kept between two tables.
  */
 #include <errno.h>
+#include <langinfo.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
@@ -11,6 +12,7 @@
 #include "user/base/log.h"
 #include "user/base/sink.h"
 #include "user/base/stop.h"
+#include "user/base/terminal_width.h"
 #include "user/format/format_parts.h"
 #include "user/helper/output.h"
 #include "user/host/host_table.h"
@@ -19,27 +21,44 @@
 #define NAP_NS (100 * MS_NS)
 #define LINES 20 /* of a table, unless all are asked for */
 
-#define NAMESPACE_COLUMNS 16
+static const struct grid_column namespace_column = {"NAMESPACE", 15, 6, 0};
 
-void host_table_namespace_head(struct buffer *out, bool names)
+struct host_style host_table_style(const struct options *options)
 {
-	size_t start = out->len;
-
-	if (!names)
-		return;
-	buffer_text(out, "NAMESPACE");
-	buffer_pad(out, start, NAMESPACE_COLUMNS);
+	return (struct host_style){
+		.width = terminal_width(),
+		.unicode = !strcmp(nl_langinfo(CODESET), "UTF-8"),
+		.all = options->verbose,
+	};
 }
 
-size_t host_table_namespace(struct buffer *out, const struct net_namespace *namespace, bool names)
+void host_table_begin(struct grid *g, struct grid_column room[GRID_COLUMNS], const struct grid_column *columns,
+		      unsigned count, bool namespaces)
 {
-	size_t start = out->len;
+	room[0] = namespace_column;
+	memcpy(&room[namespaces], columns, count * sizeof(*columns));
+	grid_begin(g, room, count + namespaces);
+}
 
-	if (!names)
-		return start;
-	buffer_printable(out, namespace->name);
-	buffer_pad(out, start, NAMESPACE_COLUMNS);
-	return out->len;
+void host_table_namespace(struct grid *g, const struct net_namespace *namespace)
+{
+	if (strcmp(g->columns[0].title, namespace_column.title) != 0)
+		return;
+	buffer_printable(&g->text, namespace->name);
+	grid_next(g);
+}
+
+/* A line about those that are not shown, if any. */
+static void put_more(struct buffer *out, size_t count, size_t shown)
+{
+	if (count > shown)
+		buffer_printf(out, "... and %zu more; -v shows all\n", count - shown);
+}
+
+void host_table_print_grid(struct grid *g, struct buffer *out, const struct host_style *style, size_t count)
+{
+	grid_print(g, out, style->width, style->unicode);
+	put_more(out, count, host_table_shown(count, style->all));
 }
 
 void host_table_time(struct buffer *out, uint64_t now)
@@ -54,12 +73,6 @@ void host_table_time(struct buffer *out, uint64_t now)
 size_t host_table_shown(size_t count, bool all)
 {
 	return all || count < LINES ? count : LINES;
-}
-
-void host_table_more(struct buffer *out, size_t count, size_t shown)
-{
-	if (count > shown)
-		buffer_printf(out, "... and %zu more; -v shows all\n", count - shown);
 }
 
 void host_table_json_head(struct buffer *out, const char *dataset, const char *type, uint64_t now)

@@ -7,6 +7,7 @@
 
 #include "user/base/buffer.h"
 #include "user/cli/options.h"
+#include "user/host/host_grid.h"
 #include "user/sockets/net_namespaces.h"
 
 /*
@@ -22,16 +23,27 @@ typedef int host_table_print(struct buffer *out, const struct options *options, 
  */
 int host_table_run(const struct options *options, host_table_print *table);
 
-/* The column of network namespaces, which a table has where there are several: its heading. names: is it there? */
-void host_table_namespace_head(struct buffer *out, bool names);
-/* The namespace's name in that column. Returns where the other columns begin in out. */
-size_t host_table_namespace(struct buffer *out, const struct net_namespace *namespace, bool names);
+/* How a table is shown: in lines of that width (0: without end), and whole. */
+struct host_style {
+	unsigned width;
+	bool unicode; /* the locale's character set is UTF-8 */
+	bool all;
+};
+
+struct host_style host_table_style(const struct options *options);
+
+/* The columns of a table: `columns`, behind that of network namespaces where there are several. */
+void host_table_begin(struct grid *g, struct grid_column room[GRID_COLUMNS], const struct grid_column *columns,
+		      unsigned count, bool namespaces);
+/* The namespace's name, where the table has that column. */
+void host_table_namespace(struct grid *g, const struct net_namespace *namespace);
+/* Appends the table, and a line on those of its `count` rows that are not shown. */
+void host_table_print_grid(struct grid *g, struct buffer *out, const struct host_style *style, size_t count);
+#define HOST_TABLE_INDENT 10 /* of what is said behind the time of day */
 /* The local time of day. */
 void host_table_time(struct buffer *out, uint64_t now);
 /* How many of a table's lines are shown: a screenful, unless all are asked for. */
 size_t host_table_shown(size_t count, bool all);
-/* A line about those that are not shown, if any. */
-void host_table_more(struct buffer *out, size_t count, size_t shown);
 /* The beginning of a JSON object: its time, dataset and network. type: "ipv4" or "ipv6". */
 void host_table_json_head(struct buffer *out, const char *dataset, const char *type, uint64_t now);
 

@@ -52,7 +52,7 @@ int stuck_select(struct stuck_report *r, const char *proc);
 /* Compares two struct stuck_close for qsort: the older one comes first, an unknown age last. */
 int stuck_oldest_first(const void *a, const void *b);
 /* Append the report. now: wall clock, ns since 1970. all: no table is cut. */
-void stuck_text(struct buffer *out, const struct stuck_report *r, uint64_t now, bool all);
+void stuck_text(struct buffer *out, const struct stuck_report *r, uint64_t now, const struct host_style *style);
 void stuck_json(struct buffer *out, const struct stuck_report *r, uint64_t now);
 void stuck_free(struct stuck_report *r);
 

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "user/base/clock.h"
+#include "user/format/cells.h"
 #include "user/format/duration.h"
 #include "user/format/format_parts.h"
 #include "user/host/stuck.h"
@@ -147,72 +148,88 @@ static void text_due(struct buffer *out, const struct stuck_close *c)
 	}
 }
 
-static void text_close(struct buffer *out, const struct stuck_close *c, bool names)
+static const struct grid_column close_columns[] = {
+	{"SINCE", 7, 5, 0}, {"STATE", 10, 10, 0},  {"LOCAL", 21, 9, 5},
+	{"PEER", 21, 9, 0}, {"PROCESS", 20, 8, 0}, {"WHO MUST ACT", 22, 12, 0},
+};
+
+static void text_close(struct grid *g, const struct stuck_close *c)
 {
 	const struct tcp_socket *s = c->entry->socket;
-	size_t start = host_table_namespace(out, &c->entry->of->namespace, names);
 
-	buffer_duration(out, c->age);
-	buffer_pad(out, start, 9);
-	buffer_text(out, state_name(state_of(c)));
-	buffer_pad(out, start, 21);
-	format_endpoint(out, s->family, s->local.ip, s->local.port);
-	buffer_pad(out, start, 44);
-	format_endpoint(out, s->family, s->peer.ip, s->peer.port);
-	buffer_pad(out, start, 67);
-	text_process(out, c);
-	buffer_pad(out, start, 90);
-	text_due(out, c);
-	buffer_char(out, '\n');
+	host_table_namespace(g, &c->entry->of->namespace);
+	buffer_duration(&g->text, c->age);
+	grid_next(g);
+	buffer_text(&g->text, state_name(state_of(c)));
+	grid_next(g);
+	format_endpoint(&g->text, s->family, s->local.ip, s->local.port);
+	grid_next(g);
+	format_endpoint(&g->text, s->family, s->peer.ip, s->peer.port);
+	grid_next(g);
+	text_process(&g->text, c);
+	grid_next(g);
+	text_due(&g->text, c);
+	grid_next(g);
 }
 
-static void text_group_tail(struct buffer *out, size_t start, const struct group *g)
+static void text_group_tail(struct grid *g, const struct group *group)
 {
-	buffer_pad(out, start, 46);
-	buffer_unsigned(out, g->count);
-	buffer_pad(out, start, 54);
-	buffer_duration(out, g->oldest->age);
-	buffer_pad(out, start, 63);
-	text_states(out, g);
-	buffer_char(out, '\n');
+	buffer_unsigned(&g->text, group->count);
+	grid_next(g);
+	buffer_duration(&g->text, group->oldest->age);
+	grid_next(g);
+	text_states(&g->text, group);
+	grid_next(g);
 }
 
-static void text_by_process(struct buffer *out, const struct group *list, size_t count, bool all)
+static const struct grid_column process_columns[] = {
+	{"PROCESS", 30, 12, 0}, {"CLOSES", 6, 6, 0}, {"OLDEST", 7, 7, 0}, {"STATES", 20, 12, 0}};
+
+static void text_by_process(struct buffer *out, const struct group *list, size_t count, const struct host_style *style)
 {
-	size_t shown = host_table_shown(count, all);
+	struct grid g;
 
-	buffer_text(out, "\nPROCESS                                       CLOSES  OLDEST   STATES\n");
-	for (size_t i = 0; i < shown; i++) {
-		size_t start = out->len;
-
-		text_process(out, list[i].oldest);
-		text_group_tail(out, start, &list[i]);
+	buffer_char(out, '\n');
+	grid_begin(&g, process_columns, sizeof(process_columns) / sizeof(process_columns[0]));
+	for (size_t i = 0; i < host_table_shown(count, style->all); i++) {
+		text_process(&g.text, list[i].oldest);
+		grid_next(&g);
+		text_group_tail(&g, &list[i]);
 	}
-	host_table_more(out, count, shown);
+	host_table_print_grid(&g, out, style, count);
 }
 
-static void text_by_pair(struct buffer *out, const struct group *list, size_t count, bool all, bool names)
+static const struct grid_column pair_columns[] = {{"SOURCE", 21, 9, 0},
+						  {"DESTINATION", 21, 13, 0},
+						  {"CLOSES", 6, 6, 0},
+						  {"OLDEST", 7, 7, 0},
+						  {"STATES", 16, 12, 0}};
+
+static void text_by_pair(struct buffer *out, const struct group *list, size_t count, const struct host_style *style,
+			 bool namespaces)
 {
-	size_t shown = host_table_shown(count, all);
+	struct grid_column room[GRID_COLUMNS];
+	struct grid g;
 
 	buffer_char(out, '\n');
-	host_table_namespace_head(out, names);
-	buffer_text(out, "SOURCE                 DESTINATION            CLOSES  OLDEST   STATES\n");
-	for (size_t i = 0; i < shown; i++) {
+	host_table_begin(&g, room, pair_columns, sizeof(pair_columns) / sizeof(pair_columns[0]), namespaces);
+	for (size_t i = 0; i < host_table_shown(count, style->all); i++) {
 		const struct host_pair *pair = &list[i].oldest->entry->pair;
-		size_t start = host_table_namespace(out, &list[i].oldest->entry->of->namespace, names);
 
-		format_address(out, pair->family, pair->source);
-		buffer_pad(out, start, 23);
-		format_endpoint(out, pair->family, pair->destination, pair->port);
-		text_group_tail(out, start, &list[i]);
+		host_table_namespace(&g, &list[i].oldest->entry->of->namespace);
+		format_address(&g.text, pair->family, pair->source);
+		grid_next(&g);
+		format_endpoint(&g.text, pair->family, pair->destination, pair->port);
+		grid_next(&g);
+		text_group_tail(&g, &list[i]);
 	}
-	host_table_more(out, count, shown);
+	host_table_print_grid(&g, out, style, count);
 }
 
-static void text_head(struct buffer *out, const struct stuck_report *r, uint64_t now)
+static void text_head(struct buffer *out, const struct stuck_report *r, uint64_t now, unsigned width)
 {
 	struct group all = {0};
+	size_t start = out->len;
 
 	host_table_time(out, now);
 	for (size_t i = 0; i < r->count; i++)
@@ -224,6 +241,7 @@ static void text_head(struct buffer *out, const struct stuck_report *r, uint64_t
 	buffer_duration(out, (int64_t)r->least);
 	buffer_text(out, r->count ? ": " : "");
 	text_states(out, &all);
+	cell_wrap(out, start, width, HOST_TABLE_INDENT);
 	buffer_char(out, '\n');
 }
 
@@ -231,7 +249,7 @@ static void text_head(struct buffer *out, const struct stuck_report *r, uint64_t
  * Both tables of groups. They are made from a copy of the closes, which is sorted for each of them; without memory for
  * it they are left out.
  */
-static void text_groups(struct buffer *out, const struct stuck_report *r, bool all)
+static void text_groups(struct buffer *out, const struct stuck_report *r, const struct host_style *style)
 {
 	struct stuck_close *copy = calloc(r->count, sizeof(*copy));
 	struct group *list;
@@ -242,30 +260,29 @@ static void text_groups(struct buffer *out, const struct stuck_report *r, bool a
 	memcpy(copy, r->closes, r->count * sizeof(*copy));
 	list = make_groups(copy, r->count, by_process, &count);
 	if (list)
-		text_by_process(out, list, count, all);
+		text_by_process(out, list, count, style);
 	free(list);
 	list = make_groups(copy, r->count, by_pair, &count);
 	if (list)
-		text_by_pair(out, list, count, all, r->snapshot.next);
+		text_by_pair(out, list, count, style, r->snapshot.next);
 	free(list);
 	free(copy);
 }
 
-void stuck_text(struct buffer *out, const struct stuck_report *r, uint64_t now, bool all)
+void stuck_text(struct buffer *out, const struct stuck_report *r, uint64_t now, const struct host_style *style)
 {
-	size_t shown = host_table_shown(r->count, all);
+	struct grid_column room[GRID_COLUMNS];
+	struct grid g;
 
-	text_head(out, r, now);
+	text_head(out, r, now, style->width);
 	if (!r->count)
 		return;
-	text_groups(out, r, all);
+	text_groups(out, r, style);
 	buffer_char(out, '\n');
-	host_table_namespace_head(out, r->snapshot.next);
-	buffer_text(out, "SINCE    STATE       LOCAL                  PEER                   PROCESS                "
-			 "WHO MUST ACT\n");
-	for (size_t i = 0; i < shown; i++)
-		text_close(out, &r->closes[i], r->snapshot.next);
-	host_table_more(out, r->count, shown);
+	host_table_begin(&g, room, close_columns, sizeof(close_columns) / sizeof(close_columns[0]), r->snapshot.next);
+	for (size_t i = 0; i < host_table_shown(r->count, style->all); i++)
+		text_close(&g, &r->closes[i]);
+	host_table_print_grid(&g, out, style, r->count);
 }
 
 /* ---- JSON ---- */
@@ -394,6 +411,7 @@ static void count(struct check_counts *counts, const struct stuck_report *r)
 int stuck_print(struct buffer *out, const struct options *options, uint64_t now, size_t *sockets,
 		struct check_counts *counts)
 {
+	const struct host_style style = host_table_style(options);
 	struct stuck_report r = {.least = options->stuck};
 	int err = socket_snapshot_take(&r.snapshot, STUCK_STATES, &options->filter, options->netns);
 
@@ -404,7 +422,7 @@ int stuck_print(struct buffer *out, const struct options *options, uint64_t now,
 	if (!err && options->format == FORMAT_JSON)
 		stuck_json(out, &r, now);
 	else if (!err)
-		stuck_text(out, &r, now, options->verbose);
+		stuck_text(out, &r, now, &style);
 	stuck_free(&r);
 	return err;
 }

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "user/base/clock.h"
+#include "user/format/cells.h"
 #include "user/format/duration.h"
 #include "user/format/format_parts.h"
 #include "user/host/time_wait.h"
@@ -178,47 +179,55 @@ static const char *local_role(const struct time_wait_group *g)
 
 /* ---- text ---- */
 
-static void text_ports(struct buffer *out, const struct time_wait_group *g)
-{
-	const struct local_ports *ports = &g->of->ports;
-	size_t start = out->len;
+static const struct grid_column columns[] = {
+	{"SOURCE", 21, 9, 0},   {"DESTINATION", 21, 11, 0},        {"THIS HOST", 11, 9, 6},
+	{"TIME-WAIT", 9, 9, 0}, {"FIRST ENDS", 10, 10, 8},         {"LAST ENDS", 9, 9, 7},
+	{"PER SEC", 8, 7, 0},   {"LOCAL PORTS IN USE", 22, 18, 5}, {"RUN OUT", 7, 7, 0},
+};
+#define COLUMNS (sizeof(columns) / sizeof(columns[0]))
 
-	if (!g->pair->local_is_source || !ports->usable) {
-		buffer_text(out, "-                     -");
-		return;
-	}
-	buffer_printf(out, "%u of %u (%llu%%)", g->ports_in_use, ports->usable,
-		      100ULL * g->ports_in_use / ports->usable);
-	buffer_pad(out, start, 22);
-	if (g->runs_out < 0)
-		buffer_text(out, "never");
-	else if (g->runs_out == 0)
-		buffer_text(out, "now");
+static void text_ports(struct grid *g, const struct time_wait_group *group)
+{
+	const struct local_ports *ports = &group->of->ports;
+	bool known = group->pair->local_is_source && ports->usable;
+
+	if (known)
+		buffer_printf(&g->text, "%u of %u (%llu%%)", group->ports_in_use, ports->usable,
+			      100ULL * group->ports_in_use / ports->usable);
 	else
-		buffer_printf(out, "in %ds", g->runs_out);
+		buffer_char(&g->text, '-');
+	grid_next(g);
+	if (!known)
+		buffer_char(&g->text, '-');
+	else if (group->runs_out < 0)
+		buffer_text(&g->text, "never");
+	else if (group->runs_out == 0)
+		buffer_text(&g->text, "now");
+	else
+		buffer_printf(&g->text, "in %ds", group->runs_out);
+	grid_next(g);
 }
 
-static void text_group(struct buffer *out, const struct time_wait_group *g, bool names)
+static void text_group(struct grid *g, const struct time_wait_group *group)
 {
-	const struct host_pair *pair = g->pair;
-	size_t start = host_table_namespace(out, &g->of->namespace, names);
+	const struct host_pair *pair = group->pair;
 
-	format_address(out, pair->family, pair->source);
-	buffer_pad(out, start, 23);
-	format_endpoint(out, pair->family, pair->destination, pair->port);
-	buffer_pad(out, start, 46);
-	buffer_text(out, local_role(g));
-	buffer_pad(out, start, 59);
-	buffer_unsigned(out, g->count);
-	buffer_pad(out, start, 70);
-	buffer_duration(out, g->first_ends * MS_NS);
-	buffer_pad(out, start, 82);
-	buffer_duration(out, g->last_ends * MS_NS);
-	buffer_pad(out, start, 93);
-	buffer_printf(out, "%zu.%zu", rate_tenths(g) / 10, rate_tenths(g) % 10);
-	buffer_pad(out, start, 105);
-	text_ports(out, g);
-	buffer_char(out, '\n');
+	host_table_namespace(g, &group->of->namespace);
+	format_address(&g->text, pair->family, pair->source);
+	grid_next(g);
+	format_endpoint(&g->text, pair->family, pair->destination, pair->port);
+	grid_next(g);
+	buffer_text(&g->text, local_role(group));
+	grid_next(g);
+	buffer_unsigned(&g->text, group->count);
+	grid_next(g);
+	buffer_duration(&g->text, group->first_ends * MS_NS);
+	grid_next(g);
+	buffer_duration(&g->text, group->last_ends * MS_NS);
+	grid_next(g);
+	buffer_printf(&g->text, "%zu.%zu", rate_tenths(group) / 10, rate_tenths(group) % 10);
+	grid_next(g);
+	text_ports(g, group);
 }
 
 /* What bounds TIME-WAIT in the namespace. */
@@ -234,9 +243,9 @@ static void text_settings(struct buffer *out, const struct socket_snapshot *s)
 		buffer_text(out, "; connect() may reuse a port in TIME-WAIT after 1 s (tcp_tw_reuse)");
 }
 
-static void text_head(struct buffer *out, const struct time_wait_report *r, uint64_t now)
+static void text_head(struct buffer *out, const struct time_wait_report *r, uint64_t now, unsigned width)
 {
-	size_t namespaces = 0;
+	size_t namespaces = 0, start = out->len;
 
 	for (const struct socket_snapshot *s = &r->snapshot; s; s = s->next)
 		namespaces++;
@@ -246,23 +255,24 @@ static void text_head(struct buffer *out, const struct time_wait_report *r, uint
 		buffer_printf(out, " in %zu network namespaces", namespaces);
 	else
 		text_settings(out, &r->snapshot);
+	cell_wrap(out, start, width, HOST_TABLE_INDENT);
 	buffer_char(out, '\n');
 }
 
-void time_wait_text(struct buffer *out, const struct time_wait_report *r, uint64_t now, bool all)
+void time_wait_text(struct buffer *out, const struct time_wait_report *r, uint64_t now, const struct host_style *style)
 {
-	size_t shown = host_table_shown(r->count, all);
+	size_t shown = host_table_shown(r->count, style->all);
+	struct grid_column room[GRID_COLUMNS];
+	struct grid g;
 
-	text_head(out, r, now);
-	if (r->count) {
-		buffer_char(out, '\n');
-		host_table_namespace_head(out, r->snapshot.next);
-		buffer_text(out, "SOURCE                 DESTINATION            THIS HOST    TIME-WAIT  FIRST ENDS  "
-				 "LAST ENDS  >= PER SEC  LOCAL PORTS IN USE    RUN OUT\n");
-	}
+	text_head(out, r, now, style->width);
+	if (!r->count)
+		return;
+	buffer_char(out, '\n');
+	host_table_begin(&g, room, columns, COLUMNS, r->snapshot.next);
 	for (size_t i = 0; i < shown; i++)
-		text_group(out, &r->groups[i], r->snapshot.next);
-	host_table_more(out, r->count, shown);
+		text_group(&g, &r->groups[i]);
+	host_table_print_grid(&g, out, style, r->count);
 }
 
 /* ---- JSON ---- */
@@ -321,6 +331,7 @@ static void count(struct check_counts *counts, const struct time_wait_report *r)
 int time_wait_print(struct buffer *out, const struct options *options, uint64_t now, size_t *sockets,
 		    struct check_counts *counts)
 {
+	const struct host_style style = host_table_style(options);
 	struct time_wait_report r = {0};
 	int err = time_wait_take(&r, &options->filter, options->netns);
 
@@ -330,7 +341,7 @@ int time_wait_print(struct buffer *out, const struct options *options, uint64_t 
 	if (!err && options->format == FORMAT_JSON)
 		time_wait_json(out, &r, now);
 	else if (!err)
-		time_wait_text(out, &r, now, options->verbose);
+		time_wait_text(out, &r, now, &style);
 	time_wait_free(&r);
 	return err;
 }

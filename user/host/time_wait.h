@@ -39,8 +39,8 @@ struct time_wait_report {
 int time_wait_take(struct time_wait_report *r, const struct filter *filter, const char *netns);
 /* Fills in the groups from the snapshots. 0 or -ENOMEM. */
 int time_wait_group(struct time_wait_report *r);
-/* Append the report. now: wall clock, ns since 1970. all: the table is not cut. */
-void time_wait_text(struct buffer *out, const struct time_wait_report *r, uint64_t now, bool all);
+/* Append the report. now: wall clock, ns since 1970. */
+void time_wait_text(struct buffer *out, const struct time_wait_report *r, uint64_t now, const struct host_style *style);
 void time_wait_json(struct buffer *out, const struct time_wait_report *r, uint64_t now);
 void time_wait_free(struct time_wait_report *r);
 

@@ -15,8 +15,12 @@
 #include "user/base/privileges.h"
 #include "user/base/sink.h"
 #include "user/base/stop.h"
+#include "user/base/terminal_width.h"
+#include "user/format/cells.h"
 #include "user/join/format_joined.h"
 #include "user/readback/record_file.h"
+
+#define WRAPPED_INDENT 4 /* of what a line goes on with */
 
 struct join {
 	const struct options *options;
@@ -24,7 +28,8 @@ struct join {
 	struct clocks clocks;
 	struct buffer out;
 	bool unicode;
-	int error; /* of writing */
+	unsigned width; /* of a line; 0: it has no end */
+	int error;      /* of writing */
 	uint64_t others, connections, alone;
 };
 
@@ -117,6 +122,14 @@ static bool passes(const struct join *join, const struct way *way)
 	return false;
 }
 
+static void put_text(struct join *join, const struct joined *joined)
+{
+	size_t start = join->out.len;
+
+	format_joined_text(&join->out, joined, &join->views, join->unicode);
+	cell_wrap(&join->out, start, join->width, WRAPPED_INDENT);
+}
+
 static void report(struct join *join, struct way *way)
 {
 	static struct path path;
@@ -132,7 +145,7 @@ static void report(struct join *join, struct way *way)
 	if (join->options->format == FORMAT_JSON)
 		format_joined_json(&join->out, &joined, &join->views);
 	else
-		format_joined_text(&join->out, &joined, &join->views, join->unicode);
+		put_text(join, &joined);
 	if (join->out.len > SINK_BLOCK)
 		join->error = sink_write_blocks(STDOUT_FILENO, &join->out);
 }
@@ -169,7 +182,8 @@ static int write_failed(const struct join *join)
 
 int join_run(const struct options *options)
 {
-	struct join join = {.options = options, .unicode = !strcmp(nl_langinfo(CODESET), "UTF-8")};
+	struct join join = {
+		.options = options, .unicode = !strcmp(nl_langinfo(CODESET), "UTF-8"), .width = terminal_width()};
 	struct record_file **files;
 	int code, read;
 

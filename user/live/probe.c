@@ -23,6 +23,8 @@
 #include "user/base/log.h"
 #include "user/base/privileges.h"
 #include "user/base/sink.h"
+#include "user/base/terminal_width.h"
+#include "user/format/cells.h"
 #include "user/live/loader.h"
 #include "user/live/probe.h"
 #include "tcpfin_trace.skel.h"
@@ -324,6 +326,7 @@ int probe_run(const struct options *options)
 	probe_rights(&p);
 	code = privileges_check();
 	code = code ? code : try_all(&p, options);
+	cell_wrap(&p.out, 0, terminal_width(), WITHOUT_COLUMN);
 	err = sink_write(STDOUT_FILENO, &p.out);
 	buffer_free(&p.out);
 	free(p.interfaces);

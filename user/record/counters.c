@@ -58,10 +58,13 @@ bool counter_is_internal(unsigned counter)
 		[COUNT_VERDICT + PACKET_TCP] = true,
 		[COUNT_VERDICT + PACKET_NOT_IP] = true,
 		[COUNT_VERDICT + PACKET_NOT_TCP] = true,
+		[COUNT_VERDICT + PACKET_FRAGMENT] = true,
+		[COUNT_VERDICT + PACKET_QUOTED] = true,
 		[COUNT_ESTABLISHED] = true,
 		[COUNT_CLOSES] = true,
 		[COUNT_CLOSED] = true,
 		[COUNT_LATE] = true,
+		[COUNT_CONTRADICTORY] = true,
 		[COUNT_RING_FULL] = true,
 		[COUNT_VIEWS_JOINED] = true,
 	};
