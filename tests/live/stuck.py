@@ -540,7 +540,8 @@ def rate_shown(lab, port, seconds):
     were opened, when ports run out).
     """
     before = active_opens(lab.client)
-    maker = Process(lab, lab.client, [accounting.CONNS, "open", ipv4(0, 2), str(port), "1", ipv4(0, 1), "1", str(seconds)])
+    maker = Process(lab, lab.client, [accounting.CONNS, "open", ipv4(0, 2), str(port), "1", ipv4(0, 1), "1",
+                                      str(seconds)])
     time.sleep(seconds - 1.2)
     first, begin = active_opens(lab.client), time.monotonic()
     time.sleep(1)
@@ -564,7 +565,7 @@ def rate_of_time_wait(lab):
     lab.client.run(f"sysctl -qw net.ipv4.tcp_tw_reuse=1 net.ipv4.ip_local_port_range='1024 {1023 + ports}'")
     shown, left, rate, made, run_out = rate_shown(lab, 8001, 6)
     check(left <= ports < made, f"no port was taken again: {left} of {made} are left, with {ports} ports")
-    check(0.6 * rate <= shown <= 1.35 * rate, f"{shown} shown of {rate} a second, of {made} connections {left} are left")
+    check(0.6 * rate <= shown <= 1.35 * rate, f"{shown} shown of {rate} a second; {left} are left of {made}")
     equal("run out", run_out, None)
 
 
@@ -675,7 +676,7 @@ def text_of_namespaces(lab):
         program = Process(lab, host, [*PROGRAM, "--stuck=0.001", "-c", "1", f"--port={port}", f"--netns={which}"])
         equal("exit code", program.wait(30), 0)
         with about(program.stdout):
-            equal("column", len(re.findall("^NAMESPACE       S", program.stdout, re.MULTILINE)), 2 * there)
+            equal("column", len(re.findall("^NAMESPACE  S", program.stdout, re.MULTILINE)), 2 * there)
             for number in (pid, peer) if there else ():
                 for line in (r"10\.99\.0\.1 +10\.99\.0\.2:8080 +1 ", r"\S+ +(CLOSE-WAIT|FIN-WAIT-2) "):
                     check(re.search(f"^{number} +{line}", program.stdout, re.MULTILINE), f"no {line} of {number}")

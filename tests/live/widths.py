@@ -1,8 +1,8 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0-or-later
 """
-widths.py TCPFIN-TRACE [NAME...]: what people read fits their terminal, in each mode but --top (top.py), by rules: no line
-is wider, every value begins under its heading, sums agree. As root. lab/harness.py has how tests are run.
+widths.py TCPFIN-TRACE [NAME...]: what people read fits their terminal, in each mode but --top (top.py), by rules: no
+line is wider, every value begins under its heading, sums agree. As root. lab/harness.py has how tests are run.
 """
 import fcntl
 import json
@@ -47,7 +47,7 @@ def read_all(master, process):
 
 
 def lines_of(namespace, columns, *options):
-    """The lines that the program writes to a terminal of that width, where stderr is the terminal, too, but for messages."""
+    """The lines that the program writes to a terminal of that width, messages on stderr left out."""
     master, terminal = os.openpty()
     fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 50, columns, 0, 0))
     with namespace:
