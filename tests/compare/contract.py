@@ -8,7 +8,7 @@ import zeek
 from facts import BOTH, Facts, tshark_completeness, tshark_initial_rtt, whole_completeness
 from records import IGNORED
 from sides import REORDER, Sides, contradicts, walk
-from stream import ACK, CONTROL, FIN, FRAGMENT, RST, SECOND, SYN, distance, end_of
+from stream import ACK, CONTROL, CUT, FIN, FRAGMENT, RST, SECOND, SYN, distance, end_of
 
 SETTLE = SECOND // 2            # --settle: time from the last step of a finished connection to its report
 SIGHTED_TWICE = SECOND // 1000  # the same packet within that time is no retransmission
@@ -247,7 +247,7 @@ def ignored_reset(reading):
     unlisted = {frame.number for frame, sides in walk(reading.frames)
                 if frame.flags & RST and frame.number not in reading.pairing.listed
                 and sides.reset_is_acceptable(frame) is False}
-    if len(unlisted) <= reading.record.resets_ignored:
+    if len(unlisted) <= reading.record.resets_ignored + reading.record.lost:
         reading.read_other(f for f in reading.frames if f.number not in unlisted)
 
 
@@ -438,8 +438,9 @@ def half_view(reading):
     """
     def edit(values, facts):
         fins = [fin for fin in facts.fins if fin]
-        others = [end_of(f) for f in reading.frames if fins and f.side != fins[0].side]
-        unseen = fins and all(distance(fins[0].ack, end) > 0 for end in others)
+        others = [distance(fins[0].ack, end_of(f)) for f in reading.frames
+                  if fins and f.side != fins[0].side and not f.flags & RST]
+        unseen = fins and all(ahead > 0 for ahead in others if abs(ahead) < REORDER)
         if reading.record.closer == "unknown" and len(fins) == 1 and unseen:
             values["first_fin_sender", None] = None
     reading.edits.append(edit)
@@ -473,6 +474,15 @@ def is_ignored(frames, frame, sides):
 def fragmented_data(reading):
     """Data in the first fragment of a datagram: tshark does not give its length and counts none."""
     held = any(f.flags & FRAGMENT and f.length for f in reading.frames)
+
+    def edit(values, _facts):
+        values["completeness", None] |= 8 * held
+    reading.edits.append(edit)
+
+
+def cut_data(reading):
+    """The file's writer cut the frame and lost its length: the numbers say what tshark cannot see, that it had data."""
+    held = any(f.flags & CUT and f.length for f in reading.frames)
 
     def edit(values, _facts):
         values["completeness", None] |= 8 * held
@@ -521,7 +531,7 @@ RULES = [other_frames, cut_frames, split_by_tshark, several_connections, clock_j
          numbers_come_back, older_segments, after_report, sighted_twice, reset_first, contradicting_flags,
          ignored_reset, survived_reset, forged_fin, other_fin, handshake_rtt, after_reset, saturated,
          fragmented_fin, order_by_numbers, other_synack, syn_after_answer, ack_with_data, half_view, zeek_takes_all,
-         fragmented_data, data_by_numbers, unlisted_data]
+         fragmented_data, cut_data, data_by_numbers, unlisted_data]
 
 
 def name_of(rule):

@@ -86,6 +86,8 @@ def compare_values(comparison, pairing, view):
         kinds = kinds_of(readings, key, ours)
         if kinds is None and is_beyond_log(record, name, readings[-1][1][key], ours):
             kinds = ("log-full",)
+        if kinds is None and any(other.broken for other in pairing.streams):
+            kinds = ("fuzzed",)
         of = "" if side is None else f" of {end_text(stream.ends[side])}"
         comparison.differences.append(Difference(where_text(stream), name, value_text(name, theirs, stream.ends) + of,
                                                  value_text(name, ours, stream.ends), kinds))

@@ -6,6 +6,7 @@ from collections import namedtuple
 FIN, SYN, RST, ACK = 1, 2, 4, 16
 CONTROL = FIN | SYN | RST
 FRAGMENT = 0x8000  # not a TCP flag: the frame is the first fragment of a datagram, so length is a lower bound
+CUT = 0x1000       # the frame's writer cut it and lost its length: length is that of IP's header
 NO_SCALE = 255
 
 SECOND = 10**9
@@ -32,14 +33,15 @@ def end_of(frame):
 
 class Stream:
     """One of tshark's streams, or the part of it on one interface. Side 0 is the smaller end."""
-    __slots__ = ("name", "ends", "full", "partial", "cut", "completeness", "initial_rtt", "community_id", "_packed",
-                 "_since", "_last", "_top", "_kinds", "_fins", "_kept_time")
+    __slots__ = ("name", "ends", "full", "partial", "broken", "cut", "completeness", "initial_rtt", "community_id",
+                 "_packed", "_since", "_last", "_top", "_kinds", "_fins", "_kept_time")
 
     def __init__(self, name, ends):
         self.name = name
         self.ends = ends          # of side 0 and 1: (packed address, port)
         self.full = False         # KEPT_AT_MOST was reached
         self.partial = False      # tshark's stream has other frames, too: broken, in a tunnel, or of another interface
+        self.broken = False       # a frame has a wrong checksum: its receiver dropped it
         self.cut = False          # the capture has only the beginning of its frames
         self.completeness = self.initial_rtt = self.community_id = None  # tshark's
         self._packed = bytearray()

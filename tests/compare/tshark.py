@@ -8,14 +8,14 @@ from collections import Counter, namedtuple
 
 from command import End, run_lines
 from layers import layers_of
-from stream import FRAGMENT, NO_SCALE, SECOND, Frame, Stream
+from stream import CUT, FRAGMENT, NO_SCALE, SECOND, Frame, Stream
 
 FIELDS = """
 frame.number frame.time_epoch frame.len frame.cap_len frame.protocols tcp.stream ip.src ip.dst ipv6.src
 ipv6.dst tcp.srcport tcp.dstport tcp.flags tcp.seq_raw tcp.ack_raw tcp.len tcp.hdr_len tcp.window_size_value
 tcp.urgent_pointer tcp.options.wscale.shift ip.id ip.len ip.hdr_len ipv6.plen ip.flags.mf ipv6.fraghdr.more
-tcp.completeness tcp.analysis.initial_rtt communityid vxlan.vni vxlan.flags geneve.vni geneve.version gre.key
-mpls.label pppoe.code pppoe.version pppoe.type
+tcp.completeness tcp.checksum.status tcp.analysis.initial_rtt communityid vxlan.vni vxlan.flags geneve.vni
+geneve.version gre.key mpls.label pppoe.code pppoe.version pppoe.type
 """.split()
 SEVERAL = {"ip.src", "ip.dst", "ip.id", "ip.len", "ip.hdr_len", "ip.flags.mf", "ipv6.src", "ipv6.dst", "ipv6.plen",
            "mpls.label"}
@@ -25,7 +25,7 @@ Row = namedtuple("Row", [field.replace(".", "_") for field in FIELDS])
 # Each frame by itself: nothing is reassembled. Two passes, so that completeness is that of the whole stream.
 OPTIONS = ["-n", "-2", "--enable-protocol", "communityid", "-o", "ip.defragment:FALSE", "-o", "ipv6.defragment:FALSE",
            "-o", "tcp.desegment_tcp_streams:FALSE", "-o", "ip.tso_support:TRUE", "-o", "ipv6.tso_support:TRUE",
-           "-d", "udp.port==8472,vxlan"]  # the port that Linux takes by itself
+           "-o", "tcp.check_checksum:TRUE", "-d", "udp.port==8472,vxlan"]  # the port that Linux takes by itself
 
 # The capture formats that both read, by magic number. tshark would read other files as text or pictures.
 PCAP, PCAPNG = "Wireshark/tcpdump/... - pcap", "Wireshark/... - pcapng"
@@ -36,6 +36,7 @@ FORMATS = {bytes.fromhex("a1b2c3d4"): PCAP, bytes.fromhex("d4c3b2a1"): PCAP,    
 
 PPPOE_SESSION = 0, "1", "1"  # code, version, type
 MOST_LABELS = 8
+BAD_CHECKSUM = "0"
 NVGRE_LEAST = 0x100000  # key of a virtual network: identifiers of RFC 7637 begin at 0x1000, behind them a flow's byte
 HEADERS = 40             # bytes: of IPv4 and TCP without options
 CLOCK_JUMP, CLOCK_AHEAD, CLOCK_PAUSE = 60 * SECOND, 8, 365 * 86400 * SECOND
@@ -162,10 +163,14 @@ def payload_length(row, layers):
     return max(0, int(row.ipv6_plen) - 8 * is_fragment(row) - int(row.tcp_hdr_len))
 
 
+def odd_flags(row, layers):
+    return FRAGMENT * is_fragment(row) | CUT * is_cut(row, layers)
+
+
 def frame_of(row, layers, time, side):
     flags = int(row.tcp_flags, 0) & 0xfff
     return Frame(int(row.frame_number), time, int(row.tcp_seq_raw), int(row.tcp_ack_raw), payload_length(row, layers),
-                 int(row.tcp_window_size_value), int(row.ip_id or "0", 0), flags | FRAGMENT * is_fragment(row), side,
+                 int(row.tcp_window_size_value), int(row.ip_id or "0", 0), odd_flags(row, layers) | flags, side,
                  int(row.tcp_options_wscale_shift or NO_SCALE))
 
 
@@ -196,6 +201,7 @@ def take(view, row, frames):
         stream = view.streams[key] = Stream(number, ends)
         stream.community_id = row.communityid or None
     stream.cut |= row.frame_cap_len != row.frame_len
+    stream.broken |= row.tcp_checksum_status == BAD_CHECKSUM
     stream.completeness = int(row.tcp_completeness)
     if row.tcp_analysis_initial_rtt and stream.initial_rtt is None:
         stream.initial_rtt = nanoseconds(row.tcp_analysis_initial_rtt)
