@@ -281,21 +281,27 @@ static __always_inline flag_t fin_left_of_socket(const struct socket_numbers *so
 	return socket->known && !seq_after(segment_end(s), from);
 }
 
+/* Was a number of the side remembered without a break that is a little ahead of the socket's? */
+static __always_inline flag_t numbers_ahead(const struct block_side *n, __u32 of_socket)
+{
+	return n->before.known == (NUMBERS_END | NUMBERS_ACK) && n->before.end - of_socket < LAST_SEEN_REORDER;
+}
+
 /*
- * The socket's numbers take the place of those that were remembered. rcv_nxt is a lower bound of what the other side
- * has sent: data between the hook and the socket is not in it, so a higher number that was remembered without a break
- * stands.
+ * The socket's numbers take the place of those that were remembered, but both ends are lower bounds: data between the
+ * hook and the socket is not in rcv_nxt, and the kernel raises snd_nxt when it has handed the segment down, which on a
+ * veth pair is after the answer has come. A higher number that was remembered without a break stands.
  */
 static __always_inline void numbers_of_socket(struct block_side n[2], const struct socket_numbers *socket)
 {
 	struct block_side *mine = &of_side(n, socket->side), *other = &of_side(n, !socket->side);
 
-	if (other->before.known != (NUMBERS_END | NUMBERS_ACK) ||
-	    other->before.end - socket->rcv_nxt >= LAST_SEEN_REORDER)
+	if (!numbers_ahead(other, socket->rcv_nxt))
 		other->before.end = other->now.end = socket->rcv_nxt;
+	if (!numbers_ahead(mine, socket->snd_nxt))
+		mine->before.end = mine->now.end = socket->snd_nxt;
 	numbers_open_window(mine);
 	numbers_open_window(other);
-	mine->before.end = mine->now.end = socket->snd_nxt;
 	mine->before.ack = mine->now.ack = socket->rcv_nxt;
 	other->before.ack = other->now.ack = socket->snd_una;
 	mine->before.known = (mine->before.known & ~NUMBERS_REGAINED) | NUMBERS_END | NUMBERS_ACK;
