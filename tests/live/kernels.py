@@ -13,7 +13,7 @@ import sys
 import time
 
 from lab.closes import LATE, REPLY, REQUEST, abort, close_in_turn, heard_the_end, receive, talk
-from lab.harness import PROGRAM, Suite
+from lab.harness import PROGRAM, Suite, expect
 from lab.netlab import ACK, FIN, RST, SYN, Failure, Skip, check, equal, until
 from lab.relay import KEPT, Rule, realtime
 from lab.scene import ROLES, TCP_RECV_QUEUE, TCP_SEND_QUEUE, Scenario, error_is, perform, queue_number
@@ -107,6 +107,25 @@ def fin_lost(s):
     s.reach(c.key, "FIN-WAIT-2", "CLOSE-WAIT")
     c.server.close()
     heard_the_end(c.client)
+    s.reach(c.key, "TIME-WAIT", "CLOSED")
+    return c.key
+
+
+def first_of(condition):
+    """True for the first packet for which the condition is."""
+    seen = []
+    return lambda packet: condition(packet) and not seen and not seen.append(packet)
+
+
+@scenario(graceful("source", retransmits__syn_ack=1), client={"TCPChallengeACK": 1, "TCPSYNChallenge": 1},
+          relay=(10 * MS, Rule(first_of(lambda p: p.up and p.pure_ack))))
+def synack_again(s):
+    """The ACK of the handshake is lost: the server repeats its SYN-ACK to a client that is open already."""
+    c = s.connect()
+    c.client.close()
+    heard_the_end(c.server)
+    s.reach(c.key, "FIN-WAIT-2", "CLOSE-WAIT")
+    c.server.close()
     s.reach(c.key, "TIME-WAIT", "CLOSED")
     return c.key
 
@@ -212,14 +231,16 @@ def last_ack_never_arrives(s):
     return c.key
 
 
-@scenario(unfinished("destination_fin"), options=("--close-timeout=1",), sysctl={"source": "tcp_fin_timeout=5"})
+@scenario(reset("source", "closing"), options=("--close-timeout=1",), sysctl={"source": "tcp_fin_timeout=5"})
 def fin_wait2_stuck(s):
-    """The server closes only after the client's kernel forgot the connection: the late reset makes no second record."""
+    """The server closes only after the client's kernel forgot the connection: so say an interim record and the last."""
     c = s.connect()
     c.client.close()
     heard_the_end(c.server)
     s.reach(c.key, "FIN-WAIT-2", "CLOSE-WAIT")
     s.agree(c.key, "source")
+    expect(s.tracers["source"].records()[0],
+           unfinished("destination_fin", final=False, bytes=(len(REQUEST), len(REPLY))))
     s.reach(c.key, "CLOSED", "CLOSE-WAIT")
     c.server.close()
     s.reach(c.key, "CLOSED", "CLOSED")
@@ -301,10 +322,15 @@ def linger2_in_fin_wait2(s):
     return c.key
 
 
-@scenario(reset("source", "half_closed", bytes=(len(REQUEST), 2 * len(REPLY))), client={"TCPAbortOnData": 1},
-          server={"EstabResets": 1}, relay=(60 * MS,), versions=BOTH_VERSIONS)
+@scenario(reset("source", "half_closed", bytes=(len(REQUEST), 2 * len(REPLY)), resets_ignored=1),
+          server_expected=[reset("source", "half_closed", bytes=(len(REQUEST), 2 * len(REPLY)), reset__validity=ANY)],
+          client={"TCPAbortOnData": 1}, server={"EstabResets": 1}, relay=(60 * MS,), versions=BOTH_VERSIONS)
 def late_data_in_fin_wait1(s):
-    """The client closes while the reply is under way: a reset answers that in FIN-WAIT-1."""
+    """
+    The client closes while the reply is under way: a reset answers that in FIN-WAIT-1. It has the FIN's number, which
+    its receiver is past (RFC 9293 section 3.10.7.4, first step); Linux takes it all the same, and only its socket says
+    so. The next one, for the FIN's ACK, is exact.
+    """
     c = s.connect()
     c.client.close()
     c.server.sendall(REPLY)
@@ -402,16 +428,45 @@ def box_resets(s):
     return c.key
 
 
+@scenario(reset("destination", "established", closer="network", reset__forged=True, resets_ignored=ANY,
+                bytes=(len(REQUEST), 2 * len(REPLY))),
+          client={"EstabResets": 1}, server={"EstabResets": 1}, options=("--settle=3000",))
+def box_forges_a_reset(s):
+    """A box resets the client in the server's name; the server knows of none and sends on, which the client resets."""
+    c = s.connect()
+    s.forge(c, "destination", RST)
+    s.reach(c.key, "CLOSED", "ESTABLISHED")
+    error_is("client", c.client, errno.ECONNRESET)
+    c.server.sendall(REPLY)
+    s.reach(c.key, "CLOSED", "CLOSED")
+    return c.key
+
+
+@scenario(reset("source", "established", closer="network", reset__forged=True, resets_ignored=ANY,
+                bytes=(2 * len(REQUEST), len(REPLY))),
+          client={"EstabResets": 1}, server={"EstabResets": 1}, options=("--settle=3000",))
+def box_forges_a_reset_of_the_client(s):
+    """The box resets the server in the client's name, who sends on."""
+    c = s.connect()
+    s.forge(c, "source", RST)
+    s.reach(c.key, "ESTABLISHED", "CLOSED")
+    error_is("server", c.server, errno.ECONNRESET)
+    c.client.sendall(REQUEST)
+    s.reach(c.key, "CLOSED", "CLOSED")
+    return c.key
+
+
 @gave_up
 def icmp_unreachable(s):
     """An open connection survives ICMP errors (RFC 5461); its kernel gives up later and sends nothing."""
     return give_up(s, errno.EHOSTUNREACH, "reject with icmp type host-unreachable")
 
 
-@scenario(record("unanswered", closer="unknown", bytes=(0, None)), client={"AttemptFails": 1},
-          kernel_knows={"source": "CLOSED", "destination": "CLOSED"}, options=("--syn-timeout=1",))
+@scenario(record("refused", closer="destination", bytes=(0, None), icmp__type=3, icmp__code=3),
+          client={"AttemptFails": 1}, kernel_knows={"source": "CLOSED", "destination": "CLOSED"},
+          options=("--syn-timeout=1",))
 def icmp_for_a_syn(s):
-    """An ICMP error ends a connect(); by the wire the SYN was not answered."""
+    """An ICMP error of the server ends a connect(): refused, though no segment answered the SYN."""
     with s.path.listen() as listener, s.path.client.socket(s.path.family) as client:
         port = listener.getsockname()[1]
         with s.lab.server.filtering(f"tcp dport {port}", "reject with icmp type port-unreachable"):

@@ -240,11 +240,12 @@ def judge_records(scene, keys, expected, records, segments):
 
 
 def of_record(segments, record, ignored):
-    """The connection's segments that can be in the record: none behind a reset, and none after a time-out."""
+    """The connection's segments that can be in the record: none behind its last reset, none after a time-out."""
     segments = [s for s in segments if not ignored(s)]
     if record["tcp"]["outcome"] == "reset":
         resets = [index for index, s in enumerate(segments) if s.flags & RST]
-        return segments[:resets[0] + 1] if resets else segments
+        ignored = min(record["tcp"]["resets_ignored"], len(resets) - 1)
+        return segments[:resets[ignored] + 1] if resets else segments
     if record["tcp"]["outcome"] == "graceful":
         return segments
     return [s for s in segments if s.time <= since_epoch(record["event"]["end"]) + TOLERANCE]
