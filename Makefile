@@ -40,7 +40,7 @@ LIB_OBJ   := $(filter-out $(B)/user/main.o,$(USER_OBJ))
 UNIT_SRC  := $(wildcard tests/unit/test_*.c)
 UNIT_BIN  := $(UNIT_SRC:tests/unit/%.c=$(B)/tests/%)
 
-.PHONY: all tools deps deps-kernels deps-deb deps-lint deps-arm64 arm64-libraries install uninstall deb format \
+.PHONY: all tools deps deps-kernels deps-deb deps-lint deps-arm64 deps-ecs arm64-libraries install uninstall deb format \
 	man-fields clean help run test test-programs test-kernels check-vmlinux soak fuzz bench bench-programs
 
 all: $(B)/tcpfin-trace
@@ -142,19 +142,21 @@ TEST_PACKAGES  := libcmocka-dev python3 python3-scapy tshark tcpdump iproute2 nf
 DEB_PACKAGES   := debhelper dpkg-dev lintian debootstrap
 LINT_PACKAGES  := clang-tidy clang-tools
 ARM64_PACKAGES := gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user-static
+ECS_PACKAGES   := npm
 GUEST_PACKAGES := qemu-system-x86 busybox-static cpio kmod xz-utils
 
 deps-kernels: TEST_PACKAGES += $(GUEST_PACKAGES)
 deps-deb: TEST_PACKAGES := $(DEB_PACKAGES)
 deps-lint: TEST_PACKAGES := $(LINT_PACKAGES)
 deps-arm64: TEST_PACKAGES := $(ARM64_PACKAGES)
+deps-ecs: TEST_PACKAGES := $(ECS_PACKAGES)
 
 # What tests/arm64/run links, as packages of that architecture.
 arm64-libraries:
 	@echo $(filter lib%-dev zlib%-dev,$(BUILD_PACKAGES)) libcmocka-dev libc6-dev libgcc-12-dev
 
 # Asks apt only for what is missing, so that it works offline once everything is there.
-deps deps-kernels deps-deb deps-lint deps-arm64:
+deps deps-kernels deps-deb deps-lint deps-arm64 deps-ecs:
 	@missing=; for p in $(BUILD_PACKAGES) $(TEST_PACKAGES); do \
 		dpkg-query -W -f '$${db:Status-Status}' $$p 2>/dev/null | grep -qx installed || missing="$$missing $$p"; \
 	done; \
@@ -228,7 +230,7 @@ soak: deps
 	@$(PYTHON) tests/live/accounting.py $(B)/tcpfin-trace soak
 
 test-programs: $(UNIT_BIN) $(B)/bench/conns \
-	$(addprefix $(B)/tests/,field_list frames diff budget flood step_clock.so fail_realloc.so)
+	$(addprefix $(B)/tests/,field_list frames diff budget flood step_clock.so fail_realloc.so side_by_side)
 
 # The host's tables are compiled into the differential test, which looks inside them.
 $(B)/tests/diff: $(wildcard tests/diff/*.[ch]) $(LIB_OBJ) $(B)/tcpfin_trace.skel.h Makefile
@@ -255,6 +257,13 @@ $(B)/tests/flood: tests/live/flood.c Makefile | tools
 $(B)/tests/%.so: tests/live/%.c Makefile | tools
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(filter-out -MMD -MP,$(CFLAGS)) -fPIC -shared $< -o $@
+
+$(B)/tests/%.bpf.o: tests/live/%.bpf.c vmlinux/vmlinux.h Makefile | tools
+	@mkdir -p $(@D)
+	$(compile_bpf)
+
+$(B)/tests/side_by_side: tests/live/side_by_side.c $(B)/tests/side_by_side.skel.h Makefile
+	$(CC) $(CPPFLAGS) $(filter-out -MMD -MP,$(CFLAGS)) $< $(LIBS) -o $@
 
 # ---- fuzz ----
 
