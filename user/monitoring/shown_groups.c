@@ -6,6 +6,7 @@
 #include "user/monitoring/shown_groups.h"
 
 #include <stdlib.h>
+#include <string.h>
 #include <sys/random.h>
 
 #include "user/base/clock.h"
@@ -36,16 +37,24 @@ static unsigned find(const struct shown_groups *g, const struct group_key *key, 
 	return SHOWN_GROUPS;
 }
 
+static void look_up(struct shown_groups *g, const struct group_key *key)
+{
+	if (g->last.key.len == key->len && !memcmp(g->last.key.bytes, key->bytes, key->len))
+		return;
+	g->last.key.len = key->len;
+	memcpy(g->last.key.bytes, key->bytes, key->len);
+	g->last.shown = find(g, key, sketch_hash(&g->sketch, key));
+}
+
 void shown_groups_add(struct shown_groups *g, const struct record *r)
 {
 	struct group_key key;
-	unsigned shown;
 	bool fresh;
 
 	groups_key(&g->by, r, &key);
-	shown = find(g, &key, sketch_hash(&g->sketch, &key));
-	if (shown < SHOWN_GROUPS) {
-		g->group[shown].connections[r->outcome]++;
+	look_up(g, &key);
+	if (g->last.shown < SHOWN_GROUPS) {
+		g->group[g->last.shown].connections[r->outcome]++;
 		return;
 	}
 	g->other[r->outcome]++;
@@ -123,6 +132,7 @@ void shown_groups_admit(struct shown_groups *g, uint64_t now)
 	struct candidate list[SKETCH_KEYS];
 	unsigned n = find_candidates(g, list);
 
+	g->last.key.len = 0; /* its group may be shown now */
 	for (unsigned i = 0; i < n; i++)
 		admit(g, &g->sketch.entry[list[i].entry]);
 	if (now - g->since < SKETCH_NS)

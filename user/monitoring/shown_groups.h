@@ -31,6 +31,10 @@ struct shown_groups {
 	uint64_t hash[SHOWN_GROUPS]; /* of each group's key, as the sketch has it */
 	struct shown_group group[SHOWN_GROUPS];
 	uint64_t other[OUTCOMES];
+	struct { /* the connection before: the next one often has the same process, unit or container */
+		struct group_key key; /* length 0: none */
+		unsigned shown;       /* its group; SHOWN_GROUPS: it is in "other" */
+	} last;
 };
 
 /* now: ns of a clock that does not go back. */
