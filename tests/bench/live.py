@@ -20,6 +20,7 @@ RATES_MOST, KERNEL_MOST, PAIRS_MOST = 280, 90, 30  # s
 TRACING = ("--hook=auto", "--format=json")
 TOP = ("--hook=auto", "--top", "--by=process,peer,port,reason")
 PACKETS_ONLY = (*TRACING, "--no-sockets")
+METRICS = (*TRACING, "--metrics=9435")
 
 
 # ---- connections a second ----
@@ -117,6 +118,11 @@ def add_cpu(table, watchers, goals):
                   at_most=goals.get(watcher))
 
 
+def add_metrics(table, metrics, without):
+    more = [a - b for a, b in zip(metrics.cpu, without.cpu)]
+    table.add(f"live, {metrics.name}: CPU more with metrics", statistics.median(more), "us/connection", at_most=0.3)
+
+
 def add_kernel(table, empty, lean, packets, sockets):
     net = {watcher: [a - b for a, b in zip(watcher.kernel, empty.kernel)] for watcher in (lean, packets, sockets)}
     table.add("live, empty programs: kernel time, taken off below", statistics.median(empty.kernel), "us/connection")
@@ -147,18 +153,20 @@ def live(table):
     packets, sockets = Watcher("tcpfin-trace --no-sockets", tracer(*PACKETS_ONLY)), \
         Watcher("tcpfin-trace", tracer(*TRACING))
     top = Watcher("tcpfin-trace --top", tracer(*TOP))
+    metrics = Watcher("tcpfin-trace --metrics", tracer(*METRICS))
     lean, empty = Watcher("lean tracker", attached("lean")), Watcher("empty programs", attached("empty"))
     others = [Watcher(function.__name__, function) for function in (softflowd, argus)
               if shutil.which(function.__name__)]
     with Bench() as lab:
         lab.connections(1)  # caches, slabs, neighbours
-        bare = measure_rates(lab, [idle, packets, sockets, top, lean, *others])
-        add_rates(table, bare, idle, [packets, sockets, top, lean, *others])
-        add_reported(table, (packets, sockets, top))
+        bare = measure_rates(lab, [idle, packets, sockets, metrics, top, lean, *others])
+        add_rates(table, bare, idle, [packets, sockets, metrics, top, lean, *others])
+        add_reported(table, (packets, sockets, metrics, top))
         for beside in others:
             if beside.name == "softflowd":
                 add_against(table, (packets, sockets), beside)
         add_cpu(table, [packets, sockets, top, lean, *others], {packets: 3, sockets: 4.5, top: 3})
+        add_metrics(table, metrics, sockets)
         measure_kernel_times(lab, [empty, lean, packets, sockets])
         add_kernel(table, empty, lean, packets, sockets)
         add_pairs(table, lab, "bulk out", "Gbit/s", 8e-9, lab.bulk_out, BULK_ROUNDS, 0.98)
