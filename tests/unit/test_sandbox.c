@@ -376,6 +376,47 @@ TEST(test_listening)
 	close(other_listening);
 }
 
+/* ---- a collector ---- */
+
+static int collector; /* a UDP socket that is connected */
+
+static int write_to_collector(void)
+{
+	return write(collector, "x", 1) != 1 || send(collector, "x", 1, 0) != 1;
+}
+
+/* By an address in the call a datagram would go to anybody. */
+static int write_elsewhere(void)
+{
+	const struct sockaddr_in elsewhere = {
+		.sin_family = AF_INET, .sin_port = htons(9), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	struct iovec part = {(char[]){"x"}, 1};
+	const struct msghdr message = {
+		.msg_name = (void *)&elsewhere, .msg_namelen = sizeof(elsewhere), .msg_iov = &part, .msg_iovlen = 1};
+	const struct sockaddr *to = (const struct sockaddr *)&elsewhere;
+
+	return refused(sendto(collector, "x", 1, 0, to, sizeof(elsewhere))) ||
+	       refused(sendmsg(collector, &message, 0)) || refused(connect(collector, to, sizeof(elsewhere)));
+}
+
+/* --ipfix opens the filter for nothing: what is connected already may be written to. */
+TEST(test_collector)
+{
+	struct sockaddr_in here = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	socklen_t len = sizeof(here);
+	int receiving = socket(AF_INET, SOCK_DGRAM, 0);
+
+	collector = socket(AF_INET, SOCK_DGRAM, 0);
+	assert_false(bind(receiving, (struct sockaddr *)&here, len));
+	assert_false(getsockname(receiving, (struct sockaddr *)&here, &len));
+	assert_false(connect(collector, (struct sockaddr *)&here, len));
+	expect_int(inside(true, write_to_collector), 0);
+	expect_int(inside(true, write_elsewhere), 0);
+	expect_int(inside(false, write_elsewhere), 0);
+	close(collector);
+	close(receiving);
+}
+
 int main(void)
 {
 	return run_unit_tests(NULL, NULL);

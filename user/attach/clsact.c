@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -131,10 +132,7 @@ static void put_end(struct request *r, struct rtattr *nest)
 /* Sends requests in one message, at most 2. The socket that the answers come to, or a negative errno. */
 static int transmit(struct request *requests, unsigned count)
 {
-	struct sockaddr_nl kernel = {.nl_family = AF_NETLINK};
 	struct iovec parts[2];
-	struct msghdr message = {
-		.msg_name = &kernel, .msg_namelen = sizeof(kernel), .msg_iov = parts, .msg_iovlen = count};
 	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE), err;
 
 	if (fd < 0)
@@ -143,7 +141,7 @@ static int transmit(struct request *requests, unsigned count)
 		requests[i].head.nlmsg_len = NLMSG_ALIGN(requests[i].head.nlmsg_len);
 		parts[i] = (struct iovec){&requests[i], requests[i].head.nlmsg_len};
 	}
-	if (sendmsg(fd, &message, 0) >= 0)
+	if (writev(fd, parts, (int)count) >= 0) /* to the kernel, where no other place is named */
 		return fd;
 	err = -errno;
 	close(fd);

@@ -152,10 +152,10 @@ static void keep(bool has, unsigned capability)
 		capng_update(CAPNG_ADD, CAPNG_EFFECTIVE | CAPNG_PERMITTED, capability);
 }
 
-int privileges_keep_for_helper(bool files, bool namespaces)
+int privileges_keep_for_helper(const struct helper_work *work)
 {
 	static const unsigned capabilities[] = {CAP_DAC_OVERRIDE, CAP_SYS_ADMIN, CAP_SYS_PTRACE, CAP_NET_ADMIN};
-	const bool wanted[] = {files, namespaces, namespaces, namespaces};
+	const bool wanted[] = {work->files, work->namespaces, work->namespaces, work->namespaces};
 	bool has[4];
 	int err;
 
@@ -167,6 +167,6 @@ int privileges_keep_for_helper(bool files, bool namespaces)
 		keep(has[i], capabilities[i]);
 	if (capng_apply(CAPNG_SELECT_CAPS))
 		return -EPERM;
-	err = sandbox_enter_helper(namespaces);
+	err = sandbox_enter_helper(work);
 	return err == -EINVAL ? 0 : err; /* a kernel without filters; privileges_drop warns of it */
 }

@@ -7,6 +7,8 @@
 
 #include <stdbool.h>
 
+#include "user/base/sandbox.h"
+
 /* Has this process the capability (CAP_...), or one that implies it? */
 bool privileges_have(unsigned capability);
 /* 0, or EXIT_PERMISSION after logging which capabilities are missing. */
@@ -33,7 +35,7 @@ int privileges_drop(bool net_admin);
  * and CAP_SYS_ADMIN, CAP_SYS_PTRACE and CAP_NET_ADMIN where it enters network namespaces; its system call filter allows
  * what that takes. 0, or a negative errno: it must not go on.
  */
-int privileges_keep_for_helper(bool files, bool namespaces);
+int privileges_keep_for_helper(const struct helper_work *work);
 /* As privileges_drop(false), once a capture file is open: with the narrower filter that reading a file needs. */
 int privileges_drop_all(void);
 

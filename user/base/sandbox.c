@@ -61,6 +61,18 @@ struct rule {
 	}
 #define ANY 0xffffffff /* all bits of an int */
 
+/* Without an address, to whom the socket is connected already; MSG_FASTOPEN would connect it. */
+#define ALLOW_CONNECTED(name)                    \
+	{                                        \
+		SCMP_SYS(name),                  \
+		{                                \
+			{3, MSG_FASTOPEN, 0},    \
+			{                        \
+				4, UINT64_MAX, 0 \
+			}                        \
+		}                                \
+	}
+
 /* Flags of open() that let it change a file or create one. */
 #define OPEN_CHANGES (O_ACCMODE | O_CREAT | O_TRUNC | (O_TMPFILE & ~O_DIRECTORY))
 
@@ -145,8 +157,7 @@ static const struct rule live_rules[] = {
 	ALLOW(bind),
 	ALLOW(getsockname),
 	ALLOW(setsockopt),
-	ALLOW_BITS(sendto, 3, MSG_FASTOPEN, 0), /* that would connect */
-	ALLOW_BITS(sendmsg, 2, MSG_FASTOPEN, 0),
+	ALLOW_CONNECTED(sendto),
 	ALLOW(recvfrom),
 	ALLOW_IF(ioctl, 1, SIOCGIFINDEX),
 	ALLOW_IF(ioctl, 1, SIOCGIFNAME),
@@ -182,6 +193,16 @@ static const struct rule namespace_rules[] = {
 	ALLOW(mremap),
 };
 
+/* For the helper that connects to a collector, beside those. */
+static const struct rule collector_rules[] = {
+	ALLOW_SOCKET(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK, 0),
+	ALLOW_SOCKET(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0),
+	ALLOW_SOCKET(AF_INET6, SOCK_DGRAM | SOCK_NONBLOCK, 0),
+	ALLOW_SOCKET(AF_INET6, SOCK_STREAM | SOCK_NONBLOCK, 0),
+	ALLOW(connect), /* with what is in its own memory */
+};
+static bool collector_allowed;
+
 /* For --top in a terminal only, to give it back as it was. */
 static const struct rule terminal_rules[] = {
 	ALLOW_IF(ioctl, 1, TCSETSW),
@@ -201,6 +222,7 @@ static const struct rule server_rules[] = {
 	ALLOW(epoll_pwait),
 	ALLOW(epoll_ctl),
 	ALLOW(shutdown),
+	ALLOW_BITS(sendmsg, 2, MSG_FASTOPEN, 0), /* of libmicrohttpd; it could name an address */
 };
 static int listening_socket = -1;
 
@@ -256,6 +278,8 @@ static int enter(const struct rule *first, size_t first_count, const struct rule
 		err = add_rules(filter, terminal_rules, sizeof(terminal_rules) / sizeof(terminal_rules[0]));
 	if (second == live_rules && !err)
 		err = add_allowed(filter);
+	if (first == helper_rules && collector_allowed && !err)
+		err = add_rules(filter, collector_rules, sizeof(collector_rules) / sizeof(collector_rules[0]));
 	err = err ? err : seccomp_load(filter);
 	seccomp_release(filter);
 	return err;
@@ -269,7 +293,9 @@ int sandbox_enter(bool live)
 	return live ? enter(TABLE(common_rules), TABLE(live_rules)) : enter(TABLE(common_rules), NULL, 0);
 }
 
-int sandbox_enter_helper(bool namespaces)
+int sandbox_enter_helper(const struct helper_work *work)
 {
-	return namespaces ? enter(TABLE(helper_rules), TABLE(namespace_rules)) : enter(TABLE(helper_rules), NULL, 0);
+	collector_allowed = work->collector;
+	return work->namespaces ? enter(TABLE(helper_rules), TABLE(namespace_rules))
+				: enter(TABLE(helper_rules), NULL, 0);
 }

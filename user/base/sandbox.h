@@ -21,10 +21,14 @@ void sandbox_allow_terminal(void);
  * Of a live watch only.
  */
 void sandbox_allow_accept(int listening);
-/*
- * For the helper: it may open and create files, and answer; with namespaces, also enter network namespaces, and make
- * netlink sockets and links of BPF programs there. Otherwise as sandbox_enter.
- */
-int sandbox_enter_helper(bool namespaces);
+
+/* What the helper does. */
+struct helper_work {
+	bool files;      /* opens and creates output files */
+	bool namespaces; /* enters network namespaces, and makes netlink sockets and links of BPF programs there */
+	bool collector;  /* makes sockets, UDP and TCP, that are connected */
+};
+/* For the helper: files and answers are always allowed, the rest as it is needed. Otherwise as sandbox_enter. */
+int sandbox_enter_helper(const struct helper_work *work);
 
 #endif

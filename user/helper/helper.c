@@ -27,7 +27,8 @@ static struct offer {
 #define MOST_GIVEN 2          /* directories: of the output files, and of the file that is replaced */
 static int given[MOST_GIVEN]; /* descriptors that are the helper's once it is there */
 static unsigned given_count;
-static int helper = -1; /* descriptor to ask it by; -1: there is none yet */
+static int withheld = -1; /* a descriptor that the helper closes */
+static int helper = -1;   /* descriptor to ask it by; -1: there is none yet */
 
 /* ---- the helper ---- */
 
@@ -97,11 +98,16 @@ static void close_standard(int program)
 
 static _Noreturn void run(int program)
 {
+	const struct helper_work work = {.files = offers[HELPER_NEXT_FILE].answer || offers[HELPER_DRAFT].answer,
+					 .namespaces = offers[HELPER_LINK].answer,
+					 .collector = offers[HELPER_COLLECTOR].answer};
+
 	prctl(PR_SET_NAME, "tcpfin-helper");
 	ignore_signals();
 	close_standard(program);
-	if (!privileges_keep_for_helper(offers[HELPER_NEXT_FILE].answer || offers[HELPER_DRAFT].answer,
-					offers[HELPER_LINK].answer))
+	if (withheld >= 0)
+		close(withheld);
+	if (!privileges_keep_for_helper(&work))
 		serve(program);
 	_exit(0);
 }
@@ -115,6 +121,11 @@ void helper_give(int descriptor)
 {
 	if (given_count < MOST_GIVEN)
 		given[given_count++] = descriptor;
+}
+
+void helper_withhold(int descriptor)
+{
+	withheld = descriptor;
 }
 
 static bool has_offers(void)

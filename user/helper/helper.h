@@ -23,6 +23,7 @@ enum helper_request {
 	HELPER_NAMESPACE,  /* the next change: number, inode and name of a namespace, and whether it has gone */
 	HELPER_ROUTE,      /* a socket for questions on interfaces, made in that namespace */
 	HELPER_LINK,       /* a program on an interface of that namespace */
+	HELPER_COLLECTOR,  /* a socket on its way to the collector */
 	HELPER_REQUESTS
 };
 
@@ -57,6 +58,8 @@ int helper_reply_descriptor(struct helper_reply *reply, int descriptor);
 void helper_offer(enum helper_request request, helper_answer *answer, void *context);
 /* The descriptor, above those of standard error and before, is for the helper alone: helper_start closes it here. */
 void helper_give(int descriptor);
+/* The descriptor is for the program alone: the helper closes its copy, so that who is at the other end sees its end. */
+void helper_withhold(int descriptor);
 /*
  * Forks the helper, if it has anything to answer and is not there yet. It keeps its user, and of its capabilities only
  * what its requests need (privileges_keep_for_helper). 0 or a negative errno.
