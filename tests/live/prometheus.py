@@ -6,7 +6,6 @@ promtool checks them and the rules beside them. As root. lab/harness.py has how 
 
 Both are Debian's packages, downloaded and unpacked into build/prometheus: nothing is installed, and no service starts.
 """
-import glob
 import json
 import os
 import subprocess
@@ -15,7 +14,8 @@ import time
 import urllib.parse
 
 from lab.harness import PROGRAM, Suite, close_some, paths, watch
-from lab.netlab import Process, Skip, check, equal, until
+from lab.netlab import Process, check, equal, until
+from lab.packages import unpacked
 from metrics import PORT, ask, play_all, scrape
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -31,17 +31,7 @@ test = suite.test
 
 def tool(name):
     """The path of a program of these packages. Skips where it cannot be had."""
-    path = os.path.join(UNPACKED, "usr", "bin", name)
-    if os.path.exists(path):
-        return path
-    os.makedirs(UNPACKED, exist_ok=True)
-    got = subprocess.run(["apt-get", "download", "-qq", "-o", "APT::Sandbox::User=root", PACKAGES[name]], cwd=UNPACKED,
-                         capture_output=True, text=True, check=False)
-    packages = glob.glob(os.path.join(UNPACKED, PACKAGES[name] + "_*.deb"))
-    if got.returncode or not packages:
-        raise Skip(f"apt-get download {PACKAGES[name]}: {got.stderr.strip()}")
-    subprocess.run(["dpkg-deb", "-x", packages[0], UNPACKED], check=True)
-    return path
+    return unpacked(UNPACKED, PACKAGES[name], os.path.join("usr", "bin", name))
 
 
 def promtool(*arguments, **settings):
