@@ -20,12 +20,13 @@ CFLAGS   ?= -O2 -g
 WARNINGS := -Wall -Wextra -Wshadow
 # Paths are mapped so that two builds from one tree give the same binary wherever the tree is.
 override CFLAGS += -std=gnu11 $(WARNINGS) -MMD -MP -I. -I$(B) -DTCPFIN_VERSION='"$(VERSION)"' -ffile-prefix-map=$(CURDIR)=.
-# static: libbpf and the like are in the binary, which then needs libc, libpcap and libmicrohttpd only. dynamic: for a
-# distribution's package.
+# static: libbpf and the like are in the binary, which then needs libc, libpcap and libmicrohttpd only; GLib's loading would
+# cost each start a millisecond. dynamic: for a distribution's package.
 LINK ?= static
-LIBS_static  := -Wl,-Bstatic -lbpf -lelf -lz -lzstd -lcap-ng -lseccomp -lmd -lncursesw -ltinfo -Wl,-Bdynamic -lpcap \
-		-lmicrohttpd
-LIBS_dynamic := -Wl,--as-needed -lbpf -lz -lzstd -lcap-ng -lseccomp -lmd -lncursesw -ltinfo -lpcap -lmicrohttpd
+LIBS_static  := -Wl,-Bstatic -lbpf -lelf -lz -lzstd -lcap-ng -lseccomp -lmd -lncursesw -ltinfo -lfixbuf -lglib-2.0 \
+		-lpcre2-8 -Wl,-Bdynamic -lpcap -lmicrohttpd -lm
+LIBS_dynamic := -Wl,--as-needed -lbpf -lz -lzstd -lcap-ng -lseccomp -lmd -lncursesw -ltinfo -lpcap -lmicrohttpd \
+		-lfixbuf -lglib-2.0
 LIBS := $(LIBS_$(LINK))
 
 # Nothing shares its place on the stack: without CAP_PERFMON the verifier lets no half of a word be written over another.
@@ -33,6 +34,9 @@ BPF_STACK  := -mllvm -no-stack-slot-sharing -mllvm -no-stack-coloring
 # Not expanded before it is used: `make deps` runs where there is no compiler.
 BPF_CFLAGS = -O2 -g -target bpf -mcpu=v3 $(BPF_STACK) $(WARNINGS) -Wno-unused-parameter -fdebug-prefix-map=$(CURDIR)=. \
 	      -I. -I/usr/include/$(shell $(CC) -print-multiarch)
+
+# Where libfixbuf's headers find GLib's; not expanded before it is used, as above.
+GLIB = $(shell pkg-config --cflags-only-I glib-2.0)
 
 USER_SRC  := $(wildcard user/*.c user/*/*.c)
 USER_OBJ  := $(USER_SRC:user/%.c=$(B)/user/%.o)
@@ -57,7 +61,7 @@ help:
 	@echo 'make fuzz           libFuzzer with ASan and UBSan on every target, SECONDS=60 in all'
 	@echo 'make soak           5,000,000 connections through one process, or SOAK=N (root; about 10 minutes)'
 	@echo 'make test-kernels   tests under Debian kernels 6.1 and 6.12, in qemu (root)'
-	@echo 'make man-fields     the list of fields in tcpfin-trace-record(5), from the table in user/record'
+	@echo 'make man-fields     the list of fields in tcpfin-trace-record(5) and for nfacctd, from the table in user/record'
 	@echo 'make check-vmlinux  the kernel types in vmlinux/ against the running kernel'
 	@echo 'make bench          what it costs, as a table and as build/bench.json (root; at most 15 minutes)'
 	@echo 'make clean          remove build/'
@@ -66,7 +70,7 @@ help:
 
 # Every compilation asks this first, so that who lacks a tool or a library reads what to do, not what failed.
 TOOLS   := $(firstword $(CC)) $(firstword $(CLANG)) $(BPFTOOL)
-HEADERS := bpf/libbpf.h cap-ng.h curses.h libelf.h microhttpd.h pcap/pcap.h seccomp.h sha1.h zlib.h zstd.h
+HEADERS := bpf/libbpf.h cap-ng.h curses.h fixbuf/version.h libelf.h microhttpd.h pcap/pcap.h seccomp.h sha1.h zlib.h zstd.h
 
 tools:
 	@missing=; \
@@ -108,6 +112,8 @@ $(B)/user/%.o: user/%.c Makefile $(CHANGELOG) | tools
 $(B)/user/live/live.o $(B)/user/live/loader.o $(B)/user/live/collector.o $(B)/user/live/probe.o: $(B)/tcpfin_trace.skel.h
 $(B)/user/sockets/socket_events.o: $(B)/sockets.skel.h
 $(B)/user/attach/tcx_order.o: $(B)/tcx_order.skel.h
+# GLib's headers are in no folder that compilers search.
+$(B)/user/ipfix/messages.o: CPPFLAGS += $(GLIB)
 
 $(B)/tcpfin-trace: $(USER_OBJ)
 	$(CC) $(LDFLAGS) $^ $(LIBS) -o $@
@@ -127,16 +133,26 @@ $(B)/tests/field_list: tests/golden/field_list.c tests/unit/sample_record.h $(LI
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(filter-out -MMD -MP,$(CFLAGS)) $< $(LIB_OBJ) $(LIBS) -o $@
 
-man-fields: $(B)/tests/field_list
+$(B)/tests/primitive_list: tests/golden/primitive_list.c $(LIB_OBJ) Makefile | tools
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(filter-out -MMD -MP,$(CFLAGS)) $< $(LIB_OBJ) $(LIBS) -o $@
+
+# The same fields for nfacctd.
+PRIMITIVES := user/ipfix/nfacctd.primitives
+
+man-fields: $(B)/tests/field_list $(B)/tests/primitive_list
 	$< > $(B)/tests/fields.mdoc
 	sed -i -e '/^\.\\" fields begin/r $(B)/tests/fields.mdoc' \
 		-e '/^\.\\" fields begin/,/^\.\\" fields end/{//!d}' $(RECORD_PAGE)
+	sed -i '/^name=tcpfin/d' $(PRIMITIVES)
+	$(B)/tests/primitive_list >> $(PRIMITIVES)
 
 # ---- install ----
 
 # Debian packages: to build, and to test.
 BUILD_PACKAGES := build-essential clang llvm bpftool libbpf-dev libelf-dev zlib1g-dev libpcap0.8-dev libcap-ng-dev \
-		  libseccomp-dev libmd-dev libmicrohttpd-dev libncurses-dev libzstd-dev
+		  libseccomp-dev libmd-dev libmicrohttpd-dev libncurses-dev libzstd-dev libfixbuf-dev libglib2.0-dev \
+		  libpcre2-dev
 TEST_PACKAGES  := libcmocka-dev python3 python3-scapy tshark tcpdump iproute2 nftables ethtool strace procps jq tmux \
 		  libclang-rt-dev valgrind clang-format groff-base
 DEB_PACKAGES   := debhelper dpkg-dev lintian debootstrap
@@ -230,7 +246,8 @@ soak: deps
 	@$(PYTHON) tests/live/accounting.py $(B)/tcpfin-trace soak
 
 test-programs: $(UNIT_BIN) $(B)/bench/conns \
-	$(addprefix $(B)/tests/,field_list frames diff budget flood step_clock.so fail_realloc.so side_by_side)
+	$(addprefix $(B)/tests/,field_list frames diff budget flood ipfix_reader) \
+	$(addprefix $(B)/tests/,step_clock.so fail_realloc.so side_by_side)
 
 # The host's tables are compiled into the differential test, which looks inside them.
 $(B)/tests/diff: $(wildcard tests/diff/*.[ch]) $(LIB_OBJ) $(B)/tcpfin_trace.skel.h Makefile
@@ -253,6 +270,10 @@ $(B)/tests/frames: tests/golden/frames.c $(LIB_OBJ) Makefile | tools
 $(B)/tests/flood: tests/live/flood.c Makefile | tools
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(filter-out -MMD -MP,$(CFLAGS)) $< -o $@
+
+$(B)/tests/ipfix_reader: tests/live/ipfix_reader.c Makefile | tools
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(GLIB) $(filter-out -MMD -MP,$(CFLAGS)) $< -lfixbuf -lglib-2.0 -o $@
 
 $(B)/tests/%.so: tests/live/%.c Makefile | tools
 	@mkdir -p $(@D)

@@ -67,6 +67,7 @@ static int report_connections(const struct options *options)
 
 	reporter_init(&reporter, options);
 	code = monitoring_start(&reporter.monitoring, options);
+	code = code ? code : ipfix_start(&reporter.ipfix, options);
 	code = code ? code : start_helper(options);
 	if (code != EXIT_FINE)
 		;
@@ -77,11 +78,12 @@ static int report_connections(const struct options *options)
 	reporter_finish(&reporter);
 	output_note_failures();
 	monitoring_end(reporter.monitoring, counters);
+	ipfix_end(reporter.ipfix);
 	if (code == EXIT_FINE)
 		code = reporter_exit_code(&reporter);
 	if (!options->quiet && (code == EXIT_FINE || reporter.summary.records))
 		print_summary(&reporter, counters);
-	if (code == EXIT_FINE && options->strict && counters_lost(counters))
+	if (code == EXIT_FINE && options->strict && (counters_lost(counters) || ipfix_lost(reporter.ipfix)))
 		code = EXIT_LOSS;
 	if (found(options, &reporter.summary, counters) && code == EXIT_FINE)
 		code = EXIT_FOUND;

@@ -92,6 +92,7 @@ void reporter_free(struct reporter *r)
 	free(r->interface);
 	top_free(r->top);
 	monitoring_free(r->monitoring);
+	ipfix_free(r->ipfix);
 }
 
 static void write_all(struct reporter *r)
@@ -119,15 +120,16 @@ void reporter_flush(struct reporter *r)
 	put_header(r);
 	write_all(r);
 	monitoring_poll(r->monitoring);
+	ipfix_poll(r->ipfix);
 	if (output_hangup())
 		turn_output(r);
 }
 
-/* Does neither what is printed nor a condition have event.id? */
+/* Does neither what is printed or exported nor a condition have event.id? */
 static bool is_nameless(const struct options *options)
 {
 	return (options->top || options->format == FORMAT_TEXT || options->format == FORMAT_LADDER) &&
-	       !options->record_filter.where_count;
+	       !options->record_filter.where_count && !options->ipfix.text;
 }
 
 static void make_record(const struct reporter *r, struct record *record, const struct flow_key *key,
@@ -139,10 +141,12 @@ static void make_record(const struct reporter *r, struct record *record, const s
 	verdict(record, key, f, log, &with_name);
 }
 
-static void count(struct reporter *r, const struct record *record)
+/* forced: did the watch or the capture end while the connection went on? */
+static void count(struct reporter *r, const struct record *record, enum answer forced)
 {
 	summary_add(&r->summary, record);
 	monitoring_add(r->monitoring, record);
+	ipfix_add(r->ipfix, record, forced);
 	if (r->top)
 		top_add(r->top, record);
 }
@@ -185,7 +189,7 @@ void reporter_flow(struct reporter *r, const struct flow_key *key, const struct 
 	if (!is_wanted(r, &record))
 		return;
 	if (record.final && !context->again && !context->counted) /* a connection counts once */
-		count(r, &record);
+		count(r, &record, context->reason == REPORT_STOP ? YES : NO);
 	if (!r->top)
 		print(r, &record);
 }
@@ -208,7 +212,7 @@ void reporter_record(struct reporter *r, const struct record *record, bool count
 	if ((reporter_full(r) && !r->top) || !is_wanted(r, record))
 		return;
 	if (counts)
-		count(r, record);
+		count(r, record, UNTOLD);
 	if (r->top)
 		return;
 	look_at_columns(r, record);
@@ -218,7 +222,7 @@ void reporter_record(struct reporter *r, const struct record *record, bool count
 void reporter_count(struct reporter *r, const struct record *record)
 {
 	if (is_wanted(r, record))
-		count(r, record);
+		count(r, record, UNTOLD);
 }
 
 void reporter_stray(struct reporter *r, const struct flow_key *key, const struct flow *f,

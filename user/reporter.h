@@ -9,6 +9,7 @@
 #include "user/cli/options.h"
 #include "user/format/format.h"
 #include "user/format/summary.h"
+#include "user/ipfix/ipfix.h"
 #include "user/judge/verdict.h"
 #include "user/monitoring/monitoring.h"
 #include "user/top/top.h"
@@ -26,6 +27,7 @@ struct reporter {
 	struct top *top;               /* --top; else NULL */
 	struct metrics_now *waits;     /* where reporter_waiting counts; NULL: in the table of --top */
 	struct monitoring *monitoring; /* set by the caller; freed by reporter_free. NULL: nobody wants metrics */
+	struct ipfix *ipfix;           /* the same, for its collector. NULL: there is none */
 	int error;                     /* negative errno of the first write that failed; nothing is written after it */
 };
 

@@ -1034,6 +1034,51 @@ TEST(test_metrics_places)
 	}
 }
 
+TEST(test_ipfix)
+{
+	assert_goes_on(PARSE("eth0"));
+	assert_null(o.ipfix.text);
+	assert_goes_on(PARSE("--ipfix=collector.example:4739", "--top", "eth0"));
+	assert_string_equal(o.ipfix.host, "collector.example");
+	assert_string_equal(o.ipfix.port, "4739");
+	expect_int(o.ipfix_transport, IPFIX_UDP);
+	expect_int(o.ipfix_enterprise, 32473);
+	expect_int(o.ipfix_domain, 1);
+	assert_goes_on(PARSE("--ipfix=[fe80::1%eth0]:065535", "-r", "file", "--ipfix-transport=tcp"));
+	assert_string_equal(o.ipfix.host, "fe80::1%eth0");
+	assert_string_equal(o.ipfix.port, "65535");
+	expect_int(o.ipfix_transport, IPFIX_TCP);
+	assert_goes_on(PARSE("--ipfix=a:1", "eth0", "--ipfix-enterprise=4294967295", "--ipfix-domain=0"));
+	assert_true(o.ipfix_enterprise == UINT32_MAX && !o.ipfix_domain);
+	assert_refused(PARSE("--ipfix-domain=2", "eth0"),
+		       "--ipfix-transport, --ipfix-enterprise and --ipfix-domain are about --ipfix; add it");
+	assert_refused(PARSE("--ipfix=a:1", "--stuck"),
+		       "--ipfix is about connections as they close, which this mode does not see");
+	assert_refused(PARSE("--ipfix=a:1", "eth0", "--ipfix-enterprise=29305"),
+		       "--ipfix-enterprise 29305: that number stands for the reverse direction (RFC 5103)");
+	assert_refused(PARSE("--ipfix=a:1", "eth0", "--ipfix-enterprise=0"),
+		       "--ipfix-enterprise 0: an enterprise number is 1 to 4294967295");
+}
+
+TEST(test_ipfix_places)
+{
+	static const char *const wrong[] = {"",       "4739",    ":4739",    "host:",       "host:0", "host:65536",
+					    "host:x", "::1:80",  "[::1]",    "[::1]:",      "[]:80",  "[1.2.3.4]:80",
+					    "[h]:80", "[::1:80", "h[::1]:1", "fe80::1%e:1", "a b:80", "h:80 "};
+	char message[160];
+
+	for (size_t i = 0; i < COUNT(wrong); i++) {
+		enter_row("%s", wrong[i]);
+		snprintf(message, sizeof(message),
+			 *wrong[i]
+				 ? "--ipfix %s: a collector is HOST:PORT or [ADDRESS]:PORT, with a port from 1 to 65535"
+				 : "--ipfix \"%s\": a collector is HOST:PORT or [ADDRESS]:PORT, with a port from 1 to "
+				   "65535",
+			 wrong[i]);
+		assert_refused(PARSE("--ipfix", wrong[i], "eth0"), message);
+	}
+}
+
 /* getopt_long would end the options at the first interface. */
 static int unset_posixly_correct(void **state)
 {

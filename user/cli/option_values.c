@@ -199,6 +199,13 @@ static const char *color_name(unsigned i)
 	return names[i];
 }
 
+static const char *transport_name(unsigned i)
+{
+	static const char *const names[] = {[IPFIX_UDP] = "udp", [IPFIX_TCP] = "tcp"};
+
+	return names[i];
+}
+
 static const char *outcome_name_at(unsigned i)
 {
 	return outcome_name((enum outcome)i);
@@ -345,6 +352,34 @@ static int parse_listen(const struct option_row *row, void *where, const char *t
 		return -EINVAL;
 	l.port = (uint16_t)port;
 	*(struct option_listen *)where = l;
+	return 0;
+}
+
+/*
+ * HOST:PORT or [ADDRESS]:PORT; an IPv6 address takes the brackets, and may end in %INTERFACE. Whether there is such a
+ * host is found when it is looked up.
+ */
+static int parse_collector(const struct option_row *row, void *where, const char *text)
+{
+	struct option_collector c = {.text = text};
+	const char *colon = strrchr(text, ':'), *end, *host = text;
+	bool brackets = colon && *text == '[' && colon[-1] == ']';
+	size_t len = colon ? (size_t)(colon - text) : 0;
+	uint8_t address[16];
+	uint64_t port;
+
+	if (brackets) {
+		host++;
+		len -= 2;
+	}
+	end = colon ? decimal_read(colon + 1, 1, &port) : NULL;
+	if (!len || len >= sizeof(c.host) || !end || *end || port < row->min || port > row->max)
+		return -EINVAL;
+	if (brackets ? read_address(host, strcspn(host, "%]"), address) != 6 : strcspn(host, ":[]% ") != len)
+		return -EINVAL;
+	memcpy(c.host, host, len);
+	snprintf(c.port, sizeof(c.port), "%u", (unsigned)port);
+	*(struct option_collector *)where = c;
 	return 0;
 }
 
@@ -538,6 +573,14 @@ const struct option_kind kind_interfaces = {.parse = parse_interface, .form = "a
 const struct option_kind kind_listen = {.parse = parse_listen,
 					.form = "PORT, ADDRESS:PORT or [ADDRESS]:PORT, with a port from 1 to 65535",
 					.once = true};
+const struct option_kind kind_collector = {
+	.parse = parse_collector, .form = "HOST:PORT or [ADDRESS]:PORT, with a port from 1 to 65535", .once = true};
+const struct option_kind kind_transport = {.parse = parse_name,
+					   .print = print_name,
+					   .name = transport_name,
+					   .names = IPFIX_TCP + 1,
+					   .form = "",
+					   .once = true};
 const struct option_kind kind_file = {.parse = parse_file, .form = "a path", .once = true};
 const struct option_kind kind_netns = {
 	.parse = parse_netns, .form = "a name of ip-netns(8), a process number or all", .once = true};

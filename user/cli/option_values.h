@@ -55,9 +55,11 @@ extern const struct option_kind kind_count, kind_seconds, kind_milliseconds; /* 
 extern const struct option_kind kind_bytes;                                  /* uint32_t, a power of two */
 extern const struct option_kind kind_file_size;                              /* uint64_t, bytes */
 extern const struct option_kind kind_format, kind_hook, kind_color;          /* an enum */
+extern const struct option_kind kind_transport;                              /* an enum */
 extern const struct option_kind kind_columns;                                /* struct option_columns */
 extern const struct option_kind kind_groups;                                 /* struct groups */
 extern const struct option_kind kind_listen;                                 /* struct option_listen */
+extern const struct option_kind kind_collector;                              /* struct option_collector */
 extern const struct option_kind kind_file;                                   /* a path, owned by argv */
 extern const struct option_kind kind_netns;                                  /* a name, owned by argv */
 extern const struct option_kind kind_interfaces;                             /* struct option_interfaces */

@@ -19,6 +19,11 @@
 #define YEAR_NS (365 * 86400 * SECOND_NS)
 #define MEBI (1u << 20)
 
+/* RFC 5612 keeps this enterprise number for examples and documentation. */
+#define IPFIX_ENTERPRISE 32473
+#define IPFIX_REVERSE 29305 /* RFC 5103: elements of the reverse direction have it */
+#define IPFIX_DOMAIN 1
+
 /* --max-flows of captures, unless given. */
 #define FILE_MAX_FLOWS (4 * MEBI)
 
@@ -33,6 +38,8 @@ static const struct options defaults = {
 	.evidence = 8192, /* 256 KiB, which the second-level cache holds beside other work */
 	.ring_bytes = 4 * MEBI,
 	.rows = 10,
+	.ipfix_enterprise = IPFIX_ENTERPRISE,
+	.ipfix_domain = IPFIX_DOMAIN,
 };
 
 #define FIELD(member) .where = offsetof(struct options, member), .size = sizeof(((struct options *)0)->member)
@@ -282,6 +289,37 @@ static const struct option_row rows[] = {
 	 .noun = "file",
 	 .help = "metrics in a file that is replaced every 10 seconds, for node_exporter's textfile collector"},
 
+	{.group = "IPFIX, beside the records",
+	 .name = "ipfix",
+	 .kind = &kind_collector,
+	 FIELD(ipfix),
+	 .min = 1,
+	 .max = 65535,
+	 .meta = "HOST:PORT",
+	 .noun = "collector",
+	 .help = "export each connection, by its final record, to the collector there"},
+	{.name = "ipfix-transport",
+	 .kind = &kind_transport,
+	 FIELD(ipfix_transport),
+	 .meta = "NAME",
+	 .noun = "transport",
+	 .help = "how it is reached"},
+	{.name = "ipfix-enterprise",
+	 .kind = &kind_count,
+	 FIELD(ipfix_enterprise),
+	 .min = 1,
+	 .max = UINT32_MAX,
+	 .meta = "N",
+	 .noun = "enterprise number",
+	 .help = "whose the elements are that the standard lacks"},
+	{.name = "ipfix-domain",
+	 .kind = &kind_count,
+	 FIELD(ipfix_domain),
+	 .max = UINT32_MAX,
+	 .meta = "N",
+	 .noun = "observation domain",
+	 .help = "tells instances on one host apart"},
+
 	{.group = "Times",
 	 .name = "settle",
 	 .kind = &kind_milliseconds,
@@ -512,6 +550,21 @@ static const char *metrics_fault(const struct options *o)
 		       : NULL;
 }
 
+/* Why the options of IPFIX do not go together or with the mode, or NULL. */
+static const char *ipfix_fault(const struct options *o)
+{
+	if (!o->ipfix.text)
+		return o->ipfix_transport != IPFIX_UDP || o->ipfix_enterprise != IPFIX_ENTERPRISE ||
+				       o->ipfix_domain != IPFIX_DOMAIN
+			       ? "--ipfix-transport, --ipfix-enterprise and --ipfix-domain are about --ipfix; add it"
+			       : NULL;
+	if (o->stuck || o->time_wait || o->probe || o->cleanup || o->join)
+		return "--ipfix is about connections as they close, which this mode does not see";
+	return o->ipfix_enterprise == IPFIX_REVERSE
+		       ? "--ipfix-enterprise 29305: that number stands for the reverse direction (RFC 5103)"
+		       : NULL;
+}
+
 /* Why the other options do not go with --probe, or NULL. */
 static const char *probe_fault(const struct options *o)
 {
@@ -596,6 +649,7 @@ static int check_together(const struct options *o)
 	fault = fault ? fault : strays_fault(o);
 	fault = fault ? fault : output_fault(o);
 	fault = fault ? fault : metrics_fault(o);
+	fault = fault ? fault : ipfix_fault(o);
 	if (!fault)
 		return is_check_beyond(o) ? EXIT_USAGE : -1;
 	log_error("%s", fault);

@@ -53,6 +53,13 @@ struct options {
 		uint8_t address[16];
 		uint16_t port;
 	} metrics; /* --metrics: where scrapers are answered */
+	struct option_collector {
+		const char *text; /* as given, owned by argv; NULL: not asked for */
+		char host[256];   /* name or address, without brackets */
+		char port[6];     /* decimal */
+	} ipfix;                  /* --ipfix */
+	enum ipfix_transport_name { IPFIX_UDP, IPFIX_TCP } ipfix_transport;
+	uint32_t ipfix_enterprise, ipfix_domain;
 	enum color color;
 	struct option_columns {
 		enum text_column list[TEXT_COLUMNS];

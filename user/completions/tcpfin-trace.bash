@@ -46,6 +46,9 @@ _tcpfin_trace_value()
 	--format)
 		mapfile -t COMPREPLY < <(compgen -W 'text json csv ladder' -- "$2")
 		;;
+	--ipfix-transport)
+		mapfile -t COMPREPLY < <(compgen -W 'udp tcp' -- "$2")
+		;;
 	--color)
 		mapfile -t COMPREPLY < <(compgen -W 'auto always never' -- "$2")
 		;;
@@ -74,7 +77,8 @@ _tcpfin_trace_value()
 	-C | --file-size | -G | --file-seconds | \
 	-c | --count | -d | --duration | --port | --host | --process | --pid | --unit | --container | --reason | --where | \
 	--check | --settle | --syn-timeout | --close-timeout | --idle-timeout | --max-flows | --max-closing | \
-	--max-unproven | --evidence | --ring | --rows | --metrics)
+	--max-unproven | --evidence | --ring | --rows | --metrics | --ipfix | \
+	--ipfix-enterprise | --ipfix-domain)
 		;; # a value that only the user knows
 	*)
 		return 1
@@ -91,7 +95,7 @@ _tcpfin_trace_options()
 		--pid= --unit= --container= --reason= --where= --format= --output= --columns= --color= --check= --settle=
 		--syn-timeout= --close-timeout= --idle-timeout= --max-flows= --max-closing= --max-unproven=
 		--evidence= --ring= --by= --rows= --netns= --file-size= --file-seconds= --metrics-file=
-		--metrics='
+		--metrics= --ipfix= --ipfix-transport= --ipfix-enterprise= --ipfix-domain='
 
 	mapfile -t COMPREPLY < <(compgen -W "$plain $valued" -- "$1")
 	[[ ${#COMPREPLY[@]} -eq 1 && ${COMPREPLY[0]} == *= ]] && compopt -o nospace
