@@ -38,7 +38,12 @@ BPF_CFLAGS = -O2 -g -target bpf -mcpu=v3 $(BPF_STACK) $(WARNINGS) -Wno-unused-pa
 # Where libfixbuf's headers find GLib's; not expanded before it is used, as above.
 GLIB = $(shell pkg-config --cflags-only-I glib-2.0)
 
-USER_SRC  := $(wildcard user/*.c user/*/*.c)
+# KAFKA=0 builds without --kafka. With it the program loads librdkafka when asked, and links nothing more.
+KAFKA    ?= 1
+KAFKA_SRC := user/kafka/librdkafka.c user/kafka/producer.c
+NOT_BUILT := $(if $(filter 0,$(KAFKA)),$(KAFKA_SRC),user/kafka/no_producer.c)
+
+USER_SRC  := $(filter-out $(NOT_BUILT),$(wildcard user/*.c user/*/*.c))
 USER_OBJ  := $(USER_SRC:user/%.c=$(B)/user/%.o)
 LIB_OBJ   := $(filter-out $(B)/user/main.o,$(USER_OBJ))
 UNIT_SRC  := $(wildcard tests/unit/test_*.c)
@@ -51,6 +56,7 @@ all: $(B)/tcpfin-trace
 
 help:
 	@echo 'make                build/tcpfin-trace and build/tcpfin_trace.bpf.o'
+	@echo 'make KAFKA=0        the same without --kafka'
 	@echo 'make deps           install missing Debian packages (root)'
 	@echo 'make install        to $$(DESTDIR)$$(PREFIX), default $(PREFIX)'
 	@echo 'make uninstall      remove what make install has put there'
@@ -70,7 +76,8 @@ help:
 
 # Every compilation asks this first, so that who lacks a tool or a library reads what to do, not what failed.
 TOOLS   := $(firstword $(CC)) $(firstword $(CLANG)) $(BPFTOOL)
-HEADERS := bpf/libbpf.h cap-ng.h curses.h fixbuf/version.h libelf.h microhttpd.h pcap/pcap.h seccomp.h sha1.h zlib.h zstd.h
+HEADERS := bpf/libbpf.h cap-ng.h curses.h fixbuf/version.h libelf.h microhttpd.h pcap/pcap.h seccomp.h sha1.h zlib.h zstd.h \
+	   $(if $(filter-out 0,$(KAFKA)),librdkafka/rdkafka.h)
 
 tools:
 	@missing=; \
@@ -152,9 +159,9 @@ man-fields: $(B)/tests/field_list $(B)/tests/primitive_list
 # Debian packages: to build, and to test.
 BUILD_PACKAGES := build-essential clang llvm bpftool libbpf-dev libelf-dev zlib1g-dev libpcap0.8-dev libcap-ng-dev \
 		  libseccomp-dev libmd-dev libmicrohttpd-dev libncurses-dev libzstd-dev libfixbuf-dev libglib2.0-dev \
-		  libpcre2-dev
+		  libpcre2-dev librdkafka-dev
 TEST_PACKAGES  := libcmocka-dev python3 python3-scapy tshark tcpdump iproute2 nftables ethtool strace procps jq tmux \
-		  libclang-rt-dev valgrind clang-format groff-base
+		  libclang-rt-dev valgrind clang-format groff-base kcat
 DEB_PACKAGES   := debhelper dpkg-dev lintian debootstrap
 LINT_PACKAGES  := clang-tidy clang-tools
 ARM64_PACKAGES := gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user-static
@@ -247,7 +254,8 @@ soak: deps
 
 test-programs: $(UNIT_BIN) $(B)/bench/conns \
 	$(addprefix $(B)/tests/,field_list frames diff budget flood ipfix_reader) \
-	$(addprefix $(B)/tests/,step_clock.so fail_realloc.so side_by_side)
+	$(addprefix $(B)/tests/,step_clock.so fail_realloc.so side_by_side) \
+	$(if $(filter-out 0,$(KAFKA)),$(B)/tests/kafka_cluster) $(B)/bench/gencap
 
 # The host's tables are compiled into the differential test, which looks inside them.
 $(B)/tests/diff: $(wildcard tests/diff/*.[ch]) $(LIB_OBJ) $(B)/tcpfin_trace.skel.h Makefile
@@ -266,6 +274,10 @@ $(B)/tests/%: tests/unit/%.c $(LIB_OBJ) Makefile | tools
 $(B)/tests/frames: tests/golden/frames.c $(LIB_OBJ) Makefile | tools
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(filter-out -MMD -MP,$(CFLAGS)) $< $(LIB_OBJ) $(LIBS) -o $@
+
+$(B)/tests/kafka_cluster: tests/live/kafka_cluster.c Makefile | tools
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(filter-out -MMD -MP,$(CFLAGS)) $< -lrdkafka -o $@
 
 $(B)/tests/flood: tests/live/flood.c Makefile | tools
 	@mkdir -p $(@D)

@@ -66,7 +66,8 @@ static int report_connections(const struct options *options)
 	int code;
 
 	reporter_init(&reporter, options);
-	code = monitoring_start(&reporter.monitoring, options);
+	code = kafka_start(&reporter.kafka, options); /* before there is a socket that its process would keep */
+	code = code ? code : monitoring_start(&reporter.monitoring, options);
 	code = code ? code : ipfix_start(&reporter.ipfix, options);
 	code = code ? code : start_helper(options);
 	if (code != EXIT_FINE)
@@ -77,6 +78,8 @@ static int report_connections(const struct options *options)
 		code = live_run(&reporter, options, counters);
 	reporter_finish(&reporter);
 	output_note_failures();
+	kafka_end(reporter.kafka);
+	counters[COUNT_KAFKA_LOST] = kafka_lost(reporter.kafka);
 	monitoring_end(reporter.monitoring, counters);
 	ipfix_end(reporter.ipfix);
 	if (code == EXIT_FINE)

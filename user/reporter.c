@@ -93,6 +93,7 @@ void reporter_free(struct reporter *r)
 	top_free(r->top);
 	monitoring_free(r->monitoring);
 	ipfix_free(r->ipfix);
+	kafka_free(r->kafka);
 }
 
 static void write_all(struct reporter *r)
@@ -121,15 +122,16 @@ void reporter_flush(struct reporter *r)
 	write_all(r);
 	monitoring_poll(r->monitoring);
 	ipfix_poll(r->ipfix);
+	kafka_poll(r->kafka);
 	if (output_hangup())
 		turn_output(r);
 }
 
-/* Does neither what is printed or exported nor a condition have event.id? */
+/* Does nothing that is told of a record have event.id? */
 static bool is_nameless(const struct options *options)
 {
 	return (options->top || options->format == FORMAT_TEXT || options->format == FORMAT_LADDER) &&
-	       !options->record_filter.where_count && !options->ipfix.text;
+	       !options->record_filter.where_count && !options->ipfix.text && !options->kafka.topic;
 }
 
 static void make_record(const struct reporter *r, struct record *record, const struct flow_key *key,
@@ -190,6 +192,7 @@ void reporter_flow(struct reporter *r, const struct flow_key *key, const struct 
 		return;
 	if (record.final && !context->again && !context->counted) /* a connection counts once */
 		count(r, &record, context->reason == REPORT_STOP ? YES : NO);
+	kafka_add(r->kafka, &record);
 	if (!r->top)
 		print(r, &record);
 }
@@ -213,6 +216,7 @@ void reporter_record(struct reporter *r, const struct record *record, bool count
 		return;
 	if (counts)
 		count(r, record, UNTOLD);
+	kafka_add(r->kafka, record);
 	if (r->top)
 		return;
 	look_at_columns(r, record);
@@ -237,8 +241,10 @@ void reporter_stray(struct reporter *r, const struct flow_key *key, const struct
 	stray.stray = true;
 	stray.opener = (unsigned)sender + 1;
 	make_record(r, &record, key, f, log, &stray);
-	if (record_filter_passes(&r->options->record_filter, &r->options->filter, &record))
-		print(r, &record);
+	if (!record_filter_passes(&r->options->record_filter, &r->options->filter, &record))
+		return;
+	kafka_add(r->kafka, &record);
+	print(r, &record);
 }
 
 void reporter_waiting(struct reporter *r, const struct flow_key *key, const struct flow *f,

@@ -11,6 +11,7 @@
 #include "user/format/summary.h"
 #include "user/ipfix/ipfix.h"
 #include "user/judge/verdict.h"
+#include "user/kafka/kafka.h"
 #include "user/monitoring/monitoring.h"
 #include "user/top/top.h"
 
@@ -28,6 +29,7 @@ struct reporter {
 	struct metrics_now *waits;     /* where reporter_waiting counts; NULL: in the table of --top */
 	struct monitoring *monitoring; /* set by the caller; freed by reporter_free. NULL: nobody wants metrics */
 	struct ipfix *ipfix;           /* the same, for its collector. NULL: there is none */
+	struct kafka *kafka;           /* set by the caller; freed by reporter_free. NULL: not asked for */
 	int error;                     /* negative errno of the first write that failed; nothing is written after it */
 };
 

@@ -11,7 +11,7 @@ STOREYS = (
     ("user/main",),
     ("user/live", "user/capture"),
     ("user/attach", "user/host", "user/reporter"),
-    ("user/monitoring", "user/ipfix"),
+    ("user/monitoring", "user/ipfix", "user/kafka"),
     ("user/helper", "user/export", "user/top", "user/join", "user/report"),
     ("user/cli",),
     ("user/format",),

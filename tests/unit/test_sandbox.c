@@ -299,7 +299,7 @@ TEST(test_landlock)
 
 	assert_true(child >= 0);
 	if (!child)
-		_exit(landlock_enter() ? 100 : write_past_landlock());
+		_exit(landlock_enter(false) ? 100 : write_past_landlock());
 	expect_int(waitpid(child, &status, 0), child);
 	assert_true(WIFEXITED(status));
 	if (WEXITSTATUS(status) == 100)

@@ -23,11 +23,12 @@ struct ruleset {
 #define FILES_OF_1 (LANDLOCK_ACCESS_FS_MAKE_SYM * 2 - 1) /* all bits to the last of version 1 */
 #define REFER (1ULL << 13)                               /* version 2: links and moves between directories */
 #define TRUNCATE (1ULL << 14)                            /* version 3 */
-#define TCP 3                                            /* version 4: bind, connect */
-#define SCOPES 3                                         /* version 6: abstract sockets, signals */
+#define BIND (1ULL << 0)                                 /* version 4: of TCP */
+#define CONNECT (1ULL << 1)
+#define SCOPES 3 /* version 6: abstract sockets, signals */
 
 /* What the interface of that version can refuse. Its structure's bytes. */
-static size_t refuse(struct ruleset *r, int version)
+static size_t refuse(struct ruleset *r, int version, bool connect)
 {
 	*r = (struct ruleset){.files = FILES_OF_1 & ~FILES_READ};
 	if (version >= 2)
@@ -35,13 +36,13 @@ static size_t refuse(struct ruleset *r, int version)
 	if (version >= 3)
 		r->files |= TRUNCATE;
 	if (version >= 4)
-		r->network = TCP;
+		r->network = connect ? BIND : BIND | CONNECT;
 	if (version >= 6)
 		r->scoped = SCOPES;
 	return version >= 6 ? sizeof(*r) : version >= 4 ? offsetof(struct ruleset, scoped) : sizeof(r->files);
 }
 
-int landlock_enter(void)
+int landlock_enter(bool connect)
 {
 	long version = syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
 	struct ruleset ruleset;
@@ -49,7 +50,7 @@ int landlock_enter(void)
 
 	if (version < 1)
 		return -errno;
-	fd = (int)syscall(SYS_landlock_create_ruleset, &ruleset, refuse(&ruleset, (int)version), 0);
+	fd = (int)syscall(SYS_landlock_create_ruleset, &ruleset, refuse(&ruleset, (int)version, connect), 0);
 	if (fd < 0)
 		return -errno;
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) || syscall(SYS_landlock_restrict_self, fd, 0))

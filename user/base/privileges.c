@@ -14,6 +14,7 @@
 
 #include "user/base/buffer.h"
 #include "user/base/exit_code.h"
+#include "user/base/landlock.h"
 #include "user/base/log.h"
 #include "user/base/privileges.h"
 #include "user/base/sandbox.h"
@@ -97,6 +98,11 @@ static int become_nobody(bool *refused)
 	return err;
 }
 
+static bool may_become_nobody(void)
+{
+	return geteuid() == 0 && capable(CAP_SETUID) && capable(CAP_SETGID);
+}
+
 /*
  * Root becomes nobody where the kernel allows it: some containers do not, and a user namespace may not have that id.
  * 0, or an error of libcap-ng.
@@ -106,7 +112,7 @@ static int drop_capabilities(bool net_admin)
 	bool refused = true;
 	int err;
 
-	if (geteuid() == 0 && capable(CAP_SETUID) && capable(CAP_SETGID)) {
+	if (may_become_nobody()) {
 		select_capabilities(net_admin);
 		err = become_nobody(&refused);
 		if (!refused)
@@ -168,5 +174,34 @@ int privileges_keep_for_helper(const struct helper_work *work)
 	if (capng_apply(CAPNG_SELECT_CAPS))
 		return -EPERM;
 	err = sandbox_enter_helper(work);
+	return err == -EINVAL ? 0 : err; /* a kernel without filters; privileges_drop warns of it */
+}
+
+int privileges_keep_for_keys(void)
+{
+	static const unsigned capabilities[] = {CAP_SETUID, CAP_SETGID, CAP_SETPCAP, CAP_DAC_READ_SEARCH};
+	bool nobody;
+
+	landlock_enter(true); /* where the kernel has it */
+	capng_get_caps_process();
+	nobody = may_become_nobody();
+	capng_clear(CAPNG_SELECT_CAPS);
+	for (int i = 0; i < 4; i++)
+		keep(nobody, capabilities[i]);
+	return capng_apply(CAPNG_SELECT_CAPS) ? -EPERM : 0;
+}
+
+int privileges_drop_to_connect(void)
+{
+	bool refused = false;
+	int err;
+
+	capng_get_caps_process();
+	if (may_become_nobody()) {
+		select_capabilities(false);
+		if (become_nobody(&refused))
+			return -EPERM;
+	}
+	err = sandbox_enter_connector();
 	return err == -EINVAL ? 0 : err; /* a kernel without filters; privileges_drop warns of it */
 }

@@ -36,6 +36,16 @@ int privileges_drop(bool net_admin);
  * what that takes. 0, or a negative errno: it must not go on.
  */
 int privileges_keep_for_helper(const struct helper_work *work);
+/*
+ * For Kafka's process. Before its library starts threads: only reading the files that its settings name, and becoming
+ * nobody, are left. 0, or a negative errno: it must not go on.
+ */
+int privileges_keep_for_keys(void);
+/*
+ * For the same, once they are read: root becomes nobody, and the system call filter is set, both for all threads. The
+ * ids of other threads are changed by the C library, and with them go their capabilities. 0, or a negative errno.
+ */
+int privileges_drop_to_connect(void);
 /* As privileges_drop(false), once a capture file is open: with the narrower filter that reading a file needs. */
 int privileges_drop_all(void);
 

@@ -13,6 +13,7 @@
 #include <stdint.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -83,6 +84,7 @@ static const struct rule common_rules[] = {
 	ALLOW(writev),
 	ALLOW(poll),
 	ALLOW(ppoll),
+	ALLOW(shutdown),
 	ALLOW(ftruncate), /* takes back half a line on a full disk */
 	ALLOW(recvmsg),   /* of the helper, which hands over the next output file */
 	ALLOW(dup2),      /* puts it in the place of standard output */
@@ -203,6 +205,75 @@ static const struct rule collector_rules[] = {
 };
 static bool collector_allowed;
 
+/*
+ * For Kafka's process, whose library has threads, resolves names and connects. It makes no process; clone3() hides its
+ * flags from filters, so that the C library is told to use clone().
+ */
+static const struct rule connector_rules[] = {
+	/* threads and time */
+	ALLOW_BITS(clone, 0, CLONE_THREAD, CLONE_THREAD),
+	ALLOW(set_robust_list),
+	ALLOW(rseq),
+	ALLOW(sched_yield),
+	ALLOW(futex),
+	ALLOW_IF(prctl, 0, PR_SET_NAME),
+	ALLOW(clock_gettime),
+	ALLOW(gettimeofday),
+	ALLOW(nanosleep),
+	ALLOW(clock_nanosleep),
+	ALLOW(getrandom),
+	ALLOW(rt_sigprocmask),
+	ALLOW(rt_sigaction),
+	ALLOW(rt_sigreturn),
+	ALLOW(restart_syscall),
+	ALLOW(getpid),
+	ALLOW(gettid),
+	ALLOW(getuid),
+	ALLOW(geteuid),
+	ALLOW(uname),
+	ALLOW(exit),
+	ALLOW(exit_group),
+	/* memory, never executable */
+	ALLOW(brk),
+	ALLOW_BITS(mmap, 2, PROT_EXEC, 0),
+	ALLOW_BITS(mprotect, 2, PROT_EXEC, 0),
+	ALLOW(munmap),
+	ALLOW(mremap),
+	ALLOW(madvise),
+	/* how names are resolved */
+	ALLOW_BITS(openat, 2, OPEN_CHANGES, O_RDONLY),
+	ALLOW(fstat),
+	ALLOW(newfstatat),
+	ALLOW(lseek),
+	ALLOW_SOCKET(AF_NETLINK, SOCK_RAW, NETLINK_ROUTE),
+	ALLOW(bind),
+	ALLOW(getsockname),
+	/* connections */
+	ALLOW_IF(socket, 0, AF_INET),
+	ALLOW_IF(socket, 0, AF_INET6),
+	ALLOW(connect),
+	ALLOW(setsockopt),
+	ALLOW(getsockopt),
+	ALLOW(getpeername),
+	ALLOW(fcntl),
+	ALLOW_IF(ioctl, 1, FIONBIO),
+	ALLOW_IF(ioctl, 1, FIONREAD),
+	ALLOW(pipe2),
+	ALLOW(poll),
+	ALLOW(ppoll),
+	ALLOW(read),
+	ALLOW(readv),
+	ALLOW(write),
+	ALLOW(writev),
+	ALLOW(sendto),
+	ALLOW(sendmsg),
+	ALLOW(sendmmsg),
+	ALLOW(recvfrom),
+	ALLOW(recvmsg),
+	ALLOW(shutdown),
+	ALLOW(close),
+};
+
 /* For --top in a terminal only, to give it back as it was. */
 static const struct rule terminal_rules[] = {
 	ALLOW_IF(ioctl, 1, TCSETSW),
@@ -221,7 +292,6 @@ static const struct rule server_rules[] = {
 	ALLOW(epoll_wait),
 	ALLOW(epoll_pwait),
 	ALLOW(epoll_ctl),
-	ALLOW(shutdown),
 	ALLOW_BITS(sendmsg, 2, MSG_FASTOPEN, 0), /* of libmicrohttpd; it could name an address */
 };
 static int listening_socket = -1;
@@ -264,7 +334,7 @@ static int add_allowed(scmp_filter_ctx filter)
 	return err;
 }
 
-/* Enters a filter of two tables. 0 or a negative errno. */
+/* Enters a filter of two tables, with all threads. 0 or a negative errno. */
 static int enter(const struct rule *first, size_t first_count, const struct rule *second, size_t second_count)
 {
 	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ERRNO(EPERM));
@@ -272,9 +342,12 @@ static int enter(const struct rule *first, size_t first_count, const struct rule
 
 	if (!filter)
 		return -ENOMEM;
-	err = add_rules(filter, first, first_count);
+	err = seccomp_attr_set(filter, SCMP_FLTATR_CTL_TSYNC, 1);
+	if (first == connector_rules && !err)
+		err = seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0);
+	err = err ? err : add_rules(filter, first, first_count);
 	err = err ? err : add_rules(filter, second, second_count);
-	if (terminal_allowed && first != helper_rules && !err)
+	if (terminal_allowed && first == common_rules && !err)
 		err = add_rules(filter, terminal_rules, sizeof(terminal_rules) / sizeof(terminal_rules[0]));
 	if (second == live_rules && !err)
 		err = add_allowed(filter);
@@ -289,7 +362,7 @@ static int enter(const struct rule *first, size_t first_count, const struct rule
 
 int sandbox_enter(bool live)
 {
-	landlock_enter(); /* where the kernel has it */
+	landlock_enter(false); /* where the kernel has it */
 	return live ? enter(TABLE(common_rules), TABLE(live_rules)) : enter(TABLE(common_rules), NULL, 0);
 }
 
@@ -298,4 +371,9 @@ int sandbox_enter_helper(const struct helper_work *work)
 	collector_allowed = work->collector;
 	return work->namespaces ? enter(TABLE(helper_rules), TABLE(namespace_rules))
 				: enter(TABLE(helper_rules), NULL, 0);
+}
+
+int sandbox_enter_connector(void)
+{
+	return enter(TABLE(connector_rules), NULL, 0);
 }

@@ -30,5 +30,7 @@ struct helper_work {
 };
 /* For the helper: files and answers are always allowed, the rest as it is needed. Otherwise as sandbox_enter. */
 int sandbox_enter_helper(const struct helper_work *work);
+/* For Kafka's process, all its threads: it may resolve names, connect, and read files. Otherwise as sandbox_enter. */
+int sandbox_enter_connector(void);
 
 #endif

@@ -6,6 +6,7 @@
 #include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "user/base/clock.h"
@@ -383,6 +384,37 @@ static int parse_collector(const struct option_row *row, void *where, const char
 	return 0;
 }
 
+#define TOPIC_MAX 249 /* bytes: Kafka's limit */
+#define TOPIC_CHARACTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-"
+
+static bool is_topic(const char *topic)
+{
+	size_t len = strlen(topic);
+
+	return len && len <= TOPIC_MAX && strspn(topic, TOPIC_CHARACTERS) == len && strcmp(topic, ".") &&
+	       strcmp(topic, "..");
+}
+
+/* The last slash divides the two; librdkafka reads the brokers. */
+static int parse_kafka(const struct option_row *row, void *where, const char *text)
+{
+	const char *slash = strrchr(text, '/');
+	struct option_kafka *k = where;
+	char *copy;
+
+	(void)row;
+	if (!slash || slash == text || !is_topic(slash + 1))
+		return -EINVAL;
+	copy = strdup(text);
+	if (!copy)
+		return -ENOMEM;
+	free(k->brokers);
+	k->brokers = copy;
+	k->topic = copy + (slash - text) + 1;
+	k->topic[-1] = '\0';
+	return 0;
+}
+
 static int parse_host(const struct option_row *row, void *where, const char *text)
 {
 	struct filter *f = where;
@@ -581,6 +613,10 @@ const struct option_kind kind_transport = {.parse = parse_name,
 					   .names = IPFIX_TCP + 1,
 					   .form = "",
 					   .once = true};
+const struct option_kind kind_kafka = {
+	.parse = parse_kafka,
+	.form = "BROKERS/TOPIC: HOST:PORT[,HOST:PORT...] and a name of letters, digits, '.', '_' and '-'",
+	.once = true};
 const struct option_kind kind_file = {.parse = parse_file, .form = "a path", .once = true};
 const struct option_kind kind_netns = {
 	.parse = parse_netns, .form = "a name of ip-netns(8), a process number or all", .once = true};

@@ -60,6 +60,7 @@ extern const struct option_kind kind_columns;                                /* 
 extern const struct option_kind kind_groups;                                 /* struct groups */
 extern const struct option_kind kind_listen;                                 /* struct option_listen */
 extern const struct option_kind kind_collector;                              /* struct option_collector */
+extern const struct option_kind kind_kafka;                                  /* struct option_kafka */
 extern const struct option_kind kind_file;                                   /* a path, owned by argv */
 extern const struct option_kind kind_netns;                                  /* a name, owned by argv */
 extern const struct option_kind kind_interfaces;                             /* struct option_interfaces */

@@ -320,6 +320,20 @@ static const struct option_row rows[] = {
 	 .noun = "observation domain",
 	 .help = "tells instances on one host apart"},
 
+	{.group = "Records into Kafka, beside the output",
+	 .name = "kafka",
+	 .kind = &kind_kafka,
+	 FIELD(kafka),
+	 .meta = "BROKERS/TOPIC",
+	 .noun = "place in Kafka",
+	 .help = "each record as JSON, with its Community ID as key; BROKERS: HOST:PORT[,HOST:PORT]"},
+	{.name = "kafka-config",
+	 .kind = &kind_file,
+	 FIELD(kafka_config),
+	 .meta = "PATH",
+	 .noun = "file",
+	 .help = "settings of librdkafka (TLS, SASL, ...), NAME=VALUE a line"},
+
 	{.group = "Times",
 	 .name = "settle",
 	 .kind = &kind_milliseconds,
@@ -565,6 +579,16 @@ static const char *ipfix_fault(const struct options *o)
 		       : NULL;
 }
 
+/* Why Kafka does not go with the mode, or NULL. */
+static const char *kafka_fault(const struct options *o)
+{
+	if (o->kafka_config && !o->kafka.topic)
+		return "--kafka-config is about --kafka; give it, too";
+	if (o->kafka.topic && (o->stuck || o->time_wait || o->probe || o->cleanup || o->join))
+		return "--kafka is about connections as they close, which this mode does not see";
+	return NULL;
+}
+
 /* Why the other options do not go with --probe, or NULL. */
 static const char *probe_fault(const struct options *o)
 {
@@ -650,6 +674,7 @@ static int check_together(const struct options *o)
 	fault = fault ? fault : output_fault(o);
 	fault = fault ? fault : metrics_fault(o);
 	fault = fault ? fault : ipfix_fault(o);
+	fault = fault ? fault : kafka_fault(o);
 	if (!fault)
 		return is_check_beyond(o) ? EXIT_USAGE : -1;
 	log_error("%s", fault);
@@ -712,6 +737,8 @@ void options_free(struct options *o)
 	free(o->files.paths);
 	o->files.paths = NULL;
 	o->files.count = 0;
+	free(o->kafka.brokers);
+	o->kafka = (struct option_kafka){0};
 	record_filter_free(&o->record_filter);
 	checks_free(&o->checks);
 }

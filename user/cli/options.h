@@ -60,6 +60,10 @@ struct options {
 	} ipfix;                  /* --ipfix */
 	enum ipfix_transport_name { IPFIX_UDP, IPFIX_TCP } ipfix_transport;
 	uint32_t ipfix_enterprise, ipfix_domain;
+	struct option_kafka {
+		char *brokers, *topic; /* owned, one allocation at brokers; NULL: not asked for */
+	} kafka;                       /* --kafka */
+	const char *kafka_config;      /* --kafka-config; NULL: none */
 	enum color color;
 	struct option_columns {
 		enum text_column list[TEXT_COLUMNS];

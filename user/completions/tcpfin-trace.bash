@@ -39,7 +39,7 @@ _tcpfin_trace_list()
 _tcpfin_trace_value()
 {
 	case $1 in
-	-r | --read | -o | --output | --metrics-file)
+	-r | --read | -o | --output | --metrics-file | --kafka-config)
 		compopt -o filenames
 		mapfile -t COMPREPLY < <(compgen -f -- "$2")
 		;;
@@ -77,7 +77,7 @@ _tcpfin_trace_value()
 	-C | --file-size | -G | --file-seconds | \
 	-c | --count | -d | --duration | --port | --host | --process | --pid | --unit | --container | --reason | --where | \
 	--check | --settle | --syn-timeout | --close-timeout | --idle-timeout | --max-flows | --max-closing | \
-	--max-unproven | --evidence | --ring | --rows | --metrics | --ipfix | \
+	--max-unproven | --evidence | --ring | --rows | --metrics | --kafka | --ipfix | \
 	--ipfix-enterprise | --ipfix-domain)
 		;; # a value that only the user knows
 	*)
@@ -95,7 +95,7 @@ _tcpfin_trace_options()
 		--pid= --unit= --container= --reason= --where= --format= --output= --columns= --color= --check= --settle=
 		--syn-timeout= --close-timeout= --idle-timeout= --max-flows= --max-closing= --max-unproven=
 		--evidence= --ring= --by= --rows= --netns= --file-size= --file-seconds= --metrics-file=
-		--metrics= --ipfix= --ipfix-transport= --ipfix-enterprise= --ipfix-domain='
+		--metrics= --kafka= --kafka-config= --ipfix= --ipfix-transport= --ipfix-enterprise= --ipfix-domain='
 
 	mapfile -t COMPREPLY < <(compgen -W "$plain $valued" -- "$1")
 	[[ ${#COMPREPLY[@]} -eq 1 && ${COMPREPLY[0]} == *= ]] && compopt -o nospace

@@ -3,14 +3,13 @@
  * Requests and replies are datagrams, each of one size and nothing but numbers and a name.
  */
 #include <errno.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "user/base/privileges.h"
+#include "user/base/side_process.h"
 #include "user/helper/helper.h"
 
 /* Room for one descriptor beside a message. */
@@ -31,15 +30,6 @@ static int withheld = -1; /* a descriptor that the helper closes */
 static int helper = -1;   /* descriptor to ask it by; -1: there is none yet */
 
 /* ---- the helper ---- */
-
-/* Signals from a terminal or a supervisor are meant for the program. The helper ends when the program has ended. */
-static void ignore_signals(void)
-{
-	static const int ignored[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1, SIGPIPE};
-
-	for (size_t i = 0; i < sizeof(ignored) / sizeof(ignored[0]); i++)
-		signal(ignored[i], SIG_IGN);
-}
 
 /* Sends the reply, and its descriptor if it has one. */
 static void send_reply(int to, struct helper_reply *reply)
@@ -102,8 +92,7 @@ static _Noreturn void run(int program)
 					 .namespaces = offers[HELPER_LINK].answer,
 					 .collector = offers[HELPER_COLLECTOR].answer};
 
-	prctl(PR_SET_NAME, "tcpfin-helper");
-	ignore_signals();
+	side_process_begin("tcpfin-helper");
 	close_standard(program);
 	if (withheld >= 0)
 		close(withheld);

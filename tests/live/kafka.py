@@ -1,0 +1,343 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""
+kafka.py TCPFIN-TRACE [NAME...]: records into Kafka, read back by kcat from librdkafka's mock cluster (kafka_cluster.c),
+which can be told to fail. As root. lab/harness.py has how tests are run and what they print.
+"""
+import collections
+import contextlib
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+
+from faults import NOBODY, gave_up, said
+from lab.harness import PROGRAM, Suite, close_some, in_namespace, paths, refuses, watch
+from lab.netlab import Process, Tracer, check, equal, ipv4, need, until
+from metrics import play_all
+
+TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+GENCAP = os.path.join(TOP, "build", "bench", "gencap")
+CLUSTER = os.path.join(TOP, "build", "tests", "kafka_cluster")
+TOPIC = "closes"
+TOPIC_AUTHORIZATION_FAILED, MESSAGE_TOO_LARGE = 29, 10  # of Kafka's protocol
+
+suite = Suite(workers=2)
+test = suite.test
+
+
+class Cluster:
+    """A mock cluster in the client's namespace."""
+
+    def __init__(self, lab, brokers=3, partitions=4):
+        need("kcat")
+        self.lab = lab
+        with lab.client:
+            self.child = subprocess.Popen([CLUSTER, str(brokers), TOPIC, str(partitions)], stdin=subprocess.PIPE,
+                                          stdout=subprocess.PIPE, text=True)
+        lab.stack.callback(self.close)
+        self.brokers = self.child.stdout.readline().strip()
+        check(self.brokers, "the mock cluster has not started")
+        self.number = brokers
+        self.place = f"--kafka={self.brokers}/{TOPIC}"
+
+    def close(self):
+        self.child.stdin.close()
+        self.child.wait()
+        self.child.stdout.close()
+
+    def tell(self, line):
+        self.child.stdin.write(line + "\n")
+        self.child.stdin.flush()
+        equal("answer of the cluster", self.child.stdout.readline(), "done\n")
+
+    def tell_all(self, word):
+        for broker in range(1, self.number + 1):
+            self.tell(f"{word} {broker}")
+
+    def messages(self):
+        """All messages of the topic: (key, value)."""
+        done = self.lab.client.run(f"kcat -b {self.brokers} -t {TOPIC} -C -e -q -f '%k\\t%s\\n'")
+        return [tuple(line.split("\t", 1)) for line in done.splitlines()]
+
+
+def process_of(tracer):
+    """The number of Kafka's process."""
+    with open(f"/proc/{tracer.child.pid}/task/{tracer.child.pid}/children", encoding="ascii") as children:
+        for pid in children.read().split():
+            with open(f"/proc/{pid}/comm", encoding="ascii") as name:
+                if name.read() == "tcpfin-kafka\n":
+                    return int(pid)
+    raise AssertionError("no process of Kafka's")
+
+
+def check_same(cluster, tracer):
+    """Kafka has each line that was printed, once, with its Community ID as key."""
+    messages = cluster.messages()
+    difference = collections.Counter(value for _key, value in messages)
+    difference.subtract(tracer.stdout.splitlines())
+    check(not any(difference.values()), f"not the same in Kafka: {list((+difference) | (-difference))[:2]}")
+    for key, value in messages:
+        equal("key", key, json.loads(value)["network"]["community_id"])
+    return messages
+
+
+@test
+def records_as_printed(lab):
+    """Records of every kind, interim ones too, over both versions of IP."""
+    cluster = Cluster(lab)
+    tracer = watch(lab, cluster.place, "--close-timeout=1", "--strict")
+    held = play_all(lab)
+    until(lambda: any(not record["tcp"]["final"] for record in tracer.all_records()), "interim record", 5)
+    for connection in held:
+        connection.server.close()
+        connection.client.close()
+    tracer.stop()
+    messages = check_same(cluster, tracer)
+    check(len(messages) > 16, f"only {len(messages)} messages")
+    check(f"Kafka: {len(messages)} records delivered\n" in tracer.stderr, tracer.stderr)
+
+
+@test
+def whatever_is_printed(lab):
+    """Tables and text on standard output do not change what Kafka gets: whole records, with event.id."""
+    for output in (("--top=0.5",), ("--format=text",), ("--format=csv", "--outcome=graceful")):
+        cluster = Cluster(lab)
+        tracer = Tracer(lab, lab.client, PROGRAM, ("eth0",), "--settle=200", cluster.place, *output)
+        tracer.wait_for_all()
+        close_some(paths(lab)[0], 5)
+        time.sleep(0.5)
+        tracer.signal(signal.SIGINT)
+        equal("exit code", tracer.wait(), 0)
+        records = [json.loads(value) for _key, value in cluster.messages()]
+        equal("records", len(records), 5)
+        equal("names", len({record["event"]["id"] for record in records}), 5)
+
+
+@test
+def brokers_come_late(lab):
+    """No broker is there when the watch begins: that is said, and nothing is lost."""
+    cluster = Cluster(lab)
+    cluster.tell_all("down")
+    tracer = watch(lab, cluster.place, "--strict")
+    close_some(paths(lab)[0], 20)
+    tracer.wait_for(20)
+    said(tracer, "Kafka: .*(refused|unreachable|down)", 10)
+    cluster.tell_all("up")
+    until(lambda: len(cluster.messages()) == 20, "messages", 20, 0.5)
+    tracer.stop()
+    check_same(cluster, tracer)
+
+
+@test
+def leaders_change(lab):
+    """One broker of three goes and comes back while connections close: each record arrives once."""
+    cluster = Cluster(lab)
+    tracer = watch(lab, cluster.place, "--strict")
+    for broker in (1, 2, 3):
+        cluster.tell(f"down {broker}")
+        close_some(paths(lab)[0], 20)
+        cluster.tell(f"up {broker}")
+    tracer.wait_for(60)
+    until(lambda: len(cluster.messages()) == 60, "messages", 30, 0.5)
+    tracer.stop()
+    check_same(cluster, tracer)
+
+
+def settings(lab, *lines):
+    path = lab.file("conf")
+    with open(path, "w", encoding="utf-8") as file:
+        file.write("".join(line + "\n" for line in lines))
+    return f"--kafka-config={path}"
+
+
+@test
+def memory_is_bounded(lab):
+    """Brokers stay away: what is beyond the memory for them is counted as lost, and every record is printed."""
+    cluster = Cluster(lab)
+    cluster.tell_all("down")
+    tracer = watch(lab, cluster.place, settings(lab, "# few", "", " queue.buffering.max.messages = 30 "), "--strict")
+    close_some(paths(lab)[0], 100)
+    tracer.wait_for(100)
+    time.sleep(0.3)
+    tracer.signal(signal.SIGUSR1)
+    said(tracer, "stats:.* lost 70", 3)
+    tracer.signal(signal.SIGINT)
+    equal("exit code", tracer.wait(20), 4)
+    tracer.left_nothing()
+    equal("printed", len(tracer.all_records()), 100)
+    said(tracer, "0 records delivered, 100 lost: 70 beyond the memory for what waits, 30 not taken when the run ended")
+    check(re.search(r"kafka_lost +100\b", tracer.stderr), tracer.stderr)
+
+
+@test
+def refusals_are_counted(lab):
+    """A broker refuses: for want of rights, and a record that is too large for it."""
+    for error, words in ((TOPIC_AUTHORIZATION_FAILED, "authorization"), (MESSAGE_TOO_LARGE, "too large")):
+        cluster = Cluster(lab, partitions=1)
+        cluster.tell(f"errors {error} 1")
+        tracer = watch(lab, cluster.place, settings(lab, "enable.idempotence=false", "batch.num.messages=1"))
+        close_some(paths(lab)[0], 1)
+        said(tracer, f"Kafka: a record is refused: .*{words}", 5)
+        tracer.stop()
+        said(tracer, "0 records delivered, 1 lost: 1 refused")
+
+
+@test
+def too_large_for_the_library(lab):
+    cluster = Cluster(lab)
+    tracer = watch(lab, cluster.place, settings(lab, "message.max.bytes=1000"))
+    close_some(paths(lab)[0], 3)
+    tracer.stop()
+    said(tracer, "0 records delivered, 3 lost: 3 refused")
+
+
+def status_of_threads(pid):
+    for thread in os.listdir(f"/proc/{pid}/task"):
+        with open(f"/proc/{pid}/task/{thread}/status", encoding="utf-8") as status:
+            yield dict(line.rstrip("\n").split(":\t", 1) for line in status if ":\t" in line)
+
+
+@test
+def process_without_rights(lab):
+    """All threads of Kafka's process are nobody's, filtered, without capabilities; it holds nothing of the watch."""
+    cluster = Cluster(lab)
+    tracer = watch(lab, cluster.place, "--metrics=9464", f"--metrics-file={lab.file('tcpfin.prom')}")
+    gave_up(tracer)
+    pid = process_of(tracer)
+    close_some(paths(lab)[0], 3)
+    until(lambda: len(cluster.messages()) == 3, "messages", 5, 0.2)
+    threads = list(status_of_threads(pid))
+    check(len(threads) > 3, "the library has no threads")
+    for status in threads:
+        equal("Uid", status["Uid"].split(), [str(NOBODY)] * 4)
+        for name in ("CapPrm", "CapEff", "CapInh", "CapAmb"):
+            equal(name, int(status[name], 16), 0)
+        equal("Seccomp", status["Seccomp"], "2")
+        equal("NoNewPrivs", status["NoNewPrivs"], "1")
+    kinds = collections.Counter(re.sub(r"[0-9:\[\]]", "", os.readlink(f"/proc/{pid}/fd/{fd}"))
+                                for fd in os.listdir(f"/proc/{pid}/fd"))
+    equal("kinds of its descriptors", set(kinds) - {"anon_inodeeventfd", "anon_inodeeventpoll"}, {"socket", "pipe"})
+    with lab.client:
+        own = subprocess.run(["ss", "-Hltnp"], capture_output=True, text=True, check=True).stdout
+    check(not re.search(rf"pid={pid}\b", own), f"it listens: {own}")
+    tracer.stop()
+    until(lambda: not os.path.exists(f"/proc/{pid}"), "its end")
+
+
+@test
+def process_is_killed(lab):
+    """The watch goes on and says what it has lost."""
+    cluster = Cluster(lab)
+    tracer = watch(lab, cluster.place)
+    close_some(paths(lab)[0], 3)
+    until(lambda: len(cluster.messages()) == 3, "messages", 5, 0.2)
+    os.kill(process_of(tracer), signal.SIGKILL)
+    close_some(paths(lab)[0], 4)
+    tracer.wait_for(7)
+    said(tracer, "Kafka's process has ended")
+    tracer.stop()
+    said(tracer, "3 records delivered, 4 lost")
+
+
+@test
+def watch_is_killed(lab):
+    """What the process has is delivered, and it ends."""
+    cluster = Cluster(lab)
+    tracer = watch(lab, cluster.place)
+    pid = process_of(tracer)
+    close_some(paths(lab)[0], 5)
+    tracer.wait_for(5)
+    time.sleep(0.1)  # more than a poll: they are handed over
+    tracer.kill()
+    until(lambda: not os.path.exists(f"/proc/{pid}"), "its end", 15)
+    equal("messages", len(cluster.messages()), 5)
+
+
+def capture_of(lab, connections):
+    """A capture with that many closes."""
+    path = lab.file("pcap")
+    subprocess.run([GENCAP, str(connections), "10", "100", path], check=True)
+    return path
+
+
+@test
+def capture_waits(lab):
+    """A capture is read as fast as the library takes its records: a short queue loses none."""
+    cluster = Cluster(lab)
+    path = capture_of(lab, 3000)
+    done = Process(lab, lab.client, [*PROGRAM, "-r", path, cluster.place, "--strict", "--format=json",
+                                     settings(lab, "queue.buffering.max.messages=50", "queue.buffering.max.ms=1")])
+    equal("exit code", done.wait(50), 0)
+    check_same(cluster, done)
+
+
+@test
+def capture_gives_up(lab):
+    """Brokers are away and a capture waits for them: one signal ends the run, which says what was lost."""
+    cluster = Cluster(lab)
+    cluster.tell_all("down")
+    done = Process(lab, lab.client, [*PROGRAM, "-r", capture_of(lab, 3000), cluster.place,
+                                     settings(lab, "queue.buffering.max.messages=50")])
+    said(done, "Kafka: ", 10)
+    equal("still waits", done.code, None)
+    done.signal(signal.SIGINT)
+    equal("exit code", done.wait(20), 0)
+    said(done, r"0 records delivered, [0-9]+ lost: ")
+
+
+@test
+def refused_at_the_start(lab):
+    """Each with a line that says what to do, before anything is attached."""
+    place = "--kafka=127.0.0.1:9092/closes"
+    for wrong in ("closes", "/closes", "host:1/", "host:1/a b", "host:1/..", "host:1/" + "x" * 250):
+        refuses(lab, [*PROGRAM, f"--kafka={wrong}", "eth0"], 2, "BROKERS/TOPIC")
+    for lines, code, words in ((("no-setting",), 2, "line 1 is not NAME=VALUE"),
+                               (("# fine", "", "=1"), 2, "line 3 is not NAME=VALUE"),
+                               (("", "such.a.name=1"), 1, 'line 2: .*such.a.name'),
+                               (("linger.ms=never",), 1, "line 1: Invalid value"),
+                               (("acks=1",), 1, "idempotence"),
+                               (("ssl.ca.location=/no/such/file", "security.protocol=ssl"), 1, "ssl.ca.location")):
+        refuses(lab, [*PROGRAM, place, settings(lab, *lines), "eth0"], code, words)
+    refuses(lab, [*PROGRAM, place, "--kafka-config=/no/such/file", "eth0"], 1, "No such file")
+    refuses(lab, [*PROGRAM, "--kafka-config=/dev/null", "eth0"], 2, "--kafka-config is about --kafka")
+    for mode in ("--stuck", "--time-wait", "--cleanup", "--probe"):
+        refuses(lab, [*PROGRAM, place, mode], 2, "--kafka is about")
+    equal("programs left", set(lab.client.attached("eth0")), set())
+
+
+@test
+def secrets_stay_in_the_file(lab):
+    """A wrong setting is named by its line; neither a value nor a password is printed, or in the command line."""
+    secret = "sEcReT"
+    config = settings(lab, "sasl.mechanism=PLAIN", "security.protocol=sasl_plaintext", "sasl.username=me",
+                      f"sasl.password={secret}")
+    cluster = Cluster(lab)
+    tracer = watch(lab, cluster.place, config)
+    with open(f"/proc/{process_of(tracer)}/cmdline", encoding="utf-8") as words:
+        check(secret not in words.read(), "a secret in the command line")
+    close_some(paths(lab)[0], 1)
+    tracer.signal(signal.SIGINT)
+    tracer.wait(20)
+    check(secret not in tracer.stderr + tracer.stdout, "a secret in what is printed")
+
+
+@test
+def without_the_library(lab):
+    """A host that lacks librdkafka: only --kafka fails, and says which package it takes."""
+    library = subprocess.run(["ldconfig", "-p"], capture_output=True, text=True, check=True).stdout
+    path = re.search(r"librdkafka\.so\.1 .*=> (\S+)", library)[1]
+    hide = in_namespace("--mount", "sh", "-c", f'mount --bind /dev/null {path} && exec "$@"', "-")
+    refuses(lab, [*hide, *PROGRAM, "--kafka=127.0.0.1:9092/closes", "eth0"], 1, "cannot load librdkafka .*librdkafka1")
+    with contextlib.ExitStack() as stack:
+        tracer = watch(lab, program=[*hide, *PROGRAM])
+        stack.callback(tracer.stop)
+        close_some(paths(lab)[0], 1)
+        tracer.wait_for(1)
+
+
+if __name__ == "__main__":
+    suite.main(sys.argv)
