@@ -7,6 +7,7 @@
 
 #include <string.h>
 
+#include "user/base/base64.h"
 #include "user/base/short_digest.h"
 
 static bool end_before(const struct record_end *a, const struct record_end *b, size_t ip_len)
@@ -21,26 +22,6 @@ static uint8_t *append_be16(uint8_t *p, uint16_t port)
 	*p++ = port >> 8;
 	*p++ = port & 0xff;
 	return p;
-}
-
-/* Base64 (RFC 4648 section 4) of a SHA-1 digest: 20 bytes are 26 2/3 digits, so one '=' ends it. */
-static void digest_base64(char *text, const uint8_t digest[SHORT_DIGEST_SIZE])
-{
-	static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-	uint32_t group;
-	int i;
-
-	for (i = 0; i < SHORT_DIGEST_SIZE; i += 3) {
-		group = digest[i] << 16 | digest[i + 1] << 8;
-		if (i + 2 < SHORT_DIGEST_SIZE)
-			group |= digest[i + 2];
-		*text++ = digits[group >> 18];
-		*text++ = digits[group >> 12 & 63];
-		*text++ = digits[group >> 6 & 63];
-		*text++ = digits[group & 63];
-	}
-	text[-1] = '=';
-	text[0] = '\0';
 }
 
 uint8_t *community_ends(uint8_t *p, int family, const struct record_end end[2])
@@ -67,5 +48,5 @@ void community_id(char id[COMMUNITY_ID_SIZE], int family, const struct record_en
 	short_digest(digest, block, (size_t)(p - block));
 	id[0] = '1'; /* version */
 	id[1] = ':';
-	digest_base64(id + 2, digest);
+	base64(id + 2, digest, sizeof(digest));
 }
