@@ -39,6 +39,9 @@ static int answer(void *context, const struct helper_question *question, struct 
 	const struct place *p = context;
 	int err;
 
+	if (question->file >= REPLACED_FILES || !p[question->file].name)
+		return -EINVAL;
+	p += question->file;
 	switch (question->request) {
 	case HELPER_DRAFT:
 		return helper_reply_descriptor(reply, open_draft(p));
@@ -68,16 +71,18 @@ static int find_place(struct place *p, const char *path)
 	return -ENAMETOOLONG;
 }
 
-int replaced_file_start(const char *path)
+int replaced_file_start(enum replaced_file file, const char *path)
 {
-	static struct place place; /* there is one such file */
-	int err = find_place(&place, path);
+	static struct place places[REPLACED_FILES];
+	int err = find_place(&places[file], path);
 
-	if (err)
+	if (err) {
+		places[file].name = NULL;
 		return err;
+	}
 	for (enum helper_request request = HELPER_DRAFT; request <= HELPER_DISCARD; request++)
-		helper_offer(request, answer, &place);
-	helper_give(place.directory);
+		helper_offer(request, answer, places);
+	helper_give(places[file].directory);
 	return 0;
 }
 
@@ -98,26 +103,42 @@ static int write_all(int fd, const struct buffer *content)
 }
 
 /* A request that is answered by no descriptor. */
-static int ask(enum helper_request request)
+static int ask(enum helper_request request, enum replaced_file file)
 {
-	const struct helper_question question = {.request = request};
+	const struct helper_question question = {.request = request, .file = file};
 	struct helper_reply reply;
 
 	return helper_ask(&question, &reply);
 }
 
-int replaced_file_write(const struct buffer *content)
+static int open_new(enum replaced_file file)
 {
-	const struct helper_question question = {.request = HELPER_DRAFT};
-	int fd = helper_ask_descriptor(&question), err, done;
+	const struct helper_question question = {.request = HELPER_DRAFT, .file = file};
+
+	return helper_ask_descriptor(&question);
+}
+
+int replaced_file_try(enum replaced_file file)
+{
+	int fd = open_new(file);
+
+	if (fd < 0)
+		return fd;
+	close(fd);
+	return ask(HELPER_DISCARD, file);
+}
+
+int replaced_file_write(enum replaced_file file, const struct buffer *content)
+{
+	int fd = open_new(file), err, done;
 
 	if (fd < 0)
 		return fd;
 	err = write_all(fd, content);
 	if (close(fd) && !err)
 		err = -errno;
-	done = ask(err ? HELPER_DISCARD : HELPER_PUBLISH);
+	done = ask(err ? HELPER_DISCARD : HELPER_PUBLISH, file);
 	if (!err && done)
-		ask(HELPER_DISCARD);
+		ask(HELPER_DISCARD, file);
 	return err ? err : done;
 }

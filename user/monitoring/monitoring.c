@@ -45,7 +45,7 @@ static int write_file(struct monitoring *m)
 
 	m->next_file = clock_ns(CLOCK_MONOTONIC) + FILE_NS;
 	print(m, &text, EXPOSITION_TEXT);
-	err = replaced_file_write(&text);
+	err = replaced_file_write(REPLACED_METRICS, &text);
 	buffer_free(&text);
 	return err;
 }
@@ -64,7 +64,7 @@ static void write_next_file(struct monitoring *m)
 static int start_file(struct monitoring *m)
 {
 	const char *path = m->options->metrics_file;
-	int err = replaced_file_start(path);
+	int err = replaced_file_start(REPLACED_METRICS, path);
 
 	err = err ? err : write_file(m);
 	if (!err)
