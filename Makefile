@@ -49,7 +49,8 @@ LIB_OBJ   := $(filter-out $(B)/user/main.o,$(USER_OBJ))
 UNIT_SRC  := $(wildcard tests/unit/test_*.c)
 UNIT_BIN  := $(UNIT_SRC:tests/unit/%.c=$(B)/tests/%)
 
-.PHONY: all tools deps deps-kernels deps-deb deps-lint deps-arm64 deps-ecs arm64-libraries install uninstall deb format \
+.PHONY: all tools deps deps-kernels deps-deb deps-lint deps-report deps-arm64 deps-ecs arm64-libraries install uninstall \
+	deb format \
 	man-fields clean help run test test-programs test-kernels check-vmlinux soak fuzz bench bench-programs
 
 all: $(B)/tcpfin-trace
@@ -76,8 +77,8 @@ help:
 
 # Every compilation asks this first, so that who lacks a tool or a library reads what to do, not what failed.
 TOOLS   := $(firstword $(CC)) $(firstword $(CLANG)) $(BPFTOOL)
-HEADERS := bpf/libbpf.h cap-ng.h curses.h fixbuf/version.h libelf.h microhttpd.h pcap/pcap.h seccomp.h sha1.h zlib.h zstd.h \
-	   $(if $(filter-out 0,$(KAFKA)),librdkafka/rdkafka.h)
+HEADERS := bpf/libbpf.h cap-ng.h curses.h fixbuf/version.h libelf.h microhttpd.h pcap/pcap.h seccomp.h sha1.h sha2.h \
+	   zlib.h zstd.h $(if $(filter-out 0,$(KAFKA)),librdkafka/rdkafka.h)
 
 tools:
 	@missing=; \
@@ -118,6 +119,7 @@ $(B)/user/%.o: user/%.c Makefile $(CHANGELOG) | tools
 
 $(B)/user/live/live.o $(B)/user/live/loader.o $(B)/user/live/collector.o $(B)/user/live/probe.o: $(B)/tcpfin_trace.skel.h
 $(B)/user/sockets/socket_events.o: $(B)/sockets.skel.h
+$(B)/user/report/assets.o: $(wildcard user/report/page.*)
 $(B)/user/attach/tcx_order.o: $(B)/tcx_order.skel.h
 # GLib's headers are in no folder that compilers search.
 $(B)/user/ipfix/messages.o: CPPFLAGS += $(GLIB)
@@ -163,6 +165,7 @@ BUILD_PACKAGES := build-essential clang llvm bpftool libbpf-dev libelf-dev zlib1
 TEST_PACKAGES  := libcmocka-dev python3 python3-scapy tshark tcpdump iproute2 nftables ethtool strace procps jq tmux \
 		  libclang-rt-dev valgrind clang-format groff-base kcat
 DEB_PACKAGES   := debhelper dpkg-dev lintian debootstrap
+REPORT_PACKAGES := chromium chromium-driver python3-selenium
 LINT_PACKAGES  := clang-tidy clang-tools
 ARM64_PACKAGES := gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user-static
 ECS_PACKAGES   := npm
@@ -171,6 +174,7 @@ GUEST_PACKAGES := qemu-system-x86 busybox-static cpio kmod xz-utils
 deps-kernels: TEST_PACKAGES += $(GUEST_PACKAGES)
 deps-deb: TEST_PACKAGES := $(DEB_PACKAGES)
 deps-lint: TEST_PACKAGES := $(LINT_PACKAGES)
+deps-report: TEST_PACKAGES := $(REPORT_PACKAGES)
 deps-arm64: TEST_PACKAGES := $(ARM64_PACKAGES)
 deps-ecs: TEST_PACKAGES := $(ECS_PACKAGES)
 
@@ -179,7 +183,7 @@ arm64-libraries:
 	@echo $(filter lib%-dev zlib%-dev,$(BUILD_PACKAGES)) libcmocka-dev libc6-dev libgcc-12-dev
 
 # Asks apt only for what is missing, so that it works offline once everything is there.
-deps deps-kernels deps-deb deps-lint deps-arm64 deps-ecs:
+deps deps-kernels deps-deb deps-lint deps-report deps-arm64 deps-ecs:
 	@missing=; for p in $(BUILD_PACKAGES) $(TEST_PACKAGES); do \
 		dpkg-query -W -f '$${db:Status-Status}' $$p 2>/dev/null | grep -qx installed || missing="$$missing $$p"; \
 	done; \

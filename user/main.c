@@ -58,6 +58,14 @@ static bool found(const struct options *options, const struct summary *s, const 
 	return checks_found(&options->checks, &counts);
 }
 
+/* A run that could not begin has no page. Returns an exit code: the first one that is not fine. */
+static int finish_report(const struct reporter *reporter, int code, const uint64_t counters[COUNTERS])
+{
+	int written = code == EXIT_FINE || reporter->summary.records ? report_write(reporter->report, counters) : code;
+
+	return code ? code : written;
+}
+
 /* Reports connections until their source ends. Returns an exit code. */
 static int report_connections(const struct options *options)
 {
@@ -69,6 +77,7 @@ static int report_connections(const struct options *options)
 	code = kafka_start(&reporter.kafka, options); /* before there is a socket that its process would keep */
 	code = code ? code : monitoring_start(&reporter.monitoring, options);
 	code = code ? code : ipfix_start(&reporter.ipfix, options);
+	code = code ? code : report_start(&reporter.report, options);
 	code = code ? code : start_helper(options);
 	if (code != EXIT_FINE)
 		;
@@ -84,6 +93,7 @@ static int report_connections(const struct options *options)
 	ipfix_end(reporter.ipfix);
 	if (code == EXIT_FINE)
 		code = reporter_exit_code(&reporter);
+	code = finish_report(&reporter, code, counters);
 	if (!options->quiet && (code == EXIT_FINE || reporter.summary.records))
 		print_summary(&reporter, counters);
 	if (code == EXIT_FINE && options->strict && (counters_lost(counters) || ipfix_lost(reporter.ipfix)))

@@ -94,6 +94,7 @@ void reporter_free(struct reporter *r)
 	monitoring_free(r->monitoring);
 	ipfix_free(r->ipfix);
 	kafka_free(r->kafka);
+	report_free(r->report);
 }
 
 static void write_all(struct reporter *r)
@@ -149,6 +150,7 @@ static void count(struct reporter *r, const struct record *record, enum answer f
 	summary_add(&r->summary, record);
 	monitoring_add(r->monitoring, record);
 	ipfix_add(r->ipfix, record, forced);
+	report_add(r->report, record);
 	if (r->top)
 		top_add(r->top, record);
 }

@@ -13,6 +13,7 @@
 #include "user/judge/verdict.h"
 #include "user/kafka/kafka.h"
 #include "user/monitoring/monitoring.h"
+#include "user/report/report.h"
 #include "user/top/top.h"
 
 struct reporter {
@@ -27,6 +28,7 @@ struct reporter {
 	struct summary summary;
 	struct top *top;               /* --top; else NULL */
 	struct metrics_now *waits;     /* where reporter_waiting counts; NULL: in the table of --top */
+	struct report *report;         /* as monitoring, of --report */
 	struct monitoring *monitoring; /* set by the caller; freed by reporter_free. NULL: nobody wants metrics */
 	struct ipfix *ipfix;           /* the same, for its collector. NULL: there is none */
 	struct kafka *kafka;           /* set by the caller; freed by reporter_free. NULL: not asked for */

@@ -250,3 +250,38 @@ void buffer_csv_string(struct buffer *b, const char *text)
 	}
 	buffer_char(b, '"');
 }
+
+/* These characters begin and end what is not text: HTML Standard, section 13.2.5. */
+void buffer_html_bytes(struct buffer *b, const char *bytes, size_t len)
+{
+	for (size_t i = 0; i < len; i++) {
+		switch (bytes[i]) {
+		case '&':
+			buffer_text(b, "&amp;");
+			break;
+		case '<':
+			buffer_text(b, "&lt;");
+			break;
+		case '>':
+			buffer_text(b, "&gt;");
+			break;
+		case '"':
+			buffer_text(b, "&quot;");
+			break;
+		case '\'':
+			buffer_text(b, "&#39;");
+			break;
+		default:
+			buffer_char(b, bytes[i]);
+		}
+	}
+}
+
+void buffer_html(struct buffer *b, const char *text)
+{
+	struct buffer printable = {0};
+
+	buffer_printable(&printable, text);
+	buffer_html_bytes(b, printable.data, printable.len);
+	buffer_free(&printable);
+}

@@ -65,7 +65,7 @@ void buffer_printf(struct buffer *b, const char *format, ...) __attribute__((for
 /* Appends spaces until the text from `start` on has `column` bytes; at least one space. */
 void buffer_pad(struct buffer *b, size_t start, size_t column);
 /*
- * The three functions below are for text from outside (names). Invalid UTF-8, control characters and those that are not
+ * The functions below are for text from outside (names). Invalid UTF-8, control characters and those that are not
  * seen but change what is (U+202E, U+2028) reach no output.
  *
  * buffer_printable: their bytes become \xNN.
@@ -75,5 +75,9 @@ void buffer_printable(struct buffer *b, const char *text);
 void buffer_json_string(struct buffer *b, const char *text);
 /* Appends a quoted CSV field (RFC 4180), as buffer_printable; an apostrophe comes before what would be a formula. */
 void buffer_csv_string(struct buffer *b, const char *text);
+/* Appends text of HTML, or of an attribute in quotes, as buffer_printable. */
+void buffer_html(struct buffer *b, const char *text);
+/* The same of bytes that were made printable already. */
+void buffer_html_bytes(struct buffer *b, const char *bytes, size_t len);
 
 #endif

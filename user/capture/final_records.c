@@ -5,6 +5,7 @@
 #include "user/capture/final_records.h"
 
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "user/base/exit_code.h"
 #include "user/base/log.h"
@@ -22,6 +23,7 @@ struct final_records {
 	size_t size, used; /* size: a power of two */
 	unsigned waiting;
 	uint64_t order, again;
+	uint64_t factor[2]; /* odd */
 };
 
 /* ---- the table ---- */
@@ -36,13 +38,20 @@ static void id_bytes(const char *text, uint8_t id[16])
 	}
 }
 
-/* The id's entry, or the free one where it belongs. An id is a hash already. */
-static struct entry *find(struct entry *entries, size_t size, const uint8_t id[16])
+/* Nobody outside can choose ids that meet: the factors are secret. */
+static uint64_t hash(const struct final_records *f, const uint8_t id[16])
 {
-	size_t place;
+	uint64_t half[2];
 
-	memcpy(&place, id, sizeof(place));
-	for (;; place++) {
+	memcpy(half, id, sizeof(half));
+	half[0] = (half[0] ^ half[0] >> 32) * f->factor[0] + (half[1] ^ half[1] >> 32) * f->factor[1];
+	return half[0] >> 32 | half[0] << 32;
+}
+
+/* The id's entry, or the free one where it belongs. */
+static struct entry *find(const struct final_records *f, struct entry *entries, size_t size, const uint8_t id[16])
+{
+	for (uint64_t place = hash(f, id);; place++) {
 		struct entry *e = &entries[place & (size - 1)];
 
 		if (!e->order || !memcmp(e->id, id, sizeof(e->id)))
@@ -69,7 +78,7 @@ static void rebuild(struct final_records *f, size_t size, uint64_t oldest)
 
 		if (!e->order || (e->order < oldest && !e->waits))
 			continue;
-		*find(entries, size, e->id) = *e;
+		*find(f, entries, size, e->id) = *e;
 		f->used++;
 	}
 	free(f->entries);
@@ -94,6 +103,10 @@ struct final_records *final_records_new(void)
 
 	if (!f)
 		return NULL;
+	if (getentropy(f->factor, sizeof(f->factor)))
+		f->factor[0] = f->factor[1] = (uintptr_t)f * 0x9e3779b97f4a7c15;
+	f->factor[0] |= 1;
+	f->factor[1] |= 1;
 	f->size = 1024;
 	f->entries = calloc(f->size, sizeof(*f->entries));
 	if (f->entries)
@@ -148,7 +161,7 @@ bool final_records_take(struct final_records *f, const struct record *r)
 
 	make_room(f);
 	id_bytes(r->id, id);
-	e = find(f->entries, f->size, id);
+	e = find(f, f->entries, f->size, id);
 	known = e->order;
 	waited = e->waits;
 	if (!known) {

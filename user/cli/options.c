@@ -217,6 +217,12 @@ static const struct option_row rows[] = {
 	 .meta = "SECONDS",
 	 .noun = "time",
 	 .help = "go on in a next file after that time; FILE may have strftime(3) conversions"},
+	{.name = "report",
+	 .kind = &kind_file,
+	 FIELD(report),
+	 .meta = "FILE",
+	 .noun = "file",
+	 .help = "at the end, all of it as a page for a browser (HTML, complete in itself), beside the records"},
 	{.name = "columns",
 	 .kind = &kind_columns,
 	 FIELD(columns),
@@ -637,6 +643,14 @@ static const char *strays_fault(const struct options *o)
 	return o->format > FORMAT_JSON ? "--strays has the formats text and json" : NULL;
 }
 
+/* Why --report does not go with the mode, or NULL. */
+static const char *report_fault(const struct options *o)
+{
+	if (o->report && (o->stuck || o->time_wait || o->probe || o->cleanup || o->join))
+		return "--report is about connections as they close, which this mode does not see";
+	return NULL;
+}
+
 /* Why the options of output files do not go together, or NULL. */
 static const char *output_fault(const struct options *o)
 {
@@ -675,6 +689,7 @@ static int check_together(const struct options *o)
 	fault = fault ? fault : metrics_fault(o);
 	fault = fault ? fault : ipfix_fault(o);
 	fault = fault ? fault : kafka_fault(o);
+	fault = fault ? fault : report_fault(o);
 	if (!fault)
 		return is_check_beyond(o) ? EXIT_USAGE : -1;
 	log_error("%s", fault);

@@ -532,61 +532,6 @@ static void put_segment(const struct ladder *l, unsigned i, const char *const en
 
 /* ---- what the log does not list ---- */
 
-/* Sequence numbers that the opening takes, relative: the SYN, and its payload (RFC 7413). */
-static uint32_t opening_end(const struct record *r, enum role from)
-{
-	unsigned i;
-
-	for (i = 0; i < r->segment_count; i++) {
-		if (r->segments[i].from == from && (r->segments[i].flags & TCP_SYN))
-			return 1 + r->segments[i].len;
-	}
-	return 1;
-}
-
-/* How many of the listed segments belong to the opening. */
-static unsigned opening_count(const struct record *r)
-{
-	const uint32_t end[2] = {opening_end(r, SOURCE), opening_end(r, DESTINATION)};
-	unsigned i;
-
-	for (i = 0; i < r->segment_count; i++) {
-		const struct record_segment *s = &r->segments[i];
-		bool from = s->from == DESTINATION;
-
-		if (s->flags & TCP_SYN)
-			continue;
-		if (s->flags & TCP_CONTROL || s->len || s->seq > end[from] || s->ack > end[!from])
-			break;
-	}
-	return i;
-}
-
-/*
- * Payload of a side that was sent between the opening and the close. Every segment of the close is listed, so its first
- * one says by its number what came before; a side that is silent in the close sent all its bytes before. Not the same
- * as record_unlisted_bytes: what was lost from the log, or is folded and holds a byte twice, changes nothing here.
- */
-static int64_t bytes_before_close(const struct record *r, enum role from, unsigned opening)
-{
-	uint32_t begin = opening_end(r, from);
-	int64_t bytes = r->end[from].bytes, before = bytes - (begin - 1);
-	unsigned i;
-
-	if (bytes < 0 || r->midstream)
-		return 0;
-	for (i = opening; i < r->segment_count; i++) {
-		const struct record_segment *s = &r->segments[i];
-
-		if (s->from != from || !ladder_acted_on(r, i) || s->mark & SEGMENT_COPY)
-			continue;
-		if (s->seq >= begin && (int64_t)(s->seq - begin) < before)
-			before = s->seq - begin;
-		break;
-	}
-	return before > 0 ? before : 0;
-}
-
 static void put_bytes(struct buffer *text, const struct ladder *l, int64_t bytes, const char *unit_end)
 {
 	buffer_text(text, l->r->bytes_approximate ? l->g->about : "");
@@ -597,8 +542,8 @@ static void put_bytes(struct buffer *text, const struct ladder *l, int64_t bytes
 /* What was carried between handshake and close, each way, on one row where it fits. */
 static void put_unlisted(const struct ladder *l, unsigned opening)
 {
-	int64_t right = bytes_before_close(l->r, SOURCE, opening),
-		left = bytes_before_close(l->r, DESTINATION, opening);
+	int64_t right = ladder_bytes_before_close(l->r, SOURCE, opening),
+		left = ladder_bytes_before_close(l->r, DESTINATION, opening);
 	const unsigned room = l->inner - 2 * LABEL_AT;
 	struct buffer text = {0}, back = {0};
 	unsigned used, back_columns;
@@ -690,7 +635,7 @@ static void put_last_states(const struct ladder *l, enum tcp_state shown[2])
 
 static void put_segments(const struct ladder *l)
 {
-	unsigned opening = opening_count(l->r), i;
+	unsigned opening = ladder_opening_count(l->r), i;
 	enum tcp_state shown[2], now[2];
 	const char *entered[2];
 	struct ladder_states states;

@@ -100,3 +100,54 @@ void ladder_states_step(struct ladder_states *states, const struct record *r, un
 	step_opening(me, peer, s->flags);
 	step_close(me, peer, s);
 }
+
+/* ---- what the log does not list ---- */
+
+/* Sequence numbers that the opening takes, relative: the SYN, and its payload (RFC 7413). */
+static uint32_t opening_end(const struct record *r, enum role from)
+{
+	unsigned i;
+
+	for (i = 0; i < r->segment_count; i++) {
+		if (r->segments[i].from == from && (r->segments[i].flags & TCP_SYN))
+			return 1 + r->segments[i].len;
+	}
+	return 1;
+}
+
+unsigned ladder_opening_count(const struct record *r)
+{
+	const uint32_t end[2] = {opening_end(r, SOURCE), opening_end(r, DESTINATION)};
+	unsigned i;
+
+	for (i = 0; i < r->segment_count; i++) {
+		const struct record_segment *s = &r->segments[i];
+		bool from = s->from == DESTINATION;
+
+		if (s->flags & TCP_SYN)
+			continue;
+		if (s->flags & TCP_CONTROL || s->len || s->seq > end[from] || s->ack > end[!from])
+			break;
+	}
+	return i;
+}
+
+int64_t ladder_bytes_before_close(const struct record *r, enum role from, unsigned opening)
+{
+	uint32_t begin = opening_end(r, from);
+	int64_t bytes = r->end[from].bytes, before = bytes - (begin - 1);
+	unsigned i;
+
+	if (bytes < 0 || r->midstream)
+		return 0;
+	for (i = opening; i < r->segment_count; i++) {
+		const struct record_segment *s = &r->segments[i];
+
+		if (s->from != from || !ladder_acted_on(r, i) || s->mark & SEGMENT_COPY)
+			continue;
+		if (s->seq >= begin && (int64_t)(s->seq - begin) < before)
+			before = s->seq - begin;
+		break;
+	}
+	return before > 0 ? before : 0;
+}

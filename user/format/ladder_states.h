@@ -30,4 +30,13 @@ enum tcp_state ladder_state(const struct ladder_states *states, enum role role);
 /* Did the receiver of segment i act on it? Of an RST that the connection survived, only the verdict knows that. */
 bool ladder_acted_on(const struct record *r, unsigned i);
 
+/* How many of the listed segments belong to the opening. */
+unsigned ladder_opening_count(const struct record *r);
+/*
+ * Payload of a side that was sent between the opening and the close. Every segment of the close is listed, so its first
+ * one says by its number what came before; a side that is silent in the close sent all its bytes before. Not the same
+ * as record_unlisted_bytes: what was lost from the log, or is folded and holds a byte twice, changes nothing here.
+ */
+int64_t ladder_bytes_before_close(const struct record *r, enum role from, unsigned opening);
+
 #endif
