@@ -74,7 +74,8 @@ static int report_connections(const struct options *options)
 	int code;
 
 	reporter_init(&reporter, options);
-	code = kafka_start(&reporter.kafka, options); /* before there is a socket that its process would keep */
+	code = reporter_read_key(&reporter);
+	code = code ? code : kafka_start(&reporter.kafka, options); /* before there is a socket that its process would keep */
 	code = code ? code : monitoring_start(&reporter.monitoring, options);
 	code = code ? code : ipfix_start(&reporter.ipfix, options);
 	code = code ? code : report_start(&reporter.report, options);

@@ -3,6 +3,7 @@
  * Decides which connections are reported, and in which style the terminal can show them.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <langinfo.h>
 #include <stdlib.h>
 #include <string.h>
@@ -86,8 +87,53 @@ void reporter_init(struct reporter *r, const struct options *options)
 		put_header(r);
 }
 
+/* Reads a key of at most size bytes. How many, or a negative errno. */
+static ssize_t read_key(const char *path, uint8_t *key, size_t size)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t got = fd < 0 ? -1 : read(fd, key, size);
+	int err = errno;
+
+	if (fd >= 0)
+		close(fd);
+	return got < 0 ? -err : got;
+}
+
+int reporter_read_key(struct reporter *r)
+{
+	const char *path = r->options->anonymize_key;
+	uint8_t key[4096];
+	ssize_t len = 32;
+
+	if (!r->options->anonymize && !path)
+		return EXIT_FINE;
+	if (path)
+		len = read_key(path, key, sizeof(key));
+	else if (getentropy(key, (size_t)len))
+		len = -errno;
+	if (len >= ANONYMIZER_KEY_LEAST) {
+		r->anonymizer = anonymizer_new(key, (size_t)len);
+		explicit_bzero(key, sizeof(key));
+		len = r->anonymizer ? len : -ENOMEM;
+	}
+	if (len >= ANONYMIZER_KEY_LEAST)
+		return EXIT_FINE;
+	log_error("--anonymize-key %s: %s", path ? path : "of this run",
+		  len < 0 ? strerror((int)-len) : "a key has at least 16 bytes");
+	return EXIT_RUNTIME;
+}
+_Static_assert(ANONYMIZER_KEY_LEAST == 16, "number in a message");
+
+/* Filters have seen the record as it is; what is printed or counted from here on is not. */
+static void anonymize(struct reporter *r, struct record *record)
+{
+	if (r->anonymizer)
+		anonymize_record(r->anonymizer, record);
+}
+
 void reporter_free(struct reporter *r)
 {
+	anonymizer_free(r->anonymizer);
 	buffer_free(&r->out);
 	free(r->interface);
 	top_free(r->top);
@@ -192,6 +238,7 @@ void reporter_flow(struct reporter *r, const struct flow_key *key, const struct 
 	note(key, f, context);
 	if (!is_wanted(r, &record))
 		return;
+	anonymize(r, &record);
 	if (record.final && !context->again && !context->counted) /* a connection counts once */
 		count(r, &record, context->reason == REPORT_STOP ? YES : NO);
 	kafka_add(r->kafka, &record);
@@ -212,23 +259,30 @@ static void look_at_columns(struct reporter *r, const struct record *record)
 		widen(r, &r->named);
 }
 
-void reporter_record(struct reporter *r, const struct record *record, bool counts)
+void reporter_record(struct reporter *r, const struct record *read, bool counts)
 {
-	if ((reporter_full(r) && !r->top) || !is_wanted(r, record))
+	struct record record = *read;
+
+	if ((reporter_full(r) && !r->top) || !is_wanted(r, read))
 		return;
+	anonymize(r, &record);
 	if (counts)
-		count(r, record, UNTOLD);
-	kafka_add(r->kafka, record);
+		count(r, &record, UNTOLD);
+	kafka_add(r->kafka, &record);
 	if (r->top)
 		return;
-	look_at_columns(r, record);
-	print(r, record);
+	look_at_columns(r, &record);
+	print(r, &record);
 }
 
-void reporter_count(struct reporter *r, const struct record *record)
+void reporter_count(struct reporter *r, const struct record *read)
 {
-	if (is_wanted(r, record))
-		count(r, record, UNTOLD);
+	struct record record = *read;
+
+	if (!is_wanted(r, read))
+		return;
+	anonymize(r, &record);
+	count(r, &record, UNTOLD);
 }
 
 void reporter_stray(struct reporter *r, const struct flow_key *key, const struct flow *f,
@@ -245,6 +299,7 @@ void reporter_stray(struct reporter *r, const struct flow_key *key, const struct
 	make_record(r, &record, key, f, log, &stray);
 	if (!record_filter_passes(&r->options->record_filter, &r->options->filter, &record))
 		return;
+	anonymize(r, &record);
 	kafka_add(r->kafka, &record);
 	print(r, &record);
 }
@@ -257,6 +312,7 @@ void reporter_waiting(struct reporter *r, const struct flow_key *key, const stru
 	make_record(r, &record, key, f, log, context);
 	if (!record_filter_passes(&r->options->record_filter, &r->options->filter, &record))
 		return;
+	anonymize(r, &record);
 	if (r->waits)
 		metrics_add_waiting(r->waits, &record, stuck);
 	else

@@ -13,6 +13,7 @@
 #include "user/judge/verdict.h"
 #include "user/kafka/kafka.h"
 #include "user/monitoring/monitoring.h"
+#include "user/record/anonymizer.h"
 #include "user/report/report.h"
 #include "user/top/top.h"
 
@@ -28,6 +29,7 @@ struct reporter {
 	struct summary summary;
 	struct top *top;               /* --top; else NULL */
 	struct metrics_now *waits;     /* where reporter_waiting counts; NULL: in the table of --top */
+	struct anonymizer *anonymizer; /* --anonymize; else NULL */
 	struct report *report;         /* as monitoring, of --report */
 	struct monitoring *monitoring; /* set by the caller; freed by reporter_free. NULL: nobody wants metrics */
 	struct ipfix *ipfix;           /* the same, for its collector. NULL: there is none */
@@ -38,6 +40,8 @@ struct reporter {
 /* options must outlive the reporter. The first output is the header of the format. */
 void reporter_init(struct reporter *r, const struct options *options);
 void reporter_free(struct reporter *r);
+/* --anonymize: reads or makes the key; call before rights are dropped. An exit code; errors have been logged. */
+int reporter_read_key(struct reporter *r);
 /* Reports a flow that has ended, unless options leave it out. log: f->log_len segments. */
 void reporter_flow(struct reporter *r, const struct flow_key *key, const struct flow *f, const struct flow_segment *log,
 		   const struct verdict_context *context);

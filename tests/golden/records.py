@@ -8,6 +8,8 @@ itself is tested for each golden case (run.py).
 records.py [NAME...]   Only tests whose names begin so.
 """
 import gzip
+import hashlib
+import ipaddress
 import json
 import os
 import subprocess
@@ -199,6 +201,116 @@ def other_datasets_are_said(r):
     process = run("-r", "-", data=b'{"event":{"dataset":"nginx.access"}}\n' + lines_of([r["graceful"]]) + b"\n")
     return (expect("said", b"lines of other datasets, passed over: 1" in process.stderr, True)
             + expect("connections", summary(process)["connections"], 1))
+
+
+# ---- --anonymize ----
+
+KEY = bytes(range(32))
+
+
+def with_key(*words, data, key=KEY):
+    with tempfile.NamedTemporaryFile() as file:
+        file.write(key)
+        file.flush()
+        return run("-q", "-r", "-", "--anonymize-key=" + file.name, *words, data=data)
+
+
+def other_address(text, key=KEY):
+    """What the page says, once more: a bit is flipped by the keyed hash of the bits before it."""
+    address = ipaddress.ip_address(text)
+    bits, number, other = address.max_prefixlen, int(address), 0
+    for i in range(bits):
+        prefix = (number >> (bits - i) << (bits - i)).to_bytes(bits // 8, "big").ljust(16, b"\0")
+        digest = hashlib.sha256(hashlib.sha256(key).digest() + bytes([address.version, i]) + prefix).digest()
+        other = other << 1 | (number >> (bits - 1 - i) & 1) ^ (digest[0] & 1)
+    return str(type(address)(other))
+
+
+def ends_of(lines):
+    return [record[end]["ip"] for record in map(json.loads, lines.splitlines()) for end in ("source", "destination")]
+
+
+def several(r):
+    """Records with many addresses, near each other and far."""
+    for n in range(60):
+        one = r["reset6" if n % 2 else "graceful"]
+        ip = f"2001:db8:{n % 3}::{n:x}" if n % 2 else f"10.{n % 3}.{n % 7}.{n}"
+        yield {**one, "source": {**one["source"], "ip": ip}, "event": {**one["event"], "id": f"{n:032x}"}}
+
+
+@test
+def addresses_keep_their_networks(r):
+    lines = lines_of(several(r))
+    got = ends_of(with_key("--format=json", data=lines).stdout)
+    faults = expect("addresses", got, [other_address(ip) for ip in ends_of(lines)])
+    pairs = [(ipaddress.ip_address(a), ipaddress.ip_address(b)) for a, b in zip(ends_of(lines), got)]
+    for version in (4, 6):
+        same = [(int(a), int(b)) for a, b in pairs if a.version == version]
+        faults += [f"{a:x} and {x:x}: another common prefix" for a, b in same for x, y in same
+                   if (a ^ x).bit_length() != (b ^ y).bit_length()]
+    return faults[:3]
+
+
+@test
+def nothing_names_host_or_ends(r):
+    """In no form, with the sentence, and not in the page; and the ids are others, the same under one key."""
+    named = {**r["graceful"], "host": {"name": "db7.example"}, "observer": {
+        "ingress": {"interface": {"name": "eth0"}}, "netns": {"name": "tenant-9", "inode": 5}}}
+    named["source"] = {**named["source"], "container": {"id": "c0ffee" * 8}}
+    named["tcp"] = {**named["tcp"], "related": [r["reset"]["event"]["id"]]}
+    lines, faults = lines_of([named]), []
+    secrets = [named["source"]["ip"], named["destination"]["ip"], named["network"]["community_id"], "db7", "tenant-9",
+               "c0ffee", named["event"]["id"], r["reset"]["event"]["id"]]
+    with tempfile.TemporaryDirectory(prefix="tcpfin-records-") as folder:
+        page = os.path.join(folder, "page.html")
+        for words in (["--format=json", "--report=" + page], ["--format=csv"], ["--format=ladder", "-v"],
+                      ["-v"], ["--top", "--by=peer"]):
+            out = with_key(*words, data=lines).stdout.decode()
+            faults += [f"{words}: {secret}" for secret in secrets if secret in out] + [f"{words}: nothing"] * (not out)
+        with open(page, encoding="utf-8") as file:
+            out = file.read()
+        faults += [f"page: {secret}" for secret in secrets if secret in out]
+    first, again = (with_key("--format=json", data=lines).stdout for _ in range(2))
+    return faults + expect("one key", first, again)
+
+
+@test
+def keys_make_the_difference(r):
+    lines = lines_of([r["graceful"]])
+    runs = [run("-q", "-r", "-", "--anonymize", "--format=json", data=lines).stdout for _ in range(2)]
+    runs += [with_key("--format=json", data=lines, key=key).stdout for key in (KEY, KEY[:16])]
+    faults = expect("different", len(set(runs) | {lines}), 5)
+    for key, why in ((KEY[:15], b"a key has at least 16 bytes"), (b"", b"a key has at least 16 bytes")):
+        process = with_key(data=lines, key=key)
+        faults += expect("exit", process.returncode, 1) + expect("said", why in process.stderr, True)
+    process = run("-r", "-", "--anonymize-key=/no/such/file", data=lines)
+    return faults + expect("no file", (process.returncode, b"No such file" in process.stderr), (1, True))
+
+
+@test
+def filters_see_what_was(r):
+    process = with_key("--format=json", "--host=" + r["graceful"]["source"]["ip"], data=lines_of(r.values()))
+    return expect("records", len(process.stdout.splitlines()), sum(
+        1 for one in r.values() if r["graceful"]["source"]["ip"] in (one["source"]["ip"], one["destination"]["ip"])))
+
+
+@test
+def both_ends_still_join(r):
+    """Two hosts' records under one key are one connection, as they were; under two keys the numbers still say so."""
+    views = [{**r["graceful"], "host": {"name": name}, "event": {**r["graceful"]["event"], "id": f"{n:032x}"}}
+             for n, name in enumerate(("client", "server"), 1)]
+    with tempfile.TemporaryDirectory(prefix="tcpfin-records-") as folder:
+        paths = [os.path.join(folder, f"{n}.json") for n in range(4)]
+        for path, data in zip(paths, [lines_of([v]) for v in views]
+                              + [with_key("--format=json", data=lines_of([v])).stdout for v in views]):
+            with open(path, "wb") as file:
+                file.write(data)
+        plain, anonymous = (run("--join", "--format=json", *pair).stdout for pair in (paths[:2], paths[2:]))
+    plain, anonymous = [json.loads(line) for line in plain.splitlines()], [
+        json.loads(line) for line in anonymous.splitlines()]
+    return (expect("connections", (len(plain), len(anonymous)), (1, 1))
+            + expect("outcome", anonymous[0]["tcp"]["outcome"], plain[0]["tcp"]["outcome"])
+            + expect("path", anonymous[0].get("path"), plain[0].get("path")))
 
 
 def records():

@@ -223,6 +223,16 @@ static const struct option_row rows[] = {
 	 .meta = "FILE",
 	 .noun = "file",
 	 .help = "at the end, all of it as a page for a browser (HTML, complete in itself), beside the records"},
+	{.name = "anonymize",
+	 .kind = &kind_flag,
+	 FIELD(anonymize),
+	 .help = "replace addresses, keeping their networks, ids and names of hosts in all that is printed"},
+	{.name = "anonymize-key",
+	 .kind = &kind_file,
+	 FIELD(anonymize_key),
+	 .meta = "FILE",
+	 .noun = "file",
+	 .help = "the same, with the key in that file instead of one for this run"},
 	{.name = "columns",
 	 .kind = &kind_columns,
 	 FIELD(columns),
@@ -651,6 +661,14 @@ static const char *report_fault(const struct options *o)
 	return NULL;
 }
 
+/* Why --anonymize does not go with the mode, or NULL. */
+static const char *anonymize_fault(const struct options *o)
+{
+	if ((o->anonymize || o->anonymize_key) && (o->stuck || o->time_wait || o->probe || o->cleanup || o->join))
+		return "--anonymize is about connections as they close: give it where records are written";
+	return NULL;
+}
+
 /* Why the options of output files do not go together, or NULL. */
 static const char *output_fault(const struct options *o)
 {
@@ -690,6 +708,7 @@ static int check_together(const struct options *o)
 	fault = fault ? fault : ipfix_fault(o);
 	fault = fault ? fault : kafka_fault(o);
 	fault = fault ? fault : report_fault(o);
+	fault = fault ? fault : anonymize_fault(o);
 	if (!fault)
 		return is_check_beyond(o) ? EXIT_USAGE : -1;
 	log_error("%s", fault);

@@ -46,8 +46,10 @@ struct options {
 	uint64_t file_size;   /* -C: bytes after which the next output file begins; 0: no limit */
 	uint64_t file_period; /* -G, ns: how long an output file is written; 0: for ever */
 	enum format format;
-	const char *report;       /* --report; NULL: none */
-	const char *metrics_file; /* --metrics-file; NULL: none */
+	const char *report; /* --report; NULL: none */
+	bool anonymize;
+	const char *anonymize_key; /* file with the key; NULL: one for this run */
+	const char *metrics_file;  /* --metrics-file; NULL: none */
 	struct option_listen {
 		const char *text; /* as given, owned by argv; NULL: not asked for */
 		int family;       /* 4 or 6 */

@@ -39,7 +39,7 @@ _tcpfin_trace_list()
 _tcpfin_trace_value()
 {
 	case $1 in
-	-r | --read | -o | --output | --metrics-file | --kafka-config | --report)
+	-r | --read | -o | --output | --metrics-file | --kafka-config | --report | --anonymize-key)
 		compopt -o filenames
 		mapfile -t COMPREPLY < <(compgen -f -- "$2")
 		;;
@@ -89,13 +89,13 @@ _tcpfin_trace_value()
 # Sets COMPREPLY to the long options that begin with $1. Those that need a value end in "=", and no blank follows.
 _tcpfin_trace_options()
 {
-	local plain='--ipv4 --ipv6 --show-open --strays --all-segments --no-sockets --numeric --verbose --quiet --stats --strict
+	local plain='--ipv4 --ipv6 --show-open --strays --all-segments --anonymize --no-sockets --numeric --verbose --quiet --stats --strict
 		--follow --top --stuck --time-wait --join --probe --cleanup --help --version'
 	local valued='--read= --interface= --hook= --count= --duration= --port= --host= --outcome= --closer= --process=
 		--pid= --unit= --container= --reason= --where= --format= --output= --columns= --color= --check= --settle=
 		--syn-timeout= --close-timeout= --idle-timeout= --max-flows= --max-closing= --max-unproven=
 		--evidence= --ring= --by= --rows= --netns= --file-size= --file-seconds= --metrics-file=
-		--metrics= --report= --kafka= --kafka-config= --ipfix= --ipfix-transport= --ipfix-enterprise= --ipfix-domain='
+		--metrics= --report= --anonymize-key= --kafka= --kafka-config= --ipfix= --ipfix-transport= --ipfix-enterprise= --ipfix-domain='
 
 	mapfile -t COMPREPLY < <(compgen -W "$plain $valued" -- "$1")
 	[[ ${#COMPREPLY[@]} -eq 1 && ${COMPREPLY[0]} == *= ]] && compopt -o nospace

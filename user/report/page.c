@@ -76,7 +76,7 @@ static void put_origin(struct buffer *out, const struct page_data *data)
 		return;
 	}
 	put_list(out, o->interfaces.names, o->interfaces.count);
-	if (gethostname(host, sizeof(host) - 1))
+	if (o->anonymize || o->anonymize_key || gethostname(host, sizeof(host) - 1))
 		return;
 	buffer_text(out, " of ");
 	buffer_html(out, host);

@@ -18,7 +18,7 @@
 
 struct top {
 	const struct options *options;
-	char host[HOST_NAME_MAX + 1]; /* "" for a capture */
+	char host[HOST_NAME_MAX + 1]; /* "" for a capture, and with --anonymize */
 	struct table_style style;
 	struct groups groups;
 	struct span *interval, *run;
@@ -51,7 +51,7 @@ struct top *top_new(const struct options *options, unsigned width, bool unicode)
 	if (!t)
 		out_of_memory();
 	t->options = options;
-	if (!options->files.count)
+	if (!options->files.count && !options->anonymize && !options->anonymize_key)
 		gethostname(t->host, sizeof(t->host) - 1);
 	t->style = (struct table_style){.width = width, .unicode = unicode};
 	t->groups = options->by.count ? options->by : default_groups(options);
