@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """
 report.py TCPFIN-TRACE [NAME...]: the file of --report, of a live watch that has given up its rights and of a file:
-where it cannot be written, and beside the file of --metrics-file. As root. What the page shows is tests/report's matter.
+where it cannot be written, and beside the file of --metrics-file. As root. What the page shows is a matter of
+tests/report.
 """
 import os
 import subprocess

@@ -89,8 +89,8 @@ _tcpfin_trace_value()
 # Sets COMPREPLY to the long options that begin with $1. Those that need a value end in "=", and no blank follows.
 _tcpfin_trace_options()
 {
-	local plain='--ipv4 --ipv6 --show-open --strays --all-segments --anonymize --no-sockets --numeric --verbose --quiet --stats --strict
-		--follow --top --stuck --time-wait --join --probe --cleanup --help --version'
+	local plain='--ipv4 --ipv6 --show-open --strays --all-segments --no-sockets --numeric --verbose --quiet --stats --strict
+		--follow --anonymize --top --stuck --time-wait --join --probe --cleanup --help --version'
 	local valued='--read= --interface= --hook= --count= --duration= --port= --host= --outcome= --closer= --process=
 		--pid= --unit= --container= --reason= --where= --format= --output= --columns= --color= --check= --settle=
 		--syn-timeout= --close-timeout= --idle-timeout= --max-flows= --max-closing= --max-unproven=
