@@ -6,6 +6,7 @@ where it cannot be written, and beside the file of --metrics-file. As root. What
 tests/report.
 """
 import os
+import socket
 import subprocess
 import sys
 
@@ -43,6 +44,8 @@ def page_without_rights(lab):
         equal("while it runs", file.read(), "before")
     one_each(tracer.stop(), keys)
     equal("connections", connections(path), 3)
+    with open(path, encoding="utf-8") as file:
+        check(f'<p class="origin">eth0 of {socket.gethostname()}</p>' in file.read(), "where it is from is not told")
     with open(metrics, encoding="ascii") as file:
         check("tcpfin_connections_total" in file.read(), "the metrics are not in their file")
     equal("beside it", [name for name in os.listdir(lab.directory) if name.startswith(".")], [])

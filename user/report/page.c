@@ -5,11 +5,9 @@
 #include "user/report/page.h"
 
 #include <inttypes.h>
-#include <limits.h>
 #include <sha2.h>
 #include <string.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "user/base/base64.h"
 #include "user/base/clock.h"
@@ -69,17 +67,16 @@ static void put_list(struct buffer *out, const char *const *names, unsigned coun
 static void put_origin(struct buffer *out, const struct page_data *data)
 {
 	const struct options *o = data->options;
-	char host[HOST_NAME_MAX + 1] = "";
 
 	if (o->files.count) {
 		put_list(out, o->files.paths, o->files.count);
 		return;
 	}
 	put_list(out, o->interfaces.names, o->interfaces.count);
-	if (o->anonymize || o->anonymize_key || gethostname(host, sizeof(host) - 1))
+	if (!*data->host)
 		return;
 	buffer_text(out, " of ");
-	buffer_html(out, host);
+	buffer_html(out, data->host);
 }
 
 static void put_span(struct buffer *out, const struct page_data *data)

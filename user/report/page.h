@@ -6,6 +6,8 @@
 #ifndef TCPFIN_PAGE_H
 #define TCPFIN_PAGE_H
 
+#include <limits.h>
+
 #include "user/base/buffer.h"
 #include "user/cli/options.h"
 #include "user/report/problems.h"
@@ -17,6 +19,7 @@ enum page_step { STEP_HANDSHAKE, STEP_FIN_TO_ACK, STEP_HALF_CLOSED, STEP_CLOSE, 
 
 struct page_data {
 	const struct options *options;
+	char host[HOST_NAME_MAX + 1]; /* "": not told */
 	uint64_t connections, outcome[OUTCOMES];
 	uint64_t first, last; /* ns since 1970: the first segment and the last step of all */
 	uint64_t lost;        /* connections or packets of which nothing was kept: see counters_lost */

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "user/base/clock.h"
 #include "user/base/log.h"
@@ -28,7 +29,9 @@ static int start(struct report *report)
 		log_error("out of memory");
 		return EXIT_RUNTIME;
 	}
-	tzset(); /* the time zone's file cannot be read later */
+	tzset(); /* neither the time zone's file nor the host's name can be asked for later */
+	if (!report->options->anonymize && !report->options->anonymize_key)
+		gethostname(report->data.host, sizeof(report->data.host) - 1);
 	err = replaced_file_start(REPLACED_REPORT, path);
 	err = err ? err : replaced_file_try(REPLACED_REPORT);
 	if (!err)
