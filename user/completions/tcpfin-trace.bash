@@ -95,7 +95,8 @@ _tcpfin_trace_options()
 		--pid= --unit= --container= --reason= --where= --format= --output= --columns= --color= --check= --settle=
 		--syn-timeout= --close-timeout= --idle-timeout= --max-flows= --max-closing= --max-unproven=
 		--evidence= --ring= --by= --rows= --netns= --file-size= --file-seconds= --metrics-file=
-		--metrics= --report= --anonymize-key= --kafka= --kafka-config= --ipfix= --ipfix-transport= --ipfix-enterprise= --ipfix-domain='
+		--metrics= --report= --anonymize-key= --kafka= --kafka-config=
+		--ipfix= --ipfix-transport= --ipfix-enterprise= --ipfix-domain='
 
 	mapfile -t COMPREPLY < <(compgen -W "$plain $valued" -- "$1")
 	[[ ${#COMPREPLY[@]} -eq 1 && ${COMPREPLY[0]} == *= ]] && compopt -o nospace
