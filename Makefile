@@ -271,6 +271,11 @@ $(B)/tests/budget: tests/budget/budget.c $(B)/tcpfin_trace.skel.h $(B)/tcx_order
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(filter-out -MMD -MP,$(CFLAGS)) $< $(LIBS) -o $@
 
+# It includes user/helper/helper.c, whose inside it tests.
+$(B)/tests/test_helper: tests/unit/test_helper.c user/helper/helper.c $(LIB_OBJ) Makefile | tools
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS) $< $(filter-out $(B)/user/helper/helper.o,$(LIB_OBJ)) -lcmocka $(LIBS) -o $@
+
 $(B)/tests/%: tests/unit/%.c $(LIB_OBJ) Makefile | tools
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(CFLAGS) $< $(LIB_OBJ) -lcmocka $(LIBS) -o $@

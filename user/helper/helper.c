@@ -60,9 +60,18 @@ static void answer_by_offer(const struct helper_question *question, struct helpe
 	reply->error = offer->answer ? offer->answer(offer->context, question, reply) : -EOPNOTSUPP;
 }
 
-static bool is_question(const struct helper_question *question, ssize_t size)
+/*
+ * Waits for a question; descriptors beside it are not taken. False where the message is none, or the program has ended.
+ * One byte more is read than a question has, since what is longer would be cut off in silence.
+ */
+static bool hear(int program, struct helper_question *question)
 {
-	return size == sizeof(*question) && question->request < HELPER_REQUESTS;
+	char message[sizeof(*question) + 1];
+
+	if (read(program, message, sizeof(message)) != sizeof(*question))
+		return false;
+	memcpy(question, message, sizeof(*question));
+	return question->request < HELPER_REQUESTS;
 }
 
 /* Answers until the program has ended. A message that is no request of the list ends the helper. */
@@ -71,7 +80,7 @@ static void serve(int program)
 	struct helper_question question;
 	struct helper_reply reply;
 
-	while (is_question(&question, read(program, &question, sizeof(question)))) {
+	while (hear(program, &question)) {
 		answer_by_offer(&question, &reply);
 		send_reply(program, &reply);
 		if (reply.descriptor >= 0)
@@ -161,22 +170,33 @@ int helper_reply_descriptor(struct helper_reply *reply, int descriptor)
 
 /* ---- the program ---- */
 
-/* Takes the descriptor beside a reply, if there is one. 0, or -EPROTO for something else. */
-static int take_descriptor(const struct msghdr *message, struct helper_reply *reply)
+/* Closes all descriptors beside a message that is not believed. */
+static void close_beside(struct msghdr *message)
+{
+	for (struct cmsghdr *head = CMSG_FIRSTHDR(message); head; head = CMSG_NXTHDR(message, head))
+		for (size_t at = CMSG_LEN(0); head->cmsg_type == SCM_RIGHTS && at + sizeof(int) <= head->cmsg_len;
+		     at += sizeof(int)) {
+			int fd;
+
+			memcpy(&fd, (char *)head + at, sizeof(fd));
+			close(fd);
+		}
+}
+
+/*
+ * Is the message a reply? It has that size, and one descriptor at most, which comes with success alone; its error is
+ * none or a negative errno, and its name ends.
+ */
+static bool is_reply(struct msghdr *message, ssize_t size, const struct helper_reply *reply)
 {
 	const struct cmsghdr *head = CMSG_FIRSTHDR(message);
 
-	reply->descriptor = -1;
-	reply->name[sizeof(reply->name) - 1] = '\0';
-	if (!head)
-		return 0;
-	if (head->cmsg_type != SCM_RIGHTS || head->cmsg_len != CMSG_LEN(sizeof(int)))
-		return -EPROTO;
-	memcpy(&reply->descriptor, CMSG_DATA(head), sizeof(int));
-	return 0;
+	return size == sizeof(*reply) && !(message->msg_flags & (MSG_TRUNC | MSG_CTRUNC)) && reply->error <= 0 &&
+	       reply->error > -4096 && memchr(reply->name, '\0', sizeof(reply->name)) &&
+	       (!head || (!reply->error && head->cmsg_type == SCM_RIGHTS && head->cmsg_len == CMSG_LEN(sizeof(int))));
 }
 
-/* 0, or a negative errno where the helper is gone or talks nonsense. */
+/* 0, or a negative errno where the helper is gone or talks nonsense (-EPROTO). */
 static int receive(struct helper_reply *reply)
 {
 	struct iovec body = {reply, sizeof(*reply)};
@@ -188,12 +208,19 @@ static int receive(struct helper_reply *reply)
 	do
 		n = recvmsg(helper, &message, MSG_CMSG_CLOEXEC);
 	while (n < 0 && errno == EINTR);
-	if (n != sizeof(*reply))
+	if (n <= 0)
 		return n < 0 ? -errno : -EPIPE;
-	return take_descriptor(&message, reply);
+	if (!is_reply(&message, n, reply)) {
+		close_beside(&message);
+		return -EPROTO;
+	}
+	reply->descriptor = -1;
+	if (CMSG_FIRSTHDR(&message))
+		memcpy(&reply->descriptor, CMSG_DATA(CMSG_FIRSTHDR(&message)), sizeof(int));
+	return 0;
 }
 
-int helper_ask(const struct helper_question *question, struct helper_reply *reply)
+static int ask(const struct helper_question *question, struct helper_reply *reply)
 {
 	int err;
 
@@ -207,10 +234,20 @@ int helper_ask(const struct helper_question *question, struct helper_reply *repl
 	return err ? err : reply->error;
 }
 
+int helper_ask(const struct helper_question *question, struct helper_reply *reply)
+{
+	int err = ask(question, reply);
+
+	if (err || reply->descriptor < 0)
+		return err;
+	close(reply->descriptor); /* nobody has asked for it */
+	return -EPROTO;
+}
+
 int helper_ask_descriptor(const struct helper_question *question)
 {
 	struct helper_reply reply;
-	int err = helper_ask(question, &reply);
+	int err = ask(question, &reply);
 
 	return err ? err : reply.descriptor < 0 ? -EPROTO : reply.descriptor;
 }

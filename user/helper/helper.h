@@ -67,11 +67,11 @@ void helper_withhold(int descriptor);
  */
 int helper_start(void);
 /*
- * Asks and waits for the answer. 0, or a negative errno: the answer's, or that of a helper that is gone (-EPIPE). A
- * descriptor in the reply is the caller's.
+ * Asks and waits for the answer. 0, or a negative errno: the answer's, or that of a helper that is gone (-EPIPE) or
+ * answers what was not asked (-EPROTO), such as by a descriptor.
  */
 int helper_ask(const struct helper_question *question, struct helper_reply *reply);
-/* The same of a request that is answered by a descriptor: returns it, or a negative errno. */
+/* The same of a request that is answered by a descriptor: returns it, which is the caller's, or a negative errno. */
 int helper_ask_descriptor(const struct helper_question *question);
 
 #endif
