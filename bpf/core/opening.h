@@ -53,13 +53,14 @@ static __always_inline flag_t segment_opens(const struct tcp_segment *s)
 }
 
 enum {
-	OPEN_SYN = 1,       /* a SYN was seen: isn[source], t_syn */
-	OPEN_SYNACK = 2,    /* a matching SYN-ACK: isn of both sides */
-	OPEN_ACK = 4,       /* the handshake was completed with matching numbers */
-	OPEN_CROSSED = 8,   /* both sides sent a SYN (RFC 9293 section 3.5, simultaneous open) */
-	OPEN_SYN_DATA = 16, /* the SYN-ACK acknowledged the SYN's payload (RFC 7413) */
-	OPEN_INSIDE = 32,   /* the SYN came while the tuple had a connection (RFC 5961 section 4) */
-	OPEN_ACK_MORE = 64, /* the segment that completed the handshake was more than an ACK */
+	OPEN_SYN = 1,           /* a SYN was seen: isn[source], t_syn */
+	OPEN_SYNACK = 2,        /* a matching SYN-ACK: isn of both sides */
+	OPEN_ACK = 4,           /* the handshake was completed with matching numbers */
+	OPEN_CROSSED = 8,       /* both sides sent a SYN (RFC 9293 section 3.5, simultaneous open) */
+	OPEN_SYN_DATA = 16,     /* the SYN-ACK acknowledged the SYN's payload (RFC 7413) */
+	OPEN_INSIDE = 32,       /* the SYN came while the tuple had a connection (RFC 5961 section 4) */
+	OPEN_ACK_MORE = 64,     /* the segment that completed the handshake was more than an ACK */
+	OPEN_LAST_SYNACK = 128, /* of SYN and SYN-ACK, the SYN-ACK was seen last */
 };
 
 struct flow_open {
@@ -87,6 +88,18 @@ CORE_ASSERT_SIZE(struct flow_open, 56);
 static __always_inline flag_t open_is_copy(const struct flow_open *o, const struct tcp_segment *s, __u32 side)
 {
 	return o->seen & (OPEN_SYN | OPEN_SYNACK) && s->seq == of_side(o->isn, side);
+}
+
+/*
+ * Notes that a SYN or SYN-ACK was seen. Returns whether the one before was of the same kind: then t_ack is its time, if
+ * the handshake is not complete.
+ */
+static __always_inline flag_t open_is_in_a_row(struct flow_open *o, const struct tcp_segment *s)
+{
+	__u8 last = s->flags & TCP_ACK ? OPEN_LAST_SYNACK : 0, before = o->seen & OPEN_LAST_SYNACK;
+
+	o->seen = (o->seen & ~OPEN_LAST_SYNACK) | last;
+	return last == before;
 }
 
 static __always_inline void open_count_copy(struct flow_open *o, const struct tcp_segment *s)

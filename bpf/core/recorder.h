@@ -854,8 +854,8 @@ recorder_code int visit_open_syn(struct tables *t, struct work *w, const struct 
 		open_crossed(&slot->open, s, w->side);
 	if (step == OPEN_FOREIGN)
 		return log_opening(t, w, s, n);
-	if (step == OPEN_COPY && of_side(slot->ip_id, s->flags & TCP_ACK) == s->ip_id &&
-	    s->time - slot->open.t_ack < FLOW_DUPLICATE_NS)
+	if (open_is_in_a_row(&slot->open, s) && step == OPEN_COPY &&
+	    of_side(slot->ip_id, s->flags & TCP_ACK) == s->ip_id && s->time - slot->open.t_ack < FLOW_DUPLICATE_NS)
 		return 1;
 	if (step == OPEN_COPY)
 		open_count_copy(&slot->open, s);

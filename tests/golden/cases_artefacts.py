@@ -536,6 +536,15 @@ def sighted_twice(c):
 
 
 @case
+def repeated_within_a_millisecond(c):
+    """The SYN-ACK is lost behind the capture; its copy answers the SYN's within 1 ms. IPv6 has no identification."""
+    v6 = replace(c, ips=IPV6)
+    return [v6.src(0, "S"), v6.dst(0.5, "S.", 0, 1), v6.src(1000, "S"), v6.dst(1000.5, "S.", 0, 1),
+            v6.src(1000.6, ".", 1, 1)] + [replace(s, time=s.time + 1_000_000_000) for s in
+                                          v6.opened()[3:] + v6.four_way()]
+
+
+@case
 def sighted_twice_ipv6(c):
     """Every packet twice within 10 us on IPv6, which has no IP id."""
     return [twin for s in closed(replace(c, ips=IPV6)) for twin in (s, s.sighted(10_000))]

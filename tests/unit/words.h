@@ -26,7 +26,7 @@ _Static_assert(COUNT(packet_verdicts) == PACKET_VERDICTS, "a verdict has no name
 
 WORDS open_flags[] = {
 	WORD(OPEN_SYN),      WORD(OPEN_SYNACK),   WORD(OPEN_ACK),    WORD(OPEN_CROSSED),
-	WORD(OPEN_SYN_DATA), WORD(OPEN_ACK_MORE), WORD(OPEN_INSIDE),
+	WORD(OPEN_SYN_DATA), WORD(OPEN_ACK_MORE), WORD(OPEN_INSIDE), WORD(OPEN_LAST_SYNACK),
 };
 
 WORDS segment_marks[] = {

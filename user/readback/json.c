@@ -227,11 +227,13 @@ static void take_member(struct parser *j)
 
 	skip_space(j);
 	name = take_string(j);
-	skip_space(j);
-	if (name && !take(j, ':'))
-		fail(j, "no colon behind a name");
-	if (j->fault)
+	if (!name)
 		return;
+	skip_space(j);
+	if (!take(j, ':')) {
+		fail(j, "no colon behind a name");
+		return;
+	}
 	path_add(j, len ? "." : "", name);
 	take_value(j);
 	path_cut(j, len);

@@ -64,7 +64,7 @@ struct field_value {
 };
 
 /* The value of the field with that number in the table. One that only JSON has, and FLAGS, are never known. */
-void record_field_value(struct field_value *v, const struct record *r, unsigned field);
+__attribute__((nonnull)) void record_field_value(struct field_value *v, const struct record *r, unsigned field);
 
 /* A number that may not be known. */
 struct field_number {
