@@ -75,7 +75,7 @@ static int report_connections(const struct options *options)
 
 	reporter_init(&reporter, options);
 	code = reporter_read_key(&reporter);
-	code = code ? code : kafka_start(&reporter.kafka, options); /* before there is a socket that its process would keep */
+	code = code ? code : kafka_start(&reporter.kafka, options); /* its process keeps no socket of those below */
 	code = code ? code : monitoring_start(&reporter.monitoring, options);
 	code = code ? code : ipfix_start(&reporter.ipfix, options);
 	code = code ? code : report_start(&reporter.report, options);

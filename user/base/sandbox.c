@@ -289,9 +289,7 @@ void sandbox_allow_terminal(void)
 
 /* For a live watch that answers scrapers, beside accept() on one socket: no row opens another one. */
 static const struct rule server_rules[] = {
-	ALLOW(epoll_wait),
-	ALLOW(epoll_pwait),
-	ALLOW(epoll_ctl),
+	ALLOW(epoll_wait), ALLOW(epoll_pwait), ALLOW(epoll_ctl),
 	ALLOW_BITS(sendmsg, 2, MSG_FASTOPEN, 0), /* of libmicrohttpd; it could name an address */
 };
 static int listening_socket = -1;
