@@ -532,7 +532,7 @@ recorder_code int opening_takes(struct tables *t, const struct work *w, const st
 	side = w->side ^ !own;
 	end = of_side(slot->open.isn, side);
 	b = tables_block(t, reload(slot->block) - 1);
-	if (b)
+	if (b && of_side(b->side, side).now.known & NUMBERS_END)
 		end = of_side(b->side, side).now.end;
 	return last_seen_near(either(own, s->seq, s->ack), end);
 }
