@@ -117,7 +117,7 @@ def counters_of(records):
                   closer=word(tcp["closer"]))] += 1
         reset, copies = tcp["reset"], tcp["retransmits"]
         if reset["by"]:
-            found[key("tcpfin_resets_total", by=reset["by"], phase=reset["phase"], validity=reset["validity"],
+            found[key("tcpfin_resets_total", by=reset["by"], phase=reset["phase"] or "none", validity=reset["validity"],
                       forged=word(reset["forged"]))] += 1
             found[key("tcpfin_reset_reasons_total", reason=reset.get("reason", "unknown"))] += 1
         found[key("tcpfin_retransmits_total", segment="syn", by="source")] += copies["syn"]
