@@ -13,15 +13,14 @@
 #include <sys/socket.h>
 
 #include <linux/if_link.h>
-#include <linux/netlink.h>
 #include <linux/rtnetlink.h>
 #include <linux/sockios.h>
 
+#include "user/base/route_question.h"
+
 int interface_query_open(void)
 {
-	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
-
-	return fd < 0 ? -errno : fd;
+	return route_open();
 }
 
 /* ---- requests by ioctl(2) ---- */
@@ -58,88 +57,26 @@ int interface_name(int route, unsigned ifindex, char name[IF_NAMESIZE])
 
 /* ---- questions by message ---- */
 
-struct question {
-	struct nlmsghdr head;
-	union {
-		struct ifinfomsg link;
-		struct ifaddrmsg address;
-	};
-};
-
-/* Called with each message of the answer. */
-typedef void take_message(void *context, const struct nlmsghdr *h);
-
-/* Passes on the messages in len bytes of an answer. 1 once the answer is complete, 0 before, or a negative errno. */
-static int take_part(struct nlmsghdr *h, size_t len, uint32_t question, take_message *take, void *context)
-{
-	for (; NLMSG_OK(h, len); h = NLMSG_NEXT(h, len)) {
-		if (h->nlmsg_seq != question)
-			continue; /* of an answer that was given up */
-		if (h->nlmsg_type == NLMSG_DONE)
-			return 1;
-		if (h->nlmsg_type == NLMSG_ERROR)
-			return ((struct nlmsgerr *)NLMSG_DATA(h))->error;
-		take(context, h);
-		if (!(h->nlmsg_flags & NLM_F_MULTI))
-			return 1;
-	}
-	return 0;
-}
-
-/* Sends a question and passes on its answer. 0 or a negative errno. */
-static int question(int route, struct question *q, int type, int flags, take_message *take, void *context)
-{
-	static uint32_t number;
-	static _Alignas(struct nlmsghdr) char answer[32768];
-	int done = 0;
-
-	q->head = (struct nlmsghdr){.nlmsg_len = sizeof(*q),
-				    .nlmsg_type = (uint16_t)type,
-				    .nlmsg_flags = (uint16_t)(NLM_F_REQUEST | flags),
-				    .nlmsg_seq = ++number};
-	if (send(route, q, sizeof(*q), 0) < 0)
-		return -errno;
-	while (!done) {
-		ssize_t len = recv(route, answer, sizeof(answer), 0);
-
-		if (len < 0 && errno == EINTR)
-			continue;
-		if (len <= 0)
-			return len ? -errno : -EPIPE;
-		done = take_part((void *)answer, (size_t)len, q->head.nlmsg_seq, take, context);
-	}
-	return done < 0 ? done : 0;
-}
-
-/* The attribute of that type among those in len bytes; NULL if there is none. */
-static const struct rtattr *attribute(const struct rtattr *a, size_t len, int type)
-{
-	for (; RTA_OK(a, len); a = RTA_NEXT(a, len))
-		if ((a->rta_type & NLA_TYPE_MASK) == type)
-			return a;
-	return NULL;
-}
-
 static const struct rtattr *link_attribute(const struct nlmsghdr *h, int type)
 {
-	return attribute(IFLA_RTA((struct ifinfomsg *)NLMSG_DATA(h)), IFLA_PAYLOAD(h), type);
+	return route_attribute(IFLA_RTA((struct ifinfomsg *)NLMSG_DATA(h)), IFLA_PAYLOAD(h), type);
 }
 
 static void take_xdp(void *context, const struct nlmsghdr *h)
 {
 	const struct rtattr *xdp = link_attribute(h, IFLA_XDP), *id;
 
-	id = xdp ? attribute(RTA_DATA(xdp), RTA_PAYLOAD(xdp), IFLA_XDP_PROG_ID) : NULL;
+	id = xdp ? route_attribute(RTA_DATA(xdp), RTA_PAYLOAD(xdp), IFLA_XDP_PROG_ID) : NULL;
 	if (id)
 		*(uint32_t *)context = *(const uint32_t *)RTA_DATA(id);
 }
 
 uint32_t interface_xdp(int route, unsigned ifindex)
 {
-	struct question q = {.link.ifi_index = (int)ifindex};
+	struct route_question q = {.link.ifi_index = (int)ifindex};
 	uint32_t id = 0;
 
-	return question(route, &q, RTM_GETLINK, 0, take_xdp, &id) ? 0 : id;
+	return route_ask(route, &q, RTM_GETLINK, 0, take_xdp, &id) ? 0 : id;
 }
 
 struct wanted_address {
@@ -158,9 +95,9 @@ static void take_address(void *context, const struct nlmsghdr *h)
 bool interface_has_address(int route, unsigned ifindex)
 {
 	struct wanted_address wanted = {.ifindex = ifindex};
-	struct question q = {.address.ifa_family = AF_UNSPEC};
+	struct route_question q = {.address.ifa_family = AF_UNSPEC};
 
-	return question(route, &q, RTM_GETADDR, NLM_F_DUMP, take_address, &wanted) || wanted.found;
+	return route_ask(route, &q, RTM_GETADDR, NLM_F_DUMP, take_address, &wanted) || wanted.found;
 }
 
 struct links {
@@ -192,9 +129,9 @@ static void take_link(void *context, const struct nlmsghdr *h)
 
 int interface_list(int route, struct interface_found **list)
 {
-	struct question q = {.link.ifi_family = AF_UNSPEC};
+	struct route_question q = {.link.ifi_family = AF_UNSPEC};
 	struct links links = {};
-	int err = question(route, &q, RTM_GETLINK, NLM_F_DUMP, take_link, &links);
+	int err = route_ask(route, &q, RTM_GETLINK, NLM_F_DUMP, take_link, &links);
 
 	err = err ? err : links.err;
 	if (err) {

@@ -5,48 +5,63 @@
  */
 #include "user/sockets/listeners.h"
 
-#include <ifaddrs.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <netinet/in.h>
 
 #include "user/base/address.h"
 #include "user/base/clock.h"
+#include "user/base/route_question.h"
+
+#define ADDRESSES 32 /* for which memory is got at a time */
 
 /* ---- what the kernel says ---- */
 
-static bool take_address(struct local_address *to, const struct sockaddr *from)
+static void add_address(struct listeners *l, const struct local_address *address)
 {
+	struct local_address *more = l->local;
+
+	if (l->local_count % ADDRESSES == 0)
+		more = realloc(l->local, (l->local_count + ADDRESSES) * sizeof(*l->local));
+	if (!more) {
+		l->short_of_memory = true;
+		return;
+	}
+	l->local = more;
+	l->local[l->local_count++] = *address;
+}
+
+/* Of an IPv4 address IFA_ADDRESS may be the other end's; IPv6 has IFA_LOCAL only where it differs. */
+static void take_address(void *context, const struct nlmsghdr *h)
+{
+	const struct ifaddrmsg *m = NLMSG_DATA(h);
+	const struct rtattr *local = route_attribute(IFA_RTA(m), IFA_PAYLOAD(h), IFA_LOCAL);
+	const struct rtattr *a = local ? local : route_attribute(IFA_RTA(m), IFA_PAYLOAD(h), IFA_ADDRESS);
+	int family = m->ifa_family == AF_INET ? 4 : m->ifa_family == AF_INET6 ? 6 : 0;
+	size_t size = family == 4 ? 4 : 16;
+	struct listeners *l = context;
 	uint8_t ip[16] = {0};
 
-	if (!from || (from->sa_family != AF_INET && from->sa_family != AF_INET6))
-		return false;
-	to->family = from->sa_family == AF_INET ? 4 : 6;
-	if (to->family == 4)
-		memcpy(ip, &((const struct sockaddr_in *)(const void *)from)->sin_addr, 4);
-	else
-		memcpy(ip, &((const struct sockaddr_in6 *)(const void *)from)->sin6_addr, 16);
-	to->addr = address_from_bytes(ip, to->family);
-	return true;
+	if (h->nlmsg_type != RTM_NEWADDR || !family || !a || RTA_PAYLOAD(a) < size)
+		return;
+	memcpy(ip, RTA_DATA(a), size);
+	add_address(l, &(struct local_address){.addr = address_from_bytes(ip, family), .family = (uint8_t)family});
 }
 
 /* False: they cannot be had. */
 static bool read_addresses(struct listeners *l)
 {
-	struct ifaddrs *all;
-	size_t count = 0;
+	struct route_question q = {.address.ifa_family = AF_UNSPEC};
+	int route = route_open(), err = route;
 
-	if (getifaddrs(&all))
-		return false;
-	for (const struct ifaddrs *a = all; a; a = a->ifa_next)
-		count++;
-	l->local = calloc(count + 1, sizeof(*l->local));
-	for (const struct ifaddrs *a = all; l->local && a; a = a->ifa_next)
-		l->local_count += take_address(&l->local[l->local_count], a->ifa_addr);
-	freeifaddrs(all);
-	return l->local;
+	if (route >= 0) {
+		err = route_ask(route, &q, RTM_GETADDR, NLM_F_DUMP, take_address, l);
+		close(route);
+	}
+	return !err && !l->short_of_memory;
 }
 
 void listeners_refresh(struct listeners *l, uint64_t now)

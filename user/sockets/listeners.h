@@ -30,6 +30,7 @@ struct listeners {
 	size_t local_count;
 	uint64_t time; /* ns: when both were read; 0: never */
 	bool failed;   /* they could not be read then */
+	bool short_of_memory;
 };
 
 /* Where the kernel was last asked before `now` - 1 s, asks again. now: ns, CLOCK_MONOTONIC. */
