@@ -332,7 +332,15 @@ static int add_allowed(scmp_filter_ctx filter)
 	return err;
 }
 
-/* Enters a filter of two tables, with all threads. 0 or a negative errno. */
+/* The filter will hold for all threads that there are. */
+static int prepare_for_threads(scmp_filter_ctx filter)
+{
+	int err = seccomp_attr_set(filter, SCMP_FLTATR_CTL_TSYNC, 1);
+
+	return err ? err : seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0);
+}
+
+/* Enters a filter of two tables. 0 or a negative errno. */
 static int enter(const struct rule *first, size_t first_count, const struct rule *second, size_t second_count)
 {
 	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ERRNO(EPERM));
@@ -340,9 +348,7 @@ static int enter(const struct rule *first, size_t first_count, const struct rule
 
 	if (!filter)
 		return -ENOMEM;
-	err = seccomp_attr_set(filter, SCMP_FLTATR_CTL_TSYNC, 1);
-	if (first == connector_rules && !err)
-		err = seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0);
+	err = first == connector_rules ? prepare_for_threads(filter) : 0;
 	err = err ? err : add_rules(filter, first, first_count);
 	err = err ? err : add_rules(filter, second, second_count);
 	if (terminal_allowed && first == common_rules && !err)
