@@ -89,15 +89,15 @@ static int report_connections(const struct options *options)
 	reporter_finish(&reporter);
 	output_note_failures();
 	kafka_end(reporter.kafka);
-	counters[COUNT_KAFKA_LOST] = kafka_lost(reporter.kafka);
-	monitoring_end(reporter.monitoring, counters);
 	ipfix_end(reporter.ipfix);
+	reporter_count_lost(&reporter, counters);
+	monitoring_end(reporter.monitoring, counters);
 	if (code == EXIT_FINE)
 		code = reporter_exit_code(&reporter);
 	code = finish_report(&reporter, code, counters);
 	if (!options->quiet && (code == EXIT_FINE || reporter.summary.records))
 		print_summary(&reporter, counters);
-	if (code == EXIT_FINE && options->strict && (counters_lost(counters) || ipfix_lost(reporter.ipfix)))
+	if (code == EXIT_FINE && options->strict && counters_lost(counters))
 		code = EXIT_LOSS;
 	if (found(options, &reporter.summary, counters) && code == EXIT_FINE)
 		code = EXIT_FOUND;

@@ -345,6 +345,12 @@ void reporter_finish(struct reporter *r)
 	reporter_flush(r);
 }
 
+void reporter_count_lost(const struct reporter *r, uint64_t counters[COUNTERS])
+{
+	counters[COUNT_IPFIX_LOST] = ipfix_lost(r->ipfix);
+	counters[COUNT_KAFKA_LOST] = kafka_lost(r->kafka);
+}
+
 bool reporter_full(const struct reporter *r)
 {
 	if (r->error || !r->options->count)

@@ -74,6 +74,8 @@ void reporter_table(struct reporter *r, uint64_t end);
 void reporter_finish(struct reporter *r);
 /* Writes what has been formatted to standard output. */
 void reporter_flush(struct reporter *r);
+/* Sets the counters of records that were reported and did not reach who they are exported to. */
+void reporter_count_lost(const struct reporter *r, uint64_t counters[COUNTERS]);
 /* Are no more records wanted? -c is reached, or standard output cannot be written. */
 bool reporter_full(const struct reporter *r);
 /* EXIT_FINE, or EXIT_RUNTIME where writing failed, which is logged then. A reader that has gone is no failure. */

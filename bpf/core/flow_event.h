@@ -55,6 +55,7 @@ enum counter {
 	COUNT_ICMP_FORGED,      /* ICMP errors with a number that their connection never had in flight */
 	COUNT_STRAYS_LIMITED,   /* --strays: those that there were too many of at once to tell */
 	COUNT_VIEWS_JOINED,     /* user space: what further interfaces saw of connections that are in a record */
+	COUNT_IPFIX_LOST,       /* --ipfix: records that are known not to have reached the collector */
 	COUNT_KAFKA_LOST,       /* --kafka: records that no broker has taken */
 	COUNTERS,
 };

@@ -262,7 +262,7 @@ int collector_counters(const struct collector *c, uint64_t total[COUNTERS])
 			total[i] += each[cpu * COUNTERS + i];
 	if (c->sockets)
 		total[COUNT_SOCKETS_LOST] += socket_events_lost(c->sockets);
-	total[COUNT_KAFKA_LOST] = kafka_lost(c->reporter->kafka);
+	reporter_count_lost(c->reporter, total);
 	free(each);
 	return err;
 }

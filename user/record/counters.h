@@ -15,10 +15,10 @@ extern const char *const counter_names[COUNTERS]; /* by enum counter; none is NU
 /* Does the counter tell how this program works, and nothing about connections that a user would act on? */
 bool counter_is_internal(unsigned counter);
 
-/* Does the counter count connections that should have been reported and were not? */
+/* Does the counter count connections that should have been reported, or exported, and were not? */
 bool counter_is_loss(unsigned counter);
 
-/* How many connections should have been reported and were not: the sum of those counters. */
+/* The sum of those counters. */
 uint64_t counters_lost(const uint64_t counters[COUNTERS]);
 
 #endif
