@@ -28,7 +28,7 @@ from lab.scene import TCP_QUEUE_SEQ, TCP_RECV_QUEUE, TCP_REPAIR, TCP_REPAIR_QUEU
 from lab.witness import Capture, Close, of_connection, retransmissions
 from waits import connecting, counter
 
-suite = Suite()
+suite = Suite(workers=3)
 test = suite.test
 
 

@@ -25,7 +25,7 @@ CLUSTER = os.path.join(TOP, "build", "tests", "kafka_cluster")
 TOPIC = "closes"
 TOPIC_AUTHORIZATION_FAILED, MESSAGE_TOO_LARGE = 29, 10  # of Kafka's protocol
 
-suite = Suite(workers=2)
+suite = Suite(workers=3)
 test = suite.test
 
 

@@ -26,7 +26,7 @@ from exposition import Metrics, faults, key  # noqa: E402 (its place is known on
 
 FILE_SECONDS = 10  # between two files
 
-suite = Suite(workers=2)
+suite = Suite(workers=3)
 test = suite.test
 
 

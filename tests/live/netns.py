@@ -21,7 +21,7 @@ from lab.closes import scenario_named
 from lab.harness import GRACEFUL, PROGRAM, Suite, as_nobody, close_some, expect, in_namespace, one_each, paths, refuses
 from lab.netlab import Process, check, equal, need, until
 
-suite = Suite()
+suite = Suite(workers=2)
 test = suite.test
 
 OPTIONS = ("--format=json", "--settle=200")

@@ -26,7 +26,7 @@ from lab.frames import ethernet, ip_packet, tcp_segment
 from lab.harness import PROGRAM, Suite, foreign_object, key_of, paths, router
 from lab.netlab import ACK, FIN, RST, SYN, Tracer, check, equal, ipv4, ipv6, mac, need, until
 
-suite = Suite()
+suite = Suite(workers=2)
 test, long_test = suite.test, suite.long_test
 
 

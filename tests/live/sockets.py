@@ -31,7 +31,7 @@ PR_SET_NAME = 15
 TCP_LINGER2 = 8
 PAUSE = 0.05  # s
 
-suite = Suite()
+suite = Suite(workers=2)
 test = suite.test
 
 

@@ -26,7 +26,7 @@ CONNS = os.path.join(TOP, "build", "bench", "conns")
 PORTS, SOURCES, FIRST_SOURCE = 4, 8, 100
 GAUGES = ("half_closed", "stuck")
 
-suite = Suite()
+suite = Suite(workers=2)
 test = suite.test
 
 

@@ -19,7 +19,7 @@ from lab.harness import (GRACEFUL, PROGRAM, Suite, about, close_some, expect, fi
 from lab.netlab import Process, Tracer, check, equal, ipv4, ipv6, mac, need
 from waits import counter
 
-suite = Suite()
+suite = Suite(workers=2)
 test = suite.test
 
 INTERFACE, INTERFACES = "observer.ingress.interface.name", "interfaces"

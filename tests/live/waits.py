@@ -17,7 +17,7 @@ from lab.closes import abort, close_in_turn, talk
 from lab.harness import PROGRAM, Suite, about, expect, key_of, one_each, paths, raw_socket, watch
 from lab.netlab import ACK, FIN, PSH, RST, SYN, Tracer, check, equal, ipv4, ipv6, mac, until
 
-suite = Suite()
+suite = Suite(workers=3)
 test = suite.test
 
 SECONDS_OF_SYN = 1.2  # Linux repeats a SYN after a second
