@@ -391,8 +391,8 @@ static bool is_topic(const char *topic)
 {
 	size_t len = strlen(topic);
 
-	return len && len <= TOPIC_MAX && strspn(topic, TOPIC_CHARACTERS) == len && strcmp(topic, ".") &&
-	       strcmp(topic, "..");
+	return len && len <= TOPIC_MAX && strspn(topic, TOPIC_CHARACTERS) == len && strcmp(topic, ".") != 0 &&
+	       strcmp(topic, "..") != 0;
 }
 
 /* The last slash divides the two; librdkafka reads the brokers. */

@@ -14,7 +14,7 @@
 			use(topic_new)
 
 struct librdkafka {
-#define MEMBER(name) __typeof__(rd_kafka_##name) *name;
+#define MEMBER(name) __typeof__(rd_kafka_##name) *(name);
 	LIBRDKAFKA_FUNCTIONS(MEMBER)
 #undef MEMBER
 };

@@ -119,13 +119,14 @@ static void put_hex(char *text, const uint8_t *bytes, size_t len)
 
 static void replace_name(const struct anonymizer *a, const char **name, char pseudonym[PSEUDONYM])
 {
+	static const char prefix[] = "anon-";
 	uint8_t digest[SHA256_DIGEST_LENGTH];
 
 	if (!*name)
 		return;
 	hash_text(a, OF_NAME, *name, digest);
-	memcpy(pseudonym, "anon-", 5);
-	put_hex(pseudonym + 5, digest, 8);
+	memcpy(pseudonym, prefix, sizeof(prefix));
+	put_hex(pseudonym + sizeof(prefix) - 1, digest, 8);
 	*name = pseudonym;
 }
 

@@ -298,16 +298,19 @@ static void walk(struct walk *w, int directory)
 
 /* ---- where they are mounted ---- */
 
+static bool is_escape(const char *text)
+{
+	return text[0] == '\\' && text[1] <= '3' && strspn(text + 1, "01234567") >= 3;
+}
+
 /* Takes back the escapes of a path in mountinfo: \040 for a blank (proc(5)). */
 static void unescape(char *text)
 {
 	char *to = text;
 
 	for (; *text; text++) {
-		unsigned code;
-
-		if (*text == '\\' && sscanf(text + 1, "%3o", &code) == 1 && code <= 0xff) {
-			*to++ = (char)code;
+		if (is_escape(text)) {
+			*to++ = (char)((text[1] - '0') << 6 | (text[2] - '0') << 3 | (text[3] - '0'));
 			text += 3;
 		} else {
 			*to++ = *text;
