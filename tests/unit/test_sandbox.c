@@ -35,6 +35,7 @@
 #include "user/attach/interface_news.h"
 #include "user/attach/interface_query.h"
 #include "user/base/landlock.h"
+#include "user/base/route_question.h"
 #include "user/base/sandbox.h"
 
 /* Runs it inside, and returns the child's exit code. */
@@ -82,8 +83,8 @@ static int look_at_interfaces(void)
 	struct interface_found *list;
 	struct ifreq ifr = {};
 	char name[IF_NAMESIZE];
-	int route = interface_query_open(), count = interface_list(route, &list);
-	int news = interface_query_open();
+	int route = route_open(), count = interface_list(route, &list);
+	int news = route_open();
 
 	if (route < 0 || count < 1 || interface_news_subscribe(news) || interface_news_taken(news))
 		return 1;

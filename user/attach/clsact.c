@@ -24,6 +24,7 @@
 
 #include "user/attach/clsact.h"
 #include "user/base/log.h"
+#include "user/base/route_question.h"
 
 #define FILTER_NAME "tcpfin_tc"
 #define HANDLE_MADE 1u /* bit 0 of a handle: an instance of ours made the qdisc; above it the owner's number */
@@ -133,10 +134,10 @@ static void put_end(struct request *r, struct rtattr *nest)
 static int transmit(struct request *requests, unsigned count)
 {
 	struct iovec parts[2];
-	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE), err;
+	int fd = route_open(), err;
 
 	if (fd < 0)
-		return -errno;
+		return fd;
 	for (unsigned i = 0; i < count; i++) {
 		requests[i].head.nlmsg_len = NLMSG_ALIGN(requests[i].head.nlmsg_len);
 		parts[i] = (struct iovec){&requests[i], requests[i].head.nlmsg_len};

@@ -18,11 +18,6 @@
 
 #include "user/base/route_question.h"
 
-int interface_query_open(void)
-{
-	return route_open();
-}
-
 /* ---- requests by ioctl(2) ---- */
 
 static int ask(int route, unsigned long request, struct ifreq *ifr)

@@ -12,9 +12,6 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* A socket to ask by, made in the caller's namespace. A descriptor, the caller's, or a negative errno. */
-int interface_query_open(void);
-
 /* ioctl(2) `request` on the interface of that name, which is set in *ifr. 0 or a negative errno. */
 int interface_ioctl(int route, const char *name, unsigned long request, struct ifreq *ifr);
 

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "user/base/log.h"
+#include "user/base/route_question.h"
 #include "user/cli/interface_pattern.h"
 
 /* Does the word stand for the interface? A name may be an alternative one, which the kernel knows. */
@@ -63,7 +64,7 @@ static int list_by(const struct option_interfaces *words, int route, struct inte
 
 int interface_words_list(const struct option_interfaces *words, struct interface_found **list)
 {
-	int route = interface_query_open(), count;
+	int route = route_open(), count;
 
 	if (route < 0) {
 		log_error("cannot ask for interfaces: %s", strerror(-route));

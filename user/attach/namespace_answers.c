@@ -13,6 +13,7 @@
 
 #include "user/attach/interface_query.h"
 #include "user/attach/link_create.h"
+#include "user/base/route_question.h"
 #include "user/helper/helper.h"
 #include "user/sockets/net_namespaces.h"
 
@@ -144,7 +145,7 @@ static int make_route(const struct namespaces *n, const struct helper_question *
 {
 	(void)n;
 	(void)q;
-	return interface_query_open();
+	return route_open();
 }
 
 static int answer_route(void *context, const struct helper_question *q, struct helper_reply *reply)

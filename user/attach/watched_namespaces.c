@@ -21,6 +21,7 @@
 #include "user/base/exit_code.h"
 #include "user/base/log.h"
 #include "user/base/privileges.h"
+#include "user/base/route_question.h"
 #include "user/helper/helper.h"
 
 /* ---- one namespace ---- */
@@ -62,7 +63,7 @@ static int open_sockets(struct watched_namespace *w, int open_one(const struct a
 static int open_here(const struct attach_netns *netns)
 {
 	(void)netns;
-	return interface_query_open();
+	return route_open();
 }
 
 static int open_there(const struct attach_netns *netns)

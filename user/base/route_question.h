@@ -10,7 +10,7 @@
 
 #include <linux/rtnetlink.h>
 
-/* A socket for questions, the caller's, or a negative errno. */
+/* A socket for questions, made in the caller's network namespace: a descriptor, the caller's, or a negative errno. */
 int route_open(void);
 
 struct route_question {

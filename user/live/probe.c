@@ -22,6 +22,7 @@
 #include "user/attach/interface_words.h"
 #include "user/base/log.h"
 #include "user/base/privileges.h"
+#include "user/base/route_question.h"
 #include "user/base/sink.h"
 #include "user/base/terminal_width.h"
 #include "user/format/cells.h"
@@ -283,7 +284,7 @@ static void probe_interface(struct probe *p, const struct attach_netns *netns, c
 
 static void probe_interfaces(struct probe *p)
 {
-	const struct attach_netns here = {.route = interface_query_open()};
+	const struct attach_netns here = {.route = route_open()};
 
 	for (int i = 0; i < p->interface_count; i++)
 		probe_interface(p, &here, p->interfaces[i].name);
