@@ -607,6 +607,15 @@ def match(played, records):
     return missing, +wrong
 
 
+def match_all(tracer, played):
+    """Each of the connections played has its record, or is counted as lost. Returns how many are lost."""
+    missing, wrong = match(played, tracer.stop())
+    counters = counters_of(tracer)
+    equal("wrong verdicts", dict(wrong), {})
+    equal("connections without a record", missing, counters["closing_full"] + counters["established_full"])
+    return missing
+
+
 @test
 def load(lab):
     """4,000 connections over both versions of IP, tuples again within ms: no verdict is wrong, and loss is counted."""
@@ -617,11 +626,22 @@ def load(lab):
         for _, port in itertools.product(range(ROUNDS), range(FIRST_PORT, FIRST_PORT + REUSED)):
             played += [play(path, listener, port, next(ways)) for path, listener in listeners]
     time.sleep(SETTLE)
-    records = tracer.stop()
-    missing, wrong = match(played, records)
-    lost = re.search(r"^  closing_full +(\d+)$", tracer.stderr, re.MULTILINE)
-    equal("wrong verdicts", dict(wrong), {})
-    equal("connections without a record", missing, int(lost[1]) if lost else 0)
+    match_all(tracer, played)
+
+
+@test
+def one_tuple_while_the_reader_stands(lab):
+    """40 connections of one tuple, which has room for 14 until the first is reported: the others are counted."""
+    tracer = watch(lab, lab.server, "eth0")
+    path = paths(lab)[0]
+    with path.listen() as listener:
+        tracer.signal(signal.SIGSTOP)
+        played = [play(path, listener, FIRST_PORT, "client_rst") for _ in range(40)]
+        tracer.signal(signal.SIGCONT)
+        time.sleep(SETTLE)
+        played += [play(path, listener, FIRST_PORT, way) for way in ("client_rst", "server_first")]
+    time.sleep(SETTLE)
+    check(match_all(tracer, played) > 0, "none found the sets of its tuple full")
 
 
 if __name__ == "__main__":
