@@ -682,3 +682,59 @@ def moved_second(record):
     """The record with one second less and a million microseconds more: the same time."""
     seconds, fraction = (int.from_bytes(record[at:at + 4], "little") for at in (0, 4))
     return (seconds - 1).to_bytes(4, "little") + (fraction + 1_000_000).to_bytes(4, "little") + record[8:]
+
+
+# ---- segments that the capture lacks ----
+
+@case
+def first_fin_missed(c):
+    """The destination's FIN was not captured, its acknowledgment was, and so was a copy of that FIN."""
+    return c.opened() + [c.src(100, "F.", 51, 501), c.dst(110, ".", 501, 52), c.src(150.2, ".", 52, 502),
+                         c.dst(350, "F.", 501, 52)]
+
+
+@case
+def first_fin_missed_of_source(c):
+    """The destination closes first, over IPv6; it is the source's FIN that was not captured."""
+    c = replace(c, ips=IPV6)
+    return c.opened() + [c.dst(100, "F.", 501, 51), c.src(110, ".", 51, 502), c.dst(150.2, ".", 502, 52),
+                         c.src(350, "F.", 51, 502)]
+
+
+@case
+def first_fin_missed_both_close(c):
+    """Both sides close at once. What the source sent behind its FIN was captured ahead of that FIN's copy."""
+    return c.opened() + [c.dst(100, "F.", 501, 51), c.dst(103, ".", 502, 52), c.src(110, ".", 52, 502),
+                         c.src(300, "F.", 51, 502), c.dst(310, ".", 502, 52)]
+
+
+@case
+def acked_fin_reordered(c):
+    """The FIN that answers has overtaken the ACK and the data that were sent ahead of it."""
+    return c.opened() + [c.dst(100, "F.", 501, 51), c.src(112, "F.", 151, 502), c.src(113, "P.", 51, 502, 100),
+                         c.src(114, ".", 51, 502), c.dst(124, ".", 502, 152)]
+
+
+@case
+def window_probe_behind_fin(c):
+    """A probe of the window (RFC 9293 section 3.8.6.1) is sent behind the FIN that answers, though its number is older."""
+    return c.opened() + [c.dst(100, "F.", 501, 51), c.src(112, "FP.", 51, 502, 100), c.src(400, ".", 50, 502),
+                         c.dst(424, ".", 502, 152)]
+
+
+def without_synack(segments):
+    return [s for s in segments if s.flags != "S."]
+
+
+@case
+def synack_missed_forged_reset(c):
+    """An RST is forged in the source's name; both sides go on, and nobody saw the SYN-ACK."""
+    return without_synack(c.opened()) + [c.src(50, "R", 9000), c.src(400, "P.", 51, 501, 20), c.dst(410, ".", 501, 71),
+                                         c.src(1400, "F.", 71, 501), c.dst(1410, ".", 501, 72),
+                                         c.dst(1450, "F.", 501, 72), c.src(1450.2, ".", 72, 502)]
+
+
+@case
+def synack_missed_still_open(c):
+    """Both sides talk, a minute later as well; the SYN-ACK was not captured."""
+    return without_synack(c.opened()) + [c.dst(60000, "P.", 501, 51, 10), c.src(60010, ".", 51, 511)]

@@ -158,7 +158,8 @@ def reset_contradictions(tcp):
 def close_contradictions(tcp):
     """Rules about the close itself."""
     outcome, evidence = tcp["outcome"], tcp["evidence"]
-    yield "graceful and its pattern", (outcome == "graceful") == (tcp["pattern"] is not None)
+    yield "graceful and its pattern", (outcome == "graceful" and tcp["closer"] != "unknown") == \
+        (tcp["pattern"] is not None)
     yield "unfinished and the step that is missing", outcome != "unfinished" or tcp["missing"] is not None
     yield "a finished close misses a step", outcome not in ("graceful", "reset") or tcp["missing"] is None
     for side in ("source", "destination"):

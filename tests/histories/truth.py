@@ -8,6 +8,7 @@ from wire import ACK, FIN, ORDER, RST, SYN
 NAMES = ("source", "destination")
 MS = 10**6
 SETTLE = 500 * MS  # --settle: what comes later than this behind the last step is not in the record
+OVERTAKEN = 100 * MS  # of one side's segments further apart, the first one seen was sent first
 TWICE = 1 * MS     # equal bytes within this are one packet that was captured twice
 
 
@@ -191,10 +192,17 @@ class Truth:
     def denied_too_late(self):
         """A forged RST whose alleged sender says nothing more in time: nobody can know that it sent none."""
         first = self.resets[0] if self.resets else None
-        if first and first.forged and not any(s.side == first.side and not s.flags & RST and first.sent < s.sent and
-                                              s.seen < first.seen + SETTLE - MS for s in self.passed):
+        if first and first.forged and not any(self.denies(s, first) for s in self.passed):
             return {"tcp.closer", "tcp.reset.forged"}
         return set()
+
+    def denies(self, s, reset):
+        """Does it show that its side sent no RST? What says nothing new may have been overtaken by one."""
+        if s.side != reset.side or s.flags & RST or s.sent < reset.sent or s.seen > reset.seen + SETTLE - MS:
+            return False
+        before = [e for e in self.passed if e.side == s.side and e.seen < s.seen and not e.forged]
+        return s.seen > reset.seen + OVERTAKEN or all(s.ack > e.ack for e in before) or \
+            all(s.end > e.end for e in before)
 
     def shows(self, *segments):
         return all(id(s) not in self.hidden for s in segments)
@@ -204,7 +212,7 @@ class Truth:
         fields = set()
         opened = self.shows(*self.syns(0)[:1], *self.syns(1)[:1])
         for side, name in enumerate(NAMES):
-            if not self.shows(*self.syns(side)[:1]):
+            if not self.shows(*self.syns(side)[:1]) or self.is_stray_synack():
                 fields |= {f"tcp.isn.{name}", f"{name}.bytes"}
             if not self.shows(*self.fins(side)):
                 fields |= {f"tcp.retransmits.fin_{name}", f"{name}.bytes"}
@@ -217,6 +225,11 @@ class Truth:
         if self.resets:
             return fields | self.left_out_of_reset()
         return fields | set(() if self.shows(*self.passed) else CLOSING)
+
+    def is_stray_synack(self):
+        """A SYN-ACK ahead of an RST, and nothing of the source: it proves no connection that what follows is of."""
+        heard = [s for s in self.passed if self.shows(s) and not s.forged and s.seen < self.last_step]
+        return bool(self.resets) and not any(s.side == 0 for s in heard)
 
     def left_out_of_graceful(self):
         fields = set()

@@ -350,7 +350,7 @@ static void report(void *context, const struct judged *j, uint32_t n, const stru
 
 	with_payload.payload = payload_at_close(t, j);
 	with_payload.seen_at = t->seen_at ? &t->seen_at[n] : &one;
-	if (flow_waits_for(&j->flow) == FLOW_WAIT_NOTHING)
+	if (flow_wait_is_open(flow_waits_for(&j->flow)))
 		with_payload.heard = last_heard(t, &j->key);
 	if (!how->stray || t->config.strays)
 		t->config.report(t->config.context, &j->key, &j->flow, j->log, traffic, &with_payload);

@@ -499,7 +499,7 @@ static uint32_t list_last(struct due *d, struct last *list)
 /* Does the end come before its wait is news? */
 static bool is_cut(const struct due *d, const struct last *l, uint64_t now)
 {
-	return l->wait == FLOW_WAIT_NOTHING || now < flow_time_after(l->since, d->wait.close);
+	return flow_wait_is_open(l->wait) || now < flow_time_after(l->since, d->wait.close);
 }
 
 int due_finish(struct due *d, bool open, uint64_t now)
@@ -515,7 +515,7 @@ int due_finish(struct due *d, bool open, uint64_t now)
 	for (uint32_t i = 0; i < count; i++)
 		if (flow_tables_judge(d->tables, list[i].slot, &d->judged, &word) &&
 		    flow_tables_take(d->tables, list[i].slot, word, &d->judged.flow, false) &&
-		    (open || list[i].wait != FLOW_WAIT_NOTHING))
+		    (open || !flow_wait_is_open(list[i].wait)))
 			report(d, list[i].slot, word, is_cut(d, &list[i], now));
 	free(list);
 	return 0;
@@ -565,7 +565,7 @@ static bool judge_for_good(struct due *d, uint32_t n, uint64_t *word)
 /* Nothing is lost of one that has ended; of a stray segment, report counts it. */
 static void count_cut(struct due *d, uint64_t word, uint32_t wait)
 {
-	if (wait == FLOW_WAIT_NOTHING)
+	if (flow_wait_is_open(wait))
 		d->counters[COUNT_FLOWS_FORGOTTEN]++;
 	else if (wait != FLOW_WAIT_SETTLE && wait != FLOW_WAIT_REPEAT && !is_stray(word, &d->judged.flow))
 		d->counters[COUNT_FLOWS_CUT]++;
@@ -583,7 +583,7 @@ static void cut_off(struct due *d, uint32_t n, uint64_t now)
 		return;
 	l.since = flow_waits_since(f);
 	l.wait = flow_waits_for(f);
-	bury = l.wait != FLOW_WAIT_NOTHING && !(word & PHASE_REPLACED) && !is_stray(word, &d->judged.flow);
+	bury = !flow_wait_is_open(l.wait) && !(word & PHASE_REPLACED) && !is_stray(word, &d->judged.flow);
 	if (!flow_tables_take(d->tables, n, word, f, bury))
 		return;
 	count_cut(d, word, l.wait);

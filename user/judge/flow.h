@@ -31,7 +31,9 @@ CORE_ASSERT_SIZE(struct flow_segment, 32);
 #define FLOW_LOG_CLOSING RECORD_CLOSING /* segments a closing flow remembers */
 #define FLOW_LOG_UNPROVEN 6             /* segments an unproven flow remembers */
 #define FLOW_BACKOFFS 2                 /* pauses that grow show that a TCP waits for an answer */
-#define FLOW_LOG_FOLD 12                /* from here on, equal copies are counted instead of listed */
+/* Nothing is overtaken for longer (ns): of two segments of a side, so far apart, the first was sent first. */
+#define FLOW_OVERTAKEN_NS 100000000ULL
+#define FLOW_LOG_FOLD 12 /* from here on, equal copies are counted instead of listed */
 
 /* ---- the close ---- */
 
@@ -53,6 +55,7 @@ struct flow_side {
 	__u32 fin_ack;     /* acknowledgment number that the FIN's first copy carried */
 	__u32 end_at_ack;  /* now.end at the moment this side first acknowledged the other's FIN */
 	struct numbers now;
+	__u32 text_end; /* now.end, but not for ACKs alone: a FIN that was not captured may stand between the two */
 	__u64 t_far; /* ns: a FIN ahead of all that was seen; 0: none. Its acknowledgment shows whether it was real */
 	__u32 far_end, far_ack;
 	__u64 t_copy, pause; /* ns: the FIN's last copy, and the time from the one before */
@@ -169,7 +172,7 @@ static inline void flow_lend(struct flow *f, __u32 side, const struct numbers *n
 	struct numbers *me = &f->side[side].now;
 
 	if (n->known & NUMBERS_END)
-		me->end = n->end;
+		me->end = f->side[side].text_end = n->end;
 	if (n->known & NUMBERS_ACK)
 		me->ack = n->ack;
 	if (n->known)
@@ -187,6 +190,12 @@ static inline __u64 flow_end_time(const struct flow *f)
 	if (f->state & FLOW_GRACEFUL)
 		return a > b ? a : b;
 	return f->reset.time;
+}
+
+/* Was of the handshake a SYN seen, and no SYN-ACK? */
+static inline bool flow_lacks_synack(const struct flow *f)
+{
+	return (f->open.seen & (OPEN_SYN | OPEN_SYNACK)) == OPEN_SYN;
 }
 
 /* Does the destination send or acknowledge more than its SYN-ACK does? Then it has had the source's answer. */

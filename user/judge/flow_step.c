@@ -228,7 +228,7 @@ static void take_handshake_ack(struct turn *t)
  */
 static bool synack_was_missed(const struct flow *f)
 {
-	return (f->open.seen & (OPEN_SYN | OPEN_SYNACK)) == OPEN_SYN && f->side[f->open.source].now.known & NUMBERS_ACK;
+	return flow_lacks_synack(f) && f->side[f->open.source].now.known & NUMBERS_ACK;
 }
 
 /* enum reset_validity. RFC 9293 section 3.10.7.4, RFC 5961 section 3.2. */
@@ -356,17 +356,27 @@ static void take_fin_again(struct turn *t)
 	}
 }
 
+/* fin_left_of_window; but for a copy of a FIN that was not captured, though what came behind it was. */
+static bool fin_is_left(const struct turn *t)
+{
+	const struct flow_side *me = &t->f->side[t->side], *peer = &t->f->side[!t->side];
+	struct numbers text = me->now;
+
+	text.end = me->text_end;
+	return fin_left_of_window(&text, &peer->now, t->s);
+}
+
 /*
  * Is the FIN forged, or from another time? Of two with different ends the one wins that the log shows to be
  * acknowledged; if none is, the next in sequence.
  */
 static bool fin_is_foreign(const struct turn *t)
 {
-	const struct flow_side *me = &t->f->side[t->side], *peer = &t->f->side[!t->side];
+	const struct flow_side *me = &t->f->side[t->side];
 
 	if (t->f->real_fin_known[t->side] && !t->s->partial)
 		return segment_end(t->s) != t->f->real_fin[t->side];
-	if (fin_is_old(&me->now, t->s) || (!(me->seen & SIDE_FIN) && fin_left_of_window(&me->now, &peer->now, t->s)))
+	if (fin_is_old(&me->now, t->s) || (!(me->seen & SIDE_FIN) && fin_is_left(t)))
 		return true;
 	return me->seen & SIDE_FIN && (me->seen & (SIDE_FIN_ACKED | SIDE_FIN_NEXT) || !fin_is_next(&me->now, t->s));
 }
@@ -419,7 +429,7 @@ static void believe_far_fin(struct turn *t)
 	peer->t_fin = peer->t_far;
 	peer->fin_end = peer->far_end;
 	peer->fin_ack = peer->far_ack;
-	peer->now.end = peer->far_end;
+	peer->now.end = peer->text_end = peer->far_end;
 	peer->now.known |= NUMBERS_END;
 	t->step |= t->f->state & FLOW_BEGUN ? 0 : STEP_BEGUN;
 	t->f->state |= FLOW_BEGUN;
@@ -433,7 +443,11 @@ static void end_graceful(struct turn *t)
 	t->step |= STEP_DONE;
 }
 
-/* The log's first acknowledgment of the segment, a FIN, that two CPUs have logged ahead of it; else NULL. */
+/*
+ * The log's first acknowledgment of the segment, a FIN, that stands ahead of it: two CPUs have swapped them, or an
+ * earlier copy of the FIN was not captured. NULL: there is none. Of an entry that counts several, the last one's number
+ * is known and the first one's time.
+ */
 static const struct flow_segment *early_ack(const struct turn *t)
 {
 	const struct flow_segment *found = NULL;
@@ -442,7 +456,7 @@ static const struct flow_segment *early_ack(const struct turn *t)
 		const struct flow_segment *e = &t->log[i];
 
 		if (e->side == t->side || (e->flags & (TCP_ACK | TCP_RST)) != TCP_ACK || e->mark & SEGMENT_IGNORED ||
-		    e->ack != segment_end(t->s) || e->time + FLOW_DUPLICATE_NS < t->s->time)
+		    e->ack != segment_end(t->s) || (e->count > 1 && e->time + FLOW_DUPLICATE_NS < t->s->time))
 			continue;
 		if (!found || e->time < found->time)
 			found = e;
@@ -518,13 +532,14 @@ static void take_fin_ack(struct turn *t)
 
 /*
  * Was it sent ahead of its side's FIN, which the capture has first? What is sent after a FIN begins at its end (RFC
- * 9293 section 3.10.4), but for copies, which are payload or the FIN.
+ * 9293 section 3.10.4), but for copies, which are payload or the FIN, and probes of a window, which come later.
  */
 static bool is_older_than_fin(const struct turn *t)
 {
 	const struct flow_side *me = &t->f->side[t->side];
 
-	return me->seen & SIDE_FIN && !(t->s->flags & TCP_CONTROL) && !t->s->len && t->s->seq == me->fin_end - 1;
+	return me->seen & SIDE_FIN && !(t->s->flags & TCP_CONTROL) && !t->s->len && seq_after(me->fin_end, t->s->seq) &&
+	       t->s->time < me->t_fin + FLOW_OVERTAKEN_NS;
 }
 
 static void take_ack(struct turn *t)
@@ -546,6 +561,17 @@ static void take_ack(struct turn *t)
 		take_fin_ack(t);
 }
 
+/* Raises text_end, ahead of the sender's highest numbers. */
+static void advance_text(const struct turn *t, unsigned place)
+{
+	struct flow_side *me = &t->f->side[t->side];
+	bool known = me->now.known & NUMBERS_END;
+
+	if (!known || (!(place & NUMBER_FOREIGN) && (t->s->len || t->s->flags & (TCP_SYN | TCP_FIN)) &&
+		       seq_after(segment_end(t->s), me->text_end)))
+		me->text_end = segment_end(t->s);
+}
+
 /* Raises the sender's highest numbers. A FIN that is the first segment of its side is all that is known of its end. */
 static bool advance(const struct turn *t)
 {
@@ -553,6 +579,7 @@ static bool advance(const struct turn *t)
 	bool first_is_fin = !(me->known & NUMBERS_END) && t->s->flags & TCP_FIN;
 	unsigned place = place_of(t) | number_ack_far(me, &t->f->side[!t->side].now, t->s);
 
+	advance_text(t, place);
 	if (first_is_fin) {
 		me->end = segment_end(t->s);
 		me->known |= NUMBERS_END;
@@ -570,6 +597,23 @@ static bool proves_midstream(const struct turn *t)
 	return (t->f->state & (FLOW_MIDSTREAM | FLOW_PROVEN)) == FLOW_MIDSTREAM && t->s->flags & TCP_ACK &&
 	       t->f->side[!t->side].seen & SIDE_FIN &&
 	       (peer->known & (NUMBERS_END | NUMBERS_ACK)) == (NUMBERS_END | NUMBERS_ACK) &&
+	       t->s->seq - peer->ack + LAST_SEEN_REORDER < 2 * LAST_SEEN_REORDER &&
+	       peer->end - t->s->ack < LAST_SEEN_REORDER;
+}
+
+/*
+ * Does the source answer in sequence what the destination sends and acknowledges, behind a SYN whose SYN-ACK was not
+ * captured?
+ */
+static bool proves_open(const struct turn *t)
+{
+	const struct flow_open *o = &t->f->open;
+	const struct numbers *peer = &t->f->side[!t->side].now;
+
+	return !(t->f->state & FLOW_PROVEN) && flow_lacks_synack(t->f) && !(o->seen & (OPEN_CROSSED | OPEN_INSIDE)) &&
+	       !t->f->challenged && t->side == o->source && (t->s->flags & (TCP_SYN | TCP_ACK)) == TCP_ACK &&
+	       (peer->known & (NUMBERS_END | NUMBERS_ACK)) == (NUMBERS_END | NUMBERS_ACK) &&
+	       peer->ack - (o->isn[o->source] + 1) < LAST_SEEN_REORDER &&
 	       t->s->seq - peer->ack + LAST_SEEN_REORDER < 2 * LAST_SEEN_REORDER &&
 	       peer->end - t->s->ack < LAST_SEEN_REORDER;
 }
@@ -596,7 +640,7 @@ static bool repeats_data(const struct turn *t)
 /* What the segment says of the connection beside its own step. */
 static void look_around(struct turn *t)
 {
-	if (proves_midstream(t))
+	if (proves_midstream(t) || proves_open(t))
 		prove(t);
 	if (challenges_syn(t))
 		t->f->challenged++;

@@ -36,6 +36,7 @@ enum flow_wait {
 	FLOW_WAIT_SYN,     /* for an answer */
 	FLOW_WAIT_CLOSE,   /* for the next step of its close, be it for hours: a half open side may go on sending */
 	FLOW_WAIT_NOTHING, /* it goes on: its reset was not accepted */
+	FLOW_WAIT_IDLE,    /* it goes on, but for the recorder it opens still, whose SYN-ACK was not captured */
 	FLOW_WAITS,
 };
 
@@ -69,7 +70,15 @@ static inline enum flow_wait flow_waits_for(const struct flow *f)
 		return FLOW_WAIT_SETTLE;
 	if (f->state & FLOW_BEGUN)
 		return FLOW_WAIT_CLOSE;
-	return f->state & FLOW_PROVEN ? FLOW_WAIT_NOTHING : FLOW_WAIT_SYN;
+	if (!(f->state & FLOW_PROVEN))
+		return FLOW_WAIT_SYN;
+	return flow_lacks_synack(f) ? FLOW_WAIT_IDLE : FLOW_WAIT_NOTHING;
+}
+
+/* Is such a connection open, with nothing to wait for but its close? */
+static inline bool flow_wait_is_open(enum flow_wait wait)
+{
+	return wait == FLOW_WAIT_NOTHING || wait == FLOW_WAIT_IDLE;
 }
 
 /* Since when it waits for its next step. Copies of what was sent before are no progress of a close. */
@@ -106,6 +115,7 @@ static inline __u64 flow_due(const struct flow *f, const struct flow_timeouts *t
 	case FLOW_WAIT_SYN:
 		return flow_time_after(f->t_last, t->attempt);
 	case FLOW_WAIT_CLOSE:
+	case FLOW_WAIT_IDLE:
 		return flow_time_after(f->t_last > f->t_progress ? f->t_last : f->t_progress, t->idle);
 	default:
 		return FLOW_FOR_EVER;

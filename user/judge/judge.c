@@ -86,8 +86,11 @@ static void add_plain(struct replay *r, unsigned side, uint64_t count, uint64_t 
 	} else {
 		r->j->flow.lost += (uint32_t)count;
 	}
-	if (n->known & me->known & NUMBERS_END && seq_after(end_before_fin(r, side), me->end))
+	if (n->known & me->known & NUMBERS_END && seq_after(end_before_fin(r, side), me->end)) {
 		me->end = end_before_fin(r, side);
+		if (bytes)
+			r->j->flow.side[side].text_end = me->end;
+	}
 	if (n->known & me->known & NUMBERS_ACK && seq_after(n->ack, me->ack))
 		me->ack = n->ack;
 }

@@ -6,8 +6,6 @@
  */
 #include "user/judge/reset_fate.h"
 
-/* Nothing is overtaken for longer (ns): a segment so long after the RST was sent after it. */
-#define OVERTAKEN_NS 100000000ULL
 /* Longer than any path, with its queues (ns): what is acknowledged so late was sent after the RST had arrived. */
 #define PATH_NS 1000000000ULL
 
@@ -43,7 +41,7 @@ static bool still_speaks(const struct flow *f, const struct tcp_segment *s, unsi
 {
 	const struct numbers *me = &f->side[side].now;
 
-	return s->time > f->reset.time + OVERTAKEN_NS && me->known & NUMBERS_END &&
+	return s->time > f->reset.time + FLOW_OVERTAKEN_NS && me->known & NUMBERS_END &&
 	       s->seq - me->end + LAST_SEEN_REORDER < 2 * LAST_SEEN_REORDER;
 }
 

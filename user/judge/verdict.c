@@ -91,6 +91,26 @@ static enum role first_fin(const struct facts *c)
 }
 
 /*
+ * Is it a copy of `role`'s FIN that acknowledges the other's? Where the side was behind its own FIN as it first
+ * acknowledged that one, the FIN was sent before, and nobody knows what it acknowledged then.
+ */
+static bool fin_copy_answers(const struct facts *c, enum role role)
+{
+	const struct flow_side *me = side_of(c, role);
+
+	return fin_answers(c, role) && has(c, role, SIDE_FIN) && has(c, other_role(role), SIDE_FIN_ACKED) &&
+	       me->end_at_ack == me->fin_end;
+}
+
+/* first_fin; NOBODY where only the copy of the second one's FIN tells. */
+static enum role sure_first_fin(const struct facts *c)
+{
+	enum role first = first_fin(c);
+
+	return (first == SOURCE || first == DESTINATION) && fin_copy_answers(c, other_role(first)) ? NOBODY : first;
+}
+
+/*
  * Can the other side's FIN have passed unseen before the only one that was seen? That one acknowledges more than was
  * seen, and nothing that came later shows that the other side was still sending then.
  */
@@ -123,6 +143,8 @@ static enum role closer(const struct facts *c, enum answer forged)
 {
 	enum role fin = first_fin(c);
 
+	if (sure_first_fin(c) != fin)
+		return NOBODY;
 	if ((fin == SOURCE || fin == DESTINATION) && may_be_second(c, fin))
 		return NOBODY;
 	if (fin != NOBODY || !in_state(c, FLOW_RESET))
@@ -134,8 +156,8 @@ static enum role closer(const struct facts *c, enum answer forged)
 
 static enum pattern pattern(const struct facts *c, enum role first)
 {
-	if (first == BOTH)
-		return PATTERN_SIMULTANEOUS;
+	if (first == BOTH || first == NOBODY)
+		return first == BOTH ? PATTERN_SIMULTANEOUS : PATTERN_NONE;
 	return has(c, other_role(first), SIDE_FIN_ANSWERS) ? PATTERN_THREE_WAY : PATTERN_FOUR_WAY;
 }
 
@@ -255,6 +277,8 @@ static enum tcp_state state(const struct facts *c, enum role role)
 		return got ? STATE_CLOSE_WAIT : state_before_close(c, role);
 	if (!got)
 		return acked ? STATE_FIN_WAIT_2 : STATE_FIN_WAIT_1;
+	if (fin_copy_answers(c, role))
+		return STATE_UNKNOWN;
 	if (fin_answers(c, role) && !(fin_answers(c, other_role(role)) && first_fin(c) == role))
 		return acked ? STATE_CLOSED : STATE_LAST_ACK;
 	return acked ? STATE_TIME_WAIT : STATE_CLOSING;

@@ -257,11 +257,11 @@ static inline bool record_has_listener(const struct record *r)
 	      "open or unknown.")                                                                                     \
 	FIELD("tcp.pattern", "tcp_pattern", WORD, NULLABLE, pattern_name(r->pattern),                                 \
 	      "Of a graceful close: four_way (FIN, ACK, FIN, ACK), three_way (the answer to the FIN is a FIN) "       \
-	      "or simultaneous (neither FIN acknowledges the other). Else null.")                                     \
+	      "or simultaneous (neither FIN acknowledges the other). Else null, and where the closer is unknown.")    \
 	FIELD("tcp.closer", "tcp_closer", WORD, ALWAYS, role_or_unknown(r->closer),                                   \
 	      "Who closed first: source, destination, both, network or unknown. The sender of the first FIN, by "     \
 	      "sequence numbers; without a FIN, the sender of the RST, or network where that one did not send it. "   \
-	      "Unknown where the other side's FIN may have passed unseen before that.")                               \
+	      "Unknown where the other side's FIN may have passed unseen before that, or at the same time.")          \
 	FIELD("tcp.time_wait", "tcp_time_wait", WORD, NULLABLE, role_name(r->time_wait),                              \
 	      "Who is left holding TIME-WAIT: source, destination or both. Null where nobody is, or it is not "       \
 	      "known.")                                                                                               \
