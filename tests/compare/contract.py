@@ -97,6 +97,20 @@ def split_by_tshark(reading):
         reading.completeness = tshark_completeness(reading.frames)
 
 
+def foreign_syn(reading):
+    """
+    A SYN or SYN-ACK with a number that is far from every other one of its side opened nothing: the connection that was
+    going on challenges it. tshark begins a stream with the SYN, and counts both.
+    """
+    def is_foreign(frame):
+        if not reading.record.midstream or not frame.flags & SYN or frame.flags & RST:
+            return False
+        others = [f for f in reading.frames if not f.flags & (SYN | RST) or (f.flags & RST and f.flags & ACK)]
+        numbers = [f.seq if f.side == frame.side else f.ack for f in others]
+        return bool(numbers) and all(abs(distance(number, frame.seq)) > REORDER for number in numbers)
+    reading.drop(is_foreign)
+
+
 def several_connections(reading):
     """
     One stream of tshark's has several connections, or the rest of an older one: each record has the frames from its
@@ -527,8 +541,8 @@ def unlisted_data(reading):
     reading.edits.append(edit)
 
 
-RULES = [other_frames, cut_frames, split_by_tshark, several_connections, clock_jumped, clock_runs_back,
-         numbers_come_back, older_segments, after_report, sighted_twice, reset_first, contradicting_flags,
+RULES = [other_frames, cut_frames, split_by_tshark, foreign_syn, several_connections, clock_jumped,
+         clock_runs_back, numbers_come_back, older_segments, after_report, sighted_twice, reset_first, contradicting_flags,
          ignored_reset, survived_reset, forged_fin, other_fin, handshake_rtt, after_reset, saturated,
          fragmented_fin, order_by_numbers, other_synack, syn_after_answer, ack_with_data, half_view, zeek_takes_all,
          fragmented_data, cut_data, data_by_numbers, unlisted_data]
