@@ -420,6 +420,29 @@ def syn_challenged_once(c):
     return c.opened() + challenged(c, (0,))
 
 
+def challenged_and_reset(c, times):
+    """
+    Linux in SYN-SENT answers each challenge ACK by a RST with IP id 0, 20 microseconds later: no two RSTs are one packet
+    that was seen twice, although the ACK between them has just come.
+    """
+    rounds = [(c.src(t, "S", -900_000), c.dst(t + 0.05, ".", 502, 52), c.src(t + 0.07, "R", 52, ip_id=0))
+              for t in times]
+    return [segment for segments in rounds for segment in segments]
+
+
+@case
+def syn_challenged_and_reset(c):
+    """TIME-WAIT challenges the SYN and ignores the RSTs (tcp_rfc1337)."""
+    return c.opened() + c.four_way() + challenged_and_reset(c, (2000, 3000, 5000, 9000))
+
+
+@case
+def syn_challenged_and_reset_ipv6(c):
+    """The same over IPv6, three times."""
+    c = replace(c, ips=IPV6)
+    return c.opened() + c.four_way() + challenged_and_reset(c, (2000, 3000, 5000))
+
+
 @case
 def second_synack(c):
     """Another server answers the same SYN with another number, again and again."""

@@ -14,9 +14,10 @@
 /* ---- the log ---- */
 
 struct flow_segment {
-	__u64 time; /* ns, of the first one */
-	__u32 seq;  /* of the first one */
-	__u32 ack;  /* of the last one */
+	__u64 time;   /* ns, of the first one */
+	__u64 latest; /* ns, of the last one */
+	__u32 seq;    /* of the first one */
+	__u32 ack;    /* of the last one */
 	__u32 len;
 	__u32 count;
 	__u16 win;
@@ -26,7 +27,7 @@ struct flow_segment {
 	__u8 side; /* sender */
 	__u8 mark; /* SEGMENT_ bits */
 };
-CORE_ASSERT_SIZE(struct flow_segment, 32);
+CORE_ASSERT_SIZE(struct flow_segment, 40);
 
 #define FLOW_LOG_CLOSING RECORD_CLOSING /* segments a closing flow remembers */
 #define FLOW_LOG_UNPROVEN 6             /* segments an unproven flow remembers */

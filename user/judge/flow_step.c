@@ -41,11 +41,9 @@ static bool seen_twice(const struct turn *t)
 
 	for (unsigned i = 0; i < (reset ? 1 : 2) && i < f->log_len; i++) {
 		const struct flow_segment *e = &t->log[f->log_len - 1 - i];
-		/* an entry's time is its first segment's; of the last entry's last one, t_last is the best guess */
-		__u64 seen = i == 0 && e->count > 1 && !f->lost ? f->t_last : e->time;
 
-		if (log_equal(e, t) && (i == 0 || e->count == 1) && e->ip_id == t->s->ip_id && e->win == t->s->win &&
-		    t->s->time - seen < within)
+		if (log_equal(e, t) && e->ip_id == t->s->ip_id && e->win == t->s->win &&
+		    t->s->time - e->latest < within)
 			return true;
 	}
 	return false;
@@ -121,6 +119,7 @@ static void log_add(const struct turn *t)
 			.mark = t->mark,
 		};
 	}
+	e->latest = s->time;
 	e->ack = s->ack;
 	e->win = s->win;
 	e->ip_id = s->ip_id;

@@ -380,7 +380,7 @@ static void add_copies(struct replay *r, unsigned copies, uint64_t last)
 		return;
 	r->j->log[f->log_len - 1].count += copies;
 	if (last > f->t_last)
-		f->t_last = last;
+		f->t_last = r->j->log[f->log_len - 1].latest = last;
 }
 
 static struct tcp_segment opening_segment(const struct flow_open *o, unsigned side)
