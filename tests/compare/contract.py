@@ -541,11 +541,11 @@ def unlisted_data(reading):
     reading.edits.append(edit)
 
 
-RULES = [other_frames, cut_frames, split_by_tshark, foreign_syn, several_connections, clock_jumped,
-         clock_runs_back, numbers_come_back, older_segments, after_report, sighted_twice, reset_first, contradicting_flags,
-         ignored_reset, survived_reset, forged_fin, other_fin, handshake_rtt, after_reset, saturated,
-         fragmented_fin, order_by_numbers, other_synack, syn_after_answer, ack_with_data, half_view, zeek_takes_all,
-         fragmented_data, cut_data, data_by_numbers, unlisted_data]
+RULES = [other_frames, cut_frames, split_by_tshark, foreign_syn, several_connections, clock_jumped, clock_runs_back,
+         numbers_come_back, older_segments, after_report, sighted_twice, reset_first, contradicting_flags,
+         ignored_reset, survived_reset, forged_fin, other_fin, handshake_rtt, after_reset, saturated, fragmented_fin,
+         order_by_numbers, other_synack, syn_after_answer, ack_with_data, half_view, zeek_takes_all, fragmented_data,
+         cut_data, data_by_numbers, unlisted_data]
 
 
 def name_of(rule):

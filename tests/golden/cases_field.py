@@ -422,8 +422,8 @@ def syn_challenged_once(c):
 
 def challenged_and_reset(c, times):
     """
-    Linux in SYN-SENT answers each challenge ACK by a RST with IP id 0, 20 microseconds later: no two RSTs are one packet
-    that was seen twice, although the ACK between them has just come.
+    Linux in SYN-SENT answers each challenge ACK by a RST with IP id 0, 20 microseconds later: no two RSTs are one
+    packet that was seen twice, although the ACK between them has just come.
     """
     rounds = [(c.src(t, "S", -900_000), c.dst(t + 0.05, ".", 502, 52), c.src(t + 0.07, "R", 52, ip_id=0))
               for t in times]
