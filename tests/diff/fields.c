@@ -222,7 +222,7 @@ static const struct field of_flow[] = {
 
 #define L(member) FIELD(struct flow_segment, member)
 static const struct field of_line[] = {
-	L(time), L(seq), L(ack), L(len), L(count), L(win), L(ip_id), L(flags), L(ttl), L(side), L(mark),
+	L(time), L(latest), L(seq), L(ack), L(len), L(count), L(win), L(ip_id), L(flags), L(ttl), L(side), L(mark),
 };
 
 #define FIELDS(table, bytes, others)                                     \
