@@ -155,6 +155,7 @@ static const struct field of_flow[] = {
 	F(side[0].fin_copies),
 	F(side[0].now.known),
 	F(side[0].seen),
+	F(side[0].text_end),
 	F(side[1].t_fin),
 	F(side[1].t_fin_acked),
 	F(side[1].fin_end),
@@ -173,6 +174,7 @@ static const struct field of_flow[] = {
 	F(side[1].fin_copies),
 	F(side[1].now.known),
 	F(side[1].seen),
+	F(side[1].text_end),
 	F(reset.time),
 	F(reset.seq),
 	F(reset.ack),
@@ -216,6 +218,7 @@ static const struct field of_flow[] = {
 	F(real_fin[1]),
 	F(icmp),
 	F(icmp_side),
+	F(fin_missed),
 	F(icmp_by.hi),
 	F(icmp_by.lo),
 };
@@ -234,7 +237,7 @@ static const struct fields tables[] = {
 	[FIELDS_SLOT] = FIELDS(of_slot, sizeof(struct flow_slot), sizeof(__u32)), /* the number of its block */
 	[FIELDS_BLOCK] = FIELDS(of_block, offsetof(struct flow_block, entry), 20),
 	[FIELDS_ENTRY] = FIELDS(of_entry, sizeof(struct log_entry), sizeof(__u32)),
-	[FIELDS_FLOW] = FIELDS(of_flow, sizeof(struct flow), 23),
+	[FIELDS_FLOW] = FIELDS(of_flow, sizeof(struct flow), 22),
 	[FIELDS_LINE] = FIELDS(of_line, sizeof(struct flow_segment), 0),
 };
 /* clang-format on */

@@ -717,7 +717,7 @@ def acked_fin_reordered(c):
 
 @case
 def window_probe_behind_fin(c):
-    """A probe of the window (RFC 9293 section 3.8.6.1) is sent behind the FIN that answers, though its number is older."""
+    """A probe of the window (RFC 9293 section 3.8.6.1) follows the FIN that answers; its number is older."""
     return c.opened() + [c.dst(100, "F.", 501, 51), c.src(112, "FP.", 51, 502, 100), c.src(400, ".", 50, 502),
                          c.dst(424, ".", 502, 152)]
 

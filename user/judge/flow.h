@@ -56,7 +56,6 @@ struct flow_side {
 	__u32 fin_ack;     /* acknowledgment number that the FIN's first copy carried */
 	__u32 end_at_ack;  /* now.end at the moment this side first acknowledged the other's FIN */
 	struct numbers now;
-	__u32 text_end; /* now.end, but not for ACKs alone: a FIN that was not captured may stand between the two */
 	__u64 t_far; /* ns: a FIN ahead of all that was seen; 0: none. Its acknowledgment shows whether it was real */
 	__u32 far_end, far_ack;
 	__u64 t_copy, pause; /* ns: the FIN's last copy, and the time from the one before */
@@ -64,6 +63,7 @@ struct flow_side {
 	__u8 data_copies; /* segments from before the FIN that came after it, without an answer; 255: at least that */
 	__u8 fin_copies;  /* retransmissions of the FIN; 255 means at least that */
 	__u8 seen;        /* SIDE_ bits */
+	__u32 text_end;   /* now.end, but not for ACKs alone: a FIN that was not captured may stand between the two */
 };
 
 struct flow_reset {
@@ -122,6 +122,7 @@ struct flow {
 	__u8 tunnel_has_id; /* tunnel_id is known */
 	__u8 icmp_side;     /* sender of the segment that the error is about */
 	__u16 icmp;         /* type and code of an ICMP error that quotes a segment; 0: none */
+	__u8 fin_missed;    /* bits of the sides whose FIN was captured as a copy alone, behind its acknowledgment */
 	__u32 tunnel_id;
 	/* Of a side that sent FINs with different ends: the end of the real one, which was acknowledged. */
 	__u8 real_fin_known[2];

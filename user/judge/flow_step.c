@@ -473,6 +473,8 @@ static void take_early_ack(struct turn *t)
 		return;
 	if (ack->flags & TCP_FIN && !(ack->mark & SEGMENT_COPY))
 		peer->seen |= SIDE_FIN_ANSWERS;
+	if (ack->time + FLOW_DUPLICATE_NS < t->s->time)
+		t->f->fin_missed |= (__u8)(1u << t->side);
 	me->seen |= SIDE_FIN_ACKED;
 	me->t_fin_acked = ack->time;
 	peer->end_at_ack = ack->seq;

@@ -90,15 +90,21 @@ static enum role first_fin(const struct facts *c)
 	return side_of(c, SOURCE)->t_fin <= side_of(c, DESTINATION)->t_fin ? SOURCE : DESTINATION;
 }
 
+/* Was the FIN captured as a copy alone, behind its acknowledgment? Its time is not known. */
+static bool fin_was_missed(const struct facts *c, enum role role)
+{
+	return c->flow->fin_missed >> c->side[role] & 1;
+}
+
 /*
- * Is it a copy of `role`'s FIN that acknowledges the other's? Where the side was behind its own FIN as it first
- * acknowledged that one, the FIN was sent before, and nobody knows what it acknowledged then.
+ * Is it such a copy that acknowledges the other side's FIN? Where its sender was behind its own FIN as it first
+ * acknowledged that one, nobody knows what the FIN acknowledged when it was sent first.
  */
 static bool fin_copy_answers(const struct facts *c, enum role role)
 {
 	const struct flow_side *me = side_of(c, role);
 
-	return fin_answers(c, role) && has(c, role, SIDE_FIN) && has(c, other_role(role), SIDE_FIN_ACKED) &&
+	return fin_was_missed(c, role) && fin_answers(c, role) && has(c, other_role(role), SIDE_FIN_ACKED) &&
 	       me->end_at_ack == me->fin_end;
 }
 
@@ -437,14 +443,15 @@ static void time_close(struct record *r, const struct facts *c, uint64_t end)
 		return;
 	active = side_of(c, first);
 	passive = side_of(c, other_role(first));
-	if (active->seen & SIDE_FIN_ACKED)
+	if (active->seen & SIDE_FIN_ACKED && !fin_was_missed(c, first))
 		r->timing[T_FIN_TO_ACK] = step_span(c, active->t_fin, active->t_fin_acked);
-	if (active->seen & SIDE_FIN_ACKED && passive->seen & SIDE_FIN && r->closer != BOTH)
+	if (active->seen & SIDE_FIN_ACKED && passive->seen & SIDE_FIN && r->closer != BOTH &&
+	    !fin_was_missed(c, other_role(first)))
 		r->timing[T_HALF_CLOSED] = step_span(c, active->t_fin_acked, passive->t_fin);
-	if (passive->seen & SIDE_FIN_ACKED)
+	if (passive->seen & SIDE_FIN_ACKED && !fin_was_missed(c, other_role(first)))
 		r->timing[T_PEER_FIN_TO_ACK] = step_span(c, passive->t_fin, passive->t_fin_acked);
 	begin = passive->seen & SIDE_FIN && passive->t_fin < active->t_fin ? passive->t_fin : active->t_fin;
-	if (in_state(c, FLOW_DONE))
+	if (in_state(c, FLOW_DONE) && sure_first_fin(c) != NOBODY)
 		r->timing[T_CLOSE] = step_span(c, begin, end);
 }
 
@@ -691,7 +698,7 @@ static void find_evidence(struct record *r, const struct facts *c)
 		if (side->seen & SIDE_FIN)
 			r->evidence[turn ? EVIDENCE_PEER_FIN : EVIDENCE_FIN] =
 				find_segment(r, c, role, TCP_FIN, side->t_fin, NULL);
-		if (side->seen & SIDE_FIN_ACKED)
+		if (side->seen & SIDE_FIN_ACKED && !fin_was_missed(c, role))
 			r->evidence[turn ? EVIDENCE_PEER_FIN_ACK : EVIDENCE_FIN_ACK] =
 				find_segment(r, c, other_role(role), TCP_ACK, side->t_fin_acked, &side->fin_end);
 	}
