@@ -217,7 +217,7 @@ static __always_inline void count_traffic(struct scratch *w, __u64 side, __u32 i
 	traffic = bpf_map_lookup_elem(&tcpfin_traffic, &n);
 	if (traffic && traffic->t_synack &&
 	    traffic_takes(traffic, s, side)) /* of a connection whose handshake was complete */
-		traffic_note(&of_side(traffic->side, side), s, traffic_clock());
+		traffic_note(traffic, s, side, traffic_clock());
 }
 
 /* Looks at a packet. Returns its verdict, if it returns: a segment that is to be tracked leaves from here. */

@@ -16,17 +16,6 @@
 #include "bpf/core/flow_log.h"
 #include "bpf/core/lost.h"
 
-/*
- * In the kernel these are global functions: the verifier checks each once, by itself, instead of at every call. It
- * takes their pointers for NULL until they are tested. They are weak because clang else leaves an argument undefined
- * that it sees nobody use, which the verifier refuses. On the host the compiler decides.
- */
-#ifdef __bpf__
-#define recorder_code __noinline __attribute__((weak))
-#else
-#define recorder_code static
-#endif
-
 /* ---- finding a slot ---- */
 
 static __always_inline flag_t slot_is(const struct flow_slot *slot, const struct work *w, const struct tcp_segment *s)

@@ -8,7 +8,7 @@
 #ifndef TCPFIN_TRAFFIC_H
 #define TCPFIN_TRAFFIC_H
 
-#include "bpf/core/opening.h"
+#include "bpf/core/black_hole.h"
 
 #define TRAFFIC_RUNS 16
 
@@ -42,8 +42,9 @@ struct traffic {
 	__u64 t_synack; /* ns; with isn whose it is, as the tuple may be another connection's soon */
 	__u32 isn[2];
 	struct traffic_side side[2];
+	struct black_hole hole;
 };
-CORE_ASSERT_SIZE(struct traffic, 448);
+CORE_ASSERT_SIZE(struct traffic, 528);
 
 /* `count` segments with the same flags. */
 static __always_inline void traffic_run_add(struct traffic_side *t, __u8 flags, __u32 count)
@@ -134,13 +135,16 @@ static __always_inline flag_t traffic_takes(const struct traffic *t, const struc
 	return !segment_is_syn(s) || of_side(t->isn, side) == s->seq;
 }
 
-/* Adds a segment. now: ns. */
-static __always_inline void traffic_note(struct traffic_side *t, const struct tcp_segment *s, __u64 now)
+/* Adds a segment of the side. now: ns. */
+static __always_inline void traffic_note(struct traffic *traffic, const struct tcp_segment *s, __u32 side, __u64 now)
 {
+	struct traffic_side *t = &of_side(traffic->side, side);
+
 	if (traffic_seen_twice(t, s, now)) {
 		t->twice++;
 		return;
 	}
+	black_hole_note(&traffic->hole, s, side);
 	traffic_add(t, s->len);
 	traffic_run_add(t, s->flags, 1);
 	if (s->len)
@@ -175,7 +179,8 @@ static __always_inline void traffic_begin(struct traffic *traffic, const struct 
 	if (o->seen & OPEN_SYN && o->syn_len)
 		of_side(traffic->side, side).t_data = o->t_syn;
 	traffic_opening(&of_side(traffic->side, !side), of_side(o->isn, !side), 0, o->synack_flags, o->synack_copies);
-	traffic_note(&of_side(traffic->side, side), s, s->time);
+	black_hole_begin(&traffic->hole, o, side);
+	traffic_note(traffic, s, side, s->time);
 }
 
 #endif

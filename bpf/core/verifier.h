@@ -37,6 +37,17 @@
 #endif
 
 /*
+ * A function of the recorder. In the kernel it is a global one: the verifier checks it once, by itself, instead of at
+ * every call. It takes its pointers for NULL until they are tested. It is weak because clang else leaves an argument
+ * undefined that it sees nobody use, which the verifier refuses. On the host the compiler decides.
+ */
+#ifdef __bpf__
+#define recorder_code __attribute__((noinline, weak))
+#else
+#define recorder_code static __attribute__((unused))
+#endif
+
+/*
  * One of two members of a struct. Both are loaded before one is chosen: clang would work out an address from the
  * condition.
  */

@@ -104,6 +104,9 @@ static void take_verdict(struct input *in, struct record *r)
 	r->reset.by = take_choice(in, NOBODY + 1);
 	r->reset.phase = take_choice(in, PHASE_CLOSED + 1);
 	r->reset.validity = take_choice(in, RESET_OUT_OF_WINDOW + 1);
+	r->mtu_black_hole.sender = take_choice(in, DESTINATION + 1);
+	r->mtu_black_hole.bytes = take8(in);
+	r->mtu_black_hole.passed = take8(in);
 	r->reset.mptcp = take8(in);
 	r->reset.ignored = take8(in);
 }

@@ -5,6 +5,7 @@ import sys
 
 import cases_artefacts  # noqa: F401 - each module registers its cases
 import cases_attacks    # noqa: F401
+import cases_black_hole  # noqa: F401
 import cases_clock      # noqa: F401
 import cases_close      # noqa: F401
 import cases_field      # noqa: F401

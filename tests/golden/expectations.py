@@ -28,7 +28,7 @@ USUAL = """pattern=null time_wait=null missing=null reset=null/null/null reset.m
 reset.forged=null
 late_reset=false midstream=false retransmits.syn=0 retransmits.syn_ack=0 retransmits.fin_source=0
 retransmits.fin_destination=0 resets_ignored=0 segments_lost=0 network.vlan=null clock_jumps=0 related=null
-interfaces=null"""
+interfaces=null mtu_black_hole=null"""
 
 
 class Duration(int):

@@ -6,6 +6,7 @@ kernels.py TCPFIN-TRACE [NAME...]: every way to close, by real kernels, as root.
 lab/scene.py has how a test is judged, lab/harness.py how tests are run and what they print. Before the sum comes a
 table of the times that both ends of a path with 50 ms each way report of the same close.
 """
+import contextlib
 import errno
 import functools
 import socket
@@ -13,7 +14,7 @@ import sys
 import time
 
 from lab.closes import LATE, REPLY, REQUEST, abort, close_in_turn, heard_the_end, receive, talk
-from lab.harness import PROGRAM, Suite, expect
+from lab.harness import PROGRAM, Suite, about, expect, key_of, paths, watch
 from lab.netlab import ACK, FIN, RST, SYN, Failure, Skip, check, equal, until
 from lab.relay import KEPT, Rule, realtime
 from lab.scene import ROLES, TCP_RECV_QUEUE, TCP_SEND_QUEUE, Scenario, error_is, perform, queue_number
@@ -405,6 +406,101 @@ def connect_cancelled(s):
         s.relay.lift_rules()
         s.reach(key, "CLOSED", "CLOSED")
     return key
+
+
+# ---- a path that swallows large segments ----
+
+LARGE = b"l" * 1400  # more than the least that a path must carry, over IPv6, too
+
+
+def both_ways(lab):
+    """Connections over both versions, and of each pair one whose client sends what is large, one whose server does."""
+    opened = [(path.connect(), sender) for path in paths(lab) for sender in (0, 1)]
+    for connection, _ in opened:
+        talk(connection)
+    return opened
+
+
+def filtering_both(lab, match):
+    """Inside `with` either end drops what matches as it comes in, without an ICMP error."""
+    stack = contextlib.ExitStack()
+    for namespace in (lab.client, lab.server):
+        stack.enter_context(namespace.dropping(match))
+    return stack
+
+
+def judge_black_holes(records, opened, **expected):
+    found = {key_of(record): record for record in records}
+    equal("connections", set(found), {connection.key for connection, _ in opened})
+    for connection, sender in opened:
+        hole = found[connection.key]["tcp"].get("mtu_black_hole")
+        with about(f"IPv{connection.key[0]}, sent by the {ROLES[sender]}"):
+            check(hole, "no black hole was found")
+            equal("sender", hole["sender"], ROLES[sender])
+            equal("bytes", hole["bytes"], len(LARGE))
+            check(hole["retransmits"] >= 2, f"{hole['retransmits']} retransmissions")
+            check((hole["passed"] is None) == expected["lost"], f"passed is {hole['passed']}")
+            check(expected["lost"] or hole["passed"] <= expected["most"], f"{hole['passed']} bytes cannot have passed")
+
+
+@suite.test
+def path_swallows_large_segments(lab):
+    """What is larger than 1,000 bytes is dropped. The receiver closes between the copies, without having got any."""
+    tracer, opened = watch(lab, "--all-segments"), both_ways(lab)
+    with filtering_both(lab, "meta l4proto tcp meta length > 1000"):
+        for connection, sender in opened:
+            connection[sender].sendall(LARGE)
+        time.sleep(1.2)
+        for connection, sender in opened:
+            connection[1 - sender].shutdown(socket.SHUT_WR)
+        time.sleep(6)
+        for connection, sender in opened:
+            abort(connection[sender])
+    tracer.wait_for(len(opened), 10)
+    judge_black_holes(tracer.stop(), opened, lost=True)
+    check("large segments swallowed by the path: 4" in tracer.stderr, "not in the summary")
+
+
+@suite.test
+def path_swallows_until_segments_are_small(lab):
+    """Linux tries smaller segments after some copies (tcp_mtu_probing), and these pass."""
+    for namespace in (lab.client, lab.server):
+        namespace.try_run("sysctl -qw net.ipv4.tcp_mtu_probing=1 net.ipv4.tcp_base_mss=512")
+    tracer, opened = watch(lab, "--all-segments"), both_ways(lab)
+    with filtering_both(lab, "meta l4proto tcp meta length > 1000"):
+        for connection, sender in opened:
+            connection[sender].sendall(LARGE)
+        for connection, sender in opened:
+            connection[1 - sender].settimeout(60)
+            receive(connection[1 - sender], len(LARGE))
+    for connection, sender in opened:
+        close_in_turn(connection[sender], connection[1 - sender])
+    tracer.wait_for(len(opened))
+    judge_black_holes(tracer.stop(), opened, lost=False, most=1000)
+
+
+@suite.test
+def path_loses_all_segments(lab):
+    """What is lost is not lost for its size: of one way nothing passes for a while, or the other host is gone."""
+    tracer, opened = watch(lab, "--all-segments"), both_ways(lab)
+    with filtering_both(lab, "meta l4proto tcp"):
+        for connection, sender in opened:
+            connection[sender].sendall(LARGE)
+        time.sleep(1.2)
+    for connection, sender in opened[::2]:
+        receive(connection[1 - sender], len(LARGE))
+        close_in_turn(connection[sender], connection[1 - sender])
+    with lab.server.dropping("meta l4proto tcp"):
+        for connection, sender in opened[1::2]:
+            connection[0].sendall(LARGE)
+            connection[1].shutdown(socket.SHUT_WR)
+        time.sleep(5)
+        for connection, sender in opened[1::2]:
+            abort(connection[1])
+            abort(connection[0])
+    tracer.wait_for(len(opened), 10)
+    for record in tracer.stop():
+        equal(f"black hole of {key_of(record)}", record["tcp"].get("mtu_black_hole"), None)
 
 
 # ---- middleboxes and ICMP errors ----

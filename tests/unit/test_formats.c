@@ -551,10 +551,11 @@ static const char csv_header[] =
 	"destination_listener_uid,destination_listener_pid,destination_listener_name,netns_name,netns_inode,"
 	"source_process_unit,source_holder_unit,source_socket_unit,source_container_id,source_orchestrator_pod_uid,"
 	"destination_process_unit,destination_holder_unit,destination_socket_unit,destination_container_id,"
-	"destination_orchestrator_pod_uid\r\n";
+	"destination_orchestrator_pod_uid,mtu_black_hole_sender,mtu_black_hole_bytes,mtu_black_hole_retransmits,"
+	"mtu_black_hole_passed\r\n";
 #define BEFORE_BASIS ",,0,0,,," ID ",true,,,,,false"
 #define CSV_AGENT ",0,,tcpfin.close,event,network,end,8.11.0,tcpfin-trace," TCPFIN_VERSION ",,,,,,,,,,"
-#define NO_CGROUPS ",,,,,,,,,,\r\n" /* twice 5 columns */
+#define NO_CGROUPS ",,,,,,,,,,,,,,\r\n" /* twice 5 columns, and 4 of a black hole */
 #define BEFORE_CGROUPS BEFORE_BASIS ",,,,," CSV_AGENT
 #define LAST_COLUMNS BEFORE_CGROUPS NO_CGROUPS
 #define WITHOUT_SOCKETS ",,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,," /* a reason and twice 17 columns */
@@ -861,7 +862,7 @@ TEST(test_sockets_csv)
 				       "300,0,17000,20000000,71000,4,,"
 				       ",,,,1,kernel,,,,,,9,,,,0,12" BEFORE_CGROUPS
 				       ",\"we\\x1b\"\"b.service\",,,\"" SAMPLE_CONTAINER "\",\"" SAMPLE_POD "\","
-				       ",,\"sshd.service\",\"deb12\",\r\n"));
+				       ",,\"sshd.service\",\"deb12\",,,,,\r\n"));
 	buffer_free(&b);
 }
 
@@ -938,7 +939,7 @@ TEST(test_holder)
 	format_csv(&b, &r);
 	buffer_char(&b, 0);
 	assert_non_null(strstr(b.data, ",1,kernel,77,\"k\\x0a\"\"e\",5,1,,9,,,,0,12" BEFORE_CGROUPS));
-	assert_non_null(strstr(b.data, "\",,\"sshd.service\",,\"deb12\",\r\n"));
+	assert_non_null(strstr(b.data, "\",,\"sshd.service\",,\"deb12\",,,,,\r\n"));
 	buffer_free(&b);
 }
 

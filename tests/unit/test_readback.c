@@ -154,6 +154,10 @@ static void sample_odd(struct record *r)
 	r->tunnel_id = 0;
 	r->icmp.known = true;
 	r->icmp.type = 3;
+	r->mtu_black_hole.sender = DESTINATION;
+	r->mtu_black_hole.bytes = 1448;
+	r->mtu_black_hole.retransmits = 65535;
+	r->mtu_black_hole.passed = 512;
 	r->related_count = RECORD_RELATED;
 	for (unsigned i = 0; i < RECORD_RELATED; i++)
 		memset(r->related[i].id, 'a' + (int)i, EVENT_ID_SIZE - 1);
@@ -212,6 +216,8 @@ TEST(test_lines_are_apart)
 	expect_int(r->tunnel, TUNNEL_NONE);
 	expect_int(r->related_count, 0);
 	expect_int(r->icmp.known, false);
+	expect_int(r->mtu_black_hole.bytes, 0);
+	expect_int(r->mtu_black_hole.passed, 0);
 	expect_int(r->reset.by, NOBODY);
 	expect_int(r->reset.mptcp, SEGMENT_NO_MPTCP);
 	expect_int(r->segment_count, blank.segment_count);

@@ -57,6 +57,17 @@ struct at_closes {
 	uint32_t count;
 };
 
+/* Kept for whoever used a cell last, as struct last_seen is. */
+struct tagged_hole {
+	uint32_t tag; /* last_seen_tag */
+	struct black_hole hole;
+	struct {
+		uint64_t time;
+		uint32_t seq, ack, len;
+		uint8_t flags;
+	} last[2]; /* by side: its last segment, which a mirrored port shows twice */
+};
+
 /* The recorder's tables. */
 struct tables {
 	struct flow_table_config config;
@@ -69,6 +80,7 @@ struct tables {
 	uint16_t interface;              /* the first one */
 	bool has_interface;              /* it is known */
 	struct last_payload *payload;    /* by cell of last_seen */
+	struct tagged_hole *holes;       /* the same, without all_segments: else `traffic` has them */
 	uint32_t payload_cells;
 	struct at_closes at_close, at_small_close;
 	struct due due;
@@ -93,15 +105,21 @@ static void *must(void *memory)
 	return memory;
 }
 
-/* A cell becomes two, which both get what it holds, as those of last_seen do. */
+/* A cell becomes two, which both get what it holds, as those of last_seen do. size: bytes of all cells. */
+static void *grow_cells(void *cells, size_t size)
+{
+	uint8_t *grown = must(pages_grow(cells, size, 2 * size));
+
+	memcpy(grown + size, grown, size);
+	return grown;
+}
+
 static void grow_payload(struct tables *t)
 {
-	size_t old = t->payload_cells;
-
-	while (t->payload_cells <= t->store.tables.last_seen_mask) {
-		t->payload = must(pages_grow(t->payload, old * sizeof(*t->payload), 2 * old * sizeof(*t->payload)));
-		memcpy(t->payload + old, t->payload, old * sizeof(*t->payload));
-		old = t->payload_cells = (uint32_t)(2 * old);
+	for (; t->payload_cells <= t->store.tables.last_seen_mask; t->payload_cells *= 2) {
+		t->payload = grow_cells(t->payload, t->payload_cells * sizeof(*t->payload));
+		if (t->holes)
+			t->holes = grow_cells(t->holes, t->payload_cells * sizeof(*t->holes));
 	}
 }
 
@@ -285,6 +303,41 @@ static struct last_payload *payload_of(struct tables *t, uint64_t hash)
 	return &t->payload[hash >> 32 & (t->payload_cells - 1)];
 }
 
+/* Is the segment its side's last one, seen a second time? Notes it for the next one. */
+static bool is_sighted_again(struct tagged_hole *h, const struct tcp_segment *s, uint64_t side)
+{
+	__typeof__(&h->last[0]) last = &h->last[side & 1];
+	bool again = last->seq == s->seq && last->ack == s->ack && last->len == s->len && last->flags == s->flags &&
+		     s->time - last->time < FLOW_DUPLICATE_NS;
+
+	last->time = s->time;
+	last->seq = s->seq;
+	last->ack = s->ack;
+	last->len = s->len;
+	last->flags = s->flags;
+	return again;
+}
+
+static void note_hole(struct tables *t, const struct arrival *a)
+{
+	struct tagged_hole *h = &t->holes[a->hash >> 32 & (t->payload_cells - 1)];
+	uint32_t tag = last_seen_tag(a->hash);
+
+	if (h->tag != tag || segment_opens(a->s))
+		*h = (struct tagged_hole){.tag = tag};
+	if (!is_sighted_again(h, a->s, a->side))
+		black_hole_note(&h->hole, a->s, (uint32_t)a->side);
+}
+
+/* NULL: not known. */
+static const struct black_hole *hole_of(struct tables *t, const struct flow_key *key)
+{
+	uint64_t hash = flow_key_hash(key);
+	const struct tagged_hole *h = t->holes ? &t->holes[hash >> 32 & (t->payload_cells - 1)] : NULL;
+
+	return h && h->tag == last_seen_tag(hash) ? &h->hole : NULL;
+}
+
 /* What is known of the payload of a connection that has just been taken out; NULL: nothing. */
 static const struct last_payload *payload_at_close(struct tables *t, const struct judged *j)
 {
@@ -349,6 +402,7 @@ static void report(void *context, const struct judged *j, uint32_t n, const stru
 	struct due_report with_payload = *how;
 
 	with_payload.payload = payload_at_close(t, j);
+	with_payload.hole = hole_of(t, &j->key);
 	with_payload.seen_at = t->seen_at ? &t->seen_at[n] : &one;
 	if (flow_wait_is_open(flow_waits_for(&j->flow)))
 		with_payload.heard = last_heard(t, &j->key);
@@ -546,7 +600,7 @@ static void count_traffic(struct tables *t, struct arrival *a)
 	note_interface(t, t->work.current, a->interface);
 	traffic = t->work.current ? t->traffic[t->work.current - 1] : NULL;
 	if (traffic && traffic_takes(traffic, a->s, (uint32_t)a->side))
-		traffic_note(&traffic->side[a->side & 1], a->s, a->s->time);
+		traffic_note(traffic, a->s, (uint32_t)a->side, a->s->time);
 }
 
 /* Of the segment that was just recorded. */
@@ -580,6 +634,8 @@ static inline void take(struct tables *t, struct arrival *a)
 	t->segment = a->s;
 	if (t->config.all_segments && !a->s->icmp)
 		count_traffic(t, a);
+	if (t->holes && !a->s->icmp)
+		note_hole(t, a);
 	if (!(a->s->flags & TCP_CONTROL)) {
 		last_payload_note(payload_of(t, a->hash), tables_last_seen(t, a->hash), a->s, a->side, a->hash);
 		last_seen_note(tables_last_seen(t, a->hash), a->s, a->side, a->hash);
@@ -619,6 +675,8 @@ static inline void prefetch_cells(const struct tables *t, const struct arrival *
 
 	__builtin_prefetch(p, 1);
 	__builtin_prefetch(&p->side, 1);
+	if (t->holes)
+		__builtin_prefetch(&t->holes[a->hash >> 32 & (t->payload_cells - 1)].hole.side[a->side & 1], 1);
 	__builtin_prefetch(&m->watch[a->hash >> 32 & m->watch_mask], 1);
 	__builtin_prefetch(&m->last_seen[a->hash >> 32 & m->last_seen_mask].side[a->side & 1], 1);
 }
@@ -726,7 +784,9 @@ static int allocate(struct tables *t)
 		return -ENOMEM;
 	if (t->config.all_segments)
 		t->traffic = calloc(t->store.tables.slot_count, sizeof(*t->traffic));
-	return t->traffic || !t->config.all_segments ? 0 : -ENOMEM;
+	else
+		t->holes = pages_grow(NULL, 0, t->payload_cells * sizeof(*t->holes));
+	return t->traffic || t->holes ? 0 : -ENOMEM;
 }
 
 struct flow_table *flow_table_new(const struct flow_table_config *config)
@@ -761,6 +821,8 @@ void flow_table_free(struct flow_table *table)
 	free(t->traffic);
 	free(t->seen_at);
 	pages_free(t->payload, t->payload_cells * sizeof(*t->payload));
+	if (t->holes)
+		pages_free(t->holes, t->payload_cells * sizeof(*t->holes));
 	pages_free(t->at_close.of, t->at_close.count * sizeof(*t->at_close.of));
 	pages_free(t->at_small_close.of, t->at_small_close.count * sizeof(*t->at_small_close.of));
 	due_free(&t->due);

@@ -45,6 +45,7 @@ static void report(void *context, const struct flow_key *key, const struct flow 
 								  : REPORT_ENDED,
 					  .traffic = traffic,
 					  .payload = how->payload,
+					  .hole = how->hole,
 					  .jumped = replay->jumps.at,
 					  .jumped_count = replay->jumps.count,
 					  .related = replay->related};

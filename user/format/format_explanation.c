@@ -845,6 +845,21 @@ static void put_silence(struct buffer *out, const struct record *r)
 		buffer_text(out, " before data that nothing answered");
 }
 
+/* "; the path swallowed large segments of the source: 1448 bytes were sent again 7 times without an answer" */
+static void put_black_hole(struct buffer *out, const struct record *r)
+{
+	if (!r->mtu_black_hole.bytes)
+		return;
+	buffer_printf(out, "; the path swallowed large segments of %s: ", the(r->mtu_black_hole.sender));
+	put_bytes(out, r->mtu_black_hole.bytes);
+	buffer_text(out, " were sent again");
+	put_times(out, r->mtu_black_hole.retransmits);
+	if (r->mtu_black_hole.passed)
+		buffer_printf(out, " without an answer, and passed in segments of %u", r->mtu_black_hole.passed);
+	else
+		buffer_text(out, " without an answer, while smaller segments passed");
+}
+
 /* What --all-segments counted. */
 static void put_traffic(struct buffer *out, const struct record *r)
 {
@@ -922,6 +937,7 @@ void format_explanation(struct buffer *out, const struct record *r)
 	if (r->outcome == OUTCOME_UNFINISHED)
 		put_states(out, r);
 	put_silence(out, r);
+	put_black_hole(out, r);
 	put_traffic(out, r);
 	put_gaps(out, r);
 	put_time_wait(out, r);

@@ -427,6 +427,19 @@ static void json_icmp(struct buffer *out, const struct record *r)
 	LITERAL(out, "\"}");
 }
 
+static void json_black_hole(struct buffer *out, const struct record *r)
+{
+	LITERAL(out, ",\"mtu_black_hole\":{\"sender\":");
+	json_word(out, role_name(r->mtu_black_hole.sender));
+	LITERAL(out, ",\"bytes\":");
+	buffer_unsigned(out, r->mtu_black_hole.bytes);
+	LITERAL(out, ",\"retransmits\":");
+	buffer_unsigned(out, r->mtu_black_hole.retransmits);
+	LITERAL(out, ",\"passed\":");
+	json_number(out, r->mtu_black_hole.passed ? (int64_t)r->mtu_black_hole.passed : NUMBER_UNSEEN);
+	buffer_char(out, '}');
+}
+
 static void json_interfaces(struct buffer *out, const struct record *r)
 {
 	if (!record_has_interfaces(r))
@@ -470,6 +483,8 @@ static void json_evidence(struct buffer *out, const struct record *r)
 	buffer_unsigned(out, r->reset.ignored);
 	if (r->icmp.known)
 		json_icmp(out, r);
+	if (r->mtu_black_hole.bytes)
+		json_black_hole(out, r);
 	json_related(out, r);
 	json_interfaces(out, r);
 	if (r->bytes_approximate)

@@ -95,6 +95,10 @@ static void put_notes(struct buffer *out, const struct record *r)
 		buffer_text(out, "silent ");
 		buffer_duration(out, r->silence);
 	}
+	if (r->mtu_black_hole.bytes) {
+		put_separator(out, start);
+		buffer_printf(out, "path swallows %u bytes", r->mtu_black_hole.bytes);
+	}
 	if (r->listener.state == LISTENER_FULL || r->listener.state == LISTENER_NONE) {
 		put_separator(out, start);
 		buffer_text(out, r->listener.state == LISTENER_FULL ? "listen queue full" : "no listener");

@@ -27,6 +27,7 @@ void summary_add(struct summary *s, const struct record *r)
 	} else if (r->outcome == OUTCOME_RESET) {
 		s->reset_by[r->reset.forged == YES ? NETWORK : r->reset.by]++;
 	}
+	s->black_holes += r->mtu_black_hole.bytes != 0;
 	if (r->outcome == OUTCOME_RESET && r->silence >= (int64_t)SUMMARY_SILENCE)
 		histogram_add(&s->reset_silence, (uint64_t)r->silence);
 	for (i = 0; i < SUMMARY_TIMINGS; i++) {
@@ -131,6 +132,8 @@ void summary_print(struct buffer *out, const struct summary *s)
 	buffer_printf(out, "%" PRIu64 " connection%s\n", s->records, s->records == 1 ? "" : "s");
 	summary_outcomes(out, s);
 	summary_silence(out, &s->reset_silence);
+	if (s->black_holes)
+		buffer_printf(out, "large segments swallowed by the path: %" PRIu64 "\n", s->black_holes);
 	for (i = 0; i < SUMMARY_TIMINGS; i++) {
 		if (!s->timing[i].values)
 			continue;

@@ -22,6 +22,7 @@ struct summary {
 	uint64_t reset_by[NETWORK + 1];             /* of resets, by role */
 	struct histogram timing[SUMMARY_TIMINGS];
 	struct histogram reset_silence; /* ns before resets, from SUMMARY_SILENCE on */
+	uint64_t black_holes;           /* connections whose large segments the path swallowed */
 };
 
 void summary_add(struct summary *s, const struct record *r);

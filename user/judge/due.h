@@ -31,6 +31,7 @@ struct due_report {
 	bool counted; /* what another interface saw of it was other, and was reported before */
 	/* Of captures: */
 	const struct last_payload *payload; /* as it was when the close began; NULL: not known */
+	const struct black_hole *hole;      /* large segments that its path swallowed; NULL: not known */
 	uint64_t heard;                     /* ns: the last segment of an open connection; 0: not known */
 	/* Of the segments that open or close it, with --all-segments of every one. */
 	const struct flow_interfaces *seen_at;

@@ -784,6 +784,23 @@ static void traffic(struct record *r, const struct facts *c, const struct traffi
 		r->idle = begins > active ? (int64_t)(begins - active) : 0;
 }
 
+/* What the path swallowed of the side that repeated more of it. */
+static void black_hole(struct record *r, const struct facts *c, const struct verdict_context *context)
+{
+	const struct black_hole *hole = context->traffic ? &context->traffic->hole : context->hole;
+
+	for (enum role role = SOURCE; hole && role <= DESTINATION; role++) {
+		const struct black_hole_side *side = &hole->side[c->side[role]];
+
+		if (!side->bytes || side->repeated <= r->mtu_black_hole.retransmits)
+			continue;
+		r->mtu_black_hole.sender = role;
+		r->mtu_black_hole.bytes = side->bytes;
+		r->mtu_black_hole.retransmits = side->repeated;
+		r->mtu_black_hole.passed = side->passed;
+	}
+}
+
 static void silence(struct record *r, const struct flow *whole, const struct verdict_context *context)
 {
 	struct silence s = silence_before_close(whole, context->payload, context->traffic, &context->sockets);
@@ -1071,6 +1088,7 @@ static void make_stray(struct record *r, const struct verdict_context *context)
 	r->time_wait = NOBODY;
 	r->missing = MISSING_NOTHING;
 	r->silence = NUMBER_UNSEEN;
+	r->mtu_black_hole.bytes = 0;
 	r->reset.ignored = 0;
 }
 
@@ -1099,6 +1117,7 @@ void verdict(struct record *r, const struct flow_key *key, const struct flow *wh
 	r->half_closed_bytes = bytes_half_closed(&c, r->closer);
 	traffic(r, &c, context->traffic);
 	silence(r, whole, context);
+	black_hole(r, &c, context);
 	sockets(r, &c, context);
 	handshake(r, &c);
 	fill_icmp(r, &c);

@@ -38,6 +38,7 @@ struct verdict_context {
 	bool apart;                    /* what another interface sees of it is other */
 	const struct traffic *traffic; /* with --all-segments; NULL where it was not counted */
 	const struct last_payload *payload; /* when the close began; NULL where it is not known */
+	const struct black_hole *hole;      /* of captures, where no traffic was counted; NULL where it is not known */
 	struct socket_join sockets;         /* this host's ends; empty where nothing is known */
 	struct verdict_holder {
 		const struct process *process; /* NULL: not known */

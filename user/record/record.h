@@ -262,8 +262,15 @@ struct record {
 		bool known;
 		bool by_destination;
 		unsigned type, code;
-		uint8_t by[16];   /* as record_end.ip */
-	} icmp;                   /* an ICMP error that quotes a segment of the connection */
+		uint8_t by[16]; /* as record_end.ip */
+	} icmp;                 /* an ICMP error that quotes a segment of the connection */
+	/* Large segments of a side that its path swallowed; see bpf/core/black_hole.h. */
+	struct {
+		enum role sender;     /* meaningful with bytes */
+		unsigned bytes;       /* payload of one that was swallowed; 0: none was */
+		unsigned retransmits; /* so often it was sent again */
+		unsigned passed;      /* payload of the smaller copy that passed at last; 0: none was sent */
+	} mtu_black_hole;
 	struct record_end end[2]; /* by role: SOURCE, DESTINATION */
 	uint64_t start, finish;   /* wall clock, ns since 1970: first segment, last step of the verdict */
 
