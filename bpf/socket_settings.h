@@ -11,6 +11,7 @@
 struct socket_settings {
 	__u64 seed;     /* of the packet programs' hash */
 	__u64 wait;     /* ns from a socket's end to its connection's report, at most */
+	__u64 jiffy;    /* ns */
 	__u32 set_mask; /* of tcpfin_sets: sets - 1 */
 	__u32 sets_mask, answer_sets_mask;
 	__u32 sockets_mask, answers_mask; /* of the rings: places - 1 */

@@ -224,6 +224,25 @@ static __always_inline bool has_flag(unsigned long flags, __u32 flag)
 	return flags >> flag & 1;
 }
 
+/* ms: a socket gives up long before (tcp_retries2). */
+#define REPEATED_MOST (3600 * 1000)
+
+/*
+ * Jiffies since the payload that waits for an answer was first sent: lsndtime is that of its latest copy. The kernel
+ * keeps when its first time-out sent a copy, in ms. The time-out that came before has been doubled with each copy since
+ * (RFC 6298 section 5.5); a loss probe may have come between. 0: not known, as where a route has TCP count in us. Raw
+ * programs have no stack left for it.
+ */
+static __always_inline __u32 first_sent_ago(const struct socket_event *e, const struct tcp_sock *tp)
+{
+	const struct inet_connection_sock *icsk = (const void *)tp;
+	__u32 copies = icsk->icsk_retransmits, ago = (__u32)(e->time / 1000000) - tp->retrans_stamp;
+
+	if (!copies || !tp->retrans_stamp || ago > REPEATED_MOST || !settings.jiffy)
+		return 0;
+	return ago * 1000000ULL / settings.jiffy + (icsk->icsk_rto >> (copies & 31));
+}
+
 /*
  * When payload passed last, before the close changes that. The kernel sets both times at the handshake, too. It counts
  * jiffies in 32 bits: they go round every 50 days at the least, which no difference of two shows.
@@ -232,11 +251,13 @@ static __always_inline void fill_payload(struct socket_event *e, const struct tc
 					 const bool typed)
 {
 	const struct inet_connection_sock *icsk = (const void *)tp;
-	__u32 now = bpf_jiffies64();
+	__u32 now = bpf_jiffies64(), first = typed ? first_sent_ago(e, tp) : 0;
 
 	e->sent_end = get(typed, tp, snd_nxt);
 	if (get(typed, tp, data_segs_out))
 		e->sent_ago = now - get(typed, tp, lsndtime);
+	if (first)
+		e->sent_ago = first;
 	if (any_received)
 		e->received_ago = now - get(typed, icsk, icsk_ack.lrcvtime);
 	if (e->sent_end != get(typed, tp, snd_una))

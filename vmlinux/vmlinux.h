@@ -161,6 +161,8 @@ struct inet_sock {
 };
 
 struct inet_connection_sock {
+	__u32 icsk_rto;
+	__u8 icsk_retransmits;
 	struct {
 		__u32 lrcvtime;
 	} icsk_ack;
@@ -179,6 +181,7 @@ struct tcp_sock {
 	__u32 snd_nxt;
 	__u32 snd_una;
 	__u32 lsndtime;
+	__u32 retrans_stamp;
 	__u32 data_segs_out;
 	__u32 srtt_us;
 	__u32 total_retrans;

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Paths that swallow large segments (RFC 2923 section 2.1), and losses that look like it.
 
-handshake() leaves both numbers at 1. Full-size segments have 1448 bytes; copies come by Linux's back-off from 200 ms on.
+handshake() leaves both numbers at 1. Full-size segments have 1448 bytes; copies come by Linux's back-off from 200 ms
+on.
 """
 from dataclasses import replace
 

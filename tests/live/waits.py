@@ -328,6 +328,34 @@ def silence_of_sockets(lab):
             expect(record, {"tcp.silence": None, "tcp.silence_at_most": False})
 
 
+REPEATED = 3.5  # s for which payload is repeated: four copies, and the time-out has grown to 3.2 s
+PROBE = 0.3     # s: Linux may send a first copy as a loss probe, of which its socket keeps no time
+
+REPEATED_ENDINGS = (
+    ("the sender's RST", lambda c: abort(c.client)),
+    ("the other end's RST", lambda c: abort(c.server)),
+    ("the other end's FIN", lambda c: c.server.shutdown(socket.SHUT_WR)),
+)
+
+
+@test
+def silence_before_repeated_payload(lab):
+    """Payload that nothing answers is sent again and again: the silence ended when it was first sent."""
+    tracer, played = watch(lab, "--close-timeout=1"), {}
+    opened = [(name, *talked(path), end) for path in paths(lab) for name, end in REPEATED_ENDINGS]
+    time.sleep(SILENCE)
+    with lab.server.dropping("meta l4proto tcp tcp flags & rst == 0"):
+        for name, connection, silence, _ in opened:
+            silence.ends(lambda c=connection: c.client.send(b"still there?"))
+            played[connection.key] = name, silence, True, PROBE
+        time.sleep(REPEATED)
+        for *_, connection, _, end in opened:
+            end(connection)
+        time.sleep(1.5)
+        records = tracer.stop()
+    judge_silences(records, played)
+
+
 @test
 def silence_older_than_the_watch(lab):
     """The watch begins in the silence of a connection: its socket knows how long that has been."""

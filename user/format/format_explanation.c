@@ -860,11 +860,12 @@ static void put_black_hole(struct buffer *out, const struct record *r)
 		buffer_text(out, " without an answer, while smaller segments passed");
 }
 
-/* What --all-segments counted. */
+/* What all segments show, and what --all-segments counted. */
 static void put_traffic(struct buffer *out, const struct record *r)
 {
 	int side;
 
+	put_black_hole(out, r);
 	if (!r->counted)
 		return;
 	for (side = SOURCE; side <= DESTINATION; side++) {
@@ -937,7 +938,6 @@ void format_explanation(struct buffer *out, const struct record *r)
 	if (r->outcome == OUTCOME_UNFINISHED)
 		put_states(out, r);
 	put_silence(out, r);
-	put_black_hole(out, r);
 	put_traffic(out, r);
 	put_gaps(out, r);
 	put_time_wait(out, r);

@@ -109,6 +109,23 @@ static void read_socket(struct last_data data[2], const struct flow *f, const st
 	data[!side].answered = !(reset_first && s->unacked & SOCKET_RECEIVED_UNACKED);
 }
 
+/*
+ * What the other end sent and did not have acknowledged before the close, by its own socket, if that is on this host as
+ * well: the end that noticed the close first may never have got it. side: of the other end.
+ */
+static void read_unanswered(struct last_data data[2], const struct flow *f, const struct closing_socket *s,
+			    unsigned side, uint64_t jiffy, uint64_t close)
+{
+	uint64_t sent;
+
+	if (!s || s->lost || !(s->unacked & SOCKET_SENT_UNACKED) || f->state & FLOW_GRACEFUL ||
+	    is_acknowledged(f, side, s->sent_end - 1))
+		return;
+	sent = payload_time(socket_first_event(s), s->sent_ago, jiffy, close);
+	if (sent && sent <= close)
+		data[side] = (struct last_data){.time = sent};
+}
+
 static struct silence of_socket(const struct flow *f, const struct socket_join *sockets, uint64_t close)
 {
 	unsigned side = first_to_notice(sockets);
@@ -123,6 +140,8 @@ static struct silence of_socket(const struct flow *f, const struct socket_join *
 	hidden = first_fin_has_data(f, !side);
 	if (hidden)
 		data[!side].time = 0;
+	else
+		read_unanswered(data, f, sockets->side[!side], !side, sockets->jiffy, close);
 	silence = of_last_data(data, close);
 	if (hidden || (s->close.unsent && s->states[0] == SOCKET_FIN_WAIT1)) /* what close() had to wait for */
 		silence.at_most = silence.ns != NUMBER_UNSEEN;

@@ -518,13 +518,12 @@ static inline bool record_has_listener(const struct record *r)
 	       "those of one size were sent again and again without an answer, while smaller ones passed and the "    \
 	       "receiver was alive. Of captures, and live with --all-segments.")                                      \
 	FIELD("tcp.mtu_black_hole.sender", "mtu_black_hole_sender", WORD, OPTIONAL,                                   \
-	      word_if(r->mtu_black_hole.bytes, role_name(r->mtu_black_hole.sender)), "Whose segments they were: source or destination.")                \
+	      word_if(r->mtu_black_hole.bytes, role_name(r->mtu_black_hole.sender)),                                  \
+	      "Whose segments they were: source or destination.")                                                     \
 	FIELD("tcp.mtu_black_hole.bytes", "mtu_black_hole_bytes", BYTES, OPTIONAL,                                    \
-	      number_if(r->mtu_black_hole.bytes, r->mtu_black_hole.bytes),                                 \
-	      "Payload of such a segment.")                                                                           \
+	      number_if(r->mtu_black_hole.bytes, r->mtu_black_hole.bytes), "Payload of such a segment.")              \
 	FIELD("tcp.mtu_black_hole.retransmits", "mtu_black_hole_retransmits", COUNT, OPTIONAL,                        \
-	      number_if(r->mtu_black_hole.bytes, r->mtu_black_hole.retransmits),                           \
-	      "How often it was sent again.")                                                                         \
+	      number_if(r->mtu_black_hole.bytes, r->mtu_black_hole.retransmits), "How often it was sent again.")      \
 	FIELD("tcp.mtu_black_hole.passed", "mtu_black_hole_passed", BYTES, OPTIONAL_NULLABLE,                         \
 	      number_if(r->mtu_black_hole.passed, r->mtu_black_hole.passed),                                          \
 	      "Payload of the smaller segment that carried the same data at last and was acknowledged. Null where "   \

@@ -305,6 +305,15 @@ static void unload(struct socket_events *s)
 	s->skeleton = NULL;
 }
 
+/* ns: the clocks that are called coarse advance by a jiffy. */
+static uint64_t jiffy(void)
+{
+	struct timespec resolution = {0};
+
+	clock_getres(CLOCK_MONOTONIC_COARSE, &resolution);
+	return (uint64_t)resolution.tv_nsec;
+}
+
 /* Before loading: sizes, constants, and the packet programs' sets in place of an array of their own. */
 static int set_up(struct socket_events *s, const struct socket_packets *packets, uint64_t settle)
 {
@@ -314,6 +323,7 @@ static int set_up(struct socket_events *s, const struct socket_packets *packets,
 
 	settings->seed = packets->seed;
 	settings->wait = settle + BEHIND_NS;
+	settings->jiffy = jiffy();
 	settings->set_mask = packets->set_mask;
 	settings->sets_mask = SOCKET_SETS - 1;
 	settings->answer_sets_mask = ANSWER_SETS - 1;
@@ -375,15 +385,6 @@ static void *map_array(struct socket_events *s, unsigned i, const struct bpf_map
 	return memory;
 }
 
-/* ns: the clocks that are called coarse advance by a jiffy. */
-static uint64_t jiffy(void)
-{
-	struct timespec resolution = {0};
-
-	clock_getres(CLOCK_MONOTONIC_COARSE, &resolution);
-	return (uint64_t)resolution.tv_nsec;
-}
-
 static int map_table(struct socket_events *s)
 {
 	const struct sockets_bpf *b = s->skeleton;
@@ -400,7 +401,7 @@ static int map_table(struct socket_events *s)
 		.answers_mask = settings->answers_mask,
 		.seed = settings->seed,
 		.since = clock_ns(CLOCK_MONOTONIC),
-		.jiffy = jiffy(),
+		.jiffy = settings->jiffy,
 	};
 	return s->table.sets && s->table.sockets && s->table.answer_sets && s->table.answers ? 0 : -errno;
 }
