@@ -14,8 +14,8 @@ import sys
 import time
 
 from lab.closes import LATE, REPLY, REQUEST, abort, close_in_turn, heard_the_end, receive, talk
-from lab.harness import PROGRAM, Suite, about, expect, key_of, paths, watch
-from lab.netlab import ACK, FIN, RST, SYN, Failure, Skip, check, equal, until
+from lab.harness import PROGRAM, Suite, about, expect, key_of, paths, router, watch
+from lab.netlab import ACK, FIN, RST, SYN, Failure, Skip, Tracer, check, equal, until
 from lab.relay import KEPT, Rule, realtime
 from lab.scene import ROLES, TCP_RECV_QUEUE, TCP_SEND_QUEUE, Scenario, error_is, perform, queue_number
 from lab.witness import TOLERANCE, Close
@@ -501,6 +501,102 @@ def path_loses_all_segments(lab):
     tracer.wait_for(len(opened), 10)
     for record in tracer.stop():
         equal(f"black hole of {key_of(record)}", record["tcp"].get("mtu_black_hole"), None)
+
+
+# ---- a box between two hosts that forgets their connections ----
+
+def two_ends(lab, *options):
+    """The box; connections over both versions through it, on which both ends have spoken; the program at both ends."""
+    box, through = router(lab)
+    tracers = {role: Tracer(lab, namespace, PROGRAM, [interface], "--format=json", *(options or ["--settle=1500"]))
+               for role, namespace, interface in zip(ROLES, (lab.client, lab.server), ("eth8", "eth9"))}
+    for tracer in tracers.values():
+        tracer.wait_for_all()
+    opened = [path.connect() for path in through]
+    for connection in opened:
+        talk(connection)
+    return box, opened, tracers
+
+
+def judge_ends(tracers, opened, source, destination):
+    """Each end has a record of each connection with these fields."""
+    for role, fields in zip(ROLES, (source, destination)):
+        tracers[role].wait_for(len(opened), 10)
+        records = tracers[role].stop()
+        equal(f"connections at the {role}", {key_of(one) for one in records}, {c.key for c in opened})
+        for one in records:
+            with about(f"IPv{key_of(one)[0]}, at the {role}"):
+                expect(one, {f"tcp.{name.replace('__', '.')}": value for name, value in fields.items()})
+
+
+def reset_by_box(by, **fields):
+    return {"outcome": "reset", "reset__by": by, "reset__phase": "established", "reset__ttl_differs": True} | fields
+
+
+@suite.test
+def box_forgets_connections(lab):
+    """The box resets whoever speaks next, in the other one's name. Neither end hears of the other again."""
+    box, opened, tracers = two_ends(lab)
+    with box.filtering("meta l4proto tcp", "reject with tcp reset", "forward"):
+        for connection in opened:
+            connection.client.sendall(REQUEST)
+            until(lambda c=connection: c.client.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR), "reset of the client")
+            connection.server.sendall(REPLY)
+            until(lambda c=connection: c.server.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR), "reset of the server")
+        judge_ends(tracers, opened, reset_by_box("destination", closer="destination"),
+                   reset_by_box("source", closer="source"))
+
+
+@suite.test
+def box_forgets_one_direction(lab):
+    """The box resets the client in the server's name. The server can still speak to it, and knows of no RST."""
+    box, opened, tracers = two_ends(lab)
+    with box.filtering("iifname eth8 meta l4proto tcp", "reject with tcp reset", "forward"):
+        for connection in opened:
+            connection.client.sendall(REQUEST)
+            until(lambda c=connection: c.client.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR), "reset of the client")
+            connection.server.sendall(REPLY)
+        tracers["source"].wait_for(len(opened), 10)
+        for connection in opened:
+            abort(connection.server)
+        judge_ends(tracers, opened, reset_by_box("destination", closer="network", reset__forged=True),
+                   {"outcome": "reset", "reset__by": "destination", "closer": "destination"})
+
+
+@suite.test
+def box_drops_one_direction(lab):
+    """What the client sends is lost; the server closes, and repeats a FIN whose ACK never comes back."""
+    box, opened, tracers = two_ends(lab, "--close-timeout=1")
+    with box.filtering("iifname eth8 meta l4proto tcp", "drop", "forward"):
+        for connection in opened:
+            connection.server.close()
+            heard_the_end(connection.client)
+            connection.client.close()
+        time.sleep(2)
+        for tracer in tracers.values():
+            tracer.wait_for(len(opened), 10)
+        judge_ends(tracers, opened, {"outcome": "unfinished", "missing": "destination_ack", "closer": "destination"},
+                   {"outcome": "unfinished", "missing": "source_ack", "closer": "destination"})
+
+
+@suite.test
+def box_drops_both_directions(lab):
+    """After a silence nothing passes any more: the client repeats its request, and aborts."""
+    box, opened, tracers = two_ends(lab)
+    time.sleep(1.5)
+    with box.filtering("meta l4proto tcp", "drop", "forward"):
+        for connection in opened:
+            connection.client.sendall(REQUEST)
+        time.sleep(1.5)
+        for connection in opened:
+            abort(connection.client)
+        tracers["source"].wait_for(len(opened), 10)
+        equal("records at the destination", tracers["destination"].stop(), [])
+        for one in tracers["source"].stop():
+            with about(f"IPv{key_of(one)[0]}"):
+                expect(one, {"tcp.outcome": "reset", "tcp.closer": "source", "tcp.reset.forged": False,
+                             "tcp.silence_at_most": True})
+                check(1.4e9 < one["tcp"]["silence"] < 2.1e9, f"silence is {one['tcp']['silence']}")
 
 
 # ---- middleboxes and ICMP errors ----
