@@ -15,7 +15,7 @@ import time
 
 from lab.closes import LATE, REPLY, REQUEST, abort, close_in_turn, heard_the_end, receive, talk
 from lab.harness import PROGRAM, Suite, about, expect, key_of, paths, router, watch
-from lab.netlab import ACK, FIN, RST, SYN, Failure, Skip, Tracer, check, equal, until
+from lab.netlab import ACK, FIN, RST, SYN, Failure, Skip, Tracer, check, equal, ipv4, ipv6, mac, until
 from lab.relay import KEPT, Rule, realtime
 from lab.scene import ROLES, TCP_RECV_QUEUE, TCP_SEND_QUEUE, Scenario, error_is, perform, queue_number
 from lab.witness import TOLERANCE, Close
@@ -408,6 +408,38 @@ def connect_cancelled(s):
     return key
 
 
+# ---- half a view ----
+
+def answer_by_another_way(lab):
+    """What the server sends comes to the client's eth1, what the client sends leaves by eth0."""
+    lab.link(1)
+    for address in (ipv4(0, 1), ipv6(0, 1)):
+        lab.server.run(f"ip neighbour replace {address} lladdr {mac(1, 1)} dev eth1 nud permanent")
+        lab.server.run(f"ip route add {address} dev eth1")
+    lab.client.run("sysctl -qw net.ipv4.conf.all.rp_filter=0 net.ipv4.conf.eth1.rp_filter=0")
+
+
+@suite.test
+def half_of_a_connection(lab):
+    """Each way has an interface of its own: what one of them shows names no wrong closer, and ends no connection."""
+    answer_by_another_way(lab)
+    halves = [watch(lab, "--no-sockets", interfaces=(name,)) for name in ("eth0", "eth1")]
+    opened = [(path.connect(), closer) for path in paths(lab) for closer in (0, 1)]
+    for connection, closer in opened:
+        talk(connection)
+        close_in_turn(connection[closer], connection[1 - closer])
+    time.sleep(1)
+    right = {connection.key: ROLES[closer] for connection, closer in opened}
+    for name, tracer in zip(("eth0", "eth1"), halves):
+        records = tracer.stop()
+        equal(f"connections at {name}", {key_of(record) for record in records}, set(right))
+        for record in records:
+            with about(f"{name}, {right[key_of(record)]} closes"):
+                expect(record, {"tcp.outcome": "unknown"})
+                closer = record["tcp"]["closer"]
+                check(closer in ("unknown", right[key_of(record)]), f"closer {closer}")
+
+
 # ---- a path that swallows large segments ----
 
 LARGE = b"l" * 1400  # more than the least that a path must carry, over IPv6, too
@@ -733,6 +765,16 @@ def rst_inside_the_window(s):
     c = s.connect()
     s.forge(c, "destination", RST, 1000)
     s.count_reaches("source", "TCPChallengeACK", 1)
+    goes_on(s, c)
+    return c.key
+
+
+@scenario(graceful("source", bytes=TALKED_TWICE, segments_lost=ANY), versions=BOTH_VERSIONS)
+def fin_left_of_the_window(s):
+    """A forged FIN with the SYN's own number: the server's kernel drops it and says what it expects."""
+    c = s.connect()
+    s.forge(c, "source", FIN | ACK, -len(REQUEST) - 1)
+    s.ignored = s.is_forged
     goes_on(s, c)
     return c.key
 
