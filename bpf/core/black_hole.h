@@ -33,7 +33,8 @@ struct black_hole {
 };
 CORE_ASSERT_SIZE(struct black_hole, 80);
 
-#define BLACK_HOLE_COPIES 2
+/* So many copies of one size tell that a smaller one behind them was made smaller on purpose. */
+#define BLACK_HOLE_COPIES 3
 
 /*
  * Payload that every path carries: the packet that a TCP sends where it knows nothing of the path (RFC 9293 section
@@ -99,12 +100,12 @@ static __always_inline void black_hole_hear(struct black_hole_side *me, const st
 		me->alive = 0; /* again: it may hear nothing */
 	else if (says && !me->alive && me->copies)
 		me->alive = me->copies + 1;
-	if (says || s->seq != from->end || s->win != from->win)
+	if (says || s->seq != from->end)
 		return;
-	/* A duplicate ACK (RFC 5681 section 2) answers the last segment. */
+	/* A duplicate ACK (RFC 5681 section 2) answers the last segment. With another window it may answer nothing. */
 	if (me->large)
-		me->len = 0;
-	else if (!me->alive && me->copies)
+		me->len = 0; /* it came through, and was not taken */
+	else if (s->win == from->win && !me->alive && me->copies)
 		me->alive = me->copies + 1;
 }
 

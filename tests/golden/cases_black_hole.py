@@ -92,6 +92,21 @@ def black_hole_small_segments_pass_again(c):
 
 # ---- what is none ----
 
+@case
+def no_black_hole_burst_retransmitted_in_parts(c):
+    """A host hands bursts to its device, which cuts them: a burst, its copies and a single segment at last."""
+    return asked(c) + [c.dst(40, ".", 1, 101, 8 * FULL), c.dst(240, ".", 1, 101, 2 * FULL),
+                       c.dst(640, ".", 1, 101, FULL), c.dst(1440, ".", 1, 101, FULL)] + closed_with_answer(c, 1450)
+
+
+@case
+def no_black_hole_receiver_without_memory(c):
+    """The receiver drops each copy and says so by a window of 0; then it has room."""
+    copies = answer(c, BACKOFF[:5])
+    acks = [c.src((s.time - c.start) / 1e6 + 10, ".", 101, 1, win=0) for s in copies]
+    return in_order(asked(c) + copies + acks + closed_with_answer(c, 3055)) + [c.src(9000, ".", 102, 2 + FULL)]
+
+
 def closed_with_answer(c, ms):
     """The answer is acknowledged at last, and the source closes."""
     return [c.src(ms, ".", 101, 1 + FULL), c.src(ms + 100, "F.", 101, 1 + FULL), c.dst(ms + 110, "F.", 1 + FULL, 102),
