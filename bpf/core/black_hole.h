@@ -3,7 +3,7 @@
  * A path that swallows large segments (RFC 2923 section 2.1: "Black Hole Detection", RFC 8899 section 1): those of one
  * size are sent again and again without an answer, while smaller ones pass.
  *
- * Followed is the segment that its receiver waits for. It is the size that matters if
+ * The segment that its receiver waits for is followed. Its size is the reason if
  * - a smaller copy is acknowledged at last, or
  * - the receiver says something new between the copies, or answers a smaller segment by a duplicate ACK, and then two
  *   copies more are not answered. A host that is gone says nothing; one that hears nothing repeats what it said.

@@ -514,9 +514,9 @@ static inline bool record_has_listener(const struct record *r)
 	RECORD_CGROUP_FIELDS(FIELD, MEMBER, "source", &r->socket[SOURCE])                                             \
 	RECORD_CGROUP_FIELDS(FIELD, MEMBER, "destination", &r->socket[DESTINATION])                                   \
 	MEMBER("tcp.mtu_black_hole", OBJECT, OPTIONAL,                                                                \
-	       "The path swallowed large segments, and no ICMP error or smaller one of the same data came in time: "  \
-	       "those of one size were sent again and again without an answer, while smaller ones passed and the "    \
-	       "receiver was alive. Of captures, and live with --all-segments.")                                      \
+	       "The path swallowed large segments: those of one size were sent again and again without an answer, "   \
+	       "while smaller ones passed and the receiver was alive. Left out where none were. Of captures, and "    \
+	       "live with --all-segments.")                                                                           \
 	FIELD("tcp.mtu_black_hole.sender", "mtu_black_hole_sender", WORD, OPTIONAL,                                   \
 	      word_if(r->mtu_black_hole.bytes, role_name(r->mtu_black_hole.sender)),                                  \
 	      "Whose segments they were: source or destination.")                                                     \
