@@ -48,7 +48,10 @@ enum {
 
 /* Who called listen(), by the inode number of the socket. */
 struct socket_listen_call {
+	__u64 cgroup; /* version 2, of the process; an inode number */
 	__u32 pid, uid;
+	__u32 legacy_cgroup; /* version 1, as in struct socket_close */
+	__u32 pad;
 	char name[SOCKET_NAME];
 };
 

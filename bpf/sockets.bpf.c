@@ -511,8 +511,10 @@ static __always_inline void note_listen(const struct sock *sk)
 	const struct task_struct *task = (const void *)bpf_get_current_task();
 	__u32 inode = (__u32)BPF_CORE_READ(sk, sk_socket, file, f_inode, i_ino);
 	struct socket_listen_call call = {
+		.cgroup = bpf_get_current_cgroup_id(),
 		.pid = bpf_get_current_pid_tgid() >> 32,
 		.uid = (__u32)bpf_get_current_uid_gid(),
+		.legacy_cgroup = legacy_cgroup_of(task),
 	};
 
 	if (!inode)

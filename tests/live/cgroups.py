@@ -266,6 +266,42 @@ def reset_by_peer(lab):
               ("client.service", False))
 
 
+def listen_and_wait(path, told):
+    """Listens with a queue of 1, whose port is told, and accepts nobody."""
+    listener = path.server.socket(path.family)
+    listener.bind((path.address, 0))
+    listener.listen(1)
+    os.write(told, b"%d" % listener.getsockname()[1])
+    signal.pause()
+
+
+@test
+def listener(lab):
+    """A handshake that waits for a listener of this host has its unit and container, older than the watch or not."""
+    for place in hierarchies("pids"):
+        for path, early in ((paths(lab)[0], True), (paths(lab)[1], False)):
+            cgroup = Cgroup(place, f"docker/{CONTAINER}/web.service")
+            ready, told = os.pipe()
+            if early:
+                pid, port = in_child(cgroup, lambda: listen_and_wait(path, told)), int(os.read(ready, 10))
+            tracer = Tracer(lab, lab.server, PROGRAM, ("eth0",), "--format=json", "--syn-timeout=1.5", "--unit=web")
+            tracer.wait_for_all()
+            if not early:
+                pid, port = in_child(cgroup, lambda: listen_and_wait(path, told)), int(os.read(ready, 10))
+            clients = [lab.stack.enter_context(path.client.socket(path.family)) for _ in range(4)]
+            for client in clients:
+                client.setblocking(False)
+                client.connect_ex((path.address, port))
+            until(lambda: tracer.records(), "record of one that waits", 15)
+            end = tracer.records()[0]["destination"]
+            equal(f"{place}, early {early}", (end["listener"].get("unit"), end["listener"]["pid"], names(end)[1:]),
+                  ("web.service", pid, (CONTAINER, None)))
+            os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
+            cgroup.remove()
+            tracer.stop()
+
+
 @test
 def held(lab):
     """The holder of a connection that is older than the watch, which goes on."""

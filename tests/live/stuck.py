@@ -327,6 +327,55 @@ def identities(lab):
             check(seen[1:] == (container, pod) and (unit is None or seen[0] == unit), f"{place}/{path}: {seen}")
 
 
+def hold_in(lab, place, service, path):
+    """A close that a process in that cgroup must end: its client's port."""
+    client, server = service.connect()
+    holder = give_away(lab, server, "holder")
+    lab.stack.enter_context(in_cgroup(holder, place, path))
+    client.shutdown(socket.SHUT_WR)
+    return client.getsockname()[1]
+
+
+@test
+def filters_of_holders(lab):
+    """--unit, --container, --process and --pid, as given and as all others; a close that nobody holds has none."""
+    service, place = Service(lab), hierarchies("pids")[0]
+    unit = hold_in(lab, place, service, "system.slice/web.service")
+    contained = hold_in(lab, place, service, f"docker/{CONTAINER}/db.service")
+    own, _server = service.connect()
+    own.shutdown(socket.SHUT_WR)
+    waiting, _ = service.connect(accept=False)
+    waiting.shutdown(socket.SHUT_WR)
+    waits = waiting.getsockname()[1]
+    wait_for_state(lab.server, "close-wait", 4)
+    mine = own.getsockname()[1]
+    for options, ports in (
+            (["--unit=web"], {unit}), (["--unit=w*", "--unit=db.service"], {unit, contained}),
+            (["--unit=!web"], {contained, mine, waits}), ([f"--container={CONTAINER[:12]}"], {contained}),
+            (["--container=!*"], {unit, mine, waits}), (["--process=holder"], {unit, contained}),
+            ([f"--pid={os.getpid()}"], {mine, waits}), ([f"--pid=!{os.getpid()}", "--unit=!db"], {unit}),
+            (["--unit=web", "--process=!holder"], set()), (["--unit=web", f"--port={contained}"], set())):
+        with about(options):
+            equal("ports", {field(record, "source.port") for record in stuck(lab, lab.server, *options)}, ports)
+    checked = Process(lab, lab.server, [*PROGRAM, "--stuck=0.001", "-c1", "--unit=web", "--check=stuck > 1"])
+    equal("exit code: one close passes the filter", checked.wait(), 0)
+
+
+@test
+def by_unit(lab):
+    """Text has the closes of each unit and container, however many processes it has; one that no process holds, too."""
+    service, place = Service(lab), hierarchies("pids")[0]
+    for path in ("system.slice/w\x1b.service/1", "system.slice/w\x1b.service/2", f"docker/{CONTAINER}"):
+        hold_in(lab, place, service, path)
+    wait_for_state(lab.server, "close-wait", 3)
+    text = Process(lab, lab.server, [*PROGRAM, "--stuck=0.001", "-c", "1", "--process=holder"])
+    equal("exit code", text.wait(), 0)
+    table = text.stdout.split("\n\n")[2].splitlines()
+    equal("heading", table[0].split(), ["UNIT", "CONTAINER", "CLOSES", "OLDEST", "STATES"])
+    equal("largest", table[1].split()[:3], [r"w\x1b.service", "-", "2"])
+    equal("container", table[2].split()[1:3], [CONTAINER[:12], "1"])
+
+
 @test
 def two_holders(lab):
     """A socket that was inherited: both processes count, the older one is named; once one is gone, the other one."""

@@ -289,6 +289,7 @@ static inline void sample_listener(struct record *r)
 		.uid = 5,
 		.pid = 77,
 		.name = "k\n\"e",
+		.unit = "k\x1b.service",
 	};
 }
 

@@ -552,10 +552,10 @@ static const char csv_header[] =
 	"source_process_unit,source_holder_unit,source_socket_unit,source_container_id,source_orchestrator_pod_uid,"
 	"destination_process_unit,destination_holder_unit,destination_socket_unit,destination_container_id,"
 	"destination_orchestrator_pod_uid,mtu_black_hole_sender,mtu_black_hole_bytes,mtu_black_hole_retransmits,"
-	"mtu_black_hole_passed\r\n";
+	"mtu_black_hole_passed,destination_listener_unit\r\n";
 #define BEFORE_BASIS ",,0,0,,," ID ",true,,,,,false"
 #define CSV_AGENT ",0,,tcpfin.close,event,network,end,8.11.0,tcpfin-trace," TCPFIN_VERSION ",,,,,,,,,,"
-#define NO_CGROUPS ",,,,,,,,,,,,,,\r\n" /* twice 5 columns, and 4 of a black hole */
+#define NO_CGROUPS ",,,,,,,,,,,,,,,\r\n" /* twice 5 columns, 4 of a black hole, and the listener's unit */
 #define BEFORE_CGROUPS BEFORE_BASIS ",,,,," CSV_AGENT
 #define LAST_COLUMNS BEFORE_CGROUPS NO_CGROUPS
 #define WITHOUT_SOCKETS ",,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,," /* a reason and twice 17 columns */
@@ -862,7 +862,7 @@ TEST(test_sockets_csv)
 				       "300,0,17000,20000000,71000,4,,"
 				       ",,,,1,kernel,,,,,,9,,,,0,12" BEFORE_CGROUPS
 				       ",\"we\\x1b\"\"b.service\",,,\"" SAMPLE_CONTAINER "\",\"" SAMPLE_POD "\","
-				       ",,\"sshd.service\",\"deb12\",,,,,\r\n"));
+				       ",,\"sshd.service\",\"deb12\",,,,,,\r\n"));
 	buffer_free(&b);
 }
 
@@ -902,11 +902,12 @@ TEST(test_listener)
 	sample_listener(&r);
 	expect_text(&b, &r, format_json,
 		    ",\"listener\":{\"state\":\"full\",\"t\":1000000000,\"queue\":2,\"backlog\":1,\"uid\":5,"
-		    "\"pid\":77,\"name\":\"k\\u000a\\\"e\"}}");
-	expect_text(&b, &r, format_csv, ",full,1000000000,2,1,5,77,\"k\\x0a\"\"e\",," NO_CGROUPS);
+		    "\"pid\":77,\"name\":\"k\\u000a\\\"e\",\"unit\":\"k\\u001b.service\"}}");
+	expect_text(&b, &r, format_csv, ",full,1000000000,2,1,5,77,\"k\\x0a\"\"e\",,,,,,,,,,,,,\"k\\x1b.service\"\r\n");
 	expect_text(&b, &r, format_explanation,
-		    " the listen queue of k\\x0a\"e[77] was full: 2 waited in it, its backlog is 1");
+		    " the listen queue of k\\x0a\"e[77] of k\\x1b.service was full: 2 waited in it, its backlog is 1");
 	r.listener.pid = 0;
+	r.listener.unit = NULL;
 	expect_text(&b, &r, format_json, ",\"uid\":5}}");
 	expect_text(&b, &r, format_csv, ",5,,,," NO_CGROUPS);
 	expect_text(&b, &r, format_explanation, "; 1.00s after the first SYN the listen queue of user 5 was full: ");
@@ -939,7 +940,7 @@ TEST(test_holder)
 	format_csv(&b, &r);
 	buffer_char(&b, 0);
 	assert_non_null(strstr(b.data, ",1,kernel,77,\"k\\x0a\"\"e\",5,1,,9,,,,0,12" BEFORE_CGROUPS));
-	assert_non_null(strstr(b.data, "\",,\"sshd.service\",,\"deb12\",,,,,\r\n"));
+	assert_non_null(strstr(b.data, "\",,\"sshd.service\",,\"deb12\",,,,,,\r\n"));
 	buffer_free(&b);
 }
 

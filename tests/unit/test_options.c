@@ -210,6 +210,17 @@ TEST(test_sockets_of_this_host)
 		       "--stuck and --time-wait are about this host's sockets, not interfaces or files");
 	assert_refused(PARSE("--time-wait", "--cleanup"),
 		       "--stuck and --time-wait are about this host's sockets, not interfaces or files");
+	assert_goes_on(PARSE("--stuck", "--unit=a", "--container=b", "--process=c", "--pid=1"));
+	for (const char **value =
+		     (const char *[]){"--where=close > 1s", "--reason=x", "--outcome=reset", "--closer=!source", NULL};
+	     *value; value++)
+		assert_refused(
+			PARSE("--stuck", *value),
+			"--stuck has the filters -4, -6, --port, --host, --process, --pid, --unit and --container");
+	for (const char **value =
+		     (const char *[]){"--unit=a", "--container=a", "--process=!a", "--pid=1", "--outcome=reset", NULL};
+	     *value; value++)
+		assert_refused(PARSE("--time-wait", *value), "--time-wait has the filters -4, -6, --port and --host");
 	assert_refused(PARSE("--stuck", "--format=csv"), "--stuck and --time-wait have the formats text and json");
 	assert_refused(PARSE("--time-wait=1"), "--time-wait takes no value");
 	assert_true(!o.netns);

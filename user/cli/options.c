@@ -543,9 +543,11 @@ static const char *sockets_fault(const struct options *o)
 		return "give --stuck or --time-wait, not both";
 	if (o->files.count || o->interfaces.count || o->follow || o->cleanup || o->record_filter.expression)
 		return "--stuck and --time-wait are about this host's sockets, not interfaces or files";
-	if (o->record_filter.where_count || o->record_filter.pid_count || o->record_filter.processes.count ||
-	    o->record_filter.units.count || o->record_filter.containers.count)
-		return "--stuck and --time-wait have the filters -4, -6, --port and --host";
+	if (record_filter_has_verdicts(&o->record_filter) ||
+	    (o->time_wait && record_filter_has_holders(&o->record_filter)))
+		return o->stuck ? "--stuck has the filters -4, -6, --port, --host, --process, --pid, --unit and "
+				  "--container"
+				: "--time-wait has the filters -4, -6, --port and --host";
 	return o->format > FORMAT_JSON ? "--stuck and --time-wait have the formats text and json" : NULL;
 }
 

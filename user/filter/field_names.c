@@ -27,6 +27,7 @@ static const struct {
 	{"unit", "process_unit"},
 	{"unit", "holder_unit"},
 	{"unit", "socket_unit"},
+	{"unit", "listener_unit"},
 	{"container", "container_id"},
 	{"pod", "orchestrator_pod_uid"},
 	{"how", "process_how"},

@@ -24,16 +24,9 @@ static bool mask_passes(const struct record_filter_mask *m, unsigned value)
 	return (!m->wanted || m->wanted & 1u << value) && !(m->unwanted & 1u << value);
 }
 
-/* Does the pattern match the process named at either end? */
-static bool process_matches(const struct record *r, const char *pattern)
+static bool name_matches(const struct filter_holder *h, const char *pattern)
 {
-	for (enum role role = SOURCE; role <= DESTINATION; role++) {
-		const struct record_process *p = socket_process(&r->socket[role]);
-
-		if (p && !fnmatch(pattern, p->name, 0))
-			return true;
-	}
-	return false;
+	return h->name && !fnmatch(pattern, h->name, 0);
 }
 
 /* As systemctl(1) has it, a name without a suffix is a service's. */
@@ -62,19 +55,75 @@ static bool is_container(const char *container, const char *pattern)
 		!strncmp(pattern, container, len));
 }
 
-static bool unit_matches(const struct record *r, const char *pattern)
+static bool unit_matches(const struct filter_holder *h, const char *pattern)
 {
-	const char *source = r->socket[SOURCE].names.unit, *destination = r->socket[DESTINATION].names.unit;
-
-	return (source && is_unit(source, pattern)) || (destination && is_unit(destination, pattern));
+	return h->unit && is_unit(h->unit, pattern);
 }
 
-static bool container_matches(const struct record *r, const char *pattern)
+static bool container_matches(const struct filter_holder *h, const char *pattern)
 {
-	const char *source = r->socket[SOURCE].names.container;
-	const char *destination = r->socket[DESTINATION].names.container;
+	return h->container && is_container(h->container, pattern);
+}
 
-	return (source && is_container(source, pattern)) || (destination && is_container(destination, pattern));
+static bool texts_pass(const struct record_filter_texts *t, const struct filter_holder *holders, unsigned count,
+		       bool (*matches)(const struct filter_holder *h, const char *pattern))
+{
+	struct filter_kind kind = {0};
+
+	for (unsigned i = 0; i < t->count; i++)
+		for (unsigned n = 0; n < count; n++)
+			filter_kind_add(&kind, t->texts[i].negated, matches(&holders[n], t->texts[i].pattern));
+	return filter_kind_passes(&kind);
+}
+
+static bool pids_pass(const struct record_filter *f, const struct filter_holder *holders, unsigned count)
+{
+	struct filter_kind kind = {0};
+
+	for (unsigned i = 0; i < f->pid_count; i++)
+		for (unsigned n = 0; n < count; n++)
+			filter_kind_add(&kind, f->pids[i].negated, holders[n].pid == f->pids[i].pid);
+	return filter_kind_passes(&kind);
+}
+
+bool record_filter_has_verdicts(const struct record_filter *f)
+{
+	return f->where_count || f->reasons.count || f->outcomes.wanted || f->outcomes.unwanted || f->closers.wanted ||
+	       f->closers.unwanted;
+}
+
+bool record_filter_has_holders(const struct record_filter *f)
+{
+	return f->pid_count || f->processes.count || f->units.count || f->containers.count;
+}
+
+bool record_filter_holders_pass(const struct record_filter *f, const struct filter_holder *holders, unsigned count)
+{
+	return pids_pass(f, holders, count) && texts_pass(&f->processes, holders, count, name_matches) &&
+	       texts_pass(&f->units, holders, count, unit_matches) &&
+	       texts_pass(&f->containers, holders, count, container_matches);
+}
+
+/* Who the record names at an end. */
+static struct filter_holder holder_of(const struct record *r, enum role role)
+{
+	return (struct filter_holder){
+		.pid = record_process_pid(r, role),
+		.name = record_process_name(r, role),
+		.unit = record_unit(r, role),
+		.container = r->socket[role].names.container,
+	};
+}
+
+static bool ends_holders_pass(const struct record_filter *f, const struct record *r)
+{
+	struct filter_holder holders[2];
+
+	if (!record_filter_has_holders(f))
+		return true;
+	for (enum role role = SOURCE; role <= DESTINATION; role++)
+		holders[role] = holder_of(r, role);
+	return record_filter_holders_pass(f, holders, 2);
 }
 
 static bool reason_matches(const struct record *r, const char *pattern)
@@ -82,30 +131,12 @@ static bool reason_matches(const struct record *r, const char *pattern)
 	return r->reset.reason && !fnmatch(pattern, r->reset.reason, FNM_CASEFOLD);
 }
 
-static bool texts_pass(const struct record_filter_texts *t, const struct record *r,
-		       bool (*matches)(const struct record *r, const char *pattern))
+static bool reasons_pass(const struct record_filter *f, const struct record *r)
 {
 	struct filter_kind kind = {0};
 
-	for (unsigned i = 0; i < t->count; i++)
-		filter_kind_add(&kind, t->texts[i].negated, matches(r, t->texts[i].pattern));
-	return filter_kind_passes(&kind);
-}
-
-static bool pid_matches(const struct record *r, uint32_t pid)
-{
-	const struct record_process *source = socket_process(&r->socket[SOURCE]);
-	const struct record_process *destination = socket_process(&r->socket[DESTINATION]);
-
-	return (source && source->pid == pid) || (destination && destination->pid == pid);
-}
-
-static bool pids_pass(const struct record_filter *f, const struct record *r)
-{
-	struct filter_kind kind = {0};
-
-	for (unsigned i = 0; i < f->pid_count; i++)
-		filter_kind_add(&kind, f->pids[i].negated, pid_matches(r, f->pids[i].pid));
+	for (unsigned i = 0; i < f->reasons.count; i++)
+		filter_kind_add(&kind, f->reasons.texts[i].negated, reason_matches(r, f->reasons.texts[i].pattern));
 	return filter_kind_passes(&kind);
 }
 
@@ -120,9 +151,7 @@ static bool where_passes(const struct record_filter *f, const struct record *r)
 bool record_filter_passes(const struct record_filter *f, const struct filter *ends, const struct record *r)
 {
 	return mask_passes(&f->outcomes, r->outcome) && mask_passes(&f->closers, r->closer) && ends_pass(ends, r) &&
-	       pids_pass(f, r) && texts_pass(&f->processes, r, process_matches) &&
-	       texts_pass(&f->units, r, unit_matches) && texts_pass(&f->containers, r, container_matches) &&
-	       texts_pass(&f->reasons, r, reason_matches) &&
+	       ends_holders_pass(f, r) && reasons_pass(f, r) &&
 	       (!f->expression || packet_expression_matches(f->expression, r)) && where_passes(f, r);
 }
 

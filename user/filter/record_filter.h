@@ -41,6 +41,19 @@ struct record_filter {
 	struct packet_expression *expression; /* owned; NULL: none */
 };
 
+/* Who holds an end of a connection: what it is called, and what it belongs to. NULL, and 0: not known. */
+struct filter_holder {
+	uint32_t pid;
+	const char *name, *unit, *container;
+};
+
+/* Is there a filter that takes a record: --where, --reason, --outcome or --closer? */
+bool record_filter_has_verdicts(const struct record_filter *f);
+/* Is there a filter that asks for holders: --process, --pid, --unit or --container? */
+bool record_filter_has_holders(const struct record_filter *f);
+/* Do these filters let ends pass that are held by these? One that is not known matches no value. */
+bool record_filter_holders_pass(const struct record_filter *f, const struct filter_holder *holders, unsigned count);
+
 bool record_filter_passes(const struct record_filter *f, const struct filter *ends, const struct record *r);
 void record_filter_free(struct record_filter *f);
 

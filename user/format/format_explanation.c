@@ -728,6 +728,10 @@ static void put_listener(struct buffer *out, const struct record *r)
 	if (l->pid) {
 		buffer_printable(out, l->name);
 		buffer_printf(out, "[%u]", l->pid);
+		if (l->unit) {
+			buffer_text(out, " of ");
+			buffer_printable(out, l->unit);
+		}
 	} else {
 		buffer_printf(out, "user %u", l->uid);
 	}

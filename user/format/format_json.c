@@ -280,6 +280,7 @@ static void json_listener(struct buffer *out, const struct record *r)
 		LITERAL(out, ",\"name\":");
 		buffer_json_string(out, l->name);
 	}
+	json_name(out, ",\"unit\":", l->unit);
 	buffer_char(out, '}');
 }
 

@@ -64,7 +64,7 @@ static void put_units(struct buffer *out, const struct record *r)
 	size_t start = out->len;
 
 	for (enum role role = SOURCE; role <= DESTINATION; role++)
-		put_mark_and_name(out, start, role, r->socket[role].names.unit, buffer_printable);
+		put_mark_and_name(out, start, role, record_unit(r, role), buffer_printable);
 }
 
 static void put_containers(struct buffer *out, const struct record *r)

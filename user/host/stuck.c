@@ -132,6 +132,37 @@ static int select_entry(struct stuck_report *r, const struct snapshot_entry *e)
 	return socket_holders_want(&r->holders, responsible_inode(e));
 }
 
+/* NULL for "", which no name is. */
+static const char *known(const char *name)
+{
+	return *name ? name : NULL;
+}
+
+static bool holder_passes(const struct record_filter *f, const struct process *p)
+{
+	struct filter_holder holder = {0};
+
+	if (p)
+		holder = (struct filter_holder){
+			.pid = (uint32_t)p->pid,
+			.name = known(p->name),
+			.unit = known(p->identity.unit),
+			.container = known(p->identity.container),
+		};
+	return record_filter_holders_pass(f, &holder, 1);
+}
+
+/* Leaves those whose process passes; their order stays. */
+static void keep_passing(struct stuck_report *r)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < r->count; i++)
+		if (holder_passes(r->filter, r->closes[i].process))
+			r->closes[kept++] = r->closes[i];
+	r->count = kept;
+}
+
 int stuck_select(struct stuck_report *r, const char *proc)
 {
 	int err = 0;
@@ -146,6 +177,8 @@ int stuck_select(struct stuck_report *r, const char *proc)
 		return err;
 	qsort(r->closes, r->count, sizeof(*r->closes), stuck_oldest_first);
 	find_processes(r, proc);
+	if (r->filter)
+		keep_passing(r);
 	return 0;
 }
 

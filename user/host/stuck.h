@@ -5,6 +5,7 @@
 #ifndef TCPFIN_STUCK_H
 #define TCPFIN_STUCK_H
 
+#include "user/filter/record_filter.h"
 #include "user/host/host_table.h"
 #include "user/sockets/socket_holders.h"
 #include "user/sockets/socket_snapshot.h"
@@ -34,7 +35,8 @@ struct stuck_report {
 	struct socket_holders holders;
 	struct stuck_close *closes; /* oldest first, unknown ages last; owned */
 	size_t count;
-	uint64_t least; /* ns: what counts as stuck */
+	uint64_t least;                     /* ns: what counts as stuck */
+	const struct record_filter *filter; /* its filters of holders are asked; NULL: none */
 };
 
 /*
@@ -47,7 +49,10 @@ struct stuck_report {
  */
 int64_t stuck_age(const struct tcp_socket *s, uint32_t fin_timeout);
 
-/* Selects the closes from the snapshots; processes are looked up below `proc` ("/proc"). 0, or -ENOMEM. */
+/*
+ * Selects the closes from the snapshots: those that have stood still for long enough, and whose process passes the
+ * filters of holders. Processes are looked up below `proc` ("/proc"). 0, or -ENOMEM.
+ */
 int stuck_select(struct stuck_report *r, const char *proc);
 /* Compares two struct stuck_close for qsort: the older one comes first, an unknown age last. */
 int stuck_oldest_first(const void *a, const void *b);

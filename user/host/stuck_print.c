@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The report on stuck closes, as text (a table by process, one by host pair, one of the closes) and as JSON.
+ * The report on stuck closes, as text (tables by process, by unit, by host pair, and one of the closes) and as JSON.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -20,6 +20,17 @@ struct group {
 	size_t count, states[TCP_STATES]; /* by enum tcp_state */
 };
 
+/* Of the process that must act; "" where it is not known. */
+static const char *unit_of(const struct stuck_close *c)
+{
+	return c->process ? c->process->identity.unit : "";
+}
+
+static const char *container_of(const struct stuck_close *c)
+{
+	return c->process ? c->process->identity.container : "";
+}
+
 typedef int (*compare)(const void *, const void *); /* of two struct stuck_close */
 
 static enum tcp_state state_of(const struct stuck_close *c)
@@ -33,6 +44,15 @@ static int by_process(const void *a, const void *b)
 	int p = x->process ? x->process->pid : 0, q = y->process ? y->process->pid : 0;
 
 	return (p > q) - (p < q);
+}
+
+/* One unit in one container; those without a known process are one group. */
+static int by_unit(const void *a, const void *b)
+{
+	const struct stuck_close *x = a, *y = b;
+	int unit = strcmp(unit_of(x), unit_of(y));
+
+	return unit ? unit : strcmp(container_of(x), container_of(y));
 }
 
 static int by_pair(const void *a, const void *b)
@@ -199,6 +219,42 @@ static void text_by_process(struct buffer *out, const struct group *list, size_t
 	host_table_print_grid(&g, out, style, count);
 }
 
+static const struct grid_column unit_columns[] = {
+	{"UNIT", 30, 12, 0}, {"CONTAINER", 12, 9, 0}, {"CLOSES", 6, 6, 0}, {"OLDEST", 7, 7, 0}, {"STATES", 20, 12, 0}};
+
+/* A name from outside; "-" where there is none. */
+static void text_name(struct buffer *out, const char *name)
+{
+	buffer_printable(out, *name ? name : "-");
+}
+
+static void text_container(struct buffer *out, const char *container)
+{
+	if (*container)
+		format_container(out, container);
+	else
+		buffer_char(out, '-');
+}
+
+/* Left out where no process is known to be in a unit or a container. */
+static void text_by_unit(struct buffer *out, const struct group *list, size_t count, const struct host_style *style)
+{
+	struct grid g;
+
+	if (count == 1 && !*unit_of(list->oldest) && !*container_of(list->oldest))
+		return;
+	buffer_char(out, '\n');
+	grid_begin(&g, unit_columns, sizeof(unit_columns) / sizeof(unit_columns[0]));
+	for (size_t i = 0; i < host_table_shown(count, style->all); i++) {
+		text_name(&g.text, unit_of(list[i].oldest));
+		grid_next(&g);
+		text_container(&g.text, container_of(list[i].oldest));
+		grid_next(&g);
+		text_group_tail(&g, &list[i]);
+	}
+	host_table_print_grid(&g, out, style, count);
+}
+
 static const struct grid_column pair_columns[] = {{"SOURCE", 21, 9, 0},
 						  {"DESTINATION", 21, 13, 0},
 						  {"CLOSES", 6, 6, 0},
@@ -246,7 +302,7 @@ static void text_head(struct buffer *out, const struct stuck_report *r, uint64_t
 }
 
 /*
- * Both tables of groups. They are made from a copy of the closes, which is sorted for each of them; without memory for
+ * The tables of groups. They are made from a copy of the closes, which is sorted for each of them; without memory for
  * it they are left out.
  */
 static void text_groups(struct buffer *out, const struct stuck_report *r, const struct host_style *style)
@@ -261,6 +317,10 @@ static void text_groups(struct buffer *out, const struct stuck_report *r, const 
 	list = make_groups(copy, r->count, by_process, &count);
 	if (list)
 		text_by_process(out, list, count, style);
+	free(list);
+	list = make_groups(copy, r->count, by_unit, &count);
+	if (list)
+		text_by_unit(out, list, count, style);
 	free(list);
 	list = make_groups(copy, r->count, by_pair, &count);
 	if (list)
@@ -412,7 +472,7 @@ int stuck_print(struct buffer *out, const struct options *options, uint64_t now,
 		struct check_counts *counts)
 {
 	const struct host_style style = host_table_style(options);
-	struct stuck_report r = {.least = options->stuck};
+	struct stuck_report r = {.least = options->stuck, .filter = &options->record_filter};
 	int err = socket_snapshot_take(&r.snapshot, STUCK_STATES, &options->filter, options->netns);
 
 	*sockets = socket_snapshot_count(&r.snapshot);

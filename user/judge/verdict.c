@@ -911,8 +911,18 @@ static void listener_of(struct record_listener *to, const struct facts *c, const
 	if (!holder)
 		return;
 	to->pid = (uint32_t)holder->pid;
+	to->unit = context->listener_names.unit;
 	_Static_assert(sizeof(holder->name) <= RECORD_NAME, "names are copied whole");
 	memcpy(to->name, holder->name, sizeof(holder->name));
+}
+
+/* The container of an end of which nothing is known but its listener. */
+static void names_of_listener(struct cgroup_names *names, const struct verdict_context *context)
+{
+	if (names->unit || names->container || names->pod || !context->listener_holder)
+		return;
+	names->container = context->listener_names.container;
+	names->pod = context->listener_names.pod;
 }
 
 static void sockets(struct record *r, const struct facts *c, const struct verdict_context *context)
@@ -928,6 +938,7 @@ static void sockets(struct record *r, const struct facts *c, const struct verdic
 	if (r->reset.by != NOBODY)
 		r->reset.reason = reset_reason(c, context);
 	listener_of(&r->listener, c, context);
+	names_of_listener(&r->socket[DESTINATION].names, context);
 }
 
 /* ---- all of it ---- */

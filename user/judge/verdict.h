@@ -46,7 +46,8 @@ struct verdict_context {
 	} holder[2]; /* by side: who held the sockets when the watch began; copied into the record */
 	const struct listener *listener; /* the destination's, if it was asked; NULL: it was not */
 	const struct process
-		*listener_holder; /* who called listen(), or held it when the watch began; NULL: not known */
+		*listener_holder;           /* who called listen(), or held it when the watch began; NULL: not known */
+	struct cgroup_names listener_names; /* what that process belongs to; must outlive the record */
 	unsigned opener; /* without a handshake: the side that this host knows to have opened it, plus 1; 0: unknown */
 	/* Of a capture: times, in ascending order, that packets bear whose own time stamp was wrong. */
 	const uint64_t *jumped;

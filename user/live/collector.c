@@ -95,10 +95,13 @@ static void look_up_listener(const struct collector *c, struct verdict_context *
 	context->listener = l;
 	if (!l || !l->inode)
 		return;
-	if (c->sockets && socket_events_listener(c->sockets, l->inode, holder))
+	if (c->sockets && socket_events_listener(c->sockets, l->inode, holder, &context->listener_names)) {
 		context->listener_holder = holder;
-	else
-		context->listener_holder = open_at_start_listener(&c->open_at_start, l->inode);
+		return;
+	}
+	context->listener_holder = open_at_start_listener(&c->open_at_start, l->inode);
+	if (context->listener_holder)
+		context->listener_names = cgroup_names_of(&context->listener_holder->identity);
 }
 
 /* May a stray FIN be told? As many as stray RSTs may. */

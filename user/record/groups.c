@@ -31,7 +31,7 @@ enum role groups_local_end(const struct record *r)
 	for (int role = DESTINATION; role >= SOURCE; role--)
 		if (r->socket[role].known)
 			return (enum role)role;
-	return NOBODY;
+	return r->listener.state ? DESTINATION : NOBODY; /* only of addresses of this host */
 }
 
 #define INTERFACE_NAME 15 /* bytes, at most: IFNAMSIZ with its NUL */
@@ -47,9 +47,8 @@ static size_t take_text(uint8_t *part, const char *text)
 static size_t take_process(uint8_t *part, const struct record *r)
 {
 	enum role end = groups_local_end(r);
-	const struct record_process *p = end == NOBODY ? NULL : socket_process(&r->socket[end]);
 
-	return take_text(part, p ? p->name : NULL);
+	return take_text(part, end == NOBODY ? NULL : record_process_name(r, end));
 }
 
 /* The end that is on another host. Where this host is both or neither, the client. */
@@ -92,22 +91,22 @@ static size_t take_reason(uint8_t *part, const struct record *r)
 }
 
 /* Of the end that belongs to this host. Where both do, the other one counts if nothing is known of the first. */
-static const struct cgroup_names *local_names(const struct record *r)
+static enum role named_end(const struct record *r)
 {
-	enum role end = groups_local_end(r);
-	const struct cgroup_names *names = &r->socket[end == NOBODY ? SOURCE : end].names;
+	enum role local = groups_local_end(r), end = local == NOBODY ? SOURCE : local;
+	bool named = record_unit(r, end) || r->socket[end].names.container;
 
-	return names->unit || names->container || end == NOBODY ? names : &r->socket[other_role(end)].names;
+	return named || local == NOBODY ? end : other_role(end);
 }
 
 static size_t take_unit(uint8_t *part, const struct record *r)
 {
-	return take_text(part, local_names(r)->unit);
+	return take_text(part, record_unit(r, named_end(r)));
 }
 
 static size_t take_container(uint8_t *part, const struct record *r)
 {
-	return take_text(part, local_names(r)->container);
+	return take_text(part, r->socket[named_end(r)].names.container);
 }
 
 /* ---- printing ---- */

@@ -176,6 +176,7 @@ struct record_listener {
 	uint32_t uid;              /* of its socket */
 	uint32_t pid;              /* 0: neither it nor the name is known */
 	char name[RECORD_NAME];    /* as in struct record_process */
+	const char *unit;          /* systemd's, of that process; NULL: not known; owned by the source */
 };
 
 /* The process that closed the socket; NULL where nobody did, the kernel did, or it is not known. */
@@ -364,6 +365,39 @@ static inline const char *record_dataset(const struct record *r)
 static inline const char *record_type(const struct record *r)
 {
 	return r->final && r->outcome != OUTCOME_OPEN && !r->stray ? "end" : "info";
+}
+
+/* This host's listener at an end; NULL without one whose process is known. */
+static inline const struct record_listener *record_listener_at(const struct record *r, enum role role)
+{
+	return role == DESTINATION && r->listener.pid ? &r->listener : NULL;
+}
+
+/* The name of the process that closed or held an end or, where none is known, that listens there; NULL: not known. */
+static inline const char *record_process_name(const struct record *r, enum role role)
+{
+	const struct record_process *p = socket_process(&r->socket[role]);
+	const struct record_listener *l = record_listener_at(r, role);
+
+	return p ? p->name : l ? l->name : NULL;
+}
+
+/* The number of that process; 0: not known. */
+static inline uint32_t record_process_pid(const struct record *r, enum role role)
+{
+	const struct record_process *p = socket_process(&r->socket[role]);
+	const struct record_listener *l = record_listener_at(r, role);
+
+	return p ? p->pid : l ? l->pid : 0;
+}
+
+/* The systemd unit of an end or, where that is not known, of who listens there; NULL: not known. */
+static inline const char *record_unit(const struct record *r, enum role role)
+{
+	const char *unit = r->socket[role].names.unit;
+	const struct record_listener *l = record_listener_at(r, role);
+
+	return unit ? unit : l ? l->unit : NULL;
 }
 
 /* A state by the kernel's number of it (include/net/tcp_states.h); STATE_UNKNOWN for other numbers. */

@@ -199,9 +199,9 @@ static inline bool record_has_listener(const struct record *r)
 	      "its listener. By cgroups of version 2 only.")                                                          \
 	MEMBER(end ".container", OBJECT, OPTIONAL, "The container of this end. Left out where it is in none.")        \
 	FIELD(end ".container.id", end "_container_id", TEXT, OPTIONAL, (s)->names.container,                         \
-	      "The container of that process or, where none is named, of the socket, by the path of its cgroup: the " \
-	      "whole identifier that docker, podman, containerd and CRI-O give it, or the name that LXC and "         \
-	      "systemd-nspawn know it by.")                                                                           \
+	      "The container of that process or, where none is named, of the socket or of who listens there, by the " \
+	      "path of its cgroup: the whole identifier that docker, podman, containerd and CRI-O give it, or the "   \
+	      "name that LXC and systemd-nspawn know it by.")                                                         \
 	MEMBER(end ".orchestrator", OBJECT, OPTIONAL, "The pod of this end. Left out where it is in none.")           \
 	FIELD(end ".orchestrator.pod.uid", end "_orchestrator_pod_uid", TEXT, OPTIONAL, (s)->names.pod,               \
 	      "The uid of the Kubernetes pod, by the same path.")
@@ -527,6 +527,8 @@ static inline bool record_has_listener(const struct record *r)
 	FIELD("tcp.mtu_black_hole.passed", "mtu_black_hole_passed", BYTES, OPTIONAL_NULLABLE,                         \
 	      number_if(r->mtu_black_hole.passed, r->mtu_black_hole.passed),                                          \
 	      "Payload of the smaller segment that carried the same data at last and was acknowledged. Null where "   \
-	      "none was.")
+	      "none was.")                                                                                            \
+	FIELD("destination.listener.unit", "destination_listener_unit", TEXT, OPTIONAL, r->listener.unit,             \
+	      "The systemd unit of that process.")
 
 #endif

@@ -156,7 +156,7 @@ struct socket_join socket_events_find(struct socket_events *s, const struct sock
 	return join;
 }
 
-bool socket_events_listener(const struct socket_events *s, uint32_t inode, struct process *p)
+bool socket_events_listener(struct socket_events *s, uint32_t inode, struct process *p, struct cgroup_names *names)
 {
 	struct socket_listen_call call;
 
@@ -165,6 +165,10 @@ bool socket_events_listener(const struct socket_events *s, uint32_t inode, struc
 	*p = (struct process){.pid = (int)call.pid, .uid = call.uid};
 	_Static_assert(sizeof(call.name) <= sizeof(p->name), "names are copied whole");
 	memcpy(p->name, call.name, sizeof(call.name));
+	if (s->cgroups) {
+		socket_events_poll(s);
+		*names = cgroup_paths_find(s->cgroups, call.cgroup, call.legacy_cgroup);
+	}
 	return true;
 }
 

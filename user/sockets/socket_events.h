@@ -50,8 +50,11 @@ void socket_events_watch_namespaces(struct socket_events *s, const uint32_t *ino
 void socket_events_poll(struct socket_events *s);
 /* The sockets of the flow's ends, as socket_table_find, the reason's name, and those of what they run in. */
 struct socket_join socket_events_find(struct socket_events *s, const struct socket_query *q);
-/* Who called listen() for the socket with that inode, since the programs run. False: it is not known. */
-bool socket_events_listener(const struct socket_events *s, uint32_t inode, struct process *p);
+/*
+ * Who called listen() for the socket with that inode, since the programs run, and what that process runs in: names stay
+ * valid until the next poll. False: it is not known, and names is as it was.
+ */
+bool socket_events_listener(struct socket_events *s, uint32_t inode, struct process *p, struct cgroup_names *names);
 /* How many sockets and answers of watched connections were lost: their tables were full. */
 uint64_t socket_events_lost(const struct socket_events *s);
 /* Logs how many were lost, if any were. */
