@@ -164,7 +164,7 @@ BUILD_PACKAGES := build-essential clang llvm bpftool libbpf-dev libelf-dev zlib1
 		  libpcre2-dev librdkafka-dev
 TEST_PACKAGES  := libcmocka-dev python3 python3-scapy tshark tcpdump iproute2 nftables ethtool strace procps jq tmux \
 		  libclang-rt-dev valgrind clang-format groff-base kcat
-DEB_PACKAGES   := debhelper dpkg-dev lintian debootstrap
+DEB_PACKAGES   := debhelper dpkg-dev lintian debootstrap systemd-container
 REPORT_PACKAGES := chromium chromium-driver python3-selenium
 LINT_PACKAGES  := clang-tidy clang-tools
 ARM64_PACKAGES := gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user-static
