@@ -195,6 +195,31 @@ def too_large_for_the_library(lab):
     said(tracer, "0 records delivered, 3 lost: 3 refused")
 
 
+def with_host(record, name):
+    return json.dumps({**record, "host": {"name": name}}) + "\n"
+
+
+@test
+def too_large_to_hand_over(lab):
+    """Records of more than 64 KiB, read from a file, are lost alone: those before and after them are in Kafka."""
+    cluster = Cluster(lab)
+    tracer = watch(lab)
+    close_some(paths(lab)[0], 1)
+    tracer.wait_for(1)
+    record, = tracer.stop()
+    for long in (60000, 65536, 200000):
+        path = lab.file("json")
+        with open(path, "w", encoding="utf-8") as file:
+            file.write("".join(with_host(record, name) for name in (f"a{long}", long * "x", f"b{long}", long * "y")))
+        done = Process(lab, lab.client, [*PROGRAM, "-r", path, cluster.place, "--strict", "--format=json"])
+        lost = 0 if long < 65000 else 2
+        equal("exit code", done.wait(20), 4 if lost else 0)
+        hosts = [json.loads(value)["host"]["name"] for _key, value in cluster.messages()]
+        equal("messages", sum(name in hosts for name in (f"a{long}", f"b{long}", long * "x", long * "y")), 4 - lost)
+        said(done, f"{4 - lost} records delivered" + (f", {lost} lost: {lost} refused" if lost else ""))
+    said(done, "a record of more than 65536 bytes")
+
+
 def status_of_threads(pid):
     for thread in os.listdir(f"/proc/{pid}/task"):
         with open(f"/proc/{pid}/task/{thread}/status", encoding="utf-8") as status:

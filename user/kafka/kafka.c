@@ -36,6 +36,7 @@ struct kafka {
 	uint64_t waits;     /* records in `waiting` */
 	uint64_t made;      /* records */
 	uint64_t not_taken; /* records that found KAFKA_WAITING bytes waiting */
+	uint64_t too_large; /* records that no message to the process can hold */
 	uint32_t troubles_said;
 	uint64_t next_said; /* ns of CLOCK_MONOTONIC */
 	bool gone;          /* the process has ended */
@@ -252,7 +253,8 @@ static void send_all(struct kafka *k)
 		send_waiting(k);
 }
 
-static void append(struct buffer *b, const struct record *r)
+/* Appends an entry. False: it is larger than a message, and is left out. */
+static bool append(struct buffer *b, const struct record *r)
 {
 	size_t head = b->len, value;
 	struct exchange_entry entry;
@@ -267,6 +269,17 @@ static void append(struct buffer *b, const struct record *r)
 	b->len--; /* the line's end */
 	entry.value_size = (uint32_t)(b->len - value);
 	memcpy(b->data + head, &entry, sizeof(entry));
+	if (b->len - head <= EXCHANGE_MESSAGE)
+		return true;
+	b->len = head;
+	return false;
+}
+
+/* Such a record must not be sent: an empty message in its place would be the end of records for the process. */
+static void note_too_large(struct kafka *k)
+{
+	if (!k->too_large++)
+		log_warn("Kafka: a record of more than %d bytes is not handed over", EXCHANGE_MESSAGE);
 }
 
 void kafka_add(struct kafka *k, const struct record *r)
@@ -280,7 +293,10 @@ void kafka_add(struct kafka *k, const struct record *r)
 		k->not_taken++;
 		return;
 	}
-	append(&k->waiting, r);
+	if (!append(&k->waiting, r)) {
+		note_too_large(k);
+		return;
+	}
 	k->waits++;
 	if (k->waiting.len < SEND_BYTES)
 		return;
@@ -306,6 +322,18 @@ static uint64_t delivered(const struct kafka *k)
 	return n < k->made ? n : k->made;
 }
 
+/* Losses of a kind that the process has counted, and the program's own. */
+static uint64_t losses(const struct kafka *k, enum exchange_loss kind)
+{
+	uint64_t own = 0;
+
+	if (kind == EXCHANGE_QUEUE_FULL)
+		own = k->not_taken;
+	else if (kind == EXCHANGE_REFUSED)
+		own = k->too_large;
+	return load(&k->state->lost[kind]) + own;
+}
+
 uint64_t kafka_lost(const struct kafka *k)
 {
 	uint64_t lost = 0;
@@ -315,8 +343,8 @@ uint64_t kafka_lost(const struct kafka *k)
 	if (k->gone)
 		return k->made - delivered(k);
 	for (int i = 0; i < EXCHANGE_LOSSES; i++)
-		lost += load(&k->state->lost[i]);
-	return lost + k->not_taken;
+		lost += losses(k, i);
+	return lost;
 }
 
 /* ---- the end ---- */
@@ -354,7 +382,7 @@ static void append_losses(struct buffer *line, const struct kafka *k, uint64_t l
 
 	buffer_printf(line, ", %llu lost:", (unsigned long long)lost);
 	for (int i = 0; i < EXCHANGE_LOSSES; i++) {
-		n = load(&k->state->lost[i]) + (i == EXCHANGE_QUEUE_FULL ? k->not_taken : 0);
+		n = losses(k, i);
 		n = n < left ? n : left;
 		left -= n;
 		if (n)
