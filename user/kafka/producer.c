@@ -64,12 +64,14 @@ static void on_delivery(rd_kafka_t *handle, const rd_kafka_message_t *message, v
 		refused(p, message->err);
 }
 
+/* That all brokers are down follows each one's own error, and would hide why: a wrong password, a certificate. */
 static void on_error(rd_kafka_t *handle, int error, const char *reason, void *opaque)
 {
 	struct producer *p = opaque;
 
 	(void)handle;
-	tell(p->state, p->lib.err2str(error), reason);
+	if (error != RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN)
+		tell(p->state, p->lib.err2str(error), reason);
 }
 
 /* The library's log tells the same as its errors, and more than anybody reads. */
