@@ -49,8 +49,8 @@ LIB_OBJ   := $(filter-out $(B)/user/main.o,$(USER_OBJ))
 UNIT_SRC  := $(wildcard tests/unit/test_*.c)
 UNIT_BIN  := $(UNIT_SRC:tests/unit/%.c=$(B)/tests/%)
 
-.PHONY: all tools deps deps-kernels deps-deb deps-lint deps-report deps-arm64 deps-ecs arm64-libraries install uninstall \
-	deb format \
+.PHONY: all tools deps deps-kernels deps-deb deps-lint deps-report deps-arm64 deps-ecs deps-fleet arm64-libraries \
+	install uninstall deb format \
 	man-fields clean help run test test-programs test-kernels check-vmlinux soak fuzz bench bench-programs
 
 all: $(B)/tcpfin-trace
@@ -169,6 +169,8 @@ REPORT_PACKAGES := chromium chromium-driver python3-selenium
 LINT_PACKAGES  := clang-tidy clang-tools
 ARM64_PACKAGES := gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user-static
 ECS_PACKAGES   := npm
+# npm comes with other builds of Node as well, which Debian's would replace.
+FLEET_PACKAGES = maven openjdk-17-jre-headless openssl $(if $(shell command -v npm),,npm)
 GUEST_PACKAGES := qemu-system-x86 busybox-static cpio kmod xz-utils
 
 deps-kernels: TEST_PACKAGES += $(GUEST_PACKAGES)
@@ -177,13 +179,14 @@ deps-lint: TEST_PACKAGES := $(LINT_PACKAGES)
 deps-report: TEST_PACKAGES := $(REPORT_PACKAGES)
 deps-arm64: TEST_PACKAGES := $(ARM64_PACKAGES)
 deps-ecs: TEST_PACKAGES := $(ECS_PACKAGES)
+deps-fleet: TEST_PACKAGES = $(FLEET_PACKAGES)
 
 # What tests/arm64/run links, as packages of that architecture.
 arm64-libraries:
 	@echo $(filter lib%-dev zlib%-dev,$(BUILD_PACKAGES)) libcmocka-dev libc6-dev libgcc-12-dev
 
 # Asks apt only for what is missing, so that it works offline once everything is there.
-deps deps-kernels deps-deb deps-lint deps-report deps-arm64 deps-ecs:
+deps deps-kernels deps-deb deps-lint deps-report deps-arm64 deps-ecs deps-fleet:
 	@missing=; for p in $(BUILD_PACKAGES) $(TEST_PACKAGES); do \
 		dpkg-query -W -f '$${db:Status-Status}' $$p 2>/dev/null | grep -qx installed || missing="$$missing $$p"; \
 	done; \

@@ -2,11 +2,11 @@
 -- Questions that people ask, over all hosts. Each stands alone.
 
 -- Which services reset connections, to whom, and why?
-SELECT if(reset_by = 'source', source_process, destination_process) AS process,
-       if(reset_by = 'source', destination_ip, source_ip) AS peer, reset_reason, count() AS resets
+SELECT if(tcp.reset.by = 'source', source.process.name, destination.process.name) AS process,
+       if(tcp.reset.by = 'source', destination.ip, source.ip) AS peer, tcp.reset.reason AS reason, count() AS resets
 FROM tcpfin.closes FINAL
-WHERE outcome = 'reset' AND start > now() - INTERVAL 1 HOUR
-GROUP BY process, peer, reset_reason
+WHERE tcp.outcome = 'reset' AND start > now() - INTERVAL 1 HOUR
+GROUP BY process, peer, reason
 ORDER BY resets DESC
 LIMIT 20;
 
@@ -25,9 +25,9 @@ GROUP BY host
 ORDER BY host;
 
 -- Which application never closes its side?
-SELECT if(missing = 'source_fin', source_process, destination_process) AS process, host, count() AS closes
+SELECT if(tcp.missing = 'source_fin', source.process.name, destination.process.name) AS process, host, count() AS closes
 FROM tcpfin.closes FINAL
-WHERE outcome = 'unfinished' AND missing IN ('source_fin', 'destination_fin') AND start > now() - INTERVAL 1 DAY
+WHERE tcp.outcome = 'unfinished' AND tcp.missing IN ('source_fin', 'destination_fin') AND start > now() - INTERVAL 1 DAY
 GROUP BY process, host
 ORDER BY closes DESC
 LIMIT 20;
@@ -39,9 +39,10 @@ WHERE arrayExists(view -> view.outcome = 'reset', views) AND arrayExists(view ->
 LIMIT 20;
 
 -- Resets after a long silence: which path forgets its connections, and after how long?
-SELECT destination_ip, destination_port, count() AS resets, quantile(0.5)(silence) / 1e9 AS seconds_of_silence
+SELECT destination.ip AS ip, destination.port AS port, count() AS resets,
+       quantile(0.5)(tcp.silence) / 1e9 AS seconds_of_silence
 FROM tcpfin.closes FINAL
-WHERE outcome = 'reset' AND silence > 60000000000 AND start > now() - INTERVAL 1 DAY
-GROUP BY destination_ip, destination_port
+WHERE tcp.outcome = 'reset' AND tcp.silence > 60000000000 AND start > now() - INTERVAL 1 DAY
+GROUP BY ip, port
 ORDER BY resets DESC
 LIMIT 20;
