@@ -140,6 +140,7 @@ void reporter_free(struct reporter *r)
 	monitoring_free(r->monitoring);
 	ipfix_free(r->ipfix);
 	kafka_free(r->kafka);
+	flight_free(r->flight);
 	report_free(r->report);
 }
 
@@ -153,10 +154,10 @@ static void write_all(struct reporter *r)
 /* Goes on in another file if one is due (-C, -G, SIGHUP). Each file begins with the header of its format. */
 static void turn_output(struct reporter *r)
 {
-	if (!output_due(r->out.len))
+	if (!output_due(OUTPUT_RECORDS, r->out.len))
 		return;
 	write_all(r);
-	if (!output_turn())
+	if (!output_turn(OUTPUT_RECORDS))
 		return;
 	r->day = 0;
 	r->headed = false;
@@ -170,7 +171,7 @@ void reporter_flush(struct reporter *r)
 	monitoring_poll(r->monitoring);
 	ipfix_poll(r->ipfix);
 	kafka_poll(r->kafka);
-	if (output_hangup())
+	if (output_hangup(OUTPUT_RECORDS))
 		turn_output(r);
 }
 
@@ -242,6 +243,7 @@ void reporter_flow(struct reporter *r, const struct flow_key *key, const struct 
 	if (record.final && !context->again && !context->counted) /* a connection counts once */
 		count(r, &record, context->reason == REPORT_STOP ? YES : NO);
 	kafka_add(r->kafka, &record);
+	flight_keep(r->flight, context->packets, &record);
 	if (!r->top)
 		print(r, &record);
 }
@@ -349,6 +351,7 @@ void reporter_count_lost(const struct reporter *r, uint64_t counters[COUNTERS])
 {
 	counters[COUNT_IPFIX_LOST] = ipfix_lost(r->ipfix);
 	counters[COUNT_KAFKA_LOST] = kafka_lost(r->kafka);
+	counters[COUNT_PACKETS_NOT_KEPT] = flight_lost(r->flight);
 }
 
 bool reporter_full(const struct reporter *r)

@@ -7,6 +7,7 @@
 #define TCPFIN_REPORTER_H
 
 #include "user/cli/options.h"
+#include "user/flight/flight.h"
 #include "user/format/format.h"
 #include "user/format/summary.h"
 #include "user/ipfix/ipfix.h"
@@ -33,6 +34,7 @@ struct reporter {
 	struct report *report;         /* as monitoring, of --report */
 	struct monitoring *monitoring; /* set by the caller; freed by reporter_free. NULL: nobody wants metrics */
 	struct ipfix *ipfix;           /* the same, for its collector. NULL: there is none */
+	struct flight *flight;         /* the same. NULL: not asked for */
 	struct kafka *kafka;           /* set by the caller; freed by reporter_free. NULL: not asked for */
 	int error;                     /* negative errno of the first write that failed; nothing is written after it */
 };

@@ -57,6 +57,7 @@ enum counter {
 	COUNT_VIEWS_JOINED,     /* user space: what further interfaces saw of connections that are in a record */
 	COUNT_IPFIX_LOST,       /* --ipfix: records that are known not to have reached the collector */
 	COUNT_KAFKA_LOST,       /* --kafka: records that no broker has taken */
+	COUNT_PACKETS_NOT_KEPT, /* -w: packets of connections reported that are not in its file */
 	COUNTERS,
 };
 

@@ -30,20 +30,29 @@ int privileges_drop_all(void)
 }
 
 /* Replace the program's, which would bring its dropping of rights along: there is no -C, -G and SIGHUP here. */
-bool output_due(size_t waiting)
+bool output_due(enum output_file which, size_t waiting)
 {
+	(void)which;
 	(void)waiting;
 	return false;
 }
 
-bool output_hangup(void)
+bool output_hangup(enum output_file which)
 {
+	(void)which;
 	return false;
 }
 
-bool output_turn(void)
+bool output_turn(enum output_file which)
 {
+	(void)which;
 	return false;
+}
+
+int output_descriptor(enum output_file which)
+{
+	(void)which;
+	return -1;
 }
 
 static void start(void)

@@ -11,7 +11,7 @@ STOREYS = (
     ("user/main",),
     ("user/live", "user/capture"),
     ("user/attach", "user/host", "user/reporter"),
-    ("user/monitoring", "user/report", "user/ipfix", "user/kafka"),
+    ("user/monitoring", "user/report", "user/ipfix", "user/kafka", "user/flight"),
     ("user/helper", "user/export", "user/top", "user/join"),
     ("user/cli",),
     ("user/format",),

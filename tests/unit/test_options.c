@@ -491,6 +491,19 @@ TEST(test_contradictions)
 	expect_int(o.count, 2);
 }
 
+TEST(test_packets)
+{
+	assert_goes_on(PARSE("-w", "kept.pcapng", "-r", "file", "-C", "2"));
+	assert_string_equal(o.packets, "kept.pcapng");
+	assert_refused(PARSE("-w", "-", "-r", "file"),
+		       "-w - would mix packets with records on standard output; give a file");
+	assert_refused(PARSE("-C2", "-r", "file"), "-C and -G are about the files of -o and -w; give -o FILE, too");
+	assert_refused(PARSE("-w", "kept.pcapng", "--stuck"),
+		       "-w is about packets of connections as they close, which this mode does not see");
+	assert_refused(PARSE("-w", "kept.pcapng", "--anonymize", "-r", "file"),
+		       "-w does not go with --anonymize: packets would tell the addresses");
+}
+
 TEST(test_ports)
 {
 	const char *arguments[2 * FILTER_MAX + 4];

@@ -50,30 +50,52 @@ static void interrupted(int fd)
 	stop_interrupted();
 }
 
-/* Writes the first `len` bytes, and removes them from the buffer whatever becomes of them. */
-static int write_first(int fd, struct buffer *b, size_t len)
+/* Writes `len` bytes. *done: how many were written. 0 or a negative errno. */
+static int write_bytes(int fd, const char *data, size_t len, size_t *done)
 {
-	size_t done = 0;
 	int err = 0;
 
-	while (done < len && !err) {
-		ssize_t n = write(fd, b->data + done, len - done);
+	*done = 0;
+	while (*done < len && !err) {
+		ssize_t n = write(fd, data + *done, len - *done);
 
 		if (n >= 0)
-			done += (size_t)n;
+			*done += (size_t)n;
 		else if (errno == EAGAIN)
 			poll(&(struct pollfd){.fd = fd, .events = POLLOUT}, 1, -1);
 		else if (errno != EINTR)
 			err = -errno;
-		if (done < len && !err)
+		if (*done < len && !err)
 			interrupted(fd);
 	}
+	return err;
+}
+
+/* Writes the first `len` bytes, and removes them from the buffer whatever becomes of them. */
+static int write_first(int fd, struct buffer *b, size_t len)
+{
+	size_t done;
+	int err = write_bytes(fd, b->data, len, &done);
+
 	b->begun = half_line(b, done);
 	if (err)
 		take_back(fd, b->begun);
 	b->len -= len;
 	if (b->len)
 		memmove(b->data, b->data + len, b->len);
+	return err;
+}
+
+int sink_write_whole(int fd, struct buffer *b)
+{
+	size_t done;
+	int err = write_bytes(fd, b->data, b->len, &done);
+
+	if (err && done) {
+		take_back(fd, done);
+		lseek(fd, -(off_t)done, SEEK_CUR); /* a later write leaves no hole */
+	}
+	b->len = 0;
 	return err;
 }
 

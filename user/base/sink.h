@@ -19,6 +19,11 @@ int sink_write(int fd, struct buffer *b);
  * line, which later writes complete. Errors as sink_write.
  */
 int sink_write_blocks(int fd, struct buffer *b);
+/*
+ * Writes the whole buffer, which need not be lines, and empties it. Where that fails, a file ends where it ended
+ * before. Errors as sink_write.
+ */
+int sink_write_whole(int fd, struct buffer *b);
 #define SINK_BLOCK 65536 /* a power of two */
 
 #endif

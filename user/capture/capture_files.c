@@ -97,6 +97,27 @@ const char *capture_files_interface_name(const struct capture_files *f, const st
 	return pcap_file_interface_name(f->sources[p->file].file, p->interface);
 }
 
+uint64_t capture_files_end(const struct capture_files *f)
+{
+	uint64_t last = 0;
+
+	for (const struct source *s = f->sources; s < f->sources + f->count; s++)
+		if (pcap_file_end(s->file) > last)
+			last = pcap_file_end(s->file);
+	return last;
+}
+
+int capture_files_begin_again(struct capture_files *f)
+{
+	int err = 0;
+
+	for (struct source *s = f->sources; s < f->sources + f->count && !err; s++) {
+		err = pcap_file_begin_again(s->file);
+		s->started = s->ended = s->ready = false;
+	}
+	return err;
+}
+
 void capture_files_on_wait(struct capture_files *f, void (*wait)(void *context), void *context)
 {
 	for (unsigned i = 0; i < f->count; i++)

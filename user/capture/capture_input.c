@@ -7,6 +7,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "user/base/stop.h"
@@ -19,11 +20,12 @@ int capture_input_open(struct capture_input *in, int fd)
 {
 	int err = fd < 0 ? -errno : 0;
 
-	*in = (struct capture_input){.fd = fd, .size = READ_BYTES};
+	*in = (struct capture_input){.fd = fd, .size = READ_BYTES, .spool = -1};
 	if (err)
 		return capture_refuse(in, err, "%s", strerror(-err));
 	in->buffer = malloc(READ_BYTES);
 	in->pos = in->end = in->buffer;
+	in->begin = lseek(fd, 0, SEEK_CUR);
 	return in->buffer ? 0 : capture_refuse(in, -ENOMEM, "%s", strerror(ENOMEM));
 }
 
@@ -32,7 +34,50 @@ void capture_input_close(struct capture_input *in)
 	unpacker_free(in->unpacker);
 	if (in->fd >= 0)
 		close(in->fd);
+	if (in->spool >= 0)
+		close(in->spool);
 	free(in->buffer);
+}
+
+bool capture_input_is_lasting(const struct capture_input *in)
+{
+	struct stat st;
+
+	return !fstat(in->fd, &st) && S_ISREG(st.st_mode);
+}
+
+void capture_input_spool(struct capture_input *in, int fd)
+{
+	in->spool = fd;
+}
+
+int capture_input_begin_again(struct capture_input *in)
+{
+	unpacker_free(in->unpacker);
+	in->unpacker = NULL;
+	in->pos = in->end = in->buffer;
+	in->wait = NULL;
+	in->again = true;
+	if (in->spool >= 0) {
+		close(in->fd);
+		in->fd = in->spool;
+		in->spool = -1;
+		in->begin = 0;
+	}
+	return lseek(in->fd, in->begin, SEEK_SET) < 0 ? -errno : 0;
+}
+
+/* A spool without room holds what came before. */
+static void spool_bytes(struct capture_input *in, const uint8_t *bytes, size_t size)
+{
+	size_t done = 0;
+
+	while (in->spool >= 0 && !in->spool_short && done < size) {
+		ssize_t n = write(in->spool, bytes + done, size - done);
+
+		in->spool_short = n < 0 && errno != EINTR;
+		done += n < 0 ? 0 : (size_t)n;
+	}
 }
 
 int capture_refuse(struct capture_input *in, int err, const char *format, ...)
@@ -80,10 +125,12 @@ static ssize_t read_some(struct capture_input *in, void *bytes, size_t size)
 	if (in->wait && must_wait(in->fd))
 		in->wait(in->wait_context);
 	errno = EINTR;
-	while (got < 0 && errno == EINTR && stop_go_on())
+	while (got < 0 && errno == EINTR && (in->again || stop_go_on()))
 		got = read(in->fd, bytes, size);
-	if (got > 0)
-		in->taken += (uint64_t)got;
+	if (got <= 0)
+		return got;
+	in->taken += (uint64_t)got;
+	spool_bytes(in, bytes, (size_t)got);
 	return got;
 }
 

@@ -14,6 +14,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+#include <sys/types.h>
 
 struct capture_input {
 	int fd;
@@ -23,8 +24,12 @@ struct capture_input {
 	struct unpacker *unpacker;   /* between fd and the buffer; NULL: the file is not packed */
 	void (*wait)(void *context); /* called before a read that has to wait; NULL: nothing is */
 	void *wait_context;
-	uint64_t taken; /* bytes read of fd */
-	char why[192];  /* the reason of the last negative result, one line without the file's name */
+	uint64_t taken;   /* bytes read of fd */
+	off_t begin;      /* where reading began, of a regular file */
+	int spool;        /* what is read is written there, too; -1: it is not */
+	bool again;       /* it is read for the second time, whether a stop has been asked for or not */
+	bool spool_short; /* it could not hold all */
+	char why[192];    /* the reason of the last negative result, one line without the file's name */
 };
 
 /*
@@ -39,6 +44,16 @@ void capture_input_close(struct capture_input *in);
  * anything is read. 0 or a negative errno.
  */
 int capture_input_unpack(struct capture_input *in);
+
+/* Can it be read again as it is? Else it needs a spool. */
+bool capture_input_is_lasting(const struct capture_input *in);
+/* Takes over fd, an empty file: what is read from now on is written to it as well. */
+void capture_input_spool(struct capture_input *in, int fd);
+/*
+ * Begins again where reading began, packed or not. Only what was read before can be read, if it came through a spool,
+ * and less where that had no room. 0 or a negative errno.
+ */
+int capture_input_begin_again(struct capture_input *in);
 
 /* Sets the reason. Returns err, a negative errno, so that a caller can return the result. */
 int capture_refuse(struct capture_input *in, int err, const char *format, ...) __attribute__((format(printf, 3, 4)));

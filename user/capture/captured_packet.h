@@ -14,9 +14,11 @@ struct link_type;
 struct captured_packet {
 	struct cursor bytes; /* owned by the file, valid until the next packet is asked for */
 	struct packet_meta meta;
-	uint64_t time;      /* ns since 1970 */
-	uint32_t ifindex;   /* on the capturing host; SLL2 captures only, else 0 */
-	uint32_t interface; /* number of the pcapng interface block, from 0 over all sections; 0 in pcap files */
+	struct cursor frame; /* the same with the link header, as bytes */
+	uint32_t length;     /* of the frame on the wire */
+	uint64_t time;       /* ns since 1970 */
+	uint32_t ifindex;    /* on the capturing host; SLL2 captures only, else 0 */
+	uint32_t interface;  /* number of the pcapng interface block, from 0 over all sections; 0 in pcap files */
 	const struct link_type *link_type; /* never NULL */
 	unsigned file;                     /* of several ones: which, from 0 */
 };

@@ -84,6 +84,8 @@ struct tables {
 	uint32_t payload_cells;
 	struct at_closes at_close, at_small_close;
 	struct due due;
+	uint64_t *begun;                   /* by slot, with config.begun; else NULL */
+	uint64_t number;                   /* of the packet at hand */
 	uint64_t came;                     /* connections that were put in; see also flow_tables.gone */
 	uint64_t next_round;               /* of ageing open connections */
 	uint64_t next_due;                 /* nothing is due before */
@@ -131,6 +133,8 @@ static void grow_slots(struct tables *t)
 	grow_payload(t);
 	if (t->seen_at)
 		t->seen_at = must(realloc(t->seen_at, t->store.tables.slot_count * sizeof(*t->seen_at)));
+	if (t->begun)
+		t->begun = must(realloc(t->begun, t->store.tables.slot_count * sizeof(*t->begun)));
 	if (!t->config.all_segments)
 		return;
 	t->traffic = must(realloc(t->traffic, t->store.tables.slot_count * sizeof(*t->traffic)));
@@ -404,6 +408,10 @@ static void report(void *context, const struct judged *j, uint32_t n, const stru
 	with_payload.payload = payload_at_close(t, j);
 	with_payload.hole = hole_of(t, &j->key);
 	with_payload.seen_at = t->seen_at ? &t->seen_at[n] : &one;
+	if (t->begun) {
+		with_payload.begun = t->begun[n];
+		with_payload.until = t->number - 1; /* it is reported before the packet at hand is taken */
+	}
 	if (flow_wait_is_open(flow_waits_for(&j->flow)))
 		with_payload.heard = last_heard(t, &j->key);
 	if (!how->stray || t->config.strays)
@@ -654,6 +662,8 @@ static inline void take(struct tables *t, struct arrival *a)
 		report_stray(t, a);
 	if (!t->work.taken)
 		return;
+	if (t->begun)
+		t->begun[t->work.taken - 1] = t->config.begun(t->config.context, a->s, t->number);
 	note_begin(t, a->s);
 	bound(t);
 }
@@ -748,6 +758,7 @@ void flow_table_batch(struct flow_table *table, const struct flow_input *in, uns
 		}
 	prefetch(t, arrivals, end);
 	for (unsigned i = 0; i < n; i++) {
+		t->number++;
 		if (in[i].tcp)
 			take(t, next++);
 		expire(t, in[i].segment.time);
@@ -759,6 +770,11 @@ void flow_table_expire(struct flow_table *t, uint64_t now)
 	expire(&t->tables, now);
 }
 
+uint64_t flow_table_clock(const struct flow_table *t)
+{
+	return t->tables.clock;
+}
+
 void flow_table_look_at_waiting(struct flow_table *t, uint64_t now)
 {
 	due_look_at_waiting(&t->tables.due, now);
@@ -766,6 +782,7 @@ void flow_table_look_at_waiting(struct flow_table *t, uint64_t now)
 
 void flow_table_finish(struct flow_table *t, bool open)
 {
+	t->tables.number++;
 	if (due_finish(&t->tables.due, open, t->tables.clock))
 		must(NULL);
 }
@@ -786,7 +803,9 @@ static int allocate(struct tables *t)
 		t->traffic = calloc(t->store.tables.slot_count, sizeof(*t->traffic));
 	else
 		t->holes = pages_grow(NULL, 0, t->payload_cells * sizeof(*t->holes));
-	return t->traffic || t->holes ? 0 : -ENOMEM;
+	if (t->config.begun)
+		t->begun = calloc(t->store.tables.slot_count, sizeof(*t->begun));
+	return (t->traffic || t->holes) && (t->begun || !t->config.begun) ? 0 : -ENOMEM;
 }
 
 struct flow_table *flow_table_new(const struct flow_table_config *config)
@@ -819,6 +838,7 @@ void flow_table_free(struct flow_table *table)
 	for (uint32_t n = 0; t->traffic && n < t->store.tables.slot_count; n++)
 		free(t->traffic[n]);
 	free(t->traffic);
+	free(t->begun);
 	free(t->seen_at);
 	pages_free(t->payload, t->payload_cells * sizeof(*t->payload));
 	if (t->holes)

@@ -39,6 +39,11 @@ struct flow_table_config {
 	struct related *related; /* takes note of each SYN that begins a connection; NULL: they are not kept */
 	flow_report report;
 	void (*stray)(void *context, const struct stray *x, const struct due_report *how);
+	/*
+	 * Called for each connection that begins, with its first segment, which is packet `number` of those given to
+	 * flow_table_batch, from 1 on. What it returns is handed to `report`. NULL: nobody wants to know.
+	 */
+	uint64_t (*begun)(void *context, const struct tcp_segment *s, uint64_t number);
 	void *context;
 	uint64_t *counters; /* COUNTERS of them, owned by the caller */
 };
@@ -64,6 +69,8 @@ void flow_table_segment(struct flow_table *t, const struct tcp_segment *s, uint3
 void flow_table_expire(struct flow_table *t, uint64_t now);
 /* Reports each connection whose close has begun and goes on with how->glance: it stays. */
 void flow_table_look_at_waiting(struct flow_table *t, uint64_t now);
+/* ns: the latest time of all packets, and of flow_table_expire. */
+uint64_t flow_table_clock(const struct flow_table *t);
 /* The end: reports every connection that has begun to open or close, and with `open` the open ones, too. */
 void flow_table_finish(struct flow_table *t, bool open);
 

@@ -160,6 +160,11 @@ const struct link_type *link_type_unread(void)
 	return &unread;
 }
 
+uint32_t link_type_number(const struct link_type *type)
+{
+	return type->number;
+}
+
 void link_type_describe(uint32_t number, char *text, size_t size)
 {
 	const char *name = pcap_datalink_val_to_name((int)number);

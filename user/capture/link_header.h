@@ -15,6 +15,7 @@
 const struct link_type *link_type_find(uint32_t number);
 /* The link type of packets that cannot be read, among others that can: the parser finds no IP in them. */
 const struct link_type *link_type_unread(void);
+uint32_t link_type_number(const struct link_type *type);
 /* "link type 105 (IEEE802_11, 802.11)". */
 void link_type_describe(uint32_t number, char *text, size_t size);
 /* -EPROTONOSUPPORT, with a reason that says what to do. */

@@ -220,9 +220,48 @@ int pcap_file_next(struct pcap_file *f, struct captured_packet *p, char *error, 
 {
 	int got = pcap_file_next_frame(f, p, error, error_size);
 
-	if (got == 1)
+	if (got == 1) {
+		p->frame = p->bytes;
+		p->length = p->meta.wire_len;
 		link_header_take(p);
+	}
 	return got;
+}
+
+uint64_t pcap_file_end(const struct pcap_file *f)
+{
+	return f->ng.end;
+}
+
+uint32_t pcap_file_interfaces(const struct pcap_file *f)
+{
+	return f->is_pcapng ? f->ng.count : 1;
+}
+
+void pcap_file_describe(const struct pcap_file *f, uint32_t interface, uint32_t *link, uint32_t *snaplen)
+{
+	if (f->is_pcapng) {
+		pcapng_describe_interface(&f->ng, interface, link, snaplen);
+	} else {
+		*link = link_type_number(f->classic.link_type);
+		*snaplen = f->classic.snaplen;
+	}
+}
+
+struct capture_input *pcap_file_input(struct pcap_file *f)
+{
+	return &f->in;
+}
+
+int pcap_file_begin_again(struct pcap_file *f)
+{
+	int err = capture_input_begin_again(&f->in);
+
+	pcapng_free(&f->ng);
+	f->ng = (struct pcapng){0};
+	f->classic = (struct classic_pcap){0};
+	f->judged = false;
+	return err;
 }
 
 const char *pcap_file_interface_name(const struct pcap_file *f, uint32_t interface)

@@ -11,6 +11,7 @@
 
 #include "user/capture/captured_packet.h"
 
+struct capture_input;
 struct pcap_file;
 struct record_file;
 
@@ -55,6 +56,16 @@ uint64_t pcap_file_size(const struct pcap_file *file);
 uint64_t pcap_file_taken(const struct pcap_file *file);
 /* Sets what is called before a read that has to wait. */
 void pcap_file_on_wait(struct pcap_file *file, void (*wait)(void *context), void *context);
+/* ns: when the capture ended, as far as the file has been read and tells; else 0. */
+uint64_t pcap_file_end(const struct pcap_file *file);
+/* How many interfaces packets may have come from so far: their numbers are below. */
+uint32_t pcap_file_interfaces(const struct pcap_file *file);
+/* LINKTYPE_ number and snap length (0: none is told) of a packet's interface. */
+void pcap_file_describe(const struct pcap_file *file, uint32_t interface, uint32_t *link, uint32_t *snaplen);
+/* The file's bytes, for capture_input_spool. */
+struct capture_input *pcap_file_input(struct pcap_file *file);
+/* As if it had just been opened: see capture_input_begin_again. */
+int pcap_file_begin_again(struct pcap_file *file);
 void pcap_file_close(struct pcap_file *file);
 
 #endif

@@ -10,24 +10,13 @@
 #include <stdlib.h>
 
 #include "user/base/clock.h"
+#include "user/base/pcapng_format.h"
 #include "user/capture/link_header.h"
 #include "user/capture/pcapng.h"
 
-#define BYTE_ORDER_MAGIC 0x1a2b3c4d
-#define LEAST_BLOCK 12
 #define LARGEST_BLOCK (16u << 20) /* as libpcap has it */
 #define MOST_INTERFACES 65536     /* with names, 20 MB */
 #define LONGEST_NAME 255          /* what a file has more of a name is cut off */
-
-enum block_type {
-	INTERFACE_DESCRIPTION = 1,
-	OLD_PACKET = 2,
-	SIMPLE_PACKET = 3,
-	ENHANCED_PACKET = 6,
-	SECTION_HEADER = 0x0a0d0d0a, /* the same in either byte order */
-};
-
-enum option_code { OPTION_END = 0, OPTION_NAME = 2, OPTION_RESOLUTION = 9, OPTION_OFFSET = 14 };
 
 struct pcapng_interface {
 	const struct link_type *link_type; /* NULL: not read */
@@ -52,7 +41,7 @@ struct packet_head {
 
 bool pcapng_begins(const uint8_t *head)
 {
-	return ordered32(head, false) == SECTION_HEADER;
+	return ordered32(head, false) == PCAPNG_SECTION;
 }
 
 /* ---- blocks ---- */
@@ -60,16 +49,16 @@ bool pcapng_begins(const uint8_t *head)
 /* A section's byte order, from its magic number. False: it has none. */
 static bool learn_order(struct pcapng *ng, const uint8_t *magic)
 {
-	ng->swapped = ordered32(magic, true) == BYTE_ORDER_MAGIC;
-	return ng->swapped || ordered32(magic, false) == BYTE_ORDER_MAGIC;
+	ng->swapped = ordered32(magic, true) == PCAPNG_BYTE_ORDER;
+	return ng->swapped || ordered32(magic, false) == PCAPNG_BYTE_ORDER;
 }
 
 /* 0 where a block can have that total length. Padding makes each a multiple of four. */
 static int check_length(struct capture_input *in, uint32_t length)
 {
-	if (length < LEAST_BLOCK)
+	if (length < PCAPNG_LEAST_BLOCK)
 		return capture_refuse(in, -EBADMSG, "broken: a block's length is %u, less than %u", length,
-				      LEAST_BLOCK);
+				      PCAPNG_LEAST_BLOCK);
 	if (length % 4)
 		return capture_refuse(in, -EBADMSG, "broken: a block's length is %u, no multiple of 4", length);
 	if (length > LARGEST_BLOCK)
@@ -80,13 +69,13 @@ static int check_length(struct capture_input *in, uint32_t length)
 /* Takes the next block: 1, 0 at the end of the file, or a negative errno. */
 static int next_block(struct pcapng *ng, struct capture_input *in, struct block *block)
 {
-	int got = capture_input_need(in, LEAST_BLOCK, "a block");
+	int got = capture_input_need(in, PCAPNG_LEAST_BLOCK, "a block");
 	uint32_t length, trailer;
 
 	if (got <= 0)
 		return got;
 	block->type = ordered32(in->pos, ng->swapped);
-	if (block->type == SECTION_HEADER && !learn_order(ng, in->pos + 8))
+	if (block->type == PCAPNG_SECTION && !learn_order(ng, in->pos + 8))
 		return capture_refuse(in, -EBADMSG, "broken: a section without a byte order");
 	length = ordered32(in->pos + 4, ng->swapped);
 	got = check_length(in, length);
@@ -133,6 +122,30 @@ int pcapng_start(struct pcapng *ng, struct capture_input *in)
 	return got < 0 ? got : take_section(ng, in, &block);
 }
 
+/* ---- options ---- */
+
+/* Each option is a code, a length and so many bytes, padded to a multiple of four. The list may lack its end. */
+struct option {
+	unsigned code, len;
+	const uint8_t *value;
+};
+
+/* The next option: 1, 0 at the end, or -EBADMSG with the reason in `in`. what: has the options. */
+static int next_option(const struct pcapng *ng, struct capture_input *in, struct cursor *c, const char *what,
+		       struct option *o)
+{
+	const uint8_t *head;
+
+	*o = (struct option){0};
+	if (!cursor_pull(c, 4, &head))
+		return 0;
+	o->code = ordered16(head, ng->swapped);
+	o->len = ordered16(head + 2, ng->swapped);
+	if (o->code == PCAPNG_END)
+		return 0;
+	return cursor_pull(c, (o->len + 3) & ~3u, &o->value) ? 1 : short_block(in, what);
+}
+
 /* ---- interfaces ---- */
 
 /* if_tsresol: units of 10^-n seconds, or of 2^-n with the top bit set. False where 64 bits are too few for it. */
@@ -159,32 +172,26 @@ static bool set_name(struct pcapng_interface *i, const uint8_t *name, size_t len
 static int take_option(const struct pcapng *ng, struct capture_input *in, struct pcapng_interface *i, unsigned code,
 		       const uint8_t *value, unsigned len)
 {
-	if (code == OPTION_RESOLUTION && (len != 1 || !set_resolution(i, *value)))
+	if (code == PCAPNG_INTERFACE_RESOLUTION && (len != 1 || !set_resolution(i, *value)))
 		return capture_refuse(in, -EBADMSG, "broken: the time stamp resolution of interface %u", ng->count);
-	if (code == OPTION_OFFSET && len != 8)
+	if (code == PCAPNG_INTERFACE_OFFSET && len != 8)
 		return capture_refuse(in, -EBADMSG, "broken: the time stamp offset of interface %u", ng->count);
-	if (code == OPTION_OFFSET)
+	if (code == PCAPNG_INTERFACE_OFFSET)
 		i->offset = (int64_t)ordered64(value, ng->swapped);
-	if (code == OPTION_NAME && !set_name(i, value, len))
+	if (code == PCAPNG_INTERFACE_NAME && !set_name(i, value, len))
 		return capture_refuse(in, -ENOMEM, "no memory for an interface's name");
 	return 0;
 }
 
-/* Each option is a code, a length and so many bytes, padded to a multiple of four. The list may lack its end. */
 static int take_options(const struct pcapng *ng, struct capture_input *in, struct pcapng_interface *i, struct cursor *c)
 {
-	const uint8_t *head, *value;
-	unsigned code, len;
-	int err = 0;
+	struct option o;
+	int got, err = 0;
 
-	while (!err && cursor_pull(c, 4, &head)) {
-		code = ordered16(head, ng->swapped);
-		len = ordered16(head + 2, ng->swapped);
-		if (code == OPTION_END)
-			return 0;
-		if (!cursor_pull(c, (len + 3) & ~3u, &value))
-			return short_block(in, "an interface's option");
-		err = take_option(ng, in, i, code, value, len);
+	while (!err && (got = next_option(ng, in, c, "an interface's option", &o))) {
+		if (got < 0)
+			return got;
+		err = take_option(ng, in, i, o.code, o.value, o.len);
 	}
 	return err;
 }
@@ -233,6 +240,12 @@ static int take_interface(struct pcapng *ng, struct capture_input *in, struct bl
 const char *pcapng_interface_name(const struct pcapng *ng, uint32_t interface)
 {
 	return interface < ng->count ? ng->interfaces[interface].name : NULL;
+}
+
+void pcapng_describe_interface(const struct pcapng *ng, uint32_t interface, uint32_t *link, uint32_t *snaplen)
+{
+	*link = ng->interfaces[interface].link;
+	*snaplen = ng->interfaces[interface].snaplen;
 }
 
 static uint64_t unread_packets(const struct pcapng *ng)
@@ -339,9 +352,9 @@ static bool pull_simple_head(struct cursor *c, bool swapped, struct packet_head 
 
 static bool pull_head(struct block *block, bool swapped, struct packet_head *h)
 {
-	if (block->type == SIMPLE_PACKET)
+	if (block->type == PCAPNG_SIMPLE_PACKET)
 		return pull_simple_head(&block->body, swapped, h);
-	return pull_long_head(&block->body, swapped, block->type == ENHANCED_PACKET, h);
+	return pull_long_head(&block->body, swapped, block->type == PCAPNG_ENHANCED_PACKET, h);
 }
 
 static void count_unread(struct pcapng *ng, uint32_t link)
@@ -379,6 +392,27 @@ static void set_packet(struct captured_packet *p, const struct pcapng_interface 
 	p->link_type = i->link_type;
 }
 
+/* An interface's statistics tell when its capture ended. What is wrong with them is passed over. */
+static int take_statistics(struct pcapng *ng, struct capture_input *in, struct block *block)
+{
+	const uint8_t *head; /* interface, time stamp */
+	const struct pcapng_interface *i;
+	struct option o;
+	uint64_t end;
+
+	if (!cursor_pull(&block->body, 12, &head) || ordered32(head, ng->swapped) >= ng->count - ng->section)
+		return 0;
+	i = &ng->interfaces[ng->section + ordered32(head, ng->swapped)];
+	while (next_option(ng, in, &block->body, "an interface's statistics", &o) > 0) {
+		if (o.code != PCAPNG_STATISTICS_END || o.len != 8)
+			continue;
+		end = packet_time(i, (uint64_t)ordered32(o.value, ng->swapped) << 32 |
+					     ordered32(o.value + 4, ng->swapped));
+		ng->end = end > ng->end ? end : ng->end;
+	}
+	return 0;
+}
+
 static int take_packet(struct pcapng *ng, struct capture_input *in, struct block *block, struct captured_packet *p)
 {
 	uint32_t described = ng->count - ng->section;
@@ -392,7 +426,7 @@ static int take_packet(struct pcapng *ng, struct capture_input *in, struct block
 				      h.interface, described);
 	p->interface = ng->section + h.interface;
 	i = &ng->interfaces[p->interface];
-	if (block->type == SIMPLE_PACKET && i->snaplen && h.captured > i->snaplen)
+	if (block->type == PCAPNG_SIMPLE_PACKET && i->snaplen && h.captured > i->snaplen)
 		h.captured = i->snaplen;
 	if (!cursor_has(&block->body, h.captured))
 		return short_block(in, "a packet's block");
@@ -404,13 +438,15 @@ static int take_packet(struct pcapng *ng, struct capture_input *in, struct block
 static int take_block(struct pcapng *ng, struct capture_input *in, struct block *block, struct captured_packet *p)
 {
 	switch (block->type) {
-	case ENHANCED_PACKET:
-	case SIMPLE_PACKET:
-	case OLD_PACKET:
+	case PCAPNG_ENHANCED_PACKET:
+	case PCAPNG_SIMPLE_PACKET:
+	case PCAPNG_OLD_PACKET:
 		return take_packet(ng, in, block, p);
-	case INTERFACE_DESCRIPTION:
+	case PCAPNG_INTERFACE:
 		return take_interface(ng, in, block);
-	case SECTION_HEADER:
+	case PCAPNG_STATISTICS:
+		return take_statistics(ng, in, block);
+	case PCAPNG_SECTION:
 		return take_section(ng, in, block);
 	}
 	return 0;

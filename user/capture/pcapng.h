@@ -27,6 +27,7 @@ struct pcapng {
 	bool readable;                       /* an interface has a link type that is read */
 	struct pcapng_unread unread[PCAPNG_UNREAD_LINKS];
 	uint32_t unread_links;  /* of them in use */
+	uint64_t end;           /* ns: when the capture ended, by its statistics; 0: they do not tell */
 	uint64_t unread_others; /* packets of further link types */
 };
 
@@ -42,6 +43,7 @@ int pcapng_start(struct pcapng *ng, struct capture_input *in);
 int pcapng_next(struct pcapng *ng, struct capture_input *in, struct captured_packet *p);
 /* The name of an interface (struct captured_packet), as the file has it; NULL where it has none. Owned by ng. */
 const char *pcapng_interface_name(const struct pcapng *ng, uint32_t interface);
+void pcapng_describe_interface(const struct pcapng *ng, uint32_t interface, uint32_t *link, uint32_t *snaplen);
 /*
  * Packets so far whose link type is not read. If there are any, text is a line about them: each link type, with its
  * number of packets.

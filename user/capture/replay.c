@@ -15,6 +15,7 @@
 #include "user/capture/clock_jumps.h"
 #include "user/capture/flow_table.h"
 #include "user/capture/interface_names.h"
+#include "user/capture/kept_packets.h"
 #include "user/capture/progress.h"
 #include "user/capture/record_replay.h"
 #include "user/capture/replay.h"
@@ -30,15 +31,25 @@ struct replay {
 	struct related *related;
 	struct interface_names *names;
 	const struct capture_files *files;
+	bool over; /* nothing is reported any more; which connections there were is noted */
 	struct flow_input batch[FLOW_BATCH];
 	unsigned batched;
 	unsigned fresh; /* packets since the last batch was taken */
 };
 
+/* With -w. A SYN that has taken the tuple is part of the connection that it ends. */
+static void note_ended(const struct replay *replay, const struct flow *f, const struct due_report *how)
+{
+	uint64_t until = how->until + (f->state & FLOW_REPLACED ? 1 : 0);
+
+	connection_spans_end(flight_spans(replay->reporter->flight), how->begun, until);
+}
+
 static void report(void *context, const struct flow_key *key, const struct flow *f, const struct flow_segment *log,
 		   const struct traffic *traffic, const struct due_report *how)
 {
 	struct replay *replay = context;
+	const struct flight_packets packets = {.begun = how->begun};
 	struct flow flow = *f;
 	struct verdict_context verdict = {.reason = how->cut      ? REPORT_STOP
 						    : how->glance ? REPORT_INTERIM
@@ -48,8 +59,13 @@ static void report(void *context, const struct flow_key *key, const struct flow 
 					  .hole = how->hole,
 					  .jumped = replay->jumps.at,
 					  .jumped_count = replay->jumps.count,
-					  .related = replay->related};
+					  .related = replay->related,
+					  .packets = &packets};
 
+	if (replay->reporter->flight && !how->glance && !how->stray)
+		note_ended(replay, f, how);
+	if (replay->over)
+		return;
 	if (!how->cut && !(f->state & FLOW_REPLACED))
 		verdict.quiet = (uint64_t)replay->options->settle;
 	for (unsigned i = 0; i < RECORD_INTERFACES && how->seen_at->number[i]; i++)
@@ -72,6 +88,14 @@ static void report_stray(void *context, const struct stray *x, const struct due_
 
 	stray_flow(x, &flow, log);
 	report(context, &key, &flow, log, NULL, how);
+}
+
+/* With -w. */
+static uint64_t note_begun(void *context, const struct tcp_segment *s, uint64_t number)
+{
+	struct connection_spans *spans = flight_spans(((struct replay *)context)->reporter->flight);
+
+	return connection_spans_begin(spans, connection_spans_tuple(spans, s), number, !segment_is_syn(s));
 }
 
 /* Answers SIGUSR1: totals, where live watching prints rates. */
@@ -207,12 +231,12 @@ static int read_packets(struct replay *replay, struct capture_files *files)
 	struct progress progress;
 	uint64_t start = 0;
 	char error[512];
-	int code = EXIT_FINE;
+	int code = EXIT_FINE, more = 1;
 
 	progress_begin(&progress, replay->options->quiet);
 
 	while (!reporter_full(replay->reporter) && (replay->fresh || stop_go_on())) {
-		int more = capture_files_next(files, &p, error, sizeof(error));
+		more = capture_files_next(files, &p, error, sizeof(error));
 
 		if (!more)
 			break;
@@ -229,6 +253,8 @@ static int read_packets(struct replay *replay, struct capture_files *files)
 	}
 	progress_end(&progress);
 	take_batch(replay, 0);
+	if (!more)
+		flow_table_expire(replay->table, capture_files_end(files));
 	return code;
 }
 
@@ -264,6 +290,7 @@ static struct flow_table *make_table(struct replay *replay)
 		.max_flows = options->max_flows,
 		.strays = options->strays,
 		.stray = report_stray,
+		.begun = replay->reporter->flight ? note_begun : NULL,
 		.all_segments = options->all_segments,
 		.related = replay->related,
 	};
@@ -271,6 +298,18 @@ static struct flow_table *make_table(struct replay *replay)
 	if (getentropy(&config.bucket_seed, sizeof(config.bucket_seed)))
 		config.bucket_seed = (uint64_t)getpid();
 	return flow_table_new(&config);
+}
+
+/* -w: connections that are open and not reported have packets of their own all the same. */
+static void keep_packets(struct replay *replay, struct capture_files *files)
+{
+	struct flight *flight = replay->reporter->flight;
+
+	if (!flight)
+		return;
+	replay->over = true;
+	flow_table_finish(replay->table, true);
+	kept_packets_write(flight, files, replay->counters[COUNT_PACKETS], flow_table_clock(replay->table));
 }
 
 static int replay_captures(struct replay *replay, struct capture_files *files)
@@ -290,6 +329,7 @@ static int replay_captures(struct replay *replay, struct capture_files *files)
 	flow_table_finish(replay->table, replay->options->show_open);
 	reporter_flush(replay->reporter);
 	note_unread(replay, files);
+	keep_packets(replay, files);
 	flow_table_free(replay->table);
 	clock_jumps_free(&replay->jumps);
 	related_free(replay->related);
@@ -305,6 +345,10 @@ static int replay_files(struct replay *replay, struct capture_files *files)
 		records += pcap_file_is_records(capture_files_get(files, i));
 	if (!records)
 		return replay_captures(replay, files);
+	if (replay->options->packets) {
+		log_error("-w keeps packets, and files of records have none; give captures");
+		return EXIT_RUNTIME;
+	}
 	if (records == count)
 		return record_replay(replay->reporter, replay->options, files);
 	log_error("%u of %u files hold records, the others do not: records and captures are read apart", records,
@@ -327,7 +371,10 @@ int replay_run(struct reporter *reporter, const struct options *options, uint64_
 	if (capture_files_open(&files, options->files.paths, options->files.count, error, sizeof(error))) {
 		code = read_failed(error);
 	} else {
-		code = privileges_drop_all();
+		if (kept_packets_prepare(reporter->flight, files, error, sizeof(error)))
+			code = read_failed(error);
+		else
+			code = privileges_drop_all();
 		code = code ? code : replay_files(&replay, files);
 		capture_files_close(files);
 	}

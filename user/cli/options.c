@@ -199,6 +199,13 @@ static const struct option_row rows[] = {
 	 .meta = "FILE",
 	 .noun = "file",
 	 .help = "write records to the file, which is made anew, instead of standard output"},
+	{.name = "write-packets",
+	 .letter = 'w',
+	 .kind = &kind_file,
+	 FIELD(packets),
+	 .meta = "FILE",
+	 .noun = "file",
+	 .help = "write the packets of the connections that are reported to the file (pcapng), with their verdicts"},
 	{.name = "file-size",
 	 .letter = 'C',
 	 .kind = &kind_file_size,
@@ -671,13 +678,28 @@ static const char *anonymize_fault(const struct options *o)
 	return NULL;
 }
 
+/* Why -w does not go with the other options, or NULL. */
+static const char *packets_fault(const struct options *o)
+{
+	if (!o->packets)
+		return NULL;
+	if (o->stuck || o->time_wait || o->probe || o->cleanup || o->join)
+		return "-w is about packets of connections as they close, which this mode does not see";
+	if (!strcmp(o->packets, "-"))
+		return "-w - would mix packets with records on standard output; give a file";
+	if (!o->files.count)
+		return "-w keeps packets of captures; give them with -r FILE";
+	return o->anonymize || o->anonymize_key ? "-w does not go with --anonymize: packets would tell the addresses"
+						: NULL;
+}
+
 /* Why the options of output files do not go together, or NULL. */
 static const char *output_fault(const struct options *o)
 {
 	if (!o->file_size && !o->file_period)
 		return NULL;
-	if (!o->output)
-		return "-C and -G are about the file of -o; give -o FILE, too";
+	if (!o->output && !o->packets)
+		return "-C and -G are about the files of -o and -w; give -o FILE, too";
 	return o->probe || o->cleanup ? "-C and -G are about records, which --probe and --cleanup do not write" : NULL;
 }
 
@@ -705,6 +727,7 @@ static int check_together(const struct options *o)
 		fault = "--outcome open: open connections are reported only with --show-open; add it";
 	fault = fault ? fault : netns_fault(o);
 	fault = fault ? fault : strays_fault(o);
+	fault = fault ? fault : packets_fault(o);
 	fault = fault ? fault : output_fault(o);
 	fault = fault ? fault : metrics_fault(o);
 	fault = fault ? fault : ipfix_fault(o);

@@ -43,6 +43,7 @@ struct options {
 	struct groups by;     /* --by; none: the default */
 	uint32_t rows;        /* --rows: groups in a table */
 	const char *output;   /* -o; NULL: standard output */
+	const char *packets;  /* -w; NULL: none */
 	uint64_t file_size;   /* -C: bytes after which the next output file begins; 0: no limit */
 	uint64_t file_period; /* -G, ns: how long an output file is written; 0: for ever */
 	enum format format;

@@ -39,7 +39,7 @@ _tcpfin_trace_list()
 _tcpfin_trace_value()
 {
 	case $1 in
-	-r | --read | -o | --output | --metrics-file | --kafka-config | --report | --anonymize-key)
+	-r | --read | -o | --output | -w | --write-packets | --metrics-file | --kafka-config | --report | --anonymize-key)
 		compopt -o filenames
 		mapfile -t COMPREPLY < <(compgen -f -- "$2")
 		;;
@@ -95,7 +95,7 @@ _tcpfin_trace_options()
 		--pid= --unit= --container= --reason= --where= --format= --output= --columns= --color= --check= --settle=
 		--syn-timeout= --close-timeout= --idle-timeout= --max-flows= --max-closing= --max-unproven=
 		--evidence= --ring= --by= --rows= --netns= --file-size= --file-seconds= --metrics-file=
-		--metrics= --report= --anonymize-key= --kafka= --kafka-config=
+		--metrics= --report= --write-packets= --anonymize-key= --kafka= --kafka-config=
 		--ipfix= --ipfix-transport= --ipfix-enterprise= --ipfix-domain='
 
 	mapfile -t COMPREPLY < <(compgen -W "$plain $valued" -- "$1")

@@ -23,7 +23,7 @@ static struct offer {
 	void *context;
 } offers[HELPER_REQUESTS];
 
-#define MOST_GIVEN 2          /* directories: of the output files, and of the file that is replaced */
+#define MOST_GIVEN 4          /* directories: of the output files, and of the files that are replaced */
 static int given[MOST_GIVEN]; /* descriptors that are the helper's once it is there */
 static unsigned given_count;
 static int withheld = -1; /* a descriptor that the helper closes */

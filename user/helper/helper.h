@@ -37,7 +37,7 @@ struct helper_question {
 	uint32_t ifindex;
 	uint32_t program, place; /* of HELPER_LINK: user/attach/namespace_answers.c */
 	uint32_t interface;      /* the number that stands for it in keys */
-	uint32_t file;           /* of HELPER_DRAFT, HELPER_PUBLISH and HELPER_DISCARD: enum replaced_file */
+	uint32_t file;           /* HELPER_NEXT_FILE, HELPER_SAME_FILE: enum output_file; else enum replaced_file */
 };
 
 struct helper_reply {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Standard output as a file (-o): made anew by size (-C) and time (-G), opened anew at SIGHUP. There is one standard
- * output, and so one state of it. Without -o all these functions do nothing.
+ * The files that the program writes as it goes on: standard output as a file (-o), and packets (-w). They are made anew
+ * by size (-C) and time (-G), opened anew at SIGHUP. Where an option was not given, its functions do nothing.
  */
 #ifndef TCPFIN_OUTPUT_H
 #define TCPFIN_OUTPUT_H
@@ -10,23 +10,33 @@
 
 #include "user/cli/options.h"
 
+enum output_file {
+	OUTPUT_RECORDS, /* -o */
+	OUTPUT_PACKETS, /* -w */
+	OUTPUTS
+};
+
 /*
- * Puts the file of -o in the place of standard output and offers the helper to open the later ones; call before
- * rights are given up and before anything is read. An exit code; errors have been logged.
+ * Opens the files, that of -o in the place of standard output, and offers the helper to open the later ones; call
+ * before rights are given up and before anything is read. An exit code; errors have been logged: one is that the file
+ * is read from, or written to for something else.
  */
 int output_start(const struct options *options);
+/* Where to write; it stays the same. -1: there is no such file. */
+int output_descriptor(enum output_file which);
 /*
- * To be called between two records, `waiting` bytes of which have not been written yet. True: write them, then call
- * output_turn: the present file is full or its time is over, or SIGHUP was received.
+ * To be called between two records or packets, `waiting` bytes of which have not been written yet. True: write them,
+ * then call output_turn: the present file is full or its time is over, or SIGHUP was received.
  */
-bool output_due(size_t waiting);
+bool output_due(enum output_file which, size_t waiting);
 /* Has SIGHUP been received, and no file been opened anew since? */
-bool output_hangup(void);
+bool output_hangup(enum output_file which);
 /*
- * Puts the next file in the place of standard output, or the same one opened anew. True: the file is empty. If it
- * cannot be opened, that is logged and counted, records go on to the present one, and it is tried again after a second.
+ * Puts the next file in the place of the present one, or the same one opened anew. True: the file is empty. If it
+ * cannot be opened, that is logged and counted, what is written goes on to the present one, and it is tried again
+ * after a second.
  */
-bool output_turn(void);
+bool output_turn(enum output_file which);
 /* Logs how often no file could be opened, if ever. */
 void output_note_failures(void);
 

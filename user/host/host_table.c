@@ -128,8 +128,8 @@ static int print_table(const struct options *options, host_table_print *table, s
 		return explain(options, err);
 	p->tables++;
 	p->found |= checks_found(&options->checks, &counts);
-	if (output_due(0))
-		output_turn();
+	if (output_due(OUTPUT_RECORDS, 0))
+		output_turn(OUTPUT_RECORDS);
 	err = sink_write(STDOUT_FILENO, out);
 	if (err && err != -EPIPE)
 		log_error("cannot write to standard output: %s", strerror(-err));

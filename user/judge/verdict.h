@@ -13,6 +13,8 @@
 #include "user/judge/silence.h"
 #include "user/sockets/socket_table.h"
 
+struct flight_packets;
+
 /* Why a flow is reported now. */
 enum report_reason {
 	REPORT_ENDED,   /* it is done, or its time is over */
@@ -53,7 +55,8 @@ struct verdict_context {
 	const uint64_t *jumped;
 	size_t jumped_count;
 	struct related *related; /* connections that began or were reported lately; NULL: they are not kept */
-	bool order_by_time;      /* live: two CPUs may log segments out of order. A file's order is taken as it is */
+	const struct flight_packets *packets; /* with -w: where its packets are; not looked at, but handed on */
+	bool order_by_time; /* live: two CPUs may log segments out of order. A file's order is taken as it is */
 };
 
 /* The side of the source, by the handshake, or as this host knows it, or as a guess. opener: of verdict_context. */

@@ -4,7 +4,7 @@
  */
 #include "user/record/counters.h"
 
-_Static_assert(COUNT_VERDICT == 2 && PACKET_VERDICTS == 15 && COUNTERS - COUNT_ESTABLISHED == 25,
+_Static_assert(COUNT_VERDICT == 2 && PACKET_VERDICTS == 15 && COUNTERS - COUNT_ESTABLISHED == 26,
 	       "a counter came or went: give it a name, then change these numbers");
 
 const char *const counter_names[COUNTERS] = {
@@ -50,6 +50,7 @@ const char *const counter_names[COUNTERS] = {
 	[COUNT_VIEWS_JOINED] = "views_joined",
 	[COUNT_IPFIX_LOST] = "ipfix_lost",
 	[COUNT_KAFKA_LOST] = "kafka_lost",
+	[COUNT_PACKETS_NOT_KEPT] = "packets_not_kept",
 };
 
 bool counter_is_internal(unsigned counter)
@@ -79,7 +80,7 @@ bool counter_is_loss(unsigned counter)
 	static const bool losses[COUNTERS] = {
 		[COUNT_CLOSING_FULL] = true, [COUNT_MIDSTREAM_FULL] = true, [COUNT_ESTABLISHED_FULL] = true,
 		[COUNT_CONTENDED] = true,    [COUNT_SOCKETS_LOST] = true,   [COUNT_FLOWS_FORGOTTEN] = true,
-		[COUNT_IPFIX_LOST] = true,   [COUNT_KAFKA_LOST] = true,
+		[COUNT_IPFIX_LOST] = true,   [COUNT_KAFKA_LOST] = true,     [COUNT_PACKETS_NOT_KEPT] = true,
 	};
 
 	return losses[counter];

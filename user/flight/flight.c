@@ -1,0 +1,233 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Which connections are kept, and what is said of them.
+ */
+#define _GNU_SOURCE 1 /* O_TMPFILE */
+#include "user/flight/flight.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "user/base/log.h"
+#include "user/flight/packet_comment.h"
+#include "user/helper/directory.h"
+
+#define SECTION_COMMENTS 60000 /* bytes of them in the section's comment; see PCAPNG_LONGEST_COMMENT */
+
+struct flight {
+	const struct options *options;
+	struct packet_file *file;
+	struct connection_spans *spans; /* of captures; else NULL */
+	size_t comments;                /* bytes of those that are kept */
+	uint64_t silent;                /* connections whose comment found no room */
+	uint64_t lost;                  /* packets, beside those that the file has lost */
+};
+
+int flight_start(struct flight **flight, const struct options *options)
+{
+	struct flight *new;
+
+	*flight = NULL;
+	if (!options->packets)
+		return EXIT_FINE;
+	new = calloc(1, sizeof(*new));
+	if (new) {
+		new->options = options;
+		new->file = packet_file_new();
+		new->spans = options->files.count ? connection_spans_new() : NULL;
+	}
+	if (new &&new->file && (new->spans || !options->files.count)) {
+		*flight = new;
+		return EXIT_FINE;
+	}
+	flight_free(new);
+	log_error("out of memory for packets (-w)");
+	return EXIT_RUNTIME;
+}
+
+void flight_free(struct flight *f)
+{
+	if (!f)
+		return;
+	packet_file_free(f->file);
+	connection_spans_free(f->spans);
+	free(f);
+}
+
+struct connection_spans *flight_spans(struct flight *f)
+{
+	return f ? f->spans : NULL;
+}
+
+/* ---- a file without a name ---- */
+
+/* Where the file system has no O_TMPFILE: a file whose name is removed at once. */
+static int open_unnamed(int directory)
+{
+	char name[64];
+	int fd;
+
+	snprintf(name, sizeof(name), ".tcpfin-trace.%d.spool", (int)getpid());
+	fd = openat(directory, name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return -errno;
+	unlinkat(directory, name, 0);
+	return fd;
+}
+
+int flight_spool(const struct flight *f)
+{
+	const char *name;
+	int directory = directory_of(f->options->packets, &name), fd;
+
+	if (directory < 0)
+		return directory;
+	fd = openat(directory, ".", O_RDWR | O_TMPFILE | O_CLOEXEC, 0600);
+	fd = fd < 0 ? open_unnamed(directory) : fd;
+	close(directory);
+	return fd;
+}
+
+/* ---- what is kept ---- */
+
+static char *comment_of(struct flight *f, const struct record *r)
+{
+	struct buffer text = {0};
+	char *comment;
+
+	packet_comment_put(&text, r);
+	buffer_char(&text, '\0');
+	f->comments += text.len;
+	comment = f->comments <= FLIGHT_COMMENTS ? strdup(text.data) : NULL;
+	if (!comment) {
+		f->comments -= text.len;
+		f->silent++;
+	}
+	buffer_free(&text);
+	return comment;
+}
+
+static void forget_comment(struct flight *f, struct kept_connection *kept)
+{
+	if (kept->comment)
+		f->comments -= strlen(kept->comment) + 1;
+	free(kept->comment);
+	kept->comment = NULL;
+}
+
+/* Times that are wrong in the capture are not in the record: there the segment is known by those like it. */
+static void set_place(struct kept_connection *kept, const struct record *r)
+{
+	const struct record_segment *place = packet_comment_place(r);
+
+	if (!place)
+		return;
+	kept->seq = place->raw_seq;
+	kept->flags = place->flags;
+	kept->time = r->clock_jumps || (!place->t && place != r->segments) ? 0 : r->start + place->t;
+	kept->skip = 0;
+	for (const struct record_segment *s = r->segments; s < place; s++)
+		kept->skip += s->from == place->from && s->raw_seq == place->raw_seq && s->flags == place->flags;
+}
+
+void flight_keep(struct flight *f, const struct flight_packets *packets, const struct record *r)
+{
+	struct kept_connection *kept;
+
+	if (!f || !packets)
+		return;
+	kept = connection_spans_keep(f->spans, packets->begun);
+	forget_comment(f, kept);
+	kept->comment = comment_of(f, r);
+	set_place(kept, r);
+}
+
+/* ---- writing ---- */
+
+static void put_count(struct buffer *b, uint64_t count)
+{
+	buffer_printf(b, "%" PRIu64 " connection%s", count, count == 1 ? "" : "s");
+}
+
+/* What the files hold, and what is said of the connections, as many as there is room for. */
+static void describe(struct flight *f)
+{
+	uint64_t count, i = 0;
+	const struct kept_connection *kept = connection_spans_kept(f->spans, &count);
+	struct buffer b = {0};
+
+	put_count(&b, count);
+	buffer_text(&b, ", with all packets that the captures have of them");
+	for (; i < count && b.len < SECTION_COMMENTS - 1000; i++)
+		if (kept[i].comment)
+			buffer_printf(&b, "\n\n%s", kept[i].comment);
+	if (i < count) {
+		buffer_text(&b, "\n\nand ");
+		put_count(&b, count - i);
+		buffer_text(&b, " more");
+	}
+	buffer_char(&b, '\0');
+	packet_file_describe(f->file, b.data);
+	buffer_free(&b);
+}
+
+void flight_begin_writing(struct flight *f)
+{
+	connection_spans_seal(f->spans);
+	describe(f);
+	if (f->silent)
+		log_note("%" PRIu64 " connections have packets in %s, but no comment: there was no room", f->silent,
+			 f->options->packets);
+}
+
+static bool is_place(struct kept_connection *kept, const struct tcp_segment *s, uint64_t time)
+{
+	if (!kept->comment || s->icmp || s->seq != kept->seq || s->flags != kept->flags)
+		return false;
+	return kept->time ? kept->time == time : !kept->skip || !kept->skip--;
+}
+
+void flight_write(struct flight *f, struct kept_connection **of, unsigned count, const struct tcp_segment *s,
+		  struct packet_to_write *p)
+{
+	struct buffer comment = {0};
+
+	for (unsigned i = 0; i < count; i++) {
+		if (!is_place(of[i], s, p->packet.time))
+			continue;
+		buffer_printf(&comment, "%s%s", comment.len ? "\n\n" : "", of[i]->comment);
+		free(of[i]->comment);
+		of[i]->comment = NULL;
+	}
+	if (comment.len)
+		buffer_char(&comment, '\0');
+	p->packet.comment = comment.data;
+	packet_file_put(f->file, p);
+	buffer_free(&comment);
+}
+
+void flight_end(struct flight *f, uint64_t end)
+{
+	packet_file_end(f->file, end);
+}
+
+void flight_flush(struct flight *f)
+{
+	if (f)
+		packet_file_flush(f->file);
+}
+
+void flight_add_lost(struct flight *f, uint64_t packets)
+{
+	f->lost += packets;
+}
+
+uint64_t flight_lost(const struct flight *f)
+{
+	return f ? f->lost + packet_file_lost(f->file) : 0;
+}
