@@ -16,6 +16,7 @@
 #include "bpf/core/lost.h"
 #include "bpf/core/traffic.h"
 #include "bpf/core/watch.h"
+#include "bpf/seen_packet.h"
 #include "bpf/settings.h"
 
 const volatile struct settings settings = {};
@@ -28,7 +29,8 @@ __u32 notices_lost = 0; /* the ring was full */
 __u32 established = 0;  /* connections that are open and whose close has not begun */
 __u32 strays_told = 0;  /* --strays: in the second strays_second */
 __u32 strays_second = 0;
-__u64 lost_until = 0; /* ns: tcpfin_lost has something to say until then */
+__u64 packets_seen = 0; /* -w: that were put into tcpfin_packets */
+__u64 lost_until = 0;   /* ns: tcpfin_lost has something to say until then */
 
 #define MAPPED_ARRAY(name, type_)                  \
 	struct {                                   \
@@ -44,7 +46,8 @@ MAPPED_ARRAY(tcpfin_slots, struct flow_slot);
 MAPPED_ARRAY(tcpfin_blocks, struct flow_block);
 MAPPED_ARRAY(tcpfin_numbers, struct last_seen);
 MAPPED_ARRAY(tcpfin_lost, struct lost_set);
-MAPPED_ARRAY(tcpfin_traffic, struct traffic); /* --all-segments: by slot */
+MAPPED_ARRAY(tcpfin_traffic, struct traffic);     /* --all-segments: by slot */
+MAPPED_ARRAY(tcpfin_packets, struct seen_packet); /* -w: a ring */
 /* Numbers + 1 of what is free: see struct spares. */
 MAPPED_ARRAY(tcpfin_freeslot, __u64);
 MAPPED_ARRAY(tcpfin_freeclos, __u64);

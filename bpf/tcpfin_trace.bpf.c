@@ -659,6 +659,76 @@ static __always_inline __u32 direction_of(void *ctx, enum host host)
 	return host == HOST_XDP || skb->ingress_ifindex == skb->ifindex ? STRAY_IN : STRAY_OUT;
 }
 
+/* ---- packets that are kept ---- */
+
+/* How many bytes of the packet are kept, at least 1: its headers, or as much as there is room for of an ICMP error. */
+static __always_inline __u32 bytes_kept(const struct tcp_segment *s, __u32 length)
+{
+	__u32 len = (s->icmp ? length : (__u32)s->options_off + s->options_len) - 1;
+
+	opaque(len);
+	return (len < SEEN_BYTES ? len : SEEN_BYTES - 1) + 1;
+}
+
+/* Fills in the bytes. Returns their number, 0 where they cannot be read. */
+static __always_inline __u32 fill_bytes(void *ctx, enum host host, struct seen_packet *p, __u32 len)
+{
+	long err;
+
+	if (host == HOST_XDP)
+		err = bpf_xdp_load_bytes(ctx, 0, p->bytes, len);
+	else
+		err = bpf_skb_load_bytes(ctx, 0, p->bytes, len);
+	return err ? 0 : len;
+}
+
+/*
+ * Keeps the packet whose segment has just been recorded: it opens or closes a connection. Where two CPUs are a whole
+ * round of the ring apart, they may write to one place; then its number is none that user space looks for.
+ */
+static __always_inline int keep_packet(void *ctx, enum host host)
+{
+	struct scratch *w = scratch_get();
+	struct seen_packet *p;
+	struct flow_slot *slot;
+	__u64 number;
+	__u32 n, at;
+
+	if (!w || w->work.again)
+		return 0;
+	n = w->work.taken ? w->work.taken : w->work.inside ? w->work.inside : w->work.current;
+	slot = tables_slot(NULL, n - 1);
+	if (!slot)
+		return 0;
+	number = __sync_fetch_and_add(&packets_seen, 1);
+	at = number & (SEEN_PACKETS - 1);
+	p = bpf_map_lookup_elem(&tcpfin_packets, &at);
+	if (!p)
+		return 0;
+	*(volatile __u64 *)&p->number = 0;
+	p->time = w->segment.time;
+	p->slot = n;
+	p->generation = slot->word >> 32;
+	p->interface = w->work.ifindex;
+	p->length = host == HOST_XDP ? (__u32)bpf_xdp_get_buff_len(ctx) : ((struct __sk_buff *)ctx)->len;
+	p->outgoing = direction_of(ctx, host) == STRAY_OUT;
+	p->headless = host == HOST_TC && header_is_gone(ctx);
+	p->captured = fill_bytes(ctx, host, p, bytes_kept(&w->segment, p->length));
+	*(volatile __u64 *)&p->number = number + 1;
+	return 0;
+}
+
+/* Static: see tell_stray. */
+static __noinline int keep_packet_xdp(struct xdp_md *xdp)
+{
+	return keep_packet(xdp, HOST_XDP);
+}
+
+static __noinline int keep_packet_tc(struct __sk_buff *skb)
+{
+	return keep_packet(skb, HOST_TC);
+}
+
 #define TRACK_TRIES 4
 
 /*
@@ -689,7 +759,11 @@ static __always_inline void track(void *ctx, enum host host)
 		ask_sockets(ctx, w);
 	else
 		ask_no_socket(w);
+	if (settings.packets)
+		w->work.taken = 0;
 	record_found(NULL, &w->work, &w->segment);
+	if (settings.packets)
+		host == HOST_XDP ? keep_packet_xdp(ctx) : keep_packet_tc(ctx);
 	if (settings.strays && w->work.stray)
 		tell_stray(direction_of(ctx, host));
 	try_again(ctx, host, w, JUMP_TRACK);
@@ -717,7 +791,11 @@ static __always_inline void track_quoted(void *ctx, enum host host)
 	if (!w)
 		return;
 	ask_no_socket(w);
+	if (settings.packets)
+		w->work.taken = 0;
 	record_quoted(NULL, &w->work, &w->segment);
+	if (settings.packets)
+		host == HOST_XDP ? keep_packet_xdp(ctx) : keep_packet_tc(ctx);
 	try_again(ctx, host, w, JUMP_QUOTED);
 }
 

@@ -88,6 +88,7 @@ static int report_connections(const struct options *options)
 	else
 		code = live_run(&reporter, options, counters);
 	reporter_finish(&reporter);
+	flight_finish(reporter.flight);
 	output_note_failures();
 	kafka_end(reporter.kafka);
 	ipfix_end(reporter.ipfix);

@@ -171,6 +171,7 @@ void reporter_flush(struct reporter *r)
 	monitoring_poll(r->monitoring);
 	ipfix_poll(r->ipfix);
 	kafka_poll(r->kafka);
+	flight_poll(r->flight);
 	if (output_hangup(OUTPUT_RECORDS))
 		turn_output(r);
 }

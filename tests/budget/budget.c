@@ -103,6 +103,31 @@ static void judge_option(const struct tcpfin_trace_bpf *s, bool on)
 	}
 }
 
+/* The ring of -w is in the programs that record, if it is asked for; it is in none that a data segment meets. */
+static void judge_packets(const struct tcpfin_trace_bpf *s, bool on)
+{
+	static struct bpf_insn insns[MOST_INSTRUCTIONS];
+	const char *option = on ? "with_packets" : "without_packets";
+	struct bpf_program *program;
+
+	bpf_object__for_each_program(program, s->obj)
+	{
+		struct bpf_prog_info info = {.xlated_prog_insns = (uintptr_t)insns, .xlated_prog_len = sizeof(insns)};
+		const char *name = bpf_program__name(program);
+		__u32 size = sizeof(info);
+
+		if (bpf_obj_get_info_by_fd(bpf_program__fd(program), &info, &size) || !info.xlated_prog_insns) {
+			skip(name, option, "this kernel does not show the instructions");
+		} else if (uses_map(&info, id_of(s->maps.tcpfin_packets)) == (on && strstr(name, "_track_"))) {
+			printf("ok budget_%s_%s\n", name, option);
+			passed++;
+		} else {
+			printf("not ok budget_%s_%s - the ring of packets is in it, or lacks\n", name, option);
+			failed++;
+		}
+	}
+}
+
 static void weigh(const struct bpf_program *program, const char *mode, bool guarded)
 {
 	const char *name = bpf_program__name(program);
@@ -246,23 +271,29 @@ static void judge_features(const struct tcpfin_trace_bpf *s)
 
 /* ---- all programs ---- */
 
-static int weigh_all(bool all_segments, bool guarded)
+enum mode { PLAIN, ALL_SEGMENTS, PACKETS, MODES };
+
+static int weigh_all(enum mode mode, bool guarded)
 {
-	static const char *const modes[2][2] = {{"", "_without_perfmon"},
-						{"_all_segments", "_all_segments_without_perfmon"}};
+	static const char *const names[MODES][2] = {{"", "_without_perfmon"},
+						    {"_all_segments", "_all_segments_without_perfmon"},
+						    {"_packets", "_packets_without_perfmon"}};
 	struct tcpfin_trace_bpf *s = tcpfin_trace_bpf__open();
 	struct bpf_program *program;
 	int err;
 
 	if (!s)
 		return -errno;
-	s->rodata->settings.all_segments = all_segments;
+	s->rodata->settings.all_segments = mode == ALL_SEGMENTS;
+	s->rodata->settings.packets = mode == PACKETS;
 	err = tcpfin_trace_bpf__load(s);
 	if (!err) {
-		bpf_object__for_each_program(program, s->obj) weigh(program, modes[all_segments][guarded], guarded);
+		bpf_object__for_each_program(program, s->obj) weigh(program, names[mode][guarded], guarded);
 		if (!guarded)
-			judge_option(s, all_segments);
-		if (!guarded && !all_segments)
+			judge_packets(s, mode == PACKETS);
+		if (!guarded && mode != PACKETS)
+			judge_option(s, mode == ALL_SEGMENTS);
+		if (!guarded && mode == PLAIN)
 			judge_features(s);
 	}
 	tcpfin_trace_bpf__destroy(s);
@@ -317,7 +348,9 @@ static bool kernel_before_6_12(void)
 
 static int weigh_guarded(void)
 {
-	int err = drop_perfmon() || weigh_all(false, true) || weigh_all(true, true) ? -EACCES : 0;
+	int err = drop_perfmon() || weigh_all(PLAIN, true) || weigh_all(ALL_SEGMENTS, true) || weigh_all(PACKETS, true)
+			  ? -EACCES
+			  : 0;
 
 	if (!err || !kernel_before_6_12())
 		return err;
@@ -327,9 +360,10 @@ static int weigh_guarded(void)
 
 int main(void)
 {
-	int err = geteuid() ? -EPERM : weigh_all(false, false);
+	int err = geteuid() ? -EPERM : weigh_all(PLAIN, false);
 
-	err = err ? err : weigh_all(true, false);
+	err = err ? err : weigh_all(ALL_SEGMENTS, false);
+	err = err ? err : weigh_all(PACKETS, false);
 	err = err ? err : weigh_tcx_order();
 	err = err ? err : weigh_guarded();
 	if (err == -EPERM) {

@@ -21,12 +21,19 @@ enum pcapng_option {
 	PCAPNG_END = 0,
 	PCAPNG_COMMENT = 1,
 	PCAPNG_INTERFACE_NAME = 2,
+	PCAPNG_INTERFACE_DESCRIPTION = 3,
 	PCAPNG_PACKET_FLAGS = 2,
 	PCAPNG_STATISTICS_END = 3, /* when the capture ended, as a packet's time stamp */
 	PCAPNG_SECTION_PROGRAM = 4,
 	PCAPNG_INTERFACE_RESOLUTION = 9,
 	PCAPNG_INTERFACE_OFFSET = 14,
 };
+
+/*
+ * Description of an interface in files that -w writes live: of the connections whose packets are from it, those are
+ * here that open and close them, one connection after the other, and none of these is missing, the handshake included.
+ */
+#define PCAPNG_CLOSES_ONLY "tcpfin-trace: opening and closing segments"
 
 /* The direction in PCAPNG_PACKET_FLAGS. */
 enum { PCAPNG_INBOUND = 1, PCAPNG_OUTBOUND = 2 };

@@ -5,6 +5,7 @@
 #ifndef TCPFIN_CAPTURED_PACKET_H
 #define TCPFIN_CAPTURED_PACKET_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "bpf/core/packet.h"
@@ -20,6 +21,7 @@ struct captured_packet {
 	uint32_t ifindex;    /* on the capturing host; SLL2 captures only, else 0 */
 	uint32_t interface;  /* number of the pcapng interface block, from 0 over all sections; 0 in pcap files */
 	const struct link_type *link_type; /* never NULL */
+	bool closes_only;                  /* see PCAPNG_CLOSES_ONLY */
 	unsigned file;                     /* of several ones: which, from 0 */
 };
 

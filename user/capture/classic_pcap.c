@@ -126,6 +126,7 @@ int classic_pcap_next(const struct classic_pcap *c, struct capture_input *in, st
 	p->bytes.end = p->bytes.pos + (held < length ? held : length);
 	p->meta.wire_len = length;
 	p->interface = 0;
+	p->closes_only = false;
 	p->link_type = c->link_type;
 	in->pos += c->header_len + captured;
 	return 1;

@@ -55,6 +55,8 @@ void clock_jumps_take(struct clock_jumps *j, struct flow_input *in, unsigned n, 
 	for (unsigned i = 0; i < n; i++) {
 		__u64 *time = &in[i].segment.time;
 
+		if (in[i].closes_only) /* its time is the kernel's; those of one connection follow those of another */
+			continue;
 		if (distance(*time, j->last) <= CLOCK_JUMP_NS || !has_jumped(j, in, i, total)) {
 			j->last = *time;
 			continue;

@@ -37,6 +37,7 @@ struct arrival {
 	uint32_t ifindex;
 	uint32_t likely; /* slot + 1 that is probably its; 0: unknown */
 	uint16_t interface;
+	bool closes_only;
 	bool placed; /* `place` is known: it is only needed where the segment is looked up */
 };
 
@@ -84,6 +85,7 @@ struct tables {
 	uint32_t payload_cells;
 	struct at_closes at_close, at_small_close;
 	struct due due;
+	bool *closes_only;                 /* by slot: its first segment was so; NULL: no connection's was */
 	uint64_t *begun;                   /* by slot, with config.begun; else NULL */
 	uint64_t number;                   /* of the packet at hand */
 	uint64_t came;                     /* connections that were put in; see also flow_tables.gone */
@@ -133,6 +135,8 @@ static void grow_slots(struct tables *t)
 	grow_payload(t);
 	if (t->seen_at)
 		t->seen_at = must(realloc(t->seen_at, t->store.tables.slot_count * sizeof(*t->seen_at)));
+	if (t->closes_only)
+		t->closes_only = must(realloc(t->closes_only, t->store.tables.slot_count));
 	if (t->begun)
 		t->begun = must(realloc(t->begun, t->store.tables.slot_count * sizeof(*t->begun)));
 	if (!t->config.all_segments)
@@ -408,6 +412,7 @@ static void report(void *context, const struct judged *j, uint32_t n, const stru
 	with_payload.payload = payload_at_close(t, j);
 	with_payload.hole = hole_of(t, &j->key);
 	with_payload.seen_at = t->seen_at ? &t->seen_at[n] : &one;
+	with_payload.closes_only = t->closes_only && t->closes_only[n];
 	if (t->begun) {
 		with_payload.begun = t->begun[n];
 		with_payload.until = t->number - 1; /* it is reported before the packet at hand is taken */
@@ -623,6 +628,16 @@ static inline void place_interface(struct tables *t, uint16_t interface)
 	note_interface(t, w->taken ? w->taken : w->inside ? w->inside : w->current, interface);
 }
 
+/* A connection has begun with this segment. */
+static void note_kind(struct tables *t, const struct arrival *a)
+{
+	if (!t->closes_only && !a->closes_only)
+		return;
+	if (!t->closes_only)
+		t->closes_only = must(calloc(t->store.tables.slot_count, 1));
+	t->closes_only[t->work.taken - 1] = a->closes_only;
+}
+
 /* The segment was an RST of no connection. */
 static void report_stray(struct tables *t, const struct arrival *a)
 {
@@ -653,6 +668,8 @@ static inline void take(struct tables *t, struct arrival *a)
 	expire(t, a->s->time);
 	tables_count(t, COUNT_LOOKED_UP);
 	begin_work(t, a);
+	if (a->closes_only) /* data may have passed since: what is remembered is no evidence against this segment */
+		tables_forget(t, a->hash);
 	if (a->s->icmp)
 		record_quoted(t, &t->work, a->s);
 	else
@@ -662,6 +679,7 @@ static inline void take(struct tables *t, struct arrival *a)
 		report_stray(t, a);
 	if (!t->work.taken)
 		return;
+	note_kind(t, a);
 	if (t->begun)
 		t->begun[t->work.taken - 1] = t->config.begun(t->config.context, a->s, t->number);
 	note_begin(t, a->s);
@@ -753,6 +771,7 @@ void flow_table_batch(struct flow_table *table, const struct flow_input *in, uns
 	for (unsigned i = 0; i < n; i++)
 		if (in[i].tcp) {
 			arrive(t, end, &in[i].segment, in[i].ifindex, in[i].interface);
+			end->closes_only = in[i].closes_only;
 			begin_seen_at(t, in[i].interface);
 			prefetch_cells(t, end++);
 		}
@@ -838,6 +857,7 @@ void flow_table_free(struct flow_table *table)
 	for (uint32_t n = 0; t->traffic && n < t->store.tables.slot_count; n++)
 		free(t->traffic[n]);
 	free(t->traffic);
+	free(t->closes_only);
 	free(t->begun);
 	free(t->seen_at);
 	pages_free(t->payload, t->payload_cells * sizeof(*t->payload));

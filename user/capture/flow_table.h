@@ -53,6 +53,7 @@ struct flow_input {
 	struct tcp_segment segment; /* of no TCP segment, its time */
 	uint32_t ifindex;
 	bool tcp;
+	bool closes_only;   /* see struct captured_packet */
 	uint16_t interface; /* number of the file's interface, for flow_interfaces; 0: not known */
 };
 

@@ -25,6 +25,7 @@ struct pcapng_interface {
 	uint64_t unit_ns;                  /* ns in a unit, 0 where that is no whole number */
 	int64_t offset;                    /* seconds to add to each time stamp */
 	char *name;
+	bool closes_only; /* see PCAPNG_CLOSES_ONLY */
 };
 
 struct block {
@@ -178,6 +179,8 @@ static int take_option(const struct pcapng *ng, struct capture_input *in, struct
 		return capture_refuse(in, -EBADMSG, "broken: the time stamp offset of interface %u", ng->count);
 	if (code == PCAPNG_INTERFACE_OFFSET)
 		i->offset = (int64_t)ordered64(value, ng->swapped);
+	if (code == PCAPNG_INTERFACE_DESCRIPTION)
+		i->closes_only = len == strlen(PCAPNG_CLOSES_ONLY) && !memcmp(value, PCAPNG_CLOSES_ONLY, len);
 	if (code == PCAPNG_INTERFACE_NAME && !set_name(i, value, len))
 		return capture_refuse(in, -ENOMEM, "no memory for an interface's name");
 	return 0;
@@ -390,6 +393,7 @@ static void set_packet(struct captured_packet *p, const struct pcapng_interface 
 	p->bytes.end = bytes + (h->captured < h->length ? h->captured : h->length);
 	p->meta.wire_len = h->length;
 	p->link_type = i->link_type;
+	p->closes_only = i->closes_only;
 }
 
 /* An interface's statistics tell when its capture ended. What is wrong with them is passed over. */

@@ -60,6 +60,7 @@ static void report(void *context, const struct flow_key *key, const struct flow 
 					  .jumped = replay->jumps.at,
 					  .jumped_count = replay->jumps.count,
 					  .related = replay->related,
+					  .closes_only = how->closes_only,
 					  .packets = &packets};
 
 	if (replay->reporter->flight && !how->glance && !how->stray)
@@ -191,6 +192,7 @@ static void take_packet(struct replay *replay, struct captured_packet *p)
 	in->ifindex = 0; /* a route may go out by one interface and come back by another: a tuple is one connection */
 	in->interface = interface_of(replay, p);
 	in->segment.time = p->time;
+	in->closes_only = p->closes_only;
 	if (in->tcp)
 		read_options(&in->segment, start, p->bytes.end);
 	replay->fresh++;

@@ -6,7 +6,7 @@
  * tell whose segments follow. It is known only later which connections are kept, so captures are read twice: first
  * connections begin, end and are kept, then each packet is looked up.
  *
- * Memory: 24 bytes a connection while captures are read for the first time; then 200 bytes for each that is kept, and
+ * Memory: 24 to 48 bytes a connection while captures are read for the first time; 300 for each that is kept, and
  * its comment.
  */
 #ifndef TCPFIN_CONNECTION_SPANS_H

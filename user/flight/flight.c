@@ -14,10 +14,15 @@
 #include <unistd.h>
 
 #include "user/base/log.h"
+#include "user/base/pcapng_format.h"
 #include "user/flight/packet_comment.h"
 #include "user/helper/directory.h"
 
 #define SECTION_COMMENTS 60000 /* bytes of them in the section's comment; see PCAPNG_LONGEST_COMMENT */
+
+#define LIVE_COMMENT                                                                                               \
+	"headers of the segments that opened and closed the connections reported, at most 128 bytes of each, one " \
+	"connection after the other; data between handshake and close is not here"
 
 struct flight {
 	const struct options *options;
@@ -30,22 +35,24 @@ struct flight {
 
 int flight_start(struct flight **flight, const struct options *options)
 {
-	struct flight *new;
+	struct flight *made;
 
 	*flight = NULL;
 	if (!options->packets)
 		return EXIT_FINE;
-	new = calloc(1, sizeof(*new));
-	if (new) {
-		new->options = options;
-		new->file = packet_file_new();
-		new->spans = options->files.count ? connection_spans_new() : NULL;
+	made = calloc(1, sizeof(*made));
+	if (made) {
+		made->options = options;
+		made->file = packet_file_new();
+		made->spans = options->files.count ? connection_spans_new() : NULL;
 	}
-	if (new &&new->file && (new->spans || !options->files.count)) {
-		*flight = new;
+	if (made && made->file && !made->spans)
+		packet_file_describe(made->file, LIVE_COMMENT);
+	if (made && made->file && (made->spans || !options->files.count)) {
+		*flight = made;
 		return EXIT_FINE;
 	}
-	flight_free(new);
+	flight_free(made);
 	log_error("out of memory for packets (-w)");
 	return EXIT_RUNTIME;
 }
@@ -91,6 +98,64 @@ int flight_spool(const struct flight *f)
 	fd = fd < 0 ? open_unnamed(directory) : fd;
 	close(directory);
 	return fd;
+}
+
+/* ---- live ---- */
+
+/* The packet that is the segment of the record; NULL: it is not there. */
+static const struct flight_seen *seen_segment(const struct flight_packets *packets, const struct record *r,
+					      const struct record_segment *s)
+{
+	for (unsigned i = 0; s && i < packets->count; i++)
+		if (packets->seen[i].time == r->start + s->t)
+			return &packets->seen[i];
+	return NULL;
+}
+
+/* Segments that the record lists, folded ones apart, and that are not there. */
+static unsigned count_lacking(const struct flight_packets *packets, const struct record *r)
+{
+	unsigned lacking = 0;
+
+	for (unsigned i = 0; i < r->segment_count; i++)
+		lacking += !(r->segments[i].mark & SEGMENT_FOLDED) && !seen_segment(packets, r, &r->segments[i]);
+	return lacking;
+}
+
+static void put_lacking(struct buffer *b, unsigned lacking, unsigned listed)
+{
+	buffer_text(b, "\nnot here: data between handshake and close");
+	if (lacking)
+		buffer_printf(b, ", and %u of the %u segments that the record lists, whose packets were overwritten",
+			      lacking, listed);
+}
+
+/* Writes the packets of a connection, the comment at the one that decided or, where that is not there, at the last. */
+static void write_seen(struct flight *f, const struct flight_packets *packets, const struct record *r)
+{
+	const struct flight_seen *place = seen_segment(packets, r, packet_comment_place(r));
+	unsigned lacking = count_lacking(packets, r);
+	bool whole = !lacking && !r->midstream;
+	struct buffer comment = {0};
+
+	if (!r->final || packets->again)
+		return;
+	f->lost += lacking;
+	packet_comment_put(&comment, r);
+	put_lacking(&comment, lacking, r->segment_count);
+	buffer_char(&comment, '\0');
+	place = !place && packets->count ? &packets->seen[packets->count - 1] : place;
+	for (const struct flight_seen *s = packets->seen; s < packets->seen + packets->count; s++)
+		packet_file_put(f->file, &(struct packet_to_write){
+						 .source = 2 * s->source + whole,
+						 .from = {.link = s->link, .name = s->name, .closes_only = whole},
+						 .packet = {.time = s->time,
+							    .bytes = s->bytes,
+							    .captured = s->captured,
+							    .length = s->length,
+							    .direction = s->outgoing ? PCAPNG_OUTBOUND : PCAPNG_INBOUND,
+							    .comment = s == place ? comment.data : NULL}});
+	buffer_free(&comment);
 }
 
 /* ---- what is kept ---- */
@@ -141,6 +206,10 @@ void flight_keep(struct flight *f, const struct flight_packets *packets, const s
 
 	if (!f || !packets)
 		return;
+	if (!f->spans) {
+		write_seen(f, packets, r);
+		return;
+	}
 	kept = connection_spans_keep(f->spans, packets->begun);
 	forget_comment(f, kept);
 	kept->comment = comment_of(f, r);
@@ -216,10 +285,16 @@ void flight_end(struct flight *f, uint64_t end)
 	packet_file_end(f->file, end);
 }
 
-void flight_flush(struct flight *f)
+void flight_poll(struct flight *f)
 {
-	if (f)
-		packet_file_flush(f->file);
+	if (f && !f->spans)
+		packet_file_poll(f->file);
+}
+
+void flight_finish(struct flight *f)
+{
+	if (f && !f->spans)
+		packet_file_end(f->file, 0);
 }
 
 void flight_add_lost(struct flight *f, uint64_t packets)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The flight recorder (-w): packets of the connections that are reported, with what is said of each. Of captures, all
- * their packets, which are read a second time for that (user/capture/kept_packets.c). Without the option all functions
+ * their packets, which are read a second time for that (user/capture/kept_packets.c); live, the headers of those that
+ * opened and closed them, as far as a ring still has them (user/live/seen_packets.c). Without the option all functions
  * do nothing; a pointer to struct flight may then be NULL.
  */
 #ifndef TCPFIN_FLIGHT_H
@@ -14,9 +15,24 @@
 
 struct flight;
 
+/* A packet of a live watch. */
+struct flight_seen {
+	uint32_t source; /* names the interface: small numbers */
+	uint32_t link;   /* LINKTYPE_ */
+	const char *name;
+	uint64_t time; /* ns since 1970 */
+	const uint8_t *bytes;
+	uint32_t captured, length;
+	bool outgoing;
+};
+
 /* Where the packets of a connection are. */
 struct flight_packets {
-	uint64_t begun; /* what connection_spans_begin has returned */
+	uint64_t begun; /* captures: what connection_spans_begin has returned */
+	/* Live: those that there are, in their order. */
+	const struct flight_seen *seen;
+	unsigned count;
+	bool again; /* they were written before, for an earlier final record */
 };
 
 /* Comments of captures are kept in memory until the second reading: so many bytes of them at most. */
@@ -32,7 +48,10 @@ void flight_free(struct flight *flight);
 int flight_spool(const struct flight *flight);
 /* The connections of captures. */
 struct connection_spans *flight_spans(struct flight *flight);
-/* The connection is reported by this record: its packets are kept. A later record of it takes the place of this one. */
+/*
+ * The connection is reported by this record: its packets are kept. Captures: a later record of it takes the place of
+ * this one. Live they are written with its final record, and what its record lists and is not among them is counted.
+ */
 void flight_keep(struct flight *flight, const struct flight_packets *packets, const struct record *r);
 /* Captures: all have been reported. Packets may be written from here on, in their order. */
 void flight_begin_writing(struct flight *flight);
@@ -41,8 +60,10 @@ void flight_write(struct flight *flight, struct kept_connection **of, unsigned c
 		  struct packet_to_write *p);
 /* All is written. end: ns, when the captures end, whose other packets are not here; 0: that is not known. */
 void flight_end(struct flight *flight, uint64_t end);
-/* Writes what waits in memory. */
-void flight_flush(struct flight *flight);
+/* Live: writes what waits in memory, into the next file if one is due. Call regularly. */
+void flight_poll(struct flight *flight);
+/* Live: nothing more comes. */
+void flight_finish(struct flight *flight);
 /* Packets that are known to be missing in the file: counts as loss. */
 void flight_add_lost(struct flight *flight, uint64_t packets);
 uint64_t flight_lost(const struct flight *flight);

@@ -121,6 +121,14 @@ static void turn(struct packet_file *f)
 	f->begun = false;
 }
 
+void packet_file_poll(struct packet_file *f)
+{
+	if (output_hangup(OUTPUT_PACKETS))
+		turn(f);
+	if (f->waiting || !f->begun)
+		packet_file_flush(f);
+}
+
 /* The number of the block that describes the interface, which is put in where there is none. */
 static uint32_t describe(struct packet_file *f, uint32_t source, const struct pcapng_interface_block *from)
 {

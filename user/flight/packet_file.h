@@ -27,6 +27,8 @@ void packet_file_describe(struct packet_file *f, const char *comment);
 void packet_file_put(struct packet_file *f, const struct packet_to_write *p);
 /* Notes when the capture ended (ns; 0: not known), and writes what waits. */
 void packet_file_end(struct packet_file *f, uint64_t end);
+/* Writes what waits, if anything does; into the next file where one is due. One without a section gets it. */
+void packet_file_poll(struct packet_file *f);
 /* Writes what waits in memory; a file without packets gets its first block. */
 void packet_file_flush(struct packet_file *f);
 /* Packets so far that could not be written. */

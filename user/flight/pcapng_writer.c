@@ -96,6 +96,8 @@ void pcapng_put_interface(struct buffer *b, const struct pcapng_interface_block 
 	put32(b, i->snaplen);
 	if (i->name && *i->name)
 		put_text(b, PCAPNG_INTERFACE_NAME, i->name, LONGEST_NAME);
+	if (i->closes_only)
+		put_text(b, PCAPNG_INTERFACE_DESCRIPTION, PCAPNG_CLOSES_ONLY, LONGEST_NAME);
 	put_option(b, PCAPNG_INTERFACE_RESOLUTION, &resolution, sizeof(resolution));
 	end_options(b);
 	end_block(b, start);

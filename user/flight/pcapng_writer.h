@@ -13,6 +13,7 @@ struct pcapng_interface_block {
 	uint32_t link;    /* LINKTYPE_ */
 	uint32_t snaplen; /* 0: no limit */
 	const char *name; /* any bytes, at most 255 are written; NULL: none */
+	bool closes_only; /* see PCAPNG_CLOSES_ONLY */
 };
 
 struct pcapng_packet_block {

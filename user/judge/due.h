@@ -35,8 +35,9 @@ struct due_report {
 	uint64_t heard;                     /* ns: the last segment of an open connection; 0: not known */
 	/* Of the segments that open or close it, with --all-segments of every one. */
 	const struct flow_interfaces *seen_at;
-	uint64_t begun; /* what flow_table_config.begun returned for it */
-	uint64_t until; /* number of the last packet before the report; 0: they are not numbered */
+	bool closes_only; /* they are all that open or close it: none has passed unseen */
+	uint64_t begun;   /* what flow_table_config.begun returned for it */
+	uint64_t until;   /* number of the last packet before the report; 0: they are not numbered */
 	/* What other interfaces see of it is other, and is to be reported: */
 	const struct related_peer *apart;
 	unsigned aparts;

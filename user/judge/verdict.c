@@ -125,7 +125,8 @@ static bool may_be_second(const struct facts *c, enum role only)
 	const struct flow_side *me = side_of(c, only), *peer = side_of(c, other_role(only));
 	bool seen = peer->now.known & NUMBERS_END;
 
-	if (has(c, other_role(only), SIDE_FIN) || (seen && !seq_after(me->fin_ack, peer->now.end)))
+	if (c->context->closes_only || has(c, other_role(only), SIDE_FIN) ||
+	    (seen && !seq_after(me->fin_ack, peer->now.end)))
 		return false;
 	return !(me->now.known & NUMBERS_ACK) || !seq_after(me->now.ack, me->fin_ack);
 }
@@ -139,7 +140,8 @@ static bool reset_may_follow_fin(const struct facts *c)
 	const struct flow_reset *reset = &c->flow->reset;
 	const struct numbers *by = &c->flow->side[reset->side & 1].now, *peer = &c->flow->side[!reset->side].now;
 
-	if (!in_state(c, FLOW_RESET) || !was_open(c) || first_fin(c) != NOBODY || !(peer->known & NUMBERS_END))
+	if (c->context->closes_only || !in_state(c, FLOW_RESET) || !was_open(c) || first_fin(c) != NOBODY ||
+	    !(peer->known & NUMBERS_END))
 		return false;
 	return (by->known & NUMBERS_ACK && seq_after(by->ack, peer->end)) ||
 	       (reset->flags & TCP_ACK && reset->validity == RESET_EXACT && seq_after(reset->ack, peer->end));

@@ -54,6 +54,7 @@ struct verdict_context {
 	/* Of a capture: times, in ascending order, that packets bear whose own time stamp was wrong. */
 	const uint64_t *jumped;
 	size_t jumped_count;
+	bool closes_only;        /* of a capture that lacks data, but no segment that opens or closes the connection */
 	struct related *related; /* connections that began or were reported lately; NULL: they are not kept */
 	const struct flight_packets *packets; /* with -w: where its packets are; not looked at, but handed on */
 	bool order_by_time; /* live: two CPUs may log segments out of order. A file's order is taken as it is */

@@ -23,6 +23,7 @@
 #include "user/cli/interface_pattern.h"
 #include "user/live/collector.h"
 #include "user/live/loader.h"
+#include "user/live/seen_packets.h"
 #include "user/judge/stray_flow.h"
 #include "tcpfin_trace.skel.h"
 
@@ -130,9 +131,44 @@ static void joined(void *context, uint32_t slot)
 		c->traffic[slot].t_synack = 0;
 }
 
-static void hand_over(struct collector *c, const struct judged *j, const struct due_report *how,
-		      const struct verdict_context *verdict)
+#define LINKTYPE_ETHERNET_ 1
+#define LINKTYPE_RAW_ 101
+
+/* -w: fills in what is kept of the connection. seen: room for SEEN_MOST. */
+static void find_packets(const struct collector *c, const struct judged *j, uint32_t slot,
+			 struct flight_packets *packets, struct flight_seen *seen)
 {
+	packets->seen = seen;
+	packets->count = seen_packets_of(c->packets, slot, j->flow.t_first);
+	for (unsigned i = 0; i < packets->count; i++) {
+		const struct seen_packet *p = &c->packets->of[i];
+		const struct attachment *a = interfaces_find(c->interfaces, p->interface);
+		bool raw = p->headless || (a && a->l3);
+
+		seen[i] = (struct flight_seen){
+			.source = 2 * p->interface + raw,
+			.link = raw ? LINKTYPE_RAW_ : LINKTYPE_ETHERNET_,
+			.name = a ? a->name : NULL,
+			.time = p->time + (uint64_t)c->wall_offset,
+			.bytes = p->bytes,
+			.captured = p->captured,
+			.length = p->length,
+			.outgoing = p->outgoing,
+		};
+	}
+}
+
+/* The verdict's context is complete but for the packets of -w. */
+static void hand_over(struct collector *c, const struct judged *j, uint32_t slot, const struct due_report *how,
+		      struct verdict_context *verdict)
+{
+	struct flight_packets packets = {.again = how->again};
+	struct flight_seen seen[SEEN_MOST];
+
+	if (c->packets && !how->interim && !how->glance && !how->stray) {
+		find_packets(c, j, slot, &packets, seen);
+		verdict->packets = &packets;
+	}
 	if (how->stray)
 		reporter_stray(c->reporter, &j->key, &j->flow, j->log, verdict);
 	else if (how->glance)
@@ -178,7 +214,7 @@ static void report(void *context, const struct judged *j, uint32_t slot, const s
 		look_up_open_at_start(c, &verdict, &j->key);
 	verdict.sockets = sockets_of(c, &j->key, &j->flow, verdict.netns_inode);
 	look_up_listener(c, &verdict, slot, &j->flow, &holder);
-	hand_over(c, j, how, &verdict);
+	hand_over(c, j, slot, how, &verdict);
 	if (how->interim || how->stray)
 		return;
 	if (!j->flow.open.seen && j->flow.state & FLOW_DONE)
@@ -350,6 +386,8 @@ void collector_poll(struct collector *c, uint64_t now)
 		c->wall_offset = wall_offset();
 	due_note_new(&c->due);
 	ring_buffer__consume(c->ring);
+	if (c->packets)
+		seen_packets_poll(c->packets);
 	if (c->sockets)
 		socket_events_poll(c->sockets);
 	if (now >= c->next_scan) {
@@ -374,6 +412,8 @@ int collector_drain(struct collector *c)
 	int err;
 
 	ring_buffer__consume(c->ring);
+	if (c->packets)
+		seen_packets_poll(c->packets);
 	if (c->strays) {
 		note_syns(c, 0, c->tables.slot_count);
 		report_strays(c, UINT64_MAX);
@@ -479,6 +519,19 @@ static struct flow_timeouts timeouts(const struct options *o)
 	};
 }
 
+/* -w: maps the ring. 0 or -ENOMEM. */
+static int begin_packets(struct collector *c, struct tcpfin_trace_bpf *s)
+{
+	const struct seen_packet *ring;
+
+	if (!c->options->packets)
+		return 0;
+	c->packets = calloc(1, sizeof(*c->packets));
+	if (!c->packets || !map_table(c, 8, s->maps.tcpfin_packets, &ring))
+		return -ENOMEM;
+	return seen_packets_begin(c->packets, ring, &s->bss->packets_seen, c->tables.slot_count);
+}
+
 int collector_start(struct collector *c, struct tcpfin_trace_bpf *skeleton, uint64_t now)
 {
 	const struct options *o = c->options;
@@ -507,7 +560,7 @@ int collector_start(struct collector *c, struct tcpfin_trace_bpf *skeleton, uint
 	c->related = related_new();
 	c->strays = o->strays ? calloc(COLLECTOR_STRAYS, sizeof(*c->strays)) : NULL;
 	c->noted = calloc(c->tables.slot_count, sizeof(*c->noted));
-	if (!c->related || !c->noted || (o->strays && !c->strays) ||
+	if (!c->related || !c->noted || (o->strays && !c->strays) || begin_packets(c, skeleton) ||
 	    interims_begin(&c->due.interims, c->tables.slot_count) ||
 	    (several && flow_views_begin(&c->due.views, c->tables.slot_count)) ||
 	    (!o->no_sockets && !o->netns && attempts_begin(&c->attempts, c->tables.slot_count))) {
@@ -529,6 +582,7 @@ void collector_free(struct collector *c)
 		c->tables.free_closing.ring,
 		c->tables.free_opening.ring,
 		c->traffic,
+		c->packets ? (void *)c->packets->ring : NULL,
 	};
 
 	ring_buffer__free(c->ring);
@@ -538,9 +592,12 @@ void collector_free(struct collector *c)
 	free(c->noted);
 	free(c->strays);
 	flow_tables_free(&c->tables);
+	if (c->packets)
+		seen_packets_free(c->packets);
 	for (unsigned i = 0; i < COLLECTOR_MAPS; i++)
 		if (memory[i])
 			munmap(memory[i], c->mapped[i]);
+	free(c->packets);
 	socket_events_stop(c->sockets);
 	open_at_start_free(&c->open_at_start);
 }

@@ -18,13 +18,14 @@
 #include "user/sockets/open_at_start.h"
 #include "user/sockets/socket_events.h"
 
-/* The maps of the tables: sets, slots, blocks, numbers, three rings of free places, traffic. */
-#define COLLECTOR_MAPS 8
+/* The maps of the tables: sets, slots, blocks, numbers, three rings of free places, traffic, packets. */
+#define COLLECTOR_MAPS 9
 
 /* Stray RSTs wait until the connections that they may belong to are known. */
 #define COLLECTOR_STRAYS 512 /* more than the kernel tells of meanwhile */
 
 struct ring_buffer;
+struct seen_packets;
 struct tcpfin_trace_bpf;
 
 struct collector {
@@ -36,6 +37,7 @@ struct collector {
 	struct flow_tables tables;     /* mapped */
 	size_t mapped[COLLECTOR_MAPS]; /* bytes of each */
 	struct traffic *traffic;       /* mapped, by slot; NULL without --all-segments */
+	struct seen_packets *packets;  /* -w; else NULL */
 	struct due due;
 	struct related *related;
 	uint32_t *noted;                    /* by slot: the generation that related has, and 1 */

@@ -13,6 +13,7 @@
 #include "bpf/core/lost.h"
 #include "bpf/core/traffic.h"
 #include "bpf/core/watch.h"
+#include "bpf/seen_packet.h"
 #include "bpf/settings.h"
 #include "user/base/log.h"
 #include "user/base/privileges.h"
@@ -82,6 +83,7 @@ static int size_maps(struct tcpfin_trace_bpf *s, const struct options *o)
 	s->rodata->settings.count_packets = o->stats;
 	s->rodata->settings.all_segments = o->all_segments;
 	s->rodata->settings.strays = o->strays;
+	s->rodata->settings.packets = o->packets != NULL;
 	s->rodata->settings.close_at_tc = true;
 	s->rodata->settings.numbered = o->netns != NULL;
 	if (getentropy((void *)&s->rodata->settings.hash_seed, sizeof(s->rodata->settings.hash_seed)))
@@ -95,6 +97,7 @@ static int size_maps(struct tcpfin_trace_bpf *s, const struct options *o)
 	err = size_map(s->maps.tcpfin_freeclos, closing_ring, err);
 	err = size_map(s->maps.tcpfin_freeopen, opening_ring, err);
 	err = size_map(s->maps.tcpfin_traffic, o->all_segments ? n.slots : 1, err);
+	err = size_map(s->maps.tcpfin_packets, o->packets ? SEEN_PACKETS : 1, err);
 	return size_map(s->maps.tcpfin_ring, o->ring_bytes, err);
 }
 
@@ -135,7 +138,8 @@ uint64_t loader_table_bytes(const struct options *o)
 	return n.sets * sizeof(struct flow_set) + n.slots * sizeof(struct flow_slot) +
 	       n.lost_sets * sizeof(struct lost_set) +
 	       (n.closing_blocks + n.opening_blocks) * sizeof(struct flow_block) + rings * sizeof(uint64_t) +
-	       (o->all_segments ? n.slots * sizeof(struct traffic) : 0) + n.cells * sizeof(struct last_seen) +
+	       (o->all_segments ? n.slots * sizeof(struct traffic) : 0) +
+	       (o->packets ? SEEN_PACKETS * sizeof(struct seen_packet) : 0) + n.cells * sizeof(struct last_seen) +
 	       sizeof(struct watch) + o->ring_bytes;
 }
 
