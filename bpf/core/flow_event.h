@@ -42,7 +42,7 @@ enum counter {
 	COUNT_RING_FULL,        /* notices that found the ring full: a look at all slots finds their connections */
 	COUNT_UNPROVEN_EVICTED, /* opening connections that gave way to newer ones, stray FINs that found no slot */
 	COUNT_ESTABLISHED_FULL, /* handshakes not remembered: max_established are open, or no slot for the SYN */
-	COUNT_CLOSING_FULL,     /* connections whose close was lost: no block was free */
+	COUNT_CLOSING_FULL,     /* connections whose close, or refusal, was lost: no block was free */
 	COUNT_MIDSTREAM_FULL,   /* the same, or no slot, of those older than the watch or evicted while they opened */
 	COUNT_IDLE_FORGOTTEN,   /* open connections forgotten as idle */
 	COUNT_CONTENDED,        /* segments not recorded: their slot changed under every try */

@@ -759,11 +759,8 @@ recorder_code int log_opening(struct tables *t, struct work *w, const struct tcp
 		b = tables_block(t, k - 1);
 		if (!slot)
 			return 0;
-		if (!k || !b) {
-			if (s->flags & TCP_RST)
-				slot->open.resets_ignored = saturating_inc(slot->open.resets_ignored);
+		if (!k || !b)
 			return 0;
-		}
 		mark_way(t, w, n, WAY_HELD);
 		numbers_of_opening(b->side, &slot->open);
 	}
@@ -895,6 +892,25 @@ static __always_inline flag_t inside_is_forged(struct work *w, const struct tcp_
 	       !(s->flags & TCP_SYN || last_seen_near(s->seq, either(sender, w->socket.snd_una, w->socket.rcv_nxt)));
 }
 
+recorder_code int lose(struct tables *t, struct work *w, __u32 n, __u64 now, __u32 counter);
+
+/*
+ * An RST of a connection that opens. Where no block is free for it, and its receiver takes it (RFC 9293 section
+ * 3.10.7.3), the connection is lost: else it would look like one that was never answered. n: slot + 1.
+ */
+static __always_inline int visit_opening_reset(struct tables *t, struct work *w, const struct tcp_segment *s, __u32 n)
+{
+	int listed = log_opening(t, w, s, n);
+	struct flow_slot *slot = tables_slot(t, n - 1);
+
+	if (!slot || listed || reload(slot->block))
+		return listed;
+	if (!(slot->word & PHASE_MIDSTREAM) && open_judge_reset(&slot->open, s, w->side) == OPEN_RESET_EXACT)
+		return lose(t, w, n, s->time, COUNT_CLOSING_FULL);
+	slot->open.resets_ignored = saturating_inc(slot->open.resets_ignored);
+	return 0;
+}
+
 /* A segment of a connection whose handshake is not complete. n: slot + 1. */
 recorder_code int visit_opening(struct tables *t, struct work *w, const struct tcp_segment *s, __u32 n)
 {
@@ -905,6 +921,8 @@ recorder_code int visit_opening(struct tables *t, struct work *w, const struct t
 	if (!w || !s || !slot)
 		return 0;
 	phase = word_phase(slot->word);
+	if (s->flags & TCP_RST)
+		return visit_opening_reset(t, w, s, n);
 	if (phase & PHASE_MIDSTREAM) /* a stray FIN has no handshake, whatever comes behind it */
 		return log_opening(t, w, s, n);
 	if (phase & PHASE_INSIDE && inside_is_forged(w, s))

@@ -372,6 +372,22 @@ def overflow_passes(lab):
 
 
 @test
+def overflow_refused(lab):
+    """More refusals than there are logs for handshakes, while nobody reads: lost and counted, and none is unanswered."""
+    tracer, made = watch_as_csv(lab, "--max-unproven=4096", "--max-closing=1024"), 3000
+    tracer.signal(signal.SIGSTOP)
+    for number in range(made):
+        path = paths(lab)[number % 2]
+        path.dial(9).close()
+    tracer.signal(signal.SIGCONT)
+    time.sleep(SETTLE)
+    account = Account(tracer)
+    account.holds(made)
+    check(account.counters["closing_full"] and account.reported, f"nothing was lost or nothing reported: {account}")
+    equal("outcomes", {outcome for outcome, _ in account.verdicts}, {"refused"})
+
+
+@test
 def overflow_half_closed(lab):
     """The second FINs of closes that found no room come when there is room: they make no record and take none of it."""
     resource.setrlimit(resource.RLIMIT_NOFILE, (20000, 20000))

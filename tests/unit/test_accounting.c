@@ -32,6 +32,7 @@ struct player {
 	uint32_t isn;      /* of both sides; the connection's number, times a million */
 	unsigned closer;   /* side */
 	bool reset, stays; /* ends by an RST; is not closed */
+	bool refused;      /* the server answers the SYN by an RST */
 };
 
 struct play {
@@ -92,14 +93,14 @@ static void begin_play(uint64_t seed, uint32_t max_established)
 	};
 }
 
-static void send_act(unsigned tuple, const struct act *act, uint8_t flags)
+static void send_act(unsigned tuple, const struct act *act)
 {
 	const struct player *player = &p.players[tuple];
 	bool other = act->closes && player->closer == B;
 	uint32_t isn[2] = {player->isn, player->isn + 500000};
 	struct wire w = {.time = p.now - EPOCH,
 			 .from = other ? !act->from : act->from,
-			 .flags = flags,
+			 .flags = act->flags,
 			 .seq = act->seq,
 			 .ack = act->ack,
 			 .len = act->len,
@@ -115,29 +116,44 @@ static void begin_connection(struct player *player, unsigned stays)
 {
 	p.made++;
 	*player = (struct player){.plays = true, .isn = p.made * 1000000u, .closer = draw(2), .reset = !draw(4)};
-	player->stays = draw(16) < stays && p.stay < TUPLES / 4;
+	player->refused = !draw(4);
+	if (player->refused)
+		player->closer = B;
+	player->stays = !player->refused && draw(16) < stays && p.stay < TUPLES / 4;
 	p.stay += player->stays;
 	p.closers[p.made % COUNT(p.closers)] = player->closer + 1;
+}
+
+/* What the player sends in place of that act: an RST where one is its end. */
+static struct act act_of(const struct player *player)
+{
+	struct act act = script[player->next];
+
+	if (player->refused && player->next == 1)
+		act.flags = TCP_RST | TCP_ACK;
+	if (act.closes && player->reset)
+		act.flags = TCP_RST | TCP_ACK;
+	return act;
 }
 
 /* One segment more of a tuple; one in eight comes twice, some of them after others. */
 static void play_act(unsigned tuple, unsigned most, unsigned stays)
 {
 	struct player *player = &p.players[tuple];
-	const struct act *act;
+	struct act act;
 
 	if (!player->plays && p.made == most)
 		return;
 	if (!player->plays)
 		begin_connection(player, stays);
-	act = &script[player->next];
-	if (player->stays && act->closes)
+	act = act_of(player);
+	if (player->stays && act.closes)
 		return;
-	send_act(tuple, act, act->closes && player->reset ? TCP_RST | TCP_ACK : act->flags);
+	send_act(tuple, &act);
 	if (!draw(8))
 		return; /* again next time */
 	player->next++;
-	player->plays = !(act->closes && player->reset) && player->next < COUNT(script);
+	player->plays = !(act.flags & TCP_RST) && player->next < COUNT(script);
 }
 
 static bool all_played(unsigned most)
