@@ -499,27 +499,44 @@ static int64_t bytes_sent(const struct facts *c, enum role role)
 }
 
 /*
- * Sequence numbers give bytes modulo 2^32. There may have been 4 GiB more if the lifetime has room for that many round
- * trips with the largest window that the two sides could have offered, and for as many bytes at FASTEST_PATH: a round
- * trip within a host takes microseconds.
+ * Sequence numbers give bytes modulo 2^32. A side may have sent 4 GiB more if it had the time for that many round trips
+ * with the largest window that the other one could have offered, and for as many bytes at FASTEST_PATH: a round trip
+ * within a host takes microseconds. Its time ends with its FIN, and what is known to have been silent is none.
  */
 #define FASTEST_PATH 12.5 /* bytes a ns, 100 Gbit/s: more than any one connection has carried */
+#define WRAP 4294967296.0
 
-static bool may_have_wrapped(const struct record *r)
+/* ns in which the side may have sent data. */
+static double sending_time(const struct record *r, const struct facts *c, enum role role)
+{
+	double silence = r->silence == NUMBER_UNSEEN || r->silence_at_most ? 0 : (double)r->silence;
+	double time = (double)r->timing[T_LIFETIME];
+
+	if (has(c, role, SIDE_FIN))
+		time = (double)(int64_t)(side_of(c, role)->t_fin - c->flow->t_first);
+	return time - silence;
+}
+
+/* Bytes a ns that the side can have sent, by the other one's largest window. rtt: ns. */
+static double fastest(const struct record *r, enum role role, double rtt)
+{
+	bool scaled = r->end[SOURCE].wscale >= 0 && r->end[DESTINATION].wscale >= 0;
+	double window = (double)(65535ULL << (scaled ? r->end[other_role(role)].wscale : 0));
+
+	return window / rtt < FASTEST_PATH ? window / rtt : FASTEST_PATH;
+}
+
+static bool may_have_wrapped(const struct record *r, const struct facts *c)
 {
 	double rtt = r->timing[T_INITIAL_RTT] > 0 ? (double)r->timing[T_INITIAL_RTT] : 1;
-	double window = 0;
 
 	if (r->timing[T_INITIAL_RTT] == TIMING_UNSEEN || r->timing[T_LIFETIME] <= 0)
 		return false;
-	for (int i = 0; i < 2; i++) {
-		double w = (double)(65535ULL << (r->end[i].wscale > 0 ? r->end[i].wscale : 0));
-
-		window = w > window ? w : window;
-	}
-	if (window / rtt > FASTEST_PATH)
-		return (double)r->timing[T_LIFETIME] * FASTEST_PATH > 4294967296.0;
-	return (double)r->timing[T_LIFETIME] / rtt * window > 4294967296.0;
+	for (enum role role = SOURCE; role <= DESTINATION; role++)
+		if (sending_time(r, c, role) * fastest(r, role, rtt) > WRAP &&
+		    (!r->counted || (double)r->traffic[role].bytes > WRAP))
+			return true;
+	return false;
 }
 
 static int64_t bytes_half_closed(const struct facts *c, enum role first)
@@ -1126,11 +1143,11 @@ void verdict(struct record *r, const struct flow_key *key, const struct flow *wh
 	r->host = context->host;
 	if (!context->nameless)
 		event_id(r->id, r, f->t_first + (uint64_t)context->id_offset);
-	r->bytes_approximate = may_have_wrapped(r);
 	r->half_closed_bytes = bytes_half_closed(&c, r->closer);
 	traffic(r, &c, context->traffic);
 	silence(r, whole, context);
 	black_hole(r, &c, context);
+	r->bytes_approximate = may_have_wrapped(r, &c);
 	sockets(r, &c, context);
 	handshake(r, &c);
 	fill_icmp(r, &c);
