@@ -5,7 +5,8 @@
  * times, since a CPU that has seen one record often enough prints it much faster.
  *
  * Prints "report N" and "format N", records a second of CPU time, medians of several rounds; and "metrics N", the ns
- * of CPU time that metrics take for a record whose peer is one of very many.
+ * of CPU time that metrics take for a record whose peer is one of very many, and whose process, unit and container are
+ * known: the least of several rounds.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -136,6 +137,19 @@ static int compare(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
+/* All that metrics group by is known of the record, so that each group is looked up. */
+static void name_destination(struct record *r)
+{
+	struct record_socket *s = &r->socket[DESTINATION];
+
+	s->known = true;
+	s->how = HOW_CLOSE;
+	s->process.pid = 1;
+	strcpy(s->process.name, "nginx");
+	s->names.unit = "nginx.service";
+	s->names.container = "deb12";
+}
+
 /* ns a record. It is in the cache, as one is whose verdict has just been made. */
 static double count(struct samples *samples, struct metrics *m)
 {
@@ -152,13 +166,15 @@ static double count(struct samples *samples, struct metrics *m)
 	return (cpu_seconds() - start) * 1e9 / RECORDS;
 }
 
-/* The median of several rounds. */
+/* The least of several rounds: whatever else the machine does only adds to it. */
 static double measure_metrics(struct samples *samples)
 {
 	struct metrics *m = metrics_new(0);
 	struct buffer text = {0};
 	double ns[ROUNDS];
 
+	for (unsigned i = 0; i < WARM; i++)
+		name_destination(&samples->record[i]);
 	for (int round = 0; m && round < ROUNDS; round++) {
 		ns[round] = count(samples, m);
 		text.len = 0;
@@ -167,7 +183,7 @@ static double measure_metrics(struct samples *samples)
 	metrics_free(m);
 	buffer_free(&text);
 	qsort(ns, ROUNDS, sizeof(ns[0]), compare);
-	return ns[ROUNDS / 2];
+	return ns[0];
 }
 
 int main(void)

@@ -16,7 +16,7 @@ from lab import frames
 from lab.closes import SCENARIOS, Path, abort, heard_the_reset, talk
 from lab.harness import (GRACEFUL, PROGRAM, Suite, about, close_some, expect, field, key_of, one_each, paths,
                          raw_socket, router)
-from lab.netlab import Process, Tracer, check, equal, ipv4, ipv6, mac, need
+from lab.netlab import ACK, FIN, RST, Process, Tracer, check, equal, ipv4, ipv6, mac, need
 from waits import counter
 
 suite = Suite(workers=2)
@@ -244,6 +244,49 @@ def vlan_and_parent(lab):
             names = ["eth0", "eth1"][::order]
             record = joined(tracer, [key], names, GRACEFUL | {"network.vlan": [7]})[key]
             equal("interfaces by time", interfaces_of(record), names)
+
+
+# ---- strays ----
+
+def stray_from(path, gateway, kind):
+    """Sends a segment of no connection to the path's server by the router: its source port."""
+    source, port = {4: ipv4, 6: ipv6}[path.version](8, 1), 40_000 + path.version
+    segment = frames.tcp_segment(source, path.address, (port, 9), kind, 7000, 0, b"")
+    with raw_socket(path.client, "eth8") as wire:
+        wire.send(frames.ethernet(mac(8, 1), gateway, [], frames.ip_packet(source, path.address, segment)))
+    return port
+
+
+@test
+def strays_once(lab):
+    """An RST and a FIN of no connection that a router forwards: told of once, with both interfaces."""
+    box, both = router(lab)
+    for kind, letter in ((RST, "R"), (FIN | ACK, "F.")):
+        tracer = Watch(lab, box, ["eth8", "eth9"], "--strays", "--syn-timeout=0.3")
+        with lab.server.dropping("tcp dport 9"):
+            ports = {stray_from(path, mac(8, 2), kind) for path in both}
+            time.sleep(2)
+        tracer.stop()
+        strays = [one for one in tracer.all_records() if one["event"]["dataset"] == "tcpfin.stray"]
+        equal(f"source ports of {letter}", sorted(one["source"]["port"] for one in strays), sorted(ports))
+        for stray in strays:
+            equal("interfaces", interfaces_of(stray), ["eth8", "eth9"])
+            equal("flags", stray["tcp"]["flags"], letter)
+        equal("views joined", counter(tracer, "views_joined"), len(ports))
+
+
+@test
+def strays_repeated(lab):
+    """An RST that is sent twice, by one interface: two of them, though another one is watched, too."""
+    box, both = router(lab)
+    tracer = Watch(lab, box, ["eth8", "eth9"], "--strays")
+    with lab.server.dropping("tcp dport 9"):
+        stray_from(both[0], mac(8, 2), RST)
+        stray_from(both[0], mac(8, 2), RST)
+        time.sleep(0.3)
+    tracer.stop()
+    strays = [one for one in tracer.all_records() if one["event"]["dataset"] == "tcpfin.stray"]
+    equal("interfaces", [interfaces_of(stray) for stray in strays], [["eth8", "eth9"]] * 2)
 
 
 # ---- it counts once ----

@@ -110,7 +110,7 @@ static bool stray_fin_allowed(struct collector *c)
 {
 	const uint64_t each = SECOND_NS / STRAYS_A_SECOND;
 
-	if (!c->strays)
+	if (!c->strays.list)
 		return false;
 	if (c->now > c->strays_since + SECOND_NS)
 		c->strays_since = c->now - SECOND_NS;
@@ -231,7 +231,7 @@ static int64_t wall_offset(void)
 	return (int64_t)(clock_ns(CLOCK_REALTIME) - clock_ns(CLOCK_MONOTONIC));
 }
 
-static void report_stray(struct collector *c, const struct stray *x)
+static void report_stray(struct collector *c, const struct stray *x, const struct flow_interfaces *at)
 {
 	struct verdict_context verdict = {
 		.wall_offset = c->wall_offset,
@@ -241,12 +241,11 @@ static void report_stray(struct collector *c, const struct stray *x)
 		.direction = x->direction == STRAY_IN ? DIRECTION_INGRESS : DIRECTION_EGRESS,
 	};
 	const struct flow_key key = stray_key(x);
-	const struct flow_interfaces at = {{x->ifindex}};
 	struct flow_segment log[1];
 	struct flow flow;
 
 	stray_flow(x, &flow, log);
-	name_interfaces(c, &verdict, &at);
+	name_interfaces(c, &verdict, at);
 	verdict.sockets = sockets_of(c, &key, &flow, verdict.netns_inode);
 	reporter_stray(c->reporter, &key, &flow, log, &verdict);
 }
@@ -257,22 +256,14 @@ static void report_stray(struct collector *c, const struct stray *x)
 /* Reports the strays that have waited. until: ns. */
 static void report_strays(struct collector *c, uint64_t until)
 {
-	while (c->strays_out != c->strays_in) {
-		const struct stray *x = &c->strays[c->strays_out % COLLECTOR_STRAYS];
+	struct flow_interfaces at;
+	struct stray x;
+	int more;
 
-		if (x->head.time > until)
-			return;
-		report_stray(c, x);
-		c->strays_out++;
+	while ((more = stray_queue_take(&c->strays, until, &x, &at)) >= 0) {
+		c->counters[COUNT_VIEWS_JOINED] += (unsigned)more;
+		report_stray(c, &x, &at);
 	}
-}
-
-static void take_stray(struct collector *c, const struct stray *x)
-{
-	if (c->strays && c->strays_in - c->strays_out < COLLECTOR_STRAYS)
-		c->strays[c->strays_in++ % COLLECTOR_STRAYS] = *x;
-	else
-		c->counters[COUNT_STRAYS_LIMITED]++;
 }
 
 static int take_notice(void *context, void *data, size_t size)
@@ -281,7 +272,7 @@ static int take_notice(void *context, void *data, size_t size)
 	const struct notice *notice = data;
 
 	if (notice->kind == NOTICE_STRAY && size >= sizeof(struct stray)) {
-		take_stray(c, data);
+		c->counters[COUNT_STRAYS_LIMITED] += !stray_queue_put(&c->strays, data);
 		return 0;
 	}
 	due_notice(&c->due, data, c->now);
@@ -414,7 +405,7 @@ int collector_drain(struct collector *c)
 	ring_buffer__consume(c->ring);
 	if (c->packets)
 		seen_packets_poll(c->packets);
-	if (c->strays) {
+	if (c->strays.list) {
 		note_syns(c, 0, c->tables.slot_count);
 		report_strays(c, UINT64_MAX);
 	}
@@ -558,9 +549,9 @@ int collector_start(struct collector *c, struct tcpfin_trace_bpf *skeleton, uint
 	}
 	describe_tables(c, skeleton);
 	c->related = related_new();
-	c->strays = o->strays ? calloc(COLLECTOR_STRAYS, sizeof(*c->strays)) : NULL;
+	c->strays = (struct stray_queue){.one_network = in_one_network, .context = c};
 	c->noted = calloc(c->tables.slot_count, sizeof(*c->noted));
-	if (!c->related || !c->noted || (o->strays && !c->strays) || begin_packets(c, skeleton) ||
+	if (!c->related || !c->noted || (o->strays && stray_queue_begin(&c->strays)) || begin_packets(c, skeleton) ||
 	    interims_begin(&c->due.interims, c->tables.slot_count) ||
 	    (several && flow_views_begin(&c->due.views, c->tables.slot_count)) ||
 	    (!o->no_sockets && !o->netns && attempts_begin(&c->attempts, c->tables.slot_count))) {
@@ -590,7 +581,7 @@ void collector_free(struct collector *c)
 	related_free(c->related);
 	attempts_free(&c->attempts);
 	free(c->noted);
-	free(c->strays);
+	stray_queue_free(&c->strays);
 	flow_tables_free(&c->tables);
 	if (c->packets)
 		seen_packets_free(c->packets);

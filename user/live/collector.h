@@ -13,6 +13,7 @@
 #include "user/attach/interfaces.h"
 #include "user/judge/due.h"
 #include "user/live/attempts.h"
+#include "user/live/stray_queue.h"
 #include "user/record/counters.h"
 #include "user/reporter.h"
 #include "user/sockets/open_at_start.h"
@@ -20,9 +21,6 @@
 
 /* The maps of the tables: sets, slots, blocks, numbers, three rings of free places, traffic, packets. */
 #define COLLECTOR_MAPS 9
-
-/* Stray RSTs wait until the connections that they may belong to are known. */
-#define COLLECTOR_STRAYS 512 /* more than the kernel tells of meanwhile */
 
 struct ring_buffer;
 struct seen_packets;
@@ -53,8 +51,7 @@ struct collector {
 	uint32_t notices_lost;              /* the last reading */
 	uint64_t search_until;              /* ns: see search_lost */
 	uint32_t scanned, aged;             /* slots: where those parts begin */
-	struct stray *strays;               /* COLLECTOR_STRAYS of them, a ring; NULL without --strays */
-	uint32_t strays_in, strays_out;     /* put in, and taken out: modulo the ring's size their places */
+	struct stray_queue strays;          /* empty without --strays */
 	uint64_t strays_since;              /* ns: the time up to which the stray FINs' budget is used up */
 };
 
