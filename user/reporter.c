@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "user/base/address.h"
 #include "user/base/log.h"
 #include "user/cli/interface_pattern.h"
 #include "user/base/sink.h"
@@ -192,12 +193,10 @@ static void make_record(const struct reporter *r, struct record *record, const s
 	verdict(record, key, f, log, &with_name);
 }
 
-/* forced: did the watch or the capture end while the connection went on? */
-static void count(struct reporter *r, const struct record *record, enum answer forced)
+static void count(struct reporter *r, const struct record *record)
 {
 	summary_add(&r->summary, record);
 	monitoring_add(r->monitoring, record);
-	ipfix_add(r->ipfix, record, forced);
 	report_add(r->report, record);
 	if (r->top)
 		top_add(r->top, record);
@@ -214,12 +213,24 @@ static void print(struct reporter *r, const struct record *record)
 		r->error = sink_write_blocks(STDOUT_FILENO, &r->out);
 }
 
-/* What is reported later may be related to it. */
-static void note(const struct flow_key *key, const struct flow *f, const struct verdict_context *context)
+/* What is reported later may be related to it. Returns the connection. */
+static struct related_peer note(const struct flow_key *key, const struct flow *f, const struct verdict_context *context)
 {
 	const struct related_peer peer = related_of_flow(key, f, verdict_source(key, f, context->opener));
 
 	related_note(context->related, &peer, context->apart);
+	return peer;
+}
+
+/*
+ * Exports a final record. counts: of two records of one connection only one is counted. forced: did the watch or the
+ * capture end while the connection went on?
+ */
+static void finish(struct reporter *r, const struct record *record, bool counts, enum answer forced)
+{
+	ipfix_add(r->ipfix, record, forced);
+	if (counts)
+		count(r, record);
 }
 
 static bool is_wanted(const struct reporter *r, const struct record *record)
@@ -232,21 +243,52 @@ static bool is_wanted(const struct reporter *r, const struct record *record)
 void reporter_flow(struct reporter *r, const struct flow_key *key, const struct flow *f, const struct flow_segment *log,
 		   const struct verdict_context *context)
 {
+	struct related_peer peer;
 	struct record record;
 
 	if (reporter_full(r) && !r->top)
 		return;
 	make_record(r, &record, key, f, log, context);
-	note(key, f, context);
+	peer = note(key, f, context);
 	if (!is_wanted(r, &record))
 		return;
 	anonymize(r, &record);
-	if (record.final && !context->again && !context->counted) /* a connection counts once */
-		count(r, &record, context->reason == REPORT_STOP ? YES : NO);
+	if (record.final && !context->again && !context->counted)
+		finish(r, &record, related_counts(context->related, &peer), context->reason == REPORT_STOP ? YES : NO);
 	kafka_add(r->kafka, &record);
 	flight_keep(r->flight, context->packets, &record);
 	if (!r->top)
 		print(r, &record);
+}
+
+/* The connection of a record that was read. Of a live one the interface is known by its name. */
+static struct related_peer peer_of_record(const struct record *r)
+{
+	const char *name = r->host && r->interfaces[0] ? r->interfaces[0] : "";
+	struct related_peer peer = {
+		.family = (uint8_t)r->family,
+		.midstream = r->isn[SOURCE] == NUMBER_UNSEEN,
+		.answered = r->isn[DESTINATION] != NUMBER_UNSEEN,
+		.isn = (uint32_t)r->isn[SOURCE],
+		.answer = (uint32_t)r->isn[DESTINATION],
+		.start = r->start,
+	};
+
+	for (enum role role = SOURCE; role <= DESTINATION; role++) {
+		peer.addr[role] = address_from_bytes(r->end[role].ip, r->family);
+		peer.port[role] = r->end[role].port;
+	}
+	for (; *name; name++)
+		peer.interface = peer.interface * 31 + (uint8_t)*name;
+	return peer;
+}
+
+static bool counts_once(struct related *related, const struct record *r)
+{
+	const struct related_peer peer = peer_of_record(r);
+
+	related_note(related, &peer, false);
+	return related_counts(related, &peer);
 }
 
 /* What text shows of records that were read is known only once they are there. */
@@ -262,7 +304,7 @@ static void look_at_columns(struct reporter *r, const struct record *record)
 		widen(r, &r->named);
 }
 
-void reporter_record(struct reporter *r, const struct record *read, bool counts)
+void reporter_record(struct reporter *r, const struct record *read, bool counts, struct related *related)
 {
 	struct record record = *read;
 
@@ -270,7 +312,7 @@ void reporter_record(struct reporter *r, const struct record *read, bool counts)
 		return;
 	anonymize(r, &record);
 	if (counts)
-		count(r, &record, UNTOLD);
+		finish(r, &record, counts_once(related, read), UNTOLD);
 	kafka_add(r->kafka, &record);
 	if (r->top)
 		return;
@@ -285,7 +327,7 @@ void reporter_count(struct reporter *r, const struct record *read)
 	if (!is_wanted(r, read))
 		return;
 	anonymize(r, &record);
-	count(r, &record, UNTOLD);
+	finish(r, &record, true, UNTOLD);
 }
 
 void reporter_stray(struct reporter *r, const struct flow_key *key, const struct flow *f,

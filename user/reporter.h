@@ -11,6 +11,7 @@
 #include "user/format/format.h"
 #include "user/format/summary.h"
 #include "user/ipfix/ipfix.h"
+#include "user/judge/related.h"
 #include "user/judge/verdict.h"
 #include "user/kafka/kafka.h"
 #include "user/monitoring/monitoring.h"
@@ -49,8 +50,9 @@ void reporter_flow(struct reporter *r, const struct flow_key *key, const struct 
 		   const struct verdict_context *context);
 /*
  * Reports a record that was read back from JSON. counts: its connection is one more; else another record of it counts.
+ * related: connections that were read lately.
  */
-void reporter_record(struct reporter *r, const struct record *record, bool counts);
+void reporter_record(struct reporter *r, const struct record *record, bool counts, struct related *related);
 /* Counts a record that was reported without counting. */
 void reporter_count(struct reporter *r, const struct record *record);
 /* A capture turns out to have several interfaces: text names them from here on, below a new header. */

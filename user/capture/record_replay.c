@@ -11,6 +11,7 @@
 #include "user/base/stop.h"
 #include "user/capture/final_records.h"
 #include "user/capture/progress.h"
+#include "user/judge/related.h"
 #include "user/readback/record_file.h"
 
 struct record_source {
@@ -26,7 +27,8 @@ struct record_replay {
 	struct record_source *sources;
 	unsigned count;
 	struct final_records *finals;
-	uint64_t first, now; /* ns since 1970: last step of the first record, and the latest one so far */
+	struct related *related; /* those that were read lately */
+	uint64_t first, now;     /* ns since 1970: last step of the first record, and the latest one so far */
 	uint64_t records;
 };
 
@@ -38,6 +40,7 @@ static void close_sources(struct record_replay *replay)
 		record_file_close(replay->sources[i].file);
 	free(replay->sources);
 	final_records_free(replay->finals);
+	related_free(replay->related);
 }
 
 static int open_sources(struct record_replay *replay)
@@ -48,7 +51,8 @@ static int open_sources(struct record_replay *replay)
 
 	replay->sources = calloc(count, sizeof(*replay->sources));
 	replay->finals = final_records_new();
-	if (!replay->sources || !replay->finals)
+	replay->related = related_new();
+	if (!replay->sources || !replay->finals || !replay->related)
 		err = -1;
 	for (; !err && replay->count < count; replay->count += !err)
 		err = pcap_file_records(capture_files_get(replay->files, replay->count),
@@ -121,7 +125,7 @@ static bool is_over(struct record_replay *replay, const struct record *r)
 static void take(struct record_replay *replay, const struct record *r)
 {
 	make_tables(replay, r);
-	reporter_record(replay->reporter, r, final_records_take(replay->finals, r));
+	reporter_record(replay->reporter, r, final_records_take(replay->finals, r), replay->related);
 	replay->records++;
 }
 

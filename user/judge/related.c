@@ -12,6 +12,7 @@
 struct entry {
 	struct related_peer peer;
 	bool apart;                    /* see related_note */
+	bool counted;                  /* see related_counts */
 	uint32_t older_isn, older_end; /* numbers of entries with the same hash */
 };
 
@@ -119,18 +120,44 @@ void related_note(struct related *r, const struct related_peer *peer, bool apart
 {
 	struct entry *e = r ? find_noted(r, peer) : NULL;
 
-	if (e)
+	if (e) {
 		e->apart |= apart;
+		e->peer.answered = peer->answered;
+		e->peer.answer = peer->answer;
+	}
 	if (!r || e)
 		return;
 	r->last += r->last == UINT32_MAX ? 2 : 1; /* 0 names no entry */
 	e = &r->entry[r->last % RELATED_KEPT];
 	e->peer = *peer;
 	e->apart = apart;
+	e->counted = false;
 	e->older_isn = r->by_isn[isn_place(peer)];
 	e->older_end = r->by_end[end_place(peer)];
 	r->by_isn[isn_place(peer)] = r->last;
 	r->by_end[end_place(peer)] = r->last;
+}
+
+static bool is_translated(const struct related_peer *a, const struct entry *e)
+{
+	const struct related_peer *b = &e->peer;
+
+	if (!same_syn(a, e) || a->answered != b->answered)
+		return false;
+	return a->answered ? a->answer == b->answer : a->interface != b->interface;
+}
+
+bool related_counts(struct related *r, const struct related_peer *peer)
+{
+	struct entry *me = r ? find_noted(r, peer) : NULL;
+	const struct entry *e = r && !peer->midstream ? entry_of(r, r->by_isn[isn_place(peer)]) : NULL;
+
+	for (unsigned steps = 0; e && steps < RELATED_CHAIN; steps++, e = entry_of(r, e->older_isn))
+		if (e->counted && is_translated(peer, e))
+			return false;
+	if (me)
+		me->counted = true;
+	return true;
 }
 
 /* Adds the entry to those found, of which there are n, unless it was noted twice. Returns how many there are then. */
@@ -206,7 +233,9 @@ struct related_peer related_of_flow(const struct flow_key *key, const struct flo
 		.port = {key->port[source], key->port[!source]},
 		.family = key->family,
 		.midstream = !(f->open.seen & (OPEN_SYN | OPEN_SYNACK)),
+		.answered = f->open.seen & OPEN_SYNACK,
 		.isn = f->open.isn[source],
+		.answer = f->open.isn[!source],
 		.interface = key->ifindex,
 		.start = f->t_first,
 	};

@@ -27,7 +27,9 @@ struct related_peer {
 	uint16_t port[2];
 	uint8_t family;
 	bool midstream;     /* its SYN was not seen: isn is none */
+	bool answered;      /* its SYN-ACK was seen */
 	uint32_t isn;       /* the source's */
+	uint32_t answer;    /* the destination's, if it was answered */
 	uint32_t interface; /* live: what stands for it in keys */
 	uint64_t start;     /* ns: its first segment */
 };
@@ -50,6 +52,12 @@ unsigned related_find(const struct related *r, const struct related_peer *peer,
  */
 unsigned related_find_stray(const struct related *r, const struct related_peer *peer, uint32_t seq, uint32_t ack,
 			    struct related_peer found[RELATED_MOST]);
+/*
+ * Does the connection count? Not if it has been counted with other addresses or ports. It was noted before. Such a pair
+ * has both initial sequence numbers; without an answer a stranger may use one number for many, so that the two must be
+ * seen at different interfaces. r may be NULL.
+ */
+bool related_counts(struct related *r, const struct related_peer *peer);
 /* The connection of a flow as its verdict has it. source: side. */
 struct related_peer related_of_flow(const struct flow_key *key, const struct flow *f, unsigned source);
 
