@@ -105,12 +105,17 @@ def at(record, path):
     return record
 
 
+def interfaces_of(record):
+    return " ".join(record["tcp"].get("interfaces", [record["observer"]["ingress"]["interface"]["name"]]))
+
+
 def check_exported(exported, records):
     """Each final record was exported once, says what the record says, and nothing that it does not know."""
     final = {key_of(record): record for record in records if record["tcp"]["final"]}
     equal("exported connections", sorted(exported), sorted(final))
     for key, record in final.items():
-        expected = {**dict(standard_elements(record)), **{name: at(record, path) for name, path in OWN.items()}}
+        expected = {**dict(standard_elements(record)), **{name: at(record, path) for name, path in OWN.items()},
+                    "tcpfinInterfaces": interfaces_of(record)}
         for name, value in expected.items():
             equal(f"{name} of {key}", exported[key].get(name), value)
         if not record["tcp"].get("traffic"):
@@ -234,7 +239,8 @@ def check_nfacctd(lab, primitives):
     process.signal(signal.SIGINT)
     for row in rows_of(out):
         record = records[6 if ":" in row["ip_src"] else 4, row["port_src"], row["port_dst"]]
-        elements = {**dict(standard_elements(record)), **{name: at(record, path) for name, path in OWN.items()}}
+        elements = {**dict(standard_elements(record)), **{name: at(record, path) for name, path in OWN.items()},
+                    "tcpfinInterfaces": interfaces_of(record)}
         known = [line for line in primitives if re.match(r"name=(\w+)", line)[1] in elements]
         check_mapped(row, elements, known)
         equal("flags", int(row["tcp_flags"]), elements["tcpControlBits"])

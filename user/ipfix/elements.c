@@ -357,12 +357,12 @@ static void put_text(struct ipfix_values *v, unsigned element, const char *text)
 		end_text(v, element, put_utf8(v, v->texts_len, text));
 }
 
-/* One alone is the interfaceName already. */
+/* One alone, too, though it is the interfaceName: nfacctd maps texts under an enterprise's number only. */
 static void put_names(struct ipfix_values *v, unsigned element, const char *const *names)
 {
 	size_t end = v->texts_len;
 
-	if (!names[1])
+	if (!names[0])
 		return;
 	for (unsigned i = 0; i < RECORD_INTERFACES && names[i]; i++)
 		end = put_utf8(v, i ? put_utf8(v, end, " ") : end, names[i]);
