@@ -257,6 +257,8 @@ static void print_strays(void)
 	format_json(&out, &r);
 	r.tunnel = TUNNEL_VXLAN;
 	r.tunnel_id = 7;
+	r.interfaces[0] = "eth0";
+	r.interfaces[1] = "eth1";
 	format_json(&out, &r);
 	fwrite(out.data, 1, out.len, stdout);
 	buffer_free(&out);

@@ -9,6 +9,7 @@ import json
 import os
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import time
@@ -17,13 +18,14 @@ from faults import gave_up, helper_of, said, small_disk
 from lab import frames
 from lab.closes import scenario_named, talk
 from lab.harness import PROGRAM, Suite, as_nobody, close_some, one_each, paths, raw_socket, watch
-from lab.netlab import SYN, Failure, Process, check, equal, ipv4, mac, until
+from lab.netlab import SYN, Failure, Process, bpf, check, equal, ipv4, mac, until
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 sys.path.insert(0, os.path.join(TOP, "tests", "golden"))
 
 from exposition import Metrics, faults, key  # noqa: E402 (its place is known only now)
 
+BPF_ENABLE_STATS = 32
 FILE_SECONDS = 10  # between two files
 
 suite = Suite(workers=3)
@@ -277,6 +279,23 @@ def stuck_and_ports(lab):
     check(scrape(lab).total("tcpfin_time_wait_sockets") >= sum(group["time_wait"]["count"] for group in groups),
           "fewer in TIME-WAIT than --time-wait shows")  # scrapes leave more
     equal("usable", scrape(lab).total("tcpfin_local_ports_usable"), ours[0]["time_wait"]["ports"]["usable"])
+    tracer.stop()
+
+
+@test
+def bpf_time(lab):
+    """What the kernel's statistics say of the programs, while they are on: it grows with each connection."""
+    tracer, name = watch(lab, f"--metrics={PORT}"), "tcpfin_bpf_run_seconds_total"
+    switch = bpf(BPF_ENABLE_STATS, struct.pack("=I", 0))
+    try:
+        close_some(paths(lab)[0], 1)
+        before = scrape(lab)
+        close_some(paths(lab)[0], 20)
+        after = scrape(lab)
+    finally:
+        os.close(switch)
+    check(after.total(name) > before.total(name) > 0, f"{before.of(name)}, then {after.of(name)}")
+    check(after.total("tcpfin_bpf_runs_total") >= before.total("tcpfin_bpf_runs_total") + 20 * 8, "too few runs")
     tracer.stop()
 
 

@@ -647,6 +647,7 @@ static void format_json_stray(struct buffer *out, const struct record *r)
 		buffer_json_string(out, r->reset.reason);
 		buffer_char(out, '}');
 	}
+	json_interfaces(out, r);
 	json_related(out, r);
 	LITERAL(out, "}}\n");
 }
