@@ -145,7 +145,7 @@ static void name_destination(struct record *r)
 	s->known = true;
 	s->how = HOW_CLOSE;
 	s->process.pid = 1;
-	strcpy(s->process.name, "nginx");
+	memcpy(s->process.name, "nginx", sizeof("nginx"));
 	s->names.unit = "nginx.service";
 	s->names.container = "deb12";
 }

@@ -42,11 +42,17 @@ def value_of(cell):
 
 
 def own_elements(row, record):
-    """The enterprise's own elements: whatever is in the CSV row, but for what JSON leaves out where it is false."""
+    """
+    The enterprise's own elements: whatever is in the CSV row, but for what JSON leaves out where it is false; and the
+    interface, also where it was one only.
+    """
     left_out = {"reset_ttl_differs": not record["tcp"]["reset"].get("ttl_differs"),
                 "tcp_bytes_approximate": not record["tcp"].get("bytes_approximate")}
-    return {own_name(column): value_of(cell) for column, cell in row.items()
-            if cell and column not in STANDARD and not left_out.get(column)}
+    found = {own_name(column): value_of(cell) for column, cell in row.items()
+             if cell and column not in STANDARD and not left_out.get(column)}
+    if row["interface_name"] and not row["tcp_interfaces"]:
+        found[own_name("tcp_interfaces")] = record["observer"]["ingress"]["interface"]["name"]
+    return found
 
 
 def bits(flags):

@@ -373,7 +373,7 @@ def overflow_passes(lab):
 
 @test
 def overflow_refused(lab):
-    """More refusals than there are logs for handshakes, while nobody reads: lost and counted, and none is unanswered."""
+    """More refusals than there are logs for handshakes, while nobody reads: some are lost, and none is unanswered."""
     tracer, made = watch_as_csv(lab, "--max-unproven=4096", "--max-closing=1024"), 3000
     tracer.signal(signal.SIGSTOP)
     for number in range(made):
