@@ -533,8 +533,7 @@ static bool may_have_wrapped(const struct record *r, const struct facts *c)
 	if (r->timing[T_INITIAL_RTT] == TIMING_UNSEEN || r->timing[T_LIFETIME] <= 0)
 		return false;
 	for (enum role role = SOURCE; role <= DESTINATION; role++)
-		if (sending_time(r, c, role) * fastest(r, role, rtt) > WRAP &&
-		    (!r->counted || (double)r->traffic[role].bytes > WRAP))
+		if (sending_time(r, c, role) * fastest(r, role, rtt) > WRAP)
 			return true;
 	return false;
 }
