@@ -67,8 +67,6 @@ class Brokers:
     """The three, running, with all replicas in sync."""
 
     def __init__(self, lab):
-        need("kcat", "openssl")
-        installed.kafka()
         self.lab, self.namespace, self.running = lab, lab.server, {}
         self.namespace.run(f"ip address add {ADDRESS}/32 dev lo")
         self.certificates()
@@ -211,6 +209,8 @@ def ids(values):
 
 @functools.cache
 def started():
+    need("kcat", "openssl")
+    installed.kafka()
     lab = Lab()
     lab.__enter__()
     atexit.register(lab.__exit__)
