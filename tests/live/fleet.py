@@ -295,6 +295,7 @@ def through(lab, count):
     files = write_copies(lab, pairs_of(watch_both(lab)), count)
     seconds, cpu, producer = produce(lab, kafka, topic, files)
     said(producer, f"Kafka: {count} records delivered")
+    equal("messages", kafka.count(topic), count)
     figures = {"produced": count / seconds, "produced a core": count / cpu,
                "JSON bytes": sum(map(os.path.getsize, files)) / count,
                "bytes in Kafka": kafka.bytes_on_disk(topic) / count}
@@ -304,7 +305,8 @@ def through(lab, count):
     taken(clickhouse, ends, count / 200)
     figures["taken"] = count / (time.monotonic() - begun)
     figures["taken a core"] = count / cpu_seconds(clickhouse.child.pid)
-    equal("rows", clickhouse.count("closes"), count)
+    figures["taken twice"] = clickhouse.messages_read() - count - ends
+    equal("rows", clickhouse.count("closes FINAL"), count)
     equal("names", int(clickhouse.value("SELECT uniqExact(id) AS n FROM tcpfin.closes")), count)
     check_numbers(clickhouse, totals(files))
     check(check_join(clickhouse, files) > count / 4, "few are joined")

@@ -188,6 +188,11 @@ class Brokers:
         check(done.returncode == 0, f"kcat: {done.stderr[-200:]}")
         return done.stdout.splitlines()
 
+    def count(self, topic):
+        """How many messages the topic has."""
+        places = [word for number in range(len(self.leaders(topic))) for word in ("-t", f"{topic}:{number}:-1")]
+        return sum(int(line.rsplit(b" ", 1)[1]) for line in self.kcat("-Q", *places).stdout.splitlines())
+
     def bytes_on_disk(self, topic):
         """Of one copy of all its messages."""
         return sum(os.path.getsize(path) for path in glob.glob(self.path(f"broker*/{topic}-*/*.log"))) / len(NUMBERS)

@@ -55,6 +55,10 @@ class ClickHouse:
     def count(self, table):
         return int(self.value(f"SELECT count() AS n FROM tcpfin.{table}"))
 
+    def messages_read(self):
+        """From Kafka; a message that is taken again counts again."""
+        return int(self.value("SELECT sum(num_messages_read) AS n FROM system.kafka_consumers"))
+
     def bytes_on_disk(self, count):
         """{table: bytes a record}."""
         return {row["name"]: int(row["n"]) / count for row in self.rows(
