@@ -204,8 +204,10 @@ def end_topic(kafka, topic):
 
 
 def taken(clickhouse, count, timeout):
+    """Waits for the ends of so many partitions, and for the views that are written after them."""
     ends = f"SELECT count() AS n FROM tcpfin.unreadable WHERE message = '{UNREADABLE}'"
     until(lambda: int(clickhouse.value(ends)) == count, f"{count} ends of partitions", timeout, 0.5)
+    time.sleep(2)
 
 
 @test
