@@ -96,7 +96,8 @@ def black_hole_small_segments_pass_again(c):
 def no_black_hole_burst_retransmitted_in_parts(c):
     """A host hands bursts to its device, which cuts them: a burst, its copies and a single segment at last."""
     return asked(c) + [c.dst(40, ".", 1, 101, 8 * FULL), c.dst(240, ".", 1, 101, 2 * FULL),
-                       c.dst(640, ".", 1, 101, FULL), c.dst(1440, ".", 1, 101, FULL)] + closed_with_answer(c, 1450)
+                       c.dst(640, ".", 1, 101, FULL), c.dst(1440, ".", 1, 101, FULL), c.src(1450, ".", 101, 1 + FULL),
+                       c.dst(1460, ".", 1 + FULL, 101, 7 * FULL)] + closed_with_answer(c, 1470, 8)
 
 
 @case
@@ -107,10 +108,11 @@ def no_black_hole_receiver_without_memory(c):
     return in_order(asked(c) + copies + acks + closed_with_answer(c, 3055)) + [c.src(9000, ".", 102, 2 + FULL)]
 
 
-def closed_with_answer(c, ms):
-    """The answer is acknowledged at last, and the source closes."""
-    return [c.src(ms, ".", 101, 1 + FULL), c.src(ms + 100, "F.", 101, 1 + FULL), c.dst(ms + 110, "F.", 1 + FULL, 102),
-            c.src(ms + 120, ".", 102, 2 + FULL)]
+def closed_with_answer(c, ms, segments=1):
+    """The answer, of so many full segments, is acknowledged at last, and the source closes."""
+    end = 1 + segments * FULL
+    return [c.src(ms, ".", 101, end), c.src(ms + 100, "F.", 101, end), c.dst(ms + 110, "F.", end, 102),
+            c.src(ms + 120, ".", 102, end + 1)]
 
 
 @case

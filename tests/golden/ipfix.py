@@ -89,10 +89,13 @@ def record_faults(rows, records, found, read_back=False):
 
 
 def read_back_faults(records, path):
-    """The same of the records as JSON lines, which are read and exported again."""
-    lines = path + ".json"
+    """
+    The same of the records as JSON lines, which are read and exported again. Connections of several captures can have
+    one event.id, of which one record alone counts.
+    """
+    lines, by_id = path + ".json", {record["event"]["id"]: record for record in records}
     with open(lines, "w", encoding="utf-8") as file:
-        file.writelines(json.dumps(record, ensure_ascii=False) + "\n" for record in records)
+        file.writelines(json.dumps(record, ensure_ascii=False) + "\n" for record in by_id.values())
     rows, again, found, _ = exported([lines], path, ())
     yield from record_faults(rows, again, found, read_back=True)
 
