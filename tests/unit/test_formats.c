@@ -903,9 +903,11 @@ TEST(test_listener)
 	expect_text(&b, &r, format_json,
 		    ",\"listener\":{\"state\":\"full\",\"t\":1000000000,\"queue\":2,\"backlog\":1,\"uid\":5,"
 		    "\"pid\":77,\"name\":\"k\\u000a\\\"e\",\"unit\":\"k\\u001b.service\"}}");
-	expect_text(&b, &r, format_csv, ",full,1000000000,2,1,5,77,\"k\\x0a\"\"e\",,,,,,,,,,,,,,,,,\"k\\x1b.service\"\r\n");
+	expect_text(&b, &r, format_csv,
+		    ",full,1000000000,2,1,5,77,\"k\\x0a\"\"e\",,,,,,,,,,,,,,,,,\"k\\x1b.service\"\r\n");
 	expect_text(&b, &r, format_explanation,
-		    " the listen queue of k\\x0a\"e[77] of k\\x1b.service was full: 2 waited in it, its backlog is 1");
+		    " the listen queue of k\\x0a\"e[77] of k\\x1b.service was full: 2 waited in it, its backlog "
+		    "is 1");
 	r.listener.pid = 0;
 	r.listener.unit = NULL;
 	expect_text(&b, &r, format_json, ",\"uid\":5}}");

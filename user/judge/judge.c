@@ -278,9 +278,14 @@ static void step_sighting(struct replay *r, const struct tcp_segment *s, unsigne
 	r->unlisted[r->next] = again || f->lost != lost;
 }
 
-/* An ICMP error about a segment of the side. One that says "unreachable" explains more than others; else the first. */
+/*
+ * An ICMP error about a segment of the side. One that says "unreachable" explains more than others; else the first.
+ * Once both FINs are acknowledged it explains nothing, and the watch filter need not let it through.
+ */
 static void note_icmp(struct flow *f, const struct log_entry *e, int family)
 {
+	if (f->state & FLOW_GRACEFUL)
+		return;
 	if (f->icmp && (icmp_unreachable(f->icmp, family) || !icmp_unreachable(e->win, family)))
 		return;
 	f->icmp = e->win;
