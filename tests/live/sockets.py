@@ -464,7 +464,7 @@ def listener_of(record):
     """What the listener said, and s from the first SYN to the question, which comes after the SYN that was repeated."""
     listener = dict(record["destination"]["listener"])
     time_asked = listener.pop("t") / 1e9
-    listener.pop("unit", None)  # of this session, where systemd runs it; the suite cgroups has units of its own
+    listener.pop("unit", None)  # of the login, where systemd runs it; the suite cgroups has units of its own
     check(1 <= time_asked < 9, f"asked {time_asked} s after the first SYN")
     return listener
 
