@@ -19,6 +19,7 @@ sys.path.insert(0, os.path.join(TOP, "tests", "golden"))
 import text_table  # noqa: E402
 import tracer  # noqa: E402
 from build_captures import build  # noqa: E402
+from exposition import counted_once  # noqa: E402
 
 WIDTHS = (0, 60, 80, 120, 200)
 GROUPINGS = ("port", "outcome,peer", "process,peer,port,interface,outcome,reason")
@@ -183,7 +184,7 @@ def text_faults(capture, by, want, width):
 # ---- captures ----
 
 def capture_faults(capture, by):
-    records = [one for one in json_lines(tracer.trace(capture, "json", OPTIONS))]
+    records = counted_once(json_lines(tracer.trace(capture, "json", OPTIONS)))
     for rows in (500, 1):
         process = tracer.trace(capture, "json", [*OPTIONS, "--top=0.5", f"--by={by}", f"--rows={rows}"])
         yield from tracer.error_faults(process, process.returncode)

@@ -56,6 +56,8 @@ def make(templates, count, seed=1, hostile_each=0):
         for place, key in ((record, "@timestamp"), (record["event"], "start"), (record["event"], "end")):
             place[key] = moved(place[key], by)
         record["event"]["id"] = f"{n:032x}"
+        if record["tcp"]["isn"]["source"] is not None:  # two connections with equal ones count as one, translated
+            record["tcp"]["isn"]["source"] = chance.randrange(2**32)
         if record["network"]["type"] == "ipv4":
             record["source"]["ip"] = f"10.1.{chance.randrange(8)}.{chance.randrange(1, 255)}"
         record["tcp"]["timing"] = {name: ns if ns is None else int(ns * chance.lognormvariate(0, 1))
