@@ -41,7 +41,7 @@ FORMS = (
 PAUSE = 0.05  # s
 ODD = b"we\x1b[31m\t\xff\"b.service"
 
-suite = Suite()
+suite = Suite(workers=2)
 test = suite.test
 
 
