@@ -879,7 +879,7 @@ def output_by_time(lab):
         time.sleep(1.1)
     tracer.signal(signal.SIGINT)
     equal("exit code", tracer.wait(), 0)
-    names = sorted(name for name in os.listdir(lab.directory) if re.fullmatch(r"[0-9]+\.at[0-9]+\.csv", name))
+    names = sorted(name for name in os.listdir(lab.directory) if re.fullmatch(r"[0-9]+\.at[0-9]+\.csv[0-9]*", name))
     check(len(names) >= 3, f"files {names}")
     rows = 0
     for name in names:
