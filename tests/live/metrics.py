@@ -29,7 +29,7 @@ BPF_ENABLE_STATS = 32
 FILE_SECONDS = 10  # between two files
 
 suite = Suite(workers=3)
-test = suite.test
+test, long_test = suite.test, suite.long_test
 
 
 def read(path):
@@ -409,7 +409,7 @@ def knocks(first, count):
         yield bytes(frame)
 
 
-@test
+@long_test
 def many_peers(lab):
     """100,000 peers that are refused, with a scrape after each fifth: bounded series, true sums, and nothing falls."""
     lab.client.run(f"ip route add 198.18.0.0/15 via {ipv4(0, 2)}")  # so that the client answers each SYN
