@@ -590,16 +590,20 @@ static bool advance(const struct turn *t)
 
 /* ---- the step ---- */
 
-/* Do both sides' numbers fit each other, without a handshake? Then the FIN that the log began with is no stray. */
-static bool proves_midstream(const struct turn *t)
+/* Does the segment go on where the other side's numbers end, and acknowledge what that one has sent? */
+static bool answers_in_sequence(const struct turn *t)
 {
 	const struct numbers *peer = &t->f->side[!t->side].now;
 
-	return (t->f->state & (FLOW_MIDSTREAM | FLOW_PROVEN)) == FLOW_MIDSTREAM && t->s->flags & TCP_ACK &&
-	       t->f->side[!t->side].seen & SIDE_FIN &&
-	       (peer->known & (NUMBERS_END | NUMBERS_ACK)) == (NUMBERS_END | NUMBERS_ACK) &&
-	       t->s->seq - peer->ack + LAST_SEEN_REORDER < 2 * LAST_SEEN_REORDER &&
-	       peer->end - t->s->ack < LAST_SEEN_REORDER;
+	return t->s->flags & TCP_ACK && (peer->known & (NUMBERS_END | NUMBERS_ACK)) == (NUMBERS_END | NUMBERS_ACK) &&
+	       last_seen_near(t->s->seq, peer->ack) && peer->end - t->s->ack < LAST_SEEN_REORDER;
+}
+
+/* Do both sides' numbers fit each other, without a handshake? Then the FIN that the log began with is no stray. */
+static bool proves_midstream(const struct turn *t)
+{
+	return (t->f->state & (FLOW_MIDSTREAM | FLOW_PROVEN)) == FLOW_MIDSTREAM &&
+	       t->f->side[!t->side].seen & SIDE_FIN && answers_in_sequence(t);
 }
 
 /*
@@ -609,14 +613,11 @@ static bool proves_midstream(const struct turn *t)
 static bool proves_open(const struct turn *t)
 {
 	const struct flow_open *o = &t->f->open;
-	const struct numbers *peer = &t->f->side[!t->side].now;
+	__u32 acked = t->f->side[!t->side].now.ack;
 
 	return !(t->f->state & FLOW_PROVEN) && flow_lacks_synack(t->f) && !(o->seen & (OPEN_CROSSED | OPEN_INSIDE)) &&
-	       !t->f->challenged && t->side == o->source && (t->s->flags & (TCP_SYN | TCP_ACK)) == TCP_ACK &&
-	       (peer->known & (NUMBERS_END | NUMBERS_ACK)) == (NUMBERS_END | NUMBERS_ACK) &&
-	       peer->ack - (o->isn[o->source] + 1) < LAST_SEEN_REORDER &&
-	       t->s->seq - peer->ack + LAST_SEEN_REORDER < 2 * LAST_SEEN_REORDER &&
-	       peer->end - t->s->ack < LAST_SEEN_REORDER;
+	       !t->f->challenged && t->side == o->source && !(t->s->flags & TCP_SYN) && answers_in_sequence(t) &&
+	       acked - (o->isn[o->source] + 1) < LAST_SEEN_REORDER;
 }
 
 /* Does an ACK of an older connection answer the SYN (RFC 5961 section 4)? */

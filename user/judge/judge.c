@@ -73,6 +73,7 @@ static void add_plain(struct replay *r, unsigned side, uint64_t count, uint64_t 
 	const struct numbers *n = &r->block->side[side].now;
 	struct numbers *me = &r->j->flow.side[side].now;
 	struct flow_segment *e = folded_entry(r->j, side);
+	uint32_t end = end_before_fin(r, side);
 
 	if (e) {
 		if (!e->count) {
@@ -86,8 +87,8 @@ static void add_plain(struct replay *r, unsigned side, uint64_t count, uint64_t 
 	} else {
 		r->j->flow.lost += (uint32_t)count;
 	}
-	if (n->known & me->known & NUMBERS_END && seq_after(end_before_fin(r, side), me->end)) {
-		me->end = end_before_fin(r, side);
+	if (n->known & me->known & NUMBERS_END && seq_after(end, me->end)) {
+		me->end = end;
 		if (bytes)
 			r->j->flow.side[side].text_end = me->end;
 	}

@@ -42,7 +42,7 @@ static bool still_speaks(const struct flow *f, const struct tcp_segment *s, unsi
 	const struct numbers *me = &f->side[side].now;
 
 	return s->time > f->reset.time + FLOW_OVERTAKEN_NS && me->known & NUMBERS_END &&
-	       s->seq - me->end + LAST_SEEN_REORDER < 2 * LAST_SEEN_REORDER;
+	       last_seen_near(s->seq, me->end);
 }
 
 /* Does the alleged sender go on as if it had sent no RST? */

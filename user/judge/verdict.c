@@ -164,8 +164,10 @@ static enum role closer(const struct facts *c, enum answer forged)
 
 static enum pattern pattern(const struct facts *c, enum role first)
 {
-	if (first == BOTH || first == NOBODY)
-		return first == BOTH ? PATTERN_SIMULTANEOUS : PATTERN_NONE;
+	if (first == NOBODY)
+		return PATTERN_NONE;
+	if (first == BOTH)
+		return PATTERN_SIMULTANEOUS;
 	return has(c, other_role(first), SIDE_FIN_ANSWERS) ? PATTERN_THREE_WAY : PATTERN_FOUR_WAY;
 }
 
