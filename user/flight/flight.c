@@ -138,8 +138,6 @@ static void write_seen(struct flight *f, const struct flight_packets *packets, c
 	bool whole = !lacking && !r->midstream;
 	struct buffer comment = {0};
 
-	if (!r->final || packets->again)
-		return;
 	f->lost += lacking;
 	packet_comment_put(&comment, r);
 	put_lacking(&comment, lacking, r->segment_count);
@@ -207,7 +205,8 @@ void flight_keep(struct flight *f, const struct flight_packets *packets, const s
 	if (!f || !packets)
 		return;
 	if (!f->spans) {
-		write_seen(f, packets, r);
+		if (r->final && !packets->again)
+			write_seen(f, packets, r);
 		return;
 	}
 	kept = connection_spans_keep(f->spans, packets->begun);
@@ -270,8 +269,7 @@ void flight_write(struct flight *f, struct kept_connection **of, unsigned count,
 		if (!is_place(of[i], s, p->packet.time))
 			continue;
 		buffer_printf(&comment, "%s%s", comment.len ? "\n\n" : "", of[i]->comment);
-		free(of[i]->comment);
-		of[i]->comment = NULL;
+		forget_comment(f, of[i]);
 	}
 	if (comment.len)
 		buffer_char(&comment, '\0');

@@ -20,6 +20,7 @@
 #include "bpf/settings.h"
 #include "user/base/clock.h"
 #include "user/base/log.h"
+#include "user/base/pcapng_format.h"
 #include "user/cli/interface_pattern.h"
 #include "user/live/collector.h"
 #include "user/live/loader.h"
@@ -131,9 +132,6 @@ static void joined(void *context, uint32_t slot)
 		c->traffic[slot].t_synack = 0;
 }
 
-#define LINKTYPE_ETHERNET_ 1
-#define LINKTYPE_RAW_ 101
-
 /* -w: fills in what is kept of the connection. seen: room for SEEN_MOST. */
 static void find_packets(const struct collector *c, const struct judged *j, uint32_t slot,
 			 struct flight_packets *packets, struct flight_seen *seen)
@@ -147,7 +145,7 @@ static void find_packets(const struct collector *c, const struct judged *j, uint
 
 		seen[i] = (struct flight_seen){
 			.source = 2 * p->interface + raw,
-			.link = raw ? LINKTYPE_RAW_ : LINKTYPE_ETHERNET_,
+			.link = raw ? PCAPNG_LINK_RAW : PCAPNG_LINK_ETHERNET,
 			.name = a ? a->name : NULL,
 			.time = p->time + (uint64_t)c->wall_offset,
 			.bytes = p->bytes,
