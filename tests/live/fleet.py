@@ -22,7 +22,7 @@ from faults import said
 from lab.brokers import MUTUAL, PASSWORD, SECURE, USER, brokers, ids
 from lab.clickhouse import ClickHouse, cpu_seconds, queries
 from lab.closes import Path, scenario_named
-from lab.harness import PROGRAM, Suite, close_some, in_namespace, paths, watch
+from lab.harness import PROGRAM, Suite, close_some, in_namespace, kafka_settings, paths, watch
 from lab.netlab import Process, Tracer, check, equal, ipv4, ipv6, until
 
 FEW, MANY = 100_000, 1_000_000  # records
@@ -396,13 +396,6 @@ def brokers_go(lab):
     equal("how often", set(found.values()), {1})
 
 
-def settings(lab, *lines):
-    path = lab.file("conf")
-    with open(path, "w", encoding="utf-8") as file:
-        file.write("".join(line + "\n" for line in lines))
-    return f"--kafka-config={path}"
-
-
 @test
 def topic_comes_late(lab):
     """
@@ -417,7 +410,7 @@ def topic_comes_late(lab):
     until(lambda: len(kafka.values("soon")) == 5, "messages", 30, 0.5)
     equal("records", len(tracer.stop()), 5)
     said(tracer, "Kafka: 5 records delivered")
-    tracer = watch(lab, kafka.place("later"), settings(lab, "topic.metadata.propagation.max.ms=1000"))
+    tracer = watch(lab, kafka.place("later"), kafka_settings(lab, "topic.metadata.propagation.max.ms=1000"))
     close_some(paths(lab)[0], 3)
     said(tracer, "Kafka: a record is refused: .*[Uu]nknown topic", 30)
     kafka.create("later")
@@ -439,7 +432,7 @@ def too_large(lab):
     records = [compact(record) + "\n" for pair in pairs_of(watch_both(lab)) for record in pair]
     limit = sorted(map(len, records))[len(records) // 2]
     kafka.create("too_large", partitions=1, max_message_bytes=limit)
-    feed = Feed(lab, kafka, "too_large", settings(lab, "compression.codec=none", "batch.num.messages=1"))
+    feed = Feed(lab, kafka, "too_large", kafka_settings(lab, "compression.codec=none", "batch.num.messages=1"))
     feed.give(records)
     equal("exit code", feed.end(60), 4)
     found = kafka.values("too_large")
@@ -466,14 +459,14 @@ def sasl_and_tls(lab):
              (SECURE, (*sasl, stranger, f"sasl.password={PASSWORD}"), "certificate"),
              (MUTUAL, ("security.protocol=ssl", authority), "SSL|handshake|certificate|[Dd]isconnected"))
     for number, (port, lines) in enumerate(right, 1):
-        tracer = watch(lab, kafka.place("secure", port), settings(lab, *lines), "--strict")
+        tracer = watch(lab, kafka.place("secure", port), kafka_settings(lab, *lines), "--strict")
         close_some(paths(lab)[0], 5)
         tracer.wait_for(5)
         tracer.stop()
         said(tracer, "Kafka: 5 records delivered")
         equal("messages", len(kafka.values("secure")), 5 * number)
     for port, lines, words in wrong:
-        tracer = watch(lab, kafka.place("secure", port), settings(lab, *lines))
+        tracer = watch(lab, kafka.place("secure", port), kafka_settings(lab, *lines))
         close_some(paths(lab)[0], 1)
         said(tracer, f"Kafka: .*({words})", 20)
         tracer.signal(2)

@@ -15,7 +15,7 @@ import sys
 import time
 
 from faults import NOBODY, gave_up, said
-from lab.harness import PROGRAM, Suite, close_some, in_namespace, paths, refuses, watch
+from lab.harness import PROGRAM, Suite, close_some, in_namespace, kafka_settings, paths, refuses, watch
 from lab.netlab import Process, Tracer, check, equal, ipv4, need, until
 from metrics import play_all
 
@@ -147,19 +147,13 @@ def leaders_change(lab):
     check_same(cluster, tracer)
 
 
-def settings(lab, *lines):
-    path = lab.file("conf")
-    with open(path, "w", encoding="utf-8") as file:
-        file.write("".join(line + "\n" for line in lines))
-    return f"--kafka-config={path}"
-
-
 @test
 def memory_is_bounded(lab):
     """Brokers stay away: what is beyond the memory for them is counted as lost, and every record is printed."""
     cluster = Cluster(lab)
     cluster.tell_all("down")
-    tracer = watch(lab, cluster.place, settings(lab, "# few", "", " queue.buffering.max.messages = 30 "), "--strict")
+    few = kafka_settings(lab, "# few", "", " queue.buffering.max.messages = 30 ")
+    tracer = watch(lab, cluster.place, few, "--strict")
     close_some(paths(lab)[0], 100)
     tracer.wait_for(100)
     time.sleep(0.3)
@@ -179,7 +173,7 @@ def refusals_are_counted(lab):
     for error, words in ((TOPIC_AUTHORIZATION_FAILED, "authorization"), (MESSAGE_TOO_LARGE, "too large")):
         cluster = Cluster(lab, partitions=1)
         cluster.tell(f"errors {error} 1")
-        tracer = watch(lab, cluster.place, settings(lab, "enable.idempotence=false", "batch.num.messages=1"))
+        tracer = watch(lab, cluster.place, kafka_settings(lab, "enable.idempotence=false", "batch.num.messages=1"))
         close_some(paths(lab)[0], 1)
         said(tracer, f"Kafka: a record is refused: .*{words}", 5)
         tracer.stop()
@@ -189,7 +183,7 @@ def refusals_are_counted(lab):
 @test
 def too_large_for_the_library(lab):
     cluster = Cluster(lab)
-    tracer = watch(lab, cluster.place, settings(lab, "message.max.bytes=1000"))
+    tracer = watch(lab, cluster.place, kafka_settings(lab, "message.max.bytes=1000"))
     close_some(paths(lab)[0], 3)
     tracer.stop()
     said(tracer, "0 records delivered, 3 lost: 3 refused")
@@ -295,7 +289,8 @@ def capture_waits(lab):
     cluster = Cluster(lab)
     path = capture_of(lab, 3000)
     done = Process(lab, lab.client, [*PROGRAM, "-r", path, cluster.place, "--strict", "--format=json",
-                                     settings(lab, "queue.buffering.max.messages=50", "queue.buffering.max.ms=1")])
+                                     kafka_settings(lab, "queue.buffering.max.messages=50",
+                                                    "queue.buffering.max.ms=1")])
     equal("exit code", done.wait(50), 0)
     check_same(cluster, done)
 
@@ -306,7 +301,7 @@ def capture_gives_up(lab):
     cluster = Cluster(lab)
     cluster.tell_all("down")
     done = Process(lab, lab.client, [*PROGRAM, "-r", capture_of(lab, 3000), cluster.place,
-                                     settings(lab, "queue.buffering.max.messages=50")])
+                                     kafka_settings(lab, "queue.buffering.max.messages=50")])
     said(done, "Kafka: ", 10)
     equal("still waits", done.code, None)
     done.signal(signal.SIGINT)
@@ -326,7 +321,7 @@ def refused_at_the_start(lab):
                                (("linger.ms=never",), 1, "line 1: Invalid value"),
                                (("acks=1",), 1, "idempotence"),
                                (("ssl.ca.location=/no/such/file", "security.protocol=ssl"), 1, "ssl.ca.location")):
-        refuses(lab, [*PROGRAM, place, settings(lab, *lines), "eth0"], code, words)
+        refuses(lab, [*PROGRAM, place, kafka_settings(lab, *lines), "eth0"], code, words)
     refuses(lab, [*PROGRAM, place, "--kafka-config=/no/such/file", "eth0"], 1, "No such file")
     refuses(lab, [*PROGRAM, "--kafka-config=/dev/null", "eth0"], 2, "--kafka-config is about --kafka")
     for mode in ("--stuck", "--time-wait", "--cleanup", "--probe"):
@@ -338,7 +333,7 @@ def refused_at_the_start(lab):
 def secrets_stay_in_the_file(lab):
     """A wrong setting is named by its line; neither a value nor a password is printed, or in the command line."""
     secret = "sEcReT"
-    config = settings(lab, "sasl.mechanism=PLAIN", "security.protocol=sasl_plaintext", "sasl.username=me",
+    config = kafka_settings(lab, "sasl.mechanism=PLAIN", "security.protocol=sasl_plaintext", "sasl.username=me",
                       f"sasl.password={secret}")
     cluster = Cluster(lab)
     tracer = watch(lab, cluster.place, config)

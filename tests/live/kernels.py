@@ -13,7 +13,7 @@ import socket
 import sys
 import time
 
-from lab.closes import LATE, REPLY, REQUEST, abort, close_in_turn, heard_the_end, receive, talk
+from lab.closes import LATE, REPLY, REQUEST, abort, close_in_turn, heard_the_end, receive, reset_has_come, talk
 from lab.harness import PROGRAM, Suite, about, expect, key_of, paths, router, watch
 from lab.netlab import ACK, FIN, RST, SYN, Failure, Skip, Tracer, check, equal, ipv4, ipv6, mac, until
 from lab.relay import KEPT, Rule, realtime
@@ -572,9 +572,9 @@ def box_forgets_connections(lab):
     with box.filtering("meta l4proto tcp", "reject with tcp reset", "forward"):
         for connection in opened:
             connection.client.sendall(REQUEST)
-            until(lambda c=connection: c.client.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR), "reset of the client")
+            until(lambda c=connection: reset_has_come(c.client), "reset of the client")
             connection.server.sendall(REPLY)
-            until(lambda c=connection: c.server.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR), "reset of the server")
+            until(lambda c=connection: reset_has_come(c.server), "reset of the server")
         judge_ends(tracers, opened, reset_by_box("destination", closer="destination"),
                    reset_by_box("source", closer="source"))
 
@@ -586,7 +586,7 @@ def box_forgets_one_direction(lab):
     with box.filtering("iifname eth8 meta l4proto tcp", "reject with tcp reset", "forward"):
         for connection in opened:
             connection.client.sendall(REQUEST)
-            until(lambda c=connection: c.client.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR), "reset of the client")
+            until(lambda c=connection: reset_has_come(c.client), "reset of the client")
             connection.server.sendall(REPLY)
         tracers["source"].wait_for(len(opened), 10)
         for connection in opened:

@@ -22,7 +22,7 @@ import threading
 import time
 
 from lab import frames
-from lab.closes import Connection, Path, abort, heard_the_end, receive, scenario_named, talk
+from lab.closes import Connection, Path, abort, heard_the_end, receive, reset_has_come, scenario_named, talk
 from lab.harness import (PROGRAM, Suite, about, as_nobody, expect, field, in_namespace, key_of, one_each, paths,
                      raw_socket, watch, with_error)
 from lab.netlab import SYN, Process, Skip, Tracer, check, descriptors, equal, ipv4, libc, mac, need, until
@@ -168,10 +168,6 @@ def play(lab, path, name, action):
         heard_the_end(c.server)
     c.server.close()
     return c.key, holder
-
-
-def reset_has_come(sock):
-    return sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) != 0
 
 
 @test

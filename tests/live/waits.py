@@ -13,7 +13,7 @@ import sys
 import time
 
 from lab import frames
-from lab.closes import abort, close_in_turn, talk
+from lab.closes import abort, close_in_turn, reset_has_come, talk
 from lab.harness import PROGRAM, Suite, about, expect, key_of, one_each, paths, raw_socket, watch
 from lab.netlab import ACK, FIN, PSH, RST, SYN, Tracer, check, equal, ipv4, ipv6, mac, until
 
@@ -284,7 +284,7 @@ def last_words(lab, connection):
     """A question that the other host's packet filter answers by an RST."""
     with lab.server.filtering(f"tcp dport {connection.key[2]}", "reject with tcp reset"):
         connection.client.send(b"still there?")
-        until(lambda: connection.client.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR), "reset")
+        until(lambda: reset_has_come(connection.client), "reset")
 
 
 def lost_words(lab, connection):
@@ -425,7 +425,7 @@ class FarServer:
         self.client.send(b"still there?")
         self.hear(PSH)
         self.say(RST)
-        until(lambda: self.client.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR), "reset")
+        until(lambda: reset_has_come(self.client), "reset")
 
     def finish_after(self, payload):
         self.say(FIN | ACK | (PSH if payload else 0), payload)

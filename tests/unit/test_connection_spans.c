@@ -38,19 +38,27 @@ TEST(test_from_syn_to_next)
 	connection_spans_free(s);
 }
 
-/* One whose handshake was not seen has what came before, back to the report of the one before. */
-TEST(test_midstream)
+/* Two of the tuple, of which the first one begins at 10; reported at 20 and 50, and kept. */
+static struct connection_spans *two(uint64_t second_begin, bool midstream)
 {
 	struct connection_spans *s = connection_spans_new();
-	uint64_t first = connection_spans_begin(s, TUPLE, 10, true),
-		 second = connection_spans_begin(s, TUPLE, 40, true);
+	uint64_t first = connection_spans_begin(s, TUPLE, 10, midstream),
+		 second = connection_spans_begin(s, TUPLE, second_begin, midstream);
 
 	connection_spans_end(s, first, 20);
 	connection_spans_end(s, second, 50);
 	connection_spans_keep(s, first);
 	connection_spans_keep(s, second);
-	connection_spans_keep(s, first);
+	connection_spans_keep(s, first); /* by a later record of it */
 	connection_spans_seal(s);
+	return s;
+}
+
+/* One whose handshake was not seen has what came before, back to the report of the one before. */
+TEST(test_midstream)
+{
+	struct connection_spans *s = two(40, true);
+
 	expect_of(s, TUPLE, 1, "0");
 	expect_of(s, TUPLE, 20, "0");
 	expect_of(s, TUPLE, 21, "1");
@@ -61,15 +69,8 @@ TEST(test_midstream)
 /* A SYN inside a connection: both have what comes until the older one is reported. */
 TEST(test_inside)
 {
-	struct connection_spans *s = connection_spans_new();
-	uint64_t first = connection_spans_begin(s, TUPLE, 10, false),
-		 second = connection_spans_begin(s, TUPLE, 15, false);
+	struct connection_spans *s = two(15, false);
 
-	connection_spans_end(s, first, 20);
-	connection_spans_end(s, second, 50);
-	connection_spans_keep(s, first);
-	connection_spans_keep(s, second);
-	connection_spans_seal(s);
 	expect_of(s, TUPLE, 14, "0");
 	expect_of(s, TUPLE, 15, "10");
 	expect_of(s, TUPLE, 20, "10");

@@ -83,6 +83,11 @@ def heard_the_end(sock):
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
 
 
+def reset_has_come(sock):
+    """True once; the kernel forgets the error with the question."""
+    return sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) != 0
+
+
 def close_in_turn(first, second):
     """FIN, ACK; a pause; FIN, ACK."""
     first.shutdown(socket.SHUT_WR)

@@ -159,6 +159,14 @@ def raw_socket(namespace, interface="eth0"):
     return sock
 
 
+def kafka_settings(lab, *lines):
+    """The option that names a new file with these settings of librdkafka."""
+    path = lab.file("conf")
+    with open(path, "w", encoding="utf-8") as file:
+        file.write("".join(line + "\n" for line in lines))
+    return f"--kafka-config={path}"
+
+
 def refuses(lab, argv, code, *words):
     """The program ends at once with that code, one line on stderr that has all the words, and nothing on stdout."""
     program = Process(lab, lab.client, argv)
