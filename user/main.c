@@ -79,7 +79,7 @@ static int report_connections(const struct options *options)
 	code = code ? code : monitoring_start(&reporter.monitoring, options);
 	code = code ? code : ipfix_start(&reporter.ipfix, options);
 	code = code ? code : report_start(&reporter.report, options);
-	code = code ? code : flight_start(&reporter.flight, options);
+	code = code ? code : flight_start(&reporter.flight, options, reporter.anonymizer);
 	code = code ? code : start_helper(options);
 	if (code != EXIT_FINE)
 		;

@@ -8,17 +8,31 @@ flight.py DIRECTORY... [-k NAME]     all tests on the captures in the directorie
 """
 import argparse
 import gzip
+import ipaddress
 import json
 import os
+import re
 import signal
+import socket
 import subprocess
 import tempfile
 import time
+
+from scapy.layers.inet import ICMP, IP, TCP, UDP, IPOption_RR
+from scapy.layers.inet6 import (HAO, ICMPv6DestUnreach, IPv6, IPv6ExtHdrDestOpt, IPv6ExtHdrHopByHop,
+                                IPv6ExtHdrRouting)
+from scapy.layers.l2 import Dot1Q, Ether, GRE
+from scapy.layers.vxlan import VXLAN
+from scapy.packet import Raw
+from scapy.utils import rdpcap, wrpcap
 
 import tracer
 from flight_file import frames_of, packets_of, section_comment
 
 SEED = os.path.join(tracer.TOP, "tests", "golden", "captures", "seed-ssh-close.pcap")
+# Of tunnels, routers and options; of the connections.
+OUTER = ("192.0.2.101", "192.0.2.102", "2001:db8:7777::1", "2001:db8:7777::2")
+ENDS = {4: ("198.51.100.1", "198.51.100.2"), 6: ("2001:db8:5555::1", "2001:db8:6666::2")}
 TESTS = []
 
 
@@ -76,6 +90,127 @@ def same_records(paths):
     """What is written is read again with the same records, and each has its comment."""
     faults = [fault for found in tracer.on_all_cpus(round_trip_faults, paths) for fault in found]
     equal("faults", faults, [])
+
+
+# ---- handed on (--anonymize) ----
+
+def without_ids(lines):
+    """The records, but for event.id, which is made from addresses, and tcp.related, which lists such ids."""
+    found = []
+    for record in map(json.loads, lines.splitlines()):
+        del record["event"]["id"]
+        record["tcp"]["related"] = len(record["tcp"].get("related") or ())
+        found.append(json.dumps(record))
+    return sorted(found)
+
+
+def addresses_of(lines):
+    """The addresses of both ends, as packets have them."""
+    return {ipaddress.ip_address(record[end]["ip"]).packed for record in map(json.loads, lines.splitlines())
+            for end in ("source", "destination")}
+
+
+def is_told(address, packet):
+    """Headers before TCP's end have even lengths; at an odd distance from it, two numbers of TCP make up the bytes."""
+    return any((len(packet) - found.start()) % 2 == 0 for found in re.finditer(re.escape(address), packet))
+
+
+def handed_on_faults(path):
+    """What is handed on is read as the anonymized records, and no packet of it has an address of the capture."""
+    with tempfile.TemporaryDirectory() as directory:
+        kept, key = os.path.join(directory, "kept.pcapng"), os.path.join(directory, "key")
+        with open(key, "wb") as file:
+            file.write(b"k" * 32)
+        try:
+            told = records(path, "-w", kept, "--anonymize-key=" + key)
+            equal("read again", without_ids(records(kept)), without_ids(told))
+            originals = addresses_of(records(path)) - addresses_of(told)
+            for packet in packets_of(kept):
+                equal("original addresses", [a for a in originals if is_told(a, packet["bytes"])], [])
+        except (AssertionError, ValueError) as fault:
+            return [f"{os.path.basename(path)}: {fault}"]
+    return []
+
+
+@test
+def same_records_handed_on(paths):
+    """With --anonymize, packets and records have the same other addresses, and the same verdicts."""
+    faults = [fault for found in tracer.on_all_cpus(handed_on_faults, paths) for fault in found]
+    equal("faults", faults, [])
+
+
+def wrapped(family, source, destination):
+    """Each way in which a packet from source to destination can be inside another one: what comes before TCP."""
+    outer, inner = (IP(src=OUTER[0], dst=OUTER[1]), IP) if family == 4 else (IPv6(src=OUTER[2], dst=OUTER[3]), IPv6)
+    ether = Ether(src="02:11:22:33:44:55", dst="02:66:77:88:99:aa")
+    inside = inner(src=source, dst=destination)
+    yield ether / inside
+    yield ether / Dot1Q(vlan=7) / inside
+    yield ether / outer / inside
+    yield ether / outer / GRE(chksum_present=1) / inside
+    yield ether / outer / UDP(sport=4000, dport=4789) / VXLAN(vni=9, flags=8) / ether / inside
+    if family == 4:
+        yield ether / IP(src=inside.src, dst=inside.dst, options=[IPOption_RR(routers=list(OUTER[:2]), pointer=12)])
+    else:
+        yield ether / inside / IPv6ExtHdrHopByHop() / IPv6ExtHdrRouting(segleft=0, addresses=[OUTER[2]])
+        yield ether / inside / IPv6ExtHdrDestOpt(options=[HAO(hoa=OUTER[2])])
+
+
+def telling_capture(path):
+    """
+    Connections that are refused, by an RST and by an ICMP error, in each wrapping, with options that tell addresses.
+    Returns how many.
+    """
+    address = socket.inet_aton(OUTER[0])
+    options = [("MSS", 1460), ("Timestamp", (1, 0)), (28, address), (30, b"\x30\x01" + address)]
+    frames, port = [], 1024
+    for family in (4, 6):
+        ends = ENDS[family]
+        for there, back in zip(wrapped(family, *ends), wrapped(family, *reversed(ends))):
+            port += 1
+            frames += [there / TCP(sport=port, dport=443, flags="S", seq=1000, options=options),
+                       back / TCP(sport=443, dport=port, flags="RA", ack=1001)]
+    for family, error in ((4, ICMP(type=3, code=13)), (6, ICMPv6DestUnreach(code=1))):
+        syn = next(wrapped(family, *ENDS[family])) / TCP(sport=port + family, dport=443, flags="S", options=options)
+        router = IP(src=OUTER[1], dst=ENDS[4][0]) if family == 4 else IPv6(src=OUTER[3], dst=ENDS[6][0])
+        quote = bytes(syn[type(router)])[:len(router) + 8]
+        frames += [syn, Ether(dst="02:66:77:88:99:aa") / router / error / Raw(quote)]
+    for number, frame in enumerate(frames):
+        frame.time = 1700000000 + number / 100
+    wrpcap(path, frames)
+    return len(frames) // 2
+
+
+def checksums(path):
+    """By packet, what tshark says of each checksum: 1 is right, 0 wrong, 2 not to be judged."""
+    fields = ("ip", "tcp", "udp", "icmp", "icmpv6", "gre")
+    judged = [w for name in ("ip", "tcp", "udp") for w in ("-o", f"{name}.check_checksum:TRUE")]
+    shown = subprocess.run(["tshark", "-r", path, *judged, "-T", "fields",
+                            *[w for f in fields for w in ("-e", f + ".checksum.status")]],
+                           capture_output=True, text=True, check=True)
+    return shown.stdout.splitlines()
+
+
+@test
+def handed_on_whole(_paths):
+    """Of each kind of header nothing tells an address, and tshark finds each checksum as right as before."""
+    with tempfile.TemporaryDirectory() as directory:
+        capture, kept = os.path.join(directory, "telling.pcap"), os.path.join(directory, "kept.pcapng")
+        made = telling_capture(capture)
+        done = run("-r", capture, "-w", kept, "--anonymize", "--format=json")
+        equal("exit code", (done.returncode, done.stderr), (0, b""))
+        equal("records", len(done.stdout.splitlines()), made)
+        equal("packets", len(list(packets_of(kept))), 2 * made)
+        originals = [ipaddress.ip_address(a).packed for a in (*OUTER, *ENDS[4], *ENDS[6])] + [b"\x02\x11\x22\x33"]
+        for number, packet in enumerate(packets_of(kept), 1):
+            equal(f"told by packet {number}", [a for a in originals if a in packet["bytes"]], [])
+        before = checksums(capture)
+        equal("some are right", sum("1" in line for line in before), 2 * made)
+        # A home address stands for the source in the checksum (RFC 6275 section 6.3), and is gone.
+        home = [HAO in frame for frame in rdpcap(capture)]
+        equal("with a home address", sum(home), 2)
+        for number, (was, now) in enumerate(zip(before, checksums(kept)), 1):
+            equal(f"checksums of packet {number}", home[number - 1] or now, home[number - 1] or was)
 
 
 # ---- whose packets ----

@@ -12,6 +12,7 @@ import signal
 import subprocess
 import sys
 import time
+from ipaddress import ip_address
 
 sys.path.append(os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "golden"))
 
@@ -21,7 +22,7 @@ from hooks import built_conversations, play_every_scenario  # noqa: E402
 from lab import frames  # noqa: E402
 from lab.closes import abort, close_in_turn, heard_the_reset, receive, scenario_named, talk  # noqa: E402
 from lab.harness import PROGRAM, Suite, close_some, field, key_of, one_each, paths, router, watch  # noqa: E402
-from lab.netlab import Process, Tracer, Tun, check, equal, ipv4, mac, need, until  # noqa: E402
+from lab.netlab import Process, Tracer, Tun, check, equal, ipv4, ipv6, mac, need, until  # noqa: E402
 from lab.witness import Capture  # noqa: E402
 from metrics import fill  # noqa: E402
 
@@ -74,6 +75,21 @@ def closes_xdp(lab):
 def has_all(kept, records, *options):
     """The file, read again, has the same verdicts."""
     equal("verdicts", verdicts(read_again(kept, *options)), verdicts(records))
+
+
+@test
+def handed_on(lab):
+    """With --anonymize, records and packets have the same other addresses and verdicts, and none of the network's."""
+    for hook in ("tc", "xdp"):
+        kept = lab.file(f"{hook}.pcapng")
+        tracer = watch(lab, f"--hook={hook}", "--anonymize", "-w", kept)
+        played = [key for path in paths(lab) for key in close_some(path, 2)]
+        tracer.wait_for(len(played))
+        has_all(kept, one_each(tracer.stop(), played))
+        packets = list(packets_of(kept))
+        check(len(packets) >= 6 * len(played), f"{len(packets)} packets")
+        originals = [ip_address(address(0, end)).packed for address in (ipv4, ipv6) for end in (1, 2)]
+        equal("with an address of the network", [p for p in packets for a in originals if a in p["bytes"]], [])
 
 
 @test

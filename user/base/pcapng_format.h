@@ -17,8 +17,8 @@ enum pcapng_block {
 	PCAPNG_SECTION = 0x0a0d0d0a, /* the same in either byte order */
 };
 
-/* LINKTYPE_ numbers of packets with an Ethernet header, and of those that begin with the IP header. */
-enum { PCAPNG_LINK_ETHERNET = 1, PCAPNG_LINK_RAW = 101 };
+/* LINKTYPE_ numbers: an Ethernet header, the IP header first, the pseudo-headers of the "any" device. */
+enum { PCAPNG_LINK_ETHERNET = 1, PCAPNG_LINK_RAW = 101, PCAPNG_LINK_SLL = 113, PCAPNG_LINK_SLL2 = 276 };
 
 enum pcapng_option {
 	PCAPNG_END = 0,

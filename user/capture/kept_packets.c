@@ -63,6 +63,8 @@ static void write_packet(struct second_reading *r, const struct captured_packet 
 			   .bytes = p->frame.pos,
 			   .captured = (uint32_t)(p->frame.end - p->frame.pos),
 			   .length = p->length},
+		.meta = p->meta,
+		.link_bytes = (uint32_t)(p->bytes.pos - p->frame.pos),
 	};
 
 	pcap_file_describe(file, p->interface, &out.from.link, &out.from.snaplen);

@@ -687,8 +687,7 @@ static const char *packets_fault(const struct options *o)
 		return "-w is about packets of connections as they close, which this mode does not see";
 	if (!strcmp(o->packets, "-"))
 		return "-w - would mix packets with records on standard output; give a file";
-	return o->anonymize || o->anonymize_key ? "-w does not go with --anonymize: packets would tell the addresses"
-						: NULL;
+	return NULL;
 }
 
 /* Why the options of output files do not go together, or NULL. */

@@ -15,6 +15,7 @@
 
 #include "user/base/log.h"
 #include "user/base/pcapng_format.h"
+#include "user/flight/anonymous_packet.h"
 #include "user/flight/packet_comment.h"
 #include "user/helper/directory.h"
 
@@ -24,16 +25,20 @@
 	"headers of the segments that opened and closed the connections reported, at most 128 bytes of each, one " \
 	"connection after the other; data between handshake and close is not here"
 
+#define HEADERS_COMMENT ". Handed on with other addresses (--anonymize): headers only"
+
 struct flight {
 	const struct options *options;
+	struct anonymizer *anonymizer; /* --anonymize; else NULL */
 	struct packet_file *file;
 	struct connection_spans *spans; /* of captures; else NULL */
 	size_t comments;                /* bytes of those that are kept */
 	uint64_t silent;                /* connections whose comment found no room */
 	uint64_t lost;                  /* packets, beside those that the file has lost */
+	struct buffer headers;          /* of the packet at hand, with --anonymize */
 };
 
-int flight_start(struct flight **flight, const struct options *options)
+int flight_start(struct flight **flight, const struct options *options, struct anonymizer *anonymizer)
 {
 	struct flight *made;
 
@@ -43,11 +48,12 @@ int flight_start(struct flight **flight, const struct options *options)
 	made = calloc(1, sizeof(*made));
 	if (made) {
 		made->options = options;
+		made->anonymizer = anonymizer;
 		made->file = packet_file_new();
 		made->spans = options->files.count ? connection_spans_new() : NULL;
 	}
 	if (made && made->file && !made->spans)
-		packet_file_describe(made->file, LIVE_COMMENT);
+		packet_file_describe(made->file, anonymizer ? LIVE_COMMENT HEADERS_COMMENT : LIVE_COMMENT);
 	if (made && made->file && (made->spans || !options->files.count)) {
 		*flight = made;
 		return EXIT_FINE;
@@ -63,12 +69,22 @@ void flight_free(struct flight *f)
 		return;
 	packet_file_free(f->file);
 	connection_spans_free(f->spans);
+	buffer_free(&f->headers);
 	free(f);
 }
 
 struct connection_spans *flight_spans(struct flight *f)
 {
 	return f ? f->spans : NULL;
+}
+
+/* With --anonymize, what it may not be handed on with is taken out of the packet first. */
+static void put(struct flight *f, struct packet_to_write *p)
+{
+	if (!f->anonymizer || anonymous_packet_make(f->anonymizer, p, &f->headers))
+		packet_file_put(f->file, p);
+	else
+		f->lost++;
 }
 
 /* ---- a file without a name ---- */
@@ -144,15 +160,19 @@ static void write_seen(struct flight *f, const struct flight_packets *packets, c
 	buffer_char(&comment, '\0');
 	place = !place && packets->count ? &packets->seen[packets->count - 1] : place;
 	for (const struct flight_seen *s = packets->seen; s < packets->seen + packets->count; s++)
-		packet_file_put(f->file, &(struct packet_to_write){
-						 .source = 2 * s->source + whole,
-						 .from = {.link = s->link, .name = s->name, .closes_only = whole},
-						 .packet = {.time = s->time,
-							    .bytes = s->bytes,
-							    .captured = s->captured,
-							    .length = s->length,
-							    .direction = s->outgoing ? PCAPNG_OUTBOUND : PCAPNG_INBOUND,
-							    .comment = s == place ? comment.data : NULL}});
+		put(f, &(struct packet_to_write){
+			       .source = 2 * s->source + whole,
+			       .from = {.link = s->link, .name = s->name, .closes_only = whole},
+			       .packet = {.time = s->time,
+					  .bytes = s->bytes,
+					  .captured = s->captured,
+					  .length = s->length,
+					  .direction = s->outgoing ? PCAPNG_OUTBOUND : PCAPNG_INBOUND,
+					  .comment = s == place ? comment.data : NULL},
+			       .meta = {.wire_len = s->length,
+					.link = s->link == PCAPNG_LINK_RAW ? PACKET_LINK_IP : PACKET_LINK_ETHERNET,
+					.captured = 1},
+		       });
 	buffer_free(&comment);
 }
 
@@ -231,6 +251,8 @@ static void describe(struct flight *f)
 
 	put_count(&b, count);
 	buffer_text(&b, ", with all packets that the captures have of them");
+	if (f->anonymizer)
+		buffer_text(&b, HEADERS_COMMENT);
 	for (; i < count && b.len < SECTION_COMMENTS - 1000; i++)
 		if (kept[i].comment)
 			buffer_printf(&b, "\n\n%s", kept[i].comment);
@@ -274,7 +296,7 @@ void flight_write(struct flight *f, struct kept_connection **of, unsigned count,
 	if (comment.len)
 		buffer_char(&comment, '\0');
 	p->packet.comment = comment.data;
-	packet_file_put(f->file, p);
+	put(f, p);
 	buffer_free(&comment);
 }
 

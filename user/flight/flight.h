@@ -11,6 +11,7 @@
 #include "user/cli/options.h"
 #include "user/flight/connection_spans.h"
 #include "user/flight/packet_file.h"
+#include "user/record/anonymizer.h"
 #include "user/record/record.h"
 
 struct flight;
@@ -38,8 +39,11 @@ struct flight_packets {
 /* Comments of captures are kept in memory until the second reading: so many bytes of them at most. */
 #define FLIGHT_COMMENTS (64u << 20)
 
-/* *flight is NULL without -w; to be freed by flight_free. options must outlive it. An exit code; errors were logged. */
-int flight_start(struct flight **flight, const struct options *options);
+/*
+ * *flight is NULL without -w; to be freed by flight_free. options and anonymizer must outlive it; anonymizer: NULL, or
+ * what has replaced the addresses of the records. An exit code; errors were logged.
+ */
+int flight_start(struct flight **flight, const struct options *options, struct anonymizer *anonymizer);
 void flight_free(struct flight *flight);
 /*
  * A file to be read and written that has no name, in the directory of -w, for what can be read once only. Call before

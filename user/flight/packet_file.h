@@ -7,6 +7,7 @@
 #ifndef TCPFIN_PACKET_FILE_H
 #define TCPFIN_PACKET_FILE_H
 
+#include "bpf/core/packet.h"
 #include "user/flight/pcapng_writer.h"
 
 struct packet_file;
@@ -16,6 +17,9 @@ struct packet_to_write {
 	uint32_t source; /* names the interface: small numbers, dense */
 	struct pcapng_interface_block from;
 	struct pcapng_packet_block packet; /* its interface is not looked at */
+	/* What the parser is told of it, and how many bytes come before: looked at with --anonymize only. */
+	struct packet_meta meta;
+	uint32_t link_bytes;
 };
 
 /* NULL where memory is short. */
