@@ -3,8 +3,9 @@
 """
 replay.py TCPFIN-TRACE CAPTURE...: the records of live traffic are those of its capture, whatever the kernel.
 
-Each capture is sent frame by frame, at its own pace, over a veth pair of its own. Apart from times, the records of the
-program on that interface must be those of the file with -r, which depends on no kernel.
+Each capture is sent frame by frame, at its own pace, over a veth pair of its own, and has a program of its own there:
+what one program sees of a connection at several interfaces is one record, and many captures have the same ends. Apart
+from times, the records must be those of the file with -r, which depends on no kernel.
 
 A capture can be sent if it is Ethernet, whole, no longer than LONGEST, and no two frames have the same time. Others are
 left out.
@@ -24,7 +25,8 @@ from lab.netlab import Failure, Lab, Process, check, equal, until
 
 LONGEST = 3.0   # s from the first to the last frame
 STAGGER = 0.03  # s between the starts of two captures
-BATCH = 60      # captures at a time, each on an interface of its own
+BATCH = 20      # captures at a time
+SMALL = ("--max-flows=1024", "--max-closing=1024", "--max-unproven=1024", "--ring=64K")  # tables that are made quickly
 ETHERNET = 1    # LINKTYPE_ETHERNET
 LEFT_OUT = {
     "a17_rst_storm": "milliseconds decide how many of its resets come within the settling time",
@@ -156,26 +158,27 @@ def brief(value):
 
 
 def start(lab, program, interfaces):
-    """Starts the program and waits until it is attached to the last interface."""
-    tracer = Process(lab, lab.client, [program, "--format=json", *interfaces])
-    until(lambda: tracer.code is not None or len(lab.client.attached(interfaces[-1])) == 2, "attached programs", 60)
-    check(tracer.code is None, f"the program ended at once: {tracer.stderr.strip()}")
-    return tracer
+    """Starts a program for each interface and waits until all are attached."""
+    tracers = {name: Process(lab, lab.client, [program, "--format=json", *SMALL, name]) for name in interfaces}
+    for name, tracer in tracers.items():
+        until(lambda: tracer.code is not None or len(lab.client.attached(name)) == 2, "attached programs", 60)
+        check(tracer.code is None, f"the program ended at once: {tracer.stderr.strip()}")
+    return tracers
 
 
 def replay(program, captures):
     """captures: {name: (path, frames)}. Sends all of them. Returns {name: the first difference or ""}."""
+    live = {}
     with Lab() as lab:
         links = {f"r{number}": name for number, name in enumerate(captures)}
         lay_links(lab, links)
-        tracer = start(lab, program, list(links))
+        tracers = start(lab, program, list(links))
         send(lab, {link: captures[name][1] for link, name in links.items()})
         time.sleep(1)  # the default settling time, and the reader's period
-        live = {name: [] for name in captures}
-        tracer.signal(signal.SIGINT)
-        equal("exit code", tracer.wait(60), 0)
-        for record in map(json.loads, tracer.stdout.splitlines()):
-            live[links[record["observer"]["ingress"]["interface"]["name"]]].append(record)
+        for link, tracer in tracers.items():
+            tracer.signal(signal.SIGINT)
+            equal("exit code", tracer.wait(60), 0)
+            live[links[link]] = [json.loads(line) for line in tracer.stdout.splitlines()]
     return {name: difference(in_order(live[name]), in_order(of_file(program, path)))
             for name, (path, _) in captures.items()}
 
