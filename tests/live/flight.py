@@ -216,6 +216,23 @@ def file_without_rights(lab):
 
 
 @test
+def files_by_time(lab):
+    """-G: a file a period that has connections, named after its time, and each is whole in itself."""
+    tracer = watch(lab, "-w", lab.file("at%s.pcapng"), "-G", "1", "--settle=100")
+    keys = []
+    for _ in range(3):
+        keys += close_some(paths(lab)[0], 2)
+        time.sleep(1.1)
+    records = one_each(tracer.stop(), keys)
+    files = [os.path.join(lab.directory, n) for n in os.listdir(lab.directory) if re.search(r"at[0-9]+\.pcapng", n)]
+    check(len(files) >= 3, f"files {files}")
+    again = {}
+    for path in files:
+        again.update(read_again(path))
+    equal("verdicts", verdicts(again), verdicts(records))
+
+
+@test
 def full_disk(lab):
     """Records are unharmed, what is lost is counted, the file stays whole, and goes on once there is room."""
     with small_disk(lab, "size=128k") as beside:
