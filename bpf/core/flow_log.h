@@ -135,8 +135,9 @@ CORE_ASSERT_SIZE(struct log_entry, 32);
 struct block_rest {
 	__u64 plain; /* data and ACKs: their number above REST_SHIFT, below it their bytes */
 	__u32 fins, resets, others;
-	__u32 pad;
+	__u32 acked; /* when the side's acknowledgment number last rose, listed or not: ns >> REST_TIME_SHIFT */
 };
+#define REST_TIME_SHIFT 8
 #define REST_SHIFT 40
 #define REST_BYTES ((1ULL << REST_SHIFT) - 1)
 

@@ -421,6 +421,12 @@ static __always_inline __u32 ack_step(struct flow_slot *slot, __u32 partial, con
 	return acked;
 }
 
+/* Does the RST follow all that its side has sent? So it does where only that side was heard of a connection. */
+static __always_inline flag_t is_behind_all(const struct numbers *me, const struct tcp_segment *s)
+{
+	return me->known & NUMBERS_END && s->seq == me->end;
+}
+
 static __always_inline __u32 reset_step(const struct flow_slot *slot, const struct work *w, const struct tcp_segment *s,
 					__u32 side, __u32 phase)
 {
@@ -430,7 +436,9 @@ static __always_inline __u32 reset_step(const struct flow_slot *slot, const stru
 	if (phase & PHASE_RESET)
 		return 0;
 	if (phase & PHASE_OPENING && !(phase & PHASE_MIDSTREAM))
-		return open_judge_reset(&slot->open, s, side) ? PHASE_RESET : 0;
+		return open_judge_reset(&slot->open, s, side) || is_behind_all(&of_side(sides, side).now, s)
+			       ? PHASE_RESET
+			       : 0;
 	return reset_out_of_window(&of_side(sides, side).now, &of_side(sides, !side).now, &slot->open, s, side,
 				   (phase & acked) != 0)
 		       ? 0
@@ -560,9 +568,16 @@ static __always_inline __u32 phase_step(struct tables *t, struct work *w, const 
 static __always_inline flag_t advance(struct flow_block *b, const struct work *w, const struct tcp_segment *s,
 				      __u32 place)
 {
+	struct numbers *me = &of_side(b->side, w->side).now;
+	struct block_rest *rest = &of_side(b->rest, w->side);
+	__u32 acked = me->ack;
+	flag_t news;
+
 	if (s->flags & TCP_RST || segment_contradicts(s) || (place & NUMBER_FOREIGN) == NUMBER_FOREIGN)
 		return 0;
-	return numbers_advance(&of_side(b->side, w->side).now, s, place);
+	news = numbers_advance(me, s, place);
+	rest->acked = either(me->ack != acked, (__u32)(s->time >> REST_TIME_SHIFT), rest->acked);
+	return news;
 }
 
 /* Is the connection to be watched? Once both FINs are acknowledged, ACKs say nothing more. */

@@ -99,10 +99,12 @@ static const struct field of_block[] = {
 	B(rest[0].fins),
 	B(rest[0].resets),
 	B(rest[0].others),
+	B(rest[0].acked),
 	B(rest[1].plain),
 	B(rest[1].fins),
 	B(rest[1].resets),
 	B(rest[1].others),
+	B(rest[1].acked),
 	B(before_synack),
 	B(before_ack),
 };
@@ -235,7 +237,7 @@ static const struct field of_line[] = {
 static const struct fields tables[] = {
 	[FIELDS_SEGMENT] = FIELDS(of_segment, sizeof(struct tcp_segment), 4 + sizeof(struct ip_address)), /* by */
 	[FIELDS_SLOT] = FIELDS(of_slot, sizeof(struct flow_slot), sizeof(__u32)), /* the number of its block */
-	[FIELDS_BLOCK] = FIELDS(of_block, offsetof(struct flow_block, entry), 20),
+	[FIELDS_BLOCK] = FIELDS(of_block, offsetof(struct flow_block, entry), 12),
 	[FIELDS_ENTRY] = FIELDS(of_entry, sizeof(struct log_entry), sizeof(__u32)),
 	[FIELDS_FLOW] = FIELDS(of_flow, sizeof(struct flow), 22),
 	[FIELDS_LINE] = FIELDS(of_line, sizeof(struct flow_segment), 0),
