@@ -22,6 +22,7 @@ struct settings {
 	__u32 test_clock;    /* tests only: time is what test_now says */
 	__u32 all_segments;  /* --all-segments */
 	__u32 strays;        /* --strays */
+	__u32 answers;       /* several interfaces: RSTs that may answer a SYN at another one are told of as well */
 	__u32 packets;       /* -w: packets that open and close connections are kept */
 	__u32 numbered;      /* the program before has set the interface's number in the scratch memory */
 	__u32 close_at_tc;   /* the XDP program leaves FINs and RSTs to the one at tc ingress behind it */

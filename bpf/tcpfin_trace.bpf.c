@@ -643,7 +643,7 @@ static __noinline int tell_stray(__u32 direction)
 		return 0;
 	x = stray_allowed(w->segment.time) ? bpf_ringbuf_reserve(&tcpfin_ring, sizeof(*x), 0) : NULL;
 	if (!x)
-		return count(COUNT_STRAYS_LIMITED);
+		return settings.strays ? count(COUNT_STRAYS_LIMITED) : 0;
 	stray_fill(x, &w->segment, w->work.ifindex);
 	x->direction = direction;
 	x->filter = w->work.socket.filter;
@@ -764,7 +764,7 @@ static __always_inline void track(void *ctx, enum host host)
 	record_found(NULL, &w->work, &w->segment);
 	if (settings.packets)
 		host == HOST_XDP ? keep_packet_xdp(ctx) : keep_packet_tc(ctx);
-	if (settings.strays && w->work.stray)
+	if (w->work.stray && (settings.strays || (settings.answers && w->segment.flags & TCP_ACK)))
 		tell_stray(direction_of(ctx, host));
 	try_again(ctx, host, w, JUMP_TRACK);
 }

@@ -13,10 +13,10 @@ import sys
 import time
 
 from lab import frames
-from lab.closes import SCENARIOS, Path, abort, heard_the_reset, scenario_named, talk
+from lab.closes import SCENARIOS, Path, abort, close_in_turn, heard_the_reset, scenario_named, talk
 from lab.harness import (GRACEFUL, PROGRAM, Suite, about, close_some, expect, field, key_of, one_each, paths,
                          raw_socket, router)
-from lab.netlab import RST, SYN, Process, Tracer, check, equal, ipv4, ipv6, mac, need
+from lab.netlab import ACK, FIN, RST, SYN, Process, Tracer, check, equal, ipv4, ipv6, join, mac, need
 from waits import counter
 
 suite = Suite(workers=2)
@@ -246,6 +246,235 @@ def vlan_and_parent(lab):
             equal("interfaces by time", interfaces_of(record), names)
 
 
+# ---- each direction at another interface ----
+
+def two_ways(lab):
+    """
+    A router between client and server. What the client sends passes its eth8 and eth9, what the server sends its eth7
+    and eth6. Returns it, and the paths over both IPs.
+    """
+    box, both = router(lab)
+    join(lab.client, box, 6)
+    join(box, lab.server, 7)
+    for namespace, names in ((box, ("eth6", "eth7", "eth9")), (lab.client, ("eth6", "eth8"))):
+        namespace.run("sysctl -qw net.ipv4.conf.all.rp_filter=0 " +
+                      " ".join(f"net.ipv4.conf.{name}.rp_filter=0" for name in names))
+    lab.server.run(f"ip route replace 10.99.8.0/24 via {ipv4(7, 1)}")
+    lab.server.run(f"ip route replace fd99:8::/64 via {ipv6(7, 1)}")
+    box.run(f"ip route add {ipv4(8, 1)}/32 via {ipv4(6, 1)}")
+    box.run(f"ip route add {ipv6(8, 1)}/128 via {ipv6(6, 1)}")
+    return box, both
+
+
+def play_all(both):
+    """Every way to close, over all paths: {key: scenario}."""
+    return {scenario.play(path): scenario for path in both for scenario in SCENARIOS}
+
+
+def check_two_ways(tracer, played, interfaces, first):
+    for key, record in joined(tracer, played, interfaces).items():
+        with about(f"{played[key].name}/ipv{key[0]}"):
+            expect(record, played[key].expected)
+            equal("the first one", field(record, INTERFACE), first)
+
+
+@test
+def two_ways_tc(lab):
+    """Every way to close, the client's segments at one interface and the server's at another."""
+    need("nft")
+    box, both = two_ways(lab)
+    tracer = Watch(lab, box, ["eth8", "eth6"], "--hook=tc", "--close-timeout=1")
+    played = play_all(both)
+    time.sleep(1.2)
+    check_two_ways(tracer, played, ["eth8", "eth6"], "eth8")
+
+
+@test
+def two_ways_xdp(lab):
+    """The same with XDP in; the server's segments leave at tc."""
+    need("nft")
+    box, both = two_ways(lab)
+    tracer = Watch(lab, box, ["eth8", "eth7"], "--hook=xdp", "--close-timeout=1")
+    check_two_ways(tracer, play_all(both), ["eth8", "eth7"], "eth8")
+
+
+@test
+def two_ways_and_more(lab):
+    """All four interfaces of that router, and three of them: still one record."""
+    need("nft")
+    box, both = two_ways(lab)
+    for interfaces in (["eth8", "eth9", "eth6"], ["eth8", "eth9", "eth7", "eth6"]):
+        tracer = Watch(lab, box, interfaces, "--close-timeout=1")
+        check_two_ways(tracer, play_all(both), interfaces, "eth8")
+
+
+@test
+def two_ways_and_whole(lab):
+    """A bond's members, one of which sends and the other receives, and the bond: as if it were the bond alone."""
+    lab.link(1)
+    lab.link(2)
+    names, ports = ["eth0", "eth1", "eth2"], (4000, 443)
+    wires = [lab.stack.enter_context(raw_socket(lab.server, name)) for name in names]
+    for bond, sends, receives in itertools.permutations(range(3)):
+        tracer = Watch(lab, lab.client, names)
+        for up, packet in frames.conversation("192.0.2.1", "192.0.2.2", ports):
+            for number in (bond, sends if up else receives):
+                wires[number].send(frames.ethernet(mac(number, 2), mac(number, 1), [], packet))
+            time.sleep(0.01)
+        joined(tracer, [(4, *ports)], names, GRACEFUL)
+
+
+@test
+def two_ways_of_a_host(lab):
+    """This host's own connections: it sends by one interface and receives by another one; who closed is known."""
+    need("nft")
+    lab.link(1)
+    lab.client.run("sysctl -qw net.ipv4.conf.all.rp_filter=0 net.ipv4.conf.eth0.rp_filter=0 "
+                   "net.ipv4.conf.eth1.rp_filter=0")
+    lab.server.run(f"ip route add {ipv4(0, 1)}/32 via {ipv4(1, 1)}")
+    lab.server.run(f"ip route add {ipv6(0, 1)}/128 via {ipv6(1, 1)}")
+    for hook in ("tc", "xdp"):
+        tracer = Watch(lab, lab.client, ["eth0", "eth1"], f"--hook={hook}", "--close-timeout=1")
+        ways = paths(lab)
+        played = play_all(ways)
+        records = joined(tracer, played, ["eth0", "eth1"])
+        for key, record in records.items():
+            with about(f"{played[key].name}/ipv{key[0]}/{hook}"):
+                expect(record, played[key].expected)
+                check("process" in record["source"] or played[key].name == "refused", "no process")
+
+
+@test
+def two_ways_after_much_data(lab):
+    """Hundreds of segments each way fill both logs before the close: each of its steps is there all the same."""
+    box, both = two_ways(lab)
+    tracer = Watch(lab, box, ["eth8", "eth6"])
+    played = {}
+    for path in both:
+        for end in ("client", "server", "abort"):
+            c = path.connect()
+            for _ in range(60):
+                talk(c)
+            if end == "abort":
+                abort(c.server)
+                heard_the_reset(c.client)
+            else:
+                close_in_turn(*((c.client, c.server) if end == "client" else (c.server, c.client)))
+            played[c.key] = end
+    for key, record in joined(tracer, played, ["eth8", "eth6"]).items():
+        closer = "source" if played[key] == "client" else "destination"
+        with about(f"{played[key]}/ipv{key[0]}"):
+            expect(record, {"tcp.closer": closer, "source.bytes": 6000, "destination.bytes": 60000})
+            if played[key] == "abort":
+                expect(record, {"tcp.outcome": "reset", "tcp.reset.phase": "established"})
+                continue
+            expect(record, {"tcp.outcome": "graceful", "tcp.pattern": "four_way"})
+            timing = record["tcp"]["timing"]
+            check(15e6 < timing["half_closed"] < 200e6, f"half closed {timing['half_closed']}")
+            check(0 <= timing["fin_to_ack"] < 15e6, f"FIN to ACK {timing['fin_to_ack']}")
+            equal("close", timing["close"], timing["fin_to_ack"] + timing["half_closed"] + timing["peer_fin_to_ack"])
+
+
+@test
+def two_ways_while_open(lab):
+    """A connection that goes on does not wait; at the end it is open, and one that is half closed is unfinished."""
+    box, both = two_ways(lab)
+    held = []  # for as long as any watch lasts
+    for shown in (False, True):
+        tracer = Watch(lab, box, ["eth8", "eth6"], "--syn-timeout=0.3", "--close-timeout=0.5", "--all-segments",
+                       *(["--show-open"] if shown else []))
+        opened, closing = [path.connect() for path in both], [path.connect() for path in both]
+        held += opened + closing
+        for c in closing:
+            talk(c)
+            c.client.shutdown(socket.SHUT_WR)
+        time.sleep(2)
+        interim = tracer.all_records()
+        equal("interim records", sorted(key_of(record) for record in interim), sorted(c.key for c in closing))
+        keys = [c.key for c in closing + (opened if shown else [])]
+        records = one_each(tracer.stop(), keys)
+        for record in interim:
+            equal("id", records[key_of(record)]["event"]["id"], record["event"]["id"])
+        for c in closing:
+            expect(records[c.key], {"tcp.outcome": "unfinished", "tcp.missing": "destination_fin",
+                                    "tcp.closer": "source"})
+        for c in opened if shown else []:
+            expect(records[c.key], {"tcp.outcome": "open"})
+
+
+@test
+def two_ways_midstream(lab):
+    """A watch that begins in the middle: one record. An ACK ahead of the second FIN may have passed unseen."""
+    box, both = two_ways(lab)
+    held = [path.connect() for path in both for _ in range(2)]
+    for c in held:
+        talk(c)
+    tracer = Watch(lab, box, ["eth8", "eth6"])
+    for number, c in enumerate(held):
+        close_in_turn(*((c.client, c.server) if number % 2 else (c.server, c.client)))
+    tracer.wait_for(len(held))
+    records = tracer.stop()
+    found = {key_of(record): record for record in records}
+    equal("records", len(records), len(held))
+    for number, c in enumerate(held):
+        record = found[c.key if c.key in found else (c.key[0], c.key[2], c.key[1])]
+        closed = c.key[1 if number % 2 else 2]  # its port: who the source is can only be guessed
+        expect(record, {"tcp.outcome": "graceful", "tcp.midstream": True, "tcp.pattern": None,
+                        "tcp.timing.fin_to_ack": None})
+        equal("closer", field(record, f"{record['tcp']['closer']}.port"), closed)
+        equal("interfaces", sorted(interfaces_of(record)), ["eth6", "eth8"])
+
+
+@test
+def one_way_dropped(lab):
+    """Nothing comes back: one record of what the client sent, as with one interface."""
+    need("nft")
+    box, both = two_ways(lab)
+    tracer = Watch(lab, box, ["eth8", "eth6"], "--syn-timeout=0.5")
+    keys = []
+    with lab.server.dropping("tcp dport 9"):
+        for path in both:
+            client = path.client.socket(path.family)
+            client.setblocking(False)
+            client.connect_ex((path.address, 9))
+            keys.append((path.version, client.getsockname()[1], 9))
+            path.keep(client)
+        tracer.wait_for(len(keys))
+        for record in one_each(tracer.stop(), keys).values():
+            expect(record, {"tcp.outcome": "unanswered", INTERFACE: "eth8"})
+
+
+@test
+def one_way_watched(lab):
+    """Where the way back is not watched, half of the connection is told, and nothing is made up."""
+    box, both = two_ways(lab)
+    for interfaces in (["eth8", "eth9"], ["eth6", "eth7"]):
+        tracer = Watch(lab, box, interfaces, "--idle-timeout=1")
+        keys = list(itertools.chain.from_iterable(close_some(path, 2) for path in both))
+        tracer.wait_for(len(keys))
+        for record in one_each(tracer.stop(), keys).values():
+            check(record["tcp"]["outcome"] in ("unknown", "unfinished"), record["tcp"]["outcome"])
+            check(record["tcp"]["closer"] in ("unknown", "source"), record["tcp"]["closer"])
+
+
+@test
+def two_ways_counted_once(lab):
+    """In the summary, --top, the metrics and -c."""
+    box, both = two_ways(lab)
+    names = ["eth8", "eth6"]
+    equal("summary", summary_of(one_run(lab, box, both, names=names, seconds=2)), 6)
+    top = one_run(lab, box, both, "--top=0.3", "--by=interface", names=names, seconds=2)
+    runs = [json.loads(line)["rate"] for line in top.stdout.splitlines()]
+    equal("--top", [(line["row"], line["connections"]) for line in runs if line["span"] == "run"],
+          [("group", 6), ("other", 0), ("total", 6)])
+    path = lab.file(".prom")
+    one_run(lab, box, both, f"--metrics-file={path}", names=names, seconds=2)
+    with open(path, encoding="utf-8") as lines:
+        closes = [float(line.split()[1]) for line in lines if line.startswith("tcpfin_connections_total{")]
+    equal("metrics", sum(closes), 6)
+    equal("-c", len(one_run(lab, box, both, "-c4", count=2, names=names, seconds=2).all_records()), 4)
+
+
 # ---- strays ----
 
 def stray_from(path, gateway, kind):
@@ -273,6 +502,21 @@ def strays_once(lab):
 
 
 @test
+def stray_fins_once(lab):
+    """So is a FIN of no connection, which waits for what it may be part of."""
+    box, both = router(lab)
+    tracer = Watch(lab, box, ["eth8", "eth9"], "--strays", "--idle-timeout=1")
+    with lab.server.dropping("tcp dport 9"):
+        ports = [stray_from(path, mac(8, 2), FIN | ACK) for path in both]
+        time.sleep(3)
+    tracer.stop()
+    strays = [one for one in tracer.all_records() if one["event"]["dataset"] == "tcpfin.stray"]
+    equal("source ports", sorted(one["source"]["port"] for one in strays), sorted(ports))
+    equal("interfaces", [interfaces_of(stray) for stray in strays], [["eth8", "eth9"]] * 2)
+    equal("views joined", counter(tracer, "views_joined"), 2)
+
+
+@test
 def strays_repeated(lab):
     """An RST that is sent twice, by one interface: two of them, though another one is watched, too."""
     box, both = router(lab)
@@ -295,9 +539,9 @@ def summary_of(tracer):
     return int(found[1])
 
 
-def one_run(lab, box, both, *options, count=3, seconds=1.0, **output):
-    """Makes so many connections on each path. Returns the program, stopped."""
-    tracer = Watch(lab, box, ["eth8", "eth9"], *options, **output)
+def one_run(lab, box, both, *options, count=3, seconds=1.0, names=("eth8", "eth9"), **output):
+    """Makes so many connections on each path. names: the interfaces. Returns the program, stopped."""
+    tracer = Watch(lab, box, list(names), *options, **output)
     for path in both:
         close_some(path, count)
     time.sleep(seconds)

@@ -12,6 +12,12 @@ static bool is_stray(uint64_t word, const struct flow *f)
 	return word & PHASE_OPENING && flow_is_stray(f);
 }
 
+/* flow_tables_judge, with what another interface has heard of the other direction. */
+static bool judge_slot(const struct due *d, uint32_t n, struct judged *j, uint64_t *word)
+{
+	return half_views_judge(&d->views, d->tables, n, j, word);
+}
+
 /* What of the phase makes a wait another one. */
 #define PHASE_STEPS (PHASE_OPENING | PHASE_OPEN | PHASE_FINS | PHASE_FINS_ACKED | PHASE_RESET)
 
@@ -46,7 +52,10 @@ enum join_kind { JOIN_TAKE, JOIN_TELL, JOIN_GLANCE };
 struct joining {
 	enum join_kind kind;
 	bool complete;   /* of JOIN_TELL: the record is final */
+	bool stray;      /* it is a stray segment, as others that are joined */
 	uint32_t lowest; /* slot of the joined ones */
+	uint32_t half;   /* slot + 1 of the view whose side was judged with the judged connection's; 0: none */
+	uint64_t half_word;
 	struct flow_interfaces at;
 	uint64_t first[RECORD_INTERFACES]; /* ns: when each of them saw it first */
 	unsigned interfaces;
@@ -56,32 +65,53 @@ struct joining {
 };
 
 /* Interfaces go by the time of the first segment that each has seen. */
-static void add_interface(struct joining *w, const struct judged *j)
+static void add_interface(struct joining *w, uint32_t number, uint64_t first)
 {
-	unsigned at = w->interfaces < RECORD_INTERFACES ? w->interfaces++ : RECORD_INTERFACES - 1;
+	unsigned at = w->interfaces < RECORD_INTERFACES ? w->interfaces : RECORD_INTERFACES - 1;
 
-	for (; at > 0 && w->first[at - 1] > j->flow.t_first; at--) {
+	for (unsigned i = 0; i < w->interfaces; i++)
+		if (w->at.number[i] == number)
+			return;
+	w->interfaces = at + 1;
+	for (; at > 0 && w->first[at - 1] > first; at--) {
 		w->first[at] = w->first[at - 1];
 		w->at.number[at] = w->at.number[at - 1];
 	}
-	w->first[at] = j->flow.t_first;
-	w->at.number[at] = j->key.ifindex;
+	w->first[at] = first;
+	w->at.number[at] = number;
 }
 
-/* The other view is taken out, or noted as told. False: it has changed since it was judged. */
-static bool settle_view(struct due *d, const struct joining *w, uint32_t n, uint64_t word)
+/* Those of a judgement, which may rest on two. */
+static void add_interfaces(struct joining *w, const struct judged *j)
+{
+	add_interface(w, j->key.ifindex, j->first[0]);
+	for (unsigned i = 0; i < RECORD_INTERFACES && j->half_at.number[i]; i++)
+		add_interface(w, j->half_at.number[i], j->first[1]);
+}
+
+/* The view of flow f is taken out, or noted as told. False: it has changed since it was judged. */
+static bool settle_view(struct due *d, const struct joining *w, uint32_t n, uint64_t word, const struct flow *f)
 {
 	if (w->kind == JOIN_TELL)
-		note_told(d, n, word, &d->other.flow, w->complete);
+		note_told(d, n, word, f, w->complete);
 	if (w->kind != JOIN_TAKE)
 		return true;
-	if (!flow_tables_take(d->tables, n, word, &d->other.flow, !(word & PHASE_REPLACED)))
+	if (!flow_tables_take(d->tables, n, word, f, !(word & PHASE_REPLACED)))
 		return false;
 	interims_drop(&d->interims, n);
 	d->counters[COUNT_VIEWS_JOINED]++;
 	if (d->joined)
 		d->joined(d->context, n);
 	return true;
+}
+
+/* The same of the view that heard the other side. What it has heard since is a straggler: the rest is in the report. */
+static void settle_half(struct due *d, const struct joining *w, uint32_t half, uint64_t word, const struct flow *f)
+{
+	uint64_t now = word;
+
+	while (half && now >> 32 == word >> 32 && !(now & PHASE_REPORTED) && !settle_view(d, w, half - 1, now, f))
+		now = __atomic_load_n(&d->tables->slots[half - 1].word, __ATOMIC_ACQUIRE);
 }
 
 static void note_apart(struct joining *w, const struct judged *j)
@@ -93,31 +123,39 @@ static void note_apart(struct joining *w, const struct judged *j)
 static void join_view(struct due *d, struct joining *w, uint32_t n)
 {
 	uint64_t word;
+	bool whole;
 
-	if (!flow_tables_judge(d->tables, n, &d->other, &word) || is_stray(word, &d->other.flow) ||
+	if (!judge_slot(d, n, &d->other, &word) || is_stray(word, &d->other.flow) != w->stray ||
 	    !flow_views_same(&d->judged.flow, &d->other.flow))
 		return;
-	if (!flow_views_agree(&d->judged.flow, &d->other.flow) || !settle_view(d, w, n, word)) {
+	whole = flow_views_agree(&d->judged.flow, &d->other.flow);
+	if (!(whole || half_views_agree(&d->judged.flow, &d->other.flow, d->tables, n)) ||
+	    !settle_view(d, w, n, word, &d->other.flow)) {
 		note_apart(w, &d->other);
 		d->views.of[n].counted |= w->kind == JOIN_TAKE || w->complete;
 		return;
 	}
-	add_interface(w, &d->other);
-	flow_views_merge(&d->judged, &d->other);
+	if (d->other.half != w->half)
+		settle_half(d, w, d->other.half, d->other.half_word, &d->other.flow);
+	add_interfaces(w, &d->other);
+	if (whole)
+		flow_views_merge(&d->judged, &d->other);
 	w->lowest = n < w->lowest ? n : w->lowest;
 }
 
-/* Joins to the judged connection of slot n, which is no stray, what other interfaces see of it. */
+/* Joins to the judged connection of slot n what other interfaces see of it; to a stray one, strays alone. */
 static void join_views(struct due *d, struct joining *w, uint32_t n)
 {
 	const struct flow_key key = d->judged.key; /* joining may exchange the two */
 	uint32_t other = 0;
 
-	w->lowest = n;
+	w->half = d->judged.half;
+	w->half_word = d->judged.half_word;
+	w->lowest = w->half && w->half - 1 < n ? w->half - 1 : n;
 	w->counted = d->views.first && d->views.of[n].counted;
-	add_interface(w, &d->judged);
+	add_interfaces(w, &d->judged);
 	while ((other = flow_views_next(&d->views, d->tables, &key, other)))
-		if (other - 1 != n)
+		if (other - 1 != n && other != w->half)
 			join_view(d, w, other - 1);
 }
 
@@ -127,6 +165,7 @@ static void report_joined(struct due *d, uint32_t n, struct due_report *how, con
 	how->apart = w->apart;
 	how->aparts = w->aparts;
 	how->counted = w->counted;
+	how->half = w->half;
 	d->report(d->context, &d->judged, n, how);
 }
 
@@ -138,17 +177,14 @@ static void report(struct due *d, uint32_t n, uint64_t word, bool cut)
 	const struct interim *told = interims_find(&d->interims, n, word >> 32);
 	struct due_report how = {.stray = is_stray(word, &d->judged.flow), .cut = cut, .again = told && told->complete};
 	bool news = !how.again || told->last != d->judged.flow.t_last;
-	struct joining views = {.kind = JOIN_TAKE};
+	struct joining views = {.kind = JOIN_TAKE, .stray = how.stray};
 
 	interims_drop(&d->interims, n);
-	if (how.stray) {
-		d->counters[COUNT_STRAY]++;
-		add_interface(&views, &d->judged);
-	} else {
-		join_views(d, &views, n);
-	}
+	d->counters[COUNT_STRAY] += how.stray;
+	join_views(d, &views, n);
 	if (news)
 		report_joined(d, n, &how, &views);
+	settle_half(d, &views, views.half, views.half_word, &d->judged.flow);
 }
 
 /*
@@ -207,6 +243,7 @@ static void tell(struct due *d, uint32_t n, uint64_t word, uint64_t now)
 	if (is_stray(word, &d->judged.flow)) /* no connection; it is only known to have waited */
 		return;
 	join_views(d, &views, n);
+	settle_half(d, &views, views.half, views.half_word, &d->judged.flow);
 	if (complete || interim_allowed(d, now))
 		report_joined(d, n, &how, &views);
 	else
@@ -218,8 +255,7 @@ static void give_up(struct due *d, uint32_t n)
 {
 	uint64_t word;
 
-	if (!flow_tables_judge(d->tables, n, &d->judged, &word) || !interims_find(&d->interims, n, word >> 32) ||
-	    !take(d, n, word))
+	if (!judge_slot(d, n, &d->judged, &word) || !interims_find(&d->interims, n, word >> 32) || !take(d, n, word))
 		interims_drop(&d->interims, n); /* it is no more, or has just changed: it is news again */
 	else
 		d->counters[COUNT_INTERIM_EVICTED]++;
@@ -294,7 +330,7 @@ static void look(struct due *d, uint32_t n, uint64_t now, bool timed)
 	const struct flow *f = &d->judged.flow;
 	uint64_t word;
 
-	if (!flow_tables_judge(d->tables, n, &d->judged, &word))
+	if (!judge_slot(d, n, &d->judged, &word))
 		return;
 	if (word & PHASE_REPLACED || flow_is_due(f, now, &d->wait)) {
 		if (!take(d, n, word))
@@ -333,6 +369,21 @@ void due_notice(struct due *d, const struct notice *notice, uint64_t now)
 		flow_tables_bury_lost(d->tables, n);
 		break;
 	}
+}
+
+bool due_answer(struct due *d, const struct stray *x, const struct flow_interfaces *at, uint64_t now)
+{
+	bool found = false;
+	uint32_t n = 0;
+
+	while ((n = half_views_answer(&d->views, d->tables, x, at, n))) {
+		timers_again(&d->timers, n - 1, d->tables->slots[n - 1].word >> 32, now);
+		found = true;
+	}
+	for (unsigned i = 0; found && i < RECORD_INTERFACES && at->number[i]; i++)
+		d->counters[COUNT_STRAY_RST]--; /* it is none */
+	d->counters[COUNT_VIEWS_JOINED] += found;
+	return found;
 }
 
 /* Fetches what the next ones to settle need, since their slots and logs have left the caches meanwhile. */
@@ -432,8 +483,7 @@ static void glance(struct due *d, uint32_t n, uint64_t now)
 	uint64_t word;
 
 	flow_views_note(&d->views, d->tables, n);
-	if (!flow_tables_judge(d->tables, n, &d->judged, &word) || flow_waits_for(f) != FLOW_WAIT_CLOSE ||
-	    is_stray(word, f))
+	if (!judge_slot(d, n, &d->judged, &word) || flow_waits_for(f) != FLOW_WAIT_CLOSE || is_stray(word, f))
 		return;
 	join_views(d, &views, n);
 	how.stuck = now >= flow_news_due(f, &d->wait);
@@ -456,7 +506,7 @@ void due_age(struct due *d, uint32_t first, uint32_t end)
 	uint64_t word;
 
 	for (uint32_t n = first; n < end; n++) {
-		if (!flow_tables_age(d->tables, n) || !flow_tables_judge(d->tables, n, &d->judged, &word) ||
+		if (!flow_tables_age(d->tables, n) || !judge_slot(d, n, &d->judged, &word) ||
 		    !flow_tables_take(d->tables, n, word, &d->judged.flow, false))
 			continue;
 		d->counters[COUNT_IDLE_FORGOTTEN]++;
@@ -490,7 +540,7 @@ static uint32_t list_last(struct due *d, struct last *list)
 	uint64_t word;
 
 	for (uint32_t n = 0; n < d->tables->slot_count; n++)
-		if (flow_tables_judge(d->tables, n, &d->judged, &word))
+		if (judge_slot(d, n, &d->judged, &word))
 			list[count++] = (struct last){flow_waits_since(f), n, flow_waits_for(f)};
 	qsort(list, count, sizeof(*list), by_wait_and_time);
 	return count;
@@ -500,6 +550,14 @@ static uint32_t list_last(struct due *d, struct last *list)
 static bool is_cut(const struct due *d, const struct last *l, uint64_t now)
 {
 	return flow_wait_is_open(l->wait) || now < flow_time_after(l->since, d->wait.close);
+}
+
+/* The view that heard the other side of the judged connection, which is not reported, goes with it. */
+static void drop_half(struct due *d)
+{
+	const struct joining none = {.kind = JOIN_TAKE};
+
+	settle_half(d, &none, d->judged.half, d->judged.half_word, &d->judged.flow);
 }
 
 int due_finish(struct due *d, bool open, uint64_t now)
@@ -512,11 +570,15 @@ int due_finish(struct due *d, bool open, uint64_t now)
 		return -ENOMEM;
 	note_views(d, 0, d->tables->slot_count);
 	count = list_last(d, list);
-	for (uint32_t i = 0; i < count; i++)
-		if (flow_tables_judge(d->tables, list[i].slot, &d->judged, &word) &&
-		    flow_tables_take(d->tables, list[i].slot, word, &d->judged.flow, false) &&
-		    (open || !flow_wait_is_open(list[i].wait)))
+	for (uint32_t i = 0; i < count; i++) {
+		if (!judge_slot(d, list[i].slot, &d->judged, &word) ||
+		    !flow_tables_take(d->tables, list[i].slot, word, &d->judged.flow, false))
+			continue;
+		if (open || !flow_wait_is_open(list[i].wait))
 			report(d, list[i].slot, word, is_cut(d, &list[i], now));
+		else
+			drop_half(d);
+	}
 	free(list);
 	return 0;
 }
@@ -554,12 +616,12 @@ static uint32_t list_silent(const struct due *d, const struct due_limit *l, stru
 /* Judges it; one whose close was none goes on before. */
 static bool judge_for_good(struct due *d, uint32_t n, uint64_t *word)
 {
-	if (!flow_tables_judge(d->tables, n, &d->judged, word))
+	if (!judge_slot(d, n, &d->judged, word))
 		return false;
 	if (flow_waits_for(&d->judged.flow) != FLOW_WAIT_NOTHING || !(*word & PHASE_BEGUN))
 		return true;
 	go_on(d, n, *word);
-	return flow_tables_judge(d->tables, n, &d->judged, word);
+	return judge_slot(d, n, &d->judged, word);
 }
 
 /* Nothing is lost of one that has ended; of a stray segment, report counts it. */

@@ -10,25 +10,22 @@
 #include "user/judge/flow_tables.h"
 #include "user/judge/flow_views.h"
 #include "user/judge/flow_wait.h"
+#include "user/judge/half_views.h"
 #include "user/judge/interim.h"
 #include "user/judge/related.h"
 #include "user/judge/silence.h"
 #include "user/judge/timers.h"
 
-/* Interfaces at which a connection was seen, in that order, by number; 0 ends them where they are fewer. */
-struct flow_interfaces {
-	uint32_t number[RECORD_INTERFACES];
-};
-
 /* How a connection is reported. */
 struct due_report {
-	bool stray;   /* only a stray segment speaks for it: it is no connection */
-	bool cut;     /* the watch or the file ends while it goes on */
-	bool interim; /* its story goes on: another report follows */
-	bool again;   /* it was reported before, and that report was no interim one */
-	bool glance;  /* it is only looked at, for due_look_at_waiting: nothing is reported */
-	bool stuck;   /* then: its close stands still */
-	bool counted; /* what another interface saw of it was other, and was reported before */
+	bool stray;    /* only a stray segment speaks for it: it is no connection */
+	bool cut;      /* the watch or the file ends while it goes on */
+	bool interim;  /* its story goes on: another report follows */
+	bool again;    /* it was reported before, and that report was no interim one */
+	bool glance;   /* it is only looked at, for due_look_at_waiting: nothing is reported */
+	bool stuck;    /* then: its close stands still */
+	bool counted;  /* what another interface saw of it was other, and was reported before */
+	uint32_t half; /* slot + 1 of the view that heard its other side alone, at another interface; 0: none */
 	/* Of captures: */
 	const struct last_payload *payload; /* as it was when the close began; NULL: not known */
 	const struct black_hole *hole;      /* large segments that its path swallowed; NULL: not known */
@@ -72,6 +69,11 @@ struct due {
 void due_note_new(struct due *d);
 /* Takes a notice of the recorder. now: ns. */
 void due_notice(struct due *d, const struct notice *notice, uint64_t now);
+/*
+ * Takes an RST of no connection, which was seen at those interfaces: does it answer a SYN that passed another one? Then
+ * it is part of that record.
+ */
+bool due_answer(struct due *d, const struct stray *x, const struct flow_interfaces *at, uint64_t now);
 /* Judges what timers have made due. */
 void due_expire(struct due *d, uint64_t now);
 /*

@@ -100,6 +100,7 @@ enum {
 	FLOW_REPLACED = 64,   /* a new connection took the tuple */
 	FLOW_REPEATED = 128,  /* a FIN came again after the end: its acknowledgment belongs to the record */
 	FLOW_REOPENED = 256,  /* the log begins after the handshake */
+	FLOW_PAIRED = 512,    /* each side was heard at another interface: for the recorder both are opening still */
 };
 #define FLOW_DONE (FLOW_GRACEFUL | FLOW_RESET)
 
@@ -123,6 +124,7 @@ struct flow {
 	__u8 icmp_side;     /* sender of the segment that the error is about */
 	__u16 icmp;         /* type and code of an ICMP error that quotes a segment; 0: none */
 	__u8 fin_missed;    /* bits of the sides whose FIN was captured as a copy alone, behind its acknowledgment */
+	__u8 begun_late;    /* bits of the sides that were heard from their FIN on: an ACK may have passed before */
 	__u32 tunnel_id;
 	/* Of a side that sent FINs with different ends: the end of the real one, which was acknowledged. */
 	__u8 real_fin_known[2];

@@ -32,6 +32,8 @@ void flow_views_free(struct flow_views *v)
 {
 	free(v->first);
 	free(v->of);
+	free(v->answers);
+	v->answers = NULL;
 	v->first = NULL;
 	v->of = NULL;
 }

@@ -25,6 +25,7 @@ struct flow_views {
 	/* Are these two interfaces, as in keys, of one network namespace? */
 	bool (*one_network)(const void *context, uint32_t a, uint32_t b);
 	const void *context;
+	struct half_answers *answers; /* half_views_begin */
 };
 
 /* one_network, context and seed are the caller's. 0 or -ENOMEM. */

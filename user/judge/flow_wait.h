@@ -36,7 +36,7 @@ enum flow_wait {
 	FLOW_WAIT_SYN,     /* for an answer */
 	FLOW_WAIT_CLOSE,   /* for the next step of its close, be it for hours: a half open side may go on sending */
 	FLOW_WAIT_NOTHING, /* it goes on: its reset was not accepted */
-	FLOW_WAIT_IDLE,    /* it goes on, but for the recorder it opens still, whose SYN-ACK was not captured */
+	FLOW_WAIT_IDLE,    /* it goes on, but for the recorder it opens still: FLOW_PAIRED, or no SYN-ACK captured */
 	FLOW_WAITS,
 };
 
@@ -64,7 +64,7 @@ static inline enum flow_wait flow_waits_for(const struct flow *f)
 {
 	if (flow_is_in_doubt(f))
 		return FLOW_WAIT_DOUBT;
-	if (flow_is_refused(f))
+	if (flow_is_refused(f) && !(f->state & FLOW_PAIRED)) /* that RST is not kept so long */
 		return FLOW_WAIT_REPEAT;
 	if (f->state & FLOW_DONE)
 		return FLOW_WAIT_SETTLE;
@@ -72,7 +72,7 @@ static inline enum flow_wait flow_waits_for(const struct flow *f)
 		return FLOW_WAIT_CLOSE;
 	if (!(f->state & FLOW_PROVEN))
 		return FLOW_WAIT_SYN;
-	return flow_lacks_synack(f) ? FLOW_WAIT_IDLE : FLOW_WAIT_NOTHING;
+	return flow_lacks_synack(f) || f->state & FLOW_PAIRED ? FLOW_WAIT_IDLE : FLOW_WAIT_NOTHING;
 }
 
 /* Is such a connection open, with nothing to wait for but its close? */

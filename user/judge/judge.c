@@ -13,15 +13,20 @@
 /* The block of a connection without one: no entry, no number is known, nothing found no place. */
 static const struct flow_block no_block;
 
+/* The place of an entry: the side whose block it is in, and its number there. PLACE_MADE: see make_ack. */
+#define PLACE_SIDE 32
+#define PLACE_MADE 31
+
 /* One judgement in progress. */
 struct replay {
 	struct judged *j;
 	const struct flow_slot *slot;
-	const struct flow_block *block;
-	unsigned order[BLOCK_ENTRIES]; /* of the entries, by time */
-	unsigned entries, next;        /* how many, and how many were replayed */
-	bool unlisted[BLOCK_ENTRIES];  /* of the entries in order: it found no place in the judgement's log */
-	bool rest_done;                /* what found no place was added */
+	const struct flow_block *of[2]; /* by side: the block with its segments; one for both but for judge_pair */
+	const struct log_entry *made;   /* of judge_pair, by side: see make_ack */
+	uint8_t order[2 * PLACE_SIDE];  /* places of the entries, by time */
+	unsigned entries, next;         /* how many, and how many were replayed */
+	bool unlisted[2 * PLACE_SIDE];  /* of the entries in order: it found no place in the judgement's log */
+	bool rest_done[2];              /* what found no place in that block was added */
 	bool by_time;
 };
 
@@ -31,6 +36,19 @@ static void step(struct replay *r, const struct tcp_segment *s, unsigned side)
 	unsigned cap = j->flow.state & FLOW_PROVEN ? FLOW_LOG_CLOSING : FLOW_LOG_UNPROVEN;
 
 	flow_step(&j->flow, j->log, cap, s, side);
+}
+
+static const struct log_entry *entry_at(const struct replay *r, unsigned i)
+{
+	unsigned side = r->order[i] / PLACE_SIDE, n = r->order[i] % PLACE_SIDE;
+
+	return n == PLACE_MADE ? &r->made[side] : &r->of[side]->entry[n];
+}
+
+/* Are the segments of each side in a block of its own? */
+static bool is_pair(const struct replay *r)
+{
+	return r->of[0] != r->of[1];
 }
 
 /* ---- what found no place in the log ---- */
@@ -57,10 +75,10 @@ static struct flow_segment *folded_entry(struct judged *j, unsigned side)
 /* The highest number of the side before its FIN, if that one is still to be replayed. */
 static uint32_t end_before_fin(const struct replay *r, unsigned side)
 {
-	uint32_t end = r->block->side[side].now.end;
+	uint32_t end = r->of[side]->side[side].now.end;
 
 	for (unsigned i = r->next; i < r->entries; i++) {
-		const struct log_entry *e = &r->block->entry[r->order[i]];
+		const struct log_entry *e = entry_at(r, i);
 
 		if (e->flags & TCP_FIN && (e->bits & ENTRY_SIDE) == side && e->seq + e->len + 1 == end)
 			return e->seq;
@@ -70,14 +88,14 @@ static uint32_t end_before_fin(const struct replay *r, unsigned side)
 
 static void add_plain(struct replay *r, unsigned side, uint64_t count, uint64_t bytes)
 {
-	const struct numbers *n = &r->block->side[side].now;
+	const struct numbers *n = &r->of[side]->side[side].now;
 	struct numbers *me = &r->j->flow.side[side].now;
 	struct flow_segment *e = folded_entry(r->j, side);
 	uint32_t end = end_before_fin(r, side);
 
 	if (e) {
 		if (!e->count) {
-			e->time = r->block->progress;
+			e->time = r->of[side]->progress;
 			e->seq = me->end;
 		}
 		e->count += (uint32_t)count;
@@ -96,62 +114,91 @@ static void add_plain(struct replay *r, unsigned side, uint64_t count, uint64_t 
 		me->ack = n->ack;
 }
 
+/* Is the i-th entry, in order, in a place that is reserved? Those were given out when the others were not to be had. */
+static bool is_reserved(const struct replay *r, unsigned i)
+{
+	unsigned n = r->order[i] % PLACE_SIDE;
+
+	return n >= BLOCK_COMMON && n < BLOCK_ENTRIES;
+}
+
 /*
  * FINs that found no place, less second sightings: where packets are captured twice, each FIN in a reserved place has
  * its twin among them.
  */
 static uint32_t fins_without_place(const struct replay *r, unsigned side)
 {
-	uint32_t fins = r->block->rest[side].fins;
+	uint32_t fins = r->of[side]->rest[side].fins;
 
-	for (unsigned at = BLOCK_COMMON; r->j->flow.duplicates && at < r->entries && fins; at++) {
-		const struct log_entry *e = &r->block->entry[at];
+	for (unsigned i = 0; r->j->flow.duplicates && i < r->entries && fins; i++) {
+		const struct log_entry *e = entry_at(r, i);
 
-		fins -= e->flags & TCP_FIN && !(e->bits & ENTRY_SIDE) == !side;
+		fins -= is_reserved(r, i) && e->flags & TCP_FIN && !(e->bits & ENTRY_SIDE) == !side;
 	}
 	return fins;
 }
 
-static void add_rest(struct replay *r)
+static void add_rest_of(struct replay *r, unsigned side)
+{
+	const struct block_rest *rest = &r->of[side]->rest[side];
+	struct flow *f = &r->j->flow;
+	uint32_t fins = fins_without_place(r, side) + f->side[side].fin_copies;
+	uint64_t plain = rest->plain >> REST_SHIFT;
+
+	plain -= plain && r->made && r->made[side].bits; /* that one is listed */
+	if (plain)
+		add_plain(r, side, plain, rest->plain & REST_BYTES);
+	if (rest->fins)
+		f->side[side].fin_copies = fins > 255 ? 255 : (uint8_t)fins;
+	if (rest->resets)
+		f->reset.copies =
+			(uint8_t)(rest->resets > 255u - f->reset.copies ? 255 : f->reset.copies + rest->resets);
+	f->lost += rest->fins + rest->resets + rest->others;
+}
+
+/* What found no place in the block of that side's segments. */
+static void add_rest(struct replay *r, unsigned of)
 {
 	struct flow *f = &r->j->flow;
 
-	r->rest_done = true;
+	if (r->rest_done[of])
+		return;
 	for (unsigned side = 0; side < 2; side++) {
-		const struct block_rest *rest = &r->block->rest[side];
-		uint32_t fins = fins_without_place(r, side) + f->side[side].fin_copies;
-
-		if (rest->plain)
-			add_plain(r, side, rest->plain >> REST_SHIFT, rest->plain & REST_BYTES);
-		if (rest->fins)
-			f->side[side].fin_copies = fins > 255 ? 255 : (uint8_t)fins;
-		if (rest->resets)
-			f->reset.copies =
-				(uint8_t)(rest->resets > 255u - f->reset.copies ? 255 : f->reset.copies + rest->resets);
-		f->lost += rest->fins + rest->resets + rest->others;
+		if (side != of && is_pair(r))
+			continue;
+		r->rest_done[side] = true;
+		add_rest_of(r, side);
 	}
-	if (r->block->progress > f->t_last)
-		f->t_last = f->t_progress = r->block->progress;
+	if (r->of[of]->progress > f->t_last)
+		f->t_last = f->t_progress = r->of[of]->progress;
 }
 
 /* ---- entries ---- */
 
-/*
- * Orders the entries: as they came, or by time, since two CPUs may log in another order than the packets came. False
- * where one is not whole.
- */
-static bool order_entries(struct replay *r, unsigned n, bool by_time)
+/* The entry of that place comes behind those that are in order already, or between them by its time. */
+static void put_in_order(struct replay *r, unsigned place, uint64_t time)
 {
-	r->entries = n < BLOCK_ENTRIES ? n : BLOCK_ENTRIES;
-	for (unsigned i = 0; i < r->entries; i++) {
-		uint64_t time = r->block->entry[i].time;
-		unsigned at = i;
+	unsigned at = r->entries++;
 
-		if (!(__atomic_load_n(&r->block->entry[i].bits, __ATOMIC_ACQUIRE) & ENTRY_WHOLE))
+	for (; r->by_time && at > 0 && entry_at(r, at - 1)->time > time; at--)
+		r->order[at] = r->order[at - 1];
+	r->order[at] = (uint8_t)place;
+}
+
+/*
+ * Orders the n entries of a side's block: as they came, or by time, since two CPUs may log in another order than the
+ * packets came. False where one is not whole.
+ */
+static bool order_entries(struct replay *r, unsigned side, unsigned n)
+{
+	const struct flow_block *b = r->of[side];
+
+	for (unsigned i = 0; i < n && i < BLOCK_ENTRIES; i++) {
+		uint64_t time = b->entry[i].time;
+
+		if (!(__atomic_load_n(&b->entry[i].bits, __ATOMIC_ACQUIRE) & ENTRY_WHOLE))
 			return false;
-		for (; by_time && at > 0 && r->block->entry[r->order[at - 1]].time > time; at--)
-			r->order[at] = r->order[at - 1];
-		r->order[at] = i;
+		put_in_order(r, side * PLACE_SIDE + i, time);
 	}
 	return true;
 }
@@ -175,11 +222,6 @@ static struct tcp_segment entry_segment(const struct log_entry *e)
 }
 
 /* ---- of several FINs, the real one ---- */
-
-static const struct log_entry *entry_at(const struct replay *r, unsigned i)
-{
-	return &r->block->entry[r->order[i]];
-}
 
 static bool is_fin_of(const struct log_entry *e, unsigned side)
 {
@@ -296,13 +338,13 @@ static void note_icmp(struct flow *f, const struct log_entry *e, int family)
 
 static void step_entry(struct replay *r)
 {
-	const struct log_entry *e = &r->block->entry[r->order[r->next]];
+	const struct log_entry *e = entry_at(r, r->next);
 	struct tcp_segment s = entry_segment(e);
 	struct flow *f = &r->j->flow;
 	unsigned n;
 
-	if (r->order[r->next] >= BLOCK_COMMON && !r->rest_done)
-		add_rest(r);
+	if (is_reserved(r, r->next))
+		add_rest(r, r->order[r->next] / PLACE_SIDE);
 	if (e->bits & ENTRY_ICMP) {
 		r->unlisted[r->next++] = false;
 		note_icmp(f, e, r->slot->family);
@@ -322,7 +364,7 @@ static void step_entry(struct replay *r)
 /* Replays the entries before a step of the handshake: by time, or so many of them. */
 static void step_before(struct replay *r, uint64_t time, unsigned count)
 {
-	while (r->next < r->entries && (r->by_time ? r->block->entry[r->order[r->next]].time < time : r->next < count))
+	while (r->next < r->entries && (r->by_time ? entry_at(r, r->next)->time < time : r->next < count))
 		step_entry(r);
 }
 
@@ -331,7 +373,7 @@ static void step_before(struct replay *r, uint64_t time, unsigned count)
 /* Is the segment far from the regained numbers, or from those of a handshake inside an older connection? */
 static bool is_far(const struct replay *r, const struct log_entry *e)
 {
-	const struct numbers *n = &r->block->side[e->bits & ENTRY_SIDE].before;
+	const struct numbers *n = &r->of[e->bits & ENTRY_SIDE]->side[e->bits & ENTRY_SIDE].before;
 	const struct flow_open *o = &r->slot->open;
 
 	if (n->known & NUMBERS_END)
@@ -364,7 +406,7 @@ static void lend_numbers(struct replay *r)
 	bool denied = numbers_denied(r);
 
 	for (unsigned i = 0; i < 2; i++) {
-		const struct numbers *n = &r->block->side[i].before;
+		const struct numbers *n = &r->of[i]->side[i].before;
 
 		if (denied) { /* those of the handshake as well */
 			f->side[i].now.known = 0;
@@ -466,7 +508,7 @@ static void step_synack(struct replay *r)
 
 	if (!(o->seen & OPEN_SYNACK))
 		return;
-	step_before(r, s.time, r->block->before_synack);
+	step_before(r, s.time, r->of[0]->before_synack);
 	step(r, &s, !o->source);
 	r->j->flow.open.synack_copies = o->synack_copies;
 	add_copies(r, o->synack_copies, o->seen & OPEN_ACK ? 0 : o->t_ack);
@@ -478,8 +520,7 @@ static bool ack_is_logged(const struct replay *r)
 	const struct flow_open *o = &r->slot->open;
 
 	for (unsigned i = r->next; i < r->entries; i++)
-		if (r->block->entry[r->order[i]].time == o->t_ack &&
-		    (r->block->entry[r->order[i]].bits & ENTRY_SIDE) == (o->source & 1))
+		if (entry_at(r, i)->time == o->t_ack && (entry_at(r, i)->bits & ENTRY_SIDE) == (o->source & 1))
 			return true;
 	return false;
 }
@@ -489,7 +530,7 @@ static void step_ack(struct replay *r)
 	const struct flow_open *o = &r->slot->open;
 	struct tcp_segment s = ack_segment(r->slot);
 
-	step_before(r, s.time, r->block->before_ack);
+	step_before(r, s.time, r->of[0]->before_ack);
 	if (!ack_is_logged(r))
 		step(r, &s, o->source & 1);
 	lend_numbers(r);
@@ -513,22 +554,23 @@ static void replay_opening(struct replay *r)
 		step_ack(r);
 }
 
-static bool numbers_known(const struct flow_block *b)
+static bool numbers_known(const struct replay *r)
 {
-	return b->side[0].before.known && b->side[1].before.known;
+	return r->of[0]->side[0].before.known && r->of[1]->side[1].before.known;
 }
 
 /* Does the log begin with an RST that has the very number that the other side acknowledged (last_seen_answers)? */
-static bool answers_data(const struct flow_block *b, const struct log_entry *e)
+static bool answers_data(const struct replay *r, const struct log_entry *e)
 {
-	const struct numbers *peer = &b->side[!(e->bits & ENTRY_SIDE)].before;
+	unsigned side = !(e->bits & ENTRY_SIDE);
+	const struct numbers *peer = &r->of[side]->side[side].before;
 
 	return (e->flags & (TCP_RST | TCP_ACK)) == TCP_RST && peer->known & NUMBERS_ACK && e->seq == peer->ack;
 }
 
 static void replay_midstream(struct replay *r)
 {
-	const struct log_entry *e = &r->block->entry[r->order[0]];
+	const struct log_entry *e = entry_at(r, 0);
 	struct tcp_segment first = entry_segment(e);
 
 	first.vlan[0] = r->slot->open.vlan[0];
@@ -536,8 +578,8 @@ static void replay_midstream(struct replay *r)
 	flow_init(&r->j->flow, &first, e->bits & ENTRY_SIDE, false);
 	r->j->flow.open.resets_ignored = r->slot->open.resets_ignored;
 	for (unsigned i = 0; i < 2; i++)
-		r->j->flow.heard_before |= r->block->side[i].before.known ? 1u << i : 0;
-	if (numbers_known(r->block) || answers_data(r->block, e)) {
+		r->j->flow.heard_before |= r->of[i]->side[i].before.known ? 1u << i : 0;
+	if (numbers_known(r) || answers_data(r, e)) {
 		r->j->flow.state |= FLOW_PROVEN;
 		lend_numbers(r);
 	}
@@ -549,7 +591,7 @@ static bool is_reopened(const struct replay *r)
 	const struct flow_open *o = &r->slot->open;
 
 	return o->seen & OPEN_ACK &&
-	       (!r->entries || (r->by_time ? r->block->entry[r->order[0]].time >= o->t_ack : !r->block->before_ack));
+	       (!r->entries || (r->by_time ? entry_at(r, 0)->time >= o->t_ack : !r->of[0]->before_ack));
 }
 
 static void fill_key(struct flow_key *k, const struct flow_slot *slot)
@@ -575,33 +617,98 @@ static void fill_tunnel(struct flow *f, const struct flow_slot *slot)
 		f->open.vlan[0] = f->open.vlan[1] = PACKET_NO_TAG;
 }
 
-bool judge(struct judged *j, const struct flow_slot *slot, uint64_t word, const struct flow_block *block, bool by_time)
+/* Replays the entries, which are in order. False: there is nothing to replay. */
+static bool replay(struct replay *r, uint64_t word)
 {
-	struct replay r = {.j = j, .slot = slot, .block = block ? block : &no_block, .by_time = by_time};
+	struct judged *j = r->j;
 
-	if (block && !order_entries(&r, word_entries(word), by_time))
-		return false;
-	fill_key(&j->key, slot);
+	fill_key(&j->key, r->slot);
 	memset(&j->flow, 0, sizeof(j->flow));
-	find_real_fin(&r, 0);
-	find_real_fin(&r, 1);
+	j->half = 0;
+	j->half_at.number[0] = 0;
+	find_real_fin(r, 0);
+	find_real_fin(r, 1);
 	if (word & PHASE_MIDSTREAM) {
-		if (!r.entries)
+		if (!r->entries)
 			return false;
-		replay_midstream(&r);
-	} else if (is_reopened(&r)) {
-		flow_reopen(&j->flow, &slot->open);
-		if (r.entries)
-			lend_numbers(&r);
+		replay_midstream(r);
+	} else if (is_reopened(r)) {
+		flow_reopen(&j->flow, &r->slot->open);
+		if (r->entries)
+			lend_numbers(r);
 	} else {
-		replay_opening(&r);
+		replay_opening(r);
 	}
-	while (r.next < r.entries)
-		step_entry(&r);
-	if (!r.rest_done)
-		add_rest(&r);
+	while (r->next < r->entries)
+		step_entry(r);
+	add_rest(r, 0);
+	add_rest(r, 1);
 	if (word & PHASE_REPLACED)
 		j->flow.state |= FLOW_REPLACED;
-	fill_tunnel(&j->flow, slot);
+	fill_tunnel(&j->flow, r->slot);
+	return true;
+}
+
+bool judge(struct judged *j, const struct flow_slot *slot, uint64_t word, const struct flow_block *block, bool by_time)
+{
+	const struct flow_block *b = block ? block : &no_block;
+	struct replay r = {.j = j, .slot = slot, .of = {b, b}, .by_time = by_time};
+
+	return (!block || order_entries(&r, 0, word_entries(word))) && replay(&r, word);
+}
+
+/* ---- two views of one side each ---- */
+
+/* ns: when the side's acknowledgment number last rose. */
+static uint64_t acked_at(const struct flow_block *b, unsigned side)
+{
+	uint64_t last = b->progress >> REST_TIME_SHIFT;
+
+	return (last - (uint32_t)((uint32_t)last - b->rest[side].acked)) << REST_TIME_SHIFT;
+}
+
+/*
+ * The recorder knows an acknowledgment of a FIN where it has seen the FIN. Elsewhere it is one ACK of many, which may
+ * have found no place; but it is the last one that acknowledged anything new. Makes an entry of that one unless it is
+ * listed.
+ */
+static bool make_ack(const struct replay *r, unsigned side, struct log_entry *made)
+{
+	const struct flow_block *b = r->of[side];
+	const struct numbers *n = &b->side[side].now;
+
+	if (!(b->rest[side].plain >> REST_SHIFT) || !(n->known & NUMBERS_ACK))
+		return false;
+	for (unsigned i = 0; i < r->entries; i++)
+		if ((entry_at(r, i)->bits & ENTRY_SIDE) == side && !(entry_at(r, i)->flags & TCP_RST) &&
+		    (uint32_t)(entry_at(r, i)->time >> REST_TIME_SHIFT) == b->rest[side].acked)
+			return false;
+	*made = (struct log_entry){.time = acked_at(b, side),
+				   .seq = n->end,
+				   .ack = n->ack,
+				   .win = n->win,
+				   .flags = TCP_ACK,
+				   .option = SEGMENT_NO_WSCALE,
+				   .bits = (uint8_t)(ENTRY_WHOLE | side)};
+	return true;
+}
+
+bool judge_pair(struct judged *j, const struct judge_pair *p)
+{
+	struct log_entry made[2] = {{0}, {0}};
+	struct replay r = {.j = j, .slot = p->slot, .made = made, .by_time = true};
+
+	for (unsigned side = 0; side < 2; side++)
+		r.of[side] = p->block[side] ? p->block[side] : &no_block;
+	for (unsigned side = 0; side < 2; side++)
+		if (p->block[side] && !order_entries(&r, side, p->entries[side]))
+			return false;
+	for (unsigned side = 0; side < 2; side++)
+		if (make_ack(&r, side, &made[side]))
+			put_in_order(&r, side * PLACE_SIDE + PLACE_MADE, made[side].time);
+	if (!replay(&r, p->word))
+		return false;
+	j->flow.state |= FLOW_PAIRED;
+	j->flow.begun_late = p->begun_late;
 	return true;
 }

@@ -162,12 +162,20 @@ static enum role closer(const struct facts *c, enum answer forged)
 	return reset_may_follow_fin(c) ? NOBODY : role_of(c, c->flow->reset.side);
 }
 
+/* Is its FIN, the first segment of the side that was heard, the first known acknowledgment of the other side's FIN? */
+static bool ack_may_be_missed(const struct facts *c, enum role role)
+{
+	return has(c, role, SIDE_FIN_ANSWERS) && c->flow->begun_late >> c->side[role] & 1;
+}
+
 static enum pattern pattern(const struct facts *c, enum role first)
 {
 	if (first == NOBODY)
 		return PATTERN_NONE;
 	if (first == BOTH)
 		return PATTERN_SIMULTANEOUS;
+	if (ack_may_be_missed(c, other_role(first)))
+		return PATTERN_NONE;
 	return has(c, other_role(first), SIDE_FIN_ANSWERS) ? PATTERN_THREE_WAY : PATTERN_FOUR_WAY;
 }
 
@@ -447,10 +455,10 @@ static void time_close(struct record *r, const struct facts *c, uint64_t end)
 		return;
 	active = side_of(c, first);
 	passive = side_of(c, other_role(first));
-	if (active->seen & SIDE_FIN_ACKED && !fin_was_missed(c, first))
+	if (active->seen & SIDE_FIN_ACKED && !fin_was_missed(c, first) && !ack_may_be_missed(c, other_role(first)))
 		r->timing[T_FIN_TO_ACK] = step_span(c, active->t_fin, active->t_fin_acked);
 	if (active->seen & SIDE_FIN_ACKED && passive->seen & SIDE_FIN && r->closer != BOTH &&
-	    !fin_was_missed(c, other_role(first)))
+	    !fin_was_missed(c, other_role(first)) && !ack_may_be_missed(c, other_role(first)))
 		r->timing[T_HALF_CLOSED] = step_span(c, active->t_fin_acked, passive->t_fin);
 	if (passive->seen & SIDE_FIN_ACKED && !fin_was_missed(c, other_role(first)))
 		r->timing[T_PEER_FIN_TO_ACK] = step_span(c, passive->t_fin, passive->t_fin_acked);

@@ -88,11 +88,14 @@ static struct socket_join sockets_of(struct collector *c, const struct flow_key 
 	return c->sockets ? socket_events_find(c->sockets, &query) : (struct socket_join){0};
 }
 
-/* holder: for who called listen(), which the context then points to. */
-static void look_up_listener(const struct collector *c, struct verdict_context *context, uint32_t slot,
+/* half: as in struct due_report. holder: for who called listen(), which the context then points to. */
+static void look_up_listener(const struct collector *c, struct verdict_context *context, uint32_t slot, uint32_t half,
 			     const struct flow *f, struct process *holder)
 {
 	const struct listener *l = c->attempts.list ? attempts_listener(&c->attempts, slot, f) : NULL;
+
+	if (!l && half && c->attempts.list)
+		l = attempts_listener(&c->attempts, half - 1, f);
 
 	context->listener = l;
 	if (!l || !l->inode)
@@ -111,7 +114,7 @@ static bool stray_fin_allowed(struct collector *c)
 {
 	const uint64_t each = SECOND_NS / STRAYS_A_SECOND;
 
-	if (!c->strays.list)
+	if (!c->options->strays)
 		return false;
 	if (c->now > c->strays_since + SECOND_NS)
 		c->strays_since = c->now - SECOND_NS;
@@ -132,13 +135,16 @@ static void joined(void *context, uint32_t slot)
 		c->traffic[slot].t_synack = 0;
 }
 
-/* -w: fills in what is kept of the connection. seen: room for SEEN_MOST. */
-static void find_packets(const struct collector *c, const struct judged *j, uint32_t slot,
-			 struct flight_packets *packets, struct flight_seen *seen)
+/*
+ * -w: adds what is kept of the connection in that slot to `count` packets that were found before. seen: room for
+ * SEEN_MOST more. Returns how many there are then.
+ */
+static unsigned find_packets(const struct collector *c, const struct judged *j, uint32_t slot, unsigned count,
+			     struct flight_seen *seen)
 {
-	packets->seen = seen;
-	packets->count = seen_packets_of(c->packets, slot, j->flow.t_first);
-	for (unsigned i = 0; i < packets->count; i++) {
+	unsigned end = count + seen_packets_of(c->packets, slot, j->flow.t_first, c->packets->of + count);
+
+	for (unsigned i = count; i < end; i++) {
 		const struct seen_packet *p = &c->packets->of[i];
 		const struct attachment *a = interfaces_find(c->interfaces, p->interface);
 		bool raw = p->headless || (a && a->l3);
@@ -154,17 +160,38 @@ static void find_packets(const struct collector *c, const struct judged *j, uint
 			.outgoing = p->outgoing,
 		};
 	}
+	return end;
+}
+
+static int seen_earlier(const void *a, const void *b)
+{
+	const struct flight_seen *x = a, *y = b;
+
+	return (x->time > y->time) - (x->time < y->time);
+}
+
+/* The same of both slots, where each has heard one side. seen: room for twice as many. */
+static unsigned find_all_packets(const struct collector *c, const struct judged *j, uint32_t slot, uint32_t half,
+				 struct flight_seen *seen)
+{
+	unsigned count = find_packets(c, j, slot, 0, seen);
+
+	if (!half)
+		return count;
+	count = find_packets(c, j, half - 1, count, seen);
+	qsort(seen, count, sizeof(*seen), seen_earlier);
+	return count;
 }
 
 /* The verdict's context is complete but for the packets of -w. */
 static void hand_over(struct collector *c, const struct judged *j, uint32_t slot, const struct due_report *how,
 		      struct verdict_context *verdict)
 {
-	struct flight_packets packets = {.again = how->again};
-	struct flight_seen seen[SEEN_MOST];
+	struct flight_seen seen[2 * SEEN_MOST];
+	struct flight_packets packets = {.again = how->again, .seen = seen};
 
 	if (c->packets && !how->interim && !how->glance && !how->stray) {
-		find_packets(c, j, slot, &packets, seen);
+		packets.count = find_all_packets(c, j, slot, how->half, seen);
 		verdict->packets = &packets;
 	}
 	if (how->stray)
@@ -211,7 +238,7 @@ static void report(void *context, const struct judged *j, uint32_t slot, const s
 	if (!j->flow.open.seen)
 		look_up_open_at_start(c, &verdict, &j->key);
 	verdict.sockets = sockets_of(c, &j->key, &j->flow, verdict.netns_inode);
-	look_up_listener(c, &verdict, slot, &j->flow, &holder);
+	look_up_listener(c, &verdict, slot, how->half, &j->flow, &holder);
 	hand_over(c, j, slot, how, &verdict);
 	if (how->interim || how->stray)
 		return;
@@ -251,7 +278,7 @@ static void report_stray(struct collector *c, const struct stray *x, const struc
 /* Connections are noted within a second of their SYN (note_syns); what the sockets tell comes sooner. */
 #define STRAY_WAIT_NS (SECOND_NS + SECOND_NS / 5)
 
-/* Reports the strays that have waited. until: ns. */
+/* Reports the strays that have waited, but those that answer a SYN. until: ns. */
 static void report_strays(struct collector *c, uint64_t until)
 {
 	struct flow_interfaces at;
@@ -260,7 +287,8 @@ static void report_strays(struct collector *c, uint64_t until)
 
 	while ((more = stray_queue_take(&c->strays, until, &x, &at)) >= 0) {
 		c->counters[COUNT_VIEWS_JOINED] += (unsigned)more;
-		report_stray(c, &x, &at);
+		if (!due_answer(&c->due, &x, &at, c->now) && c->options->strays)
+			report_stray(c, &x, &at);
 	}
 }
 
@@ -270,7 +298,8 @@ static int take_notice(void *context, void *data, size_t size)
 	const struct notice *notice = data;
 
 	if (notice->kind == NOTICE_STRAY && size >= sizeof(struct stray)) {
-		c->counters[COUNT_STRAYS_LIMITED] += !stray_queue_put(&c->strays, data);
+		if (!stray_queue_put(&c->strays, data) && c->options->strays)
+			c->counters[COUNT_STRAYS_LIMITED]++;
 		return 0;
 	}
 	due_notice(&c->due, data, c->now);
@@ -404,6 +433,8 @@ int collector_drain(struct collector *c)
 	if (c->packets)
 		seen_packets_poll(c->packets);
 	if (c->strays.list) {
+		due_note_new(&c->due);
+		due_note_new(&c->due);
 		note_syns(c, 0, c->tables.slot_count);
 		report_strays(c, UINT64_MAX);
 	}
@@ -549,9 +580,9 @@ int collector_start(struct collector *c, struct tcpfin_trace_bpf *skeleton, uint
 	c->related = related_new();
 	c->strays = (struct stray_queue){.one_network = in_one_network, .context = c};
 	c->noted = calloc(c->tables.slot_count, sizeof(*c->noted));
-	if (!c->related || !c->noted || (o->strays && stray_queue_begin(&c->strays)) || begin_packets(c, skeleton) ||
-	    interims_begin(&c->due.interims, c->tables.slot_count) ||
-	    (several && flow_views_begin(&c->due.views, c->tables.slot_count)) ||
+	if (!c->related || !c->noted || ((o->strays || several) && stray_queue_begin(&c->strays)) ||
+	    begin_packets(c, skeleton) || interims_begin(&c->due.interims, c->tables.slot_count) ||
+	    (several && (flow_views_begin(&c->due.views, c->tables.slot_count) || half_views_begin(&c->due.views))) ||
 	    (!o->no_sockets && !o->netns && attempts_begin(&c->attempts, c->tables.slot_count))) {
 		log_error("out of memory");
 		return EXIT_RUNTIME;

@@ -83,6 +83,7 @@ static int size_maps(struct tcpfin_trace_bpf *s, const struct options *o)
 	s->rodata->settings.count_packets = o->stats;
 	s->rodata->settings.all_segments = o->all_segments;
 	s->rodata->settings.strays = o->strays;
+	s->rodata->settings.answers = interfaces_may_be_several(o);
 	s->rodata->settings.packets = o->packets != NULL;
 	s->rodata->settings.close_at_tc = true;
 	s->rodata->settings.numbered = o->netns != NULL;

@@ -72,21 +72,21 @@ static int by_time(const void *a, const void *b)
 	return (x->number > y->number) - (x->number < y->number);
 }
 
-unsigned seen_packets_of(struct seen_packets *s, uint32_t slot, uint64_t since)
+unsigned seen_packets_of(const struct seen_packets *s, uint32_t slot, uint64_t since, struct seen_packet of[SEEN_MOST])
 {
 	uint64_t number = s->last ? s->last[slot] : 0;
 	unsigned count = 0;
 
-	while (number && count < SEEN_MOST && copy_packet(s, number, &s->of[count])) {
-		const struct seen_packet *p = &s->of[count];
+	while (number && count < SEEN_MOST && copy_packet(s, number, &of[count])) {
+		const struct seen_packet *p = &of[count];
 
 		if (p->slot != slot + 1 || p->time < since)
 			break;
 		count++;
 		number = s->before[(number - 1) & (SEEN_PACKETS - 1)];
 	}
-	qsort(s->of, count, sizeof(s->of[0]), by_time);
-	while (count && s->of[count - 1].generation != s->of[0].generation) /* of who has the slot by now */
+	qsort(of, count, sizeof(of[0]), by_time);
+	while (count && of[count - 1].generation != of[0].generation) /* of who has the slot by now */
 		count--;
 	return count;
 }
