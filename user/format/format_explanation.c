@@ -592,7 +592,7 @@ static void put_half_closed(struct buffer *out, const struct record *r)
 		return;
 	buffer_printf(out, "; %s sent ", the(other_role(r->closer)));
 	put_bytes(out, r->half_closed_bytes);
-	buffer_text(out, " more after it had acknowledged the FIN");
+	buffer_text(out, r->pattern == PATTERN_THREE_WAY ? " more with it" : " more after it had acknowledged the FIN");
 }
 
 static void put_fin_copies(struct buffer *out, const struct record *r)
@@ -796,9 +796,13 @@ static void put_time_wait(struct buffer *out, const struct record *r)
 		buffer_printf(out, "; %s holds TIME_WAIT", the(r->time_wait));
 }
 
-/* Copies of SYN and SYN-ACK, where the outcome's clause has not told them. */
+/* Copies of SYN and SYN-ACK, and what answered the SYN first, where the outcome's clause has not told them. */
 static void put_handshake_copies(struct buffer *out, const struct record *r)
 {
+	if (r->challenge_acks && r->outcome != OUTCOME_UNANSWERED) {
+		buffer_text(out, "; an ACK of an older connection of the same ports answered the SYN first,");
+		put_times(out, r->challenge_acks);
+	}
 	if (r->outcome == OUTCOME_UNANSWERED || r->outcome == OUTCOME_REFUSED)
 		return;
 	put_syn_copies(out, r);
