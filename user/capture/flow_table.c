@@ -292,11 +292,29 @@ static void tables_remember(struct tables *t, const struct work *w, const struct
 
 #include "bpf/core/recorder.h"
 
+static struct last_payload *payload_of(struct tables *t, uint64_t hash)
+{
+	return &t->payload[hash >> 32 & (t->payload_cells - 1)];
+}
+
+/* Forgets the payload of an older connection of the tuple. s: the segment that completes the handshake. */
+static void begin_payload(struct last_payload *p, const struct flow_open *o, const struct tcp_segment *s, uint64_t side)
+{
+	uint64_t began = o->seen & OPEN_SYN ? o->t_syn : o->t_synack;
+
+	if ((!p->last || p->last >= began) && (!p->before || p->before >= began) && (!p->open || p->open >= began))
+		return;
+	*p = (struct last_payload){.tag = p->tag, .any = p->any, .last = !s->len && p->last >= began ? p->last : 0};
+	if (s->len)
+		last_payload_open(p, s, side);
+}
+
 /* A handshake is complete: its numbers are where what is remembered begins, and its traffic is counted from here on. */
 static void tables_remember(struct tables *t, const struct work *w, const struct tcp_segment *s,
 			    const struct flow_open *o)
 {
 	last_seen_begin(tables_last_seen(t, w->hash), o, s, w->side, w->hash);
+	begin_payload(payload_of(t, w->hash), o, s, w->side);
 	if (!t->config.all_segments)
 		return;
 	free(t->traffic[w->proving - 1]);
@@ -305,11 +323,6 @@ static void tables_remember(struct tables *t, const struct work *w, const struct
 }
 
 /* ---- reporting and time ---- */
-
-static struct last_payload *payload_of(struct tables *t, uint64_t hash)
-{
-	return &t->payload[hash >> 32 & (t->payload_cells - 1)];
-}
 
 /* Is the segment its side's last one, seen a second time? Notes it for the next one. */
 static bool is_sighted_again(struct tagged_hole *h, const struct tcp_segment *s, uint64_t side)
