@@ -76,10 +76,14 @@ struct flow_slot {
 	struct ip_address addr[2]; /* in ascending order */
 	__u16 port[2];
 	__u32 ifindex;
-	__u64 word;       /* see enum flow_phase */
-	__u32 block;      /* index + 1; 0: none */
-	__u32 hash;       /* bits 32 to 63 of flow_hash */
-	__u32 fin_end[2]; /* by side: number behind the FIN, with PHASE_FIN; else, of reported ones, the highest end */
+	__u64 word;  /* see enum flow_phase */
+	__u32 block; /* index + 1; 0: none */
+	__u32 hash;  /* bits 32 to 63 of flow_hash */
+	/*
+	 * By side: number behind the FIN, with PHASE_FIN; of reported ones without, the highest end. Of open ones
+	 * without, what the last segment that changed nothing was [0], and when it came, in units of 1024 ns [1].
+	 */
+	__u32 fin_end[2];
 	struct flow_open open;
 	__u16 ip_id[2]; /* of SYN and SYN-ACK */
 	__u16 check;    /* bits 16 to 31 of flow_hash */

@@ -187,6 +187,18 @@ static __always_inline flag_t reset_out_of_window(const struct numbers *me, cons
 }
 
 /*
+ * Has the RST the number that the other side acknowledged, while nothing has accepted the SYN of its sender? In
+ * SYN-SENT a TCP answers so the ACK of an older connection (RFC 9293 section 3.10.7.3, first step). It goes on waiting:
+ * the RST is meant for that connection.
+ */
+static __always_inline flag_t reset_answers_challenge(const struct numbers *peer, const struct flow_open *o,
+						      const struct tcp_segment *s, __u32 side)
+{
+	return (o->seen & (OPEN_SYN | OPEN_SYNACK)) == OPEN_SYN && side == o->source && !(s->flags & TCP_ACK) &&
+	       peer->known & NUMBERS_ACK && s->seq == peer->ack;
+}
+
+/*
  * Is the acknowledgment number neither near the side's last one nor near what the other side has sent? NUMBER_ACK_FAR
  * or 0; of a segment without ACK it says nothing. After LAST_SEEN_STRIKES of its kind in a row, which are counted, it
  * is a capture's gap and not a forged one.

@@ -17,6 +17,9 @@
 /* An identical segment this soon (ns) is the same one seen twice: no sender retransmits so fast. */
 #define FLOW_DUPLICATE_NS 1000000ULL
 
+/* An RST is sent for each segment that deserves one, so two equal ones may follow each other closely (ns). */
+#define FLOW_RESETS_NS 50000ULL
+
 static __always_inline __u8 saturating_inc(__u8 n)
 {
 	return n == 255 ? n : n + 1;

@@ -436,7 +436,9 @@ static __always_inline __u32 reset_step(const struct flow_slot *slot, const stru
 	if (phase & PHASE_RESET)
 		return 0;
 	if (phase & PHASE_OPENING && !(phase & PHASE_MIDSTREAM))
-		return open_judge_reset(&slot->open, s, side) || is_behind_all(&of_side(sides, side).now, s)
+		return !reset_answers_challenge(&of_side(sides, !side).now, &slot->open, s, side) &&
+				       (open_judge_reset(&slot->open, s, side) ||
+					is_behind_all(&of_side(sides, side).now, s))
 			       ? PHASE_RESET
 			       : 0;
 	return reset_out_of_window(&of_side(sides, side).now, &of_side(sides, !side).now, &slot->open, s, side,
@@ -513,25 +515,26 @@ recorder_code int opening_is_answered(struct tables *t, __u32 n)
 }
 
 /*
- * Are the segment's numbers near those of the handshake, or of what was listed behind it? Of a side whose SYN was not
- * seen, what it acknowledges counts. What has no handshake takes all. n: slot + 1.
+ * Are the segment's numbers near those of the handshake, or of what was listed behind it? Nothing of a connection is
+ * left of its SYN (RFC 9293 section 3.4.1): what is belongs to an older one, as does an ACK that challenges the SYN. Of
+ * a side whose SYN was not seen, what it acknowledges counts. What has no handshake takes all. n: slot + 1.
  */
 recorder_code int opening_takes(struct tables *t, const struct work *w, const struct tcp_segment *s, __u32 n)
 {
 	const struct flow_slot *slot = tables_slot(t, n - 1);
 	const struct flow_block *b;
-	__u32 side, end;
+	__u32 side, isn, end;
 	flag_t own;
 
 	if (!slot || !w || !s || (slot->word & (PHASE_OPENING | PHASE_MIDSTREAM)) != PHASE_OPENING)
 		return 1;
 	own = w->side == slot->open.source || slot->open.seen & OPEN_SYNACK;
 	side = w->side ^ !own;
-	end = of_side(slot->open.isn, side);
+	isn = end = of_side(slot->open.isn, side);
 	b = tables_block(t, reload(slot->block) - 1);
 	if (b && of_side(b->side, side).now.known & NUMBERS_END)
 		end = of_side(b->side, side).now.end;
-	return last_seen_near(either(own, s->seq, s->ack), end);
+	return either(own, s->seq, s->ack) - isn < end - isn + LAST_SEEN_REORDER;
 }
 
 /* The place of the segment's numbers by those of the block, which it has not raised yet. n: slot + 1. */
@@ -1095,6 +1098,21 @@ recorder_code int list_beside(struct tables *t, struct work *w, const struct tcp
 	return 1;
 }
 
+/*
+ * Is the segment, which changes nothing of an open connection, the one before of its kind, seen a second time? It is
+ * noted for the next one.
+ */
+static __always_inline flag_t is_seen_again(struct flow_slot *slot, const struct tcp_segment *s)
+{
+	__u32 is = s->seq ^ (__u32)s->ip_id << 16 ^ s->flags, now = s->time >> 10;
+	__u32 within = s->flags & TCP_RST && !s->ip_id ? FLOW_RESETS_NS >> 10 : FLOW_DUPLICATE_NS >> 10;
+	flag_t again = slot->fin_end[0] == is && now - slot->fin_end[1] <= within;
+
+	slot->fin_end[0] = is;
+	slot->fin_end[1] = now;
+	return again;
+}
+
 /* A segment of an open connection. n: slot + 1. */
 recorder_code int visit_open(struct tables *t, struct work *w, const struct tcp_segment *s, __u32 n)
 {
@@ -1105,7 +1123,8 @@ recorder_code int visit_open(struct tables *t, struct work *w, const struct tcp_
 	if (segment_is_syn(s)) {
 		if (!open_is_copy(&slot->open, s, w->side))
 			return s->flags & TCP_ACK ? list_beside(t, w, s, n) : 1;
-		open_count_copy(&slot->open, s);
+		if (!is_seen_again(slot, s))
+			open_count_copy(&slot->open, s);
 		return 1;
 	}
 	if (!(s->flags & (TCP_FIN | TCP_RST))) {
@@ -1113,9 +1132,9 @@ recorder_code int visit_open(struct tables *t, struct work *w, const struct tcp_
 		return 1;
 	}
 	if (open_contradicted(t, w, slot, s, n)) {
-		if (s->flags & TCP_RST)
+		if (s->flags & TCP_RST && !is_seen_again(slot, s))
 			slot->open.resets_ignored = saturating_inc(slot->open.resets_ignored);
-		else if (!segment_contradicts(s))
+		if (!(s->flags & TCP_RST) && !segment_contradicts(s))
 			list_beside(t, w, s, n);
 		return 1;
 	}

@@ -448,3 +448,135 @@ def second_synack(c):
     """Another server answers the same SYN with another number, again and again."""
     other = [c.dst(t, "S.", 50_000, 1, ttl=55) for t in (20, 2000, 6000)]
     return sorted(c.opened() + other + c.four_way(8000), key=lambda s: s.time)
+
+
+# ---- siblings of the cases above ----
+
+@case
+def synack_again_mirrored(c):
+    """A mirror port sends each packet twice; the SYN-ACK comes again when the connection is open."""
+    return [twin for s in synack_again(c) for twin in (s, s.sighted(4_000))]
+
+
+@case
+def synack_again_mirrored_ipv6(c):
+    """The same over IPv6, which has no IP id."""
+    return synack_again_mirrored(replace(c, ips=IPV6))
+
+
+def ignored_resets(c, side):
+    """Left of the window, far ahead of it, and left of it once more, each from that side."""
+    send = (c.src, c.dst)[side]
+    return [send(30, "R", 0), send(40, "R.", 500_000_000, 1), send(50, "R", 0, ip_id=0)]
+
+
+@case
+def resets_ignored_mirrored(c):
+    """A mirror port sends each packet twice: three RSTs that nobody acts on are three."""
+    return [twin for s in c.opened() + ignored_resets(c, 0) + c.four_way() for twin in (s, s.sighted(4_000))]
+
+
+@case
+def resets_ignored_of_destination_mirrored(c):
+    """The other side's, over IPv6, whose RSTs come far enough from each other to be three."""
+    c = replace(c, ips=IPV6)
+    return [twin for s in c.opened() + ignored_resets(c, 1) + c.four_way() for twin in (s, s.sighted(4_000))]
+
+
+def challenged_near(c, new):
+    """The number of the SYN is near those of the older connection, whose RST so seems to be one of the new one."""
+    challenge = [new.src(0, "S"), c.dst(2010, ".", 502, 52), c.src(2010.1, "R", 52)]
+    accepted = replace(new, start=new.start + 1_000_000_000)
+    return challenge + accepted.handshake() + [
+        accepted.src(100, "F.", 1, 1), accepted.dst(110, ".", 1, 2), accepted.dst(150, "F.", 1, 2),
+        accepted.src(150.2, ".", 2, 2)]
+
+
+@case
+def p2_reuse_refused_near(c):
+    """TIME-WAIT answers a SYN whose number is 3,000 less than the old ones; the new connection carries no payload."""
+    old = [c.dst(100, "F.", 501, 51), c.src(100.5, ".", 51, 502), c.src(101, "F.", 51, 502), c.dst(111, ".", 502, 52)]
+    return c.opened() + old + challenged_near(c, c.again(2000, jump=(-3000, 70_000_000)))
+
+
+@case
+def p2_reuse_refused_near_ipv6(c):
+    """The same over IPv6."""
+    return p2_reuse_refused_near(replace(c, ips=IPV6))
+
+
+@case
+def p1_reuse_without_payload(c):
+    """The tuple's next connection carries nothing: how long the one before it was silent says nothing of it."""
+    new = c.again(9000)
+    return c.opened() + c.four_way() + new.handshake() + [
+        new.src(100, "F.", 1, 1), new.dst(110, ".", 1, 2), new.dst(150, "F.", 1, 2), new.src(150.2, ".", 2, 2)]
+
+
+@case
+def ack_ahead_of_its_fin(c):
+    """Two capturing queues: the ACK of the first FIN is in the capture 50 us ahead of it, in time, too."""
+    ack = [c.dst(99.95, ".", 501, 52), c.src(100, "F.", 51, 501)]
+    return c.opened() + ack + [c.dst(150, "F.", 501, 52), c.src(150.2, ".", 52, 502)]
+
+
+@case
+def ack_ahead_of_its_fin_midstream(c):
+    """The same of the destination's FIN, of a connection that is older than the capture."""
+    ack = [c.src(99.95, ".", 51, 502), c.dst(100, "F.", 501, 51)]
+    return c.opened()[3:] + ack + [c.src(150, "F.", 51, 502), c.dst(160, ".", 502, 52)]
+
+
+def inexact_reset(c, ms=100):
+    """In the source's name, inside the window; the challenge that it deserves is not sent (RFC 5961 section 7)."""
+    return [c.src(ms, "R", 1051)]
+
+
+@case
+def rst_inexact_then_other_aborts(c):
+    """The destination takes no inexact RST; 800 ms later it aborts by itself, which no closed socket does."""
+    return c.opened() + inexact_reset(c) + [c.dst(900, "R.", 501, 51)]
+
+
+@case
+def rst_inexact_then_other_aborts_midstream(c):
+    """The same, over IPv6, of a connection whose windows are not known."""
+    c = replace(c, ips=IPV6)
+    return c.opened()[3:] + inexact_reset(c) + [c.dst(900, "R.", 501, 51)]
+
+
+@case
+def rst_challenged_then_exact_midstream(c):
+    """The windows of a connection that is older than the capture are not known; the second RST has the right number."""
+    return c.opened()[3:] + inexact_reset(c) + [c.dst(110, ".", 501, 51), c.src(110.1, "R", 51)]
+
+
+@case
+def half_source_rst_left_of_window(c):
+    """Only the source is seen: a RST in its name that is left of what it has sent, then its close."""
+    return [s for s in c.opened() + [c.src(90, "R", 20)] + c.four_way() if s.side == 0]
+
+
+@case
+def half_destination_rst_left_of_window(c):
+    """The same of the destination alone, which closes second."""
+    return [s for s in c.opened() + [c.dst(90, "R", 400)] + c.four_way() if s.side == 1]
+
+
+@case
+def half_destination_aborts(c):
+    """Only the destination is seen. The source's FIN may have come before the RST."""
+    return [s for s in c.opened() + [c.dst(300, "R.", 501, 51)] if s.side == 1]
+
+
+@case
+def forged_syn_first(c):
+    """The capture begins with a forged SYN, whose number is near those of the connection, and its challenge."""
+    return [c.dst(90, "S", 8_000_000), c.src(90.1, ".", 51, 501)] + c.four_way()
+
+
+@case
+def forged_syn_first_of_source(c):
+    """The same in the other side's name, over IPv6."""
+    c = replace(c, ips=IPV6)
+    return [c.src(80, "S", 6_000_000), c.dst(90, ".", 501, 51)] + c.four_way()

@@ -101,6 +101,7 @@ enum {
 	FLOW_REPEATED = 128,  /* a FIN came again after the end: its acknowledgment belongs to the record */
 	FLOW_REOPENED = 256,  /* the log begins after the handshake */
 	FLOW_PAIRED = 512,    /* each side was heard at another interface: for the recorder both are opening still */
+	FLOW_ABRIDGED = 1024, /* what found no place in the log was added: numbers may be ahead of what follows */
 };
 #define FLOW_DONE (FLOW_GRACEFUL | FLOW_RESET)
 
@@ -117,14 +118,16 @@ struct flow {
 	__u32 duplicates; /* sightings of one segment twice (two hooks, mirrored ports), not retransmissions */
 	__u16 state;      /* FLOW_ bits */
 	__u16 log_len;
-	__u8 heard_before;  /* bits of the sides that had been heard before the log began */
-	__u8 doubt;         /* DOUBT_ bits: of the numbers that the log began with */
-	__u8 tunnel;        /* enum packet_tunnel */
-	__u8 tunnel_has_id; /* tunnel_id is known */
-	__u8 icmp_side;     /* sender of the segment that the error is about */
-	__u16 icmp;         /* type and code of an ICMP error that quotes a segment; 0: none */
-	__u8 fin_missed;    /* bits of the sides whose FIN was captured as a copy alone, behind its acknowledgment */
-	__u8 begun_late;    /* bits of the sides that were heard from their FIN on: an ACK may have passed before */
+	__u8 heard_before;     /* bits of the sides that had been heard before the log began */
+	__u8 doubt;            /* DOUBT_ bits: of the numbers that the log began with */
+	__u8 tunnel;           /* enum packet_tunnel */
+	__u8 tunnel_has_id;    /* tunnel_id is known */
+	__u8 icmp_side;        /* sender of the segment that the error is about */
+	__u16 icmp;            /* type and code of an ICMP error that quotes a segment; 0: none */
+	__u8 fin_missed;       /* bits of the sides whose FIN was captured as a copy alone, behind its acknowledgment */
+	__u8 begun_late;       /* bits of the sides that were heard from their FIN on: an ACK may have passed before */
+	__u8 reset_challenged; /* bit of the side whose last inexact RST was challenged: challenged_seq */
+	__u32 challenged_seq;
 	__u32 tunnel_id;
 	/* Of a side that sent FINs with different ends: the end of the real one, which was acknowledged. */
 	__u8 real_fin_known[2];

@@ -242,7 +242,9 @@ static __u8 judge_reset(const struct turn *t)
 	const struct flow_side *me = &f->side[t->side], *peer = &f->side[!t->side];
 	bool fin_acked = me->seen & SIDE_FIN_ACKED;
 
-	if (!(f->state & (FLOW_PROVEN | FLOW_MIDSTREAM)) && !(synack_was_missed(f) && t->side != f->open.source))
+	if (f->challenged && reset_answers_challenge(&peer->now, &f->open, t->s, t->side))
+		return RESET_OUT_OF_WINDOW;
+	if (!(f->state & (FLOW_PROVEN | FLOW_MIDSTREAM)) && !synack_was_missed(f) && !flow_destination_is_open(f))
 		return of_handshake[open_judge_reset(&f->open, t->s, t->side)];
 	if (reset_is_exact(&me->now, &peer->now, &f->open, t->s, t->side, fin_acked))
 		return RESET_EXACT;
@@ -259,7 +261,7 @@ static void take_reset_again(struct turn *t, __u8 validity)
 {
 	struct flow_reset *r = &t->f->reset;
 
-	if (r->validity == RESET_IN_WINDOW && validity == RESET_EXACT)
+	if (t->side == r->side && validity == RESET_EXACT)
 		r->validity = validity;
 	r->copies = saturating_inc(r->copies);
 	if (t->side == r->side)
@@ -445,9 +447,9 @@ static void end_graceful(struct turn *t)
 /*
  * The log's first acknowledgment of the segment, a FIN, that stands ahead of it: two CPUs have swapped them, or an
  * earlier copy of the FIN was not captured. NULL: there is none. Of an entry that counts several, the last one's number
- * is known and the first one's time.
+ * is known and the first one's time: timed tells whether its time is that of the acknowledgment.
  */
-static const struct flow_segment *early_ack(const struct turn *t)
+static const struct flow_segment *early_ack(const struct turn *t, bool timed)
 {
 	const struct flow_segment *found = NULL;
 
@@ -455,7 +457,7 @@ static const struct flow_segment *early_ack(const struct turn *t)
 		const struct flow_segment *e = &t->log[i];
 
 		if (e->side == t->side || (e->flags & (TCP_ACK | TCP_RST)) != TCP_ACK || e->mark & SEGMENT_IGNORED ||
-		    e->ack != segment_end(t->s) || (e->count > 1 && e->time + FLOW_DUPLICATE_NS < t->s->time))
+		    e->ack != segment_end(t->s) || (timed && e->count > 1 && e->time + FLOW_DUPLICATE_NS < t->s->time))
 			continue;
 		if (!found || e->time < found->time)
 			found = e;
@@ -463,23 +465,44 @@ static const struct flow_segment *early_ack(const struct turn *t)
 	return found;
 }
 
+/*
+ * Had the other side acknowledged the FIN before the log began? So its numbers say, of which no segment of the log has
+ * raised any: the ACK stands ahead of the FIN in the capture.
+ */
+static bool was_acked_before(const struct turn *t)
+{
+	const struct numbers *peer = &t->f->side[!t->side].now;
+
+	for (unsigned i = 0; i < t->f->log_len; i++)
+		if (t->log[i].side != t->side)
+			return false;
+	return peer->known & NUMBERS_ACK && peer->ack == segment_end(t->s) && !t->s->partial;
+}
+
+/* ack: the entry; NULL where the time of the acknowledgment is not known, so that nothing is measured from the FIN. */
+static void note_early_ack(struct turn *t, const struct flow_segment *ack)
+{
+	struct flow_side *me = &t->f->side[t->side], *peer = &t->f->side[!t->side];
+
+	if (!ack || ack->time + FLOW_DUPLICATE_NS < t->s->time)
+		t->f->fin_missed |= (__u8)(1u << t->side);
+	me->seen |= SIDE_FIN_ACKED;
+	me->t_fin_acked = ack ? ack->time : t->s->time;
+	peer->end_at_ack = ack ? ack->seq : peer->now.end;
+	if (peer->seen & SIDE_FIN_ACKED)
+		end_graceful(t);
+}
+
 /* Who acknowledges a number has all before it (RFC 9293 section 3.4), wherever the log has the FIN. */
 static void take_early_ack(struct turn *t)
 {
-	struct flow_side *me = &t->f->side[t->side], *peer = &t->f->side[!t->side];
-	const struct flow_segment *ack = early_ack(t);
+	const struct flow_segment *ack = early_ack(t, true);
+	bool untimed = !(t->f->state & FLOW_ABRIDGED) && (early_ack(t, false) || was_acked_before(t));
 
-	if (!ack)
-		return;
-	if (ack->flags & TCP_FIN && !(ack->mark & SEGMENT_COPY))
-		peer->seen |= SIDE_FIN_ANSWERS;
-	if (ack->time + FLOW_DUPLICATE_NS < t->s->time)
-		t->f->fin_missed |= (__u8)(1u << t->side);
-	me->seen |= SIDE_FIN_ACKED;
-	me->t_fin_acked = ack->time;
-	peer->end_at_ack = ack->seq;
-	if (peer->seen & SIDE_FIN_ACKED)
-		end_graceful(t);
+	if (ack && ack->flags & TCP_FIN && !(ack->mark & SEGMENT_COPY))
+		t->f->side[!t->side].seen |= SIDE_FIN_ANSWERS;
+	if (ack || untimed)
+		note_early_ack(t, ack);
 }
 
 static void take_fin(struct turn *t)

@@ -7,9 +7,6 @@
 
 #include "user/judge/flow.h"
 
-/* An RST is sent for each segment that deserves one, so two equal ones may follow each other closely (ns). */
-#define FLOW_RESETS_NS 50000ULL
-
 /* What flow_step tells its caller. */
 enum {
 	STEP_PROVEN = 1, /* became FLOW_PROVEN */

@@ -146,6 +146,7 @@ static void add_rest_of(struct replay *r, unsigned side)
 	uint64_t plain = rest->plain >> REST_SHIFT;
 
 	plain -= plain && r->made && r->made[side].bits; /* that one is listed */
+	f->state |= plain ? FLOW_ABRIDGED : 0;
 	if (plain)
 		add_plain(r, side, plain, rest->plain & REST_BYTES);
 	if (rest->fins)

@@ -25,7 +25,8 @@ static bool sends_more(const struct flow *f, const struct tcp_segment *s, unsign
 	const struct numbers *me = &f->side[side].now;
 	__u32 end = segment_end(s);
 
-	return me->known & NUMBERS_END && seq_after(end, me->end) && seq_after(end, f->reset.seq);
+	return me->known & NUMBERS_END && seq_after(end, me->end) && seq_after(end, f->reset.seq) &&
+	       !(f->reset_challenged >> side & 1 && !seq_after(end, f->challenged_seq));
 }
 
 static bool acknowledges_more(const struct flow *f, const struct tcp_segment *s, unsigned side)
@@ -71,11 +72,11 @@ static __u64 path_to(const struct flow *f, unsigned side)
 
 /*
  * RFC 5961 section 3.2: an RST inside the window is answered by a challenge ACK, which acknowledges what its receiver
- * expects.
+ * expects. So is one that was not known to be inside.
  */
 static bool challenges(const struct flow *f, const struct tcp_segment *s)
 {
-	return f->reset.validity == RESET_IN_WINDOW && !s->len && !(s->flags & TCP_FIN) && s->ack != f->reset.seq;
+	return f->reset.validity != RESET_EXACT && !s->len && !(s->flags & TCP_FIN) && s->ack != f->reset.seq;
 }
 
 /*
@@ -113,6 +114,14 @@ static void forget_reset(struct flow *f)
 	}
 }
 
+/* The RST's number is that of the next byte of its sender, who had sent all before it. */
+static void take_challenge(struct flow *f)
+{
+	f->reset_challenged = (__u8)(1u << (f->reset.side & 1));
+	f->challenged_seq = f->reset.seq;
+	forget_reset(f);
+}
+
 /* The RST may stand again: see reset_fate_restore. */
 static void set_aside(struct flow *f)
 {
@@ -133,10 +142,24 @@ static void step_sender(struct flow *f, const struct tcp_segment *s, unsigned si
 	f->reset.fate |= RESET_DENIED;
 }
 
+/*
+ * Does the receiver of an RST with an inexact number abort the connection itself? A closed socket answers only what has
+ * come, and what has an ACK without one (RFC 9293 section 3.10.7.1): so it was alive.
+ */
+static bool aborts_itself(const struct flow *f, const struct tcp_segment *s, unsigned side)
+{
+	const struct numbers *me = &f->side[side].now, *peer = &f->side[!side].now;
+
+	return side != f->reset.side && f->reset.validity != RESET_EXACT && s->flags & TCP_ACK &&
+	       reset_is_exact(me, peer, &f->open, s, side, false);
+}
+
 /* A closed socket answers what comes by an RST without ACK (RFC 9293 section 3.10.7.1). */
 static void step_reset(struct flow *f, const struct tcp_segment *s, unsigned side)
 {
-	if (side != f->reset.side)
+	if (aborts_itself(f, s, side))
+		forget_reset(f);
+	else if (side != f->reset.side)
 		f->reset.fate |= RESET_ANSWERED;
 	else if (f->reset.fate & RESET_PROVOKED && !(s->flags & TCP_ACK))
 		f->reset.fate |= RESET_GONE;
@@ -153,7 +176,9 @@ void reset_fate_step(struct flow *f, const struct tcp_segment *s, unsigned side)
 	f->reset.fate |= side != f->reset.side ? RESET_PROVOKED : 0;
 	if (side == f->reset.side)
 		step_sender(f, s, side);
-	else if (challenges(f, s) || acknowledges_beyond(f, s))
+	else if (challenges(f, s))
+		take_challenge(f);
+	else if (acknowledges_beyond(f, s))
 		forget_reset(f);
 	else if (sends_on(f, s, side))
 		f->reset.fate |= RESET_OUTLIVED;
@@ -177,7 +202,8 @@ void reset_fate_graceful(struct flow *f)
 {
 	if (!(f->state & FLOW_RESET))
 		return;
-	if (f->reset.seq != f->side[f->reset.side].fin_end) {
+	if (f->reset.seq != f->side[f->reset.side].fin_end ||
+	    f->side[f->reset.side].t_fin > f->reset.time + FLOW_OVERTAKEN_NS) {
 		forget_reset(f);
 		return;
 	}

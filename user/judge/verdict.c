@@ -133,16 +133,17 @@ static bool may_be_second(const struct facts *c, enum role only)
 
 /*
  * Can a FIN of the RST's receiver have passed unseen before the RST? Its sender has acknowledged more than was seen:
- * that FIN, or data that a capture has lost.
+ * that FIN, or data that a capture has lost. Or nothing of the receiver was seen.
  */
 static bool reset_may_follow_fin(const struct facts *c)
 {
 	const struct flow_reset *reset = &c->flow->reset;
 	const struct numbers *by = &c->flow->side[reset->side & 1].now, *peer = &c->flow->side[!reset->side].now;
 
-	if (c->context->closes_only || !in_state(c, FLOW_RESET) || !was_open(c) || first_fin(c) != NOBODY ||
-	    !(peer->known & NUMBERS_END))
+	if (c->context->closes_only || !in_state(c, FLOW_RESET) || !was_open(c) || first_fin(c) != NOBODY)
 		return false;
+	if (!(peer->known & NUMBERS_END))
+		return !in_state(c, FLOW_PROVEN);
 	return (by->known & NUMBERS_ACK && seq_after(by->ack, peer->end)) ||
 	       (reset->flags & TCP_ACK && reset->validity == RESET_EXACT && seq_after(reset->ack, peer->end));
 }
