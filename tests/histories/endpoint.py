@@ -44,6 +44,8 @@ class Endpoint:
         self.taken = 0            # payload bytes
         self.on_event = lambda what: None  # "open", "data", "fin", "acked", "reset"
         self.answers = True       # False: the host is gone
+        self.syn_data = 0         # bytes that the SYN carries
+        self.takes_syn_data = True
 
     # ---- sending ----
 
@@ -63,7 +65,7 @@ class Endpoint:
             self.start_timer()
 
     def connect(self):
-        self.keep(SYN)
+        self.keep(SYN, self.syn_data)
 
     def write(self, length):
         self.keep(PSH | ACK, length)
@@ -91,9 +93,15 @@ class Endpoint:
         if timer != self.timer or not self.kept or not self.answers or self.tries > 6:
             return
         self.tries += 1
-        flags, seq, length, _ = self.kept[0]
-        self.send(flags, seq, length)
+        self.send(*self.joined() if self.network.happens("joined") else self.kept[0][:3])
         self.start_timer()
+
+    def joined(self):
+        """What waits, as one segment: a FIN may move into the data before it."""
+        first, last = self.kept[0], self.kept[-1]
+        if first[0] & SYN:
+            return first[:3]
+        return last[0], first[1], last[3] - first[1] - bool(last[0] & FIN)
 
     # ---- receiving ----
 
@@ -120,17 +128,21 @@ class Endpoint:
 
     def listen(self, s):
         if s.flags & SYN:
-            self.peer_isn, self.rcv, self.state = s.seq, s.end, SYN_RECEIVED
+            self.taken = s.length if self.takes_syn_data else 0
+            self.peer_isn, self.rcv, self.state = s.seq, s.seq + 1 + self.taken, SYN_RECEIVED
             self.keep(SYN | ACK)
 
     def finish_connecting(self, s):
-        if not s.flags & ACK or s.ack != self.nxt:
+        if not s.flags & ACK or not self.isn < s.ack <= self.nxt:
             return
         if s.flags & RST:
             self.end_by_reset()
         elif s.flags & SYN:
             self.peer_isn, self.rcv, self.state = s.seq, s.end, SYNCHRONIZED
             sent = self.nxt
+            if s.ack != self.nxt:  # of the SYN without its data
+                self.kept = [(PSH | ACK, s.ack, self.nxt - s.ack, self.nxt)]
+                self.send(PSH | ACK, s.ack, self.nxt - s.ack)
             self.acknowledged(s.ack)
             self.on_event("syn_ack")
             if self.nxt == sent and self.state == SYNCHRONIZED:

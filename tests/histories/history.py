@@ -9,8 +9,9 @@ from scripts import SCRIPTS, Play
 from wire import ORDER, packet
 
 SECOND = 10**9
-QUALITIES = ({}, {}, {"lost": 0.1}, {"lost": 0.2, "copied": 0.1}, {"reordered": 0.3},
+QUALITIES = ({}, {}, {"lost": 0.1}, {"lost": 0.2, "copied": 0.1}, {"reordered": 0.3}, {"lost": 0.2, "joined": 0.7},
              {"lost": 0.1, "copied": 0.1, "reordered": 0.2})
+MIRRORED = 400  # ns from a packet to its second sighting: ahead of the next one
 LEFT_OUT = ("nothing", "nothing", "nothing", "beginning", "end", "some")
 
 
@@ -26,12 +27,15 @@ class History:
     start: int       # ns since EPOCH
     addresses: tuple
     ports: tuple
+    mirrored: bool   # the capture has each packet twice
 
     def frames(self):
         for s in self.segments:
             order = (s.side, 1 - s.side)
             data = packet(s, [self.addresses[n] for n in order], [self.ports[n] for n in order])
             yield self.start + s.seen, data
+            if self.mirrored:
+                yield self.start + s.seen + MIRRORED, data
 
 
 def split(rng, left_out, passed):
@@ -62,4 +66,4 @@ def make(seed, number):
     addresses = (f"10.1.{low >> 8}.{low & 255}", "10.2.0.1") if number % 3 else \
         (f"2001:db8:1::{low + 1:x}", "2001:db8:2::1")
     return History(number, name, left_out if hidden else "nothing", ends, network, kept, hidden,
-                   number * 37 * 10**6, addresses, (20000 + number % 40000, 443))
+                   number * 37 * 10**6, addresses, (20000 + number % 40000, 443), rng.random() < 0.1)

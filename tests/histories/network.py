@@ -10,8 +10,8 @@ MS = 10**6
 
 class Network:
     """
-    quality: probabilities "lost" (on each half of the path), "copied" and "reordered". A RST is never lost, so that who
-    is told of the end stays with the history's script.
+    quality: probabilities "lost" (on each half of the path), "copied" and "reordered"; "joined": of a retransmission
+    that has all that waits. A RST is never lost, so that who is told of the end stays with the history's script.
     """
 
     def __init__(self, random, quality):

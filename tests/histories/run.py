@@ -36,9 +36,10 @@ def capture(path, histories, seed):
 
 def records(histories, seed):
     """(number of the history) -> its records."""
+    options = ("--show-open", "--all-segments") if histories[0].number // AT_ONCE % 2 else ("--show-open",)
     with tempfile.TemporaryDirectory(prefix="tcpfin-histories-") as directory:
         capture(path := os.path.join(directory, "histories.pcap"), histories, seed)
-        process = tracer.trace(path, options=("--show-open",))
+        process = tracer.trace(path, options=options)
     if process.returncode or process.stderr:
         sys.exit(f"exit {process.returncode}: {process.stderr.decode()}")
     found = collections.defaultdict(list)

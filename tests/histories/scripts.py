@@ -19,6 +19,7 @@ class Play:
         self.ends = source, destination
         self.request = [random.randrange(1, 1460) for _ in range(random.randrange(4))]
         self.response = [random.randrange(1, 1460) for _ in range(random.randrange(6))]
+        self.early = 0  # bytes in the SYN
         self.done = set()
 
     def soon(self, function, *arguments, most=50 * MS):
@@ -30,10 +31,13 @@ class Play:
         self.done.add(what)
         return new
 
+    def has_request(self):
+        return self.ends[1].taken == self.early + sum(self.request)
+
     def quiet(self):
         """Both have sent all of request and response, and each knows that it has arrived."""
         source, destination = self.ends
-        return destination.taken == sum(self.request) and source.taken == sum(self.response) and \
+        return self.has_request() and source.taken == sum(self.response) and \
             not source.kept and not destination.kept and source.state == destination.state == "synchronized"
 
     def talk(self, then):
@@ -44,7 +48,7 @@ class Play:
             if source.state == "synchronized" and self.once("request"):
                 for length in self.request:
                     self.soon(source.write, length, most=5 * MS)
-            if destination.state == "synchronized" and destination.taken == sum(self.request) and self.once("response"):
+            if destination.state == "synchronized" and self.has_request() and self.once("response"):
                 for length in self.response:
                     self.soon(destination.write, length, most=5 * MS)
             if {"request", "response"} <= self.done and self.quiet() and self.once("then"):
@@ -102,6 +106,111 @@ def both_close(play):
     play.talk(begin)
 
 
+def fast_open(play, side):
+    """The SYN carries the first of the request (RFC 7413), which the destination may leave alone."""
+    play.early = play.ends[0].syn_data = play.random.randrange(1, 1400)
+    play.ends[1].takes_syn_data = play.random.random() < 0.5
+    one_closes(play, side)
+
+
+@script
+def source_closes_fast_open(play):
+    fast_open(play, 0)
+
+
+@script
+def destination_closes_fast_open(play):
+    fast_open(play, 1)
+
+
+def probe(play, side):
+    """A keep-alive: nothing, at the number before the next one (RFC 9293 section 3.8.4)."""
+    end = play.ends[side]
+    if end.state == "synchronized" and not end.kept:
+        end.send(ACK, end.nxt - 1)
+
+
+def probed_closes(play, side):
+    """Both sides send keep-alives, before the close and while it is half closed."""
+    def begin():
+        for wait in range(1, 5):
+            play.network.after(wait * 900 * MS, probe, play, play.random.randrange(2))
+        play.network.after(2500 * MS, close)
+
+    def close():
+        play.closes_after(1 - side, 5000 * MS)
+        play.ends[side].close()
+    play.talk(begin)
+
+
+@script
+def source_closes_with_keep_alives(play):
+    probed_closes(play, 0)
+
+
+@script
+def destination_closes_with_keep_alives(play):
+    probed_closes(play, 1)
+
+
+def long_half_closed(play, side):
+    """The other side goes on sending for half a minute."""
+    end = play.ends[1 - side]
+
+    def heard(event):
+        if event != "fin" or not play.once("answer"):
+            return
+        for wait in range(1, 6):
+            play.network.after(wait * 5000 * MS, end.write, play.random.randrange(1, 1000))
+        play.network.after(30000 * MS, end.close)
+
+    def begin():
+        end.on_event = heard
+        play.ends[side].on_event = lambda what: None
+        play.ends[side].close()
+    play.talk(begin)
+
+
+@script
+def source_closes_long_before(play):
+    long_half_closed(play, 0)
+
+
+@script
+def destination_closes_long_before(play):
+    long_half_closed(play, 1)
+
+
+def reset_behind_close(play, side):
+    """The side that closed second sends an RST when its FIN was acknowledged."""
+    end = play.ends[1 - side]
+
+    def acked(event):
+        if event == "acked" and end.fin_acked and play.once("late"):
+            play.soon(end.abort, most=300 * MS)
+
+    def heard(event):
+        if event == "fin" and play.once("answer"):
+            end.on_event = acked
+            end.close()
+
+    def begin():
+        end.on_event = heard
+        play.ends[side].on_event = lambda what: None
+        play.ends[side].close()
+    play.talk(begin)
+
+
+@script
+def source_closes_then_reset(play):
+    reset_behind_close(play, 0)
+
+
+@script
+def destination_closes_then_reset(play):
+    reset_behind_close(play, 1)
+
+
 # ---- resets ----
 
 def one_aborts(play, side):
@@ -116,6 +225,50 @@ def source_aborts(play):
 @script
 def destination_aborts(play):
     one_aborts(play, 1)
+
+
+def abort_with_data(play, side):
+    """An RST right behind data that is on its way: if that is lost, the RST is challenged, and comes again."""
+    def begin():
+        for end in play.ends:
+            end.on_event = lambda what: None
+        play.ends[side].write(play.random.randrange(1, 1460))
+        play.ends[side].abort()
+    play.talk(begin)
+
+
+@script
+def source_aborts_with_data(play):
+    abort_with_data(play, 0)
+
+
+@script
+def destination_aborts_with_data(play):
+    abort_with_data(play, 1)
+
+
+def abort_crosses_fin(play, side):
+    """A FIN of the one side, an RST of the other, which may not have the FIN yet."""
+    def begin():
+        for end in play.ends:
+            end.on_event = lambda what: None
+        play.ends[1 - side].close()
+        play.network.after(play.random.randrange(sum(play.network.delay) + 1), abort)
+
+    def abort():
+        if play.ends[side].state == "synchronized":
+            play.ends[side].abort()
+    play.talk(begin)
+
+
+@script
+def source_aborts_crossing(play):
+    abort_crosses_fin(play, 0)
+
+
+@script
+def destination_aborts_crossing(play):
+    abort_crosses_fin(play, 1)
 
 
 def abort_for_fin(play, side):
@@ -223,18 +376,21 @@ def stays_open(play):
 
 # ---- forgeries ----
 
-def forge(play, side, flags, distance):
-    """In the name of that side, `distance` beyond the number that the other side expects."""
+def forge(play, side, flags, distance, length=0, beyond=0):
+    """
+    In the name of that side, `distance` beyond the number that the other side expects; with ACK, acknowledging what is
+    `beyond` all that the other side has sent.
+    """
     end = play.ends[1 - side]
     if end.state == "synchronized":
-        play.network.inject(Segment(side, flags, end.rcv + distance, end.nxt if flags & ACK else 0))
+        play.network.inject(Segment(side, flags, end.rcv + distance, end.nxt + beyond if flags & ACK else 0, length))
 
 
 def disturbed(play, *forgeries):
     """Forgeries that nobody acts on, then an ordinary close."""
     def begin():
-        for side, flags, distance in forgeries:
-            play.soon(forge, play, side, flags, distance, most=100 * MS)
+        for side, flags, *more in forgeries:
+            play.soon(forge, play, side, flags, *more, most=100 * MS)
         play.network.after(400 * MS, close)
 
     def close():
@@ -251,6 +407,38 @@ def reset_out_of_window(play):
 @script
 def reset_in_window(play):
     disturbed(play, (play.random.randrange(2), RST, play.random.randrange(1000, 50000)))
+
+
+@script
+def reset_one_off(play):
+    disturbed(play, (play.random.randrange(2), RST, play.random.choice((-1, 1, 2)), play.random.choice((0, 40))))
+
+
+@script
+def reset_left_of_window(play):
+    disturbed(play, (play.random.randrange(2), RST | ACK, -play.random.randrange(2, 50000)))
+
+
+@script
+def fin_left_of_window(play):
+    disturbed(play, (play.random.randrange(2), FIN | ACK, -play.random.randrange(2, 50000)))
+
+
+@script
+def acknowledgment_beyond(play):
+    disturbed(play, (play.random.randrange(2), ACK, 0, 0, play.random.randrange(1, 10**9)))
+
+
+@script
+def data_out_of_window(play):
+    disturbed(play, (play.random.randrange(2), ACK, play.random.randrange(10**6, 10**9), 100))
+
+
+@script
+def resets_of_many_numbers(play):
+    """A guess that walks through the window, and misses."""
+    side = play.random.randrange(2)
+    disturbed(play, *((side, RST, n * 9000 + 7) for n in range(5)))
 
 
 @script

@@ -9,6 +9,7 @@ NAMES = ("source", "destination")
 MS = 10**6
 SETTLE = 500 * MS  # --settle: what comes later than this behind the last step is not in the record
 OVERTAKEN = 100 * MS  # of one side's segments further apart, the first one seen was sent first
+LISTED = 16        # segments of a close that a record lists at least
 TWICE = 1 * MS     # equal bytes within this are one packet that was captured twice
 
 
@@ -93,10 +94,11 @@ class Truth:
         four = not both and self.bare_acks(self.closer, self.passed)
         name = "both" if both else NAMES[self.closer]
         return {"tcp.pattern": "simultaneous" if both else "four_way" if four else "three_way", "tcp.closer": name,
-                "tcp.time_wait": name, "tcp.missing": None}
+                "tcp.time_wait": None if self.resets else name, "tcp.missing": None}
 
     def other_closer(self):
-        closers = [side for side in range(2) if self.fins(side)]
+        ends = self.resets[0].seen if self.resets else self.passed[-1].seen + 1
+        closers = [side for side in range(2) if any(s.seen < ends for s in self.fins(side))]
         if closers:
             return NAMES[closers[0]]
         if not self.resets:
@@ -128,9 +130,9 @@ class Truth:
         first = self.resets[0]
         fins = sum(any(s.seen < first.seen for s in self.fins(side)) for side in range(2))
         phase = "handshake" if self.outcome in ("refused", "handshake_reset") else \
-            ("established", "half_closed", "closing")[fins]
+            "closed" if self.graceful else ("established", "half_closed", "closing")[fins]
         return {"tcp.reset.by": NAMES[first.side], "tcp.reset.phase": phase, "tcp.reset.validity": "exact",
-                **({"tcp.reset.forged": True} if first.forged else {})}
+                "tcp.late_reset": self.graceful, **({"tcp.reset.forged": True} if first.forged else {})}
 
     def copies(self, segments):
         """How many in addition to the first one. IPv6 has no identification: equal bytes at once count once."""
@@ -155,8 +157,15 @@ class Truth:
     # ---- what cannot be decided ----
 
     def undecided(self):
-        fields = self.lost_ahead() | self.too_late() | self.seen_twice()
+        fields = self.lost_ahead() | self.too_late() | self.seen_twice() | self.not_listed()
         return fields | (self.left_out() if self.hidden else set())
+
+    def not_listed(self):
+        """A record lists so many segments of a close, and of a mirrored one half as many; the rest it only counts."""
+        begun = min((s.seen for side in range(2) for s in self.fins(side)), default=self.passed[-1].seen)
+        if not self.h.mirrored or sum(s.seen >= begun for s in self.passed) < LISTED // 2:
+            return set()
+        return {f"tcp.retransmits.fin_{name}" for name in NAMES}
 
     def seen_twice(self):
         """Equal bytes over IPv6 about a millisecond apart: copies, or one packet that was captured twice."""
@@ -187,7 +196,15 @@ class Truth:
         for side, name in enumerate(NAMES):
             if any(s in late for s in self.fins(side)):
                 fields |= {f"tcp.retransmits.fin_{name}"}
-        return fields | self.denied_too_late()
+        if self.graceful and any(s in late for s in self.resets):
+            fields |= {*RESET, "tcp.time_wait"}
+        return fields | self.denied_too_late() | self.not_taken()
+
+    def not_taken(self):
+        """An RST behind lost data whose challenge was lost: its receiver goes on, and no exact one comes."""
+        first = self.resets[0] if self.resets else None
+        taken = self.graceful or not first or first.forged or self.ends[1 - first.side].reset
+        return set() if taken else {*CLOSING, *RESET}
 
     def denied_too_late(self):
         """A forged RST whose alleged sender says nothing more in time: nobody can know that it sent none."""
@@ -218,6 +235,8 @@ class Truth:
                 fields |= {f"tcp.retransmits.fin_{name}", f"{name}.bytes"}
             if not self.shows(*self.syns(side)):
                 fields |= {"tcp.retransmits." + ("syn", "syn_ack")[side]}
+        if self.ends[0].syn_data and not self.shows(*self.syns(0)[:1]):  # whose number a SYN-ACK does not tell
+            fields |= {"tcp.retransmits.syn_ack"}
         if not opened:
             fields |= {"tcp.midstream", "tcp.outcome", "tcp.missing", "tcp.closer", *RESET}
         if self.graceful:
@@ -243,6 +262,8 @@ class Truth:
             fields |= {"tcp.pattern", *TIMES}
         if self.closer != "both" and not self.shows(*self.bare_acks(self.closer, self.passed)):
             fields |= {"tcp.pattern"}
+        if not self.shows(*self.resets):
+            fields |= {*RESET, "tcp.time_wait"}
         return fields
 
     def left_out_of_reset(self):
@@ -253,6 +274,6 @@ class Truth:
 TIMES = ("tcp.timing.fin_to_ack", "tcp.timing.half_closed", "tcp.timing.peer_fin_to_ack", "tcp.timing.close")
 CLOSING = ("tcp.outcome", "tcp.pattern", "tcp.closer", "tcp.time_wait", "tcp.missing", *TIMES)
 COUNTS = tuple(f"tcp.retransmits.{what}" for what in ("syn", "syn_ack", "fin_source", "fin_destination"))
-RESET = ("tcp.reset.by", "tcp.reset.phase", "tcp.reset.validity", "tcp.reset.forged")
+RESET = ("tcp.reset.by", "tcp.reset.phase", "tcp.reset.validity", "tcp.reset.forged", "tcp.late_reset")
 ALL = (*CLOSING, *RESET, *COUNTS, "tcp.midstream", "tcp.isn.source", "tcp.isn.destination", "source.bytes",
        "destination.bytes")
