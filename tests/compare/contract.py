@@ -99,15 +99,15 @@ def split_by_tshark(reading):
 
 def foreign_syn(reading):
     """
-    A SYN or SYN-ACK with a number that is far from every other one of its side opened nothing: the connection that was
-    going on challenges it. tshark begins a stream with the SYN, and counts both.
+    A SYN or SYN-ACK with a number that is far from every other one of its side, or behind them, opened nothing: the
+    connection that was going on challenges it. tshark begins a stream with the SYN, and counts both.
     """
     def is_foreign(frame):
         if not reading.record.midstream or not frame.flags & SYN or frame.flags & RST:
             return False
         others = [f for f in reading.frames if not f.flags & (SYN | RST) or (f.flags & RST and f.flags & ACK)]
         numbers = [f.seq if f.side == frame.side else f.ack for f in others]
-        return bool(numbers) and all(abs(distance(number, frame.seq)) > REORDER for number in numbers)
+        return bool(numbers) and all(not 0 <= distance(number, frame.seq) <= REORDER for number in numbers)
     reading.drop(is_foreign)
 
 
@@ -367,6 +367,16 @@ def answers(fin, other):
     return fin.ack == end_of(other)
 
 
+def ack_ahead(reading):
+    """An acknowledgment of the FIN stands ahead of it in the file: how long it took is not known."""
+    def edit(values, facts):
+        for side, fin in enumerate(facts.fins):
+            if fin and reading.record.values()["fin_ack_time", side] is None and any(
+                    acknowledges(f, fin) and f.number < fin.number for f in reading.frames):
+                values["fin_ack_time", side] = None
+    reading.edits.append(edit)
+
+
 def order_by_numbers(reading):
     """A FIN that acknowledges the other came second; if neither does, both sides closed first."""
     def edit(values, facts):
@@ -465,9 +475,9 @@ def zeek_takes_all(reading):
     Zeek takes a FIN or RST whatever its numbers. Our conn_state leaves out what its receiver ignored: a RST without the
     number that it expected (RFC 5961 section 3.2), or behind which it goes on, and a FIN with foreign numbers.
     """
-    marked = {(s.time, s.seq, s.side) for s in reading.record.segments() if s.flags & IGNORED}
+    marked = [s for s in reading.record.segments() if s.flags & IGNORED]
     ignored = {f.number for f, sides in walk(reading.frames)
-               if (f.time, f.seq, f.side) in marked and is_ignored(reading.frames, f, sides)}
+               if any(is_counted_in(f, s) for s in marked) and is_ignored(reading.frames, f, sides)}
     taken = [reading.as_it_came(f) for f in reading.frames if f.number not in ignored]
     state = zeek.judge(taken, reading.record.source).conn_state()
 
@@ -477,12 +487,30 @@ def zeek_takes_all(reading):
     reading.edits.append(edit)
 
 
+def is_counted_in(frame, segment):
+    """Whether the listed segment stands for the frame. One that counts several copies has the time of the first."""
+    if (frame.seq, frame.side, frame.flags & CONTROL) != (segment.seq, segment.side, segment.flags & CONTROL):
+        return False
+    return frame.time == segment.time or (segment.number > 1 and frame.time > segment.time)
+
+
 def is_ignored(frames, frame, sides):
     """Whether the numbers say, or its receiver's next segments, that nobody acted on a FIN or RST."""
     if not frame.flags & RST:
         return not sides.fin_is_plausible(frame)
-    inexact = sides.side[1 - frame.side].ack not in (None, frame.seq)
-    return inexact or any(f.number > frame.number and f.side != frame.side and not f.flags & RST for f in frames)
+    sent = sides.side[frame.side].end
+    inexact = sides.side[1 - frame.side].ack not in (None, frame.seq) or (sent and distance(frame.seq, sent) < 0)
+    return inexact or answers_challenge(frames, frame) or any(
+        f.number > frame.number and f.side != frame.side and not f.flags & RST for f in frames)
+
+
+def answers_challenge(frames, reset):
+    """
+    A RST of the sender of a SYN that nothing accepted, with another number than the one behind that SYN, is the answer
+    to an ACK of an older connection (RFC 9293 section 3.10.7.3, first step): it is meant for that one.
+    """
+    syn = next((f for f in frames if f.side == reset.side and f.flags & (SYN | ACK | RST) == SYN), None)
+    return bool(syn) and not any(is_answer(f, syn) for f in frames) and reset.seq not in (syn.seq, end_of(syn))
 
 
 def fragmented_data(reading):
@@ -544,8 +572,8 @@ def unlisted_data(reading):
 RULES = [other_frames, cut_frames, split_by_tshark, foreign_syn, several_connections, clock_jumped, clock_runs_back,
          numbers_come_back, older_segments, after_report, sighted_twice, reset_first, contradicting_flags,
          ignored_reset, survived_reset, forged_fin, other_fin, handshake_rtt, after_reset, saturated, fragmented_fin,
-         order_by_numbers, other_synack, syn_after_answer, ack_with_data, half_view, zeek_takes_all, fragmented_data,
-         cut_data, data_by_numbers, unlisted_data]
+         ack_ahead, order_by_numbers, other_synack, syn_after_answer, ack_with_data, half_view, zeek_takes_all,
+         fragmented_data, cut_data, data_by_numbers, unlisted_data]
 
 
 def name_of(rule):
