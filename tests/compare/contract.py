@@ -470,6 +470,19 @@ def half_view(reading):
     reading.edits.append(edit)
 
 
+def fin_missed(reading):
+    """
+    Of a FIN that stands behind its own acknowledgment only a copy was captured. What it acknowledged when it was sent
+    first is not known, so whose FIN was the first is not told.
+    """
+    def edit(values, facts):
+        missed = any(fin and acknowledges(f, fin) and f.number < fin.number and fin.time - f.time > SIGHTED_TWICE
+                     for fin in facts.fins for f in reading.frames)
+        if reading.record.closer == "unknown" and missed:
+            values["first_fin_sender", None] = None
+    reading.edits.append(edit)
+
+
 def zeek_takes_all(reading):
     """
     Zeek takes a FIN or RST whatever its numbers. Our conn_state leaves out what its receiver ignored: a RST without the
@@ -572,8 +585,8 @@ def unlisted_data(reading):
 RULES = [other_frames, cut_frames, split_by_tshark, foreign_syn, several_connections, clock_jumped, clock_runs_back,
          numbers_come_back, older_segments, after_report, sighted_twice, reset_first, contradicting_flags,
          ignored_reset, survived_reset, forged_fin, other_fin, handshake_rtt, after_reset, saturated, fragmented_fin,
-         ack_ahead, order_by_numbers, other_synack, syn_after_answer, ack_with_data, half_view, zeek_takes_all,
-         fragmented_data, cut_data, data_by_numbers, unlisted_data]
+         ack_ahead, order_by_numbers, other_synack, syn_after_answer, ack_with_data, half_view, fin_missed,
+         zeek_takes_all, fragmented_data, cut_data, data_by_numbers, unlisted_data]
 
 
 def name_of(rule):

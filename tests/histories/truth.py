@@ -163,6 +163,8 @@ class Truth:
     def not_listed(self):
         """A record lists so many segments of a close, and of a mirrored one half as many; the rest it only counts."""
         begun = min((s.seen for side in range(2) for s in self.fins(side)), default=self.passed[-1].seen)
+        if not self.shows(*self.syns(0)[:1], *self.syns(1)[:1]):  # what opens is listed from its first segment on
+            begun = 0
         if not self.h.mirrored or sum(s.seen >= begun for s in self.passed) < LISTED // 2:
             return set()
         return {f"tcp.retransmits.fin_{name}" for name in NAMES}
