@@ -436,9 +436,8 @@ static __always_inline __u32 reset_step(const struct flow_slot *slot, const stru
 	if (phase & PHASE_RESET)
 		return 0;
 	if (phase & PHASE_OPENING && !(phase & PHASE_MIDSTREAM))
-		return !reset_answers_challenge(&of_side(sides, !side).now, &slot->open, s, side) &&
-				       (open_judge_reset(&slot->open, s, side) ||
-					is_behind_all(&of_side(sides, side).now, s))
+		return (open_judge_reset(&slot->open, s, side) || is_behind_all(&of_side(sides, side).now, s)) &&
+				       !reset_answers_challenge(&of_side(sides, !side).now, &slot->open, s, side)
 			       ? PHASE_RESET
 			       : 0;
 	return reset_out_of_window(&of_side(sides, side).now, &of_side(sides, !side).now, &slot->open, s, side,
@@ -1104,9 +1103,8 @@ recorder_code int list_beside(struct tables *t, struct work *w, const struct tcp
  */
 static __always_inline flag_t is_seen_again(struct flow_slot *slot, const struct tcp_segment *s)
 {
-	__u32 is = s->seq ^ (__u32)s->ip_id << 16 ^ s->flags, now = s->time >> 10;
-	__u32 within = s->flags & TCP_RST && !s->ip_id ? FLOW_RESETS_NS >> 10 : FLOW_DUPLICATE_NS >> 10;
-	flag_t again = slot->fin_end[0] == is && now - slot->fin_end[1] <= within;
+	__u32 is = s->seq ^ (__u32)s->ip_id << 16, now = s->time >> 10;
+	flag_t again = slot->fin_end[0] == is && now - slot->fin_end[1] <= FLOW_RESETS_NS >> 10;
 
 	slot->fin_end[0] = is;
 	slot->fin_end[1] = now;
