@@ -365,7 +365,7 @@ static __always_inline enum packet_verdict observe_walked(void *ctx, enum host h
 		count_traffic(w, side, ifindex, hash);
 		paths_meet();
 	}
-	if (!watch_wants(&w->segment, side, hash))
+	if (!w->segment.icmp && !watch_wants(&w->segment, side, hash))
 		return w->walk.verdict;
 	count_packet(w->walk.verdict);
 	begin_tracking(w, hash, w->segment.flags);

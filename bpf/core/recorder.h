@@ -1427,9 +1427,9 @@ static __always_inline void record_segment(struct tables *t, struct work *w, con
 /* ---- ICMP errors ---- */
 
 /* Is the number between the last one that the other side acknowledged and the highest one sent? */
-static __always_inline flag_t block_in_flight(const struct flow_block *b, const struct tcp_segment *s, __u64 side)
+static __always_inline flag_t is_in_flight(const struct block_side sides[2], const struct tcp_segment *s, __u64 side)
 {
-	const struct numbers *me = &of_side(b->side, side).now, *peer = &of_side(b->side, !side).now;
+	const struct numbers *me = &of_side(sides, side).now, *peer = &of_side(sides, !side).now;
 	__u32 from = me->end - 0xffff;
 
 	if (peer->known & NUMBERS_ACK && !seq_after(from, peer->ack))
@@ -1502,8 +1502,25 @@ static __always_inline int list_quoted(struct tables *t, struct work *w, const s
 }
 
 /*
- * An ICMP error about a segment of a connection that opens or closes is listed and changes nothing; user space knows
- * what it explains. An open connection's is not: nothing is wrong with it yet. w: as for record_segment.
+ * The same of an open connection, whose numbers are those that are remembered of its last segments: where they were
+ * displaced, nothing is known of the error. A few are listed, as what else comes beside its data. n: slot + 1.
+ */
+recorder_code int quoted_open(struct tables *t, struct work *w, const struct tcp_segment *s, __u32 n)
+{
+	const struct last_seen *last = tables_last_seen(t, w ? w->hash : 0);
+	const struct flow_slot *slot = tables_slot(t, n - 1);
+
+	if (!w || !s || !slot || !last || word_entries(reload(slot->word)) >= BESIDE_LISTED)
+		return 0;
+	numbers_read(w->numbers, last, &slot->open, w->hash);
+	if (!(of_side(w->numbers, w->side).now.known & NUMBERS_END))
+		return 0;
+	return is_in_flight(w->numbers, s, w->side) ? list_quoted(t, w, s, n) : tables_count(t, COUNT_ICMP_FORGED);
+}
+
+/*
+ * An ICMP error about a segment of a connection is listed and changes nothing; user space knows what it explains. w: as
+ * for record_segment.
  */
 static __always_inline int record_quoted(struct tables *t, struct work *w, const struct tcp_segment *s)
 {
@@ -1522,9 +1539,11 @@ static __always_inline int record_quoted(struct tables *t, struct work *w, const
 	if (slot->word & PHASE_OPENING && !(slot->word & PHASE_MIDSTREAM))
 		return opening_in_flight(&slot->open, s, w->side) ? list_quoted(t, w, s, n)
 								  : tables_count(t, COUNT_ICMP_FORGED);
-	if (!(slot->word & PHASE_BEGUN) || !b)
+	if (!(slot->word & PHASE_BEGUN))
+		return quoted_open(t, w, s, n);
+	if (!b)
 		return 0;
-	return block_in_flight(b, s, w->side) ? list_quoted(t, w, s, n) : tables_count(t, COUNT_ICMP_FORGED);
+	return is_in_flight(b->side, s, w->side) ? list_quoted(t, w, s, n) : tables_count(t, COUNT_ICMP_FORGED);
 }
 
 #endif

@@ -91,6 +91,47 @@ def icmp_stuck_close(c):
     return c.opened() + [item for f in fins for item in (f, icmp(f, 5, 3, 4))]
 
 
+def large(c, ms, seq=51):
+    """A full-size segment of the source."""
+    return c.src(ms, ".", seq, 501, 1400)
+
+
+@case
+def icmp_too_large_works_on(c):
+    """An open connection's segment is too large for the path; smaller ones pass, and the close goes well."""
+    first = large(c, 60)
+    return c.opened() + [first, icmp(first, 5, 3, 4), c.src(70, ".", 51, 501, 1000), c.dst(75, ".", 501, 1051),
+                         c.src(76, "P.", 1051, 501, 400), c.dst(80, ".", 501, 1451), c.src(100, "F.", 1451, 501),
+                         c.dst(110, ".", 501, 1452), c.dst(150, "F.", 501, 1452), c.src(150.2, ".", 1452, 502)]
+
+
+@case
+def icmp_ipv6_too_big_by_destination_data(c):
+    """The same of what the destination sends, over IPv6."""
+    c = replace(c, ips=IPV6)
+    first = c.dst(60, ".", 501, 51, 1400)
+    return c.opened() + [first, icmp(first, 5, 2, 0), c.dst(70, ".", 501, 51, 1200), c.src(75, ".", 51, 1701),
+                         c.dst(76, "P.", 1701, 51, 200), c.src(80, ".", 51, 1901), c.src(100, "F.", 51, 1901),
+                         c.dst(110, ".", 1901, 52), c.dst(150, "F.", 1901, 52), c.src(150.2, ".", 52, 1902)]
+
+
+@case
+def icmp_too_large_then_reset(c):
+    """The connection stalls, and its client gives up."""
+    tries = [large(c, ms) for ms in (100, 300, 700, 1500)]
+    return (c.opened() + [item for s in tries for item in (s, icmp(s, 5, 3, 4))] +
+            [c.src(3000, "R.", 1451, 501)])
+
+
+@case
+def icmp_too_large_forged(c):
+    """One about an open connection, with a number that was never in flight."""
+    first = large(c, 60)
+    forged = icmp(first, 5, 3, 4, change=lambda p: p[:24] + b"\xff\2\3\4" + p[28:])
+    return c.opened() + [first, forged, c.dst(75, ".", 501, 1451), c.src(100, "F.", 1451, 501),
+                         c.dst(110, ".", 501, 1452), c.dst(150, "F.", 501, 1452), c.src(150.2, ".", 1452, 502)]
+
+
 @case
 def icmp_forged_in_close(c):
     """A forged one in a close that goes well."""

@@ -19,10 +19,11 @@ import sys
 import time
 
 from lab import frames
-from lab.closes import SCENARIOS, Connection, Path, abort, close_in_turn, heard_the_reset, scenario_named, talk
+from lab.closes import (SCENARIOS, Connection, Path, abort, close_in_turn, heard_the_reset, receive, scenario_named,
+                        talk)
 from lab.harness import (GRACEFUL, PROGRAM, Suite, about, as_nobody, close_some, expect, field,
                      foreign_object, key_of, one_close_seen, one_each,
-                     paths, raw_socket, refuses, watch, without, without_tcx)
+                     paths, raw_socket, refuses, router, watch, without, without_tcx)
 from lab.netlab import ACK, FIN, RST, SYN, Process, Skip, Tracer, Tun, check, equal, ipv4, ipv6, join, mac, need, until
 from lab.scene import TCP_QUEUE_SEQ, TCP_RECV_QUEUE, TCP_REPAIR, TCP_REPAIR_QUEUE, TCP_SEND_QUEUE
 from lab.witness import Capture, Close, of_connection, retransmissions
@@ -428,6 +429,38 @@ def icmp_tc(lab):
 def icmp_xdp(lab):
     """The same packet filters' ICMP errors are joined to their connections on XDP."""
     icmp_on(lab, "xdp")
+
+
+def too_big_on(lab, hook):
+    """A router's next link takes smaller packets: it says so to open connections, which go on and close well."""
+    box, both = router(lab)
+    box.run("ip link set eth9 mtu 1280")
+    tracer = watch(lab, f"--hook={hook}", "-v", interfaces=("eth8",))
+    for path in both:
+        c = path.connect()
+        c.client.sendall(b"x" * 20_000)
+        receive(c.server, 20_000)
+        close_in_turn(c.client, c.server)
+    tracer.wait_for(len(both))
+    for record in tracer.stop():
+        version = key_of(record)[0]
+        kind, code, by = {4: (3, 4, ipv4(8, 2)), 6: (2, 0, str(ipaddress.ip_address(ipv6(8, 2))))}[version]
+        with about(f"{hook}, IPv{version}"):
+            expect(record, {"tcp.outcome": "graceful", "tcp.pattern": "four_way", "source.bytes": 20_000,
+                            "tcp.icmp.type": kind, "tcp.icmp.code": code, "tcp.icmp.by": by})
+    equal("forged", counter(tracer, "icmp_forged"), 0)
+
+
+@test
+def icmp_too_big_tc(lab):
+    """An ICMP error about a large segment of an open connection is in its record."""
+    too_big_on(lab, "tc")
+
+
+@test
+def icmp_too_big_xdp(lab):
+    """The same with XDP in."""
+    too_big_on(lab, "xdp")
 
 
 def forge_icmp(lab, path, port):
