@@ -1322,6 +1322,24 @@ static __always_inline int syn_again(struct tables *t, struct work *w, const str
 	return begin_opening(t, w, s, inside);
 }
 
+/*
+ * Is the SYN or SYN-ACK that of the tuple's next connection, where of the present one a single side was heard (the
+ * other one passes elsewhere) and its close has begun? Nothing shows here that it is over.
+ */
+recorder_code int begins_next_half(struct tables *t, struct work *w, const struct tcp_segment *s)
+{
+	const struct flow_slot *slot = tables_slot(t, w ? w->current - 1 : 0);
+	__u32 seen;
+
+	if (!w || !s || !slot || !segment_is_syn(s) || !(slot->word & PHASE_OPENING) || !(slot->word & PHASE_BEGUN) ||
+	    open_is_copy(&slot->open, s, w->side))
+		return 0;
+	seen = slot->open.seen & (OPEN_SYN | OPEN_SYNACK);
+	if (w->side == slot->open.source)
+		return seen == OPEN_SYN && segment_opens(s);
+	return seen == OPEN_SYNACK && s->ack - 1 != of_side(slot->open.isn, !w->side);
+}
+
 recorder_code int record_syn(struct tables *t, struct work *w, const struct tcp_segment *s)
 {
 	const struct flow_slot *slot;
@@ -1345,7 +1363,7 @@ recorder_code int record_syn(struct tables *t, struct work *w, const struct tcp_
 	if (phase & PHASE_OPENING && (open_is_copy(&slot->open, s, w->side) ||
 				      (slot->open.seen & OPEN_SYN && !opening_is_answered(t, w->current))))
 		return syn_again(t, w, s, w->current, 0);
-	if (phase_done(phase)) {
+	if (phase_done(phase) || begins_next_half(t, w, s)) {
 		replace(t, w->current);
 		w->current = 0;
 		return w->inside ? syn_again(t, w, s, w->inside, 0) : begin_opening(t, w, s, 0);
@@ -1399,7 +1417,7 @@ static __always_inline void record_found(struct tables *t, struct work *w, const
 	w->stray = 0;
 	if (segment_is_syn(s) && segment_contradicts(s))
 		tables_count(t, COUNT_CONTRADICTORY);
-	else if (segment_opens(s))
+	else if (segment_opens(s) || (segment_is_syn(s) && begins_next_half(t, w, s)))
 		record_syn(t, w, s);
 	else if (w->inside && inside_claims(t, w, s))
 		visit_opening(t, w, s, w->inside);

@@ -426,6 +426,30 @@ def two_ways_midstream(lab):
 
 
 @test
+def two_ways_port_reused(lab):
+    """The client connects from the same port again at once, several times: each connection is a record."""
+    box, both = two_ways(lab)
+    tracer = Watch(lab, box, ["eth8", "eth6"])
+    path, ends = both[0], []
+    with path.listen() as listener:
+        for _ in range(4):
+            client = path.client.socket(path.family)
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            client.bind(("", 45_678))
+            client.connect(listener.getsockname())
+            server, _ = listener.accept()
+            close_in_turn(server, client)
+            time.sleep(0.02)
+            ends.append((client, server))
+    tracer.wait_for(4)
+    records = tracer.stop()
+    equal("records", len(records), 4)
+    for record in records:
+        expect(record, {"tcp.outcome": "graceful", "tcp.pattern": "four_way", "tcp.closer": "destination"})
+        equal("interfaces", interfaces_of(record), ["eth8", "eth6"])
+
+
+@test
 def one_way_dropped(lab):
     """Nothing comes back: one record of what the client sent, as with one interface."""
     need("nft")

@@ -592,7 +592,8 @@ static inline void arrive(const struct tables *t, struct arrival *a, const struc
 
 static inline bool is_looked_up(const struct tables *t, const struct arrival *a)
 {
-	return a->s->flags & TCP_CONTROL || a->s->icmp || t->store.tables.watch[a->hash >> 32 & t->store.tables.watch_mask];
+	return a->s->flags & TCP_CONTROL || a->s->icmp ||
+	       t->store.tables.watch[a->hash >> 32 & t->store.tables.watch_mask];
 }
 
 static inline void find_place(const struct tables *t, struct arrival *a)
