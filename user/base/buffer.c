@@ -44,11 +44,6 @@ void buffer_free(struct buffer *b)
 	*b = (struct buffer){0};
 }
 
-void buffer_text(struct buffer *b, const char *text)
-{
-	buffer_bytes(b, text, strlen(text));
-}
-
 /* n bits make n * log10(2) digits or one more; 1233 / 4096 is log10(2), exact enough for 64 bits. */
 static unsigned decimal_digits(uint64_t n)
 {

@@ -46,7 +46,12 @@ static inline void buffer_char(struct buffer *b, char c)
 	b->len++;
 }
 
-void buffer_text(struct buffer *b, const char *text);
+/* Inline, so that the length of a constant is one. */
+static inline void buffer_text(struct buffer *b, const char *text)
+{
+	buffer_bytes(b, text, strlen(text));
+}
+
 /* buffer_unsigned for numbers of any length. */
 void buffer_long(struct buffer *b, uint64_t n);
 

@@ -63,9 +63,16 @@ unsigned cell_cut(struct buffer *out, bool unicode, size_t start, unsigned width
 	return columns + 1;
 }
 
+#define FEW_SPACES 16
+
+/* A constant number is stored faster than one that is counted: what is behind them is written over. */
 void cell_spaces(struct buffer *out, unsigned n)
 {
-	memset(buffer_room(out, n), ' ', n);
+	char *p = buffer_room(out, n < FEW_SPACES ? FEW_SPACES : n);
+
+	memset(p, ' ', FEW_SPACES);
+	if (n > FEW_SPACES)
+		memset(p, ' ', n);
 	out->len += n;
 }
 

@@ -66,60 +66,84 @@ void format_time(struct buffer *out, uint64_t ns)
 
 void format_clock(struct buffer *out, const struct tm *tm)
 {
-	buffer_digits(out, (uint64_t)tm->tm_hour, 2);
-	buffer_char(out, ':');
-	buffer_digits(out, (uint64_t)tm->tm_min, 2);
-	buffer_char(out, ':');
-	buffer_digits(out, (uint64_t)tm->tm_sec, 2);
+	char *p = buffer_room(out, 8);
+
+	put_digits(p, 2, (uint32_t)tm->tm_hour);
+	p[2] = ':';
+	put_digits(p + 3, 2, (uint32_t)tm->tm_min);
+	p[5] = ':';
+	put_digits(p + 6, 2, (uint32_t)tm->tm_sec);
+	out->len += 8;
 }
 
-/* Many records end in one second, so the last second's local time is kept. */
+/* Many records end in one second, so the last second's local time is kept, and what is printed of it. */
+static struct {
+	time_t second;
+	struct tm tm;
+	char date[10], clock[8];
+} local = {.second = -1};
+
 const struct tm *format_local_time(uint64_t ns)
 {
-	static time_t second = -1;
-	static struct tm tm;
+	struct buffer text = {.data = local.clock, .cap = sizeof(local.clock) + 1};
 
-	if (second != (time_t)(ns / SECOND_NS)) {
-		second = ns / SECOND_NS;
-		localtime_r(&second, &tm);
-	}
-	return &tm;
+	if (local.second == (time_t)(ns / SECOND_NS))
+		return &local.tm;
+	local.second = (time_t)(ns / SECOND_NS);
+	localtime_r(&local.second, &local.tm);
+	format_clock(&text, &local.tm);
+	put_digits(local.date, 4, (uint32_t)local.tm.tm_year + 1900);
+	local.date[4] = local.date[7] = '-';
+	put_digits(local.date + 5, 2, (uint32_t)local.tm.tm_mon + 1);
+	put_digits(local.date + 8, 2, (uint32_t)local.tm.tm_mday);
+	return &local.tm;
 }
 
 void format_date(struct buffer *out, uint64_t ns)
 {
-	const struct tm *tm = format_local_time(ns);
-
-	buffer_digits(out, (uint64_t)tm->tm_year + 1900, 4);
-	buffer_char(out, '-');
-	buffer_digits(out, (uint64_t)tm->tm_mon + 1, 2);
-	buffer_char(out, '-');
-	buffer_digits(out, (uint64_t)tm->tm_mday, 2);
+	format_local_time(ns);
+	buffer_bytes(out, local.date, sizeof(local.date));
 }
 
 void format_time_of_day(struct buffer *out, uint64_t ns)
 {
-	format_clock(out, format_local_time(ns));
-	buffer_char(out, '.');
-	buffer_digits(out, ns % SECOND_NS / US_NS, 6);
+	char *p = buffer_room(out, sizeof(local.clock) + 7);
+
+	format_local_time(ns);
+	memcpy(p, local.clock, sizeof(local.clock));
+	p[sizeof(local.clock)] = '.';
+	put_digits(p + sizeof(local.clock) + 1, 6, (uint32_t)(ns % SECOND_NS / US_NS));
+	out->len += sizeof(local.clock) + 7;
 }
 
 /* ---- addresses ---- */
 
+/* The digits of a byte at p. Returns what is behind them. */
+static char *put_byte(char *p, uint8_t n)
+{
+	if (n >= 100)
+		*p++ = (char)('0' + n / 100);
+	if (n >= 10)
+		*p++ = (char)('0' + n / 10 % 10);
+	*p++ = (char)('0' + n % 10);
+	return p;
+}
+
 void format_address(struct buffer *out, int family, const uint8_t *ip)
 {
-	char text[INET6_ADDRSTRLEN];
-	int i;
+	char text[INET6_ADDRSTRLEN], *p;
 
 	if (family == 6) {
 		buffer_text(out, inet_ntop(AF_INET6, ip, text, sizeof(text)));
 		return;
 	}
-	for (i = 0; i < 4; i++) {
+	p = buffer_room(out, INET_ADDRSTRLEN);
+	for (unsigned i = 0; i < 4; i++) {
 		if (i)
-			buffer_char(out, '.');
-		buffer_unsigned(out, ip[i]);
+			*p++ = '.';
+		p = put_byte(p, ip[i]);
 	}
+	out->len = (size_t)(p - out->data);
 }
 
 void format_endpoint(struct buffer *out, int family, const uint8_t *ip, uint16_t port)
@@ -160,11 +184,16 @@ static void put_space(struct buffer *out, size_t start)
 
 static void put_segment(struct buffer *out, size_t start, const struct record_segment *s)
 {
-	char flags[10];
+	char text[10];
+	const char *flags = flags_text(s->flags, text);
+	char *p = buffer_room(out, sizeof(text) + 2);
 
-	put_space(out, start);
-	buffer_char(out, s->from == SOURCE ? '>' : '<');
-	buffer_text(out, flags_text(s->flags, flags));
+	if (out->len > start)
+		*p++ = ' ';
+	*p++ = s->from == SOURCE ? '>' : '<';
+	while (*flags)
+		*p++ = *flags++;
+	out->len = (size_t)(p - out->data);
 	if (s->count > 1) {
 		buffer_char(out, '*');
 		buffer_unsigned(out, s->count);

@@ -299,6 +299,13 @@ static void cut_middle(struct buffer *out, const struct format_style *style, siz
 	buffer_bytes(out, text + len - tail, tail);
 }
 
+/* Can the column's values have other characters than those of ASCII? */
+static bool has_names(enum text_column column)
+{
+	return column == TEXT_INTERFACE || column == TEXT_PROCESS || column == TEXT_UNIT || column == TEXT_CONTAINER ||
+	       column == TEXT_NOTES;
+}
+
 /* Makes the value from `start` on fit. Returns how many columns it takes. */
 static unsigned fit(struct buffer *out, const struct format_style *style, size_t start, const struct text_cell *cell,
 		    bool limited)
@@ -306,6 +313,8 @@ static unsigned fit(struct buffer *out, const struct format_style *style, size_t
 	unsigned columns, room = limited ? cell->width : (unsigned)-1;
 	size_t len = out->len - start;
 
+	if (len <= room && !has_names(cell->column))
+		return (unsigned)len;
 	if (cell_fitting(out->data + start, len, room, &columns) == len)
 		return columns;
 	if (cell->column != TEXT_SOURCE && cell->column != TEXT_DESTINATION)
