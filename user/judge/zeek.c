@@ -75,57 +75,57 @@ static void hear(struct zeek *z, enum role me, uint8_t flags, bool data)
 
 /* ---- history: update_history of TCPSessionAdapter.cc ---- */
 
-static void add(struct record *r, char letter, enum role from)
-{
-	size_t length = strlen(r->history);
-
-	if (length + 1 < sizeof(r->history)) {
-		r->history[length] = from == SOURCE ? letter : (char)(letter | 0x20);
-		r->history[length + 1] = 0;
-	}
-}
-
-static void add_once(struct record *r, char letter, enum role from)
-{
-	if (!strchr(r->history, from == SOURCE ? letter : letter | 0x20))
-		add(r, letter, from);
-}
-
-/* The letters that come again, where the number is another than that of the last one with the letter. */
+/* The letters that come again do so where the number is another than that of the last one with the letter. */
 struct last_number {
 	bool seen;
 	uint32_t number;
 };
 
-static void add_new(struct record *r, char letter, enum role from, struct last_number *last, uint32_t number)
+struct history {
+	struct record *r;
+	size_t length;
+	uint32_t letters[2]; /* by role: a bit each, by their place in the alphabet */
+	struct last_number syn[2], fin[2], rst[2];
+};
+
+static void add(struct history *h, char letter, enum role from)
+{
+	h->letters[from] |= 1u << (letter & 31);
+	if (h->length + 1 < sizeof(h->r->history))
+		h->r->history[h->length++] = from == SOURCE ? letter : (char)(letter | 0x20);
+}
+
+static void add_once(struct history *h, char letter, enum role from)
+{
+	if (!(h->letters[from] >> (letter & 31) & 1))
+		add(h, letter, from);
+}
+
+static void add_new(struct history *h, char letter, enum role from, struct last_number *last, uint32_t number)
 {
 	if (!last->seen || last->number != number)
-		add(r, letter, from);
+		add(h, letter, from);
 	last->seen = true;
 	last->number = number;
 }
 
-struct history {
-	struct last_number syn[2], fin[2], rst[2];
-};
-
-static void spell(struct record *r, struct history *h, const struct record_segment *s)
+static void spell(struct history *h, const struct record_segment *s)
 {
 	uint8_t control = s->flags & TCP_CONTROL;
 	enum role from = s->from;
 
 	if (control & (control - 1))
-		add_once(r, (control & (TCP_FIN | TCP_RST)) == (TCP_FIN | TCP_RST) ? 'I' : 'Q', from);
+		add_once(h, (control & (TCP_FIN | TCP_RST)) == (TCP_FIN | TCP_RST) ? 'I' : 'Q', from);
 	else if (control == TCP_SYN)
-		add_new(r, s->flags & TCP_ACK ? 'H' : 'S', from, &h->syn[from], s->raw_seq);
+		add_new(h, s->flags & TCP_ACK ? 'H' : 'S', from, &h->syn[from], s->raw_seq);
 	else if (control == TCP_FIN)
-		add_new(r, 'F', from, &h->fin[from], s->raw_seq + s->len);
+		add_new(h, 'F', from, &h->fin[from], s->raw_seq + s->len);
 	else if (control == TCP_RST)
-		add_new(r, 'R', from, &h->rst[from], s->raw_seq);
+		add_new(h, 'R', from, &h->rst[from], s->raw_seq);
 	else if (s->len)
-		add_once(r, 'D', from);
+		add_once(h, 'D', from);
 	else if (s->flags & TCP_ACK)
-		add_once(r, 'A', from);
+		add_once(h, 'A', from);
 }
 
 /* ---- the names: conn_state of main.zeek ---- */
@@ -182,13 +182,15 @@ static const char *name(const struct zeek *z, const struct record *r)
 }
 
 /* Data and ACKs between handshake and close, as far as bytes and numbers prove them. */
-static void hear_unlisted(struct zeek *z, struct record *r)
+static void hear_unlisted(struct zeek *z, struct history *h)
 {
+	const struct record *r = h->r;
+
 	for (enum role role = SOURCE; role <= DESTINATION; role++) {
 		if (r->midstream && z->state[role] == INACTIVE && r->heard_before[role])
 			hear(z, role, TCP_ACK, true);
 		if (record_unlisted_bytes(r, role)) {
-			add_once(r, 'D', role);
+			add_once(h, 'D', role);
 			hear(z, role, TCP_ACK, true);
 		}
 	}
@@ -204,22 +206,22 @@ static bool is_behind_handshake(const struct record_segment *s, const struct rec
 void zeek_names(struct record *r)
 {
 	struct zeek z = {.state = {INACTIVE, INACTIVE}};
-	struct history h = {.syn[0].seen = false};
+	struct history h = {.r = r};
 	bool opened = false;
 
-	r->history[0] = 0;
 	for (unsigned i = 0; i < r->segment_count; i++) {
 		const struct record_segment *s = &r->segments[i];
 
 		if (!opened && is_behind_handshake(s, r->segments)) {
-			hear_unlisted(&z, r);
+			hear_unlisted(&z, &h);
 			opened = true;
 		}
-		spell(r, &h, s);
+		spell(&h, s);
 		if (!(s->mark & SEGMENT_IGNORED))
 			hear(&z, s->from, s->flags, s->len > 0);
 	}
 	if (!opened)
-		hear_unlisted(&z, r);
+		hear_unlisted(&z, &h);
+	r->history[h.length] = 0;
 	r->conn_state = name(&z, r);
 }
