@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * An entry is named by a number that counts up; its place is the number modulo the ring's size. A link to a number that
- * the ring has passed is no link.
+ * the ring has passed is no link. Links are a table of their own with the hashes of what they lead to, so that who
+ * follows a chain reads no entry in vain.
  */
 #include "user/judge/related.h"
 
@@ -11,15 +12,23 @@
 
 struct entry {
 	struct related_peer peer;
-	bool apart;                    /* see related_note */
-	bool counted;                  /* see related_counts */
-	uint32_t older_isn, older_end; /* numbers of entries with the same hash */
+	bool apart;   /* see related_note */
+	bool counted; /* see related_counts */
+};
+
+/* Two chains of entries: by initial number, and by the source's end. */
+enum chain { BY_ISN, BY_END, CHAINS };
+
+struct link {
+	uint32_t hash[CHAINS];
+	uint32_t older[CHAINS]; /* numbers of entries in the same place of the index */
 };
 
 struct related {
 	struct entry entry[RELATED_KEPT];
-	uint32_t by_isn[RELATED_KEPT], by_end[RELATED_KEPT]; /* numbers of the latest entries */
-	uint32_t last;                                       /* number; 0: none yet */
+	struct link link[RELATED_KEPT];
+	uint32_t latest[CHAINS][RELATED_KEPT]; /* numbers of the latest entries */
+	uint32_t last;                         /* number; 0: none yet */
 };
 
 struct related *related_new(void)
@@ -32,24 +41,44 @@ void related_free(struct related *r)
 	free(r);
 }
 
-static uint32_t place_of(uint64_t hash)
+static uint32_t hash_of(const struct related_peer *p, enum chain chain)
 {
-	return (uint32_t)(hash * 0x9e3779b97f4a7c15 >> 32) % RELATED_KEPT;
+	uint64_t key = chain == BY_ISN ? p->isn : (p->addr[0].hi ^ p->addr[0].lo * 3) + p->port[0];
+
+	return (uint32_t)(key * 0x9e3779b97f4a7c15 >> 32);
 }
 
-static uint32_t isn_place(const struct related_peer *p)
+static bool is_kept(const struct related *r, uint32_t number)
 {
-	return place_of(p->isn);
+	return number && r->last - number < RELATED_KEPT;
 }
 
-static uint32_t end_place(const struct related_peer *p)
+/* A way along a chain, the latest entry first. */
+struct walk {
+	const struct related *r;
+	enum chain chain;
+	uint32_t hash, next; /* number of the next entry */
+	unsigned steps;
+};
+
+static struct walk begin_walk(const struct related *r, const struct related_peer *peer, enum chain chain)
 {
-	return place_of((p->addr[0].hi ^ p->addr[0].lo * 3) + p->port[0]);
+	uint32_t hash = hash_of(peer, chain);
+
+	return (struct walk){r, chain, hash, r->latest[chain][hash % RELATED_KEPT], 0};
 }
 
-static const struct entry *entry_of(const struct related *r, uint32_t number)
+/* The next entry with the walk's hash. NULL: there are no more, or the chain is too long. */
+static const struct entry *walk_on(struct walk *w)
 {
-	return number && r->last - number < RELATED_KEPT ? &r->entry[number % RELATED_KEPT] : NULL;
+	while (is_kept(w->r, w->next) && w->steps++ < RELATED_CHAIN) {
+		uint32_t at = w->next % RELATED_KEPT;
+
+		w->next = w->r->link[at].older[w->chain];
+		if (w->r->link[at].hash[w->chain] == w->hash)
+			return &w->r->entry[at];
+	}
+	return NULL;
 }
 
 static bool same_end(const struct related_peer *a, const struct related_peer *b, unsigned role)
@@ -110,10 +139,21 @@ static struct related_peer related_reversed(const struct related_peer *p)
 
 static struct entry *find_noted(struct related *r, const struct related_peer *peer)
 {
-	uint32_t number = r->by_end[end_place(peer)];
-	struct entry *e = entry_of(r, number) ? &r->entry[number % RELATED_KEPT] : NULL;
+	uint32_t number = r->latest[BY_END][hash_of(peer, BY_END) % RELATED_KEPT];
+	struct entry *e = is_kept(r, number) ? &r->entry[number % RELATED_KEPT] : NULL;
 
 	return e && same_tuple(&e->peer, peer) && e->peer.start == peer->start ? e : NULL;
+}
+
+/* Puts the latest entry at the head of the chain. */
+static void link_latest(struct related *r, enum chain chain, const struct related_peer *peer)
+{
+	uint32_t hash = hash_of(peer, chain), *latest = &r->latest[chain][hash % RELATED_KEPT];
+	struct link *link = &r->link[r->last % RELATED_KEPT];
+
+	link->hash[chain] = hash;
+	link->older[chain] = *latest;
+	*latest = r->last;
 }
 
 void related_note(struct related *r, const struct related_peer *peer, bool apart)
@@ -132,10 +172,8 @@ void related_note(struct related *r, const struct related_peer *peer, bool apart
 	e->peer = *peer;
 	e->apart = apart;
 	e->counted = false;
-	e->older_isn = r->by_isn[isn_place(peer)];
-	e->older_end = r->by_end[end_place(peer)];
-	r->by_isn[isn_place(peer)] = r->last;
-	r->by_end[end_place(peer)] = r->last;
+	link_latest(r, BY_ISN, peer);
+	link_latest(r, BY_END, peer);
 }
 
 static bool is_translated(const struct related_peer *a, const struct entry *e)
@@ -150,11 +188,12 @@ static bool is_translated(const struct related_peer *a, const struct entry *e)
 bool related_counts(struct related *r, const struct related_peer *peer)
 {
 	struct entry *me = r ? find_noted(r, peer) : NULL;
-	const struct entry *e = r && !peer->midstream ? entry_of(r, r->by_isn[isn_place(peer)]) : NULL;
+	const struct entry *e;
 
-	for (unsigned steps = 0; e && steps < RELATED_CHAIN; steps++, e = entry_of(r, e->older_isn))
-		if (e->counted && is_translated(peer, e))
-			return false;
+	if (r && !peer->midstream)
+		for (struct walk w = begin_walk(r, peer, BY_ISN); (e = walk_on(&w));)
+			if (e->counted && is_translated(peer, e))
+				return false;
 	if (me)
 		me->counted = true;
 	return true;
@@ -170,31 +209,31 @@ static unsigned add(struct related_peer found[RELATED_MOST], unsigned n, const s
 	return n + 1;
 }
 
-unsigned related_find(const struct related *r, const struct related_peer *peer, struct related_peer found[RELATED_MOST])
+/* Those of the source's port are added to the n that were found. Returns how many there are then. */
+static unsigned find_port(const struct related *r, const struct related_peer *peer, unsigned n,
+			  struct related_peer found[RELATED_MOST])
 {
-	const struct entry *e = r && !peer->midstream ? entry_of(r, r->by_isn[isn_place(peer)]) : NULL;
-	unsigned n = 0, steps = 0;
+	struct walk w = begin_walk(r, peer, BY_END);
+	const struct entry *e;
 
-	for (; e && n < RELATED_MOST && steps++ < RELATED_CHAIN; e = entry_of(r, e->older_isn))
-		if (same_syn(peer, e))
-			n = add(found, n, e);
-	e = r ? entry_of(r, r->by_end[end_place(peer)]) : NULL;
-	for (steps = 0; e && n < RELATED_MOST && steps++ < RELATED_CHAIN; e = entry_of(r, e->older_end))
+	while (n < RELATED_MOST && (e = walk_on(&w)))
 		if (same_port(peer, &e->peer))
 			n = add(found, n, e);
 	return n;
 }
 
-/* Those of the source's port are added to the n that were found. Returns how many there are then. */
-static unsigned find_port(const struct related *r, const struct related_peer *peer, unsigned n,
-			  struct related_peer found[RELATED_MOST])
+unsigned related_find(const struct related *r, const struct related_peer *peer, struct related_peer found[RELATED_MOST])
 {
-	const struct entry *e = entry_of(r, r->by_end[end_place(peer)]);
+	const struct entry *e;
+	unsigned n = 0;
 
-	for (unsigned steps = 0; e && n < RELATED_MOST && steps < RELATED_CHAIN; steps++, e = entry_of(r, e->older_end))
-		if (same_port(peer, &e->peer))
-			n = add(found, n, e);
-	return n;
+	if (!r)
+		return 0;
+	if (!peer->midstream)
+		for (struct walk w = begin_walk(r, peer, BY_ISN); n < RELATED_MOST && (e = walk_on(&w));)
+			if (same_syn(peer, e))
+				n = add(found, n, e);
+	return find_port(r, peer, n, found);
 }
 
 /* The same for those whose SYN has that number, between ends of which one is the segment's. */
@@ -202,9 +241,10 @@ static unsigned find_isn(const struct related *r, const struct related_peer *pee
 			 struct related_peer found[RELATED_MOST])
 {
 	const struct related_peer as_syn = {.isn = isn}, back = related_reversed(peer);
-	const struct entry *e = entry_of(r, r->by_isn[isn_place(&as_syn)]);
+	struct walk w = begin_walk(r, &as_syn, BY_ISN);
+	const struct entry *e;
 
-	for (unsigned steps = 0; e && n < RELATED_MOST && steps < RELATED_CHAIN; steps++, e = entry_of(r, e->older_isn))
+	while (n < RELATED_MOST && (e = walk_on(&w)))
 		if (!e->peer.midstream && e->peer.isn == isn && e->peer.family == peer->family &&
 		    peer->start - e->peer.start < RELATED_WITHIN_NS &&
 		    (alike(peer, &e->peer) || alike(&back, &e->peer)))
