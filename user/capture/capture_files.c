@@ -73,10 +73,25 @@ static struct source *earliest(struct capture_files *f)
 	return best;
 }
 
+/* capture_files_next of one file: there is nothing to compare, and no packet to be held ready. */
+static int next_of_one(struct source *s, struct captured_packet *p, char *error, size_t size)
+{
+	int got = s->started ? 0 : pcap_file_start(s->file, error, size);
+
+	s->started = true;
+	if (!got && !s->ended)
+		got = pcap_file_next(s->file, p, error, size);
+	s->ended = s->ended || got <= 0;
+	p->file = 0;
+	return got;
+}
+
 int capture_files_next(struct capture_files *f, struct captured_packet *p, char *error, size_t size)
 {
 	struct source *next;
 
+	if (f->count == 1)
+		return next_of_one(f->sources, p, error, size);
 	for (struct source *s = f->sources; s < f->sources + f->count; s++) {
 		int err = prepare(s, error, size);
 
