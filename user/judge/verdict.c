@@ -415,11 +415,15 @@ static int compare_times(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
-/* Is it the time of a packet whose own time stamp was wrong? */
-static bool jumped(const struct facts *c, uint64_t time)
+static bool find_jump(const struct verdict_context *context, uint64_t time)
 {
-	return c->context->jumped_count &&
-	       bsearch(&time, c->context->jumped, c->context->jumped_count, sizeof(time), compare_times);
+	return bsearch(&time, context->jumped, context->jumped_count, sizeof(time), compare_times);
+}
+
+/* Is it the time of a packet whose own time stamp was wrong? */
+static inline bool jumped(const struct facts *c, uint64_t time)
+{
+	return c->context->jumped_count && find_jump(c->context, time);
 }
 
 /* The span of a step from a to b; TIMING_UNSEEN where the clock was wrong at either. */
