@@ -55,11 +55,10 @@ uint64_t flow_tables_place(const struct flow_tables *t, const struct flow_slot *
 			    slot->ifindex ^ flow_tunnel_salt(slot->tunnel, slot->open.tunnel_id));
 }
 
-static __u64 *way_of(const struct flow_tables *t, uint32_t n)
+/* place: of the slot's tuple. */
+static __u64 *way_of(const struct flow_tables *t, uint32_t n, uint64_t place)
 {
-	const struct flow_slot *slot = &t->slots[n];
-	uint64_t place = flow_tables_place(t, slot);
-	struct flow_set *set = &t->sets[(slot->second ? second_set(place) : first_set(place)) & t->set_mask];
+	struct flow_set *set = &t->sets[(t->slots[n].second ? second_set(place) : first_set(place)) & t->set_mask];
 
 	for (unsigned i = 0; i < SET_WAYS; i++)
 		if (way_slot(set->way[i]) == n + 1)
@@ -71,9 +70,9 @@ static __u64 *way_of(const struct flow_tables *t, uint32_t n)
  * The way's kind, and with WAY_FREE its slot, too. The recorder may be looking at it, and takes it only by the same
  * means.
  */
-static void set_way(const struct flow_tables *t, uint32_t n, enum way_kind kind)
+static void set_way(const struct flow_tables *t, uint32_t n, uint64_t place, enum way_kind kind)
 {
-	__u64 *way = way_of(t, n), old, new;
+	__u64 *way = way_of(t, n, place), old, new;
 
 	if (!way)
 		return;
@@ -88,21 +87,25 @@ static void set_way(const struct flow_tables *t, uint32_t n, enum way_kind kind)
 /*
  * The slot, which holds `word`, is nobody's any more. False: it has changed; a new connection may have taken it over.
  */
-static bool free_slot(struct flow_tables *t, uint32_t n, uint64_t word)
+static bool free_placed_slot(struct flow_tables *t, uint32_t n, uint64_t word, uint64_t place)
 {
 	struct flow_slot *slot = &t->slots[n];
-	uint64_t place = flow_tables_place(t, slot);
 	bool second = slot->second;
 	__u64 expected = word;
 
 	if (!__atomic_compare_exchange_n(&slot->word, &expected, (word >> 32 << 32) + WORD_GENERATION, false,
 					 __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
 		return false;
-	set_way(t, n, WAY_FREE);
+	set_way(t, n, place, WAY_FREE);
 	if (second)
 		__atomic_fetch_sub(&t->sets[first_set(place) & t->set_mask].spilled, 1, __ATOMIC_RELAXED);
 	give_back(&t->free_slots, n);
 	return true;
+}
+
+static bool free_slot(struct flow_tables *t, uint32_t n, uint64_t word)
+{
+	return free_placed_slot(t, n, word, flow_tables_place(t, &t->slots[n]));
 }
 
 static void free_block(struct flow_tables *t, struct flow_slot *slot)
@@ -126,16 +129,30 @@ static void lower_watch(struct flow_tables *t, const struct flow_slot *slot)
 
 /* ---- reported ones ---- */
 
+#define BURIED_AHEAD 4
+
+/* Slots and sets of those that were reported long ago have left the caches. */
+static void fetch_buried(const struct flow_tables *t)
+{
+	const struct buried *b = &t->buried[(t->buried_first + BURIED_AHEAD) & (t->buried_room - 1)];
+
+	__builtin_prefetch(&t->slots[b->slot], 1);
+	__builtin_prefetch(&t->slots[b->slot].open.isn, 1);
+	__builtin_prefetch(&t->sets[b->place & t->set_mask], 1);
+}
+
 /* The oldest one goes. */
 static void unbury(struct flow_tables *t)
 {
 	struct buried b = t->buried[t->buried_first & (t->buried_room - 1)];
 	uint64_t word = __atomic_load_n(&t->slots[b.slot].word, __ATOMIC_ACQUIRE);
 
+	if (t->buried_count > BURIED_AHEAD)
+		fetch_buried(t);
 	t->buried_first++;
 	t->buried_count--;
 	if (word >> 32 == b.generation && word & PHASE_REPORTED)
-		free_slot(t, b.slot, word);
+		free_placed_slot(t, b.slot, word, (uint64_t)b.place << 32);
 }
 
 static bool buried_grow(struct flow_tables *t)
@@ -155,14 +172,14 @@ static bool buried_grow(struct flow_tables *t)
 }
 
 /* The slot of a reported connection goes into the ring, whose oldest ones are freed where slots are scarce. */
-static void put_in_ring(struct flow_tables *t, uint32_t n, uint64_t word)
+static void put_in_ring(struct flow_tables *t, uint32_t n, uint64_t word, uint64_t place)
 {
 	if (t->buried_count == t->buried_room && !buried_grow(t)) {
-		free_slot(t, n, word);
+		free_placed_slot(t, n, word, place);
 		return;
 	}
 	t->buried[(t->buried_first + t->buried_count++) & (t->buried_room - 1)] =
-		(struct buried){n, (uint32_t)(word >> 32)};
+		(struct buried){n, (uint32_t)(word >> 32), (uint32_t)(place >> 32)};
 	while (t->buried_count > t->buried_max || (t->buried_count && free_count(&t->free_slots) < t->spare_slots))
 		unbury(t);
 }
@@ -170,8 +187,10 @@ static void put_in_ring(struct flow_tables *t, uint32_t n, uint64_t word)
 /* Call last: from here on the recorder may take the slot for a new connection. */
 static void bury(struct flow_tables *t, uint32_t n, uint64_t word)
 {
-	set_way(t, n, WAY_REPORTED);
-	put_in_ring(t, n, word);
+	uint64_t place = flow_tables_place(t, &t->slots[n]);
+
+	set_way(t, n, place, WAY_REPORTED);
+	put_in_ring(t, n, word, place);
 }
 
 /* What tells copies of its segments from those of another connection. */
@@ -202,7 +221,7 @@ void flow_tables_bury_lost(struct flow_tables *t, uint32_t n)
 		return;
 	t->gone++;
 	if (!block) {
-		put_in_ring(t, n, next);
+		put_in_ring(t, n, next, flow_tables_place(t, slot));
 		return;
 	}
 	free_block(t, slot);
@@ -300,18 +319,12 @@ void flow_tables_prefetch_rest(const struct flow_tables *t, uint32_t n)
 
 /* ---- judged ones ---- */
 
-/* flow_hash, as far as the slot knows it. */
-static uint64_t slot_hash(const struct flow_slot *slot)
-{
-	return (uint64_t)slot->hash << 32 | (uint32_t)slot->check << 16;
-}
-
 /* An open connection has no log: its numbers are those that are remembered of its last segments. */
 static void lend_last_seen(const struct flow_tables *t, const struct flow_slot *slot, struct flow *f)
 {
 	struct block_side numbers[2];
 
-	numbers_read(numbers, &t->last_seen[slot->hash & t->last_seen_mask], &slot->open, slot_hash(slot));
+	numbers_read(numbers, &t->last_seen[slot->hash & t->last_seen_mask], &slot->open, flow_slot_hash(slot));
 	for (unsigned i = 0; i < 2; i++)
 		flow_lend(f, i, &numbers[i].before);
 }
@@ -334,7 +347,7 @@ bool flow_tables_judge(const struct flow_tables *t, uint32_t n, struct judged *j
 /* The conversation is over: what was said in it proves no FIN or RST any more. */
 static void forget_numbers(struct flow_tables *t, const struct flow_slot *slot)
 {
-	last_seen_forget(&t->last_seen[slot->hash & t->last_seen_mask], slot_hash(slot));
+	last_seen_forget(&t->last_seen[slot->hash & t->last_seen_mask], flow_slot_hash(slot));
 }
 
 bool flow_tables_take(struct flow_tables *t, uint32_t n, uint64_t word, const struct flow *f, bool keep)
@@ -369,7 +382,7 @@ static void open_at_last(struct flow_tables *t, uint32_t n, const struct flow *f
 	t->slots[n].open = f->open;
 	t->slots[n].open.syn_copies = copies[0];
 	t->slots[n].open.synack_copies = copies[1];
-	set_way(t, n, WAY_HELD);
+	set_way(t, n, flow_tables_place(t, &t->slots[n]), WAY_HELD);
 }
 
 /*

@@ -33,6 +33,7 @@ struct free_list {
 /* A slot that was reported, for as long as it serves to recognise copies. */
 struct buried {
 	uint32_t slot, generation;
+	uint32_t place; /* high half of the hash that chooses the slot's sets */
 };
 
 struct flow_tables {
@@ -79,6 +80,12 @@ static inline struct flow_block *flow_tables_block(const struct flow_tables *t, 
 static inline unsigned block_entries(uint32_t block)
 {
 	return block_is_small(block) ? SMALL_ENTRIES : BLOCK_ENTRIES;
+}
+
+/* flow_hash, as far as the slot knows it: what chooses cells and tags. */
+static inline uint64_t flow_slot_hash(const struct flow_slot *slot)
+{
+	return (uint64_t)slot->hash << 32 | (uint32_t)slot->check << 16;
 }
 
 /* Fills the free lists with all that the tables have. */
