@@ -11,7 +11,8 @@
 #include "bpf/core/flow_log.h"
 #include "bpf/core/lost.h"
 #include "user/base/log.h"
-#include "user/base/pages.h"
+#include "user/capture/close_payloads.h"
+#include "user/capture/conversations.h"
 #include "user/capture/flow_store.h"
 #include "user/capture/flow_table.h"
 #include "user/judge/due.h"
@@ -41,34 +42,6 @@ struct arrival {
 	bool placed; /* `place` is known: it is only needed where the segment is looked up */
 };
 
-/*
- * When payload passed before the close began. That was with the first FIN or RST, unless its receiver did not take it
- * (RFC 5961 section 3.2), which only what comes later shows: hence the state at a later one, too.
- */
-struct at_close {
-	struct last_payload first, later;
-	uint64_t later_time; /* ns: the segment that `later` was kept at; 0: none */
-	bool known;          /* `first` is known */
-	bool has_fin;        /* one of them was kept at a FIN: nothing replaces it */
-};
-
-/* As blocks are: by the block's number. */
-struct at_closes {
-	struct at_close *of;
-	uint32_t count;
-};
-
-/* Kept for whoever used a cell last, as struct last_seen is. */
-struct tagged_hole {
-	uint32_t tag; /* last_seen_tag */
-	struct black_hole hole;
-	struct {
-		uint64_t time;
-		uint32_t seq, ack, len;
-		uint8_t flags;
-	} last[2]; /* by side: its last segment, which a mirrored port shows twice */
-};
-
 /* The recorder's tables. */
 struct tables {
 	struct flow_table_config config;
@@ -80,10 +53,8 @@ struct tables {
 	struct flow_interfaces *seen_at; /* by slot, once there is a second interface; else NULL: `interface` is all */
 	uint16_t interface;              /* the first one */
 	bool has_interface;              /* it is known */
-	struct last_payload *payload;    /* by cell of last_seen */
-	struct tagged_hole *holes;       /* the same, without all_segments: else `traffic` has them */
-	uint32_t payload_cells;
-	struct at_closes at_close, at_small_close;
+	struct conversations conversations; /* by cell of last_seen; with all_segments `traffic` has the black holes */
+	struct close_payloads close_payloads;
 	struct due due;
 	bool *closes_only;                 /* by slot: its first segment was so; NULL: no connection's was */
 	uint64_t *begun;                   /* by slot, with config.begun; else NULL */
@@ -109,30 +80,12 @@ static void *must(void *memory)
 	return memory;
 }
 
-/* A cell becomes two, which both get what it holds, as those of last_seen do. size: bytes of all cells. */
-static void *grow_cells(void *cells, size_t size)
-{
-	uint8_t *grown = must(pages_grow(cells, size, 2 * size));
-
-	memcpy(grown + size, grown, size);
-	return grown;
-}
-
-static void grow_payload(struct tables *t)
-{
-	for (; t->payload_cells <= t->store.tables.last_seen_mask; t->payload_cells *= 2) {
-		t->payload = grow_cells(t->payload, t->payload_cells * sizeof(*t->payload));
-		if (t->holes)
-			t->holes = grow_cells(t->holes, t->payload_cells * sizeof(*t->holes));
-	}
-}
-
 static void grow_slots(struct tables *t)
 {
 	uint32_t old = t->store.tables.slot_count;
 
 	flow_store_grow_slots(&t->store);
-	grow_payload(t);
+	conversations_grow(&t->conversations, t->store.tables.last_seen_mask + 1);
 	if (t->seen_at)
 		t->seen_at = must(realloc(t->seen_at, t->store.tables.slot_count * sizeof(*t->seen_at)));
 	if (t->closes_only)
@@ -145,27 +98,13 @@ static void grow_slots(struct tables *t)
 	memset(t->traffic + old, 0, (t->store.tables.slot_count - old) * sizeof(*t->traffic));
 }
 
-/* What is kept beside the block: its number + 1. */
-static struct at_close *at_close_of(struct tables *t, uint32_t block)
-{
-	bool small = block_is_small(block);
-	struct at_closes *a = small ? &t->at_small_close : &t->at_close;
-	uint32_t count = small ? t->store.tables.small_count : t->store.tables.block_count;
-
-	if (a->count < count) {
-		a->of = must(pages_grow(a->of, a->count * sizeof(*a->of), count * sizeof(*a->of)));
-		a->count = count;
-	}
-	return &a->of[(block - 1) & ~SMALL_BLOCK];
-}
-
 /* The small block of the slot is full. */
 static struct flow_block *enlarge(struct tables *t, struct flow_slot *slot)
 {
-	struct at_close at_close = *at_close_of(t, slot->block);
+	uint32_t small = slot->block;
 
 	flow_store_enlarge(&t->store, slot);
-	*at_close_of(t, slot->block) = at_close;
+	close_payloads_move(&t->close_payloads, &t->store.tables, small, slot->block);
 	return flow_tables_block(&t->store.tables, slot->block);
 }
 
@@ -222,7 +161,7 @@ static inline uint32_t tables_take_block(struct tables *t, unsigned pool)
 	uint32_t k = flow_store_take_block(&t->store);
 
 	(void)pool;
-	*at_close_of(t, k) = (struct at_close){.known = false};
+	close_payloads_clear(&t->close_payloads, &t->store.tables, k);
 	return k;
 }
 
@@ -292,29 +231,12 @@ static void tables_remember(struct tables *t, const struct work *w, const struct
 
 #include "bpf/core/recorder.h"
 
-static struct last_payload *payload_of(struct tables *t, uint64_t hash)
-{
-	return &t->payload[hash >> 32 & (t->payload_cells - 1)];
-}
-
-/* Forgets the payload of an older connection of the tuple. s: the segment that completes the handshake. */
-static void begin_payload(struct last_payload *p, const struct flow_open *o, const struct tcp_segment *s, uint64_t side)
-{
-	uint64_t began = o->seen & OPEN_SYN ? o->t_syn : o->t_synack;
-
-	if ((!p->last || p->last >= began) && (!p->before || p->before >= began) && (!p->open || p->open >= began))
-		return;
-	*p = (struct last_payload){.tag = p->tag, .any = p->any, .last = !s->len && p->last >= began ? p->last : 0};
-	if (s->len)
-		last_payload_open(p, s, side);
-}
-
 /* A handshake is complete: its numbers are where what is remembered begins, and its traffic is counted from here on. */
 static void tables_remember(struct tables *t, const struct work *w, const struct tcp_segment *s,
 			    const struct flow_open *o)
 {
 	last_seen_begin(tables_last_seen(t, w->hash), o, s, w->side, w->hash);
-	begin_payload(payload_of(t, w->hash), o, s, w->side);
+	conversations_begin(&t->conversations, o, s, w->side, w->hash);
 	if (!t->config.all_segments)
 		return;
 	free(t->traffic[w->proving - 1]);
@@ -324,66 +246,11 @@ static void tables_remember(struct tables *t, const struct work *w, const struct
 
 /* ---- reporting and time ---- */
 
-/* Is the segment its side's last one, seen a second time? Notes it for the next one. */
-static bool is_sighted_again(struct tagged_hole *h, const struct tcp_segment *s, uint64_t side)
+/* What is known of the payload of a connection that has just been taken out. False: nothing. */
+static bool payload_at_close(struct tables *t, const struct judged *j, struct last_payload *found)
 {
-	__typeof__(&h->last[0]) last = &h->last[side & 1];
-	bool again = last->seq == s->seq && last->ack == s->ack && last->len == s->len && last->flags == s->flags &&
-		     s->time - last->time < FLOW_DUPLICATE_NS;
-
-	last->time = s->time;
-	last->seq = s->seq;
-	last->ack = s->ack;
-	last->len = s->len;
-	last->flags = s->flags;
-	return again;
-}
-
-static void note_hole(struct tables *t, const struct arrival *a)
-{
-	struct tagged_hole *h = &t->holes[a->hash >> 32 & (t->payload_cells - 1)];
-	uint32_t tag = last_seen_tag(a->hash);
-
-	if (h->tag != tag || segment_opens(a->s))
-		*h = (struct tagged_hole){.tag = tag};
-	if (!is_sighted_again(h, a->s, a->side))
-		black_hole_note(&h->hole, a->s, (uint32_t)a->side);
-}
-
-/* NULL: not known. */
-static const struct black_hole *hole_of(struct tables *t, const struct flow_key *key)
-{
-	uint64_t hash = flow_key_hash(key);
-	const struct tagged_hole *h = t->holes ? &t->holes[hash >> 32 & (t->payload_cells - 1)] : NULL;
-
-	return h && h->tag == last_seen_tag(hash) ? &h->hole : NULL;
-}
-
-/* What is known of the payload of a connection that has just been taken out; NULL: nothing. */
-static const struct last_payload *payload_at_close(struct tables *t, const struct judged *j)
-{
-	uint32_t tag = last_seen_tag(flow_key_hash(&j->key));
-	const struct at_close *close = j->block ? at_close_of(t, j->block) : NULL;
-	const struct last_payload *p;
-
-	if (!close || !close->known)
-		return NULL;
-	p = close->later_time && close->later_time <= silence_end(&j->flow) ? &close->later : &close->first;
-	return p->tag == tag ? p : NULL;
-}
-
-/* The state at the first FIN is kept in place of that at an RST; of RSTs, that at the first one with payload before. */
-static void keep_later(struct at_close *close, const struct last_payload *now, const struct tcp_segment *s)
-{
-	bool fin = (s->flags & (TCP_FIN | TCP_RST)) == TCP_FIN;
-
-	if (close->has_fin || !(s->flags & (TCP_FIN | TCP_RST)))
-		return;
-	if (!fin && (close->later_time || now->last == close->first.last))
-		return;
-	close->later = *now;
-	close->later_time = s->time;
-	close->has_fin = fin;
+	return j->block &&
+	       close_payloads_find(&t->close_payloads, &t->store.tables, j->block, silence_end(&j->flow), found);
 }
 
 /*
@@ -393,26 +260,24 @@ static void keep_later(struct at_close *close, const struct last_payload *now, c
 static void keep_payload(struct tables *t, uint32_t n, uint64_t word, unsigned kind)
 {
 	const struct flow_slot *slot = &t->store.tables.slots[n];
-	const struct last_payload *now;
-	struct at_close *close;
+	const struct conversation_cell *now;
 
 	if ((kind != NOTICE_BEGUN && kind != NOTICE_ENDED) || !slot->block)
 		return;
-	close = at_close_of(t, slot->block);
-	now = payload_of(t, (uint64_t)slot->hash << 32);
-	if (close->known && kind != NOTICE_BEGUN && word_entries(word) > 1)
-		keep_later(close, now, t->segment);
+	now = conversations_find(&t->conversations, flow_slot_hash(slot));
+	if (kind != NOTICE_BEGUN && word_entries(word) > 1 &&
+	    close_payloads_has_first(&t->close_payloads, &t->store.tables, slot->block))
+		close_payloads_later(&t->close_payloads, &t->store.tables, slot->block, now, t->segment);
 	else
-		*close = (struct at_close){.first = *now, .known = true, .has_fin = (word & PHASE_FINS) != 0};
+		close_payloads_first(&t->close_payloads, &t->store.tables, slot->block, now, (word & PHASE_FINS) != 0);
 }
 
 /* ns: the last segment of an open connection; 0: not known. */
 static uint64_t last_heard(struct tables *t, const struct flow_key *key)
 {
-	uint64_t hash = flow_key_hash(key);
-	const struct last_payload *p = payload_of(t, hash);
+	const struct conversation_cell *cell = conversations_find(&t->conversations, flow_key_hash(key));
 
-	return p->tag == last_seen_tag(hash) ? p->any : 0;
+	return cell ? cell->any : 0;
 }
 
 static void report(void *context, const struct judged *j, uint32_t n, const struct due_report *how)
@@ -421,9 +286,10 @@ static void report(void *context, const struct judged *j, uint32_t n, const stru
 	const struct flow_interfaces one = {{t->interface}};
 	struct traffic *traffic = t->traffic ? t->traffic[n] : NULL;
 	struct due_report with_payload = *how;
+	struct last_payload payload;
 
-	with_payload.payload = payload_at_close(t, j);
-	with_payload.hole = hole_of(t, &j->key);
+	with_payload.payload = payload_at_close(t, j, &payload) ? &payload : NULL;
+	with_payload.hole = conversations_hole(&t->conversations, flow_key_hash(&j->key));
 	with_payload.seen_at = t->seen_at ? &t->seen_at[n] : &one;
 	with_payload.closes_only = t->closes_only && t->closes_only[n];
 	if (t->begun) {
@@ -477,15 +343,15 @@ static void expire(struct tables *t, uint64_t now)
 #define LIMIT_TIMERS 4
 
 /*
- * See struct due_limit. A cell of last_payload has the time of the last segment of all connections that share it. So an
- * open connection may seem younger than it is, but never older.
+ * See struct due_limit. A cell has the time of the last segment of all connections that share it. So an open connection
+ * may seem younger than it is, but never older.
  */
 static uint64_t heard_until(const void *context, uint32_t n)
 {
 	const struct tables *t = context;
 	const struct flow_slot *slot = &t->store.tables.slots[n];
 	const struct flow_block *b = flow_tables_block(&t->store.tables, slot->block);
-	uint64_t time = t->payload[slot->hash & (t->payload_cells - 1)].any;
+	uint64_t time = conversations_cell(&t->conversations, flow_slot_hash(slot))->any;
 
 	if (slot->open.t_ack > time)
 		time = slot->open.t_ack;
@@ -671,12 +537,9 @@ static inline void take(struct tables *t, struct arrival *a)
 	t->segment = a->s;
 	if (t->config.all_segments && !a->s->icmp)
 		count_traffic(t, a);
-	if (t->holes && !a->s->icmp)
-		note_hole(t, a);
-	if (!(a->s->flags & TCP_CONTROL)) {
-		last_payload_note(payload_of(t, a->hash), tables_last_seen(t, a->hash), a->s, a->side, a->hash);
+	conversations_note(&t->conversations, tables_last_seen(t, a->hash), a->s, a->side, a->hash);
+	if (!(a->s->flags & TCP_CONTROL))
 		last_seen_note(tables_last_seen(t, a->hash), a->s, a->side, a->hash);
-	}
 	if (!is_looked_up(t, a))
 		return;
 	expire(t, a->s->time);
@@ -712,13 +575,10 @@ void flow_table_segment(struct flow_table *t, const struct tcp_segment *s, uint3
 
 static inline void prefetch_cells(const struct tables *t, const struct arrival *a)
 {
-	const struct last_payload *p = &t->payload[a->hash >> 32 & (t->payload_cells - 1)];
 	const struct flow_tables *m = &t->store.tables;
 
-	__builtin_prefetch(p, 1);
-	__builtin_prefetch(&p->side, 1);
-	if (t->holes)
-		__builtin_prefetch(&t->holes[a->hash >> 32 & (t->payload_cells - 1)].hole.side[a->side & 1], 1);
+	__builtin_prefetch(conversations_cell(&t->conversations, a->hash), 1);
+	__builtin_prefetch(&conversations_cell(&t->conversations, a->hash)->tag, 1);
 	__builtin_prefetch(&m->watch[a->hash >> 32 & m->watch_mask], 1);
 	__builtin_prefetch(&m->last_seen[a->hash >> 32 & m->last_seen_mask].side[a->side & 1], 1);
 }
@@ -745,7 +605,7 @@ static inline void prefetch_slot(const struct tables *t, struct arrival *a)
 	if (!a->placed)
 		return;
 	set = likely_set(t, a);
-	for (unsigned i = 0; i < SET_WAYS; i++)
+	for (unsigned i = 0; i < SET_WAYS && !a->likely; i++)
 		if (!((set->way[i] ^ a->place) >> WAY_TAG_SHIFT))
 			a->likely = way_slot(set->way[i]);
 	if (!a->likely)
@@ -828,17 +688,14 @@ static int allocate(struct tables *t)
 	if (err)
 		return err;
 	t->store.tables.buried_max = BURIED_MAX;
-	t->payload_cells = t->store.tables.last_seen_mask + 1;
-	t->payload = pages_grow(NULL, 0, t->payload_cells * sizeof(*t->payload));
-	if (!t->payload)
-		return -ENOMEM;
+	err = conversations_open(&t->conversations, t->store.tables.last_seen_mask + 1, !t->config.all_segments);
+	if (err)
+		return err;
 	if (t->config.all_segments)
 		t->traffic = calloc(t->store.tables.slot_count, sizeof(*t->traffic));
-	else
-		t->holes = pages_grow(NULL, 0, t->payload_cells * sizeof(*t->holes));
 	if (t->config.begun)
 		t->begun = calloc(t->store.tables.slot_count, sizeof(*t->begun));
-	return (t->traffic || t->holes) && (t->begun || !t->config.begun) ? 0 : -ENOMEM;
+	return (t->traffic || !t->config.all_segments) && (t->begun || !t->config.begun) ? 0 : -ENOMEM;
 }
 
 struct flow_table *flow_table_new(const struct flow_table_config *config)
@@ -874,11 +731,8 @@ void flow_table_free(struct flow_table *table)
 	free(t->closes_only);
 	free(t->begun);
 	free(t->seen_at);
-	pages_free(t->payload, t->payload_cells * sizeof(*t->payload));
-	if (t->holes)
-		pages_free(t->holes, t->payload_cells * sizeof(*t->holes));
-	pages_free(t->at_close.of, t->at_close.count * sizeof(*t->at_close.of));
-	pages_free(t->at_small_close.of, t->at_small_close.count * sizeof(*t->at_small_close.of));
+	conversations_close(&t->conversations);
+	close_payloads_free(&t->close_payloads);
 	due_free(&t->due);
 	flow_store_close(&t->store);
 	free(table);
