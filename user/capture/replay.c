@@ -117,12 +117,13 @@ static bool print_stats(void *context)
 /* Options are parsed only where they matter and only where the capture holds them whole, as in the kernel. */
 static void read_options(struct tcp_segment *s, const uint8_t *packet, const uint8_t *end)
 {
-	struct tcp_options options = {.len = s->options_len};
+	struct tcp_options options;
 
 	if (!(s->flags & (TCP_SYN | TCP_RST)) || !s->options_len)
 		return;
 	if ((size_t)(end - packet) < (size_t)s->options_off + s->options_len)
 		return;
+	options = (struct tcp_options){.len = s->options_len};
 	memcpy(options.bytes, packet + s->options_off, s->options_len);
 	packet_options(s, &options);
 }
