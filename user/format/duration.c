@@ -17,7 +17,7 @@ static inline __attribute__((always_inline)) uint64_t in_units(uint64_t ns, uint
 }
 
 /* Three digits, one or two of them decimals. number: from 100 to 999, in units of the last one. */
-static void decimal(struct buffer *b, unsigned number, unsigned decimals, const char *name)
+static inline void decimal(struct buffer *b, unsigned number, unsigned decimals, const char *name)
 {
 	char *p = buffer_room(b, 4);
 

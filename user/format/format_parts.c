@@ -236,8 +236,12 @@ void format_names(struct buffer *out, const char *const *names, char between)
 
 void format_words(struct buffer *out, const char *word, char instead)
 {
-	for (; *word; word++)
-		buffer_char(out, *word == '_' ? instead : *word);
+	size_t len = strlen(word);
+	char *p = buffer_room(out, len);
+
+	for (size_t i = 0; i < len; i++)
+		p[i] = word[i] == '_' ? instead : word[i];
+	out->len += len;
 }
 
 void format_deed(struct buffer *out, const struct record_socket *s)

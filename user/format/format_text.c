@@ -313,8 +313,6 @@ static unsigned fit(struct buffer *out, const struct format_style *style, size_t
 	unsigned columns, room = limited ? cell->width : (unsigned)-1;
 	size_t len = out->len - start;
 
-	if (len <= room && !has_names(cell->column))
-		return (unsigned)len;
 	if (cell_fitting(out->data + start, len, room, &columns) == len)
 		return columns;
 	if (cell->column != TEXT_SOURCE && cell->column != TEXT_DESTINATION)
@@ -353,7 +351,9 @@ static unsigned put_cell(struct buffer *out, const struct format_style *style, c
 	put_value(out, r, cell->column, limited ? cell->width : 0);
 	if (out->len == start)
 		buffer_char(out, '-');
-	columns = fit(out, style, start, cell, limited);
+	columns = (unsigned)(out->len - start);
+	if ((limited && columns > cell->width) || has_names(cell->column))
+		columns = fit(out, style, start, cell, limited);
 	if (color)
 		buffer_text(out, "\033[0m");
 	return columns;
