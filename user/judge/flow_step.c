@@ -566,12 +566,13 @@ static bool is_older_than_fin(const struct turn *t)
 	       t->s->time < me->t_fin + FLOW_OVERTAKEN_NS;
 }
 
-static void take_ack(struct turn *t)
+/* place: as place_of says. */
+static void take_ack(struct turn *t, unsigned place)
 {
 	struct flow_side *me = &t->f->side[t->side], *peer = &t->f->side[!t->side];
 	__u32 beyond = t->s->ack - peer->fin_end;
 
-	if (!(peer->seen & SIDE_FIN) || place_of(t) & NUMBER_FOREIGN)
+	if (!(peer->seen & SIDE_FIN) || place & NUMBER_FOREIGN)
 		return;
 	if (peer->seen & SIDE_FIN_ACKED) {
 		if (beyond == 0 && t->s->time < peer->t_fin_acked)
@@ -596,13 +597,16 @@ static void advance_text(const struct turn *t, unsigned place)
 		me->text_end = segment_end(t->s);
 }
 
-/* Raises the sender's highest numbers. A FIN that is the first segment of its side is all that is known of its end. */
-static bool advance(const struct turn *t)
+/*
+ * Raises the sender's highest numbers. A FIN that is the first segment of its side is all that is known of its end.
+ * place: as place_of says.
+ */
+static bool advance(const struct turn *t, unsigned place)
 {
 	struct numbers *me = &t->f->side[t->side].now;
 	bool first_is_fin = !(me->known & NUMBERS_END) && t->s->flags & TCP_FIN;
-	unsigned place = place_of(t) | number_ack_far(me, &t->f->side[!t->side].now, t->s);
 
+	place |= number_ack_far(me, &t->f->side[!t->side].now, t->s);
 	advance_text(t, place);
 	if (first_is_fin) {
 		me->end = segment_end(t->s);
@@ -686,6 +690,8 @@ static void doubt_reset(struct turn *t)
 /* The part of a step that its receiver would act on. */
 static void accept(struct turn *t)
 {
+	unsigned place;
+
 	if (t->s->flags & TCP_SYN) {
 		t->mark = t->s->flags & TCP_ACK ? take_synack(t) : take_syn(t);
 		if (t->mark & SEGMENT_IGNORED)
@@ -700,9 +706,10 @@ static void accept(struct turn *t)
 		if (t->mark & SEGMENT_IGNORED)
 			return;
 	}
+	place = place_of(t);
 	if (t->s->flags & TCP_ACK)
-		take_ack(t);
-	if (advance(t) || t->listed)
+		take_ack(t, place);
+	if (advance(t, place) || t->listed)
 		t->f->t_progress = t->s->time;
 }
 
