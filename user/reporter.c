@@ -184,12 +184,20 @@ static bool is_nameless(const struct options *options)
 	       !options->record_filter.where_count && !options->ipfix.text && !options->kafka.topic;
 }
 
+/* Is a line of text all that is made of a record? */
+static bool is_brief(const struct reporter *r)
+{
+	return is_nameless(r->options) && r->options->format == FORMAT_TEXT && !r->options->verbose && !r->top &&
+	       !r->report && !r->monitoring && !r->flight;
+}
+
 static void make_record(const struct reporter *r, struct record *record, const struct flow_key *key,
 			const struct flow *f, const struct flow_segment *log, const struct verdict_context *context)
 {
 	struct verdict_context with_name = *context;
 
 	with_name.nameless = is_nameless(r->options);
+	with_name.brief = is_brief(r);
 	verdict(record, key, f, log, &with_name);
 }
 

@@ -1136,6 +1136,15 @@ static void make_stray(struct record *r, const struct verdict_context *context)
 	r->reset.ignored = 0;
 }
 
+/* What is read from the listed segments. */
+static void read_segments(struct record *r, const struct facts *c)
+{
+	find_evidence(r, c);
+	find_basis(r, c);
+	r->completeness = completeness(r, c);
+	zeek_names(r);
+}
+
 void verdict(struct record *r, const struct flow_key *key, const struct flow *whole, const struct flow_segment *log,
 	     const struct verdict_context *context)
 {
@@ -1168,12 +1177,10 @@ void verdict(struct record *r, const struct flow_key *key, const struct flow *wh
 	copy_segments(r, &c, ordered, n);
 	if (r->clock_jumps)
 		r->silence = NUMBER_UNSEEN;
-	find_evidence(r, &c);
-	find_basis(r, &c);
-	r->completeness = completeness(r, &c);
 	for (enum role role = SOURCE; role <= DESTINATION; role++)
 		r->heard_before[role] = f->heard_before & 1 << c.side[role];
-	zeek_names(r);
+	if (!context->brief)
+		read_segments(r, &c);
 	if (context->stray)
 		make_stray(r, context);
 	find_related(r, &c, source);

@@ -31,6 +31,7 @@ struct verdict_context {
 	int64_t id_offset;   /* the same as it was when the watch began: what names a connection does not change */
 	const char *host;    /* name of the host; NULL for a capture file; must outlive the record */
 	bool nameless;       /* nobody asks for event.id, whose hash is dear */
+	bool brief;          /* nobody asks for evidence, basis, completeness and Zeek's names, which are left out */
 	enum report_reason reason;
 	uint64_t quiet;                /* ns for which the connection was watched behind its last segment, at least */
 	bool stray;                    /* a RST or FIN of no connection; opener is its sender */
