@@ -65,43 +65,53 @@ static __always_inline flag_t last_seen_near(__u32 number, __u32 last)
 }
 
 /*
- * Does the segment acknowledge what its side is near to acknowledging, or what the other side has sent? A forged one
- * that hits the sequence number by chance (once in 128) does not.
+ * Does the segment acknowledge what its side is near to acknowledging (ack), or what the other side has sent? A forged
+ * one that hits the sequence number by chance (once in 128) does not.
  */
-static __always_inline flag_t last_seen_ack_fits(const struct last_seen_side *w, const struct last_seen_side *peer,
+static __always_inline flag_t last_seen_ack_fits(__u32 ack, __u32 tag, const struct last_seen_side *peer,
 						 const struct tcp_segment *s)
 {
-	return last_seen_near(s->ack, w->ack) || peer->tag != w->tag || last_seen_near(s->ack, peer->end);
+	return last_seen_near(s->ack, ack) || peer->tag != tag || last_seen_near(s->ack, peer->end);
 }
 
 /*
- * Does the segment acknowledge less than its side has before? Then one that was sent later has overtaken it, and it has
- * nothing new. What was acknowledged beyond all that the other side has sent may be forged, and does not stand.
+ * Does the segment acknowledge less than its side has before (ack)? Then one that was sent later has overtaken it, and
+ * it has nothing new. What was acknowledged beyond all that the other side has sent may be forged, and does not stand.
  */
-static __always_inline flag_t last_seen_is_overtaken(const struct last_seen_side *w, const struct last_seen_side *peer,
+static __always_inline flag_t last_seen_is_overtaken(__u32 ack, __u32 tag, const struct last_seen_side *peer,
 						     const struct tcp_segment *s)
 {
-	return seq_after(w->ack, s->ack) && last_seen_near(s->ack, w->ack) && peer->tag == w->tag &&
-	       !seq_after(w->ack, peer->end);
+	return seq_after(ack, s->ack) && last_seen_near(s->ack, ack) && peer->tag == tag && !seq_after(ack, peer->end);
+}
+
+/* All ones where the side's numbers are another connection's, or nobody's; else 0. */
+static __always_inline __u32 last_seen_foreign(const struct last_seen_side *w, __u32 tag)
+{
+	__u64 differs = w->tag ^ tag, mask = 0 - ((differs + 0xffffffff) >> 32);
+
+	opaque(mask);
+	return mask;
 }
 
 /*
  * Notes the numbers of a segment without SYN, FIN or RST: those are judged by what is remembered. Numbers far from
  * the last ones are taken the second time in a row if they fit what the other side said last, or if nothing else
  * comes for long: forged segments do not displace what is known.
+ *
+ * Where the cell was another connection's, the segment is compared with itself. So there is no branch for it: with as
+ * many connections as cells, no processor would foresee which way it goes.
  */
 static __always_inline void last_seen_note(struct last_seen *last, const struct tcp_segment *s, __u64 side, __u64 hash)
 {
 	struct last_seen_side *w = &of_side(last->side, side);
 	const struct last_seen_side *peer = &of_side(last->side, !side);
-	__u32 end = s->seq + s->len, tag = last_seen_tag(hash), data = s->len ? LAST_SEEN_DATA : 0;
+	__u32 tag = last_seen_tag(hash), foreign = last_seen_foreign(w, tag), end = s->seq + s->len;
+	__u32 end_before = w->end ^ ((w->end ^ end) & foreign), ack_before = w->ack ^ ((w->ack ^ s->ack) & foreign);
+	__u16 data = s->len ? LAST_SEEN_DATA : 0;
 
 	if (!(s->flags & TCP_ACK)) /* nobody takes it (RFC 9293 section 3.10.7.4) */
 		return;
-	if (w->tag != tag) {
-		w->end = end;
-		w->strike = LAST_SEEN_REGAINED | data;
-	} else if (!last_seen_near(end, w->end) || !last_seen_ack_fits(w, peer, s)) {
+	if (!last_seen_near(end, end_before) || !last_seen_ack_fits(ack_before, tag, peer, s)) {
 		flag_t fits = peer->tag != tag || s->ack - peer->end + LAST_SEEN_FIT < 2 * LAST_SEEN_FIT;
 
 		if ((w->strike & ~LAST_SEEN_BITS) < (fits ? 1 : LAST_SEEN_STRIKES)) {
@@ -111,11 +121,10 @@ static __always_inline void last_seen_note(struct last_seen *last, const struct 
 		w->end = end;
 		w->strike = LAST_SEEN_REGAINED | data;
 	} else {
-		if (seq_after(end, w->end))
-			w->end = end;
-		w->strike = (w->strike & LAST_SEEN_REGAINED) | data;
+		w->end = seq_max(end, end_before);
+		w->strike = ((w->strike | foreign) & LAST_SEEN_REGAINED) | data;
 	}
-	if (w->tag == tag && last_seen_is_overtaken(w, peer, s))
+	if (last_seen_is_overtaken(ack_before, tag, peer, s))
 		return;
 	w->tag = tag;
 	w->win = s->win;
