@@ -166,10 +166,10 @@ static __always_inline void begin_tracking(struct scratch *w, __u64 hash, __u32 
 		(void)reload(set->spilled);
 	if (known)
 		(void)reload(known->side[0].tag);
-	if (flags & TCP_SYN)
+	if ((flags & (TCP_SYN | TCP_ACK)) == TCP_SYN)
 		touch_next_slot();
-	if (flags & TCP_CONTROL) /* a SYN's wait for its slot is time enough to bring the next close's block, too */
-		touch_next_block();
+	if (flags & TCP_CONTROL && (flags & (TCP_SYN | TCP_ACK)) != (TCP_SYN | TCP_ACK))
+		touch_next_block(); /* a SYN's wait for its slot is time enough to bring the next close's block, too */
 }
 
 /* The packet's segment into the scratch memory. It was one to packet_parse_common before. */
@@ -598,22 +598,24 @@ static __always_inline flag_t is_elsewhere(const struct work *w)
 	return b && b->no_socket;
 }
 
-/* What this host's sockets know of a segment that the recorder asks about, into the scratch memory. */
-static __always_inline void ask_sockets(struct __sk_buff *skb, struct scratch *w)
+/* What this host's sockets know of the segment in the scratch memory, into that. */
+__noinline int ask_sockets(struct __sk_buff *skb)
 {
-	ask_no_socket(w);
+	struct scratch *w = scratch_get();
+
+	if (!w)
+		return 0;
 	w->work.socket.filter = w->segment.flags & TCP_RST && sent_by_filter(skb);
-	if (!(w->segment.flags & (TCP_FIN | TCP_RST)) && w->work.ask != ASK_NOW)
-		return;
 	if (w->segment.tunnel & TUNNEL_HAS_ID) /* addresses in a virtual network may be others' here */
-		return;
+		return 0;
 	if (!is_elsewhere(&w->work)) {
 		w->work.socket.none = 1;
 		if (ask_either_socket(skb))
-			return;
+			return 0;
 	}
 	if (w->segment.flags & TCP_RST)
 		w->work.socket.own = sent_by_tcp(skb);
+	return 0;
 }
 
 /* ---- RSTs of no connection ---- */
@@ -755,10 +757,9 @@ static __always_inline void track(void *ctx, enum host host)
 		fetch_options(ctx, host, w);
 	seek(NULL, &w->work, &w->segment);
 	paths_meet();
-	if (host == HOST_TC)
-		ask_sockets(ctx, w);
-	else
-		ask_no_socket(w);
+	ask_no_socket(w);
+	if (host == HOST_TC && (w->segment.flags & (TCP_FIN | TCP_RST) || w->work.ask == ASK_NOW))
+		ask_sockets(ctx);
 	if (settings.packets)
 		w->work.taken = 0;
 	record_found(NULL, &w->work, &w->segment);

@@ -254,6 +254,9 @@ struct work {
 	__u32 way;      /* chosen by insert */
 	__u32 ask;      /* enum ask; with ASK_NOW the segment is to be recorded anew, once the sockets were asked */
 	__u32 stray;    /* an RST that belongs to nothing */
+	__u32 append;   /* slot + 1 to whose log the segment is to be appended; 0: none */
+	__u32 step;     /* PHASE_ bits that it sets */
+	__u32 lies;     /* how its numbers lie to the block's: NUMBER_ bits */
 	struct block_side numbers[2];
 	struct socket_numbers socket; /* at a FIN or RST, where an end of this host could be asked */
 };

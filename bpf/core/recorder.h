@@ -30,12 +30,12 @@ static __always_inline flag_t slot_is(const struct flow_slot *slot, const struct
 }
 
 /* Notes in the work what the slot is to the segment, if it is of its tuple. n: slot + 1. */
-recorder_code int seek_slot(struct tables *t, struct work *w, const struct tcp_segment *s, __u32 n)
+static __always_inline int note_slot(struct tables *t, struct work *w, const struct tcp_segment *s, __u32 n)
 {
 	const struct flow_slot *slot = tables_slot(t, n - 1);
 	__u32 phase;
 
-	if (!w || !s || !slot)
+	if (!slot)
 		return 0;
 	phase = word_phase(reload(slot->word));
 	if (!slot_is(slot, w, s) || phase & PHASE_REPLACED || !phase)
@@ -52,10 +52,34 @@ recorder_code int seek_slot(struct tables *t, struct work *w, const struct tcp_s
 	return 0;
 }
 
+/* note_slot, for a tuple whose tag several ways have. */
+recorder_code int note_each(struct tables *t, struct work *w, const struct tcp_segment *s, __u32 n)
+{
+	return w && s ? note_slot(t, w, s, n) : 0;
+}
+
+/*
+ * The ways that have the tuple's tag: their number above WAY_SLOT_MASK, and if it is 1, slot + 1. Without a branch a
+ * way, since no processor foresees which way it is. A way that is free or BUSY names no slot.
+ */
+static __always_inline __u64 tagged_ways(const struct flow_set *set, __u64 tag)
+{
+	__u64 found = 0;
+	__u32 i;
+
+	unrolled for (i = 0; i < SET_WAYS; i++)
+	{
+		__u64 way = reload(set->way[i]), tagged = ((way ^ tag) >> WAY_TAG_SHIFT) - 1;
+
+		found += (way_slot(way) | (WAY_SLOT_MASK + 1)) & (__u64)((__s64)tagged >> 63);
+	}
+	return found;
+}
+
 recorder_code int seek_set(struct tables *t, struct work *w, const struct tcp_segment *s, __u32 index)
 {
 	const struct flow_set *set = tables_set(t, index);
-	__u64 tag;
+	__u64 tag, found;
 	__u32 i;
 
 	if (!w || !s)
@@ -63,12 +87,17 @@ recorder_code int seek_set(struct tables *t, struct work *w, const struct tcp_se
 	tag = way_tag(w->place);
 	if (!set)
 		return 0;
+	found = tagged_ways(set, tag);
+	if (found < 2 * (WAY_SLOT_MASK + 1)) {
+		note_slot(t, w, s, found & WAY_SLOT_MASK);
+		return reload(set->spilled) != 0;
+	}
 	unrolled for (i = 0; i < SET_WAYS; i++)
 	{
 		__u64 way = reload(set->way[i]);
 
-		if (!((way ^ tag) >> WAY_TAG_SHIFT) && way_kind(way) != WAY_BUSY && way_slot(way))
-			seek_slot(t, w, s, way_slot(way));
+		if (!((way ^ tag) >> WAY_TAG_SHIFT) && way_slot(way))
+			note_each(t, w, s, way_slot(way));
 	}
 	return reload(set->spilled) != 0;
 }
@@ -214,7 +243,7 @@ static __always_inline __u32 take_spare(struct tables *t, __u64 *way)
  * Puts the segment's new connection into the way of the set. Returns slot + 1, or 0 where another CPU was faster: the
  * segment is to be recorded anew.
  */
-recorder_code int insert_at(struct tables *t, struct work *w, const struct tcp_segment *s, __u32 phase)
+static __always_inline int insert_at(struct tables *t, struct work *w, const struct tcp_segment *s, __u32 phase)
 {
 	__u32 index, i, n;
 	struct flow_slot *slot;
@@ -397,11 +426,17 @@ static __always_inline void rest_count(struct flow_block *b, const struct tcp_se
 }
 
 /* Where a socket was asked, its numbers take the place of those in the work. */
-recorder_code int use_socket(struct work *w)
+recorder_code int take_numbers_of_socket(struct work *w)
 {
-	if (w && w->socket.known)
+	if (w)
 		numbers_of_socket(w->numbers, &w->socket);
 	return 0;
+}
+
+static __always_inline void use_socket(struct work *w)
+{
+	if (w->socket.known)
+		take_numbers_of_socket(w);
 }
 
 /* Does the segment acknowledge the other side's FIN? Bits to be set. */
@@ -516,16 +551,16 @@ recorder_code int opening_is_answered(struct tables *t, __u32 n)
 /*
  * Are the segment's numbers near those of the handshake, or of what was listed behind it? Nothing of a connection is
  * left of its SYN (RFC 9293 section 3.4.1): what is belongs to an older one, as does an ACK that challenges the SYN. Of
- * a side whose SYN was not seen, what it acknowledges counts. What has no handshake takes all. n: slot + 1.
+ * a side whose SYN was not seen, what it acknowledges counts. n: slot + 1.
  */
-recorder_code int opening_takes(struct tables *t, const struct work *w, const struct tcp_segment *s, __u32 n)
+recorder_code int opening_is_near(struct tables *t, const struct work *w, const struct tcp_segment *s, __u32 n)
 {
 	const struct flow_slot *slot = tables_slot(t, n - 1);
 	const struct flow_block *b;
 	__u32 side, isn, end;
 	flag_t own;
 
-	if (!slot || !w || !s || (slot->word & (PHASE_OPENING | PHASE_MIDSTREAM)) != PHASE_OPENING)
+	if (!slot || !w || !s)
 		return 1;
 	own = w->side == slot->open.source || slot->open.seen & OPEN_SYNACK;
 	side = w->side ^ !own;
@@ -536,23 +571,22 @@ recorder_code int opening_takes(struct tables *t, const struct work *w, const st
 	return either(own, s->seq, s->ack) - isn < end - isn + LAST_SEEN_REORDER;
 }
 
-/* The place of the segment's numbers by those of the block, which it has not raised yet. n: slot + 1. */
-recorder_code __u32 block_place(struct tables *t, const struct work *w, const struct tcp_segment *s, __u32 n)
+/* Does a connection take the segment by its numbers? What does not open, or has no handshake, takes all. */
+static __always_inline flag_t opening_takes(struct tables *t, const struct work *w, const struct tcp_segment *s,
+					    const struct flow_slot *slot, __u32 n)
 {
-	const struct flow_slot *slot = tables_slot(t, n - 1);
-	struct flow_block *b;
-	struct numbers *me;
-	const struct numbers *peer;
+	return (slot->word & (PHASE_OPENING | PHASE_MIDSTREAM)) != PHASE_OPENING || opening_is_near(t, w, s, n);
+}
 
-	if (!slot || !w || !s)
-		return 0;
-	b = tables_block(t, reload(slot->block) - 1);
-	if (!b)
-		return 0;
-	if (!opening_takes(t, w, s, n))
+/* The place of the segment's numbers by those of the block, which it has not raised yet. n: slot + 1. */
+static __always_inline __u32 block_place(struct tables *t, const struct work *w, const struct tcp_segment *s,
+					 const struct flow_slot *slot, struct flow_block *b, __u32 n)
+{
+	struct numbers *me = &of_side(b->side, w->side).now;
+	const struct numbers *peer = &of_side(b->side, !w->side).now;
+
+	if (!opening_takes(t, w, s, slot, n))
 		return NUMBER_FOREIGN | NUMBER_ACK_FAR;
-	me = &of_side(b->side, w->side).now;
-	peer = &of_side(b->side, !w->side).now;
 	return number_place(me, peer, &slot->open, s, w->side) | number_ack_far(me, peer, s);
 }
 
@@ -616,15 +650,25 @@ static __always_inline __u64 word_step(__u64 word, __u32 bits, flag_t listed)
 	return next & ~(__u64)PHASE_WATCHED;
 }
 
-/* Appends the segment to the log of the slot, which has a block, and takes the step. n: slot + 1. */
-recorder_code int append(struct tables *t, struct work *w, const struct tcp_segment *s, __u32 n)
+/*
+ * The segment is to be appended to the log of the slot, which has a block. It is appended where the recorder is done
+ * with it otherwise (append_noted): so that code is there once, without a call. n: slot + 1.
+ */
+static __always_inline int append(struct work *w, __u32 n)
 {
+	w->append = n;
+	return 1;
+}
+
+/* Appends the segment where `append` has noted it, and takes the step. */
+static __always_inline int append_noted(struct tables *t, struct work *w, const struct tcp_segment *s)
+{
+	__u32 n = w->append, bits, at, place;
 	struct flow_slot *slot = tables_slot(t, n - 1);
 	struct flow_block *b;
 	__u64 word, next;
-	__u32 bits, at, place;
 
-	if (!w || !s || !slot)
+	if (!slot)
 		return 0;
 	b = tables_block(t, reload(slot->block) - 1);
 	if (!b)
@@ -632,9 +676,12 @@ recorder_code int append(struct tables *t, struct work *w, const struct tcp_segm
 	word = reload(slot->word);
 	if (!phase_is_watched(word_phase(word)) && !(s->flags & TCP_CONTROL))
 		return 0;
-	bits = phase_step(t, w, s, n, slot, b, word_phase(word));
+	w->step = phase_step(t, w, s, n, slot, b, word_phase(word));
 	paths_meet();
-	place = block_place(t, w, s, n);
+	w->lies = block_place(t, w, s, slot, b, n);
+	paths_meet();
+	place = reload(w->lies);
+	bits = reload(w->step);
 	if (place & NUMBER_FOREIGN)
 		bits &= ~(PHASE_FINS_ACKED | PHASE_OPEN);
 	at = word_entries(word);
@@ -710,7 +757,7 @@ recorder_code int ask_lost(struct tables *t, const struct work *w, const struct 
 {
 	const struct lost_set *set;
 
-	if (!w || !s || !tables_is_lossy(t, s->time))
+	if (!w || !s)
 		return 0;
 	set = tables_lost(t, w->hash);
 	if (!set || lost_is_over(set, s->time))
@@ -727,7 +774,7 @@ recorder_code int is_of_lost_syn(struct tables *t, const struct work *w, const s
 	struct lost_set *set;
 	__u32 at;
 
-	if (!w || !s || !tables_is_lossy(t, s->time))
+	if (!w || !s)
 		return 0;
 	set = tables_lost(t, w->hash);
 	if (!set || lost_is_over(set, s->time))
@@ -781,7 +828,7 @@ recorder_code int log_opening(struct tables *t, struct work *w, const struct tcp
 		mark_way(t, w, n, WAY_HELD);
 		numbers_of_opening(b->side, &slot->open);
 	}
-	return append(t, w, s, n);
+	return append(w, n);
 }
 
 /* A connection is proven: what is remembered of its tuple is its own from now on, and an older one is over. */
@@ -798,7 +845,10 @@ static __always_inline void prove_tuple(struct tables *t, struct work *w, const 
 		tables_count(t, COUNT_ESTABLISHED);
 }
 
-/* The handshake is complete. n: slot + 1. */
+/* The handshake is complete, but as many connections as may be are established already: see give_up. */
+#define PROVE_FULL 2
+
+/* The handshake is complete. n: slot + 1. Returns 1, 0 where another CPU was faster, or PROVE_FULL. */
 recorder_code int prove(struct tables *t, struct work *w, const struct tcp_segment *s, __u32 n)
 {
 	struct flow_slot *slot = tables_slot(t, n - 1);
@@ -835,7 +885,7 @@ recorder_code int prove(struct tables *t, struct work *w, const struct tcp_segme
 	if (is_lost(next)) {
 		if (word & PHASE_INSIDE && w->current)
 			replace(t, w->current); /* over all the same */
-		return give_up(t, w, n, s->time, COUNT_ESTABLISHED_FULL);
+		return PROVE_FULL;
 	}
 	mark_way(t, w, n, WAY_HELD);
 	prove_tuple(t, w, s, n, o, word);
@@ -884,7 +934,7 @@ static __always_inline int visit_proven(struct tables *t, struct work *w, const 
 
 	if (!w || !s || !slot)
 		return 0;
-	return slot->word & PHASE_BEGUN ? append(t, w, s, n) : visit_open(t, w, s, n);
+	return slot->word & PHASE_BEGUN ? append(w, n) : visit_open(t, w, s, n);
 }
 
 /*
@@ -933,7 +983,7 @@ recorder_code int visit_opening(struct tables *t, struct work *w, const struct t
 {
 	struct flow_slot *slot = tables_slot(t, n - 1);
 	flag_t completes;
-	__u32 phase;
+	__u32 phase, proven;
 
 	if (!w || !s || !slot)
 		return 0;
@@ -949,7 +999,10 @@ recorder_code int visit_opening(struct tables *t, struct work *w, const struct t
 		return visit_open_syn(t, w, s, n);
 	if (!completes)
 		return log_opening(t, w, s, n);
-	if (prove(t, w, s, n) && (s->flags & (TCP_FIN | TCP_SYN) || slot->word & PHASE_BEGUN))
+	proven = prove(t, w, s, n);
+	if (proven == PROVE_FULL)
+		return give_up(t, w, n, s->time, COUNT_ESTABLISHED_FULL);
+	if (proven && (s->flags & (TCP_FIN | TCP_SYN) || slot->word & PHASE_BEGUN))
 		visit_proven(t, w, s, n);
 	return 1;
 }
@@ -1140,18 +1193,7 @@ recorder_code int visit_open(struct tables *t, struct work *w, const struct tcp_
 	tables_count(t, COUNT_CLOSED);
 	if (!begin_close(t, w, s, n))
 		return lose(t, w, n, s->time, COUNT_CLOSING_FULL);
-	return append(t, w, s, n);
-}
-
-static __always_inline int visit(struct tables *t, struct work *w, const struct tcp_segment *s, __u32 n)
-{
-	const struct flow_slot *slot = tables_slot(t, n - 1);
-
-	if (!slot)
-		return 0;
-	if (slot->word & PHASE_OPENING)
-		return visit_opening(t, w, s, n);
-	return slot->word & PHASE_BEGUN ? append(t, w, s, n) : visit_open(t, w, s, n);
+	return append(w, n);
 }
 
 /* Is the segment surely that of the connection that opens inside an older one? */
@@ -1198,7 +1240,7 @@ recorder_code int begin_opening(struct tables *t, struct work *w, const struct t
 {
 	if (!w || !s)
 		return 0;
-	if (is_of_lost_syn(t, w, s))
+	if (tables_is_lossy(t, s->time) && is_of_lost_syn(t, w, s))
 		return tables_count(t, COUNT_LATE);
 	if (!insert(t, w, s, PHASE_OPENING | PHASE_WATCHED | inside)) {
 		if (w->again || !segment_opens(s))
@@ -1220,7 +1262,7 @@ recorder_code int begin_midstream(struct tables *t, struct work *w, const struct
 	tables_established(t, 1);
 	if (!begin_close(t, w, s, w->taken))
 		return lose(t, w, w->taken, s->time, COUNT_MIDSTREAM_FULL);
-	return append(t, w, s, w->taken);
+	return append(w, w->taken);
 }
 
 /* A FIN of no connection: a stray one until the other side acknowledges it. */
@@ -1272,7 +1314,7 @@ recorder_code int begin_from_end(struct tables *t, struct work *w, const struct 
 {
 	if (!w || !s)
 		return 0;
-	if (ask_lost(t, w, s))
+	if (tables_is_lossy(t, s->time) && ask_lost(t, w, s))
 		return tables_count(t, COUNT_LATE);
 	if (begins_midstream(t, w, s))
 		return begin_midstream(t, w, s);
@@ -1376,17 +1418,16 @@ recorder_code int record_syn(struct tables *t, struct work *w, const struct tcp_
 /* ---- every segment that the filter lets through ---- */
 
 /*
- * Is a FIN or RST far from the numbers of a SYN or SYN-ACK that nothing has answered? Then it is that of an older
- * connection, whose handshake was not seen: what opens is inside that one from now on. An RST is, if the older one's
- * last segments vouch for it.
+ * A FIN or RST is far from the numbers of what opens. If nothing has answered that, it is inside the segment's
+ * connection from now on. An RST proves that there is one if the last segments that were seen vouch for it. Returns
+ * whether it is inside.
  */
-recorder_code int is_of_older(struct tables *t, struct work *w, const struct tcp_segment *s)
+recorder_code int move_inside(struct tables *t, struct work *w, const struct tcp_segment *s)
 {
 	struct flow_slot *slot;
 	__u64 word;
 
-	if (!w || !s || !(s->flags & (TCP_FIN | TCP_RST)) || opening_takes(t, w, s, w->current) ||
-	    opening_is_answered(t, w->current) || (s->flags & TCP_RST && !begins_midstream(t, w, s)))
+	if (!w || !s || opening_is_answered(t, w->current) || (s->flags & TCP_RST && !begins_midstream(t, w, s)))
 		return 0;
 	slot = tables_slot(t, w->current - 1);
 	if (!slot)
@@ -1401,13 +1442,54 @@ recorder_code int is_of_older(struct tables *t, struct work *w, const struct tcp
 	return 1;
 }
 
-/* Once the older one is sure to be a connection, a SYN inside it may be forged. */
-static __always_inline void mark_inside(struct tables *t, const struct work *w)
+/*
+ * A segment other than a SYN, of the tuple's connection in slot w->current - 1. Returns 0 if it is not of that one: a
+ * FIN or RST far from the numbers of a SYN or SYN-ACK that nothing has answered. It is of an older connection, whose
+ * handshake was not seen.
+ */
+static __always_inline flag_t visit_current(struct tables *t, struct work *w, const struct tcp_segment *s)
 {
-	struct flow_slot *slot = tables_slot(t, w->inside - 1), *older = tables_slot(t, w->current - 1);
+	const struct flow_slot *slot = tables_slot(t, w->current - 1);
 
+	if (!slot)
+		return 1;
+	if (s->flags & (TCP_FIN | TCP_RST) && !opening_takes(t, w, s, slot, w->current) && move_inside(t, w, s))
+		return 0;
+	if (slot->word & PHASE_OPENING)
+		visit_opening(t, w, s, w->current);
+	else if (slot->word & PHASE_BEGUN)
+		append(w, w->current);
+	else
+		visit_open(t, w, s, w->current);
+	return 1;
+}
+
+/* Once the older one is sure to be a connection, a SYN inside it may be forged. */
+recorder_code int mark_inside(struct tables *t, const struct work *w)
+{
+	struct flow_slot *slot, *older;
+
+	if (!w)
+		return 0;
+	slot = tables_slot(t, w->inside - 1);
+	older = tables_slot(t, w->current - 1);
 	if (slot && older && older->word & (PHASE_OPEN | PHASE_FINS_ACKED) && !phase_done(older->word))
 		slot->open.seen |= OPEN_INSIDE;
+	return 0;
+}
+
+/* Records the segment if it is of the connection that opens inside another one. Returns whether it is. */
+recorder_code int record_inside(struct tables *t, struct work *w, const struct tcp_segment *s)
+{
+	if (!w || !s)
+		return 0;
+	if (inside_claims(t, w, s))
+		visit_opening(t, w, s, w->inside);
+	else if (inside_challenged(t, w, s))
+		log_opening(t, w, s, w->inside);
+	else
+		return 0;
+	return 1;
 }
 
 /* Records the segment, whose connections seek() has found. See record_segment. */
@@ -1415,18 +1497,15 @@ static __always_inline void record_found(struct tables *t, struct work *w, const
 {
 	w->again = 0;
 	w->stray = 0;
+	w->append = 0;
 	if (segment_is_syn(s) && segment_contradicts(s))
 		tables_count(t, COUNT_CONTRADICTORY);
 	else if (segment_opens(s) || (segment_is_syn(s) && begins_next_half(t, w, s)))
 		record_syn(t, w, s);
-	else if (w->inside && inside_claims(t, w, s))
-		visit_opening(t, w, s, w->inside);
-	else if (w->inside && inside_challenged(t, w, s))
-		log_opening(t, w, s, w->inside);
-	else if (w->current && !is_of_older(t, w, s))
-		visit(t, w, s, w->current);
-	else if (!w->again)
+	else if (!(w->inside && record_inside(t, w, s)) && !(w->current && visit_current(t, w, s)) && !w->again)
 		record_unknown(t, w, s);
+	if (w->append)
+		append_noted(t, w, s);
 	if (w->inside && w->current)
 		mark_inside(t, w);
 }
