@@ -763,7 +763,7 @@ static __always_inline void track(void *ctx, enum host host)
 	if (settings.packets)
 		w->work.taken = 0;
 	record_found(NULL, &w->work, &w->segment);
-	if (settings.packets)
+	if (settings.packets && !w->work.again)
 		host == HOST_XDP ? keep_packet_xdp(ctx) : keep_packet_tc(ctx);
 	if (w->work.stray && (settings.strays || (settings.answers && w->segment.flags & TCP_ACK)))
 		tell_stray(direction_of(ctx, host));

@@ -1506,7 +1506,7 @@ static __always_inline void record_found(struct tables *t, struct work *w, const
 		record_unknown(t, w, s);
 	if (w->append)
 		append_noted(t, w, s);
-	if (w->inside && w->current)
+	if (w->inside && w->current && !w->again)
 		mark_inside(t, w);
 }
 
