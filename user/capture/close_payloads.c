@@ -5,10 +5,7 @@
  */
 #include "user/capture/close_payloads.h"
 
-#include <stdlib.h>
-
-#include "user/base/log.h"
-#include "user/base/pages.h"
+#include "user/judge/flow_memory.h"
 
 /* Times as in struct last_payload. */
 struct at_close {
@@ -27,22 +24,11 @@ struct at_later_close {
 	bool known;
 };
 
-static void *grow(void *memory, size_t old, size_t size)
-{
-	void *grown = pages_grow(memory, old, size);
-
-	if (!grown) {
-		log_error("out of memory for flows");
-		exit(1);
-	}
-	return grown;
-}
-
 static void grow_closes(struct at_closes *a, uint32_t count)
 {
-	a->of = grow(a->of, a->count * sizeof(*a->of), count * sizeof(*a->of));
+	a->of = must_grow(a->of, a->count * sizeof(*a->of), count * sizeof(*a->of));
 	if (a->later)
-		a->later = grow(a->later, a->count * sizeof(*a->later), count * sizeof(*a->later));
+		a->later = must_grow(a->later, a->count * sizeof(*a->later), count * sizeof(*a->later));
 	a->count = count;
 }
 
@@ -72,7 +58,7 @@ static struct at_later_close *later_of(struct close_payloads *c, const struct fl
 	struct at_closes *a = closes_of(c, t, block);
 
 	if (!a->later)
-		a->later = grow(NULL, 0, a->count * sizeof(*a->later));
+		a->later = must_grow(NULL, 0, a->count * sizeof(*a->later));
 	return &a->later[place_of(block)];
 }
 

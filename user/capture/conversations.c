@@ -9,8 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "user/base/log.h"
-#include "user/base/pages.h"
+#include "user/judge/flow_memory.h"
 
 /* A side's last segment, which a mirrored port shows twice. */
 struct sighting {
@@ -25,15 +24,6 @@ struct open_hole {
 	uint32_t place;          /* high half of the hash whose cell names it */
 	uint32_t next;           /* of free ones: number + 1 of the next */
 };
-
-static void *must(void *memory)
-{
-	if (!memory) {
-		log_error("out of memory for flows");
-		exit(1);
-	}
-	return memory;
-}
 
 int conversations_open(struct conversations *c, uint32_t cells, bool holes)
 {
@@ -254,7 +244,7 @@ void conversations_grow(struct conversations *c, uint32_t cells)
 	while (c->cells < cells) {
 		size_t size = c->cells * sizeof(*c->cell);
 
-		c->cell = must(pages_grow(c->cell, size, 2 * size));
+		c->cell = must_grow(c->cell, size, 2 * size);
 		memcpy(c->cell + c->cells, c->cell, size);
 		part(c, c->cells);
 		c->cells *= 2;

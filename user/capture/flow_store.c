@@ -8,24 +8,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "user/base/log.h"
-#include "user/base/pages.h"
 #include "user/capture/flow_store.h"
+#include "user/judge/flow_memory.h"
 
 #define MOST_AT_ONCE 65536 /* slots or blocks added in one step */
 #define SLOTS_A_SET 4      /* at most: a set of 7 ways is seldom full then */
 #define SETS_A_SLOT 8      /* at most: it is the hash's fault then, or a tuple's that is used again and again */
-
-static void *grow(void *memory, size_t old, size_t size)
-{
-	void *grown = pages_grow(memory, old, size);
-
-	if (!grown) {
-		log_error("out of memory for flows");
-		exit(1);
-	}
-	return grown;
-}
 
 /* ---- free places ---- */
 
@@ -36,7 +24,7 @@ static void grow_ring(struct free_list *l, uint32_t places)
 
 	while (room < places)
 		room *= 2;
-	l->ring = grow(l->ring, old * sizeof(*l->ring), room * sizeof(*l->ring));
+	l->ring = must_grow(l->ring, old * sizeof(*l->ring), room * sizeof(*l->ring));
 	l->mask = (uint32_t)(room - 1);
 	l->spares->head = l->spares->tail = 0;
 }
@@ -127,7 +115,7 @@ void flow_store_grow_sets(struct flow_store *s)
 	struct flow_tables *t = &s->tables;
 	uint32_t old = t->set_mask + 1;
 
-	t->sets = grow(t->sets, old * sizeof(*t->sets), 2UL * old * sizeof(*t->sets));
+	t->sets = must_grow(t->sets, old * sizeof(*t->sets), 2UL * old * sizeof(*t->sets));
 	t->set_mask = 2 * old - 1;
 	split_sets(t, old);
 	return_spilled(t);
@@ -197,7 +185,7 @@ static void grow_last_seen(struct flow_tables *t)
 {
 	size_t old = (size_t)t->last_seen_mask + 1, bytes = old * sizeof(*t->last_seen);
 
-	t->last_seen = grow(t->last_seen, bytes, 2 * bytes);
+	t->last_seen = must_grow(t->last_seen, bytes, 2 * bytes);
 	memcpy(t->last_seen + old, t->last_seen, bytes);
 	t->last_seen_mask = (uint32_t)(2 * old - 1);
 }
@@ -207,7 +195,7 @@ static void grow_watch(struct flow_tables *t, uint32_t slots)
 {
 	size_t old = (size_t)t->watch_mask + 1;
 
-	t->watch = grow(t->watch, old * sizeof(*t->watch), 2 * old * sizeof(*t->watch));
+	t->watch = must_grow(t->watch, old * sizeof(*t->watch), 2 * old * sizeof(*t->watch));
 	memset(t->watch, 0, old * sizeof(*t->watch));
 	t->watch_mask = (uint32_t)(2 * old - 1);
 	for (uint32_t n = 0; n < slots; n++)
@@ -222,7 +210,7 @@ void flow_store_grow_slots(struct flow_store *s)
 	struct flow_tables *t = &s->tables;
 	uint32_t old = t->slot_count, new = more_than(old);
 
-	t->slots = grow(t->slots, old * sizeof(*t->slots), new * sizeof(*t->slots));
+	t->slots = must_grow(t->slots, old * sizeof(*t->slots), new * sizeof(*t->slots));
 	grow_ring(&t->free_slots, new);
 	t->slot_count = new;
 	free_from(&t->free_slots, old, new);
@@ -239,7 +227,7 @@ void flow_store_grow_blocks(struct flow_store *s)
 	struct flow_tables *t = &s->tables;
 	uint32_t old = t->block_count, new = more_than(old);
 
-	t->blocks = grow(t->blocks, old * sizeof(*t->blocks), new * sizeof(*t->blocks));
+	t->blocks = must_grow(t->blocks, old * sizeof(*t->blocks), new * sizeof(*t->blocks));
 	grow_ring(&t->free_closing, new);
 	t->block_count = t->closing_blocks = new;
 	free_from(&t->free_closing, old, new);
@@ -249,7 +237,7 @@ static void grow_small(struct flow_tables *t)
 {
 	uint32_t old = t->small_count, new = more_than(old);
 
-	t->small = grow(t->small, old * SMALL_BYTES, new *SMALL_BYTES);
+	t->small = must_grow(t->small, old * SMALL_BYTES, new *SMALL_BYTES);
 	grow_ring(&t->free_small, new);
 	t->small_count = new;
 	free_from(&t->free_small, SMALL_BLOCK + old, SMALL_BLOCK + new);

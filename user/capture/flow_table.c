@@ -10,12 +10,12 @@
 #include "bpf/core/flow_event.h"
 #include "bpf/core/flow_log.h"
 #include "bpf/core/lost.h"
-#include "user/base/log.h"
 #include "user/capture/close_payloads.h"
 #include "user/capture/conversations.h"
 #include "user/capture/flow_store.h"
 #include "user/capture/flow_table.h"
 #include "user/judge/due.h"
+#include "user/judge/flow_memory.h"
 #include "user/judge/related.h"
 
 #ifndef FIRST_SIZES /* the differential test takes the kernel's */
@@ -70,15 +70,6 @@ struct tables {
 struct flow_table {
 	struct tables tables;
 };
-
-static void *must(void *memory)
-{
-	if (!memory) {
-		log_error("out of memory for flows");
-		exit(1);
-	}
-	return memory;
-}
 
 static void grow_slots(struct tables *t)
 {

@@ -2,19 +2,11 @@
 /*
  * Times of a file that runs back may put a later time before an earlier one in a queue: that one fires a little late.
  */
-#include <stdlib.h>
-
-#include "user/base/log.h"
 #include "user/judge/timers.h"
 
-static void *must(void *memory)
-{
-	if (!memory) {
-		log_error("out of memory for flows");
-		exit(1);
-	}
-	return memory;
-}
+#include <stdlib.h>
+
+#include "user/judge/flow_memory.h"
 
 static void queue_grow(struct timer_queue *q)
 {
