@@ -150,6 +150,13 @@ static void replace(struct rewriting *r, const struct headers *h, unsigned i)
 
 /* ---- checksums ---- */
 
+static uint32_t fold(uint64_t sum)
+{
+	while (sum >> 16)
+		sum = (sum & 0xffff) + (sum >> 16);
+	return (uint32_t)sum;
+}
+
 /* RFC 1071: the sum of the 16-bit words, not complemented. */
 static uint32_t sum_words(const uint8_t *bytes, uint32_t len)
 {
@@ -159,19 +166,19 @@ static uint32_t sum_words(const uint8_t *bytes, uint32_t len)
 		sum += load_be16(bytes + i);
 	if (len & 1)
 		sum += (uint32_t)bytes[len - 1] << 8;
-	while (sum >> 16)
-		sum = (sum & 0xffff) + (sum >> 16);
-	return (uint32_t)sum;
+	return fold(sum);
 }
 
-/* The sum of what the range and the addresses of the IP header have become, less that of what they were. */
-static uint32_t sum_change(const struct rewriting *r, uint32_t first, uint32_t end, const uint32_t *ip)
+/* The sum of what the bytes have become, less that of what they were. */
+static uint32_t sum_change(const struct rewriting *r, uint32_t first, uint32_t len)
 {
-	uint32_t change = sum_words(r->is + first, end - first) + (0xffff ^ sum_words(r->was + first, end - first));
-	uint32_t addresses = ip && r->is[*ip] >> 4 == 4 ? *ip + 12 : ip ? *ip + 8 : 0;
-	uint32_t len = ip && r->is[*ip] >> 4 == 4 ? 8 : ip ? 32 : 0;
+	return sum_words(r->is + first, len) + (0xffff ^ sum_words(r->was + first, len));
+}
 
-	return change + sum_words(r->is + addresses, len) + (0xffff ^ sum_words(r->was + addresses, len));
+/* The same of both addresses of the IP header. */
+static uint32_t addresses_change(const struct rewriting *r, uint32_t ip)
+{
+	return r->is[ip] >> 4 == 4 ? sum_change(r, ip + 12, 8) : sum_change(r, ip + 8, 32);
 }
 
 /*
@@ -185,9 +192,8 @@ static void mend(struct rewriting *r, uint32_t field, uint32_t first, uint32_t e
 	end = end < r->len ? end : r->len;
 	if (field + 2 > end)
 		return;
-	sum = (0xffff ^ load_be16(r->was + field)) + sum_change(r, first, end, ip);
-	while (sum >> 16)
-		sum = (sum & 0xffff) + (sum >> 16);
+	sum = (0xffff ^ load_be16(r->was + field)) + sum_change(r, first, end - first);
+	sum = fold(sum + (ip ? addresses_change(r, *ip) : 0));
 	r->is[field] = (uint8_t)(~sum >> 8);
 	r->is[field + 1] = (uint8_t)~sum;
 }
