@@ -153,6 +153,15 @@ def destination_closes_with_keep_alives(play):
     probed_closes(play, 1)
 
 
+def closes_first(play, side, heard):
+    """That side closes when both have talked; heard(event): what the other one makes of it."""
+    def begin():
+        play.ends[1 - side].on_event = heard
+        play.ends[side].on_event = lambda what: None
+        play.ends[side].close()
+    play.talk(begin)
+
+
 def long_half_closed(play, side):
     """The other side goes on sending for half a minute."""
     end = play.ends[1 - side]
@@ -164,11 +173,7 @@ def long_half_closed(play, side):
             play.network.after(wait * 5000 * MS, end.write, play.random.randrange(1, 1000))
         play.network.after(30000 * MS, end.close)
 
-    def begin():
-        end.on_event = heard
-        play.ends[side].on_event = lambda what: None
-        play.ends[side].close()
-    play.talk(begin)
+    closes_first(play, side, heard)
 
 
 @script
@@ -194,11 +199,7 @@ def reset_behind_close(play, side):
             end.on_event = acked
             end.close()
 
-    def begin():
-        end.on_event = heard
-        play.ends[side].on_event = lambda what: None
-        play.ends[side].close()
-    play.talk(begin)
+    closes_first(play, side, heard)
 
 
 @script

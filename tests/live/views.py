@@ -4,6 +4,7 @@
 views.py TCPFIN-TRACE [NAME...]: connections that several watched interfaces see: one record, which lists them. As root.
 lab/harness.py has how tests are run and what they print.
 """
+import contextlib
 import itertools
 import json
 import re
@@ -121,12 +122,9 @@ def waits_are_joined(lab):
         equal("id", records[key_of(record)]["event"]["id"], record["event"]["id"])
 
 
-@test
-def unanswered(lab):
-    """A SYN that nobody answers, and its copies, are one record."""
-    need("nft")
-    box, both = router(lab)
-    tracer = Watch(lab, box, ["eth8", "eth9"], "--syn-timeout=0.6")
+@contextlib.contextmanager
+def syns_dropped(lab, both):
+    """Connects over each path, where the server drops what comes, for as long as `with` lasts. Gives the keys."""
     keys = []
     with lab.server.dropping("tcp dport 9"):
         for path in both:
@@ -135,6 +133,16 @@ def unanswered(lab):
             client.connect_ex((path.address, 9))
             keys.append((path.version, client.getsockname()[1], 9))
             path.keep(client)
+        yield keys
+
+
+@test
+def unanswered(lab):
+    """A SYN that nobody answers, and its copies, are one record."""
+    need("nft")
+    box, both = router(lab)
+    tracer = Watch(lab, box, ["eth8", "eth9"], "--syn-timeout=0.6")
+    with syns_dropped(lab, both) as keys:
         tracer.wait_for(len(keys))
         joined(tracer, keys, ["eth8", "eth9"], {"tcp.outcome": "unanswered"})
 
@@ -455,14 +463,7 @@ def one_way_dropped(lab):
     need("nft")
     box, both = two_ways(lab)
     tracer = Watch(lab, box, ["eth8", "eth6"], "--syn-timeout=0.5")
-    keys = []
-    with lab.server.dropping("tcp dport 9"):
-        for path in both:
-            client = path.client.socket(path.family)
-            client.setblocking(False)
-            client.connect_ex((path.address, 9))
-            keys.append((path.version, client.getsockname()[1], 9))
-            path.keep(client)
+    with syns_dropped(lab, both) as keys:
         tracer.wait_for(len(keys))
         for record in one_each(tracer.stop(), keys).values():
             expect(record, {"tcp.outcome": "unanswered", INTERFACE: "eth8"})
