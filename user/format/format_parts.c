@@ -246,10 +246,15 @@ void format_words(struct buffer *out, const char *word, char instead)
 
 void format_deed(struct buffer *out, const struct record_socket *s)
 {
-	buffer_printf(out, "[%u]", s->process.pid);
-	if (s->process.holders > 1)
-		buffer_printf(out, "+%u", s->process.holders - 1);
-	buffer_printf(out, " %s", s->process.holders ? "held" : how_name(s->how));
+	buffer_char(out, '[');
+	buffer_unsigned(out, s->process.pid);
+	buffer_char(out, ']');
+	if (s->process.holders > 1) {
+		buffer_char(out, '+');
+		buffer_unsigned(out, s->process.holders - 1);
+	}
+	buffer_char(out, ' ');
+	buffer_text(out, s->process.holders ? "held" : how_name(s->how));
 }
 
 void format_container(struct buffer *out, const char *container)

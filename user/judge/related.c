@@ -16,7 +16,10 @@ struct entry {
 	bool counted; /* see related_counts */
 };
 
-/* Two chains of entries: by initial number, and by the source's end. */
+/*
+ * Two chains of entries: by initial number, and by the source's end. In the latter, who was seen from the SYN on is
+ * apart from who was not: each is searched for by the other alone, and nearly all are of the first kind.
+ */
 enum chain { BY_ISN, BY_END, CHAINS };
 
 struct link {
@@ -41,11 +44,20 @@ void related_free(struct related *r)
 	free(r);
 }
 
+static uint32_t hash_number(uint64_t key)
+{
+	return (uint32_t)(key * 0x9e3779b97f4a7c15 >> 32);
+}
+
+/* The hash of the source's end where its SYN was seen, or of the same end where it was not. */
+static uint32_t hash_end(const struct related_peer *p, bool midstream)
+{
+	return hash_number((p->addr[0].hi ^ p->addr[0].lo * 3) + p->port[0]) ^ midstream;
+}
+
 static uint32_t hash_of(const struct related_peer *p, enum chain chain)
 {
-	uint64_t key = chain == BY_ISN ? p->isn : (p->addr[0].hi ^ p->addr[0].lo * 3) + p->port[0];
-
-	return (uint32_t)(key * 0x9e3779b97f4a7c15 >> 32);
+	return chain == BY_ISN ? hash_number(p->isn) : hash_end(p, p->midstream);
 }
 
 static bool is_kept(const struct related *r, uint32_t number)
@@ -61,10 +73,8 @@ struct walk {
 	unsigned steps;
 };
 
-static struct walk begin_walk(const struct related *r, const struct related_peer *peer, enum chain chain)
+static struct walk begin_walk(const struct related *r, enum chain chain, uint32_t hash)
 {
-	uint32_t hash = hash_of(peer, chain);
-
 	return (struct walk){r, chain, hash, r->latest[chain][hash % RELATED_KEPT], 0};
 }
 
@@ -191,7 +201,7 @@ bool related_counts(struct related *r, const struct related_peer *peer)
 	const struct entry *e;
 
 	if (r && !peer->midstream)
-		for (struct walk w = begin_walk(r, peer, BY_ISN); (e = walk_on(&w));)
+		for (struct walk w = begin_walk(r, BY_ISN, hash_number(peer->isn)); (e = walk_on(&w));)
 			if (e->counted && is_translated(peer, e))
 				return false;
 	if (me)
@@ -213,7 +223,7 @@ static unsigned add(struct related_peer found[RELATED_MOST], unsigned n, const s
 static unsigned find_port(const struct related *r, const struct related_peer *peer, unsigned n,
 			  struct related_peer found[RELATED_MOST])
 {
-	struct walk w = begin_walk(r, peer, BY_END);
+	struct walk w = begin_walk(r, BY_END, hash_end(peer, !peer->midstream));
 	const struct entry *e;
 
 	while (n < RELATED_MOST && (e = walk_on(&w)))
@@ -230,7 +240,8 @@ unsigned related_find(const struct related *r, const struct related_peer *peer, 
 	if (!r)
 		return 0;
 	if (!peer->midstream)
-		for (struct walk w = begin_walk(r, peer, BY_ISN); n < RELATED_MOST && (e = walk_on(&w));)
+		for (struct walk w = begin_walk(r, BY_ISN, hash_number(peer->isn));
+		     n < RELATED_MOST && (e = walk_on(&w));)
 			if (same_syn(peer, e))
 				n = add(found, n, e);
 	return find_port(r, peer, n, found);
@@ -240,8 +251,8 @@ unsigned related_find(const struct related *r, const struct related_peer *peer, 
 static unsigned find_isn(const struct related *r, const struct related_peer *peer, uint32_t isn, unsigned n,
 			 struct related_peer found[RELATED_MOST])
 {
-	const struct related_peer as_syn = {.isn = isn}, back = related_reversed(peer);
-	struct walk w = begin_walk(r, &as_syn, BY_ISN);
+	const struct related_peer back = related_reversed(peer);
+	struct walk w = begin_walk(r, BY_ISN, hash_number(isn));
 	const struct entry *e;
 
 	while (n < RELATED_MOST && (e = walk_on(&w)))

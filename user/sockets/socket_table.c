@@ -75,6 +75,37 @@ static uint32_t hash_of(const struct socket_table *t, const struct socket_id *id
 	return socket_hash(&h);
 }
 
+/* A side's socket, as it is looked for. */
+struct wanted {
+	struct socket_id id;
+	uint32_t hash;
+};
+
+static struct wanted search_for(const struct socket_table *t, const struct flow_key *key, unsigned side)
+{
+	struct wanted socket = {.id = id_of(key, side)};
+
+	socket.hash = hash_of(t, &socket.id);
+	return socket;
+}
+
+/* Sets and places have left the caches by the time of the report: those of both sides are waited for at once. */
+static void fetch(const struct socket_table *t, const struct wanted socket[2])
+{
+	for (unsigned i = 0; i < 2; i++)
+		__builtin_prefetch(&t->sets[socket[i].hash & t->sets_mask]);
+	for (unsigned i = 0; i < 2 * SOCKET_WAYS; i++) {
+		uint32_t hash = socket[i / SOCKET_WAYS].hash;
+		uint32_t n = tagged(&t->sets[hash & t->sets_mask], i % SOCKET_WAYS, hash, t->sockets_mask);
+		const char *place = (const char *)&t->sockets[n];
+
+		if (n > t->sockets_mask)
+			continue;
+		for (size_t line = 0; line < sizeof(struct closing_socket); line += 64)
+			__builtin_prefetch(place + line, 1);
+	}
+}
+
 static bool knows_isn(const struct flow_open *open, unsigned side)
 {
 	return open->seen & OPEN_SYNACK || (open->seen & OPEN_SYN && side == open->source);
@@ -105,20 +136,20 @@ static bool is_of(const struct closing_socket *socket, const struct socket_query
 	       last_event(socket) < q->t_last + SECOND_NS;
 }
 
-static const struct closing_socket *find_side(struct socket_table *t, const struct socket_query *q, unsigned side)
+static const struct closing_socket *find_side(struct socket_table *t, const struct socket_query *q,
+					      const struct wanted *socket, unsigned side)
 {
-	struct socket_id id = id_of(q->key, side);
-	uint32_t hash = hash_of(t, &id), found = t->sockets_mask + 1;
-	const struct socket_set *set = &t->sets[hash & t->sets_mask];
+	const struct socket_set *set = &t->sets[socket->hash & t->sets_mask];
+	uint32_t found = t->sockets_mask + 1;
 	uint64_t word, found_word = 0;
 	struct closing_socket copy;
 
 	for (unsigned i = 0; i < SOCKET_WAYS; i++) {
-		uint32_t n = tagged(set, i, hash, t->sockets_mask);
+		uint32_t n = tagged(set, i, socket->hash, t->sockets_mask);
 
 		if (n > t->sockets_mask || !copy_place(&copy, &t->sockets[n], sizeof(copy), &word))
 			continue;
-		if (!socket_same_id(&copy.id, &id) || !is_of(&copy, q, side))
+		if (!socket_same_id(&copy.id, &socket->id) || !is_of(&copy, q, side))
 			continue;
 		if (found <= t->sockets_mask && found != n)
 			return NULL; /* several fit */
@@ -168,9 +199,14 @@ static uint32_t answer_reason(struct socket_table *t, const struct socket_query 
 
 struct socket_join socket_table_find(struct socket_table *t, const struct socket_query *q)
 {
-	struct socket_join join = {.side = {find_side(t, q, 0), find_side(t, q, 1)}, .jiffy = t->jiffy};
-	const struct closing_socket *sender = join.side[q->reset.side & 1];
+	const struct wanted socket[2] = {search_for(t, q->key, 0), search_for(t, q->key, 1)};
+	struct socket_join join = {.jiffy = t->jiffy};
+	const struct closing_socket *sender;
 
+	fetch(t, socket);
+	for (unsigned side = 0; side < 2; side++)
+		join.side[side] = find_side(t, q, &socket[side], side);
+	sender = join.side[q->reset.side & 1];
 	for (unsigned side = 0; side < 2; side++)
 		join.lost[side] = join.side[side] && join.side[side]->lost && q->open->seen && q->t_first > t->since;
 	if (!q->reset.seen)
