@@ -51,7 +51,7 @@ UNIT_BIN  := $(UNIT_SRC:tests/unit/%.c=$(B)/tests/%)
 
 .PHONY: all tools deps deps-kernels deps-deb deps-lint deps-report deps-arm64 deps-ecs deps-fleet arm64-libraries \
 	install uninstall deb format \
-	man-fields clean help run test test-programs test-kernels check-vmlinux soak fuzz bench bench-programs
+	man-fields screenshot clean help run test test-programs test-kernels check-vmlinux soak fuzz bench bench-programs
 
 all: $(B)/tcpfin-trace
 
@@ -69,6 +69,7 @@ help:
 	@echo 'make soak           5,000,000 connections through one process, or SOAK=N (root; about 10 minutes)'
 	@echo 'make test-kernels   tests under Debian kernels 6.1 and 6.12, in qemu (root)'
 	@echo 'make man-fields     the list of fields in tcpfin-trace-record(5) and for nfacctd, from the table in user/record'
+	@echo 'make screenshot     the picture in README.md, from a run of --top (root)'
 	@echo 'make check-vmlinux  the kernel types in vmlinux/ against the running kernel'
 	@echo 'make bench          what it costs, as a table and as build/bench.json (root; at most 15 minutes)'
 	@echo 'make clean          remove build/'
@@ -237,6 +238,10 @@ ifdef IFACE
 else
 	@$(PYTHON) tests/live/demo.py $(B)/tcpfin-trace
 endif
+
+screenshot: deps
+	@$(MAKE) -s --no-print-directory all
+	@$(PYTHON) tests/live/screenshot.py user/top/screenshot.svg
 
 # ---- test ----
 
