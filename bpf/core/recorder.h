@@ -45,10 +45,10 @@ static __always_inline int note_slot(struct tables *t, struct work *w, const str
 		w->reported_at = slot->open.t_ack;
 	} else if (phase & PHASE_REPORTED)
 		return 0;
-	else if (phase & PHASE_INSIDE)
-		w->inside = n;
-	else
+	else if (!(phase & PHASE_INSIDE))
 		w->current = n;
+	else if (n > w->inside) /* of several, whose numbers differ, it is one and the same for every segment */
+		w->inside = n;
 	return 0;
 }
 
