@@ -485,7 +485,7 @@ def silence_in_text(lab):
     until(lambda: tracer.stdout.count("silent") >= 4, "records")
     tracer.signal(signal.SIGINT)
     equal("exit code", tracer.wait(), 0)
-    for words in (r"silent 10\.\d", r"it had been silent for 10\.\d"):
+    for words in (r"silent 10\.\d", r"the connection had been silent for 10\.\d"):
         equal(f"lines with {words}", len(re.findall(words, tracer.stdout)), 2)
     check(re.search(r"^resets after .*10.* of silence: 2$", tracer.stderr, re.MULTILINE), f"not in: {tracer.stderr}")
 

@@ -836,12 +836,13 @@ static void put_other_synacks(struct buffer *out, const struct record *r)
 			      count == 1 ? "" : "s", first->raw_seq, first->ttl, count == 1 ? "was" : "were");
 }
 
-/* "; it had been silent for 6m01s before the data that met the RST" */
+/* "; the connection had been silent for 6m01s before the data that met the RST" */
 static void put_silence(struct buffer *out, const struct record *r)
 {
 	if (r->silence <= (int64_t)SECOND_NS)
 		return;
-	buffer_text(out, r->silence_at_most ? "; it had been silent for at most " : "; it had been silent for ");
+	buffer_text(out, r->silence_at_most ? "; the connection had been silent for at most "
+					    : "; the connection had been silent for ");
 	buffer_duration(out, r->silence);
 	if (r->silence_answered == UNTOLD)
 		return;
