@@ -361,6 +361,18 @@ def overflow_counted(lab):
 
 
 @test
+def overflow_settles_early(lab):
+    """More closes than there are logs while they settle: those whose end is decided give theirs back sooner."""
+    maker, tracer = Maker(lab), watch_as_csv(lab, "--max-closing=1024", "--settle=2000")
+    made = maker.made(maker.start(2))
+    time.sleep(2 + SETTLE)
+    account = Account(tracer)
+    account.holds(made)
+    check(account.counters["settled_early"] > 1024, f"they settled: {account}")
+    equal("verdicts", set(account.verdicts), {GRACEFUL})
+
+
+@test
 def overflow_passes(lab):
     """After an overflow 500 of the next 500 are reported, each with the right closer."""
     tracer, _ = overflow(lab)

@@ -294,10 +294,49 @@ TEST(test_full_table_gives_up_the_oldest)
 	look_at(EPOCH + 61 * SECOND);
 	while (free_in(&s, 1) > 0)
 		half_closed();
-	due_relieve(&d);
+	due_relieve(&d, EPOCH + 61 * SECOND);
 	expect_int(reported, 1);
 	expect_int(counters[COUNT_INTERIM_EVICTED], 1);
-	due_relieve(&d);
+	due_relieve(&d, EPOCH + 61 * SECOND);
+	expect_int(reported, 1);
+	tear_down();
+}
+
+/* The blocks are taken by closes that settle: each gives way once it is 50 ms old, the oldest first. */
+TEST(test_full_table_does_not_settle)
+{
+	unsigned closes;
+
+	set_up(SECOND / 2);
+	for (closes = 0; free_in(&s, 1) > 0; closes++)
+		send_notice(finished(), NOTICE_ENDED, END);
+	due_relieve(&d, END + 49 * MS);
+	expect_int(reported, 0);
+	due_relieve(&d, END + 50 * MS);
+	assert_true(reported > 0 && reported < closes);
+	expect_int(counters[COUNT_SETTLED_EARLY], reported);
+	assert_false(flow_tables_scarce(&s.t, TABLES_CLOSING));
+	due_expire(&d, END + SECOND / 2);
+	expect_int(reported, closes);
+	tear_down();
+}
+
+/* A close that may still be another one waits as long as ever, and longer than those behind it. */
+TEST(test_full_table_leaves_doubt)
+{
+	uint32_t n;
+
+	set_up(SECOND / 2);
+	n = put_connection(&s, PHASE_OPEN | PHASE_RESET, false);
+	put_block(&s, n);
+	put_entry(&s, n, END, A, TCP_RST, 1001, 0);
+	send_notice(n, NOTICE_ENDED, END);
+	while (free_in(&s, 1) > 0)
+		half_closed();
+	due_relieve(&d, END + 100 * MS);
+	expect_int(reported, 0);
+	expect_int(counters[COUNT_SETTLED_EARLY], 0);
+	due_expire(&d, END + 20 * SECOND);
 	expect_int(reported, 1);
 	tear_down();
 }

@@ -172,13 +172,15 @@ static void report_joined(struct due *d, uint32_t n, struct due_report *how, con
 /* ---- reports ---- */
 
 /* Reports the judged connection, which has been taken out, unless it is in a final record with all that came. */
-static void report(struct due *d, uint32_t n, uint64_t word, bool cut)
+static void report(struct due *d, uint32_t n, uint64_t word, struct due_report how)
 {
 	const struct interim *told = interims_find(&d->interims, n, word >> 32);
-	struct due_report how = {.stray = is_stray(word, &d->judged.flow), .cut = cut, .again = told && told->complete};
-	bool news = !how.again || told->last != d->judged.flow.t_last;
-	struct joining views = {.kind = JOIN_TAKE, .stray = how.stray};
+	struct joining views = {.kind = JOIN_TAKE};
+	bool news;
 
+	how.again = told && told->complete;
+	news = !how.again || told->last != d->judged.flow.t_last;
+	views.stray = how.stray = is_stray(word, &d->judged.flow);
 	interims_drop(&d->interims, n);
 	d->counters[COUNT_STRAY] += how.stray;
 	join_views(d, &views, n);
@@ -191,13 +193,13 @@ static void report(struct due *d, uint32_t n, uint64_t word, bool cut)
  * Takes the judged connection out and reports it. Copies of a stray segment need not be recognised, nor of a tuple in
  * use. False: it has changed meanwhile.
  */
-static bool take(struct due *d, uint32_t n, uint64_t word)
+static bool take(struct due *d, uint32_t n, uint64_t word, struct due_report how)
 {
 	bool bury = !(word & PHASE_REPLACED) && !is_stray(word, &d->judged.flow);
 
 	if (!flow_tables_take(d->tables, n, word, &d->judged.flow, bury))
 		return false;
-	report(d, n, word, false);
+	report(d, n, word, how);
 	return true;
 }
 
@@ -255,7 +257,8 @@ static void give_up(struct due *d, uint32_t n)
 {
 	uint64_t word;
 
-	if (!judge_slot(d, n, &d->judged, &word) || !interims_find(&d->interims, n, word >> 32) || !take(d, n, word))
+	if (!judge_slot(d, n, &d->judged, &word) || !interims_find(&d->interims, n, word >> 32) ||
+	    !take(d, n, word, (struct due_report){0}))
 		interims_drop(&d->interims, n); /* it is no more, or has just changed: it is news again */
 	else
 		d->counters[COUNT_INTERIM_EVICTED]++;
@@ -275,11 +278,40 @@ static unsigned kinds_to_give_up(struct due *d)
 	return kinds;
 }
 
-void due_relieve(struct due *d)
+/* Copies and late RSTs come in this time, and what other interfaces saw; settling waits for stragglers. */
+#define SETTLE_LEAST_NS 50000000
+
+/* Reports the close if its end is decided, whatever comes late. Else its timer is set again. */
+static void end_early(struct due *d, const struct timer *timer)
+{
+	const struct flow *f = &d->judged.flow;
+	uint64_t word;
+
+	if (!judge_slot(d, timer->slot, &d->judged, &word) || word >> 32 != timer->generation)
+		return;
+	if (flow_waits_for(f) == FLOW_WAIT_SETTLE && f->state & FLOW_GRACEFUL &&
+	    take(d, timer->slot, word, (struct due_report){.early = true}))
+		d->counters[COUNT_SETTLED_EARLY]++;
+	else
+		timers_again(&d->timers, timer->slot, timer->generation, timer->due);
+}
+
+static void end_settled(struct due *d, uint64_t now)
+{
+	uint64_t early = d->wait.settle > SETTLE_LEAST_NS ? d->wait.settle - SETTLE_LEAST_NS : 0;
+	struct timer timer;
+
+	while (flow_tables_scarce(d->tables, TABLES_CLOSING) &&
+	       timers_take_first(&d->timers, TIMER_SETTLE, now + early, &timer))
+		end_early(d, &timer);
+}
+
+void due_relieve(struct due *d, uint64_t now)
 {
 	unsigned kinds;
 	uint32_t n;
 
+	end_settled(d, now);
 	while ((kinds = kinds_to_give_up(d)) && (n = interims_oldest(&d->interims, kinds)))
 		give_up(d, n - 1);
 }
@@ -333,7 +365,7 @@ static void look(struct due *d, uint32_t n, uint64_t now, bool timed)
 	if (!judge_slot(d, n, &d->judged, &word))
 		return;
 	if (word & PHASE_REPLACED || flow_is_due(f, now, &d->wait)) {
-		if (!take(d, n, word))
+		if (!take(d, n, word, (struct due_report){0}))
 			timers_again(&d->timers, n, word >> 32, now + 1);
 		return;
 	}
@@ -510,7 +542,7 @@ void due_age(struct due *d, uint32_t first, uint32_t end)
 		    !flow_tables_take(d->tables, n, word, &d->judged.flow, false))
 			continue;
 		d->counters[COUNT_IDLE_FORGOTTEN]++;
-		report(d, n, word, false);
+		report(d, n, word, (struct due_report){0});
 	}
 }
 
@@ -575,7 +607,7 @@ int due_finish(struct due *d, bool open, uint64_t now)
 		    !flow_tables_take(d->tables, list[i].slot, word, &d->judged.flow, false))
 			continue;
 		if (open || !flow_wait_is_open(list[i].wait))
-			report(d, list[i].slot, word, is_cut(d, &list[i], now));
+			report(d, list[i].slot, word, (struct due_report){.cut = is_cut(d, &list[i], now)});
 		else
 			drop_half(d);
 	}
@@ -649,7 +681,7 @@ static void cut_off(struct due *d, uint32_t n, uint64_t now)
 	if (!flow_tables_take(d->tables, n, word, f, bury))
 		return;
 	count_cut(d, word, l.wait);
-	report(d, n, word, is_cut(d, &l, now));
+	report(d, n, word, (struct due_report){.cut = is_cut(d, &l, now)});
 }
 
 int due_make_room(struct due *d, const struct due_limit *l, uint64_t now, uint32_t *held)

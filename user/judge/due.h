@@ -22,6 +22,7 @@ struct due_report {
 	bool cut;      /* the watch or the file ends while it goes on */
 	bool interim;  /* its story goes on: another report follows */
 	bool again;    /* it was reported before, and that report was no interim one */
+	bool early;    /* it has not settled yet */
 	bool glance;   /* it is only looked at, for due_look_at_waiting: nothing is reported */
 	bool stuck;    /* then: its close stands still */
 	bool counted;  /* what another interface saw of it was other, and was reported before */
@@ -83,8 +84,11 @@ void due_expire(struct due *d, uint64_t now);
 void due_scan(struct due *d, uint32_t first, uint32_t end, uint64_t now);
 /* Calls report with `glance` for each connection whose close has begun and goes on. */
 void due_look_at_waiting(struct due *d, uint64_t now);
-/* Where the tables are nearly full, the connections that have been in an interim record for longest are given up. */
-void due_relieve(struct due *d);
+/*
+ * Where the tables are nearly full: closes whose FINs are both acknowledged are reported before they have settled, and
+ * then the connections that have been in an interim record for longest are given up. now: ns.
+ */
+void due_relieve(struct due *d, uint64_t now);
 /* What limits the connections of a capture. */
 struct due_limit {
 	uint32_t most; /* so many may be held */

@@ -65,17 +65,22 @@ static void heap_take(struct timers *t, struct timer *timer)
 	}
 }
 
+bool timers_take_first(struct timers *t, enum timer_kind kind, uint64_t now, struct timer *timer)
+{
+	struct timer_queue *q = &t->queue[kind];
+
+	if (!q->count || q->timer[q->first & (q->room - 1)].due > now)
+		return false;
+	*timer = q->timer[q->first++ & (q->room - 1)];
+	q->count--;
+	return true;
+}
+
 bool timers_take(struct timers *t, uint64_t now, struct timer *timer)
 {
-	for (unsigned kind = 0; kind < TIMER_KINDS; kind++) {
-		struct timer_queue *q = &t->queue[kind];
-
-		if (!q->count || q->timer[q->first & (q->room - 1)].due > now)
-			continue;
-		*timer = q->timer[q->first++ & (q->room - 1)];
-		q->count--;
-		return true;
-	}
+	for (unsigned kind = 0; kind < TIMER_KINDS; kind++)
+		if (timers_take_first(t, kind, now, timer))
+			return true;
 	if (!t->heap_count || t->heap[0].due > now)
 		return false;
 	heap_take(t, timer);

@@ -31,6 +31,8 @@ struct timers {
 /* Out of memory, the program ends. */
 void timers_add(struct timers *t, enum timer_kind kind, uint32_t slot, uint32_t generation, uint64_t due);
 void timers_again(struct timers *t, uint32_t slot, uint32_t generation, uint64_t due);
+/* Takes the first of its kind, if it is due by then. */
+bool timers_take_first(struct timers *t, enum timer_kind kind, uint64_t now, struct timer *timer);
 /* Takes one that is due: of each queue in turn, then of the heap. */
 bool timers_take(struct timers *t, uint64_t now, struct timer *timer);
 /* The slot of the timer that follows so many others of its kind; `none` where there is none. */

@@ -233,7 +233,7 @@ static void report(void *context, const struct judged *j, uint32_t slot, const s
 		return;
 	note_apart(c, how);
 	name_interfaces(c, &verdict, how->seen_at);
-	if (!how->cut && !(j->flow.state & FLOW_REPLACED))
+	if (!how->cut && !how->early && !(j->flow.state & FLOW_REPLACED))
 		verdict.quiet = (uint64_t)c->options->settle;
 	if (!j->flow.open.seen)
 		look_up_open_at_start(c, &verdict, &j->key);
@@ -419,7 +419,7 @@ void collector_poll(struct collector *c, uint64_t now)
 	search_lost(c);
 	report_strays(c, now - STRAY_WAIT_NS);
 	due_expire(&c->due, now);
-	due_relieve(&c->due);
+	due_relieve(&c->due, now);
 	c->counters[COUNT_UNPROVEN_EVICTED] += flow_tables_relieve(&c->tables);
 	make_table(c);
 	reporter_flush(c->reporter);

@@ -4,7 +4,7 @@
  */
 #include "user/record/counters.h"
 
-_Static_assert(COUNT_VERDICT == 2 && PACKET_VERDICTS == 15 && COUNTERS - COUNT_ESTABLISHED == 26,
+_Static_assert(COUNT_VERDICT == 2 && PACKET_VERDICTS == 15 && COUNTERS - COUNT_ESTABLISHED == 27,
 	       "a counter came or went: give it a name, then change these numbers");
 
 const char *const counter_names[COUNTERS] = {
@@ -43,6 +43,7 @@ const char *const counter_names[COUNTERS] = {
 	[COUNT_SOCKETS_LOST] = "sockets_lost",
 	[COUNT_INTERIM_LIMITED] = "interim_limited",
 	[COUNT_INTERIM_EVICTED] = "interim_evicted",
+	[COUNT_SETTLED_EARLY] = "settled_early",
 	[COUNT_FLOWS_FORGOTTEN] = "flows_forgotten",
 	[COUNT_FLOWS_CUT] = "flows_cut",
 	[COUNT_CLOCK_JUMPS] = "clock_jumps",
