@@ -49,7 +49,7 @@ enum counter {
 	COUNT_SOCKETS_LOST,     /* ends of watched connections whose socket, or answer, found its table full */
 	COUNT_INTERIM_LIMITED,  /* user space: waits without an interim record, since there were too many at once */
 	COUNT_INTERIM_EVICTED,  /* user space: connections given up behind their interim record: the tables were full */
-	COUNT_SETTLED_EARLY,    /* user space: closes reported before they had settled: few blocks were free */
+	COUNT_SETTLED_EARLY,    /* user space: ends reported before they had settled: few blocks were free */
 	COUNT_FLOWS_FORGOTTEN,  /* captures: open connections forgotten, since there were max_flows */
 	COUNT_FLOWS_CUT,        /* captures: others reported before the file's end, for the same cause */
 	COUNT_CLOCK_JUMPS,      /* captures: packets whose time stamp was far from those around them */

@@ -400,6 +400,21 @@ def overflow_refused(lab):
 
 
 @test
+def overflow_refused_settles_early(lab):
+    """More refusals than there are logs while they settle: they give theirs back sooner."""
+    tracer, made = watch_as_csv(lab, "--max-unproven=4096", "--max-closing=1024", "--settle=2000"), 3000
+    for number in range(made):
+        paths(lab)[number % 2].dial(9).close()
+        if number % 300 == 0:
+            time.sleep(0.1)
+    time.sleep(2 + SETTLE)
+    account = Account(tracer)
+    account.holds(made)
+    check(account.counters["settled_early"] > 1024, f"they settled: {account}")
+    equal("outcomes", {outcome for outcome, _ in account.verdicts}, {"refused"})
+
+
+@test
 def overflow_half_closed(lab):
     """The second FINs of closes that found no room come when there is room: they make no record and take none of it."""
     resource.setrlimit(resource.RLIMIT_NOFILE, (20000, 20000))

@@ -281,27 +281,36 @@ static unsigned kinds_to_give_up(struct due *d)
 /* Copies and late RSTs come in this time, and what other interfaces saw; settling waits for stragglers. */
 #define SETTLE_LEAST_NS 50000000
 
-/* Reports the close if its end is decided, whatever comes late. Else its timer is set again. */
-static void end_early(struct due *d, const struct timer *timer)
+/* Is the judged connection's end decided, whatever comes late, and does it hold a log of the kind that is scarce? */
+static bool may_end_early(const struct due *d)
 {
 	const struct flow *f = &d->judged.flow;
+
+	if (flow_waits_for(f) == FLOW_WAIT_REPEAT)
+		return flow_tables_scarce(d->tables, TABLES_OPENING);
+	return flow_waits_for(f) == FLOW_WAIT_SETTLE && f->state & FLOW_GRACEFUL &&
+	       flow_tables_scarce(d->tables, TABLES_CLOSING);
+}
+
+/* Reports the connection if that gives room. Else its timer is set again. */
+static void end_early(struct due *d, const struct timer *timer)
+{
 	uint64_t word;
 
 	if (!judge_slot(d, timer->slot, &d->judged, &word) || word >> 32 != timer->generation)
 		return;
-	if (flow_waits_for(f) == FLOW_WAIT_SETTLE && f->state & FLOW_GRACEFUL &&
-	    take(d, timer->slot, word, (struct due_report){.early = true}))
+	if (may_end_early(d) && take(d, timer->slot, word, (struct due_report){.early = true}))
 		d->counters[COUNT_SETTLED_EARLY]++;
 	else
 		timers_again(&d->timers, timer->slot, timer->generation, timer->due);
 }
 
-static void end_settled(struct due *d, uint64_t now)
+static void end_settling(struct due *d, uint64_t now)
 {
 	uint64_t early = d->wait.settle > SETTLE_LEAST_NS ? d->wait.settle - SETTLE_LEAST_NS : 0;
 	struct timer timer;
 
-	while (flow_tables_scarce(d->tables, TABLES_CLOSING) &&
+	while ((flow_tables_scarce(d->tables, TABLES_CLOSING) || flow_tables_scarce(d->tables, TABLES_OPENING)) &&
 	       timers_take_first(&d->timers, TIMER_SETTLE, now + early, &timer))
 		end_early(d, &timer);
 }
@@ -311,7 +320,7 @@ void due_relieve(struct due *d, uint64_t now)
 	unsigned kinds;
 	uint32_t n;
 
-	end_settled(d, now);
+	end_settling(d, now);
 	while ((kinds = kinds_to_give_up(d)) && (n = interims_oldest(&d->interims, kinds)))
 		give_up(d, n - 1);
 }
