@@ -541,6 +541,52 @@ def broken_line():
 
 
 @test
+def packed():
+    """gzip and zstd, in one part and in several, as files and by a pipe: as if they were not packed."""
+    first, second = views(Scene(handshake(C4) + data(C4) + close(C4), BOTH))
+    faults = []
+    with tempfile.TemporaryDirectory() as folder:
+        for form in ("json", "text"):
+            wanted = join([write(folder, "a", first), write(folder, "b", second)], form).stdout
+            one_pipe = join(["-"], form, data=first + second).stdout
+            faults += expect("records", (wanted.count(b"\n") > 0, one_pipe.count(b"\n") > 0), (True, True))
+            for program, parts in (("gzip", 1), ("gzip", 3), ("zstd", 1), ("zstd", 3)):
+                paths = [write(folder, name, tracer.packed(lines, program, parts=parts))
+                         for name, lines in (("a", first), ("b", second))]
+                faults += expect(f"{program} {parts} {form}", join(paths, form).stdout, wanted)
+                piped = join(["-"], form, data=tracer.packed(first + second, program, parts=parts)).stdout
+                faults += expect(f"{program} {parts} {form} by a pipe", piped, one_pipe)
+    return faults
+
+
+@test
+def packed_and_cut():
+    """What came before is joined, then the cut is named, exit 1; so is damage, and a packing that is not read."""
+    first, second = views(Scene(handshake(C4) + data(C4) + close(C4), BOTH))
+    faults = []
+    with tempfile.TemporaryDirectory() as folder:
+        for program in ("gzip", "zstd"):
+            whole = tracer.packed(second, program)
+            damaged = whole[:len(whole) // 2] + bytes(40) + whole[len(whole) // 2 + 40:]
+            for bad, why, records in (
+                    (whole[:-1], "truncated: the file ends within its compressed data", None),
+                    (whole + whole[:9], "truncated: the file ends within its compressed data", 1),
+                    (damaged, "broken: the compressed data are damaged", None)):
+                paths = [write(folder, "a", first), write(folder, "b", bad)]
+                process = join(paths)
+                faults += expect("exit", process.returncode, 1) + expect("lines", process.stdout.count(b"\n"), 1)
+                faults += expect("stderr", process.stderr.decode(), f"tcpfin-trace: {paths[1]}: {why}\n")
+                got = [len(json.loads(line)["tcp"]["views"]) for line in process.stdout.splitlines()]
+                faults += expect("views", got, [2]) if records else []
+        paths = [write(folder, "a", first), write(folder, "b", tracer.packed(second, "xz"))]
+        process = join(paths)
+        wanted = (f"tcpfin-trace: {paths[1]}: is compressed; unpack it: xzcat FILE | "
+                  "tcpfin-trace ... -\n")
+        faults += expect("xz", (process.returncode, process.stderr.decode()), (1, wanted))
+    return faults
+
+
+@test
 def other_datasets():
     first, second = views(Scene(handshake(C4) + data(C4) + close(C4), BOTH))
     with tempfile.TemporaryDirectory() as folder:

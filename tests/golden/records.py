@@ -160,6 +160,24 @@ def packed_and_several_files(r):
 
 
 @test
+def packed_in_every_way(r):
+    """gzip and zstd, in one part and in several, as a file and by a pipe; cut, what is whole is read first."""
+    lines, faults = lines_of(r.values()), []
+    wanted = run("-q", "-r", "-", "--format=json", data=lines).stdout
+    for program, parts in (("gzip", 1), ("gzip", 3), ("zstd", 1), ("zstd", 3)):
+        packed = tracer.packed(lines, program, parts=parts)
+        with tempfile.NamedTemporaryFile(suffix=".json") as file:
+            file.write(packed)
+            file.flush()
+            faults += expect(f"{program} {parts}", run("-q", "-r", file.name, "--format=json").stdout, wanted)
+        faults += expect(f"{program} {parts}, pipe", run("-q", "-r", "-", "--format=json", data=packed).stdout, wanted)
+        cut = run("-q", "-r", "-", "--format=json", data=packed + tracer.packed(lines, program)[:9])
+        faults += expect("cut", (cut.returncode, cut.stdout, cut.stderr.decode()), (
+            1, wanted, "tcpfin-trace: standard input: truncated: the file ends within its compressed data\n"))
+    return faults
+
+
+@test
 def captures_are_read_apart(r):
     with tempfile.NamedTemporaryFile(suffix=".json") as file:
         file.write(lines_of([r["reset"]]))

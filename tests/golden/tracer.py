@@ -223,6 +223,13 @@ def object_faults(one):
 
 # ---- what holds for every run ----
 
+def packed(data, program, *, parts=1):
+    """What gzip, zstd or xz makes of data, as so many packed parts one after another."""
+    cuts = [len(data) * n // parts for n in range(parts + 1)]
+    return b"".join(subprocess.run([program, "-q", "-c"], input=data[a:b], capture_output=True, check=True).stdout
+                    for a, b in zip(cuts, cuts[1:]))
+
+
 def readback(lines, *options):
     """The finished process that reads records of JSON."""
     return subprocess.run([BINARY, "-r", "-", "--show-open", *options], input=lines, capture_output=True, timeout=30,

@@ -499,10 +499,10 @@ TEST(test_no_captures)
 		{"pcap's magic number", "\xd4\xc3\xb2\xa1", 4, "no readable capture"},
 		{"pcapng's magic number", "\x0a\x0d\x0d\x0a", 4, "no readable capture"},
 		{"gzip's magic number", "\x1f\x8b", 2, "truncated: the file ends within its compressed data"},
-		{"xz", "\xfd\x37zXZ\0", 6, "xzcat FILE | tcpfin-trace -r -"},
+		{"xz", "\xfd\x37zXZ\0", 6, "xzcat FILE | tcpfin-trace ... -"},
 		{"zstd's magic number", "\x28\xb5\x2f\xfd", 4, "truncated: the file ends within its compressed data"},
-		{"bzip2", "BZh91AY", 7, "bzcat FILE | tcpfin-trace -r -"},
-		{"lz4", "\x04\x22\x4d\x18", 4, "lz4cat FILE | tcpfin-trace -r -"},
+		{"bzip2", "BZh91AY", 7, "bzcat FILE | tcpfin-trace ... -"},
+		{"lz4", "\x04\x22\x4d\x18", 4, "lz4cat FILE | tcpfin-trace ... -"},
 	};
 
 	FOR_EACH_ROW(cases, row) {
@@ -575,7 +575,7 @@ TEST(test_stdin_refused)
 	file.len = 0;
 	put("BZh9", 4);
 	saved = pipe_to_stdin(1, 0, &child);
-	expect_error(open_path("-"), -EBADMSG, "standard input", "bzcat FILE | tcpfin-trace -r -");
+	expect_error(open_path("-"), -EBADMSG, "standard input", "bzcat FILE | tcpfin-trace ... -");
 	restore_stdin(saved);
 	waitpid(child, NULL, 0);
 

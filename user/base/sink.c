@@ -50,9 +50,9 @@ static void interrupted(int fd)
 	stop_interrupted();
 }
 
-/* Writes `len` bytes. *done: how many were written. 0 or a negative errno. */
-static int write_bytes(int fd, const char *data, size_t len, size_t *done)
+int sink_write_bytes(int fd, const void *bytes, size_t len, size_t *done)
 {
+	const char *data = bytes;
 	int err = 0;
 
 	*done = 0;
@@ -75,7 +75,7 @@ static int write_bytes(int fd, const char *data, size_t len, size_t *done)
 static int write_first(int fd, struct buffer *b, size_t len)
 {
 	size_t done;
-	int err = write_bytes(fd, b->data, len, &done);
+	int err = sink_write_bytes(fd, b->data, len, &done);
 
 	b->begun = half_line(b, done);
 	if (err)
@@ -89,7 +89,7 @@ static int write_first(int fd, struct buffer *b, size_t len)
 int sink_write_whole(int fd, struct buffer *b)
 {
 	size_t done;
-	int err = write_bytes(fd, b->data, b->len, &done);
+	int err = sink_write_bytes(fd, b->data, b->len, &done);
 
 	if (err && done) {
 		take_back(fd, done);

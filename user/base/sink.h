@@ -24,6 +24,8 @@ int sink_write_blocks(int fd, struct buffer *b);
  * before. Errors as sink_write.
  */
 int sink_write_whole(int fd, struct buffer *b);
+/* Writes `len` bytes, waiting as above. *done: how many were written. 0 or a negative errno. */
+int sink_write_bytes(int fd, const void *bytes, size_t len, size_t *done);
 #define SINK_BLOCK 65536 /* a power of two */
 
 #endif

@@ -9,7 +9,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "user/base/input.h"
 #include "user/capture/classic_pcap.h"
 #include "user/capture/link_header.h"
 #include "user/capture/pcap_file.h"
@@ -19,8 +18,7 @@
 #define HEAD_BYTES 4 /* what every magic number here fits in */
 
 struct pcap_file {
-	const char *name; /* for errors: the path, not copied, or "standard input" */
-	struct capture_input in;
+	struct input in;
 	bool judged; /* head is what the first bytes are */
 	int head;    /* 0 where they may be a capture's or records, else a negative errno with its reason in `in` */
 	bool is_pcapng;
@@ -28,49 +26,22 @@ struct pcap_file {
 	struct pcapng ng;            /* if it is */
 };
 
-/* ---- what is no capture ---- */
-
-static const struct packing {
-	uint8_t magic[HEAD_BYTES];
-	size_t len;
-	const char *name, *unpack;
-} packings[] = {
-	{{0xfd, '7', 'z', 'X'}, 4, "xz", "xzcat"},
-	{{'B', 'Z', 'h'}, 3, "bzip2", "bzcat"},
-	{{0x04, 0x22, 0x4d, 0x18}, 4, "lz4", "lz4cat"},
-};
-
-static const struct packing *find_packing(const uint8_t *head, size_t len)
-{
-	for (size_t i = 0; i < sizeof(packings) / sizeof(packings[0]); i++)
-		if (len >= packings[i].len && !memcmp(head, packings[i].magic, packings[i].len))
-			return &packings[i];
-	return NULL;
-}
-
 /* ---- opening ---- */
-
-/* The errno of a negative result, with the reason as the line in error. */
-static int failed(const struct pcap_file *f, int err, char *error, size_t error_size)
-{
-	snprintf(error, error_size, "%s: %s", f->name, f->in.why);
-	return err;
-}
 
 /* Opens what can be read to its end. 0, or a negative errno with the reason in f->in. */
 static int open_input(struct pcap_file *f, const char *path)
 {
-	int fd = input_open(path, &f->name), err = capture_input_open(&f->in, fd);
+	int err = input_open(&f->in, path);
 	struct stat st;
 
 	if (err)
 		return err;
-	if (fstat(fd, &st))
-		return capture_refuse(&f->in, -errno, "%s", strerror(errno));
+	if (fstat(f->in.fd, &st))
+		return input_refuse(&f->in, -errno, "%s", strerror(errno));
 	if (S_ISDIR(st.st_mode))
-		return capture_refuse(&f->in, -EISDIR, "is a directory; give a capture file");
-	if (isatty(fd))
-		return capture_refuse(&f->in, -ENOTTY, "is a terminal; pipe a capture into it");
+		return input_refuse(&f->in, -EISDIR, "is a directory; give a capture file");
+	if (isatty(f->in.fd))
+		return input_refuse(&f->in, -ENOTTY, "is a terminal; pipe a capture into it");
 	return 0;
 }
 
@@ -85,7 +56,7 @@ int pcap_file_open(struct pcap_file **file, const char *path, char *error, size_
 	}
 	err = open_input(f, path);
 	if (err) {
-		failed(f, err, error, error_size);
+		input_error(&f->in, err, error, error_size);
 		pcap_file_close(f);
 		return err;
 	}
@@ -113,7 +84,7 @@ void pcap_file_on_wait(struct pcap_file *f, void (*wait)(void *context), void *c
 
 void pcap_file_close(struct pcap_file *f)
 {
-	capture_input_close(&f->in);
+	input_close(&f->in);
 	pcapng_free(&f->ng);
 	free(f);
 }
@@ -121,20 +92,13 @@ void pcap_file_close(struct pcap_file *f)
 /* 0 where the first bytes may be a capture's or records. */
 static int judge_bytes(struct pcap_file *f)
 {
-	int got = capture_input_unpack(&f->in);
-	const struct packing *packing;
+	int got = input_unpack(&f->in);
 
 	if (got >= 0)
-		got = capture_input_fill(&f->in, HEAD_BYTES);
+		got = input_fill(&f->in, HEAD_BYTES);
 	if (got < 0)
 		return got;
-	if (!capture_input_left(&f->in))
-		return capture_refuse(&f->in, -EBADMSG, "is empty, no capture");
-	packing = find_packing(f->in.pos, capture_input_left(&f->in));
-	if (packing)
-		return capture_refuse(&f->in, -EBADMSG, "is compressed with %s; unpack it: %s FILE | tcpfin-trace -r -",
-				      packing->name, packing->unpack);
-	return 0;
+	return input_left(&f->in) ? 0 : input_refuse(&f->in, -EBADMSG, "is empty, no capture");
 }
 
 /* The same, once. */
@@ -154,30 +118,15 @@ bool pcap_file_is_records(struct pcap_file *f)
 
 	if (judge_head(f))
 		return false;
-	left = capture_input_left(&f->in);
+	left = input_left(&f->in);
 	while (i < left && strchr(" \t\r\n", f->in.pos[i]) && f->in.pos[i])
 		i++;
 	return i < left && f->in.pos[i] == '{';
 }
 
-static ssize_t read_text(void *context, void *bytes, size_t size, const char **why)
-{
-	struct pcap_file *f = context;
-	int got = capture_input_fill(&f->in, 1);
-	size_t left = capture_input_left(&f->in), n = left < size ? left : size;
-
-	if (got < 0) {
-		*why = f->in.why;
-		return got;
-	}
-	memcpy(bytes, f->in.pos, n);
-	f->in.pos += n;
-	return (ssize_t)n;
-}
-
 int pcap_file_records(struct pcap_file *f, struct record_file **records, char *error, size_t error_size)
 {
-	return record_file_over(records, f->name, read_text, f, error, error_size);
+	return record_file_over(records, &f->in, error, error_size);
 }
 
 /* ---- packets ---- */
@@ -185,14 +134,14 @@ int pcap_file_records(struct pcap_file *f, struct record_file **records, char *e
 /* Lets the reader of the format that the first bytes show read its head. */
 static int start_format(struct pcap_file *f)
 {
-	if (capture_input_left(&f->in) < HEAD_BYTES)
-		return capture_refuse(&f->in, -EBADMSG, "truncated: the file has fewer than %d bytes", HEAD_BYTES);
+	if (input_left(&f->in) < HEAD_BYTES)
+		return input_refuse(&f->in, -EBADMSG, "truncated: the file has fewer than %d bytes", HEAD_BYTES);
 	f->is_pcapng = pcapng_begins(f->in.pos);
 	if (f->is_pcapng)
 		return pcapng_start(&f->ng, &f->in);
 	if (classic_pcap_begins(f->in.pos))
 		return classic_pcap_start(&f->classic, &f->in);
-	return capture_refuse(&f->in, -EBADMSG, "unknown file format");
+	return input_refuse(&f->in, -EBADMSG, "unknown file format");
 }
 
 int pcap_file_start(struct pcap_file *f, char *error, size_t error_size)
@@ -200,12 +149,12 @@ int pcap_file_start(struct pcap_file *f, char *error, size_t error_size)
 	int err = judge_head(f);
 
 	if (err)
-		return failed(f, err, error, error_size);
+		return input_error(&f->in, err, error, error_size);
 	err = start_format(f);
 	if (err == -EBADMSG)
-		snprintf(error, error_size, "%s: no readable capture (pcap or pcapng): %s", f->name, f->in.why);
+		snprintf(error, error_size, "%s: no readable capture (pcap or pcapng): %s", f->in.name, f->in.why);
 	else if (err)
-		failed(f, err, error, error_size);
+		input_error(&f->in, err, error, error_size);
 	return err;
 }
 
@@ -213,7 +162,7 @@ int pcap_file_next_frame(struct pcap_file *f, struct captured_packet *p, char *e
 {
 	int got = f->is_pcapng ? pcapng_next(&f->ng, &f->in, p) : classic_pcap_next(&f->classic, &f->in, p);
 
-	return got < 0 ? failed(f, got, error, error_size) : got;
+	return got < 0 ? input_error(&f->in, got, error, error_size) : got;
 }
 
 int pcap_file_next(struct pcap_file *f, struct captured_packet *p, char *error, size_t error_size)
@@ -248,14 +197,14 @@ void pcap_file_describe(const struct pcap_file *f, uint32_t interface, uint32_t 
 	}
 }
 
-struct capture_input *pcap_file_input(struct pcap_file *f)
+struct input *pcap_file_input(struct pcap_file *f)
 {
 	return &f->in;
 }
 
 int pcap_file_begin_again(struct pcap_file *f)
 {
-	int err = capture_input_begin_again(&f->in);
+	int err = input_begin_again(&f->in);
 
 	pcapng_free(&f->ng);
 	f->ng = (struct pcapng){0};

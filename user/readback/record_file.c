@@ -9,17 +9,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
-#include "user/base/input.h"
 #include "user/base/stop.h"
 #include "user/readback/record_reader.h"
 
 struct record_file {
-	int fd; /* -1: none, bytes come from elsewhere */
-	record_bytes *read;
-	void *context;
-	const char *name; /* for errors: the path, not copied, or "standard input" */
+	struct input *in, own; /* in: own, or the caller's */
+	bool packed;           /* it may be: its first bytes have not been looked at */
 	struct record_reader *reader;
 	uint64_t line, others, unknown;
 	char first_unknown[JSON_PATH];
@@ -38,64 +34,53 @@ __attribute__((format(printf, 4, 5))) static int refuse(char *error, size_t size
 	return err;
 }
 
-int record_file_over(struct record_file **file, const char *name, record_bytes *read, void *context, char *error,
-		     size_t error_size)
+static struct record_file *record_file_new(struct input *in)
 {
 	struct record_file *f = calloc(1, sizeof(*f));
 
-	*file = f;
-	if (f) {
-		f->pos = f->end = f->buffer;
-		f->fd = -1;
-		f->name = name;
-		f->read = read;
-		f->context = context;
-		f->reader = record_reader_new();
-		if (f->reader)
-			return 0;
-	}
+	if (!f)
+		return NULL;
+	f->pos = f->end = f->buffer;
+	f->in = in ? in : &f->own;
+	f->packed = !in;
+	f->own.fd = f->own.spool = -1;
+	f->reader = record_reader_new();
+	if (f->reader)
+		return f;
 	free(f);
-	*file = NULL;
-	refuse(error, error_size, -ENOMEM, "%s: %s", name, strerror(ENOMEM));
-	return -ENOMEM; /* a static analyzer does not know what a function of varying arguments returns */
+	return NULL;
 }
 
-/* Of the file's own descriptor. */
-static ssize_t read_descriptor(void *context, void *bytes, size_t size, const char **why)
+int record_file_over(struct record_file **file, struct input *in, char *error, size_t error_size)
 {
-	const struct record_file *f = context;
-	ssize_t got = -1;
-
-	(void)why;
-	errno = EINTR;
-	while (got < 0 && errno == EINTR && stop_go_on())
-		got = read(f->fd, bytes, size);
-	return got < 0 ? -errno : got;
+	*file = record_file_new(in);
+	if (*file)
+		return 0;
+	refuse(error, error_size, -ENOMEM, "%s: %s", in->name, strerror(ENOMEM));
+	return -ENOMEM; /* a static analyzer does not know what a function of varying arguments returns */
 }
 
 int record_file_open(struct record_file **file, const char *path, char *error, size_t error_size)
 {
-	int err = record_file_over(file, path, read_descriptor, NULL, error, error_size);
-	struct record_file *f = *file;
+	struct record_file *f = *file = record_file_new(NULL);
+	int err;
 
-	if (err)
-		return err;
-	f->context = f;
-	f->fd = input_open(path, &f->name);
-	if (f->fd >= 0)
+	if (!f)
+		return refuse(error, error_size, -ENOMEM, "%s: %s", path, strerror(ENOMEM));
+	err = input_open(f->in, path);
+	if (!err)
 		return 0;
-	err = -errno;
+	input_error(f->in, err, error, error_size);
 	record_file_close(f);
 	*file = NULL;
-	return refuse(error, error_size, err, "%s: %s", path, strerror(-err));
+	return err;
 }
 
 void record_file_close(struct record_file *f)
 {
 	if (!f)
 		return;
-	if (f->fd >= 0)
-		close(f->fd);
+	input_close(&f->own);
 	record_reader_free(f->reader);
 	free(f);
 }
@@ -124,18 +109,21 @@ static void note_unknown(struct record_file *f)
 /* Reads behind what is there. 0, or a negative errno with a line in error. */
 static int read_more(struct record_file *f, char *error, size_t size)
 {
-	size_t left = (size_t)(f->end - f->pos);
-	const char *why = NULL;
-	ssize_t got;
+	size_t left = (size_t)(f->end - f->pos), n;
+	int got = f->packed ? input_unpack(f->in) : 0;
 
+	f->packed = false;
 	memmove(f->buffer, f->pos, left);
 	f->pos = f->buffer;
 	f->end = f->buffer + left;
-	got = f->read(f->context, f->end, RECORD_LINE_MOST - left, &why);
+	got = got < 0 ? got : input_fill(f->in, 1);
 	if (got < 0)
-		return refuse(error, size, (int)got, "%s: %s", f->name, why ? why : strerror((int)-got));
+		return input_error(f->in, got, error, size);
 	f->ended = !got;
-	f->end += got;
+	n = input_left(f->in) < RECORD_LINE_MOST - left ? input_left(f->in) : RECORD_LINE_MOST - left;
+	memcpy(f->end, f->in->pos, n);
+	f->in->pos += n;
+	f->end += n;
 	return 0;
 }
 
@@ -147,7 +135,7 @@ static int next_line(struct record_file *f, char **line, size_t *len, char *erro
 
 	while (!(newline = memchr(f->pos, '\n', (size_t)(f->end - f->pos))) && !f->ended) {
 		if (f->end - f->pos == RECORD_LINE_MOST) {
-			refuse(error, size, -EBADMSG, "%s:%llu: longer than 256 KiB, no line of JSON", f->name,
+			refuse(error, size, -EBADMSG, "%s:%llu: longer than 256 KiB, no line of JSON", f->in->name,
 			       (unsigned long long)f->line + 1);
 			return -EBADMSG; /* see record_file_over */
 		}
@@ -183,7 +171,7 @@ int record_file_next(struct record_file *f, const struct record **record, char *
 			f->others++;
 			break;
 		case LINE_BROKEN:
-			return refuse(error, size, -EBADMSG, "%s:%llu: no readable record: %s", f->name,
+			return refuse(error, size, -EBADMSG, "%s:%llu: no readable record: %s", f->in->name,
 				      (unsigned long long)f->line, why);
 		}
 	}

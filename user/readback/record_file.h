@@ -7,8 +7,8 @@
 
 #include <stddef.h>
 #include <stdint.h>
-#include <sys/types.h>
 
+#include "user/base/input.h"
 #include "user/record/record.h"
 
 #define RECORD_LINE_MOST (256 * 1024) /* bytes of a line; our own have at most some 10,000 */
@@ -16,18 +16,12 @@
 struct record_file;
 
 /*
- * Opens path ("-": standard input; not copied), and reads nothing of it yet; waits for a FIFO's writer. 0, or a
- * negative errno with one line in error. -EINTR: a signal has asked to stop.
+ * Opens path ("-": standard input; not copied), packed or not, and reads nothing of it yet; waits for a FIFO's writer.
+ * 0, or a negative errno with one line in error. -EINTR: a signal has asked to stop.
  */
 int record_file_open(struct record_file **file, const char *path, char *error, size_t error_size);
-/*
- * Reads at most size bytes, size > 0: how many, 0 at the end, or a negative errno, for which *why may be set to a
- * reason that is better than its text.
- */
-typedef ssize_t record_bytes(void *context, void *bytes, size_t size, const char **why);
-/* The records of what `read` gives. name, for errors, is not copied. 0, or -ENOMEM with one line in error. */
-int record_file_over(struct record_file **file, const char *name, record_bytes *read, void *context, char *error,
-		     size_t error_size);
+/* The records of what `in` gives, which stays the caller's. 0, or -ENOMEM with one line in error. */
+int record_file_over(struct record_file **file, struct input *in, char *error, size_t error_size);
 /*
  * The next record: 1, 0 at the end of the file, or a negative errno with a line in error, which names the file and the
  * number of the line that is broken. *record and its texts are good until the next call. -EINTR as above.

@@ -29,6 +29,8 @@ void unpacker_fed(struct unpacker *u, size_t len);
 ssize_t unpacker_take(struct unpacker *u, uint8_t *bytes, size_t size);
 /* Is what was fed whole, so that the file may end here? */
 bool unpacker_is_whole(const struct unpacker *u);
+/* The program that unpacks a file that begins so, packed in a way that is not read here; NULL: it is not packed so. */
+const char *unpacker_unread(const uint8_t *magic, size_t len);
 /* Why it cannot unpack; NULL: it can. */
 const char *unpacker_fault(const struct unpacker *u);
 

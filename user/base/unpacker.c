@@ -2,7 +2,7 @@
 /*
  * zlib and libzstd behind one interface: packed bytes wait in a buffer of the unpacker's.
  */
-#include "user/capture/unpacker.h"
+#include "user/base/unpacker.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -10,6 +10,16 @@
 #include <zstd.h>
 
 static const uint8_t gzip_magic[] = {0x1f, 0x8b}, zstd_magic[] = {0x28, 0xb5, 0x2f, 0xfd};
+
+static const struct {
+	uint8_t magic[UNPACKER_MAGIC];
+	size_t len;
+	const char *program;
+} unread[] = {
+	{{0xfd, '7', 'z', 'X'}, 4, "xzcat"},
+	{{'B', 'Z', 'h'}, 3, "bzcat"},
+	{{0x04, 0x22, 0x4d, 0x18}, 4, "lz4cat"},
+};
 
 struct unpacker {
 	z_stream gzip;
@@ -23,6 +33,14 @@ struct unpacker {
 static bool begins(const uint8_t *bytes, size_t len, const uint8_t *magic, size_t magic_len)
 {
 	return len >= magic_len && !memcmp(bytes, magic, magic_len);
+}
+
+const char *unpacker_unread(const uint8_t *magic, size_t len)
+{
+	for (size_t i = 0; i < sizeof(unread) / sizeof(unread[0]); i++)
+		if (begins(magic, len, unread[i].magic, unread[i].len))
+			return unread[i].program;
+	return NULL;
 }
 
 static struct unpacker out_of_memory = {.fault = "out of memory"};
