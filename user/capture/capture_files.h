@@ -27,7 +27,7 @@ int capture_files_next(struct capture_files *files, struct captured_packet *p, c
 const char *capture_files_interface_name(const struct capture_files *files, const struct captured_packet *p);
 /* As pcap_file_end: the last one's. */
 uint64_t capture_files_end(const struct capture_files *files);
-/* As if they had just been opened: see input_begin_again. 0 or a negative errno. */
+/* As if they had just been opened: see input_file_begin_again. 0 or a negative errno. */
 int capture_files_begin_again(struct capture_files *files);
 /* Sets what is called before a read that has to wait, such as of a pipe that is empty. */
 void capture_files_on_wait(struct capture_files *files, void (*wait)(void *context), void *context);

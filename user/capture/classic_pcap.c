@@ -66,9 +66,9 @@ static void learn_snaplen(struct classic_pcap *c, uint32_t snaplen, uint32_t lin
 		c->snaplen += 14;
 }
 
-int classic_pcap_start(struct classic_pcap *c, struct input *in)
+int classic_pcap_start(struct classic_pcap *c, struct input_file *in)
 {
-	int got = input_need(in, FILE_HEADER, "the file header");
+	int got = input_file_need(in, FILE_HEADER, "the file header");
 	unsigned major, minor;
 	uint32_t link;
 
@@ -78,7 +78,7 @@ int classic_pcap_start(struct classic_pcap *c, struct input *in)
 	major = ordered16(in->pos + 4, c->swapped);
 	minor = ordered16(in->pos + 6, c->swapped);
 	if (!learn_lengths(c, major, minor))
-		return input_refuse(in, -EBADMSG, "version %u.%u of the pcap format is unknown", major, minor);
+		return input_file_refuse(in, -EBADMSG, "version %u.%u of the pcap format is unknown", major, minor);
 	link = ordered32(in->pos + 20, c->swapped) & 0x03ffffff; /* above: length of a frame check sequence */
 	learn_snaplen(c, ordered32(in->pos + 16, c->swapped), link);
 	in->pos += FILE_HEADER;
@@ -106,18 +106,18 @@ static void read_lengths(const struct classic_pcap *c, const uint8_t *header, ui
 	*length = other ? first : second;
 }
 
-int classic_pcap_next(const struct classic_pcap *c, struct input *in, struct captured_packet *p)
+int classic_pcap_next(const struct classic_pcap *c, struct input_file *in, struct captured_packet *p)
 {
-	int got = input_need(in, c->header_len, "a packet's header");
+	int got = input_file_need(in, c->header_len, "a packet's header");
 	uint32_t captured, length, held;
 
 	if (got <= 0)
 		return got;
 	read_lengths(c, in->pos, &captured, &length);
 	if (captured > CLASSIC_LONGEST)
-		return input_refuse(in, -EBADMSG, "broken: a packet's captured length is %u, bigger than %u", captured,
-				    CLASSIC_LONGEST);
-	got = input_need(in, (size_t)c->header_len + captured, "a packet");
+		return input_file_refuse(in, -EBADMSG, "broken: a packet's captured length is %u, bigger than %u",
+					 captured, CLASSIC_LONGEST);
+	got = input_file_need(in, (size_t)c->header_len + captured, "a packet");
 	if (got <= 0)
 		return got;
 	held = captured < c->snaplen ? captured : c->snaplen;

@@ -5,7 +5,7 @@
 #ifndef TCPFIN_CLASSIC_PCAP_H
 #define TCPFIN_CLASSIC_PCAP_H
 
-#include "user/base/input.h"
+#include "user/base/input_file.h"
 #include "user/capture/captured_packet.h"
 
 /* More captured bytes than libpcap allows a packet: a larger length is an error of the file. */
@@ -26,8 +26,8 @@ struct classic_pcap {
 /* Is this the beginning of such a file? head: its first four bytes. */
 bool classic_pcap_begins(const uint8_t *head);
 /* Reads the file header. 0, or a negative errno with the reason in `in`; -EPROTONOSUPPORT: another link type. */
-int classic_pcap_start(struct classic_pcap *c, struct input *in);
+int classic_pcap_start(struct classic_pcap *c, struct input_file *in);
 /* The next frame, its link header still on: 1, 0 at the end, or a negative errno with the reason in `in`. */
-int classic_pcap_next(const struct classic_pcap *c, struct input *in, struct captured_packet *p);
+int classic_pcap_next(const struct classic_pcap *c, struct input_file *in, struct captured_packet *p);
 
 #endif

@@ -11,22 +11,22 @@
 
 #include "bpf/core/header_walk.h"
 #include "user/base/log.h"
-#include "user/base/input.h"
+#include "user/base/input_file.h"
 
 int kept_packets_prepare(const struct flight *flight, struct capture_files *files, char *error, size_t size)
 {
 	for (unsigned i = 0; flight && i < capture_files_count(files); i++) {
-		struct input *in = pcap_file_input(capture_files_get(files, i));
+		struct input_file *in = pcap_file_input(capture_files_get(files, i));
 		int fd;
 
-		if (input_is_lasting(in))
+		if (input_file_is_lasting(in))
 			continue;
 		fd = flight_spool(flight);
 		if (fd < 0) {
 			snprintf(error, size, "-w: no room to keep what is read from a pipe: %s", strerror(-fd));
 			return fd;
 		}
-		input_spool(in, fd);
+		input_file_spool(in, fd);
 	}
 	return 0;
 }

@@ -174,12 +174,12 @@ void link_type_describe(uint32_t number, char *text, size_t size)
 		 description ? description : "unknown");
 }
 
-int link_type_refuse(struct input *in, uint32_t number)
+int link_type_refuse(struct input_file *in, uint32_t number)
 {
 	char text[128];
 
 	link_type_describe(number, text, sizeof(text));
-	return input_refuse(in, -EPROTONOSUPPORT, "%s is not supported; capture on Ethernet, IP or \"any\"", text);
+	return input_file_refuse(in, -EPROTONOSUPPORT, "%s is not supported; capture on Ethernet, IP or \"any\"", text);
 }
 
 void link_header_take(struct captured_packet *p)

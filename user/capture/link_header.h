@@ -8,7 +8,7 @@
 
 #include <stddef.h>
 
-#include "user/base/input.h"
+#include "user/base/input_file.h"
 #include "user/capture/captured_packet.h"
 
 /* NULL where packets of that link type cannot be read. */
@@ -19,7 +19,7 @@ uint32_t link_type_number(const struct link_type *type);
 /* "link type 105 (IEEE802_11, 802.11)". */
 void link_type_describe(uint32_t number, char *text, size_t size);
 /* -EPROTONOSUPPORT, with a reason that says what to do. */
-int link_type_refuse(struct input *in, uint32_t number);
+int link_type_refuse(struct input_file *in, uint32_t number);
 /*
  * Moves p->bytes from the frame's first byte over the link header, and completes p->meta, whose wire_len holds the
  * frame's length. A header that is cut leaves no byte, which the parser calls truncated.

@@ -18,7 +18,7 @@
 #define HEAD_BYTES 4 /* what every magic number here fits in */
 
 struct pcap_file {
-	struct input in;
+	struct input_file in;
 	bool judged; /* head is what the first bytes are */
 	int head;    /* 0 where they may be a capture's or records, else a negative errno with its reason in `in` */
 	bool is_pcapng;
@@ -31,17 +31,17 @@ struct pcap_file {
 /* Opens what can be read to its end. 0, or a negative errno with the reason in f->in. */
 static int open_input(struct pcap_file *f, const char *path)
 {
-	int err = input_open(&f->in, path);
+	int err = input_file_open(&f->in, path);
 	struct stat st;
 
 	if (err)
 		return err;
 	if (fstat(f->in.fd, &st))
-		return input_refuse(&f->in, -errno, "%s", strerror(errno));
+		return input_file_refuse(&f->in, -errno, "%s", strerror(errno));
 	if (S_ISDIR(st.st_mode))
-		return input_refuse(&f->in, -EISDIR, "is a directory; give a capture file");
+		return input_file_refuse(&f->in, -EISDIR, "is a directory; give a capture file");
 	if (isatty(f->in.fd))
-		return input_refuse(&f->in, -ENOTTY, "is a terminal; pipe a capture into it");
+		return input_file_refuse(&f->in, -ENOTTY, "is a terminal; pipe a capture into it");
 	return 0;
 }
 
@@ -56,7 +56,7 @@ int pcap_file_open(struct pcap_file **file, const char *path, char *error, size_
 	}
 	err = open_input(f, path);
 	if (err) {
-		input_error(&f->in, err, error, error_size);
+		input_file_error(&f->in, err, error, error_size);
 		pcap_file_close(f);
 		return err;
 	}
@@ -84,7 +84,7 @@ void pcap_file_on_wait(struct pcap_file *f, void (*wait)(void *context), void *c
 
 void pcap_file_close(struct pcap_file *f)
 {
-	input_close(&f->in);
+	input_file_close(&f->in);
 	pcapng_free(&f->ng);
 	free(f);
 }
@@ -92,13 +92,13 @@ void pcap_file_close(struct pcap_file *f)
 /* 0 where the first bytes may be a capture's or records. */
 static int judge_bytes(struct pcap_file *f)
 {
-	int got = input_unpack(&f->in);
+	int got = input_file_unpack(&f->in);
 
 	if (got >= 0)
-		got = input_fill(&f->in, HEAD_BYTES);
+		got = input_file_fill(&f->in, HEAD_BYTES);
 	if (got < 0)
 		return got;
-	return input_left(&f->in) ? 0 : input_refuse(&f->in, -EBADMSG, "is empty, no capture");
+	return input_file_left(&f->in) ? 0 : input_file_refuse(&f->in, -EBADMSG, "is empty, no capture");
 }
 
 /* The same, once. */
@@ -118,7 +118,7 @@ bool pcap_file_is_records(struct pcap_file *f)
 
 	if (judge_head(f))
 		return false;
-	left = input_left(&f->in);
+	left = input_file_left(&f->in);
 	while (i < left && strchr(" \t\r\n", f->in.pos[i]) && f->in.pos[i])
 		i++;
 	return i < left && f->in.pos[i] == '{';
@@ -134,14 +134,14 @@ int pcap_file_records(struct pcap_file *f, struct record_file **records, char *e
 /* Lets the reader of the format that the first bytes show read its head. */
 static int start_format(struct pcap_file *f)
 {
-	if (input_left(&f->in) < HEAD_BYTES)
-		return input_refuse(&f->in, -EBADMSG, "truncated: the file has fewer than %d bytes", HEAD_BYTES);
+	if (input_file_left(&f->in) < HEAD_BYTES)
+		return input_file_refuse(&f->in, -EBADMSG, "truncated: the file has fewer than %d bytes", HEAD_BYTES);
 	f->is_pcapng = pcapng_begins(f->in.pos);
 	if (f->is_pcapng)
 		return pcapng_start(&f->ng, &f->in);
 	if (classic_pcap_begins(f->in.pos))
 		return classic_pcap_start(&f->classic, &f->in);
-	return input_refuse(&f->in, -EBADMSG, "unknown file format");
+	return input_file_refuse(&f->in, -EBADMSG, "unknown file format");
 }
 
 int pcap_file_start(struct pcap_file *f, char *error, size_t error_size)
@@ -149,12 +149,12 @@ int pcap_file_start(struct pcap_file *f, char *error, size_t error_size)
 	int err = judge_head(f);
 
 	if (err)
-		return input_error(&f->in, err, error, error_size);
+		return input_file_error(&f->in, err, error, error_size);
 	err = start_format(f);
 	if (err == -EBADMSG)
 		snprintf(error, error_size, "%s: no readable capture (pcap or pcapng): %s", f->in.name, f->in.why);
 	else if (err)
-		input_error(&f->in, err, error, error_size);
+		input_file_error(&f->in, err, error, error_size);
 	return err;
 }
 
@@ -162,7 +162,7 @@ int pcap_file_next_frame(struct pcap_file *f, struct captured_packet *p, char *e
 {
 	int got = f->is_pcapng ? pcapng_next(&f->ng, &f->in, p) : classic_pcap_next(&f->classic, &f->in, p);
 
-	return got < 0 ? input_error(&f->in, got, error, error_size) : got;
+	return got < 0 ? input_file_error(&f->in, got, error, error_size) : got;
 }
 
 int pcap_file_next(struct pcap_file *f, struct captured_packet *p, char *error, size_t error_size)
@@ -197,14 +197,14 @@ void pcap_file_describe(const struct pcap_file *f, uint32_t interface, uint32_t 
 	}
 }
 
-struct input *pcap_file_input(struct pcap_file *f)
+struct input_file *pcap_file_input(struct pcap_file *f)
 {
 	return &f->in;
 }
 
 int pcap_file_begin_again(struct pcap_file *f)
 {
-	int err = input_begin_again(&f->in);
+	int err = input_file_begin_again(&f->in);
 
 	pcapng_free(&f->ng);
 	f->ng = (struct pcapng){0};

@@ -11,7 +11,7 @@
 
 #include "user/capture/captured_packet.h"
 
-struct input;
+struct input_file;
 struct pcap_file;
 struct record_file;
 
@@ -62,9 +62,9 @@ uint64_t pcap_file_end(const struct pcap_file *file);
 uint32_t pcap_file_interfaces(const struct pcap_file *file);
 /* LINKTYPE_ number and snap length (0: none is told) of a packet's interface. */
 void pcap_file_describe(const struct pcap_file *file, uint32_t interface, uint32_t *link, uint32_t *snaplen);
-/* The file's bytes, for input_spool. */
-struct input *pcap_file_input(struct pcap_file *file);
-/* As if it had just been opened: see input_begin_again. */
+/* The file's bytes, for input_file_spool. */
+struct input_file *pcap_file_input(struct pcap_file *file);
+/* As if it had just been opened: see input_file_begin_again. */
 int pcap_file_begin_again(struct pcap_file *file);
 void pcap_file_close(struct pcap_file *file);
 

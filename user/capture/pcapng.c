@@ -55,51 +55,52 @@ static bool learn_order(struct pcapng *ng, const uint8_t *magic)
 }
 
 /* 0 where a block can have that total length. Padding makes each a multiple of four. */
-static int check_length(struct input *in, uint32_t length)
+static int check_length(struct input_file *in, uint32_t length)
 {
 	if (length < PCAPNG_LEAST_BLOCK)
-		return input_refuse(in, -EBADMSG, "broken: a block's length is %u, less than %u", length,
-				    PCAPNG_LEAST_BLOCK);
+		return input_file_refuse(in, -EBADMSG, "broken: a block's length is %u, less than %u", length,
+					 PCAPNG_LEAST_BLOCK);
 	if (length % 4)
-		return input_refuse(in, -EBADMSG, "broken: a block's length is %u, no multiple of 4", length);
+		return input_file_refuse(in, -EBADMSG, "broken: a block's length is %u, no multiple of 4", length);
 	if (length > LARGEST_BLOCK)
-		return input_refuse(in, -EBADMSG, "a block's length is %u, bigger than %u", length, LARGEST_BLOCK);
+		return input_file_refuse(in, -EBADMSG, "a block's length is %u, bigger than %u", length, LARGEST_BLOCK);
 	return 0;
 }
 
 /* Takes the next block: 1, 0 at the end of the file, or a negative errno. */
-static int next_block(struct pcapng *ng, struct input *in, struct block *block)
+static int next_block(struct pcapng *ng, struct input_file *in, struct block *block)
 {
-	int got = input_need(in, PCAPNG_LEAST_BLOCK, "a block");
+	int got = input_file_need(in, PCAPNG_LEAST_BLOCK, "a block");
 	uint32_t length, trailer;
 
 	if (got <= 0)
 		return got;
 	block->type = ordered32(in->pos, ng->swapped);
 	if (block->type == PCAPNG_SECTION && !learn_order(ng, in->pos + 8))
-		return input_refuse(in, -EBADMSG, "broken: a section without a byte order");
+		return input_file_refuse(in, -EBADMSG, "broken: a section without a byte order");
 	length = ordered32(in->pos + 4, ng->swapped);
 	got = check_length(in, length);
 	if (!got)
-		got = input_need(in, length, "a block");
+		got = input_file_need(in, length, "a block");
 	if (got <= 0)
 		return got;
 	trailer = ordered32(in->pos + length - 4, ng->swapped);
 	if (trailer != length)
-		return input_refuse(in, -EBADMSG, "broken: a block's length is %u, and %u at its end", length, trailer);
+		return input_file_refuse(in, -EBADMSG, "broken: a block's length is %u, and %u at its end", length,
+					 trailer);
 	block->body.pos = in->pos + 8;
 	block->body.end = in->pos + length - 4;
 	in->pos += length;
 	return 1;
 }
 
-static int short_block(struct input *in, const char *what)
+static int short_block(struct input_file *in, const char *what)
 {
-	return input_refuse(in, -EBADMSG, "broken: %s is too short for what it says", what);
+	return input_file_refuse(in, -EBADMSG, "broken: %s is too short for what it says", what);
 }
 
 /* A section begins: its interfaces are numbered from 0 again. */
-static int take_section(struct pcapng *ng, struct input *in, struct block *block)
+static int take_section(struct pcapng *ng, struct input_file *in, struct block *block)
 {
 	const uint8_t *head; /* byte order, version, length of the section */
 	unsigned major, minor;
@@ -109,12 +110,12 @@ static int take_section(struct pcapng *ng, struct input *in, struct block *block
 	major = ordered16(head + 4, ng->swapped);
 	minor = ordered16(head + 6, ng->swapped);
 	if (major != 1 || (minor != 0 && minor != 2)) /* 1.2 is what some writers call 1.0 */
-		return input_refuse(in, -EBADMSG, "version %u.%u of the pcapng format is unknown", major, minor);
+		return input_file_refuse(in, -EBADMSG, "version %u.%u of the pcapng format is unknown", major, minor);
 	ng->section = ng->count;
 	return 0;
 }
 
-int pcapng_start(struct pcapng *ng, struct input *in)
+int pcapng_start(struct pcapng *ng, struct input_file *in)
 {
 	struct block block;
 	int got = next_block(ng, in, &block);
@@ -131,7 +132,8 @@ struct option {
 };
 
 /* The next option: 1, 0 at the end, or -EBADMSG with the reason in `in`. what: has the options. */
-static int next_option(const struct pcapng *ng, struct input *in, struct cursor *c, const char *what, struct option *o)
+static int next_option(const struct pcapng *ng, struct input_file *in, struct cursor *c, const char *what,
+		       struct option *o)
 {
 	const uint8_t *head;
 
@@ -168,23 +170,23 @@ static bool set_name(struct pcapng_interface *i, const uint8_t *name, size_t len
 	return i->name;
 }
 
-static int take_option(const struct pcapng *ng, struct input *in, struct pcapng_interface *i, unsigned code,
+static int take_option(const struct pcapng *ng, struct input_file *in, struct pcapng_interface *i, unsigned code,
 		       const uint8_t *value, unsigned len)
 {
 	if (code == PCAPNG_INTERFACE_RESOLUTION && (len != 1 || !set_resolution(i, *value)))
-		return input_refuse(in, -EBADMSG, "broken: the time stamp resolution of interface %u", ng->count);
+		return input_file_refuse(in, -EBADMSG, "broken: the time stamp resolution of interface %u", ng->count);
 	if (code == PCAPNG_INTERFACE_OFFSET && len != 8)
-		return input_refuse(in, -EBADMSG, "broken: the time stamp offset of interface %u", ng->count);
+		return input_file_refuse(in, -EBADMSG, "broken: the time stamp offset of interface %u", ng->count);
 	if (code == PCAPNG_INTERFACE_OFFSET)
 		i->offset = (int64_t)ordered64(value, ng->swapped);
 	if (code == PCAPNG_INTERFACE_DESCRIPTION)
 		i->closes_only = len == strlen(PCAPNG_CLOSES_ONLY) && !memcmp(value, PCAPNG_CLOSES_ONLY, len);
 	if (code == PCAPNG_INTERFACE_NAME && !set_name(i, value, len))
-		return input_refuse(in, -ENOMEM, "no memory for an interface's name");
+		return input_file_refuse(in, -ENOMEM, "no memory for an interface's name");
 	return 0;
 }
 
-static int take_options(const struct pcapng *ng, struct input *in, struct pcapng_interface *i, struct cursor *c)
+static int take_options(const struct pcapng *ng, struct input_file *in, struct pcapng_interface *i, struct cursor *c)
 {
 	struct option o;
 	int got, err = 0;
@@ -198,24 +200,24 @@ static int take_options(const struct pcapng *ng, struct input *in, struct pcapng
 }
 
 /* Place for one interface more. 0 or a negative errno. */
-static int grow_interfaces(struct pcapng *ng, struct input *in)
+static int grow_interfaces(struct pcapng *ng, struct input_file *in)
 {
 	uint32_t room = ng->room ? 2 * ng->room : 4;
 	struct pcapng_interface *larger;
 
 	if (ng->count == MOST_INTERFACES)
-		return input_refuse(in, -EBADMSG, "more than %u interfaces", MOST_INTERFACES);
+		return input_file_refuse(in, -EBADMSG, "more than %u interfaces", MOST_INTERFACES);
 	if (ng->count < ng->room)
 		return 0;
 	larger = reallocarray(ng->interfaces, room, sizeof(*larger));
 	if (!larger)
-		return input_refuse(in, -ENOMEM, "no memory for %u interfaces", room);
+		return input_file_refuse(in, -ENOMEM, "no memory for %u interfaces", room);
 	ng->interfaces = larger;
 	ng->room = room;
 	return 0;
 }
 
-static int take_interface(struct pcapng *ng, struct input *in, struct block *block)
+static int take_interface(struct pcapng *ng, struct input_file *in, struct block *block)
 {
 	struct pcapng_interface i = {.units = 1000000, .unit_ns = 1000};
 	const uint8_t *head; /* link type, two unused bytes, snap length */
@@ -374,7 +376,7 @@ static void count_unread(struct pcapng *ng, uint32_t link)
 }
 
 /* Where the link type of a packet is not read: passes it on, counted, if other packets can be read. */
-static int take_unread(struct pcapng *ng, struct input *in, uint32_t link, struct captured_packet *p)
+static int take_unread(struct pcapng *ng, struct input_file *in, uint32_t link, struct captured_packet *p)
 {
 	if (!ng->readable)
 		return link_type_refuse(in, link);
@@ -395,7 +397,7 @@ static void set_packet(struct captured_packet *p, const struct pcapng_interface 
 }
 
 /* An interface's statistics tell when its capture ended. What is wrong with them is passed over. */
-static int take_statistics(struct pcapng *ng, struct input *in, struct block *block)
+static int take_statistics(struct pcapng *ng, struct input_file *in, struct block *block)
 {
 	const uint8_t *head; /* interface, time stamp */
 	const struct pcapng_interface *i;
@@ -415,7 +417,7 @@ static int take_statistics(struct pcapng *ng, struct input *in, struct block *bl
 	return 0;
 }
 
-static int take_packet(struct pcapng *ng, struct input *in, struct block *block, struct captured_packet *p)
+static int take_packet(struct pcapng *ng, struct input_file *in, struct block *block, struct captured_packet *p)
 {
 	uint32_t described = ng->count - ng->section;
 	const struct pcapng_interface *i;
@@ -424,8 +426,8 @@ static int take_packet(struct pcapng *ng, struct input *in, struct block *block,
 	if (!pull_head(block, ng->swapped, &h))
 		return short_block(in, "a packet's block");
 	if (h.interface >= described)
-		return input_refuse(in, -EBADMSG, "broken: a packet of interface %u, where %u are described",
-				    h.interface, described);
+		return input_file_refuse(in, -EBADMSG, "broken: a packet of interface %u, where %u are described",
+					 h.interface, described);
 	p->interface = ng->section + h.interface;
 	i = &ng->interfaces[p->interface];
 	if (block->type == PCAPNG_SIMPLE_PACKET && i->snaplen && h.captured > i->snaplen)
@@ -437,7 +439,7 @@ static int take_packet(struct pcapng *ng, struct input *in, struct block *block,
 }
 
 /* 1 where the block was a packet's, 0 where it was not, or a negative errno. */
-static int take_block(struct pcapng *ng, struct input *in, struct block *block, struct captured_packet *p)
+static int take_block(struct pcapng *ng, struct input_file *in, struct block *block, struct captured_packet *p)
 {
 	switch (block->type) {
 	case PCAPNG_ENHANCED_PACKET:
@@ -454,7 +456,7 @@ static int take_block(struct pcapng *ng, struct input *in, struct block *block, 
 	return 0;
 }
 
-int pcapng_next(struct pcapng *ng, struct input *in, struct captured_packet *p)
+int pcapng_next(struct pcapng *ng, struct input_file *in, struct captured_packet *p)
 {
 	struct block block;
 	int got;

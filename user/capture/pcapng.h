@@ -6,7 +6,7 @@
 #ifndef TCPFIN_PCAPNG_H
 #define TCPFIN_PCAPNG_H
 
-#include "user/base/input.h"
+#include "user/base/input_file.h"
 #include "user/capture/captured_packet.h"
 
 struct pcapng_interface;
@@ -34,13 +34,13 @@ struct pcapng {
 /* Is this the beginning of such a file? head: its first four bytes. */
 bool pcapng_begins(const uint8_t *head);
 /* Reads the first block of a zeroed ng, the section's header. 0, or a negative errno with the reason in `in`. */
-int pcapng_start(struct pcapng *ng, struct input *in);
+int pcapng_start(struct pcapng *ng, struct input_file *in);
 /*
  * The next frame, its link header still on: 1, 0 at the end, or a negative errno with the reason in `in`. A frame whose
  * link type is not read has link_type_unread; when no interface has another one, the result is -EPROTONOSUPPORT
  * instead.
  */
-int pcapng_next(struct pcapng *ng, struct input *in, struct captured_packet *p);
+int pcapng_next(struct pcapng *ng, struct input_file *in, struct captured_packet *p);
 /* The name of an interface (struct captured_packet), as the file has it; NULL where it has none. Owned by ng. */
 const char *pcapng_interface_name(const struct pcapng *ng, uint32_t interface);
 void pcapng_describe_interface(const struct pcapng *ng, uint32_t interface, uint32_t *link, uint32_t *snaplen);

@@ -14,8 +14,8 @@
 #include "user/readback/record_reader.h"
 
 struct record_file {
-	struct input *in, own; /* in: own, or the caller's */
-	bool packed;           /* it may be: its first bytes have not been looked at */
+	struct input_file *in, own; /* in: own, or the caller's */
+	bool packed;                /* it may be: its first bytes have not been looked at */
 	struct record_reader *reader;
 	uint64_t line, others, unknown;
 	char first_unknown[JSON_PATH];
@@ -34,7 +34,7 @@ __attribute__((format(printf, 4, 5))) static int refuse(char *error, size_t size
 	return err;
 }
 
-static struct record_file *record_file_new(struct input *in)
+static struct record_file *record_file_new(struct input_file *in)
 {
 	struct record_file *f = calloc(1, sizeof(*f));
 
@@ -51,7 +51,7 @@ static struct record_file *record_file_new(struct input *in)
 	return NULL;
 }
 
-int record_file_over(struct record_file **file, struct input *in, char *error, size_t error_size)
+int record_file_over(struct record_file **file, struct input_file *in, char *error, size_t error_size)
 {
 	*file = record_file_new(in);
 	if (*file)
@@ -67,10 +67,10 @@ int record_file_open(struct record_file **file, const char *path, char *error, s
 
 	if (!f)
 		return refuse(error, error_size, -ENOMEM, "%s: %s", path, strerror(ENOMEM));
-	err = input_open(f->in, path);
+	err = input_file_open(f->in, path);
 	if (!err)
 		return 0;
-	input_error(f->in, err, error, error_size);
+	input_file_error(f->in, err, error, error_size);
 	record_file_close(f);
 	*file = NULL;
 	return err;
@@ -80,7 +80,7 @@ void record_file_close(struct record_file *f)
 {
 	if (!f)
 		return;
-	input_close(&f->own);
+	input_file_close(&f->own);
 	record_reader_free(f->reader);
 	free(f);
 }
@@ -110,17 +110,17 @@ static void note_unknown(struct record_file *f)
 static int read_more(struct record_file *f, char *error, size_t size)
 {
 	size_t left = (size_t)(f->end - f->pos), n;
-	int got = f->packed ? input_unpack(f->in) : 0;
+	int got = f->packed ? input_file_unpack(f->in) : 0;
 
 	f->packed = false;
 	memmove(f->buffer, f->pos, left);
 	f->pos = f->buffer;
 	f->end = f->buffer + left;
-	got = got < 0 ? got : input_fill(f->in, 1);
+	got = got < 0 ? got : input_file_fill(f->in, 1);
 	if (got < 0)
-		return input_error(f->in, got, error, size);
+		return input_file_error(f->in, got, error, size);
 	f->ended = !got;
-	n = input_left(f->in) < RECORD_LINE_MOST - left ? input_left(f->in) : RECORD_LINE_MOST - left;
+	n = input_file_left(f->in) < RECORD_LINE_MOST - left ? input_file_left(f->in) : RECORD_LINE_MOST - left;
 	memcpy(f->end, f->in->pos, n);
 	f->in->pos += n;
 	f->end += n;

@@ -8,7 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "user/base/input.h"
+#include "user/base/input_file.h"
 #include "user/record/record.h"
 
 #define RECORD_LINE_MOST (256 * 1024) /* bytes of a line; our own have at most some 10,000 */
@@ -21,10 +21,11 @@ struct record_file;
  */
 int record_file_open(struct record_file **file, const char *path, char *error, size_t error_size);
 /* The records of what `in` gives, which stays the caller's. 0, or -ENOMEM with one line in error. */
-int record_file_over(struct record_file **file, struct input *in, char *error, size_t error_size);
+int record_file_over(struct record_file **file, struct input_file *in, char *error, size_t error_size);
 /*
- * The next record: 1, 0 at the end of the file, or a negative errno with a line in error, which names the file and the
- * number of the line that is broken. *record and its texts are good until the next call. -EINTR as above.
+ * The next record, of a connection or a stray: 1, 0 at the end of the file, or a negative errno with a line in error,
+ * which names the file and the number of the line that is broken. *record and its texts are good until the next call.
+ * -EINTR as above.
  */
 int record_file_next(struct record_file *file, const struct record **record, char *error, size_t error_size);
 /* Lines so far that hold no record: well-formed JSON of other datasets. */

@@ -7,8 +7,8 @@
  * (52 and 55 million packets a second; full-size packets 4 and 6.5); and a file that shrinks or changes while it is
  * read cannot raise SIGBUS or change a length that was checked already.
  */
-#ifndef TCPFIN_INPUT_H
-#define TCPFIN_INPUT_H
+#ifndef TCPFIN_INPUT_FILE_H
+#define TCPFIN_INPUT_FILE_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -16,7 +16,7 @@
 #include <string.h>
 #include <sys/types.h>
 
-struct input {
+struct input_file {
 	const char *name; /* for errors: the path, not copied, or "standard input" */
 	int fd;
 	const uint8_t *pos, *end; /* bytes that were read and are not taken yet */
@@ -34,55 +34,55 @@ struct input {
 };
 
 /*
- * "-" is standard input. 0 or a negative errno with its reason, -EINTR when a signal has asked to stop; input_close in
- * both cases.
+ * "-" is standard input. 0 or a negative errno with its reason, -EINTR when a signal has asked to stop;
+ * input_file_close in both cases.
  */
-int input_open(struct input *in, const char *path);
-void input_close(struct input *in);
+int input_file_open(struct input_file *in, const char *path);
+void input_file_close(struct input_file *in);
 
 /*
  * Looks at the first bytes: of a file packed by gzip or zstd, its unpacked bytes are read from now on. Call before
  * anything is read. 0 or a negative errno.
  */
-int input_unpack(struct input *in);
+int input_file_unpack(struct input_file *in);
 
 /* Can it be read again as it is? Else it needs a spool. */
-bool input_is_lasting(const struct input *in);
+bool input_file_is_lasting(const struct input_file *in);
 /* Takes over fd, an empty file: what is read from now on is written to it as well. */
-void input_spool(struct input *in, int fd);
+void input_file_spool(struct input_file *in, int fd);
 /*
  * Begins again where reading began, packed or not. Only what was read before can be read, if it came through a spool,
  * and less where that had no room. 0 or a negative errno.
  */
-int input_begin_again(struct input *in);
+int input_file_begin_again(struct input_file *in);
 
 /* Sets the reason. Returns err, a negative errno, so that a caller can return the result. */
-int input_refuse(struct input *in, int err, const char *format, ...) __attribute__((format(printf, 3, 4)));
+int input_file_refuse(struct input_file *in, int err, const char *format, ...) __attribute__((format(printf, 3, 4)));
 /* The reason as a line with the file's name. Returns err. */
-int input_error(const struct input *in, int err, char *error, size_t size);
+int input_file_error(const struct input_file *in, int err, char *error, size_t size);
 
 /*
  * Reads until n bytes lie at in->pos, which invalidates pointers into the buffer. 1, 0 when the file ends before that
  * (fewer bytes, perhaps none, lie there), or a negative errno. -EINTR: a signal has asked to stop (user/base/stop.h). A
  * pipe is never waited for when n bytes are there.
  */
-int input_fill(struct input *in, size_t n);
+int input_file_fill(struct input_file *in, size_t n);
 
-static inline size_t input_left(const struct input *in)
+static inline size_t input_file_left(const struct input_file *in)
 {
 	return (size_t)(in->end - in->pos);
 }
 
-/* input_need for the bytes that are not in the buffer yet. */
-int input_await(struct input *in, size_t n, const char *what);
+/* input_file_need for the bytes that are not in the buffer yet. */
+int input_file_await(struct input_file *in, size_t n, const char *what);
 
 /*
  * Makes n bytes lie at in->pos. 1, 0 when the file ends here and not a byte is left, or a negative errno: -EBADMSG when
  * the file ends within these bytes. `what` names them for the reason ("a packet").
  */
-static inline int input_need(struct input *in, size_t n, const char *what)
+static inline int input_file_need(struct input_file *in, size_t n, const char *what)
 {
-	return input_left(in) >= n ? 1 : input_await(in, n, what);
+	return input_file_left(in) >= n ? 1 : input_file_await(in, n, what);
 }
 
 /* A number of a file: in the host's byte order or, if swapped, in the other one. */

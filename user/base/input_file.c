@@ -11,7 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "user/base/input.h"
+#include "user/base/input_file.h"
 #include "user/base/sink.h"
 #include "user/base/stop.h"
 #include "user/base/unpacker.h"
@@ -31,21 +31,21 @@ static int open_path(const char *path)
 	return fd;
 }
 
-int input_open(struct input *in, const char *path)
+int input_file_open(struct input_file *in, const char *path)
 {
 	int fd = open_path(path), err = fd < 0 ? -errno : 0;
 
-	*in = (struct input){
+	*in = (struct input_file){
 		.name = strcmp(path, "-") ? path : "standard input", .fd = fd, .size = READ_BYTES, .spool = -1};
 	if (err)
-		return input_refuse(in, err, "%s", strerror(-err));
+		return input_file_refuse(in, err, "%s", strerror(-err));
 	in->buffer = malloc(READ_BYTES);
 	in->pos = in->end = in->buffer;
 	in->begin = lseek(fd, 0, SEEK_CUR);
-	return in->buffer ? 0 : input_refuse(in, -ENOMEM, "%s", strerror(ENOMEM));
+	return in->buffer ? 0 : input_file_refuse(in, -ENOMEM, "%s", strerror(ENOMEM));
 }
 
-void input_close(struct input *in)
+void input_file_close(struct input_file *in)
 {
 	unpacker_free(in->unpacker);
 	if (in->fd >= 0)
@@ -55,19 +55,19 @@ void input_close(struct input *in)
 	free(in->buffer);
 }
 
-bool input_is_lasting(const struct input *in)
+bool input_file_is_lasting(const struct input_file *in)
 {
 	struct stat st;
 
 	return !fstat(in->fd, &st) && S_ISREG(st.st_mode);
 }
 
-void input_spool(struct input *in, int fd)
+void input_file_spool(struct input_file *in, int fd)
 {
 	in->spool = fd;
 }
 
-int input_begin_again(struct input *in)
+int input_file_begin_again(struct input_file *in)
 {
 	unpacker_free(in->unpacker);
 	in->unpacker = NULL;
@@ -84,7 +84,7 @@ int input_begin_again(struct input *in)
 }
 
 /* A spool without room holds what came before. */
-static void spool_bytes(struct input *in, const uint8_t *bytes, size_t size)
+static void spool_bytes(struct input_file *in, const uint8_t *bytes, size_t size)
 {
 	size_t done;
 
@@ -92,7 +92,7 @@ static void spool_bytes(struct input *in, const uint8_t *bytes, size_t size)
 		in->spool_short = sink_write_bytes(in->spool, bytes, size, &done) != 0;
 }
 
-int input_refuse(struct input *in, int err, const char *format, ...)
+int input_file_refuse(struct input_file *in, int err, const char *format, ...)
 {
 	va_list arguments;
 
@@ -102,16 +102,16 @@ int input_refuse(struct input *in, int err, const char *format, ...)
 	return err;
 }
 
-int input_error(const struct input *in, int err, char *error, size_t size)
+int input_file_error(const struct input_file *in, int err, char *error, size_t size)
 {
 	snprintf(error, size, "%s: %s", in->name, in->why);
 	return err;
 }
 
 /* Moves what is left to the buffer's start, and gives the buffer at least n bytes. 0 or -ENOMEM. */
-static int make_room(struct input *in, size_t n)
+static int make_room(struct input_file *in, size_t n)
 {
-	size_t left = input_left(in);
+	size_t left = input_file_left(in);
 	uint8_t *larger;
 
 	memmove(in->buffer, in->pos, left);
@@ -121,7 +121,7 @@ static int make_room(struct input *in, size_t n)
 		return 0;
 	larger = realloc(in->buffer, n);
 	if (!larger)
-		return input_refuse(in, -ENOMEM, "no memory for %zu bytes of one packet or block", n);
+		return input_file_refuse(in, -ENOMEM, "no memory for %zu bytes of one packet or block", n);
 	in->buffer = larger;
 	in->size = n;
 	in->pos = larger;
@@ -136,7 +136,7 @@ static bool must_wait(int fd)
 }
 
 /* As read(); a signal ends it only if it asks to stop: -1 with EINTR. */
-static ssize_t read_some(struct input *in, void *bytes, size_t size)
+static ssize_t read_some(struct input_file *in, void *bytes, size_t size)
 {
 	ssize_t got = -1;
 
@@ -153,20 +153,20 @@ static ssize_t read_some(struct input *in, void *bytes, size_t size)
 }
 
 /* Gives the unpacker more bytes of the file. 1, 0 at the file's end, or a negative errno. */
-static int feed(struct input *in)
+static int feed(struct input_file *in)
 {
 	size_t size;
 	void *room = unpacker_room(in->unpacker, &size);
 	ssize_t got = read_some(in, room, size);
 
 	if (got < 0)
-		return input_refuse(in, -errno, "%s", strerror(errno));
+		return input_file_refuse(in, -errno, "%s", strerror(errno));
 	unpacker_fed(in->unpacker, (size_t)got);
 	return got > 0;
 }
 
 /* Unpacked bytes behind what is in the buffer: how many, 0 at the end, or a negative errno. */
-static ssize_t unpack_on(struct input *in, uint8_t *bytes, size_t size)
+static ssize_t unpack_on(struct input_file *in, uint8_t *bytes, size_t size)
 {
 	for (;;) {
 		ssize_t got = unpacker_take(in->unpacker, bytes, size);
@@ -175,20 +175,20 @@ static ssize_t unpack_on(struct input *in, uint8_t *bytes, size_t size)
 		if (got > 0)
 			return got;
 		if (got < 0)
-			return input_refuse(in, -EBADMSG, "broken: %s", unpacker_fault(in->unpacker));
+			return input_file_refuse(in, -EBADMSG, "broken: %s", unpacker_fault(in->unpacker));
 		fed = feed(in);
 		if (fed < 0)
 			return fed;
 		if (!fed)
 			return unpacker_is_whole(in->unpacker)
 				       ? 0
-				       : input_refuse(in, -EBADMSG,
-						      "truncated: the file ends within its compressed data");
+				       : input_file_refuse(in, -EBADMSG,
+							   "truncated: the file ends within its compressed data");
 	}
 }
 
 /* Bytes behind what is in the buffer: how many, 0 at the end, or a negative errno. */
-static ssize_t read_on(struct input *in)
+static ssize_t read_on(struct input_file *in)
 {
 	size_t used = (size_t)(in->end - in->buffer);
 	ssize_t got;
@@ -196,43 +196,43 @@ static ssize_t read_on(struct input *in)
 	if (in->unpacker)
 		return unpack_on(in, in->buffer + used, in->size - used);
 	got = read_some(in, in->buffer + used, in->size - used);
-	return got < 0 ? input_refuse(in, -errno, "%s", strerror(errno)) : got;
+	return got < 0 ? input_file_refuse(in, -errno, "%s", strerror(errno)) : got;
 }
 
-int input_unpack(struct input *in)
+int input_file_unpack(struct input_file *in)
 {
-	int got = input_fill(in, UNPACKER_MAGIC);
-	size_t left = input_left(in), size;
+	int got = input_file_fill(in, UNPACKER_MAGIC);
+	size_t left = input_file_left(in), size;
 	const char *unread;
 
 	if (got < 0)
 		return got;
 	unread = unpacker_unread(in->pos, left);
 	if (unread)
-		return input_refuse(in, -EBADMSG,
-				    "is compressed; unpack it: %s FILE | "
-				    "tcpfin-trace ... -",
-				    unread);
+		return input_file_refuse(in, -EBADMSG,
+					 "is compressed; unpack it: %s FILE | "
+					 "tcpfin-trace ... -",
+					 unread);
 	in->unpacker = unpacker_new(in->pos, left);
 	if (!in->unpacker)
 		return 0;
 	if (unpacker_fault(in->unpacker))
-		return input_refuse(in, -ENOMEM, "%s", unpacker_fault(in->unpacker));
+		return input_file_refuse(in, -ENOMEM, "%s", unpacker_fault(in->unpacker));
 	memcpy(unpacker_room(in->unpacker, &size), in->pos, left); /* what was read of the file is the unpacker's */
 	unpacker_fed(in->unpacker, left);
 	in->end = in->pos;
 	return 0;
 }
 
-int input_fill(struct input *in, size_t n)
+int input_file_fill(struct input_file *in, size_t n)
 {
 	ssize_t got;
 	int err;
 
-	if (input_left(in) >= n)
+	if (input_file_left(in) >= n)
 		return 1;
 	err = make_room(in, n);
-	while (!err && input_left(in) < n) {
+	while (!err && input_file_left(in) < n) {
 		got = read_on(in);
 		if (got < 0)
 			return (int)got;
@@ -243,13 +243,13 @@ int input_fill(struct input *in, size_t n)
 	return err ? err : 1;
 }
 
-int input_await(struct input *in, size_t n, const char *what)
+int input_file_await(struct input_file *in, size_t n, const char *what)
 {
-	int got = input_fill(in, n);
-	size_t left = input_left(in);
+	int got = input_file_fill(in, n);
+	size_t left = input_file_left(in);
 
 	if (got || !left)
 		return got;
-	return input_refuse(in, -EBADMSG, "truncated: the file ends within %s, %zu of %zu bytes are there", what, left,
-			    n);
+	return input_file_refuse(in, -EBADMSG, "truncated: the file ends within %s, %zu of %zu bytes are there", what,
+				 left, n);
 }
