@@ -338,6 +338,26 @@ void reporter_count(struct reporter *r, const struct record *read)
 	finish(r, &record, true, UNTOLD);
 }
 
+/* columns: what text shows is known only now. */
+static void report_stray(struct reporter *r, struct record *record, bool columns)
+{
+	if (!record_filter_passes(&r->options->record_filter, &r->options->filter, record))
+		return;
+	anonymize(r, record);
+	kafka_add(r->kafka, record);
+	if (columns)
+		look_at_columns(r, record);
+	print(r, record);
+}
+
+void reporter_stray_record(struct reporter *r, const struct record *read)
+{
+	struct record record = *read;
+
+	if (!reporter_full(r))
+		report_stray(r, &record, true);
+}
+
 void reporter_stray(struct reporter *r, const struct flow_key *key, const struct flow *f,
 		    const struct flow_segment *log, const struct verdict_context *context)
 {
@@ -350,11 +370,7 @@ void reporter_stray(struct reporter *r, const struct flow_key *key, const struct
 	stray.stray = true;
 	stray.opener = (unsigned)sender + 1;
 	make_record(r, &record, key, f, log, &stray);
-	if (!record_filter_passes(&r->options->record_filter, &r->options->filter, &record))
-		return;
-	anonymize(r, &record);
-	kafka_add(r->kafka, &record);
-	print(r, &record);
+	report_stray(r, &record, false);
 }
 
 void reporter_waiting(struct reporter *r, const struct flow_key *key, const struct flow *f,

@@ -53,6 +53,8 @@ void reporter_flow(struct reporter *r, const struct flow_key *key, const struct 
  * related: connections that were read lately.
  */
 void reporter_record(struct reporter *r, const struct record *record, bool counts, struct related *related);
+/* Reports a stray that was read back from JSON, as reporter_stray. */
+void reporter_stray_record(struct reporter *r, const struct record *record);
 /* Counts a record that was reported without counting. */
 void reporter_count(struct reporter *r, const struct record *record);
 /* A capture turns out to have several interfaces: text names them from here on, below a new header. */

@@ -221,6 +221,80 @@ def other_datasets_are_said(r):
             + expect("connections", summary(process)["connections"], 1))
 
 
+# ---- strays ----
+
+STRAY_CASES = ("strays_rst", "strays_rst_ipv6", "strays_fin", "strays_fin_ipv6", "strays_of_a_number")
+
+
+def strays():
+    """The lines of those cases: strays, and a connection that one of them may belong to."""
+    with tempfile.TemporaryDirectory(prefix="tcpfin-records-") as folder:
+        paths = build(folder, list(STRAY_CASES)).values()
+        return b"".join(tracer.trace(path, "json", ["--strays"]).stdout for path in paths)
+
+
+@test
+def strays_on_request(_):
+    """With --strays all lines come back as they were, and the summary counts connections only; else it says so."""
+    lines = strays()
+    asked, plain = (run("-r", "-", "--format=json", *words, data=lines) for words in (["--strays"], []))
+    kept = [line for line in lines.splitlines(True) if b'"tcpfin.close"' in line]
+    faults = expect("asked", asked.stdout, lines) + expect("plain", plain.stdout, b"".join(kept))
+    faults += expect("lines", (len(kept), lines.count(b"\n")), (1, 6))
+    for process in asked, plain:
+        faults += expect("connections", summary(process)["connections"], 1)
+    said = b"strays, which are shown with --strays, passed over: 5\n"
+    return faults + expect("said", (said in plain.stderr, said in asked.stderr), (True, False))
+
+
+@test
+def strays_pass_the_same_filters(_):
+    """Each filter lets the same strays pass as where they were seen. -c counts connections, and ends as there."""
+    faults = []
+    with tempfile.TemporaryDirectory(prefix="tcpfin-records-") as folder:
+        for name, path in build(folder, list(STRAY_CASES)).items():
+            lines = tracer.trace(path, "json", ["--strays"]).stdout
+            for words in (["-6"], ["--port=443"], ["--host=10.0.7.7"], ["--outcome=unknown"], ["--outcome=reset"],
+                          ["--closer=source"], ["src port 443"], ["--where", "tcp_midstream = true"], ["-c1"],
+                          ["--where", "conn_state = 'OTH'"], ["--where", "tcp_completeness = 0"],
+                          ["--where", "tcp_history != ''"], ["--where", "reset_by = source"],
+                          ["--where", "source_bytes > 0"], ["--where", "tcp_final = true"]):
+                seen, again = (run("-q", "-r", file, "--strays", "--format=json", *words, data=data).stdout
+                               for file, data in ((path, None), ("-", lines)))
+                faults += expect(f"{name} {words}", again, seen)
+    return faults
+
+
+@test
+def strays_can_be_handed_on(_):
+    lines = strays()
+    out = with_key("--strays", "--format=json", data=lines).stdout
+    return expect("addresses", ends_of(out), [other_address(ip) for ip in ends_of(lines)])
+
+
+@test
+def strays_are_not_joined(_):
+    process = run("--join", "-", "--format=json", data=strays())
+    said = b"strays, which belong to no connection and are not joined: 5\n"
+    return (expect("joined", process.stdout.count(b"\n"), 1) + expect("said", said in process.stderr, True)
+            + expect("exit", process.returncode, 0))
+
+
+@test
+def broken_strays_are_named(_):
+    stray, faults = json.loads(strays().splitlines()[0]), []
+    for change, why in (({"tcp": {**stray["tcp"], "flags": "S"}}, "tcp.flags are neither a FIN's nor an RST's"),
+                        ({"tcp": {**stray["tcp"], "seq": 1 << 32}}, "tcp.seq is too large"),
+                        ({"tcp": {}}, "tcp.flags are neither a FIN's nor an RST's"),
+                        ({"source": {"port": 1}}, "source.ip is missing"),
+                        ({"network": {**stray["network"], "direction": "up"}}, "network.direction ")):
+        process = run("-q", "-r", "-", "--strays", data=lines_of([{**stray, **change}]))
+        said = f"tcpfin-trace: standard input:1: no readable record: {why}" in process.stderr.decode()
+        faults += expect(why, (process.returncode, said), (1, True))
+        faults += [] if said else [process.stderr.decode()]
+    return faults
+
+
 # ---- --anonymize ----
 
 KEY = bytes(range(32))

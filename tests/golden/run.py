@@ -113,7 +113,7 @@ def forms(case):
 def other_forms(case, capture, runs):
     """What the capture gives in other forms than JSON, by options. The columns of text are the same for both inputs."""
     columns = "--columns=date,time,interface,source,destination,outcome,closer,lifetime,notes,flags"
-    return {("--format=csv",): runs["csv"].stdout, ("--format=ladder",): runs["ladder"].stdout,
+    return {**{("--format=" + form,): run.stdout for form, run in runs.items() if form != "text"},
             (columns,): tracer.trace(capture, "text", [*case.options, columns]).stdout}
 
 
@@ -129,8 +129,9 @@ def case_faults(case, capture, verbose):
         for record in records:
             print(json.dumps(record, indent=2))
     runs = {form: tracer.trace(capture, form, case.options) for form in forms(case)}
-    if process.stdout and "--strays" not in case.options:
-        faults += at(case.line, tracer.readback_faults(process.stdout, other_forms(case, capture, runs)))
+    if process.stdout:
+        strays = "--strays" in case.options
+        faults += at(case.line, tracer.readback_faults(process.stdout, other_forms(case, capture, runs), strays))
     text = runs["text"].stdout.decode("utf-8", "replace")
     faults += at(case.line, count_faults(case, records)) + record_faults(case, placed, tracer.text_records(text))
     for form, process in runs.items():

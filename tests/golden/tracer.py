@@ -236,12 +236,12 @@ def readback(lines, *options):
                           env=ENVIRONMENT, check=False)
 
 
-def readback_faults(lines, others):
+def readback_faults(lines, others, strays=False):
     """Records of JSON are read and printed again: the same bytes. others: what the capture gave in other forms, by the
     options that give them."""
     faults = []
     for options, expected in {("--format=json",): lines, **others}.items():
-        process = readback(lines, "-q", *options)
+        process = readback(lines, "-q", *options, *["--strays"] * strays)
         if process.returncode or process.stderr:
             return [f"-r of its JSON: exit {process.returncode}, {process.stderr.decode('utf-8', 'replace').strip()}"]
         pairs = zip(expected.split(b"\n"), process.stdout.split(b"\n"))

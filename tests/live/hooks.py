@@ -511,6 +511,13 @@ def reasons_are_known():
     return tuple(map(int, re.findall(r"\d+", platform.release())[:2])) >= (6, 10)
 
 
+def read_back(records):
+    """These records and strays, written by the program that has read them."""
+    done = subprocess.run([*PROGRAM, "-q", "-r", "-", "--strays", "--format=json"], check=True, capture_output=True,
+                          text=True, input="".join(json.dumps(one) + "\n" for one in records))
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
 def strays_on(lab, hook):
     """
     A segment that came by another interface, from a port that the client never spoke to: its kernel answers with an
@@ -538,6 +545,7 @@ def strays_on(lab, hook):
             expect(received, {"destination.port": port, "tcp.related": [close["event"]["id"]],
                               "network.direction": "ingress"})
             check(re.search(r"^1 connection$", tracer.stderr, re.MULTILINE), f"strays count: {tracer.stderr}")
+            equal("read back", read_back(tracer.all_records()), tracer.all_records())
 
 
 @test

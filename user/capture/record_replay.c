@@ -27,9 +27,9 @@ struct record_replay {
 	struct record_source *sources;
 	unsigned count;
 	struct final_records *finals;
-	struct related *related; /* those that were read lately */
-	uint64_t first, now;     /* ns since 1970: last step of the first record, and the latest one so far */
-	uint64_t records;
+	struct related *related;  /* those that were read lately */
+	uint64_t first, now;      /* ns since 1970: last step of the first record, and the latest one so far */
+	uint64_t records, strays; /* that were taken, and that were not */
 };
 
 /* ---- files ---- */
@@ -122,8 +122,21 @@ static bool is_over(struct record_replay *replay, const struct record *r)
 	return duration && replay->now - replay->first > duration;
 }
 
+/* Strays are no news of a connection. --strays asks for them. */
+static void take_stray(struct record_replay *replay, const struct record *r)
+{
+	if (replay->options->strays)
+		reporter_stray_record(replay->reporter, r);
+	else
+		replay->strays++;
+}
+
 static void take(struct record_replay *replay, const struct record *r)
 {
+	if (r->stray) {
+		take_stray(replay, r);
+		return;
+	}
 	make_tables(replay, r);
 	reporter_record(replay->reporter, r, final_records_take(replay->finals, r), replay->related);
 	replay->records++;
@@ -170,6 +183,9 @@ static void note_unused(const struct record_replay *replay)
 			log_note("%s: values that this version does not know, passed over: %llu, the first one is %s",
 				 replay->options->files.paths[i], (unsigned long long)unknown, first);
 	}
+	if (replay->strays)
+		log_note("strays, which are shown with --strays, passed over: %llu",
+			 (unsigned long long)replay->strays);
 	if (others)
 		log_note("lines of other datasets, passed over: %llu", (unsigned long long)others);
 	if (again)

@@ -30,7 +30,7 @@ struct join {
 	bool unicode;
 	unsigned width; /* of a line; 0: it has no end */
 	int error;      /* of writing */
-	uint64_t others, connections, alone;
+	uint64_t others, strays, connections, alone;
 };
 
 /* ---- reading ---- */
@@ -42,8 +42,12 @@ static int read_file(struct join *join, struct record_file *file, const char *na
 	char error[512];
 	int got;
 
-	while ((got = record_file_next(file, &record, error, sizeof(error))) > 0)
-		views_add(&join->views, record, name);
+	while ((got = record_file_next(file, &record, error, sizeof(error))) > 0) {
+		if (record->stray)
+			join->strays++;
+		else
+			views_add(&join->views, record, name);
+	}
 	join->others += record_file_others(file);
 	if (!got || stop_asked())
 		return EXIT_FINE;
@@ -168,6 +172,9 @@ static void note(const struct join *join)
 		log_note("records left out, because a later one of the same view replaces them or they were given "
 			 "twice: %llu",
 			 (unsigned long long)join->views.replaced);
+	if (join->strays)
+		log_note("strays, which belong to no connection and are not joined: %llu",
+			 (unsigned long long)join->strays);
 	if (join->others)
 		log_note("lines of other datasets, passed over: %llu", (unsigned long long)join->others);
 }

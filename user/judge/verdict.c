@@ -1134,6 +1134,9 @@ static void make_stray(struct record *r, const struct verdict_context *context)
 	r->silence = NUMBER_UNSEEN;
 	r->mtu_black_hole.bytes = 0;
 	r->reset.ignored = 0;
+	r->completeness = 0;
+	r->conn_state = "OTH";
+	r->history[0] = '\0';
 }
 
 /* What is read from the listed segments. */

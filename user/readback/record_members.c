@@ -17,9 +17,14 @@ static const char *state_word(unsigned n)
 	return state_name((enum tcp_state)n);
 }
 
+static const char *direction_word(unsigned n)
+{
+	return direction_name((enum direction)n);
+}
+
 /* ---- values ---- */
 
-enum base { IN_RECORD, IN_SEGMENT, IN_SOURCE_STEP, IN_DESTINATION_STEP };
+enum base { IN_RECORD, IN_STRAY, IN_SEGMENT, IN_SOURCE_STEP, IN_DESTINATION_STEP };
 
 /* A path and its length: most paths that are looked up are told apart by that. */
 struct path {
@@ -53,14 +58,16 @@ struct member {
 			.is_signed = (TYPE_OF(member)) - 1 < (TYPE_OF(member))1 \
 		}                                                               \
 	}
-#define SEGMENT_MEMBER(path, member, ...)                                                          \
-	{                                                                                          \
-		PATH("tcp.segments[]." path), IN_SEGMENT, offsetof(struct record_segment, member), \
-		{                                                                                  \
-			.size = sizeof(((struct record_segment *)0)->member), __VA_ARGS__          \
-		}                                                                                  \
+#define MEMBER_OF_SEGMENT(path, base, member, ...)                                        \
+	{                                                                                 \
+		PATH(path), base, offsetof(struct record_segment, member),                \
+		{                                                                         \
+			.size = sizeof(((struct record_segment *)0)->member), __VA_ARGS__ \
+		}                                                                         \
 	}
+#define SEGMENT_MEMBER(path, member, ...) MEMBER_OF_SEGMENT("tcp.segments[]." path, IN_SEGMENT, member, __VA_ARGS__)
 #define SEGMENT_NUMBER(name) SEGMENT_MEMBER(#name, name, .kind = PLACE_NUMBER)
+#define STRAY_NUMBER(name, member) MEMBER_OF_SEGMENT("tcp." name, IN_STRAY, member, .kind = PLACE_NUMBER)
 #define STEP_STATE(path, base)                                                                                         \
 	{                                                                                                              \
 		PATH(path), base, sizeof(int64_t),                                                                     \
@@ -98,6 +105,17 @@ static const struct member members[] = {
 	SEGMENT_NUMBER(count),
 	SEGMENT_MEMBER("from", from, .kind = PLACE_WORD, .word = role_word, .last = DESTINATION),
 	SEGMENT_MEMBER("flags", flags, .kind = PLACE_FLAGS),
+	STRAY_NUMBER("seq", raw_seq),
+	STRAY_NUMBER("ack", raw_ack),
+	STRAY_NUMBER("len", len),
+	STRAY_NUMBER("win", win),
+	STRAY_NUMBER("ttl", ttl),
+	STRAY_NUMBER("ip_id", ip_id),
+	MEMBER_OF_SEGMENT("tcp.flags", IN_STRAY, flags, .kind = PLACE_FLAGS),
+	{PATH("network.direction"),
+	 IN_RECORD,
+	 offsetof(struct record, direction),
+	 {.kind = PLACE_WORD, .size = sizeof(enum direction), .word = direction_word, .last = DIRECTION_EGRESS}},
 	STEP_STATE("source.socket.states[].state", IN_SOURCE_STEP),
 	STEP_STATE("destination.socket.states[].state", IN_DESTINATION_STEP),
 };
@@ -109,13 +127,16 @@ static struct record_segment *last_segment(struct record *r)
 }
 
 /* The structure that the member lies in; NULL where no element has begun. */
-static char *base_of(struct record *r, enum base base)
+static char *base_of(struct record_draft *d, enum base base)
 {
+	struct record *r = &d->record;
 	enum role role = base == IN_DESTINATION_STEP ? DESTINATION : SOURCE;
 	unsigned steps = r->socket[role].step_count;
 
 	if (base == IN_RECORD)
 		return (char *)r;
+	if (base == IN_STRAY)
+		return (char *)&d->stray;
 	if (base == IN_SEGMENT)
 		return r->segment_count ? (char *)last_segment(r) : NULL;
 	return steps ? (char *)&r->socket[role].steps[steps - 1] : NULL;
@@ -131,10 +152,10 @@ static const struct member *find_member(const char *path)
 	return NULL;
 }
 
-static const char *set_member(struct record *r, const struct member *m, const struct json_value *value)
+static const char *set_member(struct record_draft *d, const struct member *m, const struct json_value *value)
 {
 	struct record_place place = m->place;
-	char *base = base_of(r, m->base);
+	char *base = base_of(d, m->base);
 
 	if (!base)
 		return "is in no element of its array";
@@ -164,7 +185,7 @@ _Static_assert(RECORD_SEGMENTS < 32, "bits of without_ip_id");
 static const char *take_time(struct record_draft *d, const struct json_value *value)
 {
 	if (value->type != JSON_NULL)
-		return set_member(&d->record, find_member("tcp.segments[].t"), value);
+		return set_member(d, find_member("tcp.segments[].t"), value);
 	if (!d->record.segment_count)
 		return "is in no element of its array";
 	last_segment(&d->record)->mark |= SEGMENT_JUMPED;
@@ -175,7 +196,7 @@ static const char *take_ip_id(struct record_draft *d, const struct json_value *v
 {
 	if (d->record.segment_count)
 		d->without_ip_id &= ~(1u << (d->record.segment_count - 1));
-	return set_member(&d->record, find_member("tcp.segments[].ip_id"), value);
+	return set_member(d, find_member("tcp.segments[].ip_id"), value);
 }
 
 static const char *take_mark(struct record_draft *d, const struct json_value *value, uint8_t mark)
@@ -379,6 +400,6 @@ bool record_member_take(struct record_draft *d, const char *path, const struct j
 		return true;
 	member = find_member(path);
 	if (member)
-		*fault = set_member(&d->record, member, value);
+		*fault = set_member(d, member, value);
 	return member;
 }

@@ -11,10 +11,11 @@
 /* A record while it is read. */
 struct record_draft {
 	struct record record;
-	uint32_t without_ip_id;     /* a bit for each segment */
-	unsigned vlans, interfaces; /* that were read */
-	unsigned runs[2];           /* by role: entries of flags that were begun */
-	unsigned run_part;          /* which part of an entry is next: 0 flags, 1 their number */
+	struct record_segment stray; /* what a stray is */
+	uint32_t without_ip_id;      /* a bit for each segment */
+	unsigned vlans, interfaces;  /* that were read */
+	unsigned runs[2];            /* by role: entries of flags that were begun */
+	unsigned run_part;           /* which part of an entry is next: 0 flags, 1 their number */
 };
 
 /*

@@ -25,7 +25,7 @@ struct record_reader {
 	char fault_path[JSON_PATH];
 	char unknown_path[JSON_PATH]; /* of the first value of the line that is not known */
 	unsigned unknown;             /* how many there are */
-	bool is_close;
+	bool is_close, is_stray;
 	unsigned line; /* counts, so that rows need not be cleared */
 	unsigned row_count;
 	struct row rows[];
@@ -144,8 +144,10 @@ static void take_value(void *context, const char *path, const struct json_value 
 
 	if (!*path && value->type != JSON_OBJECT)
 		note_fault(reader, path, "is no object");
-	if (!strcmp(path, "event.dataset"))
+	if (!strcmp(path, "event.dataset")) {
 		reader->is_close = value->type == JSON_STRING && !strcmp(value->text, RECORD_DATASET);
+		reader->is_stray = value->type == JSON_STRING && !strcmp(value->text, RECORD_STRAY_DATASET);
+	}
 	row = find_row(reader, path);
 	if (row && !row->element && row->place.kind != PLACE_NONE)
 		fault = take_row(reader, row, value);
@@ -160,15 +162,17 @@ static void take_value(void *context, const char *path, const struct json_value 
 
 /* ---- the whole ---- */
 
-/* Without these there is no record, whichever version wrote it. */
+/* Without these there is no record, whichever version wrote it; the last one is not of a stray. */
 static const char *const needed[] = {"@timestamp",  "event.start",    "event.id",         "source.ip",
 				     "source.port", "destination.ip", "destination.port", "tcp.outcome"};
 
 static void check_needed(struct record_reader *reader)
 {
-	for (size_t i = 0; i < sizeof(needed) / sizeof(needed[0]); i++)
+	for (size_t i = 0; i < sizeof(needed) / sizeof(needed[0]) - reader->is_stray; i++)
 		if (find_row(reader, needed[i])->seen != reader->line)
 			note_fault(reader, needed[i], "is missing");
+	if (reader->is_stray && !(reader->draft.stray.flags & (TCP_FIN | TCP_RST)))
+		note_fault(reader, "tcp.flags", "are neither a FIN's nor an RST's");
 }
 
 static bool is_end(enum role role)
@@ -262,12 +266,30 @@ static void visit(void *context, const char *path, const struct json_value *valu
 	take_family(context, path, value);
 }
 
+/* The segment that a stray is, and what follows from there being no other one. */
+static void complete_stray(struct record_draft *d)
+{
+	struct record *r = &d->record;
+
+	r->stray = true;
+	r->outcome = OUTCOME_UNKNOWN;
+	r->final = true;
+	r->midstream = true;
+	r->reset.by = d->stray.flags & TCP_RST ? SOURCE : NOBODY;
+	r->segments[0] = d->stray;
+	r->segments[0].from = SOURCE;
+	r->segments[0].count = 1;
+	r->segment_count = 1;
+}
+
 /* Checks a line that is JSON, and says what it is. */
 static enum line_kind judge_line(struct record_reader *reader, char *error, size_t error_size)
 {
-	if (!reader->is_close && !(reader->fault && !strcmp(reader->fault_path, "the line")))
+	bool known = reader->is_close || reader->is_stray;
+
+	if (!known && !(reader->fault && !strcmp(reader->fault_path, "the line")))
 		return LINE_OTHER;
-	if (reader->is_close) {
+	if (known) {
 		check_needed(reader);
 		check_indices(reader);
 		check_words(reader);
@@ -294,7 +316,7 @@ enum line_kind record_reader_take(struct record_reader *reader, char *line, size
 	reader->line++;
 	reader->draft = reader->blank;
 	reader->fault = NULL;
-	reader->is_close = false;
+	reader->is_close = reader->is_stray = false;
 	reader->unknown = 0;
 	fault = json_read(line, len, visit, reader, &at);
 	if (fault) {
@@ -304,6 +326,8 @@ enum line_kind record_reader_take(struct record_reader *reader, char *line, size
 	kind = judge_line(reader, error, error_size);
 	mark_segments(&reader->draft);
 	recall_ttl(&reader->draft.record);
+	if (reader->is_stray)
+		complete_stray(&reader->draft);
 	*record = &reader->draft.record;
 	return kind;
 }

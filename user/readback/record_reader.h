@@ -15,7 +15,7 @@
 #include "user/record/record.h"
 
 enum line_kind {
-	LINE_RECORD, /* a record of a connection: event.dataset is tcpfin.close */
+	LINE_RECORD, /* of a connection or a stray: event.dataset is tcpfin.close or tcpfin.stray */
 	LINE_OTHER,  /* well-formed JSON of another dataset, or of another program */
 	LINE_BROKEN, /* no JSON, or no record though its dataset says so */
 };
