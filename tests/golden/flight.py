@@ -57,6 +57,10 @@ def equal(what, got, expected):
         raise AssertionError(f"{what}: {str(got)[:300]}, expected {str(expected)[:300]}")
 
 
+def without_faults(faults_of, paths):
+    equal("faults", [fault for found in tracer.on_all_cpus(faults_of, paths) for fault in found], [])
+
+
 def in_sets(lines):
     return sorted(lines.splitlines())
 
@@ -88,8 +92,7 @@ def round_trip_faults(path):
 @test
 def same_records(paths):
     """What is written is read again with the same records, and each has its comment."""
-    faults = [fault for found in tracer.on_all_cpus(round_trip_faults, paths) for fault in found]
-    equal("faults", faults, [])
+    without_faults(round_trip_faults, paths)
 
 
 # ---- handed on (--anonymize) ----
@@ -135,8 +138,7 @@ def handed_on_faults(path):
 @test
 def same_records_handed_on(paths):
     """With --anonymize, packets and records have the same other addresses, and the same verdicts."""
-    faults = [fault for found in tracer.on_all_cpus(handed_on_faults, paths) for fault in found]
-    equal("faults", faults, [])
+    without_faults(handed_on_faults, paths)
 
 
 def wrapped(family, source, destination):
@@ -237,6 +239,18 @@ def nothing_matches(paths):
         equal("exit code", run("-r", SEED, "--outcome=reset", "-w", kept).returncode, 0)
         equal("packets", list(packets_of(kept)), [])
         equal("tshark", subprocess.run(["tshark", "-r", kept], capture_output=True, check=False).returncode, 0)
+
+
+@test
+def strays_are_no_connections(paths):
+    """Their packets are not kept, with --strays neither: only those of the connection are."""
+    with tempfile.TemporaryDirectory() as directory:
+        kept, both = os.path.join(directory, "kept.pcapng"), named(paths, "strays_of_a_number")
+        lines = records(both, "--strays", "-w", kept).splitlines()
+        equal("datasets", sorted(json.loads(line)["event"]["dataset"] for line in lines),
+              ["tcpfin.close", "tcpfin.stray"])
+        equal("packets", len(list(packets_of(kept))), len(list(frames_of(both))) - 1)
+        equal("read again", records(kept, "--strays"), records(both))
 
 
 @test

@@ -46,8 +46,12 @@ def packets_of(path):
                    "comment": b"\n".join(comments).decode()}
 
 
+def section_comments(path):
+    return [options_of(body[16:])[1][0].decode() for kind, body in blocks_of(path) if kind == SECTION]
+
+
 def section_comment(path):
-    return options_of(next(blocks_of(path))[1][16:])[1][0].decode()
+    return section_comments(path)[0]
 
 
 def frames_of(path):

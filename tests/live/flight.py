@@ -17,7 +17,7 @@ from ipaddress import ip_address
 sys.path.append(os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "golden"))
 
 from faults import gave_up, small_disk  # noqa: E402
-from flight_file import frames_of, packets_of  # noqa: E402
+from flight_file import frames_of, packets_of, section_comments  # noqa: E402
 from hooks import built_conversations, play_every_scenario  # noqa: E402
 from lab import frames  # noqa: E402
 from lab.closes import abort, close_in_turn, heard_the_reset, receive, scenario_named, talk  # noqa: E402
@@ -58,6 +58,27 @@ def closes_on(lab, hook):
                                              for frame, length in wire), f"not seen by tcpdump: {p}")
     equal("comments", sum(bool(p["comment"]) for p in packets), len(records))
     check("packets_not_kept" not in tracer.stderr, tracer.stderr)
+    check(re.search("-w: 65536 packets, the newest ones", tracer.stderr), tracer.stderr)
+    concluded(kept, records)
+
+
+def concluded(path, records):
+    """The file ends with a section that has no packets, and whose comment has every verdict, as Wireshark shows it."""
+    first, last = section_comments(path)
+    check("nothing that 65,536 newer headers overwrote" in first, first)
+    count = len(records)
+    equal("head", last.split(",")[0], f"{count} connection{'s' * (count > 1)}")
+    found = {key_of(record): f": {field(record, 'tcp.outcome')}, closer {field(record, 'tcp.closer') or 'unknown'}\n"
+             for record in records.values()}
+    equal("verdicts", last.count(", closer "), count)
+    equal("missing", [verdict for verdict in found.values() if verdict not in last], [])
+    packets = [p["comment"] for p in packets_of(path) if p["comment"]]
+    equal("of packets", [comment for comment in packets if comment not in last], [])
+    done = subprocess.run(["capinfos", path], capture_output=True, text=True, check=True)
+    check(last.splitlines()[2] in done.stdout, f"capinfos: {done.stdout}")
+    done = subprocess.run(["tshark", "-r", path, "-T", "fields", "-e", "frame.comment"], capture_output=True, text=True,
+                          check=True)
+    equal("packets that tshark reads", len(done.stdout.splitlines()), len(list(packets_of(path))))
 
 
 @test
@@ -213,6 +234,8 @@ def file_without_rights(lab):
     keys += close_some(paths(lab)[1], 1)
     one_each(tracer.stop(), keys)
     equal("connections", (len(read_again(kept + ".moved")), len(read_again(kept))), (2, 1))
+    for path in kept + ".moved", kept:
+        concluded(path, read_again(path))
 
 
 @test
@@ -228,7 +251,10 @@ def files_by_time(lab):
     check(len(files) >= 3, f"files {files}")
     again = {}
     for path in files:
-        again.update(read_again(path))
+        here = read_again(path)
+        again.update(here)
+        if here:
+            concluded(path, {key: records[key] for key in here})
     equal("verdicts", verdicts(again), verdicts(records))
 
 

@@ -13,17 +13,21 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "bpf/seen_packet.h"
 #include "user/base/log.h"
 #include "user/base/pcapng_format.h"
 #include "user/flight/anonymous_packet.h"
 #include "user/flight/packet_comment.h"
 #include "user/helper/directory.h"
 
-#define SECTION_COMMENTS 60000 /* bytes of them in the section's comment; see PCAPNG_LONGEST_COMMENT */
-
 #define LIVE_COMMENT                                                                                               \
 	"headers of the segments that opened and closed the connections reported, at most 128 bytes of each, one " \
-	"connection after the other; data between handshake and close is not here"
+	"connection after the other; data between handshake and close is not here, and nothing that 65,536 newer " \
+	"headers overwrote before its connection was reported"
+
+_Static_assert(SEEN_PACKETS == 65536 && SEEN_BYTES == 128, "numbers in a text");
+
+#define CAPTURE_COMMENT ", with all packets that the captures have of them"
 
 #define HEADERS_COMMENT ". Handed on with other addresses (--anonymize): headers only"
 
@@ -158,6 +162,7 @@ static void write_seen(struct flight *f, const struct flight_packets *packets, c
 	packet_comment_put(&comment, r);
 	put_lacking(&comment, lacking, r->segment_count);
 	buffer_char(&comment, '\0');
+	packet_file_conclude(f->file, comment.data);
 	place = !place && packets->count ? &packets->seen[packets->count - 1] : place;
 	for (const struct flight_seen *s = packets->seen; s < packets->seen + packets->count; s++)
 		put(f, &(struct packet_to_write){
@@ -237,32 +242,19 @@ void flight_keep(struct flight *f, const struct flight_packets *packets, const s
 
 /* ---- writing ---- */
 
-static void put_count(struct buffer *b, uint64_t count)
-{
-	buffer_printf(b, "%" PRIu64 " connection%s", count, count == 1 ? "" : "s");
-}
-
 /* What the files hold, and what is said of the connections, as many as there is room for. */
 static void describe(struct flight *f)
 {
-	uint64_t count, i = 0;
+	uint64_t count;
 	const struct kept_connection *kept = connection_spans_kept(f->spans, &count);
+	struct comment_list list = {0};
 	struct buffer b = {0};
 
-	put_count(&b, count);
-	buffer_text(&b, ", with all packets that the captures have of them");
-	if (f->anonymizer)
-		buffer_text(&b, HEADERS_COMMENT);
-	for (; i < count && b.len < SECTION_COMMENTS - 1000; i++)
-		if (kept[i].comment)
-			buffer_printf(&b, "\n\n%s", kept[i].comment);
-	if (i < count) {
-		buffer_text(&b, "\n\nand ");
-		put_count(&b, count - i);
-		buffer_text(&b, " more");
-	}
-	buffer_char(&b, '\0');
+	for (uint64_t i = 0; i < count; i++)
+		comment_list_add(&list, kept[i].comment);
+	comment_list_put(&b, &list, f->anonymizer ? CAPTURE_COMMENT HEADERS_COMMENT : CAPTURE_COMMENT);
 	packet_file_describe(f->file, b.data);
+	comment_list_clear(&list);
 	buffer_free(&b);
 }
 

@@ -4,6 +4,9 @@
  */
 #include "user/flight/packet_comment.h"
 
+#include <inttypes.h>
+#include <string.h>
+
 #include "user/format/format.h"
 #include "user/format/format_parts.h"
 
@@ -51,4 +54,41 @@ const struct record_segment *packet_comment_place(const struct record *r)
 	int place = r->evidence[step];
 
 	return place >= 0 && !(r->segments[place].mark & SEGMENT_FOLDED) ? &r->segments[place] : last_listed(r);
+}
+
+/* ---- of a section ---- */
+
+#define SECTION_COMMENTS 59000 /* bytes of them; see PCAPNG_LONGEST_COMMENT */
+
+void comment_list_add(struct comment_list *list, const char *comment)
+{
+	list->count++;
+	if (comment && list->text.len + strlen(comment) < SECTION_COMMENTS)
+		buffer_printf(&list->text, "\n\n%s", comment);
+	else
+		list->left_out++;
+}
+
+void comment_list_clear(struct comment_list *list)
+{
+	buffer_free(&list->text);
+	*list = (struct comment_list){0};
+}
+
+static void put_count(struct buffer *b, uint64_t count)
+{
+	buffer_printf(b, "%" PRIu64 " connection%s", count, count == 1 ? "" : "s");
+}
+
+void comment_list_put(struct buffer *out, const struct comment_list *list, const char *what)
+{
+	put_count(out, list->count);
+	buffer_text(out, what);
+	buffer_bytes(out, list->text.data, list->text.len);
+	if (list->left_out) {
+		buffer_text(out, "\n\nand ");
+		put_count(out, list->left_out);
+		buffer_text(out, " more");
+	}
+	buffer_char(out, '\0');
 }

@@ -16,4 +16,19 @@ void packet_comment_put(struct buffer *out, const struct record *r);
  */
 const struct record_segment *packet_comment_place(const struct record *r);
 
+/*
+ * The comments of connections as the comment of a section: how many there are, and as many of the comments as it holds.
+ */
+struct comment_list {
+	struct buffer text;
+	uint64_t count, left_out;
+};
+
+/* comment: NULL where it is not known. */
+void comment_list_add(struct comment_list *list, const char *comment);
+/* Empties it. */
+void comment_list_clear(struct comment_list *list);
+/* what: behind the number of connections; it ends with a NUL. */
+void comment_list_put(struct buffer *out, const struct comment_list *list, const char *what);
+
 #endif

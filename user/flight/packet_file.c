@@ -12,12 +12,14 @@
 #include "user/base/exit_code.h"
 #include "user/base/log.h"
 #include "user/base/sink.h"
+#include "user/flight/packet_comment.h"
 #include "user/helper/output.h"
 
 #define PROGRAM "tcpfin-trace " TCPFIN_VERSION
 
 struct packet_file {
 	char *comment;
+	struct comment_list conclusion; /* of the present file */
 	struct buffer out;
 	uint64_t waiting, lost; /* packets: in the buffer; not written */
 	bool begun;             /* the section's header is in the file, or waits for it */
@@ -37,6 +39,7 @@ void packet_file_free(struct packet_file *f)
 	if (!f)
 		return;
 	buffer_free(&f->out);
+	comment_list_clear(&f->conclusion);
 	free(f->ids);
 	free(f->comment);
 	free(f);
@@ -103,22 +106,47 @@ void packet_file_flush(struct packet_file *f)
 	f->waiting = 0;
 }
 
+/*
+ * Ends a file, with its last section. Packets are written before, so that a full disk has them where there is room.
+ * What comes behind that section all the same, because no next file can be had, belongs to it.
+ */
+static void conclude(struct packet_file *f)
+{
+	struct buffer comment = {0};
+
+	packet_file_flush(f);
+	if (!f->conclusion.count)
+		return;
+	comment_list_put(&comment, &f->conclusion, ", with packets in this file as far as they were kept");
+	pcapng_put_section(&f->out, PROGRAM, comment.data);
+	forget_interfaces(f);
+	comment_list_clear(&f->conclusion);
+	buffer_free(&comment);
+	packet_file_flush(f);
+}
+
 void packet_file_end(struct packet_file *f, uint64_t end)
 {
 	begin(f);
 	if (end && f->described)
 		pcapng_put_statistics(&f->out, 0, end);
-	packet_file_flush(f);
+	conclude(f);
 }
 
 /* Goes on in the next file if one is due. One that is opened anew and is not empty gets a section of its own. */
 static void turn(struct packet_file *f)
 {
-	if (!output_due(OUTPUT_PACKETS, f->out.len))
+	if (!output_due(OUTPUT_PACKETS, f->out.len + f->conclusion.text.len))
 		return;
-	packet_file_flush(f);
+	conclude(f);
 	output_turn(OUTPUT_PACKETS);
 	f->begun = false;
+}
+
+void packet_file_conclude(struct packet_file *f, const char *comment)
+{
+	turn(f);
+	comment_list_add(&f->conclusion, comment);
 }
 
 void packet_file_poll(struct packet_file *f)

@@ -27,6 +27,11 @@ struct packet_file *packet_file_new(void);
 void packet_file_free(struct packet_file *f); /* NULL is nothing; does not write */
 /* The comment of the section that each file begins with; copied. Call before anything is written. */
 void packet_file_describe(struct packet_file *f, const char *comment);
+/*
+ * Of a connection whose packets are put next: its comment is in the comment of the section that the present file ends
+ * with. That section has no packets; the first one was written before anything was known.
+ */
+void packet_file_conclude(struct packet_file *f, const char *comment);
 /* Writes a packet, with the blocks that must come before it. Exits where memory is short. */
 void packet_file_put(struct packet_file *f, const struct packet_to_write *p);
 /* Notes when the capture ended (ns; 0: not known), and writes what waits. */

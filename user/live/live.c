@@ -16,6 +16,7 @@
 
 #include "bpf/core/flow_log.h" /* before the skeleton, which uses these types */
 #include "bpf/core/watch.h"
+#include "bpf/seen_packet.h"
 #include "bpf/settings.h"
 #include "bpf/socket_settings.h"
 #include "user/attach/namespace_answers.h"
@@ -135,6 +136,10 @@ static int attach_all(struct live *l)
 	log_note("tables take %llu MiB of kernel memory: %u established, %u closing, %u unproven flows, evidence of %u",
 		 (unsigned long long)(loader_table_bytes(l->options) >> 20), l->options->max_flows,
 		 l->options->max_closing, l->options->max_unproven, loader_sizes(l->options).cells);
+	if (l->options->packets)
+		log_note("-w: %u packets, the newest ones of openings and closes, wait for the report of their "
+			 "connection",
+			 SEEN_PACKETS);
 	return EXIT_FINE;
 }
 
