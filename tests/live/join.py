@@ -3,7 +3,8 @@
 """
 join.py TCPFIN-TRACE [NAME...]: two agents, and a box between them that loses, delays, injects and translates. Every
 line of the box's log is in the path of the joined records, and there is nothing else. As root. lab/harness.py has how
-tests are run and what they print.
+tests are run and what they print; of tests that are named, a table as well: what the box did, what each end's agent
+said, and what --join says.
 """
 import json
 import subprocess
@@ -167,6 +168,36 @@ def judge(name, record, log):
             equal("verdict", (record["tcp"]["outcome"], record["tcp"]["closer"]), ("graceful", "source"))
 
 
+def flags_text(bits):
+    return "".join(letter for letter, bit in LETTERS.items() if bits & bit)
+
+
+def in_words(deeds):
+    """Of deeds of the log or the path."""
+    return ", ".join(f"{what} {'>' if up else '<'}{flags_text(flags)}" + f" x{count}" * (count > 1)
+                     for (what, up, flags, _, _), count in deeds.items()) or "-"
+
+
+def verdict_of(tcp):
+    return f"{tcp['outcome']}, {tcp['closer'] or 'unknown'}"
+
+
+def table_row(name, log, ends, joined):
+    """ends: what each agent alone said of the connection."""
+    path = Counter()
+    for entry in joined["tcp"]["path"]:
+        path[deed_of_path(entry)] += entry.get("count", 1)
+    return [name, in_words(log), *map(verdict_of, ends), verdict_of(joined["tcp"]), in_words(path)]
+
+
+def print_table(tables):
+    head = ["connection", "the box", "source's agent", "destination's agent", "joined", "path"]
+    for rows in filter(None, tables):
+        widths = [max(map(len, column)) for column in zip(head, *rows)]
+        for row in [head, *rows]:
+            print("  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip())
+
+
 def run_cases(lab, version, translate=False):
     address = "10.98.0.2" if version == 4 else "fd98::2"
     lists = [[Deed(*deed) for deed in deeds] for deeds, _ in CASES.values()]
@@ -179,34 +210,39 @@ def run_cases(lab, version, translate=False):
     time.sleep(1)
     records = sorted(agents.joined(), key=lambda record: record["event"]["start"])
     equal("connections", len(records), len(CASES))
-    for record, (name, log) in zip(records, logs.items()):
+    alone = [sorted(tracer.records(), key=lambda record: record["event"]["start"])
+             for tracer in agents.tracers]
+    rows = []
+    for record, ends, (name, log) in zip(records, zip(*alone), logs.items()):
         judge(name, record, log)
+        rows.append(table_row(name, log, [end["tcp"] for end in ends], record))
         equal("translated", record["source"].get("nat", {}).get("ip"), OUTSIDE[version == 6] if translate else None)
+    return rows
 
 
 @test
 def box_ipv4(lab):
     """Lost, delayed and made segments of each kind."""
-    run_cases(lab, 4)
+    return run_cases(lab, 4)
 
 
 @test
 def box_ipv6(lab):
     """The same over IPv6."""
-    run_cases(lab, 6)
+    return run_cases(lab, 6)
 
 
 @test
 def box_translates_ipv4(lab):
     """The server's agent knows the client by another address."""
-    run_cases(lab, 4, translate=True)
+    return run_cases(lab, 4, translate=True)
 
 
 @test
 def box_translates_ipv6(lab):
     """Another address over IPv6."""
-    run_cases(lab, 6, translate=True)
+    return run_cases(lab, 6, translate=True)
 
 
 if __name__ == "__main__":
-    suite.main(sys.argv)
+    suite.main(sys.argv, print_table if len(sys.argv) > 2 else None)

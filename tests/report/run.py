@@ -275,6 +275,31 @@ def fits_any_width(page):
 
 
 @test
+def addresses_stay_in_one_line(page):
+    """An IPv4 address, on a narrow screen as well: the table scrolls."""
+    page.open(width=360)
+    broken = page.js("""return [...document.querySelectorAll('#problems tbody td')].filter(cell =>
+        /^[0-9]+\\.[0-9]+\\.[0-9]+\\.[0-9]+$/.test(cell.textContent)).filter(cell => { const range =
+        document.createRange(); range.selectNodeContents(cell); return range.getClientRects().length > 1; })
+        .map(cell => cell.textContent)""")
+    return expect("in several lines", broken, [])
+
+
+@test
+def many_files_are_counted(page):
+    """The first ones are named, so that what the page is about begins on the first screen."""
+    lines = os.path.join(page.folder, "page.json")
+    copies = [shutil.copy(lines, os.path.join(page.folder, f"records-{n:03}.json")) for n in range(300)]
+    other = Page(page.driver, os.path.join(page.folder, "files.html"))
+    subprocess.run([BINARY, "-q", "-r", *copies, "-c", "50", "--report=" + other.path, "-o", os.devnull], check=True)
+    other.open()
+    origin = other.js("return document.querySelector('.origin').textContent")
+    top = other.js("return document.querySelector('.tile').getBoundingClientRect().top")
+    return (expect("named", origin, ", ".join(copies[:5]) + " and 295 more")
+            + ([] if top < 300 else [f"the sums begin {top:.0f} px below the top"]))
+
+
+@test
 def prints(page):
     """Every connection and every row is on paper, whatever was open."""
     page.open()

@@ -56,12 +56,16 @@ static void put_script(struct buffer *out, const struct page_data *data)
 
 /* ---- what it is about ---- */
 
+#define NAMES_SHOWN 5 /* more would fill the page's beginning */
+
 static void put_list(struct buffer *out, const char *const *names, unsigned count)
 {
-	for (unsigned i = 0; i < count; i++) {
+	for (unsigned i = 0; i < count && i < NAMES_SHOWN; i++) {
 		buffer_text(out, i ? ", " : "");
 		buffer_html(out, names[i]);
 	}
+	if (count > NAMES_SHOWN)
+		buffer_printf(out, " and %u more", count - NAMES_SHOWN);
 }
 
 static void put_origin(struct buffer *out, const struct page_data *data)

@@ -112,7 +112,9 @@ static void put_field(struct buffer *out, const uint8_t *key, unsigned field)
 	struct buffer text = {0};
 	bool known = groups_text(&groups, key, field, &text), number = group_is_number(groups.field[field]);
 
-	buffer_text(out, number ? "<td class=\"n\">" : "<td>");
+	buffer_text(out, number                              ? "<td class=\"n\">"
+			 : groups.field[field] == GROUP_PEER ? "<td class=\"peer\">"
+							     : "<td>");
 	for (size_t i = 0; is_outcome(field) && i < text.len; i++)
 		text.data[i] = text.data[i] == '_' ? ' ' : text.data[i];
 	if (known)
