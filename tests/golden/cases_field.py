@@ -363,6 +363,38 @@ def fin_behind_a_full_log(c):
         c.src(900, "F.", 201, 21)]
 
 
+def half_closed_download(c, copies=0):
+    """The source closes first; twelve segments come behind its FIN, each acknowledged, and FINs of the destination."""
+    return c.opened() + [c.src(100, "F.", 51, 501), c.dst(110, ".", 501, 52)] + [s for n in range(12) for s in (
+        c.dst(1000 + 100 * n, "P.", 501 + 10 * n, 52, 10), c.src(1010 + 100 * n, ".", 52, 511 + 10 * n))] + [
+        c.dst(3000 + 400 * n, "F.", 621, 52) for n in range(copies + 1)] + [c.src(3010 + 400 * copies, ".", 52, 622)]
+
+
+@case
+def fin_copies_behind_a_full_log(c):
+    """Data behind the first FIN has filled the list; one of its segments was duplicated on its way."""
+    c = replace(c, ips=IPV6)
+    segments = half_closed_download(c, 2)
+    return segments[:12] + [segments[11].sighted(200_000)] + segments[12:]
+
+
+@case
+def fin_copies_behind_a_full_log_mirrored(c):
+    """The same, each packet seen twice by a mirror port."""
+    return [twin for s in half_closed_download(c, 2) for twin in (s, s.sighted(400))]
+
+
+@case
+def fin_acked_behind_a_full_log(c):
+    """RSTs outside the window have filled the list; a FIN is acknowledged, and comes again with its acknowledgment."""
+    c = replace(c, ips=IPV6)
+    segments = [c.src(0, "S"), c.src(66, ".", 1, 1)] + [
+        c.src(400 + 10 * n, "R", 9008 + 9000 * n) for n in range(6)] + [
+        c.dst(500, ".", 1, 1), c.src(1000, "F.", 1, 1), c.dst(1030, ".", 1, 2), c.dst(1200, "F.", 1, 2),
+        c.src(1240, ".", 2, 2), c.dst(1600, "F.", 1, 2), c.src(1640, ".", 2, 2)]
+    return [twin for s in segments for twin in (s, s.sighted(400))]
+
+
 # ---- packets that are seen twice, and some that are not ----
 
 @case

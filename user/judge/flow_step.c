@@ -263,9 +263,10 @@ static void take_reset_again(struct turn *t, __u8 validity)
 
 	if (t->side == r->side && validity == RESET_EXACT)
 		r->validity = validity;
+	if (t->side != r->side)
+		return;
 	r->copies = saturating_inc(r->copies);
-	if (t->side == r->side)
-		t->mark = SEGMENT_COPY;
+	t->mark = SEGMENT_COPY;
 }
 
 static void take_reset(struct turn *t)
@@ -444,6 +445,12 @@ static void end_graceful(struct turn *t)
 	t->step |= STEP_DONE;
 }
 
+/* Does the entry count what found no place in the recorder's log? Its number and time are those of the last of it. */
+static bool stands_for_rest(const struct turn *t, const struct flow_segment *e)
+{
+	return e->mark & SEGMENT_FOLDED && t->f->state & FLOW_ABRIDGED && e->time >= t->s->time;
+}
+
 /*
  * The log's first acknowledgment of the segment, a FIN, that stands ahead of it: two CPUs have swapped them, or an
  * earlier copy of the FIN was not captured. NULL: there is none. Of an entry that counts several, the last one's number
@@ -457,7 +464,8 @@ static const struct flow_segment *early_ack(const struct turn *t, bool timed)
 		const struct flow_segment *e = &t->log[i];
 
 		if (e->side == t->side || (e->flags & (TCP_ACK | TCP_RST)) != TCP_ACK || e->mark & SEGMENT_IGNORED ||
-		    e->ack != segment_end(t->s) || (timed && e->count > 1 && e->time + FLOW_DUPLICATE_NS < t->s->time))
+		    e->ack != segment_end(t->s) || stands_for_rest(t, e) ||
+		    (timed && e->count > 1 && e->time + FLOW_DUPLICATE_NS < t->s->time))
 			continue;
 		if (!found || e->time < found->time)
 			found = e;

@@ -51,6 +51,17 @@ static bool is_pair(const struct replay *r)
 	return r->of[0] != r->of[1];
 }
 
+/* ---- packets captured twice ---- */
+
+static bool is_twin(const struct log_entry *e, const struct log_entry *first)
+{
+	uint64_t within = e->flags & TCP_RST && !e->ip_id ? FLOW_RESETS_NS : FLOW_DUPLICATE_NS;
+
+	return e->seq == first->seq && e->ack == first->ack && e->len == first->len && e->win == first->win &&
+	       e->flags == first->flags && e->ip_id == first->ip_id && !((e->bits ^ first->bits) & ENTRY_SIDE) &&
+	       e->time - first->time < within;
+}
+
 /* ---- what found no place in the log ---- */
 
 static struct flow_segment *folded_entry(struct judged *j, unsigned side)
@@ -122,27 +133,32 @@ static bool is_reserved(const struct replay *r, unsigned i)
 	return n >= BLOCK_COMMON && n < BLOCK_ENTRIES;
 }
 
-/*
- * FINs that found no place, less second sightings: where packets are captured twice, each FIN in a reserved place has
- * its twin among them.
- */
-static uint32_t fins_without_place(const struct replay *r, unsigned side)
+/* Is each packet captured twice, as by a mirror port? Then half of the listed ones are twins; else hardly any is. */
+static bool is_mirrored(const struct replay *r)
 {
-	uint32_t fins = r->of[side]->rest[side].fins;
+	unsigned twins = 0;
 
-	for (unsigned i = 0; r->j->flow.duplicates && i < r->entries && fins; i++) {
-		const struct log_entry *e = entry_at(r, i);
+	for (unsigned i = 1; i < r->entries; i++)
+		twins += is_twin(entry_at(r, i), entry_at(r, i - 1)) ||
+			 (i > 1 && is_twin(entry_at(r, i), entry_at(r, i - 2)));
+	return 3 * twins > r->entries;
+}
 
-		fins -= is_reserved(r, i) && e->flags & TCP_FIN && !(e->bits & ENTRY_SIDE) == !side;
-	}
-	return fins;
+/*
+ * So many FINs or RSTs that found no place are no second sightings. Of an odd number one is the twin of the last one
+ * that did find a place.
+ */
+static uint32_t without_twins(const struct replay *r, uint32_t count)
+{
+	return count && is_mirrored(r) ? count / 2 : count;
 }
 
 static void add_rest_of(struct replay *r, unsigned side)
 {
 	const struct block_rest *rest = &r->of[side]->rest[side];
 	struct flow *f = &r->j->flow;
-	uint32_t fins = fins_without_place(r, side) + f->side[side].fin_copies;
+	uint32_t fins = without_twins(r, rest->fins) + f->side[side].fin_copies;
+	uint32_t resets = without_twins(r, rest->resets) + f->reset.copies;
 	uint64_t plain = rest->plain >> REST_SHIFT;
 
 	plain -= plain && r->made && r->made[side].bits; /* that one is listed */
@@ -152,8 +168,7 @@ static void add_rest_of(struct replay *r, unsigned side)
 	if (rest->fins)
 		f->side[side].fin_copies = fins > 255 ? 255 : (uint8_t)fins;
 	if (rest->resets)
-		f->reset.copies =
-			(uint8_t)(rest->resets > 255u - f->reset.copies ? 255 : f->reset.copies + rest->resets);
+		f->reset.copies = resets > 255 ? 255 : (uint8_t)resets;
 	f->lost += rest->fins + rest->resets + rest->others;
 }
 
@@ -283,17 +298,6 @@ static void find_real_fin(const struct replay *r, unsigned side)
 		ends++;
 	}
 	f->real_fin_known[side] = ends == 1;
-}
-
-/* ---- packets captured twice ---- */
-
-static bool is_twin(const struct log_entry *e, const struct log_entry *first)
-{
-	uint64_t within = e->flags & TCP_RST && !e->ip_id ? FLOW_RESETS_NS : FLOW_DUPLICATE_NS;
-
-	return e->seq == first->seq && e->ack == first->ack && e->len == first->len && e->win == first->win &&
-	       e->flags == first->flags && e->ip_id == first->ip_id && !((e->bits ^ first->bits) & ENTRY_SIDE) &&
-	       e->time - first->time < within;
 }
 
 /*

@@ -100,6 +100,15 @@ static bool sends_on(const struct flow *f, const struct tcp_segment *s, unsigned
 
 /* ---- both ---- */
 
+/* The RST and those of its side that came behind it. */
+static void count_ignored(struct flow *f)
+{
+	unsigned ignored = f->open.resets_ignored + 1u + f->reset.copies;
+
+	f->open.resets_ignored = ignored > 255 ? 255 : (__u8)ignored;
+	f->reset.copies = 0;
+}
+
 static void forget_reset(struct flow *f)
 {
 	f->state &= (__u16)~FLOW_RESET;
@@ -107,7 +116,7 @@ static void forget_reset(struct flow *f)
 	f->side[1].seen &= (__u8) ~(SIDE_FIN_AFTER_RESET | SIDE_ACKED_AFTER_RESET);
 	if (!((f->side[0].seen | f->side[1].seen) & SIDE_FIN))
 		f->state &= (__u16)~FLOW_BEGUN;
-	f->open.resets_ignored = saturating_inc(f->open.resets_ignored);
+	count_ignored(f);
 	if (f->open.seen & OPEN_SYNACK && f->reset.fate & RESET_DENIED && !(f->state & FLOW_PROVEN)) {
 		f->open.seen |= OPEN_ACK;
 		f->state |= FLOW_PROVEN;
@@ -194,7 +203,8 @@ bool reset_fate_restore(struct flow *f, const struct tcp_segment *s, unsigned si
 	f->reset = f->set_aside;
 	f->reset.fate |= RESET_DENIED | RESET_ANSWERED;
 	f->state |= FLOW_RESET | FLOW_BEGUN;
-	f->open.resets_ignored -= f->open.resets_ignored > 0;
+	f->open.resets_ignored -= f->open.resets_ignored > f->reset.copies ? f->reset.copies + 1
+									   : f->open.resets_ignored;
 	return true;
 }
 
