@@ -85,8 +85,8 @@ void due_scan(struct due *d, uint32_t first, uint32_t end, uint64_t now);
 /* Calls report with `glance` for each connection whose close has begun and goes on. */
 void due_look_at_waiting(struct due *d, uint64_t now);
 /*
- * Where few logs are left: refusals, and closes whose FINs are both acknowledged, are reported before they have settled,
- * and then the connections that have been in an interim record for longest are given up. now: ns.
+ * Where few logs are left: refusals, and closes whose FINs are both acknowledged, are reported before they have
+ * settled, and then the connections that have been in an interim record for longest are given up. now: ns.
  */
 void due_relieve(struct due *d, uint64_t now);
 /* What limits the connections of a capture. */
