@@ -1136,9 +1136,9 @@ recorder_code int list_beside(struct tables *t, struct work *w, const struct tcp
 		numbers_read(b->side, last, &slot->open, w->hash);
 	word = reload(slot->word);
 	at = word_entries(word);
-	opaque(at); /* else the verifier does not see that the bound is that of the place */
-	if (at >= BESIDE_LISTED) {
-		rest_count(b, s, w->side);
+	opaque(at);                /* else the verifier does not see that the bound is that of the place */
+	if (at >= BESIDE_LISTED) { /* no FIN that is one of the connection's */
+		__sync_fetch_and_add(&of_side(b->rest, w->side).others, 1);
 		return 1;
 	}
 	if (__sync_val_compare_and_swap(&slot->word, word, word + WORD_ENTRY) != word) {

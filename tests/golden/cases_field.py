@@ -515,6 +515,42 @@ def resets_ignored_of_destination_mirrored(c):
     return [twin for s in c.opened() + ignored_resets(c, 1) + c.four_way() for twin in (s, s.sighted(4_000))]
 
 
+def behind_guesses(c, count):
+    """Resets inside the window, challenged, and a close whose second FIN is sent three times; every packet twice."""
+    guesses = [s for n in range(count) for s in (
+        c.dst(30 + 2 * n, "R", 8501 + 900 * n), c.src(30.1 + 2 * n, ".", 51, 501))]
+    copies = [s for ms in (350, 550) for s in (c.dst(ms, "F.", 501, 52), c.src(ms + 0.2, ".", 52, 502))]
+    return [twin for s in c.opened() + guesses + c.four_way() + copies for twin in (s, s.sighted(4_000))]
+
+
+@case
+def fin_copies_mirrored(c):
+    """The list is full when the close begins."""
+    return behind_guesses(c, 5)
+
+
+@case
+def fin_acked_mirrored(c):
+    """The list is full when the second FIN comes."""
+    return behind_guesses(c, 4)
+
+
+@case
+def fin_copies_behind_equal_acks(c):
+    """Two equal ACKs over IPv6 in half a millisecond; data fill the list; the second FIN is sent three times."""
+    c = replace(c, ips=IPV6)
+    data = [s for n in range(12) for s in (
+        c.dst(120 + 10 * n, "P.", 501 + 10 * n, 52, 10), c.src(120.2 + 10 * n, ".", 52, 511 + 10 * n))]
+    return c.opened() + [c.src(100, "F.", 51, 501), c.dst(110, ".", 501, 52), c.dst(110.5, ".", 501, 52)] + data + [
+        c.dst(500, "F.", 621, 52), c.dst(700, "F.", 621, 52), c.dst(900, "F.", 621, 52), c.src(900.2, ".", 52, 622)]
+
+
+@case
+def fins_left_of_the_window(c):
+    """Six FINs in the name of the destination, of numbers that have passed: they are no copies of its own."""
+    return c.opened() + [c.dst(30 + n, "F.", 101 + 10 * n, 51) for n in range(6)] + c.four_way()
+
+
 def challenged_near(c, new):
     """The number of the SYN is near those of the older connection, whose RST so seems to be one of the new one."""
     challenge = [new.src(0, "S"), c.dst(2010, ".", 502, 52), c.src(2010.1, "R", 52)]

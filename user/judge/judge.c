@@ -83,6 +83,11 @@ static struct flow_segment *folded_entry(struct judged *j, unsigned side)
 	return e;
 }
 
+static bool is_fin_to(const struct log_entry *e, unsigned side, uint32_t end)
+{
+	return e->flags & TCP_FIN && !(e->bits & ENTRY_SIDE) == !side && e->seq + e->len + 1 == end;
+}
+
 /* The highest number of the side before its FIN, if that one is still to be replayed. */
 static uint32_t end_before_fin(const struct replay *r, unsigned side)
 {
@@ -91,10 +96,28 @@ static uint32_t end_before_fin(const struct replay *r, unsigned side)
 	for (unsigned i = r->next; i < r->entries; i++) {
 		const struct log_entry *e = entry_at(r, i);
 
-		if (e->flags & TCP_FIN && (e->bits & ENTRY_SIDE) == side && e->seq + e->len + 1 == end)
+		if (is_fin_to(e, side, end))
 			return e->seq;
 	}
 	return end;
+}
+
+/*
+ * The highest number that the side acknowledged before the other side's FIN, if the acknowledgment of that one is still
+ * to be replayed: it is what tells when the FIN was acknowledged.
+ */
+static uint32_t ack_before_fin(const struct replay *r, unsigned side)
+{
+	uint32_t ack = r->of[side]->side[side].now.ack;
+	bool fin = false, listed = false;
+
+	for (unsigned i = 0; i < r->entries; i++) {
+		const struct log_entry *e = entry_at(r, i);
+
+		fin |= is_fin_to(e, !side, ack);
+		listed |= i >= r->next && e->flags & TCP_ACK && !(e->bits & ENTRY_SIDE) == !side && e->ack == ack;
+	}
+	return fin && listed ? ack - 1 : ack;
 }
 
 static void add_plain(struct replay *r, unsigned side, uint64_t count, uint64_t bytes)
@@ -102,7 +125,7 @@ static void add_plain(struct replay *r, unsigned side, uint64_t count, uint64_t 
 	const struct numbers *n = &r->of[side]->side[side].now;
 	struct numbers *me = &r->j->flow.side[side].now;
 	struct flow_segment *e = folded_entry(r->j, side);
-	uint32_t end = end_before_fin(r, side);
+	uint32_t end = end_before_fin(r, side), ack = ack_before_fin(r, side);
 
 	if (e) {
 		if (!e->count) {
@@ -111,7 +134,7 @@ static void add_plain(struct replay *r, unsigned side, uint64_t count, uint64_t 
 		}
 		e->count += (uint32_t)count;
 		e->len += (uint32_t)bytes;
-		e->ack = n->ack;
+		e->ack = ack;
 		e->win = n->win;
 	} else {
 		r->j->flow.lost += (uint32_t)count;
@@ -121,8 +144,8 @@ static void add_plain(struct replay *r, unsigned side, uint64_t count, uint64_t 
 		if (bytes)
 			r->j->flow.side[side].text_end = me->end;
 	}
-	if (n->known & me->known & NUMBERS_ACK && seq_after(n->ack, me->ack))
-		me->ack = n->ack;
+	if (n->known & me->known & NUMBERS_ACK && seq_after(ack, me->ack))
+		me->ack = ack;
 }
 
 /* Is the i-th entry, in order, in a place that is reserved? Those were given out when the others were not to be had. */
