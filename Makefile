@@ -65,7 +65,7 @@ help:
 	@echo 'make format         lay out every C file as .clang-format says'
 	@echo 'make run            watch real connections close; IFACE=eth0 watches that interface (root)'
 	@echo 'make test           every test that needs no other machine (root)'
-	@echo 'make fuzz           libFuzzer with ASan and UBSan on every target, SECONDS=60 in all'
+	@echo 'make fuzz           libFuzzer with ASan and UBSan on every target, SECONDS=60 in all; then the suite many'
 	@echo 'make soak           5,000,000 connections through one process, or SOAK=N (root; about 10 minutes)'
 	@echo 'make test-kernels   tests under Debian kernels 6.1 and 6.12, in qemu (root)'
 	@echo 'make man-fields     the list of fields in tcpfin-trace-record(5) and for nfacctd, from the table in user/record'
@@ -265,7 +265,7 @@ soak: deps
 	@$(PYTHON) tests/live/accounting.py $(B)/tcpfin-trace soak
 
 test-programs: $(UNIT_BIN) $(B)/bench/conns \
-	$(addprefix $(B)/tests/,field_list frames diff budget flood ipfix_reader) \
+	$(addprefix $(B)/tests/,field_list frames diff budget flood ipfix_reader many_packets many_histories) \
 	$(addprefix $(B)/tests/,step_clock.so fail_realloc.so side_by_side) \
 	$(if $(filter-out 0,$(KAFKA)),$(B)/tests/kafka_cluster) $(B)/bench/gencap
 
@@ -291,6 +291,14 @@ $(B)/tests/%: tests/unit/%.c $(LIB_OBJ) Makefile | tools
 $(B)/tests/frames: tests/golden/frames.c $(LIB_OBJ) Makefile | tools
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(filter-out -MMD -MP,$(CFLAGS)) $< $(LIB_OBJ) $(LIBS) -o $@
+
+$(B)/tests/many_packets: tests/fuzz/many_packets.c tests/fuzz/fuzz_packet.c $(B)/user/record/counters.o Makefile | tools
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(filter-out -MMD -MP,$(CFLAGS)) $< $(filter %.o,$^) -o $@
+
+$(B)/tests/many_histories: $(wildcard tests/histories/native/*.[ch]) tests/fuzz/check.c $(LIB_OBJ) Makefile | tools
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(filter-out -MMD -MP,$(CFLAGS)) $(filter %.c %.o,$^) $(LIBS) -o $@
 
 $(B)/tests/kafka_cluster: tests/live/kafka_cluster.c Makefile | tools
 	@mkdir -p $(@D)
@@ -321,6 +329,8 @@ SECONDS ?= 60
 
 fuzz: deps
 	@tests/fuzz/run $(SECONDS)
+	@$(MAKE) --no-print-directory all test-programs
+	@tests/fuzz/many $$(($(SECONDS) * 1000000)) $$(($(SECONDS) * 10000))
 
 # ---- bench ----
 

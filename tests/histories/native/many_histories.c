@@ -1,0 +1,354 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Histories with a known truth through the recorder, as it is compiled for captures, and the judge.
+ *
+ * many_histories COUNT [SEED]      from number 0 on
+ * many_histories -1 NUMBER [SEED]  shows one, and what is expected of its record
+ *
+ * Where nothing that decides a field was left out, the field must be what happened: "unknown" is a failure. Where it
+ * was, truth.c names the field, and it may also be unknown. Both rates are printed; the first must be 100 %.
+ */
+#include <malloc.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "bpf/core/flow_hash.h"
+#include "tests/fuzz/check.h"
+#include "tests/histories/native/truth.h"
+#include "user/capture/flow_table.h"
+#include "user/judge/verdict.h"
+
+#define AT_ONCE 512           /* histories in one table */
+#define APART (37 * MS)       /* from the beginning of one to that of the next */
+#define MIRRORED 400          /* ns from a packet to its second sighting: ahead of the next one */
+#define LATER (1000 * SECOND) /* nothing is still waiting then */
+#define EPOCH (1767225600 * SECOND)
+#define FIRST_PORT 20000
+#define CELLS 65536 /* of last_seen: of two connections in one the numbers of one are forgotten */
+#define HASH_SEED 0
+#define SHOWN 100 /* failures */
+
+/* A segment in the capture. */
+struct frame {
+	uint64_t time;
+	uint32_t history; /* of those in the table */
+	const struct sent *s;
+};
+
+struct run {
+	uint64_t seed;
+	struct history histories[AT_ONCE];
+	struct fields found[AT_ONCE];
+	unsigned records[AT_ONCE];
+	uint16_t ports[AT_ONCE];  /* FIRST_PORT + the number in the table + a multiple of AT_ONCE */
+	uint8_t cells[CELLS / 8]; /* bits: taken by a history */
+	struct frame frames[AT_ONCE * SENT_MAX];
+	size_t frame_count;
+	uint64_t counters[COUNTERS];
+	struct flow_table *table;
+	/* Of all: */
+	uint64_t segments, decided, wrong, right, unknown, other, failed, reports;
+};
+
+/* ---- the capture ---- */
+
+static int by_time(const void *a, const void *b)
+{
+	const struct frame *x = a, *y = b;
+
+	return x->time < y->time ? -1 : x->time > y->time;
+}
+
+static void add_frames(struct run *run, unsigned n)
+{
+	const struct history *h = &run->histories[n];
+
+	for (unsigned i = 0; i < h->passed_count; i++) {
+		const struct sent *s = &h->sent[h->passed[i]];
+
+		if (s->hidden)
+			continue;
+		run->frames[run->frame_count++] = (struct frame){EPOCH + n * APART + s->seen, n, s};
+	}
+}
+
+static void set_ends(struct tcp_segment *t, const struct run *run, unsigned n, unsigned side)
+{
+	const struct history *h = &run->histories[n];
+	const struct ip_address near = {.hi = h->ipv6 ? 0x20010db800000001 : 0,
+					.lo = (h->ipv6 ? 0 : 0x0a010000) + n + 1};
+	const struct ip_address far = {.hi = near.hi - (h->ipv6 && h->source_is_high) + (h->ipv6 && !h->source_is_high),
+				       .lo = h->ipv6             ? 1
+					     : h->source_is_high ? 0x0a000001
+								 : 0x0a020001};
+
+	t->family = h->ipv6 ? 6 : 4;
+	t->src = side ? far : near;
+	t->dst = side ? near : far;
+	t->sport = side ? 443 : run->ports[n];
+	t->dport = side ? run->ports[n] : 443;
+}
+
+/* So that no two of a table share a cell. */
+static void choose_port(struct run *run, unsigned n)
+{
+	struct tcp_segment s;
+	uint32_t cell;
+
+	run->ports[n] = (uint16_t)(FIRST_PORT + n);
+	for (;; run->ports[n] += AT_ONCE) {
+		set_ends(&s, run, n, 0);
+		cell = flow_hash(&s, 0, HASH_SEED) >> 32 & (CELLS - 1);
+		if (!(run->cells[cell / 8] >> cell % 8 & 1))
+			break;
+	}
+	run->cells[cell / 8] |= (uint8_t)(1u << cell % 8);
+}
+
+static struct flow_input input_of(const struct run *run, const struct frame *f)
+{
+	const struct history *h = &run->histories[f->history];
+	const struct sent *s = f->s;
+	struct flow_input in = {.tcp = true};
+	struct tcp_segment *t = &in.segment;
+
+	*t = (struct tcp_segment){
+		.time = f->time,
+		.seq = (uint32_t)s->seq,
+		.ack = (uint32_t)s->ack,
+		.len = s->length,
+		.flags = s->flags,
+		.win = s->flags & TCP_SYN ? 64240 : 502,
+		.wscale = s->flags & TCP_SYN ? 7 : SEGMENT_NO_WSCALE,
+		.mptcp = SEGMENT_NO_MPTCP,
+		.ttl = 64,
+		.ip_id = h->ipv6 ? 0 : s->ip_id,
+		.vlan = {PACKET_NO_TAG, PACKET_NO_TAG},
+	};
+	set_ends(t, run, f->history, s->side);
+	return in;
+}
+
+static void put_frames(struct run *run)
+{
+	struct flow_input batch[FLOW_BATCH];
+	unsigned n = 0;
+
+	for (size_t i = 0; i < run->frame_count; i++) {
+		const struct frame *f = &run->frames[i];
+
+		batch[n++] = input_of(run, f);
+		if (run->histories[f->history].mirrored) {
+			batch[n] = batch[n - 1];
+			batch[n++].segment.time += MIRRORED;
+		}
+		if (n < FLOW_BATCH - 1)
+			continue;
+		flow_table_batch(run->table, batch, n);
+		run->segments += n;
+		n = 0;
+	}
+	flow_table_batch(run->table, batch, n);
+	run->segments += n;
+}
+
+/* ---- the records ---- */
+
+static bool is_whole(const struct history *h)
+{
+	for (unsigned i = 0; i < h->passed_count; i++)
+		if (h->sent[h->passed[i]].hidden)
+			return false;
+	return true;
+}
+
+static void report(void *context, const struct flow_key *key, const struct flow *f, const struct flow_segment *log,
+		   const struct traffic *traffic, const struct due_report *how)
+{
+	struct verdict_context verdict_context = {.reason = how->cut ? REPORT_STOP : REPORT_ENDED,
+						  .traffic = traffic,
+						  .payload = how->payload,
+						  .hole = how->hole,
+						  .nameless = true};
+	unsigned n = ((key->port[0] == 443 ? key->port[1] : key->port[0]) - FIRST_PORT) % AT_ONCE;
+	struct run *run = context;
+	struct flow flow = *f;
+	struct record r;
+
+	if (how->stray || how->glance)
+		return;
+	if (!how->cut && !(f->state & FLOW_REPLACED))
+		verdict_context.quiet = SECOND / 2;
+	if (how->heard > flow.t_last)
+		flow.t_last = how->heard;
+	verdict(&r, key, &flow, log, &verdict_context);
+	if (is_whole(&run->histories[n]))
+		check_record(&r);
+	run->reports++;
+	if (!run->records[n]++)
+		record_fields_of(&run->found[n], &r);
+}
+
+static void begin_table(struct run *run, bool all_segments)
+{
+	const struct flow_table_config config = {
+		.timeouts = {.settle = SECOND / 2,
+			     .syn = 10 * SECOND,
+			     .close = 60 * SECOND,
+			     .doubt = FLOW_FOR_EVER,
+			     .attempt = FLOW_FOR_EVER,
+			     .repeat = FLOW_ATTEMPT_NS,
+			     .idle = FLOW_FOR_EVER},
+		.idle = FLOW_FOR_EVER,
+		.hash_seed = HASH_SEED,
+		.bucket_seed = 43,
+		.all_segments = all_segments,
+		.report = report,
+		.context = run,
+		.counters = run->counters,
+	};
+
+	run->table = flow_table_new(&config);
+	history_room(run->table, "tables");
+}
+
+/* ---- the judgement ---- */
+
+static void fault(const struct run *run, const struct history *h, const char *field, int64_t got, int64_t wanted)
+{
+	if (run->failed < SHOWN)
+		printf("# history %llu/%llu - %s %s is %lld, was %lld\n", (unsigned long long)run->seed,
+		       (unsigned long long)h->number, h->play.script->name, field, (long long)got, (long long)wanted);
+}
+
+static bool compare_field(struct run *run, const struct history *h, const struct fields *t, const struct fields *found,
+			  enum field field)
+{
+	int64_t got = found->value[field], wanted = t->value[field];
+
+	if (t->undecided >> field & 1) {
+		run->right += got == wanted;
+		run->unknown += got != wanted && got == NOTHING;
+		run->other += got != wanted && got != NOTHING;
+		return true;
+	}
+	run->decided += got == wanted;
+	run->wrong += got != wanted;
+	if (got != wanted)
+		fault(run, h, truth_names[field], got, wanted);
+	return got == wanted;
+}
+
+static void compare(struct run *run, unsigned n)
+{
+	const struct history *h = &run->histories[n];
+	struct fields t;
+	bool fine = true;
+
+	truth_fields(&t, h);
+	if (!(t.undecided >> FIELD_OUTCOME & 1) && run->records[n] != 1) {
+		fault(run, h, "records", run->records[n], 1);
+		run->wrong++;
+		fine = false;
+	}
+	if (!run->records[n] && is_whole(h))
+		fine = false;
+	for (unsigned field = 0; run->records[n] && field < FIELDS; field++)
+		if (t.named >> field & 1)
+			fine &= compare_field(run, h, &t, &run->found[n], field);
+	run->failed += !fine;
+}
+
+static void play(struct run *run, uint64_t first, unsigned n)
+{
+	run->frame_count = 0;
+	memset(run->records, 0, sizeof(run->records));
+	memset(run->cells, 0, sizeof(run->cells));
+	for (unsigned i = 0; i < n; i++) {
+		history_make(&run->histories[i], run->seed, first + i);
+		choose_port(run, i);
+		add_frames(run, i);
+	}
+	qsort(run->frames, run->frame_count, sizeof(*run->frames), by_time);
+	begin_table(run, first / AT_ONCE % 2);
+	put_frames(run);
+	flow_table_expire(run->table, flow_table_clock(run->table) + LATER);
+	flow_table_finish(run->table, true);
+	flow_table_free(run->table);
+	for (unsigned i = 0; i < n; i++)
+		compare(run, i);
+}
+
+static void show(struct run *run, uint64_t number)
+{
+	const struct history *h = &run->histories[0];
+	struct fields t;
+
+	play(run, number, 1);
+	printf("%u records; %s, IPv%d, left out %d, mirrored %d, source high %d, lost %u copied %u reordered %u joined "
+	       "%u\n",
+	       run->records[0], h->play.script->name, h->ipv6 ? 6 : 4, h->left_out, h->mirrored, h->source_is_high,
+	       h->quality.lost, h->quality.copied, h->quality.reordered, h->quality.joined);
+	for (unsigned i = 0; i < h->passed_count; i++) {
+		const struct sent *s = &h->sent[h->passed[i]];
+
+		printf("%12.3f %c flags %2u seq %lld ack %lld len %u id %u%s%s\n", (double)s->seen / 1e6,
+		       s->side ? '<' : '>', s->flags, (long long)(s->seq - h->end[s->side].isn),
+		       s->flags & TCP_ACK ? (long long)(s->ack - h->end[!s->side].isn) : 0, s->length, s->ip_id,
+		       s->forged ? " forged" : "", s->hidden ? " left out" : "");
+	}
+	truth_fields(&t, h);
+	for (unsigned field = 0; field < FIELDS; field++)
+		if (t.named >> field & 1)
+			printf("%s: is %lld, was %lld%s\n", truth_names[field],
+			       run->records[0] ? (long long)run->found[0].value[field] : -2, (long long)t.value[field],
+			       t.undecided >> field & 1 ? ", undecided" : "");
+}
+
+static double percent(uint64_t part, uint64_t rest)
+{
+	return part + rest ? 100.0 * (double)part / (double)(part + rest) : 100;
+}
+
+static void print_rates(const struct run *run, uint64_t count, clock_t begun)
+{
+	double seconds = (double)(clock() - begun) / CLOCKS_PER_SEC;
+
+	printf("# %llu histories of %llu segments, %llu logs judged, %.0f a second; fields that were decided: %llu as "
+	       "it "
+	       "happened, %llu not (%.4g %%)\n",
+	       (unsigned long long)count, (unsigned long long)run->segments, (unsigned long long)run->reports,
+	       (double)count / seconds, (unsigned long long)run->decided, (unsigned long long)run->wrong,
+	       percent(run->decided, run->wrong));
+	printf("# fields that were not: %llu as it happened (%.4g %%), %llu unknown, %llu as the rest of the capture "
+	       "looks\n",
+	       (unsigned long long)run->right, percent(run->right, run->unknown + run->other),
+	       (unsigned long long)run->unknown, (unsigned long long)run->other);
+}
+
+int main(int argc, char **argv)
+{
+	struct run *run = calloc(1, sizeof(*run));
+	bool one = argc > 2 && !strcmp(argv[1], "-1");
+	uint64_t count = argc > 1 ? strtoull(argv[1 + one], NULL, 10) : 0;
+	clock_t begun = clock();
+
+	history_room(run, "memory");
+	mallopt(M_MMAP_THRESHOLD, 1 << 30); /* each table takes the memory of the one before */
+	mallopt(M_TRIM_THRESHOLD, 1 << 30);
+	run->seed = argc > 2 + one ? strtoull(argv[2 + one], NULL, 10) : 1;
+	if (one) {
+		show(run, count);
+		return 0;
+	}
+	if (!count) {
+		fputs("usage: many_histories COUNT [SEED] | -1 NUMBER [SEED]\n", stderr);
+		return 2;
+	}
+	for (uint64_t first = 0; first < count; first += AT_ONCE)
+		play(run, first, count - first < AT_ONCE ? (unsigned)(count - first) : AT_ONCE);
+	print_rates(run, count, begun);
+	return run->failed != 0;
+}
