@@ -1,3 +1,4 @@
+#!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Golden cases: builds every capture, runs tcpfin-trace on it and compares with cases.txt.
 
