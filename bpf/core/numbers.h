@@ -87,16 +87,17 @@ static __always_inline flag_t numbers_drop_regained(struct block_side n[2])
 
 /*
  * Is the segment's number further ahead than its receiver's window allows? Counted from the highest byte that was seen
- * or that the receiver has acknowledged, where a capture has lost some.
+ * or that the receiver has acknowledged, where a capture has lost some. Of a side that was not heard the latter alone is
+ * known.
  */
 static __always_inline flag_t beyond_window(const struct numbers *me, const struct numbers *peer,
 					    const struct flow_open *o, const struct tcp_segment *s, __u32 side)
 {
 	__u32 from = me->end;
 
-	if (!(me->known & NUMBERS_END))
+	if (!((me->known & NUMBERS_END) | (peer->known & NUMBERS_ACK)))
 		return 0;
-	if (peer->known & NUMBERS_ACK && seq_after(peer->ack, from))
+	if (peer->known & NUMBERS_ACK && (!(me->known & NUMBERS_END) || seq_after(peer->ack, from)))
 		from = peer->ack;
 	return seq_diff(s->seq, from) > (__s32)numbers_window(peer, o, !side);
 }
@@ -224,9 +225,9 @@ static __always_inline flag_t numbers_advance(struct numbers *me, const struct t
 	__u32 end = segment_end(s);
 	flag_t news = 0;
 
-	if ((!(me->known & NUMBERS_END) && !(s->flags & TCP_FIN)) ||
-	    (me->known & NUMBERS_END && end - me->end - 1 < FLOW_JUMP &&
-	     !(s->flags & TCP_FIN && seq_after(s->seq, me->end)) && !(place & NUMBER_BEYOND))) {
+	if (!(place & NUMBER_BEYOND) && ((!(me->known & NUMBERS_END) && !(s->flags & TCP_FIN)) ||
+					 (me->known & NUMBERS_END && end - me->end - 1 < FLOW_JUMP &&
+					  !(s->flags & TCP_FIN && seq_after(s->seq, me->end))))) {
 		me->end = end;
 		me->known |= NUMBERS_END;
 		news = 1;

@@ -363,6 +363,13 @@ def fin_behind_a_full_log(c):
         c.src(900, "F.", 201, 21)]
 
 
+@case
+def data_out_of_window_is_all_that_was_heard(c):
+    """Of the destination nothing was captured but a segment that a window cannot hold, until its FIN."""
+    return [c.src(0, "S"), c.src(40, ".", 1, 1), c.dst(270, ".", 358_121_108, 1, 100), c.src(300, ".", 1, 114),
+            c.src(700, "F.", 1, 114), c.dst(730, ".", 114, 2), c.dst(770, "F.", 114, 2), c.src(800, ".", 2, 115)]
+
+
 def half_closed_download(c, copies=0):
     """The source closes first; twelve segments come behind its FIN, each acknowledged, and FINs of the destination."""
     return c.opened() + [c.src(100, "F.", 51, 501), c.dst(110, ".", 501, 52)] + [s for n in range(12) for s in (
