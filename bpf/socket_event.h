@@ -79,7 +79,9 @@ struct socket_event {
 	/* Before the close only. Jiffies since payload was sent, or sent again, and received: or SOCKET_NO_PAYLOAD. */
 	__u32 sent_ago, received_ago;
 	__u32 sent_end; /* number behind all that was sent */
-	__u64 cgroup;   /* version 2: of the process that made the socket, or its listener; 0: not known */
+	/* What the other end waits for: payload, number, and how many time-outs in a row sent it again. */
+	__u32 awaited, awaited_seq, awaited_copies;
+	__u64 cgroup; /* version 2: of the process that made the socket, or its listener; 0: not known */
 };
 
 /* The change of state by which a socket was closed, with the process that was running. */
@@ -110,11 +112,16 @@ struct closing_socket {
 	struct socket_id id;
 	__u32 netns, isn;
 	__u32 srtt, retransmits; /* at the latest event */
-	__u32 reset_reason;      /* why it sent an RST: enum sk_rst_reason; 0: it sent none, or for no stated reason */
-	__u8 own_isn;            /* isn is this end's own, not the peer's */
-	__u8 lost;               /* it had left the states before its close already: earlier events are missing */
-	__u8 step_count;
-	__u8 unacked;                 /* SOCKET_SENT_UNACKED, SOCKET_RECEIVED_UNACKED: at the first event */
+	__u16 reset_reason;      /* why it sent an RST: enum sk_rst_reason; 0: it sent none, or for no stated reason */
+	__u16 awaited;           /* see socket_note_awaited: payload, low bits of the number, copies */
+	__u16 awaited_seq;
+	__u8 awaited_copies;
+	__u8 own_isn : 1;      /* isn is this end's own, not the peer's */
+	__u8 lost : 1;         /* it had left the states before its close already: earlier events are missing */
+	__u8 swallowed : 1;    /* the awaited segment never came through, though the other end is there */
+	__u8 sent_unacked : 1; /* SOCKET_SENT_UNACKED, SOCKET_RECEIVED_UNACKED: at the first event */
+	__u8 received_unacked : 1;
+	__u8 step_count : 3;
 	__u8 states[SOCKET_STEPS];    /* entered, in this order */
 	__u32 sent_ago, received_ago; /* jiffies before the first event, or SOCKET_NO_PAYLOAD */
 	__u32 sent_end;               /* at the first event */

@@ -144,12 +144,35 @@ static __always_inline void socket_begin(struct closing_socket *to, const struct
 	to->netns = e->netns;
 	to->isn = e->isn;
 	to->own_isn = (e->flags & SOCKET_OWN_ISN) != 0;
-	to->unacked = e->flags & (SOCKET_SENT_UNACKED | SOCKET_RECEIVED_UNACKED);
+	to->sent_unacked = (e->flags & SOCKET_SENT_UNACKED) != 0;
+	to->received_unacked = (e->flags & SOCKET_RECEIVED_UNACKED) != 0;
 	to->sent_ago = e->sent_ago;
 	to->received_ago = e->received_ago;
 	to->sent_end = e->sent_end;
 	to->close.cgroup = e->cgroup;
 	to->lost = e->kind == SOCKET_STATE && (socket_call_was_made(e->from) || e->from == SOCKET_CLOSE_WAIT);
+}
+
+/*
+ * The other end's FIN comes while it waits for a segment that was sent again: it is there, and what is small comes
+ * through. Two time-outs later that segment is still not acknowledged: its size is the reason (bpf/core/black_hole.h
+ * finds the same from the segments).
+ */
+static __always_inline void socket_note_awaited(struct closing_socket *to, const struct socket_event *e)
+{
+	flag_t fin = e->kind == SOCKET_STATE && (e->to == SOCKET_CLOSE_WAIT || e->to == SOCKET_CLOSING);
+
+	if (!e->awaited_copies)
+		return;
+	if (fin) {
+		to->awaited = e->awaited < 0xffff ? e->awaited : 0;
+		to->awaited_seq = (__u16)e->awaited_seq;
+		to->awaited_copies = e->awaited_copies < 0xff ? e->awaited_copies : 0xff;
+	} else if (to->awaited && to->awaited_seq == (__u16)e->awaited_seq &&
+		   e->awaited_copies >= to->awaited_copies + 2u && e->awaited_copies <= 0xff) {
+		to->awaited_copies = e->awaited_copies;
+		to->swallowed = 1;
+	}
 }
 
 /* Adds the event. Returns whether it closes the socket, so that who did it is to be noted (socket_close_note). */
@@ -159,6 +182,7 @@ static __always_inline flag_t socket_note(struct closing_socket *to, const struc
 
 	to->srtt = e->srtt;
 	to->retransmits = e->retransmits;
+	socket_note_awaited(to, e);
 	if (e->kind == SOCKET_RESET_SENT)
 		to->reset_reason = e->reason;
 	if (e->kind == SOCKET_RESET_RECEIVED)

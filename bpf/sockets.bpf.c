@@ -243,6 +243,40 @@ static __always_inline __u32 first_sent_ago(const struct socket_event *e, const 
 	return ago * 1000000ULL / settings.jiffy + (icsk->icsk_rto >> (copies & 31));
 }
 
+/* More levels than the tree of what a socket has sent can have: 2^16 segments. */
+#define SENT_LEVELS 32
+
+/* Payload of the segment that the other end waits for: the leftmost of the tree. */
+static __always_inline __u32 awaited_payload(const struct sock *sk)
+{
+	const struct rb_node *node = BPF_CORE_READ(sk, tcp_rtx_queue.rb_node), *left;
+
+	if (!node)
+		return 0;
+	for (int i = 0; i < SENT_LEVELS; i++) {
+		left = BPF_CORE_READ(node, rb_left);
+		if (!left)
+			break;
+		node = left;
+	}
+	return BPF_CORE_READ(
+		(const struct sk_buff *)((const char *)node - bpf_core_field_offset(struct sk_buff, rbnode)), len);
+}
+
+/* Raw programs have no stack left for it. */
+static __always_inline void fill_awaited(struct socket_event *e, const struct sock *sk, const struct tcp_sock *tp,
+					 const bool typed)
+{
+	const struct inet_connection_sock *icsk = (const void *)tp;
+
+	e->awaited = e->awaited_seq = e->awaited_copies = 0;
+	if (!typed || !icsk->icsk_retransmits)
+		return;
+	e->awaited_copies = icsk->icsk_retransmits;
+	e->awaited_seq = tp->snd_una;
+	e->awaited = awaited_payload(sk);
+}
+
 /*
  * When payload passed last, before the close changes that. The kernel sets both times at the handshake, too. It counts
  * jiffies in 32 bits: they go round every 50 days at the least, which no difference of two shows.
@@ -304,6 +338,7 @@ static __always_inline void fill(struct socket_event *e, const struct sock *sk, 
 	e->reason = 0;
 	e->time = bpf_ktime_get_ns();
 	fill_numbers(e, tp, flags, state, typed);
+	fill_awaited(e, sk, tp, typed);
 	if (has_flag(flags, bpf_core_enum_value(enum sock_flags, SOCK_LINGER)) && !get(typed, sk, sk_lingertime))
 		e->flags |= SOCKET_LINGER_0;
 }

@@ -147,6 +147,14 @@ struct sock_cgroup_data {
 	struct cgroup *cgroup;
 };
 
+struct rb_node {
+	struct rb_node *rb_left;
+};
+
+struct rb_root {
+	struct rb_node *rb_node;
+};
+
 struct sock {
 	struct sock_common __sk_common;
 	socket_lock_t sk_lock;
@@ -154,6 +162,7 @@ struct sock {
 	struct sock_cgroup_data sk_cgrp_data;
 	__u16 sk_protocol;
 	unsigned long sk_lingertime;
+	struct rb_root tcp_rtx_queue;
 };
 
 struct inet_sock {
@@ -193,6 +202,7 @@ struct net_device {
 };
 
 struct sk_buff {
+	struct rb_node rbnode;
 	struct net_device *dev;
 	unsigned int len;
 	__u16 transport_header;

@@ -87,8 +87,7 @@ static __always_inline flag_t numbers_drop_regained(struct block_side n[2])
 
 /*
  * Is the segment's number further ahead than its receiver's window allows? Counted from the highest byte that was seen
- * or that the receiver has acknowledged, where a capture has lost some. Of a side that was not heard the latter alone is
- * known.
+ * or that the receiver has acknowledged, where a capture has lost some; of a side that was not heard, from the latter.
  */
 static __always_inline flag_t beyond_window(const struct numbers *me, const struct numbers *peer,
 					    const struct flow_open *o, const struct tcp_segment *s, __u32 side)

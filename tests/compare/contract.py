@@ -486,11 +486,15 @@ def fin_missed(reading):
 def zeek_takes_all(reading):
     """
     Zeek takes a FIN or RST whatever its numbers. Our conn_state leaves out what its receiver ignored: a RST without the
-    number that it expected (RFC 5961 section 3.2), or behind which it goes on, and a FIN with foreign numbers.
+    number that it expected (RFC 5961 section 3.2), or behind which it goes on, and a FIN with foreign numbers. Where
+    the list had no room for all RSTs, it counts them.
     """
-    marked = [s for s in reading.record.segments() if s.flags & IGNORED]
+    listed = list(reading.record.segments())
+    marked = [s for s in listed if s.flags & IGNORED]
+    unlisted = [f for f in reading.frames if f.flags & RST and not any(is_counted_in(f, s) for s in listed)]
+    marked += unlisted if marked and len(unlisted) <= reading.record.lost else []
     ignored = {f.number for f, sides in walk(reading.frames)
-               if any(is_counted_in(f, s) for s in marked) and is_ignored(reading.frames, f, sides)}
+               if any(f is s or is_counted_in(f, s) for s in marked) and is_ignored(reading.frames, f, sides)}
     taken = [reading.as_it_came(f) for f in reading.frames if f.number not in ignored]
     state = zeek.judge(taken, reading.record.source).conn_state()
 

@@ -475,22 +475,50 @@ def judge_black_holes(records, opened, **expected):
             check(expected["lost"] or hole["passed"] <= expected["most"], f"{hole['passed']} bytes cannot have passed")
 
 
+def watch_twice(lab):
+    """With every segment, and with what sockets of this host tell alone."""
+    return watch(lab, "--all-segments"), watch(lab)
+
+
+def close_between_copies(opened, data):
+    """The sender repeats the data; the receiver closes between the copies, without having got any."""
+    for connection, sender in opened:
+        connection[sender].sendall(data)
+    time.sleep(1.2)
+    for connection, sender in opened:
+        connection[1 - sender].shutdown(socket.SHUT_WR)
+    time.sleep(6)
+    for connection, sender in opened:
+        abort(connection[sender])
+
+
 @suite.test
 def path_swallows_large_segments(lab):
-    """What is larger than 1,000 bytes is dropped. The receiver closes between the copies, without having got any."""
-    tracer, opened = watch(lab, "--all-segments"), both_ways(lab)
+    """What is larger than 1,000 bytes is dropped."""
+    tracers, opened = watch_twice(lab), both_ways(lab)
     with filtering_both(lab, "meta l4proto tcp meta length > 1000"):
-        for connection, sender in opened:
-            connection[sender].sendall(LARGE)
-        time.sleep(1.2)
-        for connection, sender in opened:
-            connection[1 - sender].shutdown(socket.SHUT_WR)
-        time.sleep(6)
-        for connection, sender in opened:
-            abort(connection[sender])
-    tracer.wait_for(len(opened), 10)
-    judge_black_holes(tracer.stop(), opened, lost=True)
-    check("large segments swallowed by the path: 4" in tracer.stderr, "not in the summary")
+        close_between_copies(opened, LARGE)
+    for tracer in tracers:
+        tracer.wait_for(len(opened), 10)
+        judge_black_holes(tracer.stop(), opened, lost=True)
+        check("large segments swallowed by the path: 4" in tracer.stderr, "not in the summary")
+
+
+@suite.test
+def path_swallows_small_segments(lab):
+    """What every path carries is not lost for its size."""
+    tracers, opened = watch_twice(lab), both_ways(lab)
+    with filtering_both(lab, "meta l4proto tcp meta length > 300"):
+        close_between_copies(opened, LARGE[:400])
+    for tracer in tracers:
+        tracer.wait_for(len(opened), 10)
+        judge_no_black_holes(tracer.stop(), opened)
+
+
+def judge_no_black_holes(records, opened):
+    equal("connections", {key_of(record) for record in records}, {connection.key for connection, _ in opened})
+    for record in records:
+        equal(f"black hole of {key_of(record)}", record["tcp"].get("mtu_black_hole"), None)
 
 
 @suite.test
@@ -514,7 +542,7 @@ def path_swallows_until_segments_are_small(lab):
 @suite.test
 def path_loses_all_segments(lab):
     """What is lost is not lost for its size: of one way nothing passes for a while, or the other host is gone."""
-    tracer, opened = watch(lab, "--all-segments"), both_ways(lab)
+    tracers, opened = watch_twice(lab), both_ways(lab)
     with filtering_both(lab, "meta l4proto tcp"):
         for connection, sender in opened:
             connection[sender].sendall(LARGE)
@@ -525,14 +553,16 @@ def path_loses_all_segments(lab):
     with lab.server.dropping("meta l4proto tcp"):
         for connection, sender in opened[1::2]:
             connection[0].sendall(LARGE)
+        time.sleep(1.2)
+        for connection, sender in opened[1::2]:
             connection[1].shutdown(socket.SHUT_WR)
         time.sleep(5)
         for connection, sender in opened[1::2]:
             abort(connection[1])
             abort(connection[0])
-    tracer.wait_for(len(opened), 10)
-    for record in tracer.stop():
-        equal(f"black hole of {key_of(record)}", record["tcp"].get("mtu_black_hole"), None)
+    for tracer in tracers:
+        tracer.wait_for(len(opened), 10)
+        judge_no_black_holes(tracer.stop(), opened)
 
 
 # ---- a box between two hosts that forgets their connections ----

@@ -623,6 +623,41 @@ TEST(test_silence_unknown)
 	expect_silence(silence_before_close(&f, NULL, NULL, &none), NUMBER_UNSEEN, false);
 }
 
+/* ---- what the path swallows ---- */
+
+static struct socket_event awaiting(uint8_t to, uint32_t number, uint32_t copies)
+{
+	struct socket_event e = client(HERE, SERVER_ISN, to, 0);
+
+	e.from = to == SOCKET_CLOSE_WAIT ? SOCKET_ESTABLISHED : SOCKET_CLOSE_WAIT;
+	e.awaited = 1400;
+	e.awaited_seq = number;
+	e.awaited_copies = copies;
+	return e;
+}
+
+/* Is a segment swallowed that was sent again so often before the other end's FIN, and so often in all? */
+static bool is_swallowed(uint32_t before, uint32_t copies, uint32_t number)
+{
+	TABLE;
+	struct closing_socket *s = &t->table.sockets[0];
+
+	take(t, awaiting(SOCKET_CLOSE_WAIT, 5000, before));
+	take(t, awaiting(SOCKET_CLOSE, number, copies));
+	assert_true(!s->swallowed || (s->awaited == 1400 && s->awaited_copies == copies));
+	return s->swallowed;
+}
+
+TEST(test_swallowed)
+{
+	assert_true(is_swallowed(1, 3, 5000));
+	assert_true(is_swallowed(4, 9, 5000));
+	assert_false(is_swallowed(0, 9, 5000)); /* nobody was heard between the copies */
+	assert_false(is_swallowed(2, 3, 5000)); /* one more may have been lost with the FIN */
+	assert_false(is_swallowed(2, 9, 6000)); /* that one came through */
+	assert_false(is_swallowed(2, 0, 5000)); /* so did all */
+}
+
 int main(void)
 {
 	return run_unit_tests(NULL, NULL);

@@ -103,10 +103,9 @@ static void read_socket(struct last_data data[2], const struct flow *f, const st
 	bool reset_first = f->state & FLOW_RESET && close == f->reset.time;
 
 	data[side].time = payload_time(event, s->sent_ago, jiffy, close);
-	data[side].answered = !(s->unacked & SOCKET_SENT_UNACKED) || f->state & FLOW_GRACEFUL ||
-			      is_acknowledged(f, side, s->sent_end - 1);
+	data[side].answered = !s->sent_unacked || f->state & FLOW_GRACEFUL || is_acknowledged(f, side, s->sent_end - 1);
 	data[!side].time = payload_time(event, s->received_ago, jiffy, close);
-	data[!side].answered = !(reset_first && s->unacked & SOCKET_RECEIVED_UNACKED);
+	data[!side].answered = !(reset_first && s->received_unacked);
 }
 
 /*
@@ -118,8 +117,7 @@ static void read_unanswered(struct last_data data[2], const struct flow *f, cons
 {
 	uint64_t sent;
 
-	if (!s || s->lost || !(s->unacked & SOCKET_SENT_UNACKED) || f->state & FLOW_GRACEFUL ||
-	    is_acknowledged(f, side, s->sent_end - 1))
+	if (!s || s->lost || !s->sent_unacked || f->state & FLOW_GRACEFUL || is_acknowledged(f, side, s->sent_end - 1))
 		return;
 	sent = payload_time(socket_first_event(s), s->sent_ago, jiffy, close);
 	if (sent && sent <= close)

@@ -817,6 +817,17 @@ static void traffic(struct record *r, const struct facts *c, const struct traffi
 		r->idle = begins > active ? (int64_t)(begins - active) : 0;
 }
 
+/* What the path swallowed, by the socket of this host. Whoever repeats its FIN hears nothing at all. */
+static void swallowed_of_socket(struct record *r, const struct facts *c, enum role role, const struct closing_socket *s)
+{
+	if (!s || !s->swallowed || s->awaited <= black_hole_least(c->key->family) ||
+	    side_of(c, other_role(role))->fin_copies)
+		return;
+	r->mtu_black_hole.sender = role;
+	r->mtu_black_hole.bytes = s->awaited;
+	r->mtu_black_hole.retransmits = s->awaited_copies;
+}
+
 /* What the path swallowed of the side that repeated more of it. */
 static void black_hole(struct record *r, const struct facts *c, const struct verdict_context *context)
 {
@@ -832,6 +843,8 @@ static void black_hole(struct record *r, const struct facts *c, const struct ver
 		r->mtu_black_hole.retransmits = side->repeated;
 		r->mtu_black_hole.passed = side->passed;
 	}
+	for (enum role role = SOURCE; !r->mtu_black_hole.bytes && role <= DESTINATION; role++)
+		swallowed_of_socket(r, c, role, context->sockets.side[c->side[role]]);
 }
 
 static void silence(struct record *r, const struct flow *whole, const struct verdict_context *context)
@@ -987,7 +1000,7 @@ static void ends(struct record *r, const struct facts *c)
 		address_to_bytes(end->ip, &c->key->addr[side], c->key->family);
 		end->port = c->key->port[side];
 		end->state = state(c, role);
-		end->wscale = o->wscale[side] == SEGMENT_NO_WSCALE ? NUMBER_UNSEEN : o->wscale[side];
+		end->wscale = o->wscale[side] > 14 ? NUMBER_UNSEEN : o->wscale[side];
 		end->fin_retransmits = side_of(c, role)->fin_copies;
 		end->data_copies = has(c, role, SIDE_FIN_ACKED) ? 0 : side_of(c, role)->data_copies;
 		end->bytes = bytes_sent(c, role);
