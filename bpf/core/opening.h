@@ -78,12 +78,12 @@ struct flow_open {
 	};
 	__u8 syn_flags, synack_flags;
 	__u8 syn_copies, synack_copies; /* retransmissions; 255 means at least that */
-	__u8 wscale[2];                 /* by side, SEGMENT_NO_WSCALE where not offered or not seen */
-	__u8 ttl[2];                    /* by side, of the handshake */
-	__u8 seen;                      /* OPEN_ bits */
-	__u8 source;                    /* side that opened the connection */
-	__u8 resets_ignored;            /* RSTs that their receiver would not accept */
-	__u8 idle;                      /* rounds of ageing without a segment: user space's */
+	__u8 wscale[2];      /* by side, SEGMENT_NO_WSCALE where not offered or not seen, or SEGMENT_CUT_WSCALE */
+	__u8 ttl[2];         /* by side, of the handshake */
+	__u8 seen;           /* OPEN_ bits */
+	__u8 source;         /* side that opened the connection */
+	__u8 resets_ignored; /* RSTs that their receiver would not accept */
+	__u8 idle;           /* rounds of ageing without a segment: user space's */
 };
 CORE_ASSERT_SIZE(struct flow_open, 56);
 
@@ -121,9 +121,10 @@ static __always_inline __u32 open_window(const struct flow_open *o, __u32 side, 
 {
 	__u32 scale = unknown;
 
-	if ((o->seen & OPEN_SYNACK) && of_side(o->wscale, !o->source) > 14)
+	if ((o->seen & OPEN_SYNACK) && of_side(o->wscale, !o->source) == SEGMENT_NO_WSCALE)
 		scale = 0; /* the destination declined, whatever the source offered */
-	else if ((o->seen & (OPEN_SYN | OPEN_SYNACK)) == (OPEN_SYN | OPEN_SYNACK))
+	else if ((o->seen & (OPEN_SYN | OPEN_SYNACK)) == (OPEN_SYN | OPEN_SYNACK) &&
+		 o->wscale[0] != SEGMENT_CUT_WSCALE && o->wscale[1] != SEGMENT_CUT_WSCALE)
 		scale = of_side(o->wscale, o->source) > 14 ? 0 : of_side(o->wscale, side);
 	return win << (scale & 15);
 }

@@ -83,6 +83,7 @@ enum packet_tunnel {
 };
 
 #define SEGMENT_NO_WSCALE 0xff
+#define SEGMENT_CUT_WSCALE 0xfe /* a capture does not hold the options of the SYN */
 #define SEGMENT_NO_MPTCP 0xff
 #define PACKET_NO_TAG 0xffff
 

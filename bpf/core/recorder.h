@@ -1298,6 +1298,7 @@ recorder_code int begins_midstream(struct tables *t, struct work *w, const struc
 
 	if (!w || !s)
 		return 0;
+	w->numbers[0].now.known = w->numbers[1].now.known = 0;
 	last = tables_last_seen(t, w->hash);
 	if (!last || segment_contradicts(s) ||
 	    !(w->socket.known
@@ -1307,6 +1308,16 @@ recorder_code int begins_midstream(struct tables *t, struct work *w, const struc
 	numbers_read(w->numbers, last, &unseen, w->hash);
 	use_socket(w);
 	return !numbers_contradict(t, w, s, 0);
+}
+
+/*
+ * Is it a FIN left of what both sides of the conversation that is remembered have sent and acknowledged? Its receiver
+ * drops it, and what it acknowledges then is no FIN. The work has the numbers where begins_midstream has read them.
+ */
+static __always_inline flag_t is_left_of_midstream(const struct work *w, const struct tcp_segment *s)
+{
+	return !s->partial &&
+	       fin_left_of_window(&of_side(w->numbers, w->side).now, &of_side(w->numbers, !w->side).now, s);
 }
 
 /* A FIN or RST of no connection that the tables have. */
@@ -1324,7 +1335,7 @@ recorder_code int begin_from_end(struct tables *t, struct work *w, const struct 
 	}
 	if (segment_contradicts(s))
 		return tables_count(t, COUNT_CONTRADICTORY);
-	return begin_stray(t, w, s);
+	return is_left_of_midstream(w, s) ? 0 : begin_stray(t, w, s);
 }
 
 recorder_code int record_unknown(struct tables *t, struct work *w, const struct tcp_segment *s)

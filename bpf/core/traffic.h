@@ -113,12 +113,15 @@ static inline __u64 traffic_bytes(const struct traffic_side *t)
 
 /*
  * Is the packet the side's last one, seen a second time by another hook or at a mirrored port? Equal in all, IP id
- * included; an id of 0 tells nothing. Notes it for the next one.
+ * included. Without one (IPv6, or an id of 0) an ACK may be a duplicate ACK, unless the peer's were seen twice or that
+ * one has said nothing since the handshake. Notes it for the next one.
  */
-static __always_inline flag_t traffic_seen_twice(struct traffic_side *t, const struct tcp_segment *s, __u64 now)
+static __always_inline flag_t traffic_seen_twice(struct traffic_side *t, const struct traffic_side *peer,
+						 const struct tcp_segment *s, __u64 now)
 {
-	flag_t twice = s->ip_id && t->last_id == s->ip_id && t->last_seq == s->seq && t->last_ack == s->ack &&
-		       t->last_len == s->len && t->last_flags == s->flags && now - t->t_last < FLOW_DUPLICATE_NS;
+	flag_t twice = t->last_id == s->ip_id && t->last_seq == s->seq && t->last_ack == s->ack &&
+		       t->last_len == s->len && t->last_flags == s->flags && now - t->t_last < FLOW_DUPLICATE_NS &&
+		       (s->ip_id || s->len || peer->twice || !peer->t_last);
 
 	t->last_id = s->ip_id;
 	t->last_seq = s->seq;
@@ -140,7 +143,7 @@ static __always_inline void traffic_note(struct traffic *traffic, const struct t
 {
 	struct traffic_side *t = &of_side(traffic->side, side);
 
-	if (traffic_seen_twice(t, s, now)) {
+	if (traffic_seen_twice(t, &of_side(traffic->side, !side), s, now)) {
 		t->twice++;
 		return;
 	}

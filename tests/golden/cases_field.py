@@ -411,6 +411,19 @@ def mirrored(c):
 
 
 @case
+def mirrored_ipv6(c):
+    """The same over IPv6, which has no IP id."""
+    return mirrored(replace(c, ips=IPV6))
+
+
+@case
+def duplicate_acks_ipv6(c):
+    """Equal ACKs within a millisecond say that three segments came behind a hole: each is one."""
+    c = replace(c, ips=IPV6)
+    return c.opened() + [c.src(50 + 0.2 * n, ".", 51, 501) for n in range(3)] + c.four_way()
+
+
+@case
 def resets_with_id_zero(c):
     """Two RSTs answer two segments; their IP id of 0 tells nothing."""
     return c.opened() + [c.src(100, "F.", 51, 501), c.dst(110, "P.", 501, 51, 50), c.src(110.1, "R", 51, ip_id=0),
@@ -642,6 +655,32 @@ def half_destination_rst_left_of_window(c):
 def half_destination_aborts(c):
     """Only the destination is seen. The source's FIN may have come before the RST."""
     return [s for s in c.opened() + [c.dst(300, "R.", 501, 51)] if s.side == 1]
+
+
+@case
+def rst_in_unknown_window(c):
+    """The capture cut the SYNs' options off: nobody can say that the RST is out of a window whose scale was there."""
+    return Capture([replace(s, win=5000) for s in c.opened()] + [c.src(100, "R", 500_051)], snaplen=54)
+
+
+@case
+def half_source_denies_rst(c):
+    """Only the source is seen. It goes on behind an RST in its name, and acknowledges the other side's FIN later."""
+    return only(0, c.opened() + [c.src(90, "R.", 51, 501, ttl=99), c.src(140, "P.", 51, 501, 20)] + [
+        c.src(2000, "F.", 71, 501), c.src(2050.2, ".", 72, 502)])
+
+
+@case
+def fin_left_of_window_midstream(c):
+    """A forged FIN of a connection that is older than the capture; its receiver's ACK is none of it."""
+    return c.opened()[3:] + [c.src(60, "F.", 50, 501), c.dst(60.1, ".", 501, 51)] + c.four_way()
+
+
+@case
+def fin_left_of_window_midstream_of_destination(c):
+    """The same in the other side's name, over IPv6."""
+    c = replace(c, ips=IPV6)
+    return c.opened()[3:] + [c.dst(60, "F.", 500, 51), c.src(60.1, ".", 51, 501)] + c.four_way()
 
 
 @case

@@ -121,8 +121,10 @@ static void read_options(struct tcp_segment *s, const uint8_t *packet, const uin
 
 	if (!(s->flags & (TCP_SYN | TCP_RST)) || !s->options_len)
 		return;
-	if ((size_t)(end - packet) < (size_t)s->options_off + s->options_len)
+	if ((size_t)(end - packet) < (size_t)s->options_off + s->options_len) {
+		s->wscale = SEGMENT_CUT_WSCALE;
 		return;
+	}
 	options = (struct tcp_options){.len = s->options_len};
 	memcpy(options.bytes, packet + s->options_off, s->options_len);
 	packet_options(s, &options);

@@ -189,6 +189,12 @@ static inline void flow_lend(struct flow *f, __u32 side, const struct numbers *n
 
 /* ---- endings ---- */
 
+/* Was anything seen of the side that the RST was sent to? Else nobody can say that it was taken. */
+static inline bool flow_hears_receiver(const struct flow *f)
+{
+	return f->side[!f->reset.side].now.known || f->heard_before >> !f->reset.side & 1;
+}
+
 /* When a finished connection took its last step: the second FIN's acknowledgment, or the RST. */
 static inline __u64 flow_end_time(const struct flow *f)
 {

@@ -43,10 +43,14 @@ enum flow_wait {
 /*
  * An RST ended it, as far as is known; but what is known is not enough to tell whether its receiver took it. Inside the
  * window, but with another number than is expected, it is taken by old receivers alone (RFC 5961 section 3.2), and the
- * challenge ACK of the others can be lost. One that its alleged sender denies is in doubt until the receiver answers.
+ * challenge ACK of the others can be lost. One that its alleged sender denies is in doubt until the receiver answers;
+ * where that one passes elsewhere, so is any.
  */
 static inline bool flow_is_in_doubt(const struct flow *f)
 {
+	if ((f->state & FLOW_DONE) == FLOW_RESET && f->side[f->reset.side & 1].now.known & NUMBERS_ACK &&
+	    !flow_hears_receiver(f))
+		return true;
 	return (f->state & (FLOW_DONE | FLOW_PROVEN)) == (FLOW_RESET | FLOW_PROVEN) &&
 	       (f->reset.validity == RESET_UNKNOWN || f->doubt ||
 		(f->reset.validity == RESET_IN_WINDOW && !(f->reset.fate & RESET_ANSWERED)) ||

@@ -144,7 +144,7 @@ static void step_sender(struct flow *f, const struct tcp_segment *s, unsigned si
 
 	if (!goes_on(f, s, side))
 		return;
-	if (f->reset.validity == RESET_UNKNOWN)
+	if (f->reset.validity == RESET_UNKNOWN || !flow_hears_receiver(f))
 		set_aside(f); /* nothing but its sender vouched for it */
 	else if (f->reset.fate & RESET_DENIED && late && acknowledges_more(f, s, side))
 		forget_reset(f);
