@@ -230,17 +230,16 @@ static __always_inline bool has_flag(unsigned long flags, __u32 flag)
 /*
  * Jiffies since the payload that waits for an answer was first sent: lsndtime is that of its latest copy. The kernel
  * keeps when its first time-out sent a copy, in ms. The time-out that came before has been doubled with each copy since
- * (RFC 6298 section 5.5); a loss probe may have come between. 0: not known, as where a route has TCP count in us. Raw
- * programs have no stack left for it.
+ * (RFC 6298 section 5.5); a loss probe may have come between. 0: not known, as where a route has TCP count in us.
  */
-static __always_inline __u32 first_sent_ago(const struct socket_event *e, const struct tcp_sock *tp)
+static __always_inline __u32 first_sent_ago(const struct socket_event *e, const struct tcp_sock *tp, const bool typed)
 {
 	const struct inet_connection_sock *icsk = (const void *)tp;
-	__u32 copies = icsk->icsk_retransmits, ago = (__u32)(e->time / 1000000) - tp->retrans_stamp;
+	__u32 stamp = get(typed, tp, retrans_stamp), ago = (__u32)(e->time / 1000000) - stamp;
 
-	if (!copies || !tp->retrans_stamp || ago > REPEATED_MOST || !settings.jiffy)
+	if (!e->awaited_copies || !stamp || ago > REPEATED_MOST || !settings.jiffy)
 		return 0;
-	return ago * 1000000ULL / settings.jiffy + (icsk->icsk_rto >> (copies & 31));
+	return ago * 1000000ULL / settings.jiffy + (get(typed, icsk, icsk_rto) >> (e->awaited_copies & 31));
 }
 
 /* More levels than the tree of what a socket has sent can have: 2^16 segments. */
@@ -263,18 +262,41 @@ static __always_inline __u32 awaited_payload(const struct sock *sk)
 		(const struct sk_buff *)((const char *)node - bpf_core_field_offset(struct sk_buff, rbnode)), len);
 }
 
-/* Raw programs have no stack left for it. */
 static __always_inline void fill_awaited(struct socket_event *e, const struct sock *sk, const struct tcp_sock *tp,
 					 const bool typed)
 {
 	const struct inet_connection_sock *icsk = (const void *)tp;
 
-	e->awaited = e->awaited_seq = e->awaited_copies = 0;
-	if (!typed || !icsk->icsk_retransmits)
+	e->awaited = e->awaited_seq = 0;
+	e->awaited_copies = get(typed, icsk, icsk_retransmits);
+	if (!e->awaited_copies)
 		return;
-	e->awaited_copies = icsk->icsk_retransmits;
-	e->awaited_seq = tp->snd_una;
+	e->awaited_seq = get(typed, tp, snd_una);
 	e->awaited = awaited_payload(sk);
+}
+
+/* What was sent and not acknowledged. Returns what first_sent_ago says. */
+static __always_inline __u32 fill_unanswered(struct socket_event *e, const struct sock *sk, const struct tcp_sock *tp,
+					     const bool typed)
+{
+	fill_awaited(e, sk, tp, typed);
+	return first_sent_ago(e, tp, typed);
+}
+
+/* Of raw programs, which have no room for it on their own part of the stack. sk, tp: addresses. */
+__noinline __attribute__((weak)) int fill_unanswered_raw(struct socket_event *e, __u64 sk, __u64 tp)
+{
+	return e ? fill_unanswered(e, (const void *)sk, (const void *)tp, 0) : 0;
+}
+
+/* Adds it to an event of a socket that is in that state. */
+static __always_inline void add_unanswered(struct socket_event *e, const struct sock *sk, const struct tcp_sock *tp,
+					   int state, const bool typed)
+{
+	__u32 first = typed ? fill_unanswered(e, sk, tp, 1) : fill_unanswered_raw(e, (__u64)sk, (__u64)tp);
+
+	if (first && state == SOCKET_ESTABLISHED)
+		e->sent_ago = first;
 }
 
 /*
@@ -285,13 +307,11 @@ static __always_inline void fill_payload(struct socket_event *e, const struct tc
 					 const bool typed)
 {
 	const struct inet_connection_sock *icsk = (const void *)tp;
-	__u32 now = bpf_jiffies64(), first = typed ? first_sent_ago(e, tp) : 0;
+	__u32 now = bpf_jiffies64();
 
 	e->sent_end = get(typed, tp, snd_nxt);
 	if (get(typed, tp, data_segs_out))
 		e->sent_ago = now - get(typed, tp, lsndtime);
-	if (first)
-		e->sent_ago = first;
 	if (any_received)
 		e->received_ago = now - get(typed, icsk, icsk_ack.lrcvtime);
 	if (e->sent_end != get(typed, tp, snd_una))
@@ -312,6 +332,7 @@ static __always_inline void fill_numbers(struct socket_event *e, const struct tc
 
 	e->retransmits = get(typed, tp, total_retrans);
 	e->srtt = e->unread = e->unsent = e->sent_end = 0;
+	e->awaited = e->awaited_seq = e->awaited_copies = 0;
 	e->sent_ago = e->received_ago = SOCKET_NO_PAYLOAD;
 	if (state == SOCKET_SYN_SENT) {
 		e->isn = get(typed, tp, snd_una);
@@ -338,7 +359,6 @@ static __always_inline void fill(struct socket_event *e, const struct sock *sk, 
 	e->reason = 0;
 	e->time = bpf_ktime_get_ns();
 	fill_numbers(e, tp, flags, state, typed);
-	fill_awaited(e, sk, tp, typed);
 	if (has_flag(flags, bpf_core_enum_value(enum sock_flags, SOCK_LINGER)) && !get(typed, sk, sk_lingertime))
 		e->flags |= SOCKET_LINGER_0;
 }
@@ -574,6 +594,7 @@ static __always_inline void state_changes(const struct sock *sk, int from, int t
 	if (!tp)
 		return;
 	fill(&e, sk, tp, from, typed);
+	add_unanswered(&e, sk, tp, from, typed);
 	e.kind = SOCKET_STATE;
 	e.from = from;
 	e.to = to;
@@ -606,6 +627,8 @@ static __always_inline void reset_event(const struct sock *sk, int state, __u32 
 	if (!tp)
 		return;
 	fill(&e, sk, tp, state, typed);
+	if (kind == SOCKET_RESET_RECEIVED)
+		add_unanswered(&e, sk, tp, state, typed);
 	e.kind = kind;
 	e.from = e.to = 0;
 	e.reason = reason;

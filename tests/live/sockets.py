@@ -23,8 +23,8 @@ import time
 
 from lab import frames
 from lab.closes import Connection, Path, abort, heard_the_end, receive, reset_has_come, scenario_named, talk
-from lab.harness import (PROGRAM, Suite, about, as_nobody, expect, field, in_namespace, key_of, one_each, paths,
-                     raw_socket, watch, with_error)
+from lab.harness import (PROGRAM, TRACEPOINTS, Suite, about, as_nobody, expect, field, key_of, one_each, paths,
+                         raw_socket, watch, with_error, with_kernel_types, with_raw_tracepoints)
 from lab.netlab import SYN, Process, Skip, Tracer, check, descriptors, equal, ipv4, libc, mac, need, until
 
 PR_SET_NAME = 15
@@ -1199,14 +1199,6 @@ def no_sockets(lab):
     check("reason" not in record["tcp"]["reset"], "a reason is reported")
 
 
-KERNEL_TYPES = "/sys/kernel/btf/vmlinux"
-
-
-def with_kernel_types(path):
-    """The command that runs the program where the kernel's BTF is that file."""
-    copy = f"cp {path} {KERNEL_TYPES} &&" if path else ""
-    script = f'mount -t tmpfs none /sys/kernel/btf && {copy} exec "$@"'
-    return in_namespace("--mount", "sh", "-c", script, "sh", *PROGRAM)
 
 
 def tracepoint_programs(tracer):
@@ -1235,22 +1227,11 @@ def all_is_known(lab, tracer, *raw):
     reason_is(tracer, record, "TCP_STATE")
 
 
-TRACEPOINTS = {"inet_sock_set_state", "tcp_send_reset", "tcp_receive_reset"}
-
-
 @test
 def raw_tracepoints(lab):
     """A tracepoint that the kernel's BTF lacks is attached as a raw one, and reports the same."""
-    with open(KERNEL_TYPES, "rb") as file:
-        types = file.read()
-    path = lab.file("btf")
     for unknown in ({"inet_sock_set_state"}, TRACEPOINTS):
-        changed = types
-        for name in unknown:
-            changed = changed.replace(f"\0btf_trace_{name}\0".encode(), f"\0not_trace_{name}\0".encode())
-        with open(path, "wb") as file:
-            file.write(changed)
-        all_is_known(lab, watch(lab, program=with_kernel_types(path)), *unknown)
+        all_is_known(lab, watch(lab, program=with_raw_tracepoints(lab, unknown)), *unknown)
 
 
 @test

@@ -14,7 +14,8 @@ import time
 
 from lab import frames
 from lab.closes import abort, close_in_turn, reset_has_come, talk
-from lab.harness import PROGRAM, Suite, about, expect, key_of, one_each, paths, raw_socket, watch
+from lab.harness import (PROGRAM, TRACEPOINTS, Suite, about, expect, key_of, one_each, paths, raw_socket, watch,
+                         with_raw_tracepoints)
 from lab.netlab import ACK, FIN, PSH, RST, SYN, Tracer, check, equal, ipv4, ipv6, mac, until
 
 suite = Suite(workers=3)
@@ -340,8 +341,12 @@ REPEATED_ENDINGS = (
 
 @test
 def silence_before_repeated_payload(lab):
-    """Payload that nothing answers is sent again and again: the silence ended when it was first sent."""
-    tracer, played = watch(lab, "--close-timeout=1"), {}
+    """
+    Payload that nothing answers is sent again and again: the silence ended when it was first sent. Programs at raw
+    tracepoints read the same.
+    """
+    raw = with_raw_tracepoints(lab, TRACEPOINTS)
+    tracers, played = [watch(lab, "--close-timeout=1", program=program) for program in (None, raw)], {}
     opened = [(name, *talked(path), end) for path in paths(lab) for name, end in REPEATED_ENDINGS]
     time.sleep(SILENCE)
     with lab.server.dropping("meta l4proto tcp tcp flags & rst == 0"):
@@ -352,8 +357,9 @@ def silence_before_repeated_payload(lab):
         for *_, connection, _, end in opened:
             end(connection)
         time.sleep(1.5)
-        records = tracer.stop()
-    judge_silences(records, played)
+        found = [tracer.stop() for tracer in tracers]
+    for records in found:
+        judge_silences(records, played)
 
 
 @test

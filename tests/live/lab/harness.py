@@ -128,6 +128,29 @@ def in_namespace(option, *command, by=()):
     return [*by, "unshare", option, *command]
 
 
+KERNEL_TYPES = "/sys/kernel/btf/vmlinux"
+TRACEPOINTS = {"inet_sock_set_state", "tcp_send_reset", "tcp_receive_reset"}  # of sockets
+
+
+def with_kernel_types(path):
+    """The command that runs the program where the kernel's BTF is that file; None: where it has none."""
+    copy = f"cp {path} {KERNEL_TYPES} &&" if path else ""
+    script = f'mount -t tmpfs none /sys/kernel/btf && {copy} exec "$@"'
+    return in_namespace("--mount", "sh", "-c", script, "sh", *PROGRAM)
+
+
+def with_raw_tracepoints(lab, names):
+    """The command that runs the program where the kernel's BTF lacks these tracepoints, so that they are raw ones."""
+    with open(KERNEL_TYPES, "rb") as file:
+        types = file.read()
+    for name in names:
+        types = types.replace(f"\0btf_trace_{name}\0".encode(), f"\0not_trace_{name}\0".encode())
+    path = lab.file("btf")
+    with open(path, "wb") as file:
+        file.write(types)
+    return with_kernel_types(path)
+
+
 def without(what):
     """The command that runs the program where the kernel denies `what` (see deny.py)."""
     return [sys.executable, os.path.join(os.path.dirname(os.path.abspath(__file__)), "deny.py"), what, *PROGRAM]
