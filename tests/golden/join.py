@@ -348,6 +348,16 @@ def fin_made():
 
 
 @test
+def fin_made_before_the_real_one():
+    """The ACK of the forged FIN was there before the real one, and is not that one's, which has the same numbers."""
+    made, forged_ack = (C4.src(110, "F.", 51, 501), Fate("made")), C4.dst(120.1, ".", 501, 52)
+    again = close(C4, 400)
+    record = only(Scene(handshake(C4) + data(C4) + [made, forged_ack] + again + later(C4), BOTH))
+    unfolded = only(Scene(handshake(C4) + data(C4) + [made, forged_ack] + again[:1] + again[2:] + later(C4), BOTH))
+    return expect("path", path_of(record), ["made >F."]) + expect("one ACK", path_of(unfolded), ["made >F."])
+
+
+@test
 def syn_ack_made():
     """A box answers for a destination that never does."""
     sent = [C4.src(0, "S"), (C4.dst(10.1, "S.", 0, 1), Fate("made")), C4.src(20.2, ".", 1, 1)]

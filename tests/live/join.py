@@ -12,8 +12,8 @@ import sys
 import time
 from collections import Counter
 
-from lab.box import DELAY, LOSE, OUTSIDE, RESET, Box, Deed
-from lab.closes import Path, abort, close_in_turn, talk
+from lab.box import DELAY, FIN_ONWARD, LOSE, OUTSIDE, RESET, RESET_ONWARD, Box, Deed
+from lab.closes import Path, abort, close_in_turn, receive, talk
 from lab.harness import PROGRAM, Suite, about
 from lab.netlab import ACK, FIN, PSH, RST, SYN, Tracer, check, equal
 
@@ -59,8 +59,34 @@ def reset(connection):
     abort(connection.server)
 
 
+def reset_at_server(connection):
+    """The server is told that the client has aborted. What the client sends then, the server's kernel answers."""
+    talk(connection)
+    time.sleep(0.05)
+    connection.client.sendall(b"?" * 7)
+    time.sleep(0.2)
+    abort(connection.server)
+    connection.client.sendall(b"!" * 9)
+    time.sleep(0.1)
+    abort(connection.client)
+
+
+def fin_at_server(connection):
+    """The server is told that the client has nothing more to send, a while before that is so."""
+    talk(connection)
+    time.sleep(0.05)
+    connection.client.sendall(b"?" * 7)
+    receive(connection.server, 7)
+    time.sleep(0.2)
+    close_in_turn(connection.client, connection.server)
+
+
 def flags_are(wanted, up):
     return lambda is_up, flags, _length: is_up == up and flags & (SYN | FIN | RST) == wanted
+
+
+def question(up, _flags, length):
+    return up and length == 7
 
 
 def syn_ack(up, flags, _length):
@@ -99,7 +125,9 @@ CASES = {
     "reset_lost": ([(LOSE, flags_are(RST, True))], aborted),
     "client_fin_delayed": ([(DELAY, flags_are(FIN, True))], close),
     "server_fin_delayed": ([(DELAY, flags_are(FIN, False))], closed_by_server),
-    "reset_made": ([(RESET, lambda up, _flags, length: up and length == 7)], reset),
+    "reset_made": ([(RESET, question)], reset),
+    "reset_made_for_server": ([(RESET_ONWARD, question)], reset_at_server),
+    "fin_made_for_server": ([(FIN_ONWARD, question)], fin_at_server),
 }
 
 
@@ -162,7 +190,7 @@ def judge(name, record, log):
         first, second = record["tcp"]["views"]
         equal("views in order", (first["clock"]["ahead"], abs(second["clock"]["ahead"]) <= second["clock"]["error"]),
               (0, True))
-        if name == "reset_made":
+        if name.startswith("reset_made"):
             equal("closer", record["tcp"]["closer"], "network")
         elif name == "nothing":
             equal("verdict", (record["tcp"]["outcome"], record["tcp"]["closer"]), ("graceful", "source"))

@@ -101,27 +101,39 @@ static bool is_of_handshake(const struct hop *h, const struct sighting *of)
 	       of->key.ack == (uint32_t)(peer + 1);
 }
 
-/* Does the ACK acknowledge a FIN that the view lists? Others are not always listed. */
-static bool acknowledges_fin(const struct sightings *s, const struct sighting *ack)
+/* The first FIN that the ACK acknowledges, of those that the view lists; NULL without one. */
+static const struct sighting *fin_of_ack(const struct sightings *s, const struct sighting *ack)
 {
 	for (unsigned i = 0; i < s->count; i++)
 		if (s->list[i].key.kind == KIND_FIN && s->list[i].key.from != ack->key.from &&
 		    s->list[i].key.number + 1 == ack->key.ack)
-			return true;
-	return false;
+			return &s->list[i];
+	return NULL;
+}
+
+/* Had the view `to` not had that FIN yet when `from` had the ACK? Then the ACK is of a FIN that `to` has not seen. */
+static bool came_before_fin(const struct hop *h, unsigned from, unsigned to, const struct sighting *ack)
+{
+	const struct sighting *fin = fin_of_ack(&view_of(h, to)->sightings, ack);
+	uint64_t time;
+
+	return fin && fin->timed && ack->timed && map_time(h, from, to, ack->time, &time) && time < fin->time;
 }
 
 #define COMPLETE_ACK 4 /* of Wireshark's tcp.completeness */
 
 /*
  * Would the view list the ACK? It lists the first segment that completes a handshake, be it data or an ACK, and ACKs of
- * a FIN.
+ * a FIN that it has seen. Other ACKs are not always listed.
  */
-static bool would_list_ack(const struct hop *h, const struct joined_view *j, const struct sighting *ack)
+static bool would_list_ack(const struct hop *h, unsigned lacking, unsigned seen_by, const struct sighting *ack)
 {
+	const struct joined_view *j = view_of(h, lacking);
+
 	if (is_of_handshake(h, ack))
 		return !(j->view->record.completeness & COMPLETE_ACK);
-	return !j->sightings.folded_acks[h->from] && acknowledges_fin(&j->sightings, ack);
+	return !j->sightings.folded_acks[h->from] && fin_of_ack(&j->sightings, ack) &&
+	       !came_before_fin(h, seen_by, lacking, ack);
 }
 
 /* Would this view, which lacks the segment, list it if it had come by? */
@@ -133,7 +145,7 @@ static bool would_list(const struct hop *h, unsigned lacking, unsigned seen_by, 
 		return false;
 	if (is_of_handshake(h, of) && j->view->record.midstream)
 		return false;
-	return of->key.kind != KIND_ACK || would_list_ack(h, j, of);
+	return of->key.kind != KIND_ACK || would_list_ack(h, lacking, seen_by, of);
 }
 
 /* ---- lost and made ---- */
@@ -177,12 +189,17 @@ static void find_missing(const struct hop *h, unsigned seen_by, unsigned lacking
 
 /* ---- delayed and reordered ---- */
 
-/* The same segment at both views; false where copies make that uncertain. */
+/*
+ * The same segment at both views; false where copies make that uncertain. An ACK of a FIN that only the first view has
+ * seen is not the later one of the FIN that both have.
+ */
 static bool find_pair(const struct hop *h, const struct sighting *at_first, const struct sighting **at_second)
 {
 	const struct sighting *first;
 
 	if (at_first->key.from != h->from || !at_first->timed)
+		return false;
+	if (at_first->key.kind == KIND_ACK && came_before_fin(h, h->first, h->second, at_first))
 		return false;
 	return sightings_find(&view_of(h, h->first)->sightings, &at_first->key, &first) == 1 &&
 	       sightings_find(&view_of(h, h->second)->sightings, &at_first->key, at_second) == 1 && (*at_second)->timed;

@@ -3,8 +3,8 @@
 A box on the path of lab/relay.py that drops, delays, injects and translates, and writes down what it did to each
 packet.
 
-A deed says to which segment what is done, once: LOSE, DELAY, or RESET (an RST to both ends in the other's name, behind
-the segment). There are lists of them, one of which is chosen at a time. With `translate`, the server sees the client at
+A deed says to which segment what is done, once: LOSE, DELAY, or behind it RESET (an RST to both ends in the other's
+name), RESET_ONWARD (to its receiver alone) or FIN_ONWARD (a FIN to its receiver, in its sender's name). There are lists of them, one of which is chosen at a time. With `translate`, the server sees the client at
 another address. The log has a line for each deed, with the numbers of the segment's header.
 """
 import json
@@ -15,10 +15,12 @@ import time
 from typing import Callable, NamedTuple
 
 from lab.frames import checksum, ip_packet, packed, tcp_segment
-from lab.netlab import ACK, RST
+from lab.netlab import ACK, FIN, RST
 from lab.relay import Relay
 
-LOSE, DELAY, RESET = "lost", "delayed", "made"
+LOSE, DELAY, MADE = "lost", "delayed", "made"  # words of the log
+RESET, RESET_ONWARD, FIN_ONWARD = "reset", "reset onward", "fin onward"
+INJECTED = {RESET: (RST, 2), RESET_ONWARD: (RST, 1), FIN_ONWARD: (FIN | ACK, 1)}  # flags, and to how many ends
 HOLD = 0.1  # s of DELAY: below the shortest time after which Linux repeats a segment
 CLIENT, OUTSIDE = ("10.98.0.1", "fd98::1"), ("10.98.0.77", "fd98::77")
 
@@ -61,10 +63,10 @@ class Box(Relay):
         deed = self.deed_for(segment) if segment else None
         if deed:
             start, flags, seq, ack = numbers_of(packet)
-            if deed != RESET:
-                self.write_down(deed, up, flags, seq, ack)
+            if deed in INJECTED:
+                self.inject(packet, up, file, (start, seq + segment.len, ack), *INJECTED[deed])
             else:
-                self.inject(packet, up, file, start, seq + segment.len, ack)
+                self.write_down(deed, up, flags, seq, ack)
         if deed != LOSE:
             self.send_after(self.delay + HOLD * (deed == DELAY), file, self.translated(packet, up))
 
@@ -75,16 +77,18 @@ class Box(Relay):
                 return deed.what
         return None
 
-    def inject(self, packet, up, file, start, seq, ack):
-        """Behind this segment: an RST onward in its sender's name, and one back in the receiver's."""
+    def inject(self, packet, up, file, place, flags, ends_told):
+        """Behind this segment: one onward in its sender's name, and perhaps one back in the receiver's."""
         near, far = addresses_of(packet)
+        start, seq, ack = place
         ports = struct.unpack_from("!HH", packet, start)
         back = self.files[1 - self.files.index(file)]
-        for to, toward, ends, pair, number in ((file, up, (near, far), ports, seq),
-                                               (back, not up, (far, near), ports[::-1], ack)):
-            reset = ip_packet(*ends, tcp_segment(*ends, pair, RST, number % 2**32, 0, b""))
-            self.write_down(RESET, toward, RST, number % 2**32, 0)
-            self.send_after(self.delay + 0.01, to, self.translated(reset, toward))
+        both = ((file, up, (near, far), ports, seq, ack), (back, not up, (far, near), ports[::-1], ack, seq))
+        for to, toward, ends, pair, number, other in both[:ends_told]:
+            numbers = number % 2**32, other % 2**32 if flags & ACK else 0
+            made = ip_packet(*ends, tcp_segment(*ends, pair, flags, *numbers, b""))
+            self.write_down(MADE, toward, flags, *numbers)
+            self.send_after(self.delay + 0.01, to, self.translated(made, toward))
 
     def forward(self, files, orders):
         self.files = files
