@@ -246,7 +246,7 @@ int helper_ask(const struct helper_question *question, struct helper_reply *repl
 
 int helper_ask_descriptor(const struct helper_question *question)
 {
-	struct helper_reply reply;
+	struct helper_reply reply = {.descriptor = -1};
 	int err = ask(question, &reply);
 
 	return err ? err : reply.descriptor < 0 ? -EPROTO : reply.descriptor;

@@ -113,20 +113,21 @@ void grid_print(struct grid *g, struct buffer *out, unsigned width, bool unicode
 {
 	const struct layout l = lay_out(g, width);
 	const char *value = g->text.data;
-	unsigned blanks = 0;
+	unsigned blanks = 0, i;
 
-	for (unsigned i = 0; i < g->count; i++)
+	for (i = 0; i < g->count; i++)
 		if (l.width[i])
 			put_value(out, g->columns[i].title, l.width[i], unicode, &blanks);
 	buffer_char(out, '\n');
+	i = 0;
 	for (size_t n = 0; n < g->values; n++, value += strlen(value) + 1) {
-		unsigned i = (unsigned)(n % g->count);
-
 		blanks = i ? blanks : 0;
 		if (l.width[i])
 			put_value(out, value, l.width[i], unicode, &blanks);
-		if (i + 1 == g->count)
-			buffer_char(out, '\n');
+		if (++i < g->count)
+			continue;
+		buffer_char(out, '\n');
+		i = 0;
 	}
 	buffer_free(&g->text);
 }

@@ -200,6 +200,7 @@ static void hand_over(struct collector *c, const struct judged *j, uint32_t slot
 		reporter_waiting(c->reporter, &j->key, &j->flow, j->log, verdict, how->stuck);
 	else
 		reporter_flow(c->reporter, &j->key, &j->flow, j->log, verdict);
+	verdict->packets = NULL; /* they end with this function */
 }
 
 /* What has a record of its own because it differs is related to this one. */

@@ -140,7 +140,7 @@ static int next_line(struct record_file *f, char **line, size_t *len, char *erro
 			return -EBADMSG; /* see record_file_over */
 		}
 		err = read_more(f, error, size);
-		if (err)
+		if (err < 0)
 			return err;
 	}
 	if (!newline && f->pos == f->end)

@@ -21,7 +21,13 @@ static const uint64_t lengths[] = {
 /* From a day on, each length is twice the one before. */
 static uint64_t length_of(unsigned step)
 {
-	return step < LENGTHS ? lengths[step] : (uint64_t)DAY_NS << (step - (LENGTHS - 1));
+	uint64_t length = DAY_NS;
+
+	if (step < LENGTHS)
+		return lengths[step];
+	for (; step >= LENGTHS; step--)
+		length *= 2;
+	return length;
 }
 
 uint64_t timeline_length(const struct timeline *t)
