@@ -542,10 +542,10 @@ static bool may_mislead(const struct truth *t, bool opened)
 	return false;
 }
 
-static bool has_forged_reset(const struct truth *t)
+static bool shows_forgery(const struct truth *t)
 {
 	for (unsigned i = 0; i < t->count; i++)
-		if (t->passed[i]->forged && t->passed[i]->flags & TCP_RST)
+		if (t->passed[i]->forged && !t->passed[i]->hidden)
 			return true;
 	return false;
 }
@@ -579,8 +579,6 @@ static uint32_t left_out(const struct truth *t)
 	/* What a SYN-ACK acknowledges does not tell the number of a SYN with data: its copy may be another one. */
 	if (may_mislead(t, opened) || (t->h->end[0].syn_data && !shows_first(t, KIND_SYN, 0)))
 		return ~0u;
-	if (!t->reset && has_forged_reset(t)) /* which ended it, if what is not there was not there */
-		fields |= BOTH_OF(FIELD_BYTES);
 	if (!opened)
 		fields |= BIT(FIELD_MIDSTREAM) | BIT(FIELD_OUTCOME) | BIT(FIELD_MISSING) | BIT(FIELD_CLOSER) | RESET;
 	if (t->graceful)
@@ -604,6 +602,9 @@ void truth_fields(struct fields *f, const struct history *h)
 	f->undecided = lost_ahead(&t) | too_late(&t) | seen_twice(&t) | not_listed(&t);
 	if (!shows_everything(&t))
 		f->undecided |= left_out(&t);
+	/* What ended it cannot be told, and may be the forgery: then what is counted is another one's. */
+	if (f->undecided & BIT(FIELD_OUTCOME) && shows_forgery(&t))
+		f->undecided = ~0u;
 }
 
 /* ---- a record's ---- */
