@@ -13,6 +13,7 @@ import random
 import re
 import signal
 import socket
+import stat
 import struct
 import subprocess
 import sys
@@ -25,7 +26,8 @@ from lab.closes import Path, abort, scenario_named
 from lab.harness import (GRACEFUL, NOBODY, PROGRAM, Suite, as_nobody, close_some, expect, field, foreign_object,
                          in_namespace, key_of, one_close_seen, one_each, paths, raw_socket, refuses, with_error,
                          without, without_tcx)
-from lab.netlab import Process, Skip, check, descriptors, equal, first_in_chain, ipv4, ipv6, mac, need, until
+from lab.netlab import (Process, Skip, check, descriptors, equal, first_in_chain, ipv4, ipv6, libc, mac, need,
+                        until)
 
 CAP_NET_ADMIN = 12
 INTERFACE = "observer.ingress.interface.name"
@@ -929,6 +931,52 @@ def output_not_anew(lab):
         one_each(in_files(path), keys)
         equal("files", numbered(path), [path])
     check(re.search(r"[2-9] times no new file of .* could be opened", tracer.stderr), f"not counted: {tracer.stderr}")
+
+
+PIDFD_GETFD = 438
+QUESTION = struct.Struct("=7I")  # struct helper_question: request ... file
+NEXT_FILE, SAME_FILE, LINK, NO_REQUEST = 0, 1, 8, 99
+
+
+def asking_end(tracer):
+    """A copy of the socket by which the program asks its helper, as who has taken over the program has it."""
+    process = os.pidfd_open(tracer.child.pid)
+    for name in os.listdir(f"/proc/{tracer.child.pid}/fd"):
+        fd = libc.syscall(PIDFD_GETFD, process, int(name), 0)
+        if fd >= 0 and stat.S_ISSOCK(os.fstat(fd).st_mode):
+            copy = socket.socket(fileno=fd)
+            if (copy.family, copy.type) == (socket.AF_UNIX, socket.SOCK_SEQPACKET):
+                os.close(process)
+                return copy
+        elif fd >= 0:
+            os.close(fd)
+    raise Skip("no descriptor of another process can be had")
+
+
+@test
+def helper_attacked(lab):
+    """
+    Whoever has taken over the program asks its helper for what it does not offer, for files that are none, out of order
+    and with descriptors: errors, and nothing is kept. A message that is no request ends the helper, not the program.
+    """
+    path = lab.file("records")
+    for nonsense in (b"x", b"x" * 27, b"x" * 29, b"x" * 65000, QUESTION.pack(NO_REQUEST, *[0] * 6)):
+        tracer = watch(lab, *SMALL, "-o", path, "-C", "8K")
+        helper, ask = helper_of(tracer), asking_end(tracer)
+        kept = len(os.listdir(f"/proc/{helper}/fd"))
+        for question in ((LINK, 1, 2, 3, 4, 5, 6), (NEXT_FILE, 0, 0, 0, 0, 0, 77), (SAME_FILE, *[2**32 - 1] * 6)):
+            socket.send_fds(ask, [QUESTION.pack(*question)], [0, 1, 2])
+            error, = struct.unpack_from("=i", ask.recv(4096))
+            check(-4096 < error < 0, f"{question} was answered by {error}")
+        equal("descriptors of the helper", len(os.listdir(f"/proc/{helper}/fd")), kept)
+        ask.settimeout(3)
+        ask.send(nonsense)
+        equal("the helper's answer", ask.recv(1), b"")  # it has ended
+        keys = close_some(paths(lab)[0], 2)
+        until(lambda: len(in_files(path)) == len(keys), "records", 5)
+        tracer.stop()
+        ask.close()
+        os.unlink(path)
 
 
 def in_pipe(pipe):
