@@ -4,7 +4,8 @@ A box on the path of lab/relay.py that drops, delays, injects and translates, an
 packet.
 
 A deed says to which segment what is done, once: LOSE, DELAY, or behind it RESET (an RST to both ends in the other's
-name), RESET_ONWARD (to its receiver alone) or FIN_ONWARD (a FIN to its receiver, in its sender's name). There are lists of them, one of which is chosen at a time. With `translate`, the server sees the client at
+name), RESET_ONWARD (to its receiver alone) or FIN_ONWARD (a FIN to its receiver, in its sender's name). There are lists
+of them, one of which is chosen at a time. With `translate`, the server sees the client at
 another address. The log has a line for each deed, with the numbers of the segment's header.
 """
 import json
