@@ -15,7 +15,7 @@
 #include "user/readback/record_reader.h"
 #include "tests/fuzz/fuzz.h"
 
-static struct buffer out, json;
+static struct buffer out, json, line;
 
 static void print_all(const struct record *r)
 {
@@ -34,10 +34,10 @@ static void expect_again(struct record_reader *reader)
 	const struct record *r;
 	char error[512];
 
-	out.len = 0;
-	buffer_bytes(&out, json.data, json.len - 1);
-	buffer_char(&out, '\0');
-	expect(record_reader_take(reader, out.data, out.len - 1, &r, error, sizeof(error)) == LINE_RECORD);
+	line.len = 0; /* the record's texts lie in it */
+	buffer_bytes(&line, json.data, json.len - 1);
+	buffer_char(&line, '\0');
+	expect(record_reader_take(reader, line.data, line.len - 1, &r, error, sizeof(error)) == LINE_RECORD);
 	out.len = 0;
 	format_json(&out, r);
 	expect(out.len == json.len && !memcmp(out.data, json.data, out.len));
