@@ -116,19 +116,26 @@ static inline __u64 traffic_bytes(const struct traffic_side *t)
  * included. Without one (IPv6, or an id of 0) an ACK may be a duplicate ACK, unless the peer's were seen twice or that
  * one has said nothing since the handshake. Notes it for the next one.
  */
-static __always_inline flag_t traffic_seen_twice(struct traffic_side *t, const struct traffic_side *peer,
-						 const struct tcp_segment *s, __u64 now)
+recorder_code int traffic_seen_twice(struct traffic *traffic, const struct tcp_segment *s, __u32 side, __u64 now)
 {
-	flag_t twice = t->last_id == s->ip_id && t->last_seq == s->seq && t->last_ack == s->ack &&
-		       t->last_len == s->len && t->last_flags == s->flags && now - t->t_last < FLOW_DUPLICATE_NS &&
-		       (s->ip_id || s->len || peer->twice || !peer->t_last);
+	const struct traffic_side *peer;
+	struct traffic_side *t;
+	flag_t twice;
 
+	if (!traffic || !s)
+		return 0;
+	t = &of_side(traffic->side, side);
+	peer = &of_side(traffic->side, !side);
+	twice = t->last_id == s->ip_id && t->last_seq == s->seq && t->last_ack == s->ack && t->last_len == s->len &&
+		t->last_flags == s->flags && now - t->t_last < FLOW_DUPLICATE_NS &&
+		(s->ip_id || s->len || peer->twice || !peer->t_last);
 	t->last_id = s->ip_id;
 	t->last_seq = s->seq;
 	t->last_ack = s->ack;
 	t->last_len = s->len;
 	t->last_flags = s->flags;
 	t->t_last = now;
+	t->twice += twice;
 	return twice;
 }
 
@@ -143,10 +150,8 @@ static __always_inline void traffic_note(struct traffic *traffic, const struct t
 {
 	struct traffic_side *t = &of_side(traffic->side, side);
 
-	if (traffic_seen_twice(t, &of_side(traffic->side, !side), s, now)) {
-		t->twice++;
+	if (traffic_seen_twice(traffic, s, side, now))
 		return;
-	}
 	black_hole_note(&traffic->hole, s, side);
 	traffic_add(t, s->len);
 	traffic_run_add(t, s->flags, 1);
