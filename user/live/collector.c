@@ -276,8 +276,8 @@ static void report_stray(struct collector *c, const struct stray *x, const struc
 	reporter_stray(c->reporter, &key, &flow, log, &verdict);
 }
 
-/* Connections are noted within a second of their SYN (note_syns); what the sockets tell comes sooner. */
-#define STRAY_WAIT_NS (SECOND_NS + SECOND_NS / 5)
+/* What the sockets tell, and what answers a SYN, comes sooner. */
+#define STRAY_WAIT_NS SECOND_NS
 
 /* Reports the strays that have waited, but those that answer a SYN. until: ns. */
 static void report_strays(struct collector *c, uint64_t until)
@@ -333,7 +333,7 @@ static uint32_t part_end(const struct collector *c, uint32_t first)
 	return first + part < c->tables.slot_count ? first + part : c->tables.slot_count;
 }
 
-/* The recorder tells of no SYN; so one is noted when its slot's turn comes, within a second. */
+/* The recorder tells of no SYN; so one is noted when its slot's turn comes. */
 static void note_syns(struct collector *c, uint32_t first, uint32_t end)
 {
 	for (uint32_t n = first; n < end; n++) {
@@ -360,11 +360,15 @@ static void scan_part(struct collector *c)
 {
 	uint32_t end = part_end(c, c->scanned);
 
+	if (!c->scanned)
+		c->round_began = c->now;
 	note_syns(c, c->scanned, end);
 	if (c->attempts.list)
 		attempts_scan(&c->attempts, &c->tables, c->scanned, end, c->now);
 	due_scan(&c->due, c->scanned, end, c->now);
 	c->scanned = end == c->tables.slot_count ? 0 : end;
+	if (!c->scanned)
+		c->noted_until = c->round_began;
 }
 
 static void age_part(struct collector *c)
@@ -418,7 +422,8 @@ void collector_poll(struct collector *c, uint64_t now)
 		c->next_age += c->options->idle_timeout / FLOW_IDLE_ROUNDS / PARTS;
 	}
 	search_lost(c);
-	report_strays(c, now - STRAY_WAIT_NS);
+	/* The connection that a stray belongs to is noted by the end of a round that began behind the stray. */
+	report_strays(c, c->noted_until < now - STRAY_WAIT_NS ? c->noted_until : now - STRAY_WAIT_NS);
 	due_expire(&c->due, now);
 	due_relieve(&c->due, now);
 	c->counters[COUNT_UNPROVEN_EVICTED] += flow_tables_relieve(&c->tables);

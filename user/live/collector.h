@@ -51,6 +51,7 @@ struct collector {
 	uint32_t notices_lost;              /* the last reading */
 	uint64_t search_until;              /* ns: see search_lost */
 	uint32_t scanned, aged;             /* slots: where those parts begin */
+	uint64_t round_began, noted_until;  /* ns: when the round of scans began, and the last one that is over */
 	struct stray_queue strays;          /* empty without --strays and with one interface */
 	uint64_t strays_since;              /* ns: the time up to which the stray FINs' budget is used up */
 };
