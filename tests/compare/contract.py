@@ -309,9 +309,16 @@ def astray(frames):
 
 
 def forged_fin(reading):
-    """A FIN whose numbers its receiver cannot have expected."""
-    forged = {frame.number for frame, sides in walk(reading.frames)
-              if frame.flags & FIN and not sides.fin_is_plausible(frame)}
+    """A FIN whose numbers its receiver cannot have expected, or had before the sender's first FIN."""
+    forged, fins = set(), set()
+    for frame, sides in walk(reading.frames):
+        if not frame.flags & FIN:
+            continue
+        left = (frame.side, end_of(frame)) not in fins and sides.fin_is_left(frame)
+        if left or not sides.fin_is_plausible(frame):
+            forged.add(frame.number)
+        else:
+            fins.add((frame.side, end_of(frame)))
     reading.read_other(f for f in reading.frames if f.number not in forged)
 
 

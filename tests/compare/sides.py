@@ -68,6 +68,11 @@ class Sides:
             scale = 0 if NO_SCALE in offered else min(me.syn.scale, MOST_SCALE)
         return me.window << scale
 
+    def fin_is_left(self, frame):
+        """Whether its sender had sent all of it before, and its receiver acknowledged that (first step as below)."""
+        me, peer = self.side[frame.side], self.side[1 - frame.side]
+        return None not in (me.end, peer.ack) and all(distance(end_of(frame), n) <= 0 for n in (me.end, peer.ack))
+
     def fin_is_plausible(self, frame):
         """
         Not beyond what the receiver can have offered, no acknowledgment of what it cannot have sent. What its sender
