@@ -566,6 +566,19 @@ def fin_copies_behind_equal_acks(c):
 
 
 @case
+def fin_acked_behind_a_forged_one(c):
+    """A FIN far ahead in the destination's name, a mirror port, FINs that come again: one ACK finds no place."""
+    def closing(ms):
+        return [c.src(ms, "F.", 1, 1), c.dst(ms + 10, ".", 2, 2), c.dst(ms + 40, "F.", 1, 2)]
+    opening = [c.src(0, "S"), c.dst(10, "S.", 0, 1), c.src(1000, "S"), c.dst(1010, "S.", 0, 1),
+               c.dst(3010, "S.", 0, 1), c.dst(7010, "S.", 0, 1), c.src(7020, ".", 1, 1)]
+    segments = opening + [
+        c.dst(7400, "F.", 728805395, 1), c.src(7410, ".", 1, 1), c.src(7770, "F.", 1, 1), c.dst(7780, ".", 1, 2),
+        *closing(7970), *closing(8370), c.src(8420, ".", 2, 2)]
+    return [twin for s in segments for twin in (s, s.sighted(5))]
+
+
+@case
 def fins_left_of_the_window(c):
     """Six FINs in the name of the destination, of numbers that have passed: they are no copies of its own."""
     return c.opened() + [c.dst(30 + n, "F.", 101 + 10 * n, 51) for n in range(6)] + c.four_way()

@@ -22,7 +22,7 @@ struct replay {
 	struct judged *j;
 	const struct flow_slot *slot;
 	const struct flow_block *of[2]; /* by side: the block with its segments; one for both but for judge_pair */
-	const struct log_entry *made;   /* of judge_pair, by side: see make_ack */
+	const struct log_entry *made;   /* by side: see make_ack */
 	uint8_t order[2 * PLACE_SIDE];  /* places of the entries, by time */
 	unsigned entries, next;         /* how many, and how many were replayed */
 	bool unlisted[2 * PLACE_SIDE];  /* of the entries in order: it found no place in the judgement's log */
@@ -215,11 +215,11 @@ static void add_rest(struct replay *r, unsigned of)
 /* ---- entries ---- */
 
 /* The entry of that place comes behind those that are in order already, or between them by its time. */
-static void put_in_order(struct replay *r, unsigned place, uint64_t time)
+static void put_in_order(struct replay *r, unsigned place, uint64_t time, bool by_time)
 {
 	unsigned at = r->entries++;
 
-	for (; r->by_time && at > 0 && entry_at(r, at - 1)->time > time; at--)
+	for (; by_time && at > 0 && entry_at(r, at - 1)->time > time; at--)
 		r->order[at] = r->order[at - 1];
 	r->order[at] = (uint8_t)place;
 }
@@ -237,7 +237,7 @@ static bool order_entries(struct replay *r, unsigned side, unsigned n)
 
 		if (!(__atomic_load_n(&b->entry[i].bits, __ATOMIC_ACQUIRE) & ENTRY_WHOLE))
 			return false;
-		put_in_order(r, side * PLACE_SIDE + i, time);
+		put_in_order(r, side * PLACE_SIDE + i, time, r->by_time);
 	}
 	return true;
 }
@@ -677,15 +677,7 @@ static bool replay(struct replay *r, uint64_t word)
 	return true;
 }
 
-bool judge(struct judged *j, const struct flow_slot *slot, uint64_t word, const struct flow_block *block, bool by_time)
-{
-	const struct flow_block *b = block ? block : &no_block;
-	struct replay r = {.j = j, .slot = slot, .of = {b, b}, .by_time = by_time};
-
-	return (!block || order_entries(&r, 0, word_entries(word))) && replay(&r, word);
-}
-
-/* ---- two views of one side each ---- */
+/* ---- an acknowledgment that found no place ---- */
 
 /* ns: when the side's acknowledgment number last rose. */
 static uint64_t acked_at(const struct flow_block *b, unsigned side)
@@ -696,9 +688,9 @@ static uint64_t acked_at(const struct flow_block *b, unsigned side)
 }
 
 /*
- * The recorder knows an acknowledgment of a FIN where it has seen the FIN. Elsewhere it is one ACK of many, which may
- * have found no place; but it is the last one that acknowledged anything new. Makes an entry of that one unless it is
- * listed.
+ * The recorder keeps a place for the acknowledgment of a FIN, by the number of the first FIN that it has seen. Where
+ * that one was forged, or passed elsewhere, the acknowledgment is one ACK of many, which may have found no place; but
+ * it is the last one that acknowledged anything new. Makes an entry of that one unless it is listed.
  */
 static bool make_ack(const struct replay *r, unsigned side, struct log_entry *made)
 {
@@ -721,6 +713,31 @@ static bool make_ack(const struct replay *r, unsigned side, struct log_entry *ma
 	return true;
 }
 
+/* Is it the only acknowledgment of a FIN? */
+static bool completes_fin(const struct replay *r, const struct log_entry *ack, unsigned side)
+{
+	for (unsigned i = 0; i < r->entries; i++)
+		if (is_fin_of(entry_at(r, i), !side) && fin_end(entry_at(r, i)) == ack->ack && !fin_is_acked(r, i))
+			return true;
+	return false;
+}
+
+bool judge(struct judged *j, const struct flow_slot *slot, uint64_t word, const struct flow_block *block, bool by_time)
+{
+	const struct flow_block *b = block ? block : &no_block;
+	struct log_entry made[2] = {{0}, {0}};
+	struct replay r = {.j = j, .slot = slot, .of = {b, b}, .made = made, .by_time = by_time};
+
+	if (block && !order_entries(&r, 0, word_entries(word)))
+		return false;
+	for (unsigned side = 0; side < 2; side++)
+		if (make_ack(&r, side, &made[side]) && completes_fin(&r, &made[side], side))
+			put_in_order(&r, side * PLACE_SIDE + PLACE_MADE, made[side].time, true);
+	return replay(&r, word);
+}
+
+/* ---- two views of one side each ---- */
+
 bool judge_pair(struct judged *j, const struct judge_pair *p)
 {
 	struct log_entry made[2] = {{0}, {0}};
@@ -733,7 +750,7 @@ bool judge_pair(struct judged *j, const struct judge_pair *p)
 			return false;
 	for (unsigned side = 0; side < 2; side++)
 		if (make_ack(&r, side, &made[side]))
-			put_in_order(&r, side * PLACE_SIDE + PLACE_MADE, made[side].time);
+			put_in_order(&r, side * PLACE_SIDE + PLACE_MADE, made[side].time, true);
 	if (!replay(&r, p->word))
 		return false;
 	j->flow.state |= FLOW_PAIRED;
