@@ -516,7 +516,7 @@ static inline bool record_has_listener(const struct record *r)
 	MEMBER("tcp.mtu_black_hole", OBJECT, OPTIONAL,                                                                \
 	       "The path swallowed large segments: those of one size were sent again and again without an answer, "   \
 	       "while smaller ones passed and the receiver was alive. Left out where none were. Of captures, and "    \
-	       "live with --all-segments.")                                                                           \
+	       "live with --all-segments; else of what a socket of this host sent before the other end's FIN came.")  \
 	FIELD("tcp.mtu_black_hole.sender", "mtu_black_hole_sender", WORD, OPTIONAL,                                   \
 	      word_if(r->mtu_black_hole.bytes, role_name(r->mtu_black_hole.sender)),                                  \
 	      "Whose segments they were: source or destination.")                                                     \
