@@ -55,12 +55,12 @@ struct socket_listen_call {
 	char name[SOCKET_NAME];
 };
 
-/* Which end of which connection, seen from the socket. */
+/* Which end of which connection, seen from the socket. Compared by words of 64 bits. */
 struct socket_id {
 	__u8 local[16], remote[16];    /* network byte order; IPv4 uses the first four */
 	__u16 local_port, remote_port; /* host byte order */
 	__u32 family;                  /* 4 or 6; IPv4-mapped is 4 */
-};
+} __attribute__((aligned(8)));
 CORE_ASSERT_SIZE(struct socket_id, 40);
 
 /* One event, as the tracepoint saw it. */
