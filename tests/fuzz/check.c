@@ -17,7 +17,8 @@ static void check_graceful(const struct record *r)
 	expect(r->time_wait == (r->late_reset ? NOBODY : r->closer));
 	for (int i = 0; i < 2; i++)
 		expect(r->end[i].state == STATE_CLOSED || r->end[i].state == STATE_TIME_WAIT);
-	expect(r->timing[T_FIN_TO_ACK] >= 0 && r->timing[T_PEER_FIN_TO_ACK] >= 0 && r->timing[T_CLOSE] >= 0);
+	if (!r->midstream) /* else the first FIN that was seen may be a copy, and its ACK have passed before */
+		expect(r->timing[T_FIN_TO_ACK] >= 0 && r->timing[T_PEER_FIN_TO_ACK] >= 0 && r->timing[T_CLOSE] >= 0);
 }
 
 /*
