@@ -161,9 +161,9 @@ def live(table):
               if shutil.which(function.__name__)]
     with Bench() as lab:
         lab.connections(1)  # caches, slabs, neighbours
-        bare = measure_rates(lab, [idle, packets, sockets, json, metrics, top, lean, *others])
-        add_rates(table, bare, idle, [packets, sockets, json, metrics, top, lean, *others])
-        add_reported(table, (packets, sockets, json, metrics, top))
+        bare = measure_rates(lab, [idle, packets, sockets, metrics, json, top, lean, *others])
+        add_rates(table, bare, idle, [packets, sockets, metrics, json, top, lean, *others])
+        add_reported(table, (packets, sockets, metrics, json, top))
         for beside in others:
             if beside.name == "softflowd":
                 add_against(table, (packets, sockets), beside)
