@@ -608,9 +608,9 @@ def rate_of_time_wait(lab):
                    " net.ipv4.tcp_max_tw_buckets=1000000")
     server = Process(lab, lab.server, [accounting.CONNS, "serve", ipv4(0, 2), "8000", "2"])
     until(lambda: "ready" in server.stdout, "server")
-    shown, left, rate, made, _ = rate_shown(lab, 8000, 2.5)
+    shown, left, rate, made, _ = rate_shown(lab, 8000, 1.5)  # a fast machine has no port left after two seconds
     check(0.75 * rate <= shown <= 1.35 * rate, f"{shown} shown of {rate} a second")
-    ports = max(int(2.5 * rate), 2000)
+    ports = min(max(int(2.5 * rate), 2000), 60000)
     lab.client.run(f"sysctl -qw net.ipv4.tcp_tw_reuse=1 net.ipv4.ip_local_port_range='1024 {1023 + ports}'")
     shown, left, rate, made, run_out = rate_shown(lab, 8001, 6)
     check(left <= ports < made, f"no port was taken again: {left} of {made} are left, with {ports} ports")

@@ -6,6 +6,7 @@ namespace to theirs. They are started once, for the first test that asks, and ar
 import atexit
 import collections
 import concurrent.futures
+import contextlib
 import functools
 import glob
 import json
@@ -198,8 +199,13 @@ class Brokers:
         return sum(os.path.getsize(path) for path in glob.glob(self.path(f"broker*/{topic}-*/*.log"))) / len(NUMBERS)
 
     def link(self, lab):
-        """Makes them reachable from both ends of the test's link; they are away again with its namespaces."""
+        """
+        Makes them reachable from both ends of the test's link. Those of the test before go with its namespaces, for
+        which the kernel takes its time.
+        """
         for number, namespace in enumerate((lab.client, lab.server), LINK):
+            with contextlib.suppress(OSError):
+                self.namespace.run(f"ip link delete eth{number}")
             join(namespace, self.namespace, number)
             namespace.run(f"ip route add {ADDRESS}/32 via {ipv4(number, 2)}")
 
