@@ -6,7 +6,7 @@ import os
 
 from work import netlab, program
 
-WORKERS, PORTS, SOURCES = 2, 4, 8
+WORKERS, PORTS, SOURCES = 2, 4, 32  # tuples for 100,000 connections a second: each waits in TIME-WAIT for a minute
 BULK_SECONDS, FRAME_SECONDS = 0.6, 0.4
 FRAME_CONNECTIONS = 1000
 
