@@ -83,9 +83,19 @@ static struct flow_segment *folded_entry(struct judged *j, unsigned side)
 	return e;
 }
 
+static bool is_fin_of(const struct log_entry *e, unsigned side)
+{
+	return e->flags & TCP_FIN && (e->bits & ENTRY_SIDE) == side;
+}
+
+static uint32_t fin_end(const struct log_entry *fin)
+{
+	return fin->seq + fin->len + 1;
+}
+
 static bool is_fin_to(const struct log_entry *e, unsigned side, uint32_t end)
 {
-	return e->flags & TCP_FIN && !(e->bits & ENTRY_SIDE) == !side && e->seq + e->len + 1 == end;
+	return is_fin_of(e, side) && fin_end(e) == end;
 }
 
 /* The highest number of the side before its FIN, if that one is still to be replayed. */
@@ -261,16 +271,6 @@ static struct tcp_segment entry_segment(const struct log_entry *e)
 }
 
 /* ---- of several FINs, the real one ---- */
-
-static bool is_fin_of(const struct log_entry *e, unsigned side)
-{
-	return e->flags & TCP_FIN && (e->bits & ENTRY_SIDE) == side;
-}
-
-static uint32_t fin_end(const struct log_entry *fin)
-{
-	return fin->seq + fin->len + 1;
-}
 
 /* Does the other side acknowledge the FIN, which is the i-th segment, afterwards? */
 static bool fin_is_acked(const struct replay *r, unsigned i)
@@ -717,7 +717,7 @@ static bool make_ack(const struct replay *r, unsigned side, struct log_entry *ma
 static bool completes_fin(const struct replay *r, const struct log_entry *ack, unsigned side)
 {
 	for (unsigned i = 0; i < r->entries; i++)
-		if (is_fin_of(entry_at(r, i), !side) && fin_end(entry_at(r, i)) == ack->ack && !fin_is_acked(r, i))
+		if (is_fin_to(entry_at(r, i), !side, ack->ack) && !fin_is_acked(r, i))
 			return true;
 	return false;
 }
