@@ -10,6 +10,7 @@
 #include "bpf/core/last_seen.h"
 #include "bpf/core/watch.h"
 #include "tests/diff/mutate.h"
+#include "tests/diff/store_be.h"
 
 #define LONGEST 48      /* packets taken from a capture */
 #define MOST 160        /* packets of a conversation */
@@ -24,18 +25,6 @@ struct change {
 	struct random *r;
 	uint64_t hash_seed;
 };
-
-static void store_be16(uint8_t *at, uint32_t value)
-{
-	at[0] = (uint8_t)(value >> 8);
-	at[1] = (uint8_t)value;
-}
-
-static void store_be32(uint8_t *at, uint32_t value)
-{
-	store_be16(at, value >> 16);
-	store_be16(at + 2, value);
-}
 
 static struct frame *any_frame(const struct change *m)
 {

@@ -10,6 +10,7 @@
 #include <sys/mman.h>
 
 #include "tests/diff/random.h"
+#include "tests/diff/store_be.h"
 #include "tests/fuzz/fuzz_packet.c" /* its checks */
 #include "user/record/counters.h"
 
@@ -52,18 +53,6 @@ static uint8_t *push(struct packet *p, uint32_t n)
 	return p->start;
 }
 
-static void set16(uint8_t *at, uint32_t value)
-{
-	at[0] = (uint8_t)(value >> 8);
-	at[1] = (uint8_t)value;
-}
-
-static void set32(uint8_t *at, uint32_t value)
-{
-	set16(at, value >> 16);
-	set16(at + 2, value);
-}
-
 /* What lies further out is read first: its fault is the packet's. */
 static void fault(struct packet *p, enum packet_verdict verdict)
 {
@@ -82,7 +71,7 @@ static void push_tcp(struct packet *p)
 	p->beyond = p->whole ? 0 : s->len - CAPTURED_MAX;
 	s->options_len = (uint8_t)options;
 	for (uint32_t at = options; at; at -= 4)
-		set32(push(p, 4), (uint32_t)random_next(&dice));
+		store_be32(push(p, 4), (uint32_t)random_next(&dice));
 	h = push(p, 20);
 	s->sport = (uint16_t)random_next(&dice);
 	s->dport = (uint16_t)random_next(&dice);
@@ -90,13 +79,13 @@ static void push_tcp(struct packet *p)
 	s->ack = (uint32_t)random_next(&dice);
 	s->win = (uint16_t)random_next(&dice);
 	s->flags = (uint8_t)below(256);
-	set16(h, s->sport);
-	set16(h + 2, s->dport);
-	set32(h + 4, s->seq);
-	set32(h + 8, s->ack);
+	store_be16(h, s->sport);
+	store_be16(h + 2, s->dport);
+	store_be32(h + 4, s->seq);
+	store_be32(h + 8, s->ack);
 	h[12] = (uint8_t)((20 + options) / 4 << 4);
 	h[13] = s->flags;
-	set16(h + 14, s->win);
+	store_be16(h + 14, s->win);
 	p->protocol = PROTOCOL_TCP_;
 	if (once_in(32)) {
 		h[12] = (uint8_t)(below(5) << 4);
@@ -123,20 +112,20 @@ static void push_ipv4(struct packet *p)
 	uint8_t *h = push(p, 20 + options);
 
 	h[0] = (uint8_t)(0x45 + options / 4);
-	set16(h + 2, once_in(16) ? 0 : inside + 20 + options);
+	store_be16(h + 2, once_in(16) ? 0 : inside + 20 + options);
 	s->ip_id = (uint16_t)random_next(&dice);
-	set16(h + 4, s->ip_id);
+	store_be16(h + 4, s->ip_id);
 	h[8] = s->ttl = (uint8_t)below(256);
 	h[9] = p->protocol;
 	s->src = (struct ip_address){.lo = (uint32_t)random_next(&dice)};
 	s->dst = (struct ip_address){.lo = (uint32_t)random_next(&dice)};
-	set32(h + 12, (uint32_t)s->src.lo);
-	set32(h + 16, (uint32_t)s->dst.lo);
+	store_be32(h + 12, (uint32_t)s->src.lo);
+	store_be32(h + 16, (uint32_t)s->dst.lo);
 	s->family = 4;
 	s->partial = once_in(16);
 	h[6] = s->partial ? 0x20 : 0;
 	if (once_in(32) && p->protocol == PROTOCOL_TCP_) {
-		set16(h + 6, 1 + below(0x1fff));
+		store_be16(h + 6, 1 + below(0x1fff));
 		fault(p, PACKET_FRAGMENT);
 	}
 	p->type = ETHERTYPE_IPV4_;
@@ -171,7 +160,7 @@ static void push_ipv6(struct packet *p)
 	inside = p->len + p->beyond;
 	h = push(p, 40);
 	h[0] = 0x60;
-	set16(h + 4, once_in(16) ? 0 : inside);
+	store_be16(h + 4, once_in(16) ? 0 : inside);
 	h[6] = p->protocol;
 	h[7] = s->ttl = (uint8_t)below(256);
 	s->src = (struct ip_address){random_next(&dice), random_next(&dice)};
@@ -179,8 +168,8 @@ static void push_ipv6(struct packet *p)
 	for (int i = 0; i < 4; i++) {
 		const uint64_t word = i & 2 ? (i & 1 ? s->dst.lo : s->dst.hi) : i & 1 ? s->src.lo : s->src.hi;
 
-		set32(h + 8 + 8 * i, (uint32_t)(word >> 32));
-		set32(h + 12 + 8 * i, (uint32_t)word);
+		store_be32(h + 8 + 8 * i, (uint32_t)(word >> 32));
+		store_be32(h + 12 + 8 * i, (uint32_t)word);
 	}
 	s->family = 6;
 	s->partial = 0;
@@ -204,8 +193,8 @@ static void push_tags(struct packet *p, unsigned n)
 	for (unsigned i = 0; i < n; i++) {
 		uint8_t *h = push(p, 4);
 
-		set16(h, (uint32_t)random_next(&dice));
-		set16(h + 2, p->type);
+		store_be16(h, (uint32_t)random_next(&dice));
+		store_be16(h + 2, p->type);
 		p->type = kinds[below(3)];
 		if (p->tunnelled) /* what is outside is not kept */
 			continue;
@@ -217,7 +206,7 @@ static void push_tags(struct packet *p, unsigned n)
 static void push_labels(struct packet *p, unsigned n)
 {
 	for (unsigned i = 0; i < n; i++)
-		set32(push(p, 4), (below(1 << 20) << 12) | (i ? 0 : 0x100) | below(256));
+		store_be32(push(p, 4), (below(1 << 20) << 12) | (i ? 0 : 0x100) | below(256));
 	if (n)
 		p->type = once_in(2) ? ETHERTYPE_MPLS_ : ETHERTYPE_MPLS_UPSTREAM_;
 	if (n > PACKET_MAX_LABELS)
@@ -229,14 +218,14 @@ static void push_pppoe(struct packet *p)
 	uint8_t *h = push(p, 8);
 
 	h[0] = 0x11;
-	set16(h + 4, p->len - 6 + p->beyond);
-	set16(h + 6, p->type == ETHERTYPE_IPV4_ ? 0x0021 : 0x0057);
+	store_be16(h + 4, p->len - 6 + p->beyond);
+	store_be16(h + 6, p->type == ETHERTYPE_IPV4_ ? 0x0021 : 0x0057);
 	p->type = ETHERTYPE_PPPOE_;
 }
 
 static void push_ethernet(struct packet *p)
 {
-	set16(push(p, 14) + 12, p->type);
+	store_be16(push(p, 14) + 12, p->type);
 	p->type = 0x6558; /* Ethernet in GRE and Geneve */
 }
 
@@ -244,9 +233,9 @@ static void push_udp(struct packet *p, uint16_t port)
 {
 	uint8_t *h = push(p, 8);
 
-	set16(h, 1 + below(65535));
-	set16(h + 2, port);
-	set16(h + 4, p->len + p->beyond);
+	store_be16(h, 1 + below(65535));
+	store_be16(h + 2, port);
+	store_be16(h + 4, p->len + p->beyond);
 	p->protocol = PROTOCOL_UDP_;
 }
 
@@ -274,14 +263,14 @@ static void push_gre(struct packet *p)
 	uint8_t *h = push(p, 4 + 4u * (checksum + key + sequence));
 
 	h[0] = (uint8_t)(checksum << 7 | key << 5 | sequence << 4);
-	set16(h + 2, p->type);
+	store_be16(h + 2, p->type);
 	p->segment.tunnel = TUNNEL_GRE;
 	p->protocol = PROTOCOL_GRE_;
 	if (!key)
 		return;
 	p->segment.tunnel |= TUNNEL_HAS_ID;
 	p->segment.tunnel_id = below(0x100000); /* NVGRE's begin above */
-	set32(h + 4 + 4 * checksum, p->segment.tunnel_id);
+	store_be32(h + 4 + 4 * checksum, p->segment.tunnel_id);
 }
 
 static void push_vni(struct packet *p, uint32_t header, enum packet_tunnel tunnel, uint16_t port)
@@ -290,12 +279,12 @@ static void push_vni(struct packet *p, uint32_t header, enum packet_tunnel tunne
 
 	p->segment.tunnel = tunnel | TUNNEL_HAS_ID;
 	p->segment.tunnel_id = below(1 << 24);
-	set32(h + 4, p->segment.tunnel_id << 8);
+	store_be32(h + 4, p->segment.tunnel_id << 8);
 	if (tunnel == TUNNEL_VXLAN) {
 		h[0] = 8;
 	} else {
 		h[0] = (uint8_t)((header - 8) / 4);
-		set16(h + 2, p->type);
+		store_be16(h + 2, p->type);
 	}
 	push_udp(p, port);
 }
