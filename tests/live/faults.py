@@ -7,6 +7,7 @@ of faults; harness.py says how tests are run and what they print. Tests that tak
 import calendar
 import contextlib
 import fcntl
+import itertools
 import json
 import os
 import random
@@ -328,6 +329,25 @@ def kill_9_10(lab):
 def kill_9_clsact_10(lab):
     """The same without tcx: the next start removes what they left, to the qdisc."""
     killed_at_random_clsact(lab, 10)
+
+
+@test
+def killed_while_cleaning(lab):
+    """kill -9 at each request of a start that removes a dead one's filters: the next one removes all."""
+    need("strace")
+    for number in itertools.count(1):
+        watch(lab, program=without_tcx()).kill()
+        check(clsact_of(lab)[1], "no filter was left: nothing is tested")
+        victim = Process(lab, lab.client, ["strace", "-D", "-o", lab.file("strace"), "-e", "trace=writev", "-e",
+                                           f"inject=writev:signal=KILL:when={number}", *without_tcx(), *SMALL, "eth0"])
+        until(lambda: victim.code is not None or "tables take" in victim.stderr, "end of a start", 10)
+        survived = victim.code is None
+        victim.kill()
+        watch(lab, program=without_tcx()).stop()
+        equal(f"clsact, killed at request {number}", clsact_of(lab), (False, set()))
+        if survived:
+            break
+    check(number > 4, f"only {number} requests: nothing is tested")
 
 
 @long_test

@@ -390,7 +390,17 @@ static int delete_qdisc(unsigned ifindex)
 	return ask(&r, 1, NULL, NULL);
 }
 
-/* Removes this process's filters, or (dead) those of dead processes. Returns how many, or a negative errno. */
+/* Does the filter belong to a process that is dead, or (not dead) to this process? */
+static bool is_to_go(uint32_t handle, bool dead)
+{
+	return dead ? owner_of(handle) != owner && !is_alive(owner_of(handle)) : owner_of(handle) == owner;
+}
+
+/*
+ * Removes this process's filters, or (dead) those of dead processes. Returns how many, or a negative errno. Where
+ * nothing else is on a qdisc that an instance of ours made, the qdisc goes by one request, and its filters with it:
+ * were they removed first, SIGKILL before the last request would leave a qdisc without a mark of who made it.
+ */
 static int take_off(unsigned ifindex, bool dead)
 {
 	unsigned kept = 0, removed = 0;
@@ -398,19 +408,19 @@ static int take_off(unsigned ifindex, bool dead)
 	struct filters f;
 	int err = list(&f, ifindex);
 
-	for (unsigned i = 0; i < f.count && !err; i++) {
-		uint32_t handle = f.ours[i].handle, number = owner_of(handle);
-
-		if (dead ? number == owner || is_alive(number) : number != owner) {
+	for (unsigned i = 0; i < f.count; i++) {
+		if (!is_to_go(f.ours[i].handle, dead)) {
 			kept++;
 			continue;
 		}
-		made |= handle & HANDLE_MADE;
-		err = delete_filter(ifindex, f.ours[i].direction, handle, f.ours[i].priority);
-		removed++;
+		made |= f.ours[i].handle & HANDLE_MADE;
+		f.ours[removed++] = f.ours[i];
 	}
 	if (!err && made && !kept && !f.others)
 		err = delete_qdisc(ifindex);
+	else
+		for (unsigned i = 0; i < removed && !err; i++)
+			err = delete_filter(ifindex, f.ours[i].direction, f.ours[i].handle, f.ours[i].priority);
 	return err ? err : (int)removed;
 }
 
