@@ -184,11 +184,12 @@ static bool is_nameless(const struct options *options)
 	       !options->record_filter.where_count && !options->ipfix.text && !options->kafka.topic;
 }
 
-/* Is a line of text all that is made of a record? */
+/* Is a line of text, or a count, all that is made of a record? */
 static bool is_brief(const struct reporter *r)
 {
-	return is_nameless(r->options) && r->options->format == FORMAT_TEXT && !r->options->verbose && !r->top &&
-	       !r->report && !r->monitoring && !r->flight;
+	const struct options *o = r->options;
+
+	return is_nameless(o) && (o->top || (o->format == FORMAT_TEXT && !o->verbose)) && !r->report && !r->flight;
 }
 
 static void make_record(const struct reporter *r, struct record *record, const struct flow_key *key,
