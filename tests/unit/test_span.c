@@ -314,7 +314,7 @@ TEST(test_widths)
 					 "\xe6\x97\xa5\xe6\x9c\xac server of names");
 			span_add(span, &r);
 		}
-		span->total.connections = 99999999; /* as wide as it gets */
+		span->rest.connections = 99999999; /* as wide as it gets */
 		span->end = span->start + SECOND;
 		span_view(&view, span, ORDER_CONNECTIONS, 10, "");
 		for (unsigned width = TABLE_NARROWEST; width < 400; width++) {

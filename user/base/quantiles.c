@@ -60,6 +60,8 @@ void quantiles_add(struct quantiles *q, uint64_t value)
 
 void quantiles_merge(struct quantiles *q, const struct quantiles *more)
 {
+	unsigned last;
+
 	if (!has_many(more)) {
 		for (unsigned i = 0; i < more->count; i++)
 			quantiles_add(q, more->few[i]);
@@ -68,46 +70,13 @@ void quantiles_merge(struct quantiles *q, const struct quantiles *more)
 	if (!has_many(q))
 		become_many(q);
 	widen(q, more->min, more->max);
-	for (unsigned i = 0; i < QUANTILES_BUCKETS; i++) {
+	last = log_bucket(more->max, QUANTILES_STEPS);
+	for (unsigned i = log_bucket(more->min, QUANTILES_STEPS); i <= last; i++) {
 		uint64_t sum = (uint64_t)q->bucket[i] + more->bucket[i];
 
 		q->bucket[i] = sum < UINT32_MAX ? (uint32_t)sum : UINT32_MAX;
 	}
 	q->count += more->count;
-}
-
-static void take_off(struct quantiles *q, uint64_t value)
-{
-	uint32_t *bucket = &q->bucket[log_bucket(value, QUANTILES_STEPS)];
-
-	*bucket -= *bucket > 0;
-}
-
-/* The values that are left are few again: the middles of their buckets. */
-static void become_few(struct quantiles *q)
-{
-	unsigned n = 0;
-
-	for (unsigned i = 0; i < QUANTILES_BUCKETS; i++)
-		for (; q->bucket[i]; q->bucket[i]--)
-			if (n < QUANTILES_FEW)
-				q->few[n++] = log_bucket_middle(i, QUANTILES_STEPS);
-	q->count = n;
-}
-
-void quantiles_subtract(struct quantiles *q, const struct quantiles *part)
-{
-	if (!part->count)
-		return;
-	if (!has_many(q))
-		become_many(q);
-	for (unsigned i = 0; !has_many(part) && i < part->count; i++)
-		take_off(q, part->few[i]);
-	for (unsigned i = 0; has_many(part) && i < QUANTILES_BUCKETS; i++)
-		q->bucket[i] -= part->bucket[i] < q->bucket[i] ? part->bucket[i] : q->bucket[i];
-	q->count -= part->count < q->count ? part->count : q->count;
-	if (!has_many(q))
-		become_few(q);
 }
 
 /* The value of that rank, from 1 on, of the few. */

@@ -2,8 +2,7 @@
 /*
  * Percentiles of one of many sets of values, each of them small: the first few values are kept as they are, more of
  * them in a histogram of 2 KiB. Percentiles are exact for up to QUANTILES_FEW values, and within 1/16 for more.
- *
- * Sets can be added up and taken off each other: what is left has percentiles within 1/16, but the range of the whole.
+ * Sets can be added up.
  */
 #ifndef TCPFIN_QUANTILES_H
 #define TCPFIN_QUANTILES_H
@@ -27,8 +26,6 @@ struct quantiles {
 void quantiles_add(struct quantiles *q, uint64_t value);
 /* Adds the values of `more`. */
 void quantiles_merge(struct quantiles *q, const struct quantiles *more);
-/* Takes off the values of `part`, each of which was added to q or merged into it. */
-void quantiles_subtract(struct quantiles *q, const struct quantiles *part);
 /* By the nearest-rank rule. percent: 1 to 100. 0 without values. */
 uint64_t quantiles_percentile(const struct quantiles *q, unsigned percent);
 /* Empties it, and keeps its memory. */

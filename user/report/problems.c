@@ -159,7 +159,7 @@ static void put_table(struct buffer *out, const struct span_view *v)
 	buffer_text(out, "</tbody><tfoot>");
 	if (v->other.connections)
 		put_foot(out, "others, too many groups to list", &v->other, used);
-	put_foot(out, "all", &v->span->total, used);
+	put_foot(out, "all", &v->total, used);
 	buffer_text(out, "</tfoot></table></div>\n");
 	if (v->error)
 		buffer_printf(out,
@@ -172,7 +172,7 @@ void problems_html(struct buffer *out, const struct span *s)
 {
 	struct span_view view = {0};
 
-	if (!s->total.connections) {
+	if (!s->connections) {
 		buffer_text(out,
 			    "<p class=\"none\">Nothing: every connection that was seen to end ended gracefully.</p>");
 		return;

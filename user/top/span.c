@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Rows and the other groups always add up to the whole, because "other" is what the rows leave of the total.
+ * Rows and the other groups always add up to the whole: a connection is in the tally of its group, and goes with it to
+ * the rest once the group is followed no more.
  */
 #include "user/top/span.h"
 
@@ -19,7 +20,7 @@ void span_free(struct span *s)
 		return;
 	for (unsigned i = 0; i < SKETCH_KEYS; i++)
 		tally_free(&s->tally[i]);
-	tally_free(&s->total);
+	tally_free(&s->rest);
 	free(s);
 }
 
@@ -32,8 +33,9 @@ void span_reset(struct span *s, const struct groups *groups, uint64_t start, int
 	s->groups = *groups;
 	s->start = s->end = start;
 	s->wall_offset = wall_offset;
+	s->connections = 0;
 	sketch_reset(&s->sketch, seed);
-	tally_reset(&s->total);
+	tally_reset(&s->rest);
 }
 
 /* The tally of the record's group. */
@@ -45,6 +47,8 @@ static struct tally *tally_of(struct span *s, const struct record *r)
 
 	groups_key(&s->groups, r, &key);
 	n = sketch_add(&s->sketch, &key, &fresh);
+	if (fresh && s->sketch.entry[n].error) /* it was another group's, and not one of an earlier time */
+		tally_merge(&s->rest, &s->tally[n]);
 	if (fresh)
 		tally_reset(&s->tally[n]);
 	return &s->tally[n];
@@ -52,13 +56,12 @@ static struct tally *tally_of(struct span *s, const struct record *r)
 
 void span_add(struct span *s, const struct record *r)
 {
-	tally_add(&s->total, r);
+	s->connections++;
 	tally_add(tally_of(s, r), r);
 }
 
 void span_add_waiting(struct span *s, const struct record *r, bool stuck)
 {
-	tally_add_waiting(&s->total, r, stuck);
 	tally_add_waiting(tally_of(s, r), r, stuck);
 }
 
@@ -138,26 +141,43 @@ static unsigned rank_groups(struct ranked *list, const struct span *s, enum span
 	return n;
 }
 
+/* The tallies of what is in no row, and of all. */
+static void add_up(struct span_view *v, const bool in_row[SKETCH_KEYS])
+{
+	const struct span *s = v->span;
+
+	tally_reset(&v->other);
+	tally_merge(&v->other, &s->rest);
+	for (unsigned i = 0; i < s->sketch.used; i++)
+		if (!in_row[i])
+			tally_merge(&v->other, &s->tally[i]);
+	tally_reset(&v->total);
+	tally_merge(&v->total, &v->other);
+	for (unsigned i = 0; i < v->rows; i++)
+		tally_merge(&v->total, &s->tally[v->row[i]]);
+}
+
 void span_view(struct span_view *v, const struct span *s, enum span_order order, unsigned most, const char *filter)
 {
 	struct ranked list[SKETCH_KEYS];
 	unsigned n = rank_groups(list, s, order, filter);
+	bool in_row[SKETCH_KEYS] = {0};
 
 	qsort(list, n, sizeof(*list), by_rank);
 	v->span = s;
 	v->rows = n < most ? n : most;
 	v->error = 0;
-	tally_reset(&v->other);
-	tally_merge(&v->other, &s->total);
 	for (unsigned i = 0; i < v->rows; i++) {
 		v->row[i] = list[i].row;
-		tally_subtract(&v->other, &s->tally[list[i].row]);
+		in_row[list[i].row] = true;
 		if (list[i].entry->error > v->error)
 			v->error = list[i].entry->error;
 	}
+	add_up(v, in_row);
 }
 
 void span_view_free(struct span_view *v)
 {
 	tally_free(&v->other);
+	tally_free(&v->total);
 }

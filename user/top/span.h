@@ -11,11 +11,12 @@
 
 struct span {
 	struct groups groups;
-	uint64_t start, end; /* ns, monotonic time or a capture's; end: once it is over */
-	int64_t wall_offset; /* ns to add for the wall clock */
+	uint64_t start, end;  /* ns, monotonic time or a capture's; end: once it is over */
+	int64_t wall_offset;  /* ns to add for the wall clock */
+	uint64_t connections; /* that have ended */
 	struct sketch sketch;
 	struct tally tally[SKETCH_KEYS]; /* by entry of the sketch: of what came while it was followed */
-	struct tally total;
+	struct tally rest;               /* of what came of groups that are followed no more */
 };
 
 enum span_order { ORDER_CONNECTIONS, ORDER_RESETS, ORDER_WAITING, ORDER_CLOSE, ORDER_GROUP, ORDERS };
@@ -25,7 +26,7 @@ struct span_view {
 	const struct span *span;
 	uint16_t row[SKETCH_KEYS]; /* entries of the sketch */
 	unsigned rows;             /* to be shown */
-	struct tally other;        /* all connections that are in none of them */
+	struct tally other, total; /* all connections that are in none of them; all */
 	uint64_t error;            /* at most so many connections and waiting closes are missing in a row */
 };
 

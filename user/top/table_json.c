@@ -98,8 +98,10 @@ static void put_timings(struct buffer *out, const struct tally *t)
 	buffer_char(out, '}');
 }
 
-static void put_line(struct buffer *out, const struct span *s, const char *host, bool summary, const struct line *l)
+static void put_line(struct buffer *out, const struct span_view *v, const char *host, bool summary,
+		     const struct line *l)
 {
+	const struct span *s = v->span;
 	const struct tally *t = l->tally;
 
 	put_event(out, s, host);
@@ -112,7 +114,7 @@ static void put_line(struct buffer *out, const struct span *s, const char *host,
 	buffer_printf(out, ",\"connections\":%" PRIu64 ",\"missing_at_most\":%" PRIu64, t->connections,
 		      l->entry ? l->entry->error : 0);
 	put_ratio(out, "per_second", (unsigned __int128)t->connections * SECOND_NS, s->end - s->start, 3);
-	put_ratio(out, "share", t->connections, s->total.connections, 6);
+	put_ratio(out, "share", t->connections, v->total.connections, 6);
 	put_counts(out, t);
 	if (summary)
 		buffer_text(out, ",\"half_closed\":null,\"stuck\":null");
@@ -129,10 +131,10 @@ void table_json(struct buffer *out, const struct span_view *v, const char *host,
 
 	for (unsigned i = 0; i < v->rows; i++) {
 		line = (struct line){"group", i + 1, &s->sketch.entry[v->row[i]], &s->tally[v->row[i]]};
-		put_line(out, s, host, summary, &line);
+		put_line(out, v, host, summary, &line);
 	}
 	line = (struct line){.row = "other", .tally = &v->other};
-	put_line(out, s, host, summary, &line);
-	line = (struct line){.row = "total", .tally = &s->total};
-	put_line(out, s, host, summary, &line);
+	put_line(out, v, host, summary, &line);
+	line = (struct line){.row = "total", .tally = &v->total};
+	put_line(out, v, host, summary, &line);
 }

@@ -49,14 +49,14 @@ void table_head(struct buffer *out, const struct span_view *v, const struct tabl
 	buffer_text(out, style->summary ? "  all " : "  last ");
 	buffer_duration(out, (int64_t)(s->end - s->start));
 	add_number(out, start, style->width,
-		   s->total.connections == 1 ? ": %" PRIu64 " connection" : ": %" PRIu64 " connections",
-		   s->total.connections);
-	if (s->total.connections)
-		add_number(out, start, style->width, ", %" PRIu64 " by RST", tally_resets(&s->total));
-	if (s->total.half_closed)
-		add_number(out, start, style->width, ", %" PRIu64 " half-closed", s->total.half_closed);
-	if (s->total.stuck)
-		add_number(out, start, style->width, ", %" PRIu64 " stuck", s->total.stuck);
+		   v->total.connections == 1 ? ": %" PRIu64 " connection" : ": %" PRIu64 " connections",
+		   v->total.connections);
+	if (v->total.connections)
+		add_number(out, start, style->width, ", %" PRIu64 " by RST", tally_resets(&v->total));
+	if (v->total.half_closed)
+		add_number(out, start, style->width, ", %" PRIu64 " half-closed", v->total.half_closed);
+	if (v->total.stuck)
+		add_number(out, start, style->width, ", %" PRIu64 " stuck", v->total.stuck);
 	if (v->error)
 		add_number(out, start, style->width, "; a row may lack %" PRIu64, v->error);
 	buffer_char(out, '\n');
@@ -105,7 +105,7 @@ static void put_line(struct buffer *out, const struct table_layout *l, const str
 		const struct table_cell *cell = &l->cells[i];
 
 		if (!cell->group)
-			table_value(&value, (enum table_column)cell->which, t, &s->total, s->end - s->start);
+			table_value(&value, (enum table_column)cell->which, t, &v->total, s->end - s->start);
 		else if (!label)
 			table_group(&value, v, row, cell->which);
 		else if (i == 0)
@@ -126,7 +126,7 @@ void table_body(struct buffer *out, const struct span_view *v, const struct tabl
 {
 	struct table_layout layout;
 
-	if (is_empty(&v->span->total))
+	if (is_empty(&v->total))
 		return;
 	table_layout(&layout, v, style->width);
 	put_heading(out, &layout, v->span, style);
@@ -134,5 +134,5 @@ void table_body(struct buffer *out, const struct span_view *v, const struct tabl
 		put_line(out, &layout, v, style, &v->span->tally[v->row[row]], row, NULL);
 	if (!is_empty(&v->other))
 		put_line(out, &layout, v, style, &v->other, 0, "(other)");
-	put_line(out, &layout, v, style, &v->span->total, 0, "(total)");
+	put_line(out, &layout, v, style, &v->total, 0, "(total)");
 }

@@ -22,32 +22,19 @@ void tally_add_waiting(struct tally *t, const struct record *r, bool stuck)
 	t->stuck += stuck;
 }
 
-/* The members before `timing` and behind it are plain counts. */
-static void add_counts(struct tally *t, const struct tally *more, uint64_t sign)
-{
-	t->connections += sign * more->connections;
-	for (unsigned i = 0; i < OUTCOMES; i++)
-		t->outcome[i] += sign * more->outcome[i];
-	for (unsigned i = 0; i <= NETWORK; i++)
-		t->closer[i] += sign * more->closer[i];
-	for (unsigned i = 0; i < NOBODY; i++)
-		t->time_wait[i] += sign * more->time_wait[i];
-	t->half_closed += sign * more->half_closed;
-	t->stuck += sign * more->stuck;
-}
-
 void tally_merge(struct tally *t, const struct tally *more)
 {
-	add_counts(t, more, 1);
+	t->connections += more->connections;
+	for (unsigned i = 0; i < OUTCOMES; i++)
+		t->outcome[i] += more->outcome[i];
+	for (unsigned i = 0; i <= NETWORK; i++)
+		t->closer[i] += more->closer[i];
+	for (unsigned i = 0; i < NOBODY; i++)
+		t->time_wait[i] += more->time_wait[i];
+	t->half_closed += more->half_closed;
+	t->stuck += more->stuck;
 	for (unsigned i = 0; i < TIMINGS; i++)
 		quantiles_merge(&t->timing[i], &more->timing[i]);
-}
-
-void tally_subtract(struct tally *t, const struct tally *part)
-{
-	add_counts(t, part, (uint64_t)-1);
-	for (unsigned i = 0; i < TIMINGS; i++)
-		quantiles_subtract(&t->timing[i], &part->timing[i]);
 }
 
 uint64_t tally_resets(const struct tally *t)

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What is counted of a group of connections. Tallies add up: what a group has can be taken off the whole, which leaves
- * the other groups.
+ * What is counted of a group of connections. Tallies add up.
  */
 #ifndef TCPFIN_TALLY_H
 #define TCPFIN_TALLY_H
@@ -24,8 +23,6 @@ void tally_add(struct tally *t, const struct record *r);
 /* Counts a close that goes on, by its record so far. stuck: it has stood still. */
 void tally_add_waiting(struct tally *t, const struct record *r, bool stuck);
 void tally_merge(struct tally *t, const struct tally *more);
-/* part: its connections were all added to t as well. */
-void tally_subtract(struct tally *t, const struct tally *part);
 /* Connections that an RST ended, in the handshake or later. */
 uint64_t tally_resets(const struct tally *t);
 /* Empties it, and keeps its memory. */

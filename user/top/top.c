@@ -201,7 +201,7 @@ static void print(struct top *t, const struct span *s, struct buffer *out)
 /* Of a capture, intervals in which nothing closed are passed over. */
 static bool is_shown(const struct top *t)
 {
-	return !t->options->files.count || t->interval->total.connections;
+	return !t->options->files.count || t->interval->connections;
 }
 
 void top_table(struct top *t, uint64_t end, struct buffer *out)
