@@ -375,6 +375,53 @@ def silence_open_30s(c):
     return c.opened() + [c.src(30_000, "P.", 51, 501, 300), c.dst(30_010, ".", 501, 351)]
 
 
+@case
+def silence_lacks_payload_before_fin(c):
+    """The FIN's number shows 100 bytes that the capture lacks: they may have passed at any time of the silence."""
+    return c.opened() + [c.src(9000, "F.", 151, 501), c.dst(9010, ".", 501, 152), c.dst(9050, "F.", 501, 152),
+                         c.src(9050.2, ".", 152, 502)]
+
+
+@case
+def silence_lacks_payload_before_reset(c):
+    """The same of an RST."""
+    return c.opened() + [c.src(5000, ".", 51, 501), c.dst(5010, ".", 501, 151), c.src(9000, "R.", 151, 501)]
+
+
+@case
+def silence_lacks_acknowledged_payload(c):
+    """An acknowledgment shows payload of the other side that the capture lacks, over IPv6."""
+    six = replace(c, ips=IPV6)
+    return six.opened() + [six.dst(4000, ".", 501, 151), six.src(9000, "F.", 151, 501), six.dst(9010, ".", 501, 152),
+                           six.dst(9050, "F.", 501, 152), six.src(9050.2, ".", 152, 502)]
+
+
+@case
+def silence_lacks_one_direction(c):
+    """From some time on only the source's segments were captured: what they acknowledge came at an unknown time."""
+    return c.opened() + [c.src(8000, ".", 51, 9001), c.src(9000, "F.", 51, 9001), c.src(9050, ".", 52, 9002)]
+
+
+@case
+def silence_lacks_payload_before_request(c):
+    """100 bytes were not captured between the last payload and the request that met the RST."""
+    return c.opened() + [c.src(361_022, "P.", 151, 501, 300), c.dst(361_023, "R", 501)]
+
+
+@case
+def silence_lacks_payload_before_the_last(c):
+    """What the capture lacks came before the last payload: the silence is known."""
+    return c.opened() + [c.src(3000, "P.", 151, 501, 10), c.dst(3010, ".", 501, 161), c.src(9000, "F.", 161, 501),
+                         c.dst(9010, ".", 501, 162), c.dst(9050, "F.", 501, 162), c.src(9050.2, ".", 162, 502)]
+
+
+@case
+def silence_payload_behind_its_acknowledgment(c):
+    """A mirrored port shows the acknowledgment before the payload: nothing is lacking."""
+    return c.opened() + [c.dst(3000, ".", 501, 151), c.src(3000.1, "P.", 51, 501, 100), c.src(9000, "F.", 151, 501),
+                         c.dst(9010, ".", 501, 152), c.dst(9050, "F.", 501, 152), c.src(9050.2, ".", 152, 502)]
+
+
 # ---- never finished ----
 
 def a_minute_later(c):

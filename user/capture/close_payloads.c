@@ -7,7 +7,7 @@
 
 #include "user/judge/flow_memory.h"
 
-/* Times as in struct last_payload. */
+/* What is said of payload is as in struct last_payload. */
 struct at_close {
 	uint64_t last, before, open;
 	uint32_t seq;
@@ -16,6 +16,8 @@ struct at_close {
 	bool known : 1;     /* the cell was the connection's own */
 	bool has_fin : 1;   /* one of the two states was kept at a FIN: nothing replaces it */
 	bool has_later : 1; /* there is a struct at_later_close */
+	bool unseen : 1;
+	bool unseen_before : 1;
 };
 
 struct at_later_close {
@@ -90,7 +92,7 @@ void close_payloads_move(struct close_payloads *c, const struct flow_tables *t, 
 }
 
 void close_payloads_first(struct close_payloads *c, const struct flow_tables *t, uint32_t block,
-			  const struct conversation_cell *now, bool fin)
+			  const struct conversation_cell *now, bool fin, bool unseen)
 {
 	struct at_close *close = close_of(c, t, block);
 
@@ -102,6 +104,8 @@ void close_payloads_first(struct close_payloads *c, const struct flow_tables *t,
 	close->open = now->open;
 	close->seq = now->seq;
 	close->side = now->side;
+	close->unseen = now->unseen || unseen;
+	close->unseen_before = now->unseen_before;
 	close->known = true;
 }
 
@@ -111,7 +115,7 @@ bool close_payloads_has_first(struct close_payloads *c, const struct flow_tables
 }
 
 void close_payloads_later(struct close_payloads *c, const struct flow_tables *t, uint32_t block,
-			  const struct conversation_cell *now, const struct tcp_segment *s)
+			  const struct conversation_cell *now, const struct tcp_segment *s, bool unseen)
 {
 	struct at_close *close = close_of(c, t, block);
 	bool fin = (s->flags & (TCP_FIN | TCP_RST)) == TCP_FIN;
@@ -123,6 +127,7 @@ void close_payloads_later(struct close_payloads *c, const struct flow_tables *t,
 	*later_of(c, t, block) = (struct at_later_close){.time = s->time, .known = now};
 	if (now)
 		later_of(c, t, block)->payload = conversation_payload(now);
+	later_of(c, t, block)->payload.unseen |= unseen;
 	close->has_later = true;
 	close->has_fin = fin;
 }
@@ -133,7 +138,9 @@ static struct last_payload payload_of(const struct at_close *close)
 				     .before = close->before,
 				     .open = close->open,
 				     .seq = close->seq,
-				     .side = close->side};
+				     .side = close->side,
+				     .unseen = close->unseen,
+				     .unseen_before = close->unseen_before};
 }
 
 bool close_payloads_find(struct close_payloads *c, const struct flow_tables *t, uint32_t block, uint64_t begun,

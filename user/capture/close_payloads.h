@@ -30,9 +30,12 @@ void close_payloads_free(struct close_payloads *c);
 void close_payloads_clear(struct close_payloads *c, const struct flow_tables *t, uint32_t block);
 /* The log has moved from one block to another. */
 void close_payloads_move(struct close_payloads *c, const struct flow_tables *t, uint32_t from, uint32_t to);
-/* Keeps the first state; fin: at a FIN. now: NULL where it is not known. */
+/*
+ * Keeps the first state; fin: at a FIN. now: NULL where it is not known. unseen: the segment at hand shows payload that
+ * the capture lacks.
+ */
 void close_payloads_first(struct close_payloads *c, const struct flow_tables *t, uint32_t block,
-			  const struct conversation_cell *now, bool fin);
+			  const struct conversation_cell *now, bool fin, bool unseen);
 /* Is the first state kept? */
 bool close_payloads_has_first(struct close_payloads *c, const struct flow_tables *t, uint32_t block);
 /*
@@ -40,7 +43,7 @@ bool close_payloads_has_first(struct close_payloads *c, const struct flow_tables
  * RST; of RSTs, that at the first one with payload before.
  */
 void close_payloads_later(struct close_payloads *c, const struct flow_tables *t, uint32_t block,
-			  const struct conversation_cell *now, const struct tcp_segment *s);
+			  const struct conversation_cell *now, const struct tcp_segment *s, bool unseen);
 /* The state when the close began, at `begun` (ns). False: it is not known. */
 bool close_payloads_find(struct close_payloads *c, const struct flow_tables *t, uint32_t block, uint64_t begun,
 			 struct last_payload *found);

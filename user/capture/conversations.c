@@ -151,10 +151,36 @@ static bool is_new_payload(const struct last_seen *numbers, const struct tcp_seg
 	return s->len && !(last_seen_is_of(me, hash) && !seq_after(s->seq + s->len, me->end));
 }
 
+/* Is the number behind all of a side's that is known to have been sent, by itself or by its acknowledgments? */
+static bool is_unseen(const struct last_seen *numbers, uint32_t number, uint64_t side, uint64_t hash)
+{
+	const struct last_seen_side *own = &numbers->side[side & 1], *peer = &numbers->side[!(side & 1)];
+	bool sent = last_seen_is_of(own, hash), acknowledged = last_seen_is_of(peer, hash);
+
+	return (sent || acknowledged) && !(sent && !seq_after(number, own->end)) &&
+	       !(acknowledged && !seq_after(number, peer->ack));
+}
+
+bool conversations_shows_unseen(const struct last_seen *numbers, const struct tcp_segment *s, uint64_t side,
+				uint64_t hash)
+{
+	return is_unseen(numbers, s->seq, side, hash) ||
+	       ((s->flags & (TCP_ACK | TCP_RST)) == TCP_ACK && is_unseen(numbers, s->ack, !side, hash));
+}
+
+/* Numbers far from the last ones may be forged: see last_seen_note. */
+static bool is_far(const struct last_seen *numbers, uint32_t number, uint64_t side, uint64_t hash)
+{
+	const struct last_seen_side *own = &numbers->side[side & 1];
+
+	return last_seen_is_of(own, hash) && !last_seen_near(number, own->end);
+}
+
 /* The segment begins what the other side has not acknowledged. */
 static void open_payload(struct conversation_cell *cell, const struct tcp_segment *s, uint64_t side)
 {
 	cell->before = cell->last;
+	cell->unseen_before = cell->unseen;
 	cell->open = s->time;
 	cell->seq = s->seq;
 	cell->side = side & 1;
@@ -166,11 +192,14 @@ static void note_payload(struct conversation_cell *cell, const struct last_seen 
 	cell->any = s->time;
 	if (cell->open && cell->side != side && s->flags & TCP_ACK && seq_after(s->ack, cell->seq))
 		cell->open = 0;
+	if (!is_far(numbers, s->seq, side, hash) && !is_far(numbers, s->ack, !side, hash))
+		cell->unseen |= conversations_shows_unseen(numbers, s, side, hash);
 	if (!is_new_payload(numbers, s, side, hash))
 		return;
 	if (!cell->open)
 		open_payload(cell, s, side);
 	cell->last = s->time;
+	cell->unseen = 0;
 }
 
 static bool is_older(uint64_t time, uint64_t began)
@@ -190,6 +219,7 @@ void conversations_begin(struct conversations *c, const struct flow_open *o, con
 	if (s->len || is_older(cell->last, began))
 		cell->last = 0;
 	cell->before = cell->open = 0;
+	cell->unseen = cell->unseen_before = 0;
 	if (!s->len)
 		return;
 	open_payload(cell, s, side);

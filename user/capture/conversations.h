@@ -12,13 +12,15 @@
 
 #include "user/judge/silence.h"
 
-/* The times of payload are as in struct last_payload. */
+/* What is said of payload is as in struct last_payload. */
 struct conversation_cell {
 	uint64_t any; /* ns: the last segment without SYN, FIN or RST */
 	uint64_t last, before, open;
 	uint32_t seq;
-	uint32_t side : 1;  /* who sent `seq` */
-	uint32_t hole : 31; /* number + 1 of its open_hole; 0: none */
+	uint32_t side : 1; /* who sent `seq` */
+	uint32_t unseen : 1;
+	uint32_t unseen_before : 1;
+	uint32_t hole : 29; /* number + 1 of its open_hole; 0: none */
 	uint32_t tag;       /* last_seen_tag of whose cell it is; 0: nobody's */
 } __attribute__((packed, aligned(4)));
 _Static_assert(sizeof(struct conversation_cell) == 44, "one for each open connection");
@@ -60,8 +62,22 @@ const struct black_hole *conversations_hole(const struct conversations *c, uint6
 static inline struct last_payload conversation_payload(const struct conversation_cell *cell)
 {
 	return (struct last_payload){
-		.last = cell->last, .before = cell->before, .open = cell->open, .seq = cell->seq, .side = cell->side};
+		.last = cell->last,
+		.before = cell->before,
+		.open = cell->open,
+		.seq = cell->seq,
+		.side = cell->side,
+		.unseen = cell->unseen,
+		.unseen_before = cell->unseen_before,
+	};
 }
+
+/*
+ * Do the segment's numbers show payload before it that the capture lacks? An RST's acknowledgment shows none: boxes
+ * that make RSTs know the numbers of one direction, and may guess those of the other. numbers: as they were before it.
+ */
+bool conversations_shows_unseen(const struct last_seen *numbers, const struct tcp_segment *s, uint64_t side,
+				uint64_t hash);
 
 /*
  * Notes a segment, or what an ICMP error quotes of one. numbers: what was remembered of the conversation before it.

@@ -252,15 +252,20 @@ static void keep_payload(struct tables *t, uint32_t n, uint64_t word, unsigned k
 {
 	const struct flow_slot *slot = &t->store.tables.slots[n];
 	const struct conversation_cell *now;
+	uint64_t hash;
+	bool unseen;
 
 	if ((kind != NOTICE_BEGUN && kind != NOTICE_ENDED) || !slot->block)
 		return;
-	now = conversations_find(&t->conversations, flow_slot_hash(slot));
+	hash = flow_slot_hash(slot);
+	now = conversations_find(&t->conversations, hash);
+	unseen = conversations_shows_unseen(tables_last_seen(t, hash), t->segment, t->work.side, hash);
 	if (kind != NOTICE_BEGUN && word_entries(word) > 1 &&
 	    close_payloads_has_first(&t->close_payloads, &t->store.tables, slot->block))
-		close_payloads_later(&t->close_payloads, &t->store.tables, slot->block, now, t->segment);
+		close_payloads_later(&t->close_payloads, &t->store.tables, slot->block, now, t->segment, unseen);
 	else
-		close_payloads_first(&t->close_payloads, &t->store.tables, slot->block, now, (word & PHASE_FINS) != 0);
+		close_payloads_first(&t->close_payloads, &t->store.tables, slot->block, now, (word & PHASE_FINS) != 0,
+				     unseen);
 }
 
 /* ns: the last segment of an open connection; 0: not known. */

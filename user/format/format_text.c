@@ -92,7 +92,7 @@ static void put_notes(struct buffer *out, const struct record *r)
 		buffer_printable(out, r->reset.reason);
 	if (r->silence > (int64_t)SECOND_NS) {
 		put_separator(out, start);
-		buffer_text(out, "silent ");
+		buffer_text(out, r->silence_at_most ? "silent at most " : "silent ");
 		buffer_duration(out, r->silence);
 	}
 	if (r->mtu_black_hole.bytes) {

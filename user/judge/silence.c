@@ -167,11 +167,17 @@ struct silence silence_before_close(const struct flow *f, const struct last_payl
 		return s;
 	if (!p)
 		return t ? of_traffic(f, t, close) : of_socket(f, sockets, close);
-	if (!p->open || is_acknowledged(f, p->side, p->seq))
-		return between(p->last, close);
-	if (is_beyond_window(f, p))
-		return between(p->last == p->open ? p->before : p->last, close);
-	s = between(p->before, p->open);
-	s.answered = true;
+	if (!p->open || is_acknowledged(f, p->side, p->seq)) {
+		s = between(p->last, close);
+		s.at_most = p->unseen;
+	} else if (is_beyond_window(f, p)) {
+		s = between(p->last == p->open ? p->before : p->last, close);
+		s.at_most = p->unseen || (p->last == p->open && p->unseen_before);
+	} else {
+		s = between(p->before, p->open);
+		s.at_most = p->unseen_before;
+		s.answered = true;
+	}
+	s.at_most &= s.ns != NUMBER_UNSEEN;
 	return s;
 }

@@ -12,11 +12,13 @@
 
 /* When payload that had not been sent before passed. Times in ns; 0: none. */
 struct last_payload {
-	uint64_t last;   /* the last payload of either side */
-	uint64_t before; /* the last payload before `open` */
-	uint64_t open;   /* the first payload that the other side has not acknowledged yet */
-	uint32_t seq;    /* its number */
-	uint8_t side;    /* who sent it */
+	uint64_t last;      /* the last payload of either side */
+	uint64_t before;    /* the last payload before `open` */
+	uint64_t open;      /* the first payload that the other side has not acknowledged yet */
+	uint32_t seq;       /* its number */
+	uint8_t side;       /* who sent it */
+	bool unseen;        /* numbers show payload behind `last` that the capture lacks */
+	bool unseen_before; /* and such payload between `before` and `open` */
 };
 
 /* When the close began: the first FIN, or the RST if that came earlier. ns; 0: it has not. */

@@ -412,7 +412,9 @@ static inline bool record_has_listener(const struct record *r)
 	      "that nothing, or only an RST, answered. Live from the socket of an end on this host, to a tick of "    \
 	      "its kernel (1 to 10 ms), where payload sent again counts, or with --all-segments; else null.")         \
 	FIELD("tcp.silence_at_most", "tcp_silence_at_most", BOOL, ALWAYS, r->silence_at_most,                         \
-	      "There may have been payload in the time that tcp.silence tells.")                                      \
+	      "There may have been payload in the time that tcp.silence tells, such as what numbers show to be "      \
+	      "missing "                                                                                              \
+	      "in a capture.")                                                                                        \
 	FIELD("tcp.basis.reset", "basis_reset", WORD, NULLABLE, basis_name(r->basis_reset),                           \
 	      "What the verdict on the RST rests on: socket (this host's, which was asked as the RST passed, or "     \
 	      "sent it), wire (the numbers seen), or unknown (they were displaced). A socket in another network "     \
