@@ -208,7 +208,7 @@ static __always_inline void tables_remember(struct tables *t, const struct work 
 	if (!traffic)
 		return;
 	__builtin_memset(traffic, 0, sizeof(*traffic));
-	traffic_begin(traffic, o, s, w->side);
+	traffic_begin_whole(traffic, o, s, w->side);
 }
 
 __noinline __attribute__((weak)) int notice_send(__u32 n, __u64 word, __u32 kind, __u64 time)

@@ -201,10 +201,31 @@ static __always_inline __u64 traffic_clock(void)
 	return settings.test_clock ? test_now : bpf_ktime_get_coarse_ns();
 }
 
+/*
+ * A segment behind a SYN or a SYN-ACK alone: the other side may pass elsewhere, and each is counted where it passes. In
+ * a capture file a connection is one, whichever interface each side passes. n: the slot.
+ */
+recorder_code int begin_half(const struct tcp_segment *s, __u32 n)
+{
+	struct traffic *traffic = bpf_map_lookup_elem(&tcpfin_traffic, &n);
+	const struct flow_slot *slot = tables_slot(NULL, n);
+	__u32 seen;
+
+	if (!traffic || !slot || !s)
+		return 0;
+	seen = slot->open.seen & (OPEN_SYN | OPEN_SYNACK);
+	if ((seen != OPEN_SYN && seen != OPEN_SYNACK) || segment_is_syn(s) || traffic_is_of(traffic, &slot->open))
+		return 0;
+	__builtin_memset(traffic, 0, sizeof(*traffic));
+	traffic_begin(traffic, &slot->open, TRAFFIC_HALF);
+	return 0;
+}
+
 /* --all-segments: adds the segment to what its connection carried. */
 static __always_inline void count_traffic(struct scratch *w, __u64 side, __u32 ifindex, __u64 hash)
 {
 	struct tcp_segment *s = &w->segment;
+	const struct flow_slot *slot;
 	struct traffic *traffic;
 	__u32 n;
 
@@ -214,9 +235,13 @@ static __always_inline void count_traffic(struct scratch *w, __u64 side, __u32 i
 	w->work.ifindex = ifindex;
 	seek(NULL, &w->work, s);
 	n = w->work.current - 1;
+	slot = tables_slot(NULL, n);
 	traffic = bpf_map_lookup_elem(&tcpfin_traffic, &n);
-	if (traffic && traffic->t_synack &&
-	    traffic_takes(traffic, s, side)) /* of a connection whose handshake was complete */
+	if (!slot || !traffic)
+		return;
+	if (slot->word & PHASE_OPENING)
+		begin_half(s, n);
+	if (traffic->begun && traffic_takes(traffic, s, side))
 		traffic_note(traffic, s, side, traffic_clock());
 }
 

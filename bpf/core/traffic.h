@@ -38,9 +38,14 @@ struct traffic_side {
 	struct traffic_run run[TRAFFIC_RUNS];
 };
 
+enum {
+	TRAFFIC_HALF = 1,  /* from the first segment behind its SYN or SYN-ACK on: the other side may pass elsewhere */
+	TRAFFIC_WHOLE = 2, /* from its complete handshake on */
+};
+
 struct traffic {
-	__u64 t_synack; /* ns; with isn whose it is, as the tuple may be another connection's soon */
-	__u32 isn[2];
+	__u64 begun;  /* TRAFFIC_; 0: nothing was counted */
+	__u32 isn[2]; /* whose it is, as slot and tuple may be another connection's soon */
 	struct traffic_side side[2];
 	struct black_hole hole;
 };
@@ -128,7 +133,7 @@ recorder_code int traffic_seen_twice(struct traffic *traffic, const struct tcp_s
 	peer = &of_side(traffic->side, !side);
 	twice = t->last_id == s->ip_id && t->last_seq == s->seq && t->last_ack == s->ack && t->last_len == s->len &&
 		t->last_flags == s->flags && now - t->t_last < FLOW_DUPLICATE_NS &&
-		(s->ip_id || s->len || peer->twice || !peer->t_last);
+		(s->ip_id || s->len || peer->twice || (traffic->begun == TRAFFIC_WHOLE && !peer->t_last));
 	t->last_id = s->ip_id;
 	t->last_seq = s->seq;
 	t->last_ack = s->ack;
@@ -143,6 +148,12 @@ recorder_code int traffic_seen_twice(struct traffic *traffic, const struct tcp_s
 static __always_inline flag_t traffic_takes(const struct traffic *t, const struct tcp_segment *s, __u32 side)
 {
 	return !segment_is_syn(s) || of_side(t->isn, side) == s->seq;
+}
+
+/* Is it the traffic of the connection that was opened so? */
+static __always_inline flag_t traffic_is_of(const struct traffic *t, const struct flow_open *o)
+{
+	return t->begun && t->isn[0] == o->isn[0] && t->isn[1] == o->isn[1];
 }
 
 /* Adds a segment of the side. now: ns. */
@@ -172,21 +183,31 @@ static __always_inline void traffic_opening(struct traffic_side *t, __u32 isn, _
 	t->retransmitted_bytes += (__u64)len * copies;
 }
 
-/* Begins, in zeroed memory, with the handshake, which s has just completed. */
-static __always_inline void traffic_begin(struct traffic *traffic, const struct flow_open *o,
-					  const struct tcp_segment *s, __u32 side)
+/* Begins, in zeroed memory, with what was seen of the handshake. begun: TRAFFIC_. */
+static __always_inline void traffic_begin(struct traffic *traffic, const struct flow_open *o, __u64 begun)
 {
-	traffic->t_synack = o->t_synack;
+	__u32 source = o->source & 1;
+
+	traffic->begun = begun;
 	traffic->isn[0] = o->isn[0];
 	traffic->isn[1] = o->isn[1];
 	if (o->seen & OPEN_SYN)
-		traffic_opening(&of_side(traffic->side, side), of_side(o->isn, side), o->syn_len, o->syn_flags,
+		traffic_opening(&of_side(traffic->side, source), of_side(o->isn, source), o->syn_len, o->syn_flags,
 				o->syn_copies);
 	else
-		of_side(traffic->side, side).end = of_side(o->isn, side) + 1;
+		of_side(traffic->side, source).end = of_side(o->isn, source) + 1;
 	if (o->seen & OPEN_SYN && o->syn_len)
-		of_side(traffic->side, side).t_data = o->t_syn;
-	traffic_opening(&of_side(traffic->side, !side), of_side(o->isn, !side), 0, o->synack_flags, o->synack_copies);
+		of_side(traffic->side, source).t_data = o->t_syn;
+	if (o->seen & OPEN_SYNACK)
+		traffic_opening(&of_side(traffic->side, !source), of_side(o->isn, !source), 0, o->synack_flags,
+				o->synack_copies);
+}
+
+/* The same once the handshake is complete with s, of that side. */
+static __always_inline void traffic_begin_whole(struct traffic *traffic, const struct flow_open *o,
+						const struct tcp_segment *s, __u32 side)
+{
+	traffic_begin(traffic, o, TRAFFIC_WHOLE);
 	black_hole_begin(&traffic->hole, o, side);
 	traffic_note(traffic, s, side, s->time);
 }

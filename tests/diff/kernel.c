@@ -54,7 +54,7 @@ static const struct traffic *traffic_of(const void *context, uint32_t n)
 	const struct kernel *k = context;
 	const struct traffic *t = &k->traffic[n];
 
-	return k->all_segments && t->t_synack ? t : NULL;
+	return k->all_segments && t->begun == TRAFFIC_WHOLE ? t : NULL;
 }
 
 static void take_report(void *context, const struct judged *j, uint32_t slot, const struct due_report *how)
@@ -64,9 +64,9 @@ static void take_report(void *context, const struct judged *j, uint32_t slot, co
 
 	if (how->stray)
 		return;
-	reports_add(k->reports, j, k->all_segments && t->t_synack ? t : NULL);
+	reports_add(k->reports, j, k->all_segments && t->begun == TRAFFIC_WHOLE ? t : NULL);
 	if (k->all_segments)
-		t->t_synack = 0;
+		t->begun = 0;
 }
 
 static int take_notice(void *context, void *data, size_t size)

@@ -661,6 +661,44 @@ def box_drops_both_directions(lab):
                 check(1.4e9 < one["tcp"]["silence"] < 2.1e9, f"silence is {one['tcp']['silence']}")
 
 
+def swallow_everything(lab, closers, *options):
+    """Nothing passes any more; one end closes and repeats its FIN, and the other end never makes one."""
+    box, opened, tracers = two_ends(lab, "--close-timeout=1", *options)
+    with box.filtering("meta l4proto tcp", "drop", "forward"):
+        for connection, closer in zip(opened, closers):
+            connection[closer].close()
+        time.sleep(3)
+        for connection, closer in zip(opened, closers):
+            role, other = ROLES[closer], ROLES[1 - closer]
+            tracers[role].wait_for(1)
+            record, = tracers[role].stop()
+            with about(f"IPv{connection.key[0]}, closed by the {role}"):
+                equal("connection", key_of(record), connection.key)
+                expect(record, {"tcp.outcome": "unfinished", "tcp.missing": f"{other}_ack", "tcp.closer": role,
+                                f"tcp.state.{role}": "FIN-WAIT-1", f"tcp.state.{other}": "ESTABLISHED"})
+                check(record["tcp"]["retransmits"][f"fin_{role}"] >= 2, f"FINs: {record['tcp']['retransmits']}")
+                check("mtu_black_hole" not in record["tcp"], "what swallows everything does not swallow by size")
+                equal("process", "process" in record[role], "--no-sockets" not in options)
+
+
+@suite.test
+def box_swallows_everything(lab):
+    """A FIN into a path that swallows everything: unfinished, and the closer is who sent it."""
+    swallow_everything(lab, (0, 1))
+
+
+@suite.test
+def box_swallows_everything_no_sockets(lab):
+    """The same without this host's sockets."""
+    swallow_everything(lab, (1, 0), "--no-sockets")
+
+
+@suite.test
+def box_swallows_everything_all_segments(lab):
+    """The same with all segments."""
+    swallow_everything(lab, (1, 0), "--all-segments")
+
+
 # ---- middleboxes and ICMP errors ----
 
 @scenario(reset("destination", "established", reset__ttl_differs=True, bytes=(2 * len(REQUEST), len(REPLY))),

@@ -13,11 +13,13 @@ import socket
 import sys
 import time
 
+from hooks import counts_of, idle_transfer
 from lab import frames
 from lab.closes import SCENARIOS, Path, abort, close_in_turn, heard_the_reset, scenario_named, talk
 from lab.harness import (GRACEFUL, PROGRAM, Suite, about, close_some, expect, field, key_of, one_each, paths,
                          raw_socket, router)
 from lab.netlab import ACK, FIN, RST, SYN, Process, Tracer, check, equal, ipv4, ipv6, join, mac, need
+from lab.witness import Capture, of_connection
 from waits import counter
 
 suite = Suite(workers=2)
@@ -145,6 +147,25 @@ def unanswered(lab):
     with syns_dropped(lab, both) as keys:
         tracer.wait_for(len(keys))
         joined(tracer, keys, ["eth8", "eth9"], {"tcp.outcome": "unanswered"})
+
+
+def check_traffic(records, witnesses):
+    """What --all-segments has counted is what tcpdump saw at those interfaces, each side's at one of them."""
+    segments = [segment for witness in witnesses for segment in witness.stop()]
+    for key, record in records.items():
+        seen = of_connection(segments, key)
+        with about(str(key)):
+            expect(record, counts_of([s for s in seen if s.sport == key[1]], "source"))
+            expect(record, counts_of([s for s in seen if s.dport == key[1]], "destination"))
+
+
+@test
+def routed_all_segments(lab):
+    """--all-segments: what two interfaces see is counted once."""
+    box, both = router(lab)
+    witness, tracer = Capture(lab, box, "eth8"), Watch(lab, box, ["eth8", "eth9"], "--all-segments")
+    keys = [idle_transfer(path) for path in both]
+    check_traffic(joined(tracer, keys, ["eth8", "eth9"], GRACEFUL), [witness])
 
 
 # ---- what a box between its own interfaces does ----
@@ -381,6 +402,22 @@ def two_ways_after_much_data(lab):
             check(15e6 < timing["half_closed"] < 200e6, f"half closed {timing['half_closed']}")
             check(0 <= timing["fin_to_ack"] < 15e6, f"FIN to ACK {timing['fin_to_ack']}")
             equal("close", timing["close"], timing["fin_to_ack"] + timing["half_closed"] + timing["peer_fin_to_ack"])
+
+
+@test
+def two_ways_all_segments(lab):
+    """--all-segments: each side is counted where it passes, also one that sends its SYN-ACK and nothing more."""
+    box, both = two_ways(lab)
+    witnesses = [Capture(lab, box, name) for name in ("eth8", "eth6")]
+    tracer = Watch(lab, box, ["eth8", "eth6"], "--all-segments")
+    keys = [idle_transfer(path) for path in both]
+    for path in both:
+        c = path.connect()
+        abort(c.client)
+        heard_the_reset(c.server)
+        keys.append(c.key)
+    tracer.wait_for(len(keys))
+    check_traffic(joined(tracer, keys, ["eth8", "eth6"], {"tcp.closer": "source"}), witnesses)
 
 
 @test

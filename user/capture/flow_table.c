@@ -232,7 +232,7 @@ static void tables_remember(struct tables *t, const struct work *w, const struct
 		return;
 	free(t->traffic[w->proving - 1]);
 	t->traffic[w->proving - 1] = must(calloc(1, sizeof(struct traffic)));
-	traffic_begin(t->traffic[w->proving - 1], o, s, (uint32_t)w->side);
+	traffic_begin_whole(t->traffic[w->proving - 1], o, s, (uint32_t)w->side);
 }
 
 /* ---- reporting and time ---- */

@@ -100,8 +100,6 @@ static bool settle_view(struct due *d, const struct joining *w, uint32_t n, uint
 		return false;
 	interims_drop(&d->interims, n);
 	d->counters[COUNT_VIEWS_JOINED]++;
-	if (d->joined)
-		d->joined(d->context, n);
 	return true;
 }
 

@@ -53,8 +53,6 @@ struct due {
 	 * how are valid during the call only.
 	 */
 	void (*report)(void *context, const struct judged *j, uint32_t slot, const struct due_report *how);
-	/* Called for each slot whose connection is in the next report as well, seen at another interface; or NULL. */
-	void (*joined)(void *context, uint32_t slot);
 	void *context;
 	uint64_t *counters; /* COUNTERS of them, for what user space counts; owned by the caller */
 

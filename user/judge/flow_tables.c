@@ -336,6 +336,7 @@ bool flow_tables_judge(const struct flow_tables *t, uint32_t n, struct judged *j
 	*word = __atomic_load_n(&slot->word, __ATOMIC_ACQUIRE);
 	if (!word_phase(*word) || *word & PHASE_REPORTED)
 		return false;
+	j->slot = n;
 	j->block = slot->block;
 	if (!judge(j, slot, *word, flow_tables_block(t, j->block), t->by_time))
 		return false;

@@ -20,6 +20,7 @@ struct flow_interfaces {
 struct judged {
 	struct flow_key key;
 	struct flow flow;
+	uint32_t slot;                             /* that was judged */
 	uint32_t block;                            /* number + 1 of the block that its log was in; 0: none */
 	uint32_t half;                             /* slot + 1 of the view that heard the other side; 0: none */
 	uint64_t half_word;                        /* of that slot, as it was judged */

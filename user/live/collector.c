@@ -126,14 +126,71 @@ static bool stray_fin_allowed(struct collector *c)
 	return true;
 }
 
-/* The slot's connection is reported with what another interface saw of it. */
-static void joined(void *context, uint32_t slot)
-{
-	struct collector *c = context;
+/* ---- --all-segments ---- */
 
-	if (c->traffic)
-		c->traffic[slot].t_synack = 0;
+/* Was nothing heard of the side but its SYN or SYN-ACK? */
+static bool only_opened(const struct judged *j, unsigned side)
+{
+	for (unsigned i = 0; i < j->flow.log_len; i++)
+		if (j->log[i].side == side && !(j->log[i].flags & TCP_SYN))
+			return false;
+	return !j->flow.lost;
 }
+
+/* Adds what the slot has counted of a side that it alone has heard. */
+static bool take_half(const struct traffic *t, const struct flow_open *o, unsigned side, struct traffic *both)
+{
+	if (t->begun != TRAFFIC_HALF || t->isn[side] != o->isn[side] || !traffic_packets(&t->side[side]))
+		return false;
+	both->side[side] = t->side[side];
+	return true;
+}
+
+/* The same of a side of which there is nothing behind its SYN or SYN-ACK, which alone begins no count. */
+static bool take_opening(const struct judged *j, unsigned side, struct traffic *both)
+{
+	const struct flow_open *o = &j->flow.open;
+	bool source = side == (o->source & 1);
+
+	if (!only_opened(j, side))
+		return false;
+	traffic_opening(&both->side[side], o->isn[side], source ? o->syn_len : 0,
+			source ? o->syn_flags : o->synack_flags, source ? o->syn_copies : o->synack_copies);
+	return true;
+}
+
+/* Of a connection whose sides passed two interfaces: each one's is that of the slot which has heard it. */
+static bool join_traffic(const struct collector *c, const struct judged *j, struct traffic *both)
+{
+	const struct flow_open *o = &j->flow.open;
+	const unsigned seen = OPEN_SYN | OPEN_SYNACK;
+
+	memset(both, 0, sizeof(*both));
+	if ((o->seen & seen) != seen || !(j->flow.state & FLOW_PROVEN))
+		return false;
+	for (unsigned side = 0; side < 2; side++)
+		if (!take_half(&c->traffic[j->slot], o, side, both) &&
+		    !take_half(&c->traffic[j->half - 1], o, side, both) && !take_opening(j, side, both))
+			return false;
+	return true;
+}
+
+/*
+ * What was counted of the connection: of several interfaces, by the one that has seen it first. NULL: nothing, or its
+ * handshake was not seen. both: room for what two slots have counted.
+ */
+static const struct traffic *traffic_of(const struct collector *c, const struct judged *j, struct traffic *both)
+{
+	const struct traffic *t = c->traffic ? &c->traffic[j->slot] : NULL;
+
+	if (!t)
+		return NULL;
+	if (j->half)
+		return join_traffic(c, j, both) ? both : NULL;
+	return t->begun == TRAFFIC_WHOLE && traffic_is_of(t, &j->flow.open) ? t : NULL;
+}
+
+/* ---- reports ---- */
 
 /*
  * -w: adds what is kept of the connection in that slot to `count` packets that were found before. seen: room for
@@ -213,7 +270,7 @@ static void note_apart(struct collector *c, const struct due_report *how)
 static void report(void *context, const struct judged *j, uint32_t slot, const struct due_report *how)
 {
 	struct collector *c = context;
-	struct traffic *traffic = c->traffic ? &c->traffic[slot] : NULL;
+	struct traffic both;
 	struct process holder;
 	struct verdict_context verdict = {
 		.wall_offset = c->wall_offset,
@@ -227,7 +284,7 @@ static void report(void *context, const struct judged *j, uint32_t slot, const s
 		.apart = how->counted || how->aparts,
 		.order_by_time = true,
 		.related = c->related,
-		.traffic = traffic && traffic->t_synack ? traffic : NULL,
+		.traffic = traffic_of(c, j, &both),
 	};
 
 	if (how->stray && !stray_fin_allowed(c))
@@ -245,8 +302,6 @@ static void report(void *context, const struct judged *j, uint32_t slot, const s
 		return;
 	if (!j->flow.open.seen && j->flow.state & FLOW_DONE)
 		open_at_start_ended(&c->open_at_start, &j->key, verdict.netns_inode);
-	if (traffic)
-		traffic->t_synack = 0;
 }
 
 /* ---- polling ---- */
@@ -572,7 +627,6 @@ int collector_start(struct collector *c, struct tcpfin_trace_bpf *skeleton, uint
 		.tables = &c->tables,
 		.wait = timeouts(o),
 		.report = report,
-		.joined = joined,
 		.context = c,
 		.views = {.one_network = in_one_network, .context = c, .seed = skeleton->rodata->settings.hash_seed},
 		.counters = c->counters,
