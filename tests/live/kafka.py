@@ -6,16 +6,22 @@ which can be told to fail. As root. lab/harness.py has how tests are run and wha
 """
 import collections
 import contextlib
+import itertools
 import json
 import os
+import random
 import re
+import select
 import signal
+import socket
+import struct
 import subprocess
 import sys
+import threading
 import time
 
-from faults import NOBODY, gave_up, said
-from lab.harness import PROGRAM, Suite, close_some, in_namespace, kafka_settings, paths, refuses, watch
+from faults import NOBODY, asking_end, gave_up, said
+from lab.harness import PROGRAM, Suite, about, close_some, in_namespace, kafka_settings, paths, refuses, watch
 from lab.netlab import Process, Tracer, check, equal, ipv4, need, until
 from metrics import play_all
 
@@ -274,6 +280,175 @@ def watch_is_killed(lab):
     tracer.kill()
     until(lambda: not os.path.exists(f"/proc/{pid}"), "its end", 15)
     equal("messages", len(cluster.messages()), 5)
+
+
+ENTRY = struct.Struct("=II")  # struct exchange_entry: bytes of key and value
+
+
+def entry(key, value):
+    return ENTRY.pack(len(key), len(value)) + key + value
+
+
+# Messages that are not whole entries.
+NONSENSE = {
+    "half an entry's head": b"x" * (ENTRY.size - 1),
+    "a key that is longer than the message": ENTRY.pack(9, 0) + b"x" * 8,
+    "a value that is longer than the message": ENTRY.pack(4, 5) + b"x" * 8,
+    "sizes whose sum wraps around": ENTRY.pack(2**32 - 8, 16) + b"x" * 8,
+    "the largest sizes": ENTRY.pack(2**32 - 1, 2**32 - 1) + b"x" * 100,
+    "an entry, and half of another one": entry(b"k", b"v") + ENTRY.pack(1, 2) + b"k",
+    "an entry that is cut at the largest message": ENTRY.pack(1, 70000) + b"x" * 70001,
+    "whole entries, in more bytes than a message has": entry(b"k", b"v" * (65536 - 1 - ENTRY.size)) + b"x" * 100,
+}
+
+
+@contextlib.contextmanager
+def ending(pid):
+    """The process ends because of what is done inside `with`; its parent does not wait for it."""
+    process = os.pidfd_open(pid)
+    try:
+        yield
+        check(select.select([process], [], [], 5)[0], "the process goes on")
+    finally:
+        os.close(process)
+
+
+@test
+def process_attacked(lab):
+    """
+    Whoever has taken over the program writes to Kafka's process what is no message: it ends without touching memory
+    that is not its own, and the watch goes on and says what it has lost.
+    """
+    cluster = Cluster(lab)
+    for name, nonsense in NONSENSE.items():
+        with about(name):
+            tracer = watch(lab, cluster.place, "--strict")
+            with asking_end(tracer) as records, ending(process_of(tracer)):
+                records.send(nonsense)
+            close_some(paths(lab)[0], 2)
+            tracer.wait_for(2)
+            said(tracer, "Kafka's process has ended")
+            tracer.signal(signal.SIGINT)
+            equal("exit code", tracer.wait(), 4)
+            said(tracer, "0 records delivered, 2 lost")
+    equal("messages", [value for _key, value in cluster.messages() if value != "v"], [])
+
+
+@test
+def process_given_descriptors(lab):
+    """Descriptors that come with a message are not taken, and an empty message is the end of the records."""
+    cluster = Cluster(lab)
+    tracer = watch(lab, cluster.place)
+    pid = process_of(tracer)
+    close_some(paths(lab)[0], 1)
+    until(lambda: len(cluster.messages()) == 1, "messages", 5, 0.2)
+    with asking_end(tracer) as records, ending(pid):
+        with open(lab.file("given"), "wb") as given:
+            for _ in range(10):
+                socket.send_fds(records, [entry(b"key", b"value")], [given.fileno()] * 3)
+            until(lambda: len(cluster.messages()) == 11, "messages", 5, 0.2)
+            held = [os.readlink(f"/proc/{pid}/fd/{fd}") for fd in os.listdir(f"/proc/{pid}/fd")]
+            check(given.name not in held, "Kafka's process has taken a descriptor")
+        records.send(b"")
+    close_some(paths(lab)[0], 1)
+    said(tracer, "Kafka's process has ended", 5)
+    tracer.stop()
+
+
+class SharedPage:
+    """The page in which Kafka's process counts (struct exchange_state), as who has taken over that process has it."""
+
+    STATE = struct.Struct("=QQQQI256s")
+
+    def __init__(self, pid):
+        with open(f"/proc/{pid}/maps", encoding="ascii") as maps:
+            self.at, = (int(line.split("-")[0], 16) for line in maps if re.search(r" rw-s .*/dev/zero", line))
+        self.memory = os.open(f"/proc/{pid}/mem", os.O_RDWR)
+
+    def write(self, *values):
+        os.pwrite(self.memory, self.STATE.pack(*values), self.at)
+
+    def close(self):
+        os.close(self.memory)
+
+
+@test
+def process_lies(lab):
+    """
+    Whoever has taken over Kafka's process has the largest counts and a text without an end, which would clear the
+    terminal: no more than was made is believed, and the text is printed as others are.
+    """
+    tracer = watch(lab, Cluster(lab).place, "--strict")
+    with contextlib.closing(SharedPage(process_of(tracer))) as page:
+        close_some(paths(lab)[0], 3)
+        tracer.wait_for(3)
+        for huge in (2**64 - 1, 2**63):  # the sum of two of the latter is 0
+            page.write(huge, huge, huge, 0, 77, b"\x1b[2J\xff" * 51 + b"!")
+            tracer.signal(signal.SIGUSR1)
+            said(tracer, "stats:.* lost 3\\b", 3)
+        said(tracer, "Kafka: .*2J", 5)
+        tracer.stop()  # with --strict 0: that all were delivered can only be believed
+    check("\x1b" not in tracer.stderr, f"not escaped: {tracer.stderr!r}")
+    said(tracer, "3 records delivered")
+
+
+@test
+def process_delivers_for_ever(lab):
+    """Kafka's process does not end, and its count of delivered records changes for ever: the watch ends."""
+    tracer = watch(lab, Cluster(lab).place)
+    pid, over = process_of(tracer), threading.Event()
+    lab.stack.callback(os.kill, pid, signal.SIGKILL)
+    with contextlib.closing(SharedPage(pid)) as page:
+        close_some(paths(lab)[0], 3)
+        tracer.wait_for(3)
+        os.kill(pid, signal.SIGSTOP)
+
+        def lie():
+            while not over.wait(0.01):
+                page.write(random.getrandbits(64), 0, 0, 0, 0, b"")
+        liar = threading.Thread(target=lie)
+        liar.start()
+        try:
+            tracer.signal(signal.SIGINT)
+            tracer.wait(35)  # 15 s without a record more
+        finally:
+            over.set()
+            liar.join()
+    tracer.stop()
+
+
+NONSENSE_OF_A_BROKER = (b"\xff" * 64, b"\x7f\xff\xff\xff", b"\0\0\0\0", random.Random(1).randbytes(65536), b"")
+
+
+def talk_nonsense(listener, peers):
+    """Answers each connection with the next nonsense, until the listener is shut down."""
+    with contextlib.suppress(OSError):
+        for answer in itertools.cycle(NONSENSE_OF_A_BROKER):
+            peer, _ = listener.accept()
+            peers.append(peer)
+            peer.recv(1)
+            peer.sendall(answer)
+
+
+@test
+def broker_talks_nonsense(lab):
+    """What is at the broker's address answers at random, too much, or not at all: what is lost is counted."""
+    peers = []
+    with lab.client.socket(socket.AF_INET) as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        threading.Thread(target=talk_nonsense, args=(listener, peers), daemon=True).start()
+        settings = kafka_settings(lab, "message.timeout.ms=5000", "reconnect.backoff.max.ms=100",
+                                  "socket.timeout.ms=1000", "socket.connection.setup.timeout.ms=1000")
+        tracer = watch(lab, f"--kafka=127.0.0.1:{listener.getsockname()[1]}/{TOPIC}", "--strict", settings)
+        close_some(paths(lab)[0], 3)
+        tracer.wait_for(3)
+        until(lambda: len(peers) > 2 * len(NONSENSE_OF_A_BROKER), "connections", 30)
+        process_of(tracer)  # is there
+        tracer.signal(signal.SIGINT)
+        equal("exit code", tracer.wait(20), 4)
+        listener.shutdown(socket.SHUT_RDWR)
+    said(tracer, "Kafka: 0 records delivered, 3 lost")
 
 
 def capture_of(lab, connections):

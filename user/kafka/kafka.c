@@ -26,6 +26,7 @@
 #define SEND_BYTES (EXCHANGE_MESSAGE / 2) /* that wait before they are sent between two polls */
 #define END_SECONDS (PRODUCER_LAST_SECONDS + 5)
 #define QUIET_NS (60 * SECOND_NS) /* between two lines about troubles */
+#define TROUBLE sizeof(((struct exchange_state *)NULL)->trouble)
 
 struct kafka {
 	bool patient; /* of a capture, which can wait */
@@ -43,6 +44,13 @@ struct kafka {
 };
 
 /* ---- starting ---- */
+
+/* Of memory that the process may still write: what was checked there could change. */
+static void copy_trouble(char *text, const struct kafka *k)
+{
+	memcpy(text, k->state->trouble, TROUBLE);
+	text[TROUBLE - 1] = '\0';
+}
 
 static void init_start(const struct kafka *k, struct producer_start *start, const struct options *options,
 		       const struct kafka_settings *settings)
@@ -89,6 +97,7 @@ static bool is_ready(const struct kafka *k)
 static int start_producer(struct kafka *k, const struct options *options, const struct kafka_settings *settings)
 {
 	struct producer_start start;
+	char trouble[TROUBLE];
 	int err;
 
 	init_start(k, &start, options, settings);
@@ -97,8 +106,8 @@ static int start_producer(struct kafka *k, const struct options *options, const 
 		err = fcntl(k->records, F_SETFL, O_NONBLOCK) ? -errno : 0;
 	if (!err && is_ready(k))
 		return EXIT_FINE;
-	k->state->trouble[sizeof(k->state->trouble) - 1] = '\0';
-	log_error("--kafka: %s", err ? strerror(-err) : k->state->trouble);
+	copy_trouble(trouble, k);
+	log_error("--kafka: %s", err ? strerror(-err) : trouble);
 	return EXIT_RUNTIME;
 }
 
@@ -159,9 +168,15 @@ void kafka_free(struct kafka *k)
 
 /* ---- what the process says ---- */
 
-static uint64_t load(const uint64_t *counter)
+static uint64_t least(uint64_t a, uint64_t b)
 {
-	return __atomic_load_n(counter, __ATOMIC_ACQUIRE);
+	return a < b ? a : b;
+}
+
+/* A count of the process: no more than were made is believed. */
+static uint64_t believed(const struct kafka *k, const uint64_t *counter)
+{
+	return least(__atomic_load_n(counter, __ATOMIC_ACQUIRE), k->made);
 }
 
 /* The last trouble, at most one line each QUIET_NS. */
@@ -169,12 +184,11 @@ static void say_trouble(struct kafka *k)
 {
 	uint32_t troubles = __atomic_load_n(&k->state->troubles, __ATOMIC_ACQUIRE);
 	uint64_t now = clock_ns(CLOCK_MONOTONIC);
-	char text[sizeof(k->state->trouble)];
+	char text[TROUBLE];
 
 	if (troubles == k->troubles_said || now < k->next_said)
 		return;
-	memcpy(text, k->state->trouble, sizeof(text));
-	text[sizeof(text) - 1] = '\0';
+	copy_trouble(text, k);
 	log_warn("Kafka: %s", text);
 	k->troubles_said = troubles;
 	k->next_said = now + QUIET_NS;
@@ -314,12 +328,9 @@ void kafka_poll(struct kafka *k)
 	say_trouble(k);
 }
 
-/* No more than were made is believed. */
 static uint64_t delivered(const struct kafka *k)
 {
-	uint64_t n = load(&k->state->delivered);
-
-	return n < k->made ? n : k->made;
+	return believed(k, &k->state->delivered);
 }
 
 /* Losses of a kind that the process has counted, and the program's own. */
@@ -331,7 +342,7 @@ static uint64_t losses(const struct kafka *k, enum exchange_loss kind)
 		own = k->not_taken;
 	else if (kind == EXCHANGE_REFUSED)
 		own = k->too_large;
-	return load(&k->state->lost[kind]) + own;
+	return believed(k, &k->state->lost[kind]) + own;
 }
 
 uint64_t kafka_lost(const struct kafka *k)
@@ -344,7 +355,7 @@ uint64_t kafka_lost(const struct kafka *k)
 		return k->made - delivered(k);
 	for (int i = 0; i < EXCHANGE_LOSSES; i++)
 		lost += losses(k, i);
-	return lost;
+	return least(lost, k->made);
 }
 
 /* ---- the end ---- */
@@ -360,14 +371,15 @@ static bool has_ended(const struct kafka *k)
 /* Waits while it delivers, and a little longer than it waits itself. */
 static void wait_for_end(const struct kafka *k)
 {
-	uint64_t since = clock_ns(CLOCK_MONOTONIC), before = load(&k->state->delivered), now;
+	uint64_t since = clock_ns(CLOCK_MONOTONIC), most = delivered(k), now;
 
 	while (!has_ended(k) && clock_ns(CLOCK_MONOTONIC) - since < END_SECONDS * SECOND_NS) {
 		stop_interrupted();
-		now = load(&k->state->delivered);
-		if (now != before)
+		now = delivered(k);
+		if (now > most) {
 			since = clock_ns(CLOCK_MONOTONIC);
-		before = now;
+			most = now;
+		}
 	}
 }
 
@@ -382,8 +394,7 @@ static void append_losses(struct buffer *line, const struct kafka *k, uint64_t l
 
 	buffer_printf(line, ", %llu lost:", (unsigned long long)lost);
 	for (int i = 0; i < EXCHANGE_LOSSES; i++) {
-		n = losses(k, i);
-		n = n < left ? n : left;
+		n = least(losses(k, i), left);
 		left -= n;
 		if (n)
 			buffer_printf(line, " %llu %s,", (unsigned long long)n, why[i]);

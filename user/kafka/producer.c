@@ -10,6 +10,7 @@
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -222,7 +223,9 @@ static bool take_next(struct producer *p)
 
 	if (poll(&fd, 1, POLL_MS) <= 0)
 		return true;
-	n = read(fd.fd, p->message, sizeof(p->message));
+	n = recv(fd.fd, p->message, sizeof(p->message), MSG_TRUNC); /* the message's size, not what was read of it */
+	if (n > (ssize_t)sizeof(p->message))
+		_exit(1);
 	if (n > 0)
 		take_message(p, (size_t)n);
 	return n > 0 || (n < 0 && errno == EINTR);
