@@ -405,6 +405,18 @@ def both_ends_still_join(r):
             + expect("path", anonymous[0].get("path"), plain[0].get("path")))
 
 
+@test
+def other_family_of_a_translated_connection(_):
+    """IPv4 and IPv6 on two sides of a translator: each sentence names the other's ends, and none with --anonymize."""
+    with tempfile.TemporaryDirectory(prefix="tcpfin-records-") as folder:
+        path = build(folder, ["a19_ipv4_mapped"])["a19_ipv4_mapped"]
+        plain, hidden = (run("-q", "-v", *words, "-r", path).stdout for words in ((), ("--anonymize",)))
+    faults = [f"not said: {ends}" for ends in (b"10.0.0.1:40001 -> 10.0.1.9:443",
+                                               b"::ffff:10.0.0.1 port 40001 -> ::ffff:10.0.1.9 port 443")
+              if b"it was also seen as " + ends not in plain]
+    return faults + expect("anonymized", (b"10.0." in hidden, hidden.count(b"also seen as ")), (False, 2))
+
+
 def records():
     """Records of golden cases, by outcome."""
     with tempfile.TemporaryDirectory(prefix="tcpfin-records-") as folder:

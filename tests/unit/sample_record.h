@@ -172,7 +172,11 @@ static inline void sample_stray(struct record *r)
 	r->segments[0].raw_ack = 2415919111;
 	r->segment_count = 1;
 	r->related[0] = (struct record_peer){
-		"0123456789abcdef0123456789abcdef", {{10, 0, 0, 1}, {10, 0, 1, 9}}, {40001, 80}, false};
+		.id = "0123456789abcdef0123456789abcdef",
+		.family = 4,
+		.ip = {{10, 0, 0, 1}, {10, 0, 1, 9}},
+		.port = {40001, 80},
+	};
 	r->related_count = 1;
 }
 

@@ -739,16 +739,16 @@ static void put_listener(struct buffer *out, const struct record *r)
 		      l->state == LISTENER_FULL ? "was full" : "had room", l->queue, l->backlog);
 }
 
-/* A connection by its ends; of a record that was read back, by its event.id: the ends are not in JSON. */
-static void put_peer(struct buffer *out, const struct record *r, const struct record_peer *peer)
+/* A connection by its ends; of a record that was read back, by its event.id. */
+static void put_peer(struct buffer *out, const struct record_peer *peer)
 {
-	if (!peer->port[SOURCE] && !peer->port[DESTINATION]) {
+	if (!peer->family) {
 		buffer_text(out, peer->id);
 		return;
 	}
 	for (enum role role = SOURCE; role <= DESTINATION; role++) {
-		format_address(out, r->family, peer->ip[role]);
-		buffer_printf(out, r->family == 6 ? " port %u%s" : ":%u%s", peer->port[role],
+		format_address(out, peer->family, peer->ip[role]);
+		buffer_printf(out, peer->family == 6 ? " port %u%s" : ":%u%s", peer->port[role],
 			      role == SOURCE ? " -> " : "");
 	}
 }
@@ -760,13 +760,13 @@ static void put_related(struct buffer *out, const struct record *r)
 
 	if (!r->related_count)
 		return;
-	if (!peer->port[SOURCE] && !peer->port[DESTINATION])
+	if (!peer->family)
 		buffer_text(out, "; it belongs together with ");
 	else if (peer->same_syn)
 		buffer_text(out, "; it was also seen as ");
 	else
 		buffer_text(out, "; the same port of the source has a connection ");
-	put_peer(out, r, peer);
+	put_peer(out, peer);
 }
 
 static void put_gaps(struct buffer *out, const struct record *r)
@@ -906,7 +906,7 @@ static void put_stray(struct buffer *out, const struct record *r)
 	}
 	for (unsigned i = 0; i < r->related_count; i++) {
 		buffer_text(out, i ? ", " : "; it may belong to ");
-		put_peer(out, r, &r->related[i]);
+		put_peer(out, &r->related[i]);
 	}
 	if (r->tunnel)
 		buffer_printf(out, "; inside %s", tunnel_name(r->tunnel));

@@ -1105,6 +1105,7 @@ static void name_peer(struct record_peer *to, const struct related_peer *peer, c
 {
 	struct record other = {.family = peer->family, .host = context->host};
 
+	to->family = peer->family;
 	for (enum role role = SOURCE; role <= DESTINATION; role++) {
 		to->port[role] = peer->port[role];
 		address_to_bytes(to->ip[role], &peer->addr[role], peer->family);

@@ -153,8 +153,8 @@ void anonymize_record(struct anonymizer *a, struct record *r)
 		anonymize_address(a, r->family, r->icmp.by);
 	for (unsigned i = 0; i < r->related_count; i++) {
 		replace_id(a, r->related[i].id);
-		for (int role = SOURCE; r->related[i].port[SOURCE] && role <= DESTINATION; role++)
-			anonymize_address(a, r->family, r->related[i].ip[role]);
+		for (int role = SOURCE; r->related[i].family && role <= DESTINATION; role++)
+			anonymize_address(a, r->related[i].family, r->related[i].ip[role]);
 	}
 	replace_name(a, &r->host, a->host);
 	replace_name(a, &r->netns, a->netns);

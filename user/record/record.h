@@ -243,7 +243,8 @@ struct record_traffic {
 /* A connection that belongs to the record's: by role, its ends. */
 struct record_peer {
 	char id[EVENT_ID_SIZE]; /* "" where nobody asks for it */
-	uint8_t ip[2][16];      /* of the record's family */
+	int family;             /* 4 or 6: it may have been translated; 0: read back, where the ends are not in JSON */
+	uint8_t ip[2][16];
 	uint16_t port[2];
 	bool same_syn; /* the same SYN with other addresses or ports; else the source's port is the same */
 };
