@@ -1005,7 +1005,7 @@ static void ends(struct record *r, const struct facts *c)
 		end->data_copies = has(c, role, SIDE_FIN_ACKED) ? 0 : side_of(c, role)->data_copies;
 		end->bytes = bytes_sent(c, role);
 		r->isn[role] = isn_known(c, role) ? (int64_t)isn(c, role) : NUMBER_UNSEEN;
-		r->fin_original[role] = has(c, role, SIDE_FIN | SIDE_FIN_NEXT);
+		r->fin_original[role] = has(c, role, SIDE_FIN | SIDE_FIN_NEXT) && !fin_was_missed(c, role);
 	}
 }
 
