@@ -173,7 +173,8 @@ TEST(test_program_believes_no_nonsense)
 	expect_int(answered(&fine, sizeof(fine), 0, true), -EPROTO);
 	expect_int(answered(&fine, sizeof(fine), 1, false), -EPROTO);
 	expect_int(answered(&fine, sizeof(fine), 2, true), -EPROTO);
-	expect_int(answered(&fine, sizeof(fine), 4, true), -EPROTO);
+	if (!getenv("QEMU_USER")) /* which leaves descriptors open that its guest has no room for */
+		expect_int(answered(&fine, sizeof(fine), 4, true), -EPROTO);
 	expect_int(open_descriptors(), before);
 }
 
