@@ -358,6 +358,49 @@ def fin_made_before_the_real_one():
 
 
 @test
+def fin_made_and_both_close_later():
+    """Nobody acted on the forged FIN before the real one came: that is who closed."""
+    made, forged_ack = (C4.src(110, "F.", 51, 501), Fate("made")), C4.dst(120.1, ".", 501, 52)
+    return check_first(Scene(handshake(C4) + data(C4) + [made, forged_ack] + close(C4, 400) + later(C4), BOTH),
+                       ["made >F."], **GRACEFUL)
+
+
+@test
+def fin_made_and_reset_later():
+    made, forged_ack = (C4.src(110, "F.", 51, 501), Fate("made")), C4.dst(120.1, ".", 501, 52)
+    sent = handshake(C4) + data(C4) + [made, forged_ack, C4.src(400, "R.", 51, 501)]
+    return check_first(Scene(sent + later(C4), BOTH), ["made >F."], closer="source")
+
+
+@test
+def fin_made_and_answered():
+    """The destination closes because of it. The source takes none of that, and closes by itself much later."""
+    made, answer = (C4.src(110, "F.", 51, 501), Fate("made")), C4.dst(130, "F.", 501, 52)
+    sent = [C4.src(400, "F.", 51, 501), C4.dst(420.1, "F.", 501, 52), C4.src(440.2, ".", 52, 502)]
+    return check_first(Scene(handshake(C4) + data(C4) + [made, answer] + sent + later(C4), BOTH), ["made >F."],
+                       closer="network")
+
+
+@test
+def end_doubled():
+    """A copy of a genuine segment is made, too, but does not end anything."""
+    sent = handshake(C4) + data(C4) + [C4.src(200, "R", 51), (C4.src(215, "R", 51), Fate("made"))]
+    faults = check_first(Scene(sent + later(C4), BOTH), ["made >R"], outcome="reset", closer="source")
+    end = close(C4)
+    sent = handshake(C4) + data(C4) + end[:1] + [(C4.src(215, "F.", 51, 501), Fate("made"))] + end[1:]
+    return faults + check_first(Scene(sent + later(C4), BOTH), ["made >F."], **GRACEFUL)
+
+
+@test
+def ack_overtaken_by_the_last_fin():
+    """With that FIN all is acknowledged, and no ACK behind it is listed: this one is not lost."""
+    overtaken = (C4.src(220.1, ".", 51, 502), Fate("delayed", ms=30))
+    sent = handshake(C4) + data(C4) + [C4.dst(200, "F.", 501, 51), overtaken, C4.src(230, "F.", 51, 502),
+                                       C4.dst(250.1, ".", 502, 52)]
+    return check_first(Scene(sent + later(C4), BOTH), [], outcome="graceful", closer="destination")
+
+
+@test
 def syn_ack_made():
     """A box answers for a destination that never does."""
     sent = [C4.src(0, "S"), (C4.dst(10.1, "S.", 0, 1), Fate("made")), C4.src(20.2, ".", 1, 1)]

@@ -47,13 +47,51 @@ static bool is_end(const struct sighting *s)
 	       !(s->segment->mark & SEGMENT_IGNORED);
 }
 
-/* Is it in the path as made by the network? */
-static bool is_made(const struct joined *j, const struct sighting *s)
+/* How many of the segments with that key the network made between their alleged sender and that view. */
+static unsigned made_before(const struct joined *j, unsigned view, const struct segment_key *key)
 {
-	for (unsigned i = 0; j->path && i < j->path->count; i++)
-		if (j->path->entries[i].deed == DEED_MADE && segment_key_equal(&j->path->entries[i].of.key, &s->key))
+	unsigned count = 0;
+
+	for (unsigned i = 0; j->path && i < j->path->count; i++) {
+		const struct path_entry *e = &j->path->entries[i];
+
+		if (e->deed == DEED_MADE && segment_key_equal(&e->of.key, key) &&
+		    (key->from == SOURCE ? e->view <= view : e->view >= view))
+			count += e->count;
+	}
+	return count;
+}
+
+/*
+ * A FIN that was made: did it move its receiver to close, or to reset? Where a FIN or RST of the alleged sender's own
+ * came first, that would have ended the connection all the same.
+ */
+static bool made_fin_was_answered(const struct joined *j, enum role from)
+{
+	unsigned receiver = from == SOURCE ? j->way->placed - 1 : 0;
+	const struct sightings *s = &j->way->views[receiver].sightings;
+	int genuine = 0;
+
+	for (unsigned i = 0; i < s->count && genuine <= 0; i++) {
+		const struct sighting *seen = &s->list[i];
+
+		if (!is_end(seen))
+			continue;
+		if (seen->key.from != from)
 			return true;
-	return false;
+		genuine += (int)seen->count;
+		if (sightings_is_first(s, seen))
+			genuine -= (int)made_before(j, receiver, &seen->key);
+	}
+	return genuine <= 0;
+}
+
+/* Did the network end the connection with this segment, the first FIN or RST of all? */
+static bool network_ended_it(const struct joined *j, unsigned view, const struct sighting *s)
+{
+	if (!made_before(j, view, &s->key))
+		return false;
+	return s->key.kind == KIND_RST || made_fin_was_answered(j, s->key.from);
 }
 
 struct first_end {
@@ -74,7 +112,7 @@ static struct first_end find_first_end(const struct joined *j)
 			if (!is_end(s) || !common_time(j, v, s->time, &time) ||
 			    (first.by != NOBODY && time >= first.time))
 				continue;
-			first = (struct first_end){is_made(j, s) ? NETWORK : s->key.from, time};
+			first = (struct first_end){network_ended_it(j, v, s) ? NETWORK : s->key.from, time};
 		}
 	return first;
 }

@@ -120,7 +120,24 @@ static bool came_before_fin(const struct hop *h, unsigned from, unsigned to, con
 	return fin && fin->timed && ack->timed && map_time(h, from, to, ack->time, &time) && time < fin->time;
 }
 
-#define COMPLETE_ACK 4 /* of Wireshark's tcp.completeness */
+#define COMPLETE_ACK 4      /* of Wireshark's tcp.completeness */
+#define UNSURE_NS 100000000 /* ns: half of the shortest time that Linux waits before it repeats a segment */
+
+/*
+ * Were both FINs acknowledged at the view before the ACK would long have come? From then on ACKs are not listed, so
+ * that one that another segment has overtaken is not missed.
+ */
+static bool may_have_come_late(const struct hop *h, unsigned lacking, unsigned seen_by, const struct sighting *ack)
+{
+	const struct record *r = &view_of(h, lacking)->view->record;
+	int fin = r->evidence[EVIDENCE_FIN_ACK], peer_fin = r->evidence[EVIDENCE_PEER_FIN_ACK];
+	uint64_t time, finished;
+
+	if (fin < 0 || peer_fin < 0 || !map_time(h, seen_by, lacking, ack->time, &time))
+		return false;
+	finished = r->start + r->segments[fin > peer_fin ? fin : peer_fin].t;
+	return finished < time + UNSURE_NS;
+}
 
 /*
  * Would the view list the ACK? It lists the first segment that completes a handshake, be it data or an ACK, and ACKs of
@@ -133,7 +150,18 @@ static bool would_list_ack(const struct hop *h, unsigned lacking, unsigned seen_
 	if (is_of_handshake(h, ack))
 		return !(j->view->record.completeness & COMPLETE_ACK);
 	return !j->sightings.folded_acks[h->from] && fin_of_ack(&j->sightings, ack) &&
-	       !came_before_fin(h, seen_by, lacking, ack);
+	       !came_before_fin(h, seen_by, lacking, ack) && !may_have_come_late(h, lacking, seen_by, ack);
+}
+
+/* RSTs that their receiver did not act on are not all listed, but counted. */
+static bool has_unlisted_resets(const struct record *r)
+{
+	unsigned listed = 0;
+
+	for (unsigned i = 0; i < r->segment_count; i++)
+		if (r->segments[i].flags & TCP_RST && r->segments[i].mark & SEGMENT_IGNORED)
+			listed += r->segments[i].count;
+	return r->reset.ignored > listed;
 }
 
 /* Would this view, which lacks the segment, list it if it had come by? */
@@ -145,6 +173,8 @@ static bool would_list(const struct hop *h, unsigned lacking, unsigned seen_by, 
 		return false;
 	if (is_of_handshake(h, of) && j->view->record.midstream)
 		return false;
+	if (of->key.kind == KIND_RST)
+		return !has_unlisted_resets(&j->view->record);
 	return of->key.kind != KIND_ACK || would_list_ack(h, lacking, seen_by, of);
 }
 
@@ -152,7 +182,7 @@ static bool would_list(const struct hop *h, unsigned lacking, unsigned seen_by, 
 
 /*
  * Is it known which of several copies is missing? It is the first one where the first one that came did so later than a
- * segment takes, by half of the shortest time that Linux waits before it repeats one (200 ms).
+ * segment takes, by UNSURE_NS.
  */
 static bool is_time_known(const struct hop *h, const struct sighting *many, const struct sighting *few, unsigned times,
 			  enum deed deed)
@@ -164,7 +194,7 @@ static bool is_time_known(const struct hop *h, const struct sighting *many, cons
 		return true;
 	if (deed == DEED_MADE || !few || !few->timed || !clocks_fastest(h->clocks, first, second, many->time, &fastest))
 		return false;
-	return (int64_t)(few->time - many->time) - fastest > 100000000;
+	return (int64_t)(few->time - many->time) - fastest > UNSURE_NS;
 }
 
 /* What `seen_by` saw more often than `lacking`. */
