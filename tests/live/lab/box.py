@@ -3,10 +3,11 @@
 A box on the path of lab/relay.py that drops, delays, injects and translates, and writes down what it did to each
 packet.
 
-A deed says to which segment what is done, once: LOSE, DELAY, or behind it RESET (an RST to both ends in the other's
-name), RESET_ONWARD (to its receiver alone) or FIN_ONWARD (a FIN to its receiver, in its sender's name). There are lists
-of them, one of which is chosen at a time. With `translate`, the server sees the client at
-another address. The log has a line for each deed, with the numbers of the segment's header.
+A deed says to which segment what is done, once: LOSE, DELAY, REORDER (the next one of its direction goes first), or
+behind it RESET (an RST to both ends in the other's name), RESET_ONWARD (to its receiver alone), FIN_ONWARD (a FIN to
+its receiver, in its sender's name), SYN_ONWARD (the same SYN again) or SYN_ACK_BACK (a SYN-ACK to its sender, in its
+receiver's name). There are lists of them, one of which is chosen at a time. With `translate`, the server sees the
+client at another address. The log has a line for each deed, with the numbers of the segment's header.
 """
 import json
 import os
@@ -16,13 +17,17 @@ import time
 from typing import Callable, NamedTuple
 
 from lab.frames import checksum, ip_packet, packed, tcp_segment
-from lab.netlab import ACK, FIN, RST
+from lab.netlab import ACK, FIN, RST, SYN
 from lab.relay import Relay
 
-LOSE, DELAY, MADE = "lost", "delayed", "made"  # words of the log
+LOSE, DELAY, REORDER, MADE = "lost", "delayed", "reordered", "made"  # words of the log
 RESET, RESET_ONWARD, FIN_ONWARD = "reset", "reset onward", "fin onward"
-INJECTED = {RESET: (RST, 2), RESET_ONWARD: (RST, 1), FIN_ONWARD: (FIN | ACK, 1)}  # flags, and to how many ends
+SYN_ONWARD, SYN_ACK_BACK = "syn onward", "syn-ack back"
+ONWARD, BACK, BOTH_WAYS = slice(0, 1), slice(1, 2), slice(0, 2)
+INJECTED = {RESET: (RST, BOTH_WAYS), RESET_ONWARD: (RST, ONWARD), FIN_ONWARD: (FIN | ACK, ONWARD),
+            SYN_ONWARD: (SYN, ONWARD), SYN_ACK_BACK: (SYN | ACK, BACK)}
 HOLD = 0.1  # s of DELAY: below the shortest time after which Linux repeats a segment
+BEHIND = 0.001  # s that REORDER sends behind the one that overtakes, and twice that of a SYN, ten times that of others
 CLIENT, OUTSIDE = ("10.98.0.1", "fd98::1"), ("10.98.0.77", "fd98::77")
 
 
@@ -34,6 +39,7 @@ class Deed(NamedTuple):
 class Box(Relay):
     def __init__(self, lab, delay, *lists, translate=False):
         self.lists, self.deeds, self.translate = lists, [], translate
+        self.overtaken = {}  # by direction: what waits for the next one to go first
         self.path = lab.file("log")
         self.log = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         lab.stack.callback(os.close, self.log)
@@ -65,11 +71,16 @@ class Box(Relay):
         if deed:
             start, flags, seq, ack = numbers_of(packet)
             if deed in INJECTED:
-                self.inject(packet, up, file, (start, seq + segment.len, ack), *INJECTED[deed])
+                behind = seq + segment.len + (deed == SYN_ACK_BACK)
+                self.inject(packet, up, file, (start, behind, ack), *INJECTED[deed])
             else:
                 self.write_down(deed, up, flags, seq, ack)
-        if deed != LOSE:
+        if deed == REORDER:
+            self.overtaken[up] = packet
+        elif deed != LOSE:
             self.send_after(self.delay + HOLD * (deed == DELAY), file, self.translated(packet, up))
+            if up in self.overtaken:
+                self.send_after(self.delay + BEHIND, file, self.translated(self.overtaken.pop(up), up))
 
     def deed_for(self, segment):
         for deed in self.deeds:
@@ -78,18 +89,18 @@ class Box(Relay):
                 return deed.what
         return None
 
-    def inject(self, packet, up, file, place, flags, ends_told):
-        """Behind this segment: one onward in its sender's name, and perhaps one back in the receiver's."""
+    def inject(self, packet, up, file, place, flags, ways):
+        """Behind this segment: one onward in its sender's name, one back in the receiver's, or both."""
         near, far = addresses_of(packet)
         start, seq, ack = place
         ports = struct.unpack_from("!HH", packet, start)
         back = self.files[1 - self.files.index(file)]
         both = ((file, up, (near, far), ports, seq, ack), (back, not up, (far, near), ports[::-1], ack, seq))
-        for to, toward, ends, pair, number, other in both[:ends_told]:
+        for to, toward, ends, pair, number, other in both[ways]:
             numbers = number % 2**32, other % 2**32 if flags & ACK else 0
             made = ip_packet(*ends, tcp_segment(*ends, pair, flags, *numbers, b""))
             self.write_down(MADE, toward, flags, *numbers)
-            self.send_after(self.delay + 0.01, to, self.translated(made, toward))
+            self.send_after(self.delay + BEHIND * (2 if flags == SYN else 10), to, self.translated(made, toward))
 
     def forward(self, files, orders):
         self.files = files
