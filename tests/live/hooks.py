@@ -974,6 +974,7 @@ def attached_to(lab):
 @contextlib.contextmanager
 def nothing_changed(lab):
     """Every program that was attached is, and no other one."""
+    until(lambda: "state UP" in lab.client.run("ip link show dev eth0"), "carrier")
     before = attached_to(lab)
     yield
     equal("what is attached", attached_to(lab), before)
