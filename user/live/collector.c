@@ -210,7 +210,7 @@ static unsigned find_packets(const struct collector *c, const struct judged *j, 
 			.source = 2 * p->interface + raw,
 			.link = raw ? PCAPNG_LINK_RAW : PCAPNG_LINK_ETHERNET,
 			.name = a ? a->name : NULL,
-			.time = p->time + (uint64_t)c->wall_offset,
+			.time = p->time + (uint64_t)wall_clock_offset(&c->clock, p->time),
 			.bytes = p->bytes,
 			.captured = p->captured,
 			.length = p->length,
@@ -273,7 +273,7 @@ static void report(void *context, const struct judged *j, uint32_t slot, const s
 	struct traffic both;
 	struct process holder;
 	struct verdict_context verdict = {
-		.wall_offset = c->wall_offset,
+		.wall_offset = wall_clock_offset(&c->clock, j->flow.t_last),
 		.id_offset = c->first_offset,
 		.host = c->host,
 		.reason = how->cut       ? REPORT_STOP
@@ -306,16 +306,10 @@ static void report(void *context, const struct judged *j, uint32_t slot, const s
 
 /* ---- polling ---- */
 
-/* ns to add to the kernel's time for the wall clock */
-static int64_t wall_offset(void)
-{
-	return (int64_t)(clock_ns(CLOCK_REALTIME) - clock_ns(CLOCK_MONOTONIC));
-}
-
 static void report_stray(struct collector *c, const struct stray *x, const struct flow_interfaces *at)
 {
 	struct verdict_context verdict = {
-		.wall_offset = c->wall_offset,
+		.wall_offset = wall_clock_offset(&c->clock, x->head.time),
 		.id_offset = c->first_offset,
 		.host = c->host,
 		.related = c->related,
@@ -449,7 +443,7 @@ static void search_lost(struct collector *c)
 /* --top: makes the table whose time has come. */
 static void make_table(struct collector *c)
 {
-	uint64_t end = reporter_table_due(c->reporter, c->now, c->wall_offset);
+	uint64_t end = reporter_table_due(c->reporter, c->now, wall_clock_offset(&c->clock, c->now));
 
 	if (!end)
 		return;
@@ -460,8 +454,7 @@ static void make_table(struct collector *c)
 void collector_poll(struct collector *c, uint64_t now)
 {
 	c->now = now;
-	if (now >= c->next_scan)
-		c->wall_offset = wall_offset();
+	wall_clock_look(&c->clock, now);
 	due_note_new(&c->due);
 	ring_buffer__consume(c->ring);
 	if (c->packets)
@@ -619,7 +612,8 @@ int collector_start(struct collector *c, struct tcpfin_trace_bpf *skeleton, uint
 	bool several = interfaces_may_be_several(o);
 
 	c->skeleton = skeleton;
-	c->first_offset = wall_offset();
+	wall_clock_look(&c->clock, now);
+	c->first_offset = wall_clock_offset(&c->clock, now);
 	gethostname(c->host, sizeof(c->host) - 1);
 	c->next_scan = now;
 	c->next_age = now + o->idle_timeout / FLOW_IDLE_ROUNDS / PARTS;

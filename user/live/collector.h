@@ -14,6 +14,7 @@
 #include "user/judge/due.h"
 #include "user/live/attempts.h"
 #include "user/live/stray_queue.h"
+#include "user/live/wall_clock.h"
 #include "user/record/counters.h"
 #include "user/reporter.h"
 #include "user/sockets/open_at_start.h"
@@ -43,17 +44,17 @@ struct collector {
 	struct socket_events *sockets;      /* NULL: nothing is known of them */
 	struct open_at_start open_at_start; /* connections older than the watch */
 	struct attempts attempts;           /* of this network namespace; empty with --no-sockets or --netns */
-	int64_t wall_offset;                /* ns to add to the kernel's time for the wall clock */
-	int64_t first_offset;               /* the same, at the start */
-	char host[HOST_NAME_MAX + 1];       /* this host's name */
-	uint64_t now;                       /* ns, of this poll */
-	uint64_t next_scan, next_age;       /* ns: when the next part of the slots is looked at */
-	uint32_t notices_lost;              /* the last reading */
-	uint64_t search_until;              /* ns: see search_lost */
-	uint32_t scanned, aged;             /* slots: where those parts begin */
-	uint64_t round_began, noted_until;  /* ns: when the round of scans began, and the last one that is over */
-	struct stray_queue strays;          /* empty without --strays and with one interface */
-	uint64_t strays_since;              /* ns: the time up to which the stray FINs' budget is used up */
+	struct wall_clock clock;
+	int64_t first_offset;              /* of it, at the start */
+	char host[HOST_NAME_MAX + 1];      /* this host's name */
+	uint64_t now;                      /* ns, of this poll */
+	uint64_t next_scan, next_age;      /* ns: when the next part of the slots is looked at */
+	uint32_t notices_lost;             /* the last reading */
+	uint64_t search_until;             /* ns: see search_lost */
+	uint32_t scanned, aged;            /* slots: where those parts begin */
+	uint64_t round_began, noted_until; /* ns: when the round of scans began, and the last one that is over */
+	struct stray_queue strays;         /* empty without --strays and with one interface */
+	uint64_t strays_since;             /* ns: the time up to which the stray FINs' budget is used up */
 };
 
 /*
