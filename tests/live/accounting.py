@@ -7,11 +7,13 @@ lab/harness.py has how tests are run and what they print. Long tests run only by
 import collections
 import contextlib
 import csv
+import datetime
 import os
 import re
 import resource
 import shutil
 import signal
+import socket
 import sys
 import threading
 import time
@@ -198,6 +200,58 @@ def cpu_offline(lab):
     time.sleep(SETTLE)
     switch("0")
     Account(tracer).all_reported(made)
+
+
+SLEEP = 8  # s
+ALARM = "/sys/class/rtc/rtc0/wakealarm"
+
+
+def suspend(seconds):
+    """Suspends this machine to memory. Returns how long no monotonic time passed."""
+    def behind():
+        return time.clock_gettime(time.CLOCK_BOOTTIME) - time.monotonic()
+    before = behind()
+    for path, text in ((ALARM, f"+{seconds}"), ("/sys/power/state", "mem")):
+        with open(path, "w", encoding="ascii") as file:
+            file.write(text)
+    return behind() - before
+
+
+@test
+def suspended(lab):
+    """
+    The machine sleeps while connections are open, half closed and just closed: each is reported with the times of day
+    at which it was closed, and with durations that leave the sleep out.
+    """
+    if os.environ.get("GUEST_ROOT") != "memory":
+        raise Skip("it suspends the machine: only in a guest of tests/guests with GUEST_ROOT=memory")
+    tracer, path, closed = watch(lab), Path(lab.client, lab.server, ipv4(0, 2)), {}
+
+    def close(connections):
+        for connection in connections:
+            close_in_turn(connection.client, connection.server)
+            closed[connection.key[1:]] = time.time()
+    close(path.connect() for _ in range(50))
+    held, half = [[path.connect() for _ in range(50)] for _ in range(2)]
+    for connection in half:
+        connection.client.shutdown(socket.SHUT_WR)
+    close(path.connect() for _ in range(50))
+    awake = time.monotonic()
+    slept = suspend(SLEEP)
+    check(slept > SLEEP / 2, f"it slept {slept:.1f} s only")
+    close(held + half)
+    awake = time.monotonic() - awake + 5
+    close(path.connect() for _ in range(50))
+    time.sleep(SETTLE)
+    account = Account(tracer)
+    account.all_reported(250)
+    with open(tracer.paths[0], encoding="utf-8", newline="") as lines:
+        for record in csv.DictReader(lines):
+            off = datetime.datetime.fromisoformat(record["timestamp"][:26] + "+00:00").timestamp()
+            off -= closed[int(record["source_port"]), int(record["destination_port"])]
+            check(abs(off) < 1, f"a time of day that is {off:.1f} s off, and {slept:.1f} s were slept")
+            check(0 <= int(record["timing_lifetime"]) < awake * 1e9, f"a lifetime of {record['timing_lifetime']} ns")
+    print(f"# {slept:.1f} s slept: 250 closes reported, at their times", flush=True)
 
 
 SWITCH = "/sys/devices/system/cpu/cpu1/online"
