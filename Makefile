@@ -66,7 +66,8 @@ help:
 	@echo 'make run            watch real connections close; IFACE=eth0 watches that interface (root)'
 	@echo 'make test           every test that needs no other machine (root)'
 	@echo 'make fuzz           libFuzzer with ASan and UBSan on every target, SECONDS=60 in all; then the suite many'
-	@echo 'make soak           5,000,000 connections through one process, or SOAK=N (root; about 10 minutes)'
+	@echo 'make soak           5,000,000 connections through one process, or SOAK=N (root; about 10 minutes);'
+	@echo '                    SOAK_SECONDS=600: at the full rate of this machine for so long, without a pause'
 	@echo 'make test-kernels   tests under Debian kernels 6.1 and 6.12, in qemu (root)'
 	@echo 'make man-fields     the list of fields in tcpfin-trace-record(5) and for nfacctd, from the table in user/record'
 	@echo 'make screenshot     the picture in README.md, from a run of --top (root)'
@@ -262,7 +263,8 @@ test-kernels: deps-kernels
 # SOAK=N connections through one process.
 soak: deps
 	@$(MAKE) --no-print-directory all test-programs
-	@$(PYTHON) tests/live/accounting.py $(B)/tcpfin-trace soak
+	@$(if $(SOAK_SECONDS),RATE_SECONDS=$(SOAK_SECONDS) $(PYTHON) tests/live/scale.py $(B)/tcpfin-trace rate,\
+		$(PYTHON) tests/live/accounting.py $(B)/tcpfin-trace soak)
 
 test-programs: $(UNIT_BIN) $(B)/bench/conns \
 	$(addprefix $(B)/tests/,field_list frames diff budget flood ipfix_reader many_packets many_histories) \

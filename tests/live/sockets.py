@@ -787,6 +787,26 @@ def half_closed_for_long(lab):
         check("lost" not in tracer.stderr, "something of a watched connection was lost")
 
 
+@test
+def closes_elsewhere_change_nothing(lab):
+    """While another namespace closes as fast as it can, each close here has who closed it and how, and none is lost."""
+    elsewhere, seconds, keys = lab.namespace(), 5, {}
+    tracer = watch(lab, "--strict")
+    server = Process(lab, elsewhere, [CONNS, "serve", "127.0.0.1", "8000", "8"])
+    until(lambda: "ready" in server.stdout, "server")
+    client = Process(lab, elsewhere, [CONNS, "open", "127.0.0.1", "8000", "8", "127.0.0.1", "8", str(seconds)])
+    while client.code is None:
+        for path in paths(lab):
+            keys[scenario_named("linger0").play(path)] = ("abort", "kernel")
+            keys[scenario_named("client_first").play(path)] = ("shutdown", "close")
+    tracer.wait_for(len(keys), 20)
+    for key, record in one_each(tracer.stop(), keys).items():
+        expect(record, dict(zip(("source.process.how", "destination.process.how"), keys[key])))
+    check("lost" not in tracer.stderr, f"something was lost: {tracer.stderr}")
+    print(f"# {int(client.stdout.split()[0]) / seconds:.0f} closes a second elsewhere: {len(keys)} here are as they were",
+          flush=True)
+
+
 # ---- sockets are never joined to another connection ----
 
 def bound_client(path, port, listener):
