@@ -803,8 +803,8 @@ def closes_elsewhere_change_nothing(lab):
     for key, record in one_each(tracer.stop(), keys).items():
         expect(record, dict(zip(("source.process.how", "destination.process.how"), keys[key])))
     check("lost" not in tracer.stderr, f"something was lost: {tracer.stderr}")
-    print(f"# {int(client.stdout.split()[0]) / seconds:.0f} closes a second elsewhere: {len(keys)} here are as they were",
-          flush=True)
+    rate = int(client.stdout.split()[0]) / seconds
+    print(f"# {rate:.0f} closes a second elsewhere: {len(keys)} here are as they were", flush=True)
 
 
 # ---- sockets are never joined to another connection ----
