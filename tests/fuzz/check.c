@@ -16,12 +16,23 @@ static void check_acknowledged(const struct record *r, enum role role, enum timi
 	expect(r->timing[to_ack] >= 0 || !r->fin_original[role]);
 }
 
+/* Who closed first, and how, is unknown only where a FIN was captured as a copy alone, or its ACK may be missing. */
+static void check_pattern(const struct record *r)
+{
+	bool sure = r->fin_original[SOURCE] && r->fin_original[DESTINATION] && r->timing[T_FIN_TO_ACK] >= 0;
+
+	expect(r->pattern != PATTERN_NONE || !sure);
+	expect(r->closer != NOBODY || r->pattern == PATTERN_NONE);
+	expect((r->pattern == PATTERN_SIMULTANEOUS) == (r->closer == BOTH));
+}
+
 static void check_graceful(const struct record *r)
 {
 	enum role first = r->closer == BOTH ? SOURCE : r->closer;
 
-	expect(r->closer != NOBODY);
-	expect((r->pattern == PATTERN_SIMULTANEOUS) == (r->closer == BOTH));
+	check_pattern(r);
+	if (first == NOBODY)
+		return;
 	expect(r->time_wait == (r->late_reset ? NOBODY : r->closer));
 	for (int i = 0; i < 2; i++)
 		expect(r->end[i].state == STATE_CLOSED || r->end[i].state == STATE_TIME_WAIT);
@@ -64,7 +75,7 @@ static void check_outcome(const struct record *r)
 		     r->outcome == OUTCOME_HANDSHAKE_RESET;
 
 	expect(r->outcome < OUTCOMES);
-	expect((r->outcome == OUTCOME_GRACEFUL) == (r->pattern != PATTERN_NONE));
+	expect(r->outcome == OUTCOME_GRACEFUL || r->pattern == PATTERN_NONE);
 	expect((reset || r->late_reset) == (r->reset.by != NOBODY));
 	expect(!r->late_reset || r->outcome == OUTCOME_GRACEFUL);
 	if (r->outcome == OUTCOME_GRACEFUL)
