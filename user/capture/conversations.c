@@ -155,10 +155,11 @@ static bool is_new_payload(const struct last_seen *numbers, const struct tcp_seg
 static bool is_unseen(const struct last_seen *numbers, uint32_t number, uint64_t side, uint64_t hash)
 {
 	const struct last_seen_side *own = &numbers->side[side & 1], *peer = &numbers->side[!(side & 1)];
-	bool sent = last_seen_is_of(own, hash), acknowledged = last_seen_is_of(peer, hash);
+	bool known = last_seen_is_of(own, hash);
 
-	return (sent || acknowledged) && !(sent && !seq_after(number, own->end)) &&
-	       !(acknowledged && !seq_after(number, peer->ack));
+	if (known && !seq_after(number, own->end))
+		return false;
+	return last_seen_is_of(peer, hash) ? seq_after(number, peer->ack) : known;
 }
 
 bool conversations_shows_unseen(const struct last_seen *numbers, const struct tcp_segment *s, uint64_t side,
@@ -192,8 +193,8 @@ static void note_payload(struct conversation_cell *cell, const struct last_seen 
 	cell->any = s->time;
 	if (cell->open && cell->side != side && s->flags & TCP_ACK && seq_after(s->ack, cell->seq))
 		cell->open = 0;
-	if (!is_far(numbers, s->seq, side, hash) && !is_far(numbers, s->ack, !side, hash))
-		cell->unseen |= conversations_shows_unseen(numbers, s, side, hash);
+	if (!cell->unseen && conversations_shows_unseen(numbers, s, side, hash))
+		cell->unseen = !is_far(numbers, s->seq, side, hash) && !is_far(numbers, s->ack, !side, hash);
 	if (!is_new_payload(numbers, s, side, hash))
 		return;
 	if (!cell->open)
