@@ -10,6 +10,8 @@ import argparse
 import ipaddress
 import json
 import os
+import resource
+import shlex
 import subprocess
 import sys
 import tempfile
@@ -63,8 +65,8 @@ class Scene:
                 continue
             conversation = replace(segment.conversation, ips=place.ips or segment.conversation.ips,
                                    ports=place.ports or segment.conversation.ports)
-            seen.append(segment.sighted(place.clock(time) - segment.time, conversation=conversation))
-        return sorted(seen, key=lambda one: one.time)
+            seen.append((time, segment.sighted(place.clock(time) - segment.time, conversation=conversation)))
+        return [one for _, one in sorted(seen, key=lambda pair: pair[0])]
 
     def time_at(self, segment, fate, place):
         """ns; None where the segment does not come by."""
@@ -507,6 +509,26 @@ def port_reused():
 
 
 @test
+def played_again():
+    """The same packets an hour later: what one place sees twice, one after the other, are two connections."""
+    sent = handshake(C4) + data(C4) + close(C4)
+    lines = [first + again for first, again in zip(views(Scene(sent, BOTH)), views(
+        Scene([replace(one, time=one.time + HOUR) for one in sent], BOTH)))]
+    found = joined_of(lines)
+    faults = expect("views", [len(one["tcp"]["views"]) for one in found], [2, 2])
+    return faults + expect("path", [path_of(one) for one in found], [[], []])
+
+
+@test
+def translated_at_one_place():
+    """A box sees both tuples at once: that is one connection."""
+    inside, outside = views(Scene(handshake(C4) + data(C4) + close(C4), [
+        Place(.5), Place(.5001, ips=("192.0.2.7", "10.0.1.9"), ports=(61000, 443))]))
+    found = joined_of([inside + outside])
+    return expect("views", [len(one["tcp"]["views"]) for one in found], [2])
+
+
+@test
 def clock_drifts():
     """100 ppm over an hour are 360 ms: nothing was delayed, and the close's shares have an offset of their own time."""
     c = replace(C4)
@@ -517,6 +539,35 @@ def clock_drifts():
     if abs(share["out"] - ns(20)) > share["error"]:
         faults.append(f"fin_to_ack {share}")
     return faults
+
+
+@test
+def clock_is_set():
+    """Each connection has the offset of its own time, and nothing was delayed."""
+    lines, ahead, faults = [b"", b""], [HOUR] * 3 + [-2 * 10**9] * 3, []
+    for number, offset in enumerate(ahead):
+        c = replace(C4.other(40001 + number), isn=(1000 + number, 2000), start=C4.start + ns(10_000 * number))
+        made = views(Scene(handshake(c) + data(c) + close(c), [Place(0), Place(1, offset)]))
+        lines = [old + new for old, new in zip(lines, made)]
+    for record, offset in zip(joined_of(lines), ahead):
+        clock = record["tcp"]["views"][1]["clock"]
+        if clock["ahead"] is None or abs(clock["ahead"] - offset) > clock["error"]:
+            faults.append(f"clock {clock}, it is {offset} ahead")
+        faults += expect("path", path_of(record), [])
+    return faults
+
+
+class SetBack(Place):
+    """The clock is set while the connection is open."""
+
+    def clock(self, time):
+        return super().clock(time) - (HOUR if time > EPOCH + ns(150) else 0)
+
+
+@test
+def clock_is_set_while_open():
+    record = only(Scene(handshake(C4) + data(C4) + close(C4) + later(C4), [Place(0), SetBack(1, 2 * HOUR)]))
+    return expect("path", path_of(record), [])
 
 
 @test
@@ -661,6 +712,57 @@ def filters():
             [], ["--port=40001"], ["--host=192.0.2.7", "--port=40009"], ["--outcome=reset"], ["-c", "1"],
             ["--where", "lifetime > 100ms and isn_source = 77"])]
     return expect("counts", counts, [2, 1, 1, 0, 1, 1])
+
+
+@test
+def more_views_than_are_compared():
+    near, far = views(Scene(handshake(C4) + data(C4) + close(C4), BOTH))
+    lines = []
+    for number in range(20):
+        record = json.loads(far if number else near)
+        record["event"]["id"], record["host"] = f"{number:032x}", {"name": f"h{number}"}
+        lines.append(json.dumps(record).encode() + b"\n")
+    found = joined_of([b"".join(lines)])
+    text = join(["-"], "text", data=b"".join(lines)).stdout
+    faults = expect("views", [(len(one["tcp"]["views"]), one["tcp"]["views_left_out"]) for one in found], [(16, 4)])
+    return faults + ([] if b", 20 views, the first 16 of them compared\n" in text else [text.decode()])
+
+
+@test
+def little_memory():
+    """Records that do not fit: a message, and nothing that looks like an answer."""
+    line = views(Scene(handshake(C4) + data(C4) + close(C4), BOTH))[0]
+    number = json.loads(line)["event"]["id"].encode()
+    lines = b"".join(line.replace(number, b"%032x" % n) for n in range(17_000))
+    limit = "ulimit -v 100000; exec " + shlex.join([tracer.BINARY, "--join", "-q", "-"])
+    process = subprocess.run(["sh", "-c", limit], input=lines, capture_output=True, timeout=60, check=False)
+    return expect("result", (process.returncode, process.stdout, process.stderr),
+                  (1, b"", b"tcpfin-trace: out of memory for records\n"))
+
+
+def cpu_time(lines):
+    """s of --join on them; what it printed."""
+    begun = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime
+    process = join(["-"], data=b"".join(lines))
+    return resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime - begun, process.stdout.count(b"\n")
+
+
+@test
+def many_hosts():
+    """A record takes about as long to join, however many hosts there are."""
+    times, near_and_far = {}, views(Scene(handshake(C4) + data(C4) + close(C4), BOTH))
+    for hosts in (4, 6000):
+        lines = []
+        for number in range(12_000):
+            record = json.loads(near_and_far[number % 2])
+            record["event"]["id"] = f"{number:032x}"
+            record["host"] = {"name": f"{number % 2}.{number // 2 % hosts}"}
+            record["tcp"]["isn"]["source"] = number // 2
+            lines.append(json.dumps(record).encode() + b"\n")
+        times[hosts], joined_count = cpu_time(lines)
+        if joined_count != 6000:
+            return [f"{hosts} hosts: {joined_count} connections"]
+    return [] if times[6000] < 3 * times[4] else [f"user time in s by number of hosts: {times}"]
 
 
 @test

@@ -2,6 +2,8 @@
 /*
  * Samples of each pair of vantages in order of time, with what each can say at best once its neighbours are heard.
  */
+#define _GNU_SOURCE 1 /* tdestroy */
+
 #include "user/join/clocks.h"
 
 #include <stdlib.h>
@@ -11,21 +13,28 @@
 void clocks_free(struct clocks *c)
 {
 	for (size_t i = 0; i < c->count; i++) {
-		free(c->pairs[i].from_low.list);
-		free(c->pairs[i].from_high.list);
+		free(c->pairs[i]->from_low.list);
+		free(c->pairs[i]->from_high.list);
 	}
+	tdestroy(c->tree, free);
 	free(c->pairs);
 	*c = (struct clocks){0};
 }
 
+static int by_vantages(const void *a, const void *b)
+{
+	const struct clock_pair *x = a, *y = b;
+
+	if (x->low != y->low)
+		return x->low < y->low ? -1 : 1;
+	return (x->high > y->high) - (x->high < y->high);
+}
+
 static struct clock_pair *find_pair(const struct clocks *c, unsigned a, unsigned b)
 {
-	unsigned low = a < b ? a : b, high = a < b ? b : a;
+	struct clock_pair key = {.low = a < b ? a : b, .high = a < b ? b : a};
 
-	for (size_t i = c->count; i--;)
-		if (c->pairs[i].low == low && c->pairs[i].high == high)
-			return &c->pairs[i];
-	return NULL;
+	return tree_find(&c->tree, &key, by_vantages);
 }
 
 static struct clock_pair *make_pair(struct clocks *c, unsigned a, unsigned b, int64_t rough)
@@ -34,10 +43,12 @@ static struct clock_pair *make_pair(struct clocks *c, unsigned a, unsigned b, in
 
 	if (pair)
 		return pair;
-	c->pairs = grown(c->pairs, c->count + 1, sizeof(*c->pairs));
-	c->pairs[c->count] =
-		(struct clock_pair){.low = a < b ? a : b, .high = a < b ? b : a, .rough = a < b ? rough : -rough};
-	return &c->pairs[c->count++];
+	pair = grown(NULL, 1, sizeof(*pair));
+	*pair = (struct clock_pair){.low = a < b ? a : b, .high = a < b ? b : a, .rough = a < b ? rough : -rough};
+	tree_add(&c->tree, pair, by_vantages);
+	c->pairs = grown(c->pairs, c->count + 1, sizeof(struct clock_pair *));
+	c->pairs[c->count++] = pair;
+	return pair;
 }
 
 void clocks_add(struct clocks *c, unsigned first, unsigned second, uint64_t at_first, uint64_t at_second)
@@ -85,8 +96,8 @@ static void sort_samples(struct clock_samples *s)
 void clocks_sort(struct clocks *c)
 {
 	for (size_t i = 0; i < c->count; i++) {
-		sort_samples(&c->pairs[i].from_low);
-		sort_samples(&c->pairs[i].from_high);
+		sort_samples(&c->pairs[i]->from_low);
+		sort_samples(&c->pairs[i]->from_high);
 	}
 }
 
@@ -130,9 +141,10 @@ struct clock_offset clocks_offset(const struct clocks *c, unsigned a, unsigned b
 	if (a == b)
 		return (struct clock_offset){.known = true};
 	rough = !pair ? 0 : a < b ? pair->rough : -pair->rough;
-	if (!clocks_fastest(c, a, b, time, &there) || !clocks_fastest(c, b, a, time + (uint64_t)rough, &back) ||
-	    there + back < 0) /* a clock was set in between */
+	if (!clocks_fastest(c, a, b, time, &there) || !clocks_fastest(c, b, a, time + (uint64_t)rough, &back))
 		return (struct clock_offset){.known = false};
+	if (there + back < 0)
+		return (struct clock_offset){.set = true};
 	return (struct clock_offset){
 		.known = true, .ahead = there - (there + back) / 2, .error = (there + back + 1) / 2};
 }

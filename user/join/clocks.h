@@ -38,12 +38,14 @@ struct clock_pair {
 };
 
 struct clocks {
-	struct clock_pair *pairs;
+	struct clock_pair **pairs;
 	size_t count;
+	void *tree; /* of the pairs */
 };
 
 struct clock_offset {
 	bool known;
+	bool set;      /* one of the clocks was set, so that samples contradict each other: then it is not known */
 	int64_t ahead; /* ns */
 	int64_t error; /* ns that it may be more or less */
 };

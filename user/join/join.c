@@ -134,16 +134,36 @@ static void put_text(struct join *join, const struct joined *joined)
 	cell_wrap(&join->out, start, join->width, WRAPPED_INDENT);
 }
 
+/* Was one of the clocks set while others of the connections were seen? */
+static bool clock_was_set(const struct way *way, const struct clocks *clocks)
+{
+	for (unsigned a = 0; a < way->count; a++)
+		for (unsigned b = a + 1; b < way->count; b++) {
+			const struct view *view = way->views[a].view;
+
+			if (clocks_offset(clocks, view->vantage, way->views[b].view->vantage, view->record.start).set)
+				return true;
+		}
+	return false;
+}
+
 static void report(struct join *join, struct way *way)
 {
 	static struct path path;
 	struct joined joined;
+	struct clocks own = {0};
+	const struct clocks *clocks = &join->clocks;
 
 	if (is_full(join) || !passes(join, way))
 		return;
-	way_order(way, &join->clocks);
-	path_find(&path, way, &join->views, &join->clocks);
-	joined_make(&joined, way, &path, &join->clocks);
+	if (clock_was_set(way, clocks)) { /* then no other connection says what they show in this one */
+		way_sample(way, &own);
+		clocks_sort(&own);
+		clocks = &own;
+	}
+	way_order(way, clocks);
+	path_find(&path, way, &join->views, clocks);
+	joined_make(&joined, way, &path, clocks);
 	join->connections++;
 	join->alone += way->count == 1;
 	if (join->options->format == FORMAT_JSON)
@@ -152,6 +172,7 @@ static void report(struct join *join, struct way *way)
 		put_text(join, &joined);
 	if (join->out.len > SINK_BLOCK)
 		join->error = sink_write_blocks(STDOUT_FILENO, &join->out);
+	clocks_free(&own);
 }
 
 static void join_views(struct join *join)

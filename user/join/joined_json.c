@@ -201,7 +201,7 @@ static void view_end_of(struct buffer *out, const struct view *view, enum role r
 static void one_view(struct buffer *out, const struct joined *j, unsigned n, const struct views *views)
 {
 	const struct joined_view *v = &j->way->views[n];
-	const struct vantage *at = &views->vantages[v->view->vantage];
+	const struct vantage *at = views->vantages[v->view->vantage];
 	const struct clock_offset *offset = &j->offset[n];
 
 	buffer_printf(out, "%s{\"id\":\"%s\",\"where\":\"%s\"", n ? "," : "", v->view->record.id, place_name(v->place));

@@ -36,7 +36,10 @@ static void title(struct buffer *out, const struct joined *j, bool unicode)
 	format_date(out, near->record.start);
 	buffer_char(out, ' ');
 	format_time_of_day(out, near->record.start);
-	buffer_printf(out, ", %u view%s\n", j->way->count + j->way->left_out, j->way->count > 1 ? "s" : "");
+	buffer_printf(out, ", %u view%s", j->way->count + j->way->left_out, j->way->count > 1 ? "s" : "");
+	if (j->way->left_out)
+		buffer_printf(out, ", the first %u of them compared", j->way->count);
+	buffer_text(out, "\n");
 }
 
 static void vantage(struct buffer *out, const struct vantage *at)
@@ -73,7 +76,7 @@ static void one_view(struct buffer *out, const struct joined *j, unsigned n, con
 
 	buffer_printf(out, "  %s", place_name(v->place));
 	buffer_pad(out, start, PLACE_COLUMN);
-	vantage(out, &views->vantages[v->view->vantage]);
+	vantage(out, views->vantages[v->view->vantage]);
 	buffer_pad(out, start, VANTAGE_COLUMN);
 	if (n)
 		ends(out, v->view, unicode);

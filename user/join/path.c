@@ -76,7 +76,7 @@ static uint64_t watched_until(const struct hop *h, const struct view *view)
 
 	if (!r->final)
 		return r->finish;
-	return view_waits(r) ? h->views->vantages[view->vantage].until : r->finish + WATCHED_ON;
+	return view_waits(r) ? h->views->vantages[view->vantage]->until : r->finish + WATCHED_ON;
 }
 
 static bool was_watching(const struct hop *h, unsigned lacking, unsigned seen_by, const struct sighting *of)
@@ -265,7 +265,7 @@ static bool is_delayed(const struct hop *h, const struct sighting *at_first, int
 	unsigned first = view_of(h, h->first)->view->vantage, second = view_of(h, h->second)->view->vantage;
 	struct clock_offset offset = clocks_offset(h->clocks, first, second, at_first->time);
 
-	return delay > DELAYED_NS && (!offset.known || delay > 2 * offset.error);
+	return delay > DELAYED_NS && !offset.set && (!offset.known || delay > 2 * offset.error);
 }
 
 static void find_late(const struct hop *h)

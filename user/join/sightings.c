@@ -35,16 +35,20 @@ static struct segment_key key_of(const struct view *view, const struct record_se
 void sightings_of(struct sightings *s, const struct view *view)
 {
 	const struct record *r = &view->record;
+	uint64_t latest = 0;
 
 	*s = (struct sightings){0};
 	for (unsigned i = 0; i < r->segment_count; i++) {
 		const struct record_segment *segment = &r->segments[i];
+		bool set_back = segment->t < latest; /* the view's clock was, since the segment before */
+
+		latest = set_back ? latest : segment->t;
 
 		if (is_comparable(segment))
 			s->list[s->count++] = (struct sighting){.key = key_of(view, segment),
 								.segment = segment,
 								.time = r->start + segment->t,
-								.timed = !(segment->mark & SEGMENT_JUMPED),
+								.timed = !(segment->mark & SEGMENT_JUMPED) && !set_back,
 								.count = segment->count};
 		else if (!segment->len)
 			s->folded_acks[view_role(view, segment->from)] = true;

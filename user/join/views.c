@@ -4,6 +4,8 @@
  * Where a number was not seen, addresses and ports must agree, and nothing may contradict: the number that was seen, or
  * the numbers of a FIN or RST.
  */
+#define _GNU_SOURCE 1 /* tdestroy */
+
 #include "user/join/views.h"
 
 #include <stdlib.h>
@@ -14,33 +16,51 @@
 
 /* ---- adding ---- */
 
+static int by_text(const void *a, const void *b)
+{
+	return strcmp(a, b);
+}
+
 /* The one copy of the text. NULL stays NULL. */
 static const char *keep_text(struct views *v, const char *text)
 {
-	if (!text)
-		return NULL;
-	for (size_t i = v->text_count; i--;)
-		if (!strcmp(v->texts[i], text))
-			return v->texts[i];
-	v->texts = grown(v->texts, v->text_count + 1, sizeof(*v->texts));
-	v->texts[v->text_count] = grown(NULL, strlen(text) + 1, 1);
-	memcpy(v->texts[v->text_count], text, strlen(text) + 1);
-	return v->texts[v->text_count++];
+	char *kept = text ? tree_find(&v->texts, text, by_text) : NULL;
+
+	if (kept || !text)
+		return kept;
+	kept = had(strdup(text));
+	tree_add(&v->texts, kept, by_text);
+	return kept;
+}
+
+/* Kept texts are equal where their addresses are. */
+static int by_address(const char *a, const char *b)
+{
+	return ((uintptr_t)a > (uintptr_t)b) - ((uintptr_t)a < (uintptr_t)b);
 }
 
 /* A host may have network namespaces with interfaces of the same name, so that the file counts as well. */
+static int by_vantage(const void *a, const void *b)
+{
+	const struct vantage *x = a, *y = b;
+	int order = by_address(x->host, y->host);
+
+	order = order ? order : by_address(x->interface, y->interface);
+	return order ? order : strcmp(x->file, y->file);
+}
+
 static unsigned find_vantage(struct views *v, const struct record *r, const char *file)
 {
-	unsigned i;
+	struct vantage key = {.host = r->host, .interface = r->interfaces[0], .file = file, .number = v->vantage_count};
+	struct vantage *vantage = tree_find(&v->vantage_tree, &key, by_vantage);
 
-	for (i = v->vantage_count; i--;) {
-		const struct vantage *at = &v->vantages[i];
-
-		if (at->host == r->host && at->interface == r->interfaces[0] && !strcmp(at->file, file))
-			return i;
-	}
-	v->vantages = grown(v->vantages, v->vantage_count + 1, sizeof(*v->vantages));
-	v->vantages[v->vantage_count] = (struct vantage){r->host, r->interfaces[0], file, 0};
+	if (vantage)
+		return vantage->number;
+	vantage = grown(NULL, 1, sizeof(*vantage));
+	*vantage = key;
+	tree_add(&v->vantage_tree, vantage, by_vantage);
+	v->vantages = grown(v->vantages, v->vantage_count + 1, sizeof(struct vantage *));
+	v->vantages[v->vantage_count] = vantage;
 	return v->vantage_count++;
 }
 
@@ -63,15 +83,14 @@ void views_add(struct views *v, const struct record *r, const char *file)
 	view->record.reset.reason = keep_text(v, r->reset.reason);
 	view->record.conn_state = keep_text(v, r->conn_state);
 	view->vantage = find_vantage(v, &view->record, file);
-	if (until > v->vantages[view->vantage].until)
-		v->vantages[view->vantage].until = until;
+	if (until > v->vantages[view->vantage]->until)
+		v->vantages[view->vantage]->until = until;
 }
 
 void views_free(struct views *v)
 {
-	for (size_t i = 0; i < v->text_count; i++)
-		free(v->texts[i]);
-	free(v->texts);
+	tdestroy(v->vantage_tree, free);
+	tdestroy(v->texts, free);
 	free(v->vantages);
 	free(v->list);
 	*v = (struct views){0};
@@ -138,6 +157,19 @@ static int by_numbers(const void *a, const void *b)
 	return (x->isn[DESTINATION] > y->isn[DESTINATION]) - (x->isn[DESTINATION] < y->isn[DESTINATION]);
 }
 
+/* By numbers, then by vantage and start. */
+static int by_numbers_and_vantage(const void *a, const void *b)
+{
+	const struct view *x = a, *y = b;
+	int order = by_numbers(a, b);
+
+	if (order)
+		return order;
+	if (x->vantage != y->vantage)
+		return x->vantage < y->vantage ? -1 : 1;
+	return (x->record.start > y->record.start) - (x->record.start < y->record.start);
+}
+
 static int compare_ends(const struct record *x, const struct record *y)
 {
 	uint8_t of_x[36] = {0}, of_y[36] = {0};
@@ -187,6 +219,8 @@ static bool is_one(const struct view *x, struct view *y)
 
 	if (swapped && !x->record.midstream && !y->record.midstream)
 		return false;
+	if (both_known(&x->record) && both_known(&y->record) && !by_numbers(x, y))
+		return false; /* unite_by_numbers has them apart */
 	if (!swapped && a[SOURCE] >= 0 && b[SOURCE] >= 0)
 		return a[SOURCE] == b[SOURCE];
 	if (!agree(a[SOURCE], b[swapped]) || !agree(a[DESTINATION], b[!swapped]))
@@ -244,14 +278,29 @@ static void set_swapped(struct views *v)
 	}
 }
 
-/* Groups that initial numbers make are kept by a number of their own while the list is sorted by ends. */
+/*
+ * Groups that initial numbers make are kept by a number of their own while the list is sorted by ends. What a vantage
+ * sees again when it has ended is another connection of the same numbers: traffic is played anew. The first one of each
+ * vantage is one connection, the second one, and so on.
+ */
 static void unite_by_numbers(struct views *v)
 {
-	qsort(v->list, v->count, sizeof(*v->list), by_numbers);
-	for (size_t i = 0; i < v->count; i++) {
-		bool same = i && both_known(&v->list[i].record) && !by_numbers(&v->list[i - 1], &v->list[i]);
+	size_t first = 0, again = 0;
+	uint64_t finish = 0;
 
-		v->list[i].group = same ? v->list[i - 1].group : i;
+	qsort(v->list, v->count, sizeof(*v->list), by_numbers_and_vantage);
+	for (size_t i = 0; i < v->count; i++) {
+		struct view *view = &v->list[i];
+		bool same = i && both_known(&view->record) && !by_numbers(&v->list[i - 1], view);
+
+		if (!same)
+			first = i;
+		if (!same || view->vantage != v->list[i - 1].vantage)
+			again = finish = 0;
+		else if (view->record.start > finish)
+			again++;
+		finish = view->record.finish > finish ? view->record.finish : finish;
+		view->group = first + again;
 	}
 }
 

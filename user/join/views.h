@@ -11,6 +11,7 @@
 struct vantage {
 	const char *host, *interface; /* NULL: a capture file's records have none */
 	const char *file;             /* not copied */
+	unsigned number;              /* its place in struct views */
 	uint64_t until;               /* ns since 1970: when it is known to have still been watching */
 };
 
@@ -25,10 +26,10 @@ struct view {
 struct views {
 	struct view *list;
 	size_t count, capacity;
-	struct vantage *vantages;
+	struct vantage **vantages;
 	unsigned vantage_count;
-	char **texts; /* host names, interfaces and reasons, each once */
-	size_t text_count;
+	void *vantage_tree;
+	void *texts;       /* a tree: host names, interfaces and reasons, each once */
 	uint64_t replaced; /* records that were left out because another one says the same, or more */
 };
 
