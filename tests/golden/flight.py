@@ -367,6 +367,8 @@ def bad_places(paths):
         with open(lines, "wb") as out:
             out.write(records(SEED))
         busy = "is read, or written to for something else; give another file"
+        fifo, used = os.path.join(directory, "fifo"), [lines + str(n) for n in range(3, 6)]
+        os.mkfifo(fifo)
         for arguments, code, why in (
                 (["-r", SEED, "-w", directory], 1, f"{directory}: Is a directory"),
                 (["-r", SEED, "-w", "/no/such/file"], 1, "/no/such/file: No such file or directory"),
@@ -374,6 +376,14 @@ def bad_places(paths):
                 (["-r", copy, "-w", directory + "/./copy.pcap"], 1, f"{directory}/./copy.pcap: {busy}"),
                 (["-r", SEED, "-o", lines + "2", "-w", lines + "2"], 1, f"{lines}2: {busy}"),
                 (["-r", lines, "-w", copy + "2"], 1, "-w keeps packets, and files of records have none; give captures"),
+                (["-r", copy, "--report=" + copy], 1, f"--report {copy}: {busy}"),
+                (["-r", copy, "--metrics-file=" + copy], 1, f"--metrics-file {copy}: {busy}"),
+                (["-r", SEED, "-w", used[0], "--report=" + used[0]], 1, f"--report {used[0]}: {busy}"),
+                (["-r", SEED, "-o", used[1], "--report=" + used[1]], 1, f"--report {used[1]}: {busy}"),
+                (["-r", SEED, "--metrics-file=" + used[2], "--report=" + used[2]], 1, f"--report {used[2]}: {busy}"),
+                (["-r", SEED, "--report=" + directory], 1, f"--report {directory}: Is a directory"),
+                (["-r", SEED, "--report=" + fifo], 1, f"--report {fifo}: is no regular file"),
+                (["-r", SEED, "--metrics-file=" + fifo], 1, f"--metrics-file {fifo}: is no regular file"),
                 (["-r", SEED, "-w", "-"], 2, "-w - would mix packets with records on standard output; give a file")):
             done = run(*arguments)
             equal(" ".join(arguments), (done.returncode, done.stderr.decode()), (code, f"tcpfin-trace: {why}\n"))

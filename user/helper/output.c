@@ -69,17 +69,37 @@ static bool is_same_file(const struct stat *a, const struct stat *b)
 	return S_ISREG(a->st_mode) && a->st_dev == b->st_dev && a->st_ino == b->st_ino;
 }
 
+static bool is_read(const struct stat *file, const struct options *options)
+{
+	struct stat other;
+
+	for (unsigned i = 0; i < options->files.count; i++)
+		if (!stat(options->files.paths[i], &other) && is_same_file(file, &other))
+			return true;
+	return false;
+}
+
+static bool is_open_as(const struct stat *file, int fd)
+{
+	struct stat other;
+
+	return fd >= 0 && !fstat(fd, &other) && is_same_file(file, &other);
+}
+
 /* Is it a file that the program reads, or writes something else to? */
 static bool is_in_use(const struct output *o, int fd, const struct options *options)
 {
-	struct stat file, other;
+	struct stat file;
 
 	if (fstat(fd, &file))
 		return false;
-	for (unsigned i = 0; i < options->files.count; i++)
-		if (!stat(options->files.paths[i], &other) && is_same_file(&file, &other))
-			return true;
-	return o != &outputs[OUTPUT_RECORDS] && !fstat(STDOUT_FILENO, &other) && is_same_file(&file, &other);
+	return is_read(&file, options) || (o != &outputs[OUTPUT_RECORDS] && is_open_as(&file, STDOUT_FILENO));
+}
+
+bool output_is_in_use(const struct stat *file, const struct options *options)
+{
+	return is_read(file, options) || is_open_as(file, STDOUT_FILENO) ||
+	       is_open_as(file, output_descriptor(OUTPUT_PACKETS));
 }
 
 /* The first file is emptied only when it is known to be nothing else. A descriptor or a negative errno. */
@@ -126,10 +146,12 @@ static int start(struct output *o, const struct options *options)
 	return err;
 }
 
-static const char *start_fault(int err)
+const char *output_fault(int err)
 {
 	if (err == -EINVAL)
 		return "a file's name is neither empty nor has it a slash in it";
+	if (err == -ENOTSUP)
+		return "is no regular file";
 	return err == -EBUSY ? "is read, or written to for something else; give another file" : strerror(-err);
 }
 
@@ -149,7 +171,7 @@ static int start_output(enum output_file which, const char *path, const char *wh
 	o->path = path;
 	err = start(o, options);
 	if (err) {
-		log_error("%s: %s", path, start_fault(err));
+		log_error("%s: %s", path, output_fault(err));
 		return EXIT_RUNTIME;
 	}
 	stop_hangup_reopens();

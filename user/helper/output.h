@@ -7,6 +7,7 @@
 #define TCPFIN_OUTPUT_H
 
 #include <stddef.h>
+#include <sys/stat.h>
 
 #include "user/cli/options.h"
 
@@ -22,6 +23,10 @@ enum output_file {
  * is read from, or written to for something else.
  */
 int output_start(const struct options *options);
+/* Is it a file that the program reads, or writes to? After output_start. */
+bool output_is_in_use(const struct stat *file, const struct options *options);
+/* What keeps a file from being written, for people. err: a negative errno. */
+const char *output_fault(int err);
 /* Where to write; it stays the same. -1: there is no such file. */
 int output_descriptor(enum output_file which);
 /*

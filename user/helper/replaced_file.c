@@ -8,10 +8,13 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "user/helper/directory.h"
 #include "user/helper/helper.h"
+#include "user/helper/output.h"
 
 struct place {
 	int directory;
@@ -71,11 +74,37 @@ static int find_place(struct place *p, const char *path)
 	return -ENAMETOOLONG;
 }
 
-int replaced_file_start(enum replaced_file file, const char *path)
+static bool is_same_place(const struct place *a, const struct place *b)
+{
+	struct stat x, y;
+
+	return a->name && b->name && !strcmp(a->name, b->name) && !fstat(a->directory, &x) &&
+	       !fstat(b->directory, &y) && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
+}
+
+/* May what has that name be replaced? A device, or what somebody writes to, would be gone. 0 or a negative errno. */
+static int may_replace(const struct place *p, const struct options *options)
+{
+	struct stat file;
+
+	if (fstatat(p->directory, p->name, &file, AT_SYMLINK_NOFOLLOW))
+		return 0;
+	if (S_ISDIR(file.st_mode))
+		return -EISDIR;
+	if (!S_ISREG(file.st_mode) && !S_ISLNK(file.st_mode))
+		return -ENOTSUP;
+	return output_is_in_use(&file, options) ? -EBUSY : 0;
+}
+
+int replaced_file_start(enum replaced_file file, const char *path, const struct options *options)
 {
 	static struct place places[REPLACED_FILES];
 	int err = find_place(&places[file], path);
 
+	err = err ? err : may_replace(&places[file], options);
+	for (unsigned i = 0; i < REPLACED_FILES && !err; i++)
+		if (i != file && is_same_place(&places[file], &places[i]))
+			err = -EBUSY;
 	if (err) {
 		places[file].name = NULL;
 		return err;

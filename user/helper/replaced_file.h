@@ -8,11 +8,15 @@
 #define TCPFIN_REPLACED_FILE_H
 
 #include "user/base/buffer.h"
+#include "user/cli/options.h"
 
 enum replaced_file { REPLACED_METRICS, REPLACED_REPORT, REPLACED_FILES };
 
-/* Call before helper_start, once for a file. path is the caller's, and stays. 0 or a negative errno. */
-int replaced_file_start(enum replaced_file file, const char *path);
+/*
+ * Call before helper_start and after output_start, once for a file. path is the caller's, and stays. 0 or a negative
+ * errno, for output_fault: one is that it is something else than a file, or one that is used otherwise.
+ */
+int replaced_file_start(enum replaced_file file, const char *path, const struct options *options);
 /* Can it be written? Makes a draft and removes it; the file stays as it is. 0 or a negative errno. */
 int replaced_file_try(enum replaced_file file);
 /* Replaces the content. 0 or a negative errno, and then the file is as it was. */

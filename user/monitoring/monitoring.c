@@ -9,6 +9,7 @@
 
 #include "user/base/clock.h"
 #include "user/base/log.h"
+#include "user/helper/output.h"
 #include "user/helper/replaced_file.h"
 #include "user/monitoring/metrics_server.h"
 
@@ -64,12 +65,12 @@ static void write_next_file(struct monitoring *m)
 static int start_file(struct monitoring *m)
 {
 	const char *path = m->options->metrics_file;
-	int err = replaced_file_start(REPLACED_METRICS, path);
+	int err = replaced_file_start(REPLACED_METRICS, path, m->options);
 
 	err = err ? err : write_file(m);
 	if (!err)
 		return EXIT_FINE;
-	log_error("--metrics-file %s: %s", path, strerror(-err));
+	log_error("--metrics-file %s: %s", path, output_fault(err));
 	return EXIT_RUNTIME;
 }
 

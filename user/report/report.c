@@ -11,6 +11,7 @@
 
 #include "user/base/clock.h"
 #include "user/base/log.h"
+#include "user/helper/output.h"
 #include "user/helper/replaced_file.h"
 #include "user/report/page.h"
 
@@ -32,11 +33,11 @@ static int start(struct report *report)
 	tzset(); /* neither the time zone's file nor the host's name can be asked for later */
 	if (!report->options->anonymize && !report->options->anonymize_key)
 		gethostname(report->data.host, sizeof(report->data.host) - 1);
-	err = replaced_file_start(REPLACED_REPORT, path);
+	err = replaced_file_start(REPLACED_REPORT, path, report->options);
 	err = err ? err : replaced_file_try(REPLACED_REPORT);
 	if (!err)
 		return EXIT_FINE;
-	log_error("--report %s: %s", path, strerror(-err));
+	log_error("--report %s: %s", path, output_fault(err));
 	return EXIT_RUNTIME;
 }
 
