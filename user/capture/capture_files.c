@@ -47,19 +47,27 @@ void capture_files_close(struct capture_files *f)
 	free(f);
 }
 
-/* Makes the source hold its next packet, or its end. 0 or a negative errno, after which it is at its end. */
+/* The source's next packet: 1, 0 at its end, or a negative errno, after which it is at its end. */
+static int read_packet(struct source *s, struct captured_packet *p, char *error, size_t size)
+{
+	int got = s->started ? 0 : pcap_file_start(s->file, error, size);
+
+	s->started = true;
+	if (!got)
+		got = pcap_file_next(s->file, p, error, size);
+	s->ended = got <= 0;
+	return got;
+}
+
+/* Makes the source hold its next packet, or its end. 0 or a negative errno. */
 static int prepare(struct source *s, char *error, size_t size)
 {
 	int got;
 
 	if (s->ready || s->ended)
 		return 0;
-	got = s->started ? 0 : pcap_file_start(s->file, error, size);
-	s->started = true;
-	if (!got)
-		got = pcap_file_next(s->file, &s->packet, error, size);
+	got = read_packet(s, &s->packet, error, size);
 	s->ready = got > 0;
-	s->ended = got <= 0;
 	return got < 0 ? got : 0;
 }
 
@@ -76,12 +84,8 @@ static struct source *earliest(struct capture_files *f)
 /* capture_files_next of one file: there is nothing to compare, and no packet to be held ready. */
 static int next_of_one(struct source *s, struct captured_packet *p, char *error, size_t size)
 {
-	int got = s->started ? 0 : pcap_file_start(s->file, error, size);
+	int got = s->ended ? 0 : read_packet(s, p, error, size);
 
-	s->started = true;
-	if (!got && !s->ended)
-		got = pcap_file_next(s->file, p, error, size);
-	s->ended = s->ended || got <= 0;
 	p->file = 0;
 	return got;
 }
