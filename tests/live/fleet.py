@@ -4,7 +4,7 @@
 fleet.py TCPFIN-TRACE [NAME...]: agents -> Kafka -> ClickHouse, all of them real: three brokers of Apache Kafka, and
 ClickHouse with the tables of user/fleet/. As root. lab/harness.py has how tests are run and what they print.
 
-Maven and npm install both into build/fleet (lab/installed.py).
+Maven, npm and pip install all of it into build/fleet (lab/installed.py).
 """
 import collections
 import contextlib
@@ -19,6 +19,7 @@ import sys
 import time
 
 from faults import said
+from lab import installed
 from lab.brokers import MUTUAL, PASSWORD, SECURE, USER, brokers, ids
 from lab.clickhouse import ClickHouse, cpu_seconds, queries
 from lab.closes import Path, scenario_named
@@ -474,6 +475,31 @@ def sasl_and_tls(lab):
         said(tracer, "Kafka: 0 records delivered, 1 lost")
         check(PASSWORD not in tracer.stderr, "a secret is printed")
     equal("messages", len(kafka.values("secure")), 10)
+
+
+@test
+def scram(lab):
+    """
+    Names and passwords that do not cross the wire, by a librdkafka that is newer than Debian's: that one's answer is
+    refused, and told.
+    """
+    kafka, newer = brokers(lab), f"LD_LIBRARY_PATH={installed.librdkafka()}"
+    kafka.create("scram")
+    settings = ("security.protocol=sasl_ssl", f"ssl.ca.location={kafka.path('authority.crt')}", f"sasl.username={USER}")
+    mechanisms = ("SCRAM-SHA-256", "SCRAM-SHA-512")
+    for number, mechanism in enumerate(mechanisms, 1):
+        for words, password, works in (([], PASSWORD, False), (["env", newer], "guessed", False),
+                                       (["env", newer], PASSWORD, True)):
+            config = kafka_settings(lab, *settings, f"sasl.mechanism={mechanism}", f"sasl.password={password}")
+            tracer = watch(lab, kafka.place("scram", SECURE), config, program=[*words, *PROGRAM])
+            close_some(paths(lab)[0], 3)
+            tracer.wait_for(3)
+            if not works:
+                said(tracer, "Kafka: .*[Aa]uthentication", 20)
+            tracer.signal(2)
+            tracer.wait(30)
+            said(tracer, f"Kafka: {3 if works else 0} records delivered")
+        equal("messages", len(kafka.values("scram")), 3 * number)
 
 
 def print_figures(results):

@@ -38,8 +38,10 @@ ssl.keystore.location={directory}/brokers.pem
 ssl.truststore.type=PEM
 ssl.truststore.location={directory}/authority.crt
 listener.name.mutual.ssl.client.auth=required
-listener.name.secure.sasl.enabled.mechanisms=PLAIN
+listener.name.secure.sasl.enabled.mechanisms=PLAIN,SCRAM-SHA-256,SCRAM-SHA-512
 listener.name.secure.plain.sasl.jaas.config={login}
+listener.name.secure.scram-sha-256.sasl.jaas.config={scram}
+listener.name.secure.scram-sha-512.sasl.jaas.config={scram}
 log.dirs={directory}/broker{number}
 auto.create.topics.enable=false
 default.replication.factor=3
@@ -50,9 +52,8 @@ broker.session.timeout.ms=6000
 log.cleaner.dedupe.buffer.size=4194304
 """
 
-
-# Not SCRAM: Kafka 4 refuses the nonce that librdkafka before 2.6.1, Debian 12's, answers with.
 LOGIN = f'org.apache.kafka.common.security.plain.PlainLoginModule required user_{USER}="{PASSWORD}";'
+SCRAM = "org.apache.kafka.common.security.scram.ScramLoginModule required;"
 
 
 def listeners(number, host):
@@ -105,10 +106,13 @@ class Brokers:
     def format(self, number):
         with open(self.path(f"{number}.properties"), "w", encoding="ascii") as file:
             file.write(PROPERTIES.format(
-                number=number, login=LOGIN, directory=self.lab.directory, advertised=listeners(number, ADDRESS),
+                number=number, login=LOGIN, scram=SCRAM, directory=self.lab.directory,
+                advertised=listeners(number, ADDRESS),
                 listeners=f"{listeners(number, '0.0.0.0')},CONTROLLER://127.0.0.1:{CONTROLLER + number}",
                 voters=",".join(f"{other}@127.0.0.1:{CONTROLLER + other}" for other in NUMBERS)))
-        subprocess.run(java("kafka.tools.StorageTool", "format", "-t", "A" * 22,
+        users = [word for kind in ("SCRAM-SHA-256", "SCRAM-SHA-512")
+                 for word in ("--add-scram", f"{kind}=[name={USER},password={PASSWORD}]")]
+        subprocess.run(java("kafka.tools.StorageTool", "format", "-t", "A" * 22, *users,
                             "-c", self.path(f"{number}.properties")), check=True, capture_output=True)
 
     def start(self, number):
