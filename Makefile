@@ -172,7 +172,7 @@ LINT_PACKAGES  := clang-tidy clang-tools
 ARM64_PACKAGES := gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user-static
 ECS_PACKAGES   := npm
 # npm comes with other builds of Node as well, which Debian's would replace.
-FLEET_PACKAGES = maven openjdk-17-jre-headless openssl python3-pip $(if $(shell command -v npm),,npm)
+FLEET_PACKAGES = maven openjdk-17-jre-headless openssl libssl-dev $(if $(shell command -v npm),,npm)
 GUEST_PACKAGES := qemu-system-x86 busybox-static cpio kmod xz-utils
 
 deps-kernels: TEST_PACKAGES += $(GUEST_PACKAGES)

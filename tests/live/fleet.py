@@ -4,7 +4,7 @@
 fleet.py TCPFIN-TRACE [NAME...]: agents -> Kafka -> ClickHouse, all of them real: three brokers of Apache Kafka, and
 ClickHouse with the tables of user/fleet/. As root. lab/harness.py has how tests are run and what they print.
 
-Maven, npm and pip install all of it into build/fleet (lab/installed.py).
+Maven and npm install all of it into build/fleet (lab/installed.py).
 """
 import collections
 import contextlib
