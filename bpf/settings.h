@@ -10,6 +10,7 @@
 /* In .rodata, so that the verifier sees constants and what is off is dead code. */
 struct settings {
 	__u64 hash_seed;
+	__u64 tick;         /* ns: how exact the coarse clock is that --all-segments reads; 0: as the other one */
 	__u32 set_mask;     /* sets - 1; sets are a power of two */
 	__u32 slots_mask;   /* of the ring of free slots: places - 1 */
 	__u32 closing_mask; /* of that of free blocks for closes */

@@ -262,12 +262,12 @@ static __always_inline __u32 awaited_payload(const struct sock *sk)
 		(const struct sk_buff *)((const char *)node - bpf_core_field_offset(struct sk_buff, rbnode)), len);
 }
 
+/* Call behind fill_numbers: there was nothing of the kind before. */
 static __always_inline void fill_awaited(struct socket_event *e, const struct sock *sk, const struct tcp_sock *tp,
 					 const bool typed)
 {
 	const struct inet_connection_sock *icsk = (const void *)tp;
 
-	e->awaited = e->awaited_seq = 0;
 	e->awaited_copies = get(typed, icsk, icsk_retransmits);
 	if (!e->awaited_copies)
 		return;

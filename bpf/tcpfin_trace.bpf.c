@@ -242,7 +242,7 @@ static __always_inline void count_traffic(struct scratch *w, __u64 side, __u32 i
 	if (slot->word & PHASE_OPENING)
 		begin_half(s, n);
 	if (traffic->begun && traffic_takes(traffic, s, side))
-		traffic_note(traffic, s, side, traffic_clock());
+		traffic_note(traffic, s, side, traffic_clock(), settings.tick);
 }
 
 /* Looks at a packet. Returns its verdict, if it returns: a segment that is to be tracked leaves from here. */

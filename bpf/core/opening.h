@@ -20,6 +20,12 @@
 /* An RST is sent for each segment that deserves one, so two equal ones may follow each other closely (ns). */
 #define FLOW_RESETS_NS 50000ULL
 
+/* ns: an equal segment that comes sooner is the same one. IP ids tell equal RSTs apart, but for 0 (RFC 6864). */
+static __always_inline __u64 twin_within(__u8 flags, __u16 ip_id)
+{
+	return flags & TCP_RST && !ip_id ? FLOW_RESETS_NS : FLOW_DUPLICATE_NS;
+}
+
 static __always_inline __u8 saturating_inc(__u8 n)
 {
 	return n == 255 ? n : n + 1;

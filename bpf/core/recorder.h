@@ -367,11 +367,17 @@ recorder_code int list_beside(struct tables *t, struct work *w, const struct tcp
 static __always_inline flag_t is_seen_again(struct flow_slot *slot, const struct tcp_segment *s)
 {
 	__u32 is = s->seq ^ (__u32)s->ip_id << 16, now = s->time >> 10;
-	flag_t again = slot->fin_end[0] == is && now - slot->fin_end[1] <= FLOW_RESETS_NS >> 10;
+	flag_t again = slot->fin_end[0] == is && now - slot->fin_end[1] <= twin_within(s->flags, s->ip_id) >> 10;
 
 	slot->fin_end[0] = is;
 	slot->fin_end[1] = now;
 	return again;
+}
+
+/* Is the SYN or SYN-ACK, which the connection was opened with, seen a second time? */
+static __always_inline flag_t is_twin_of_opening(const struct flow_open *o, const struct tcp_segment *s)
+{
+	return s->time - either(s->flags & TCP_ACK, o->t_synack, o->t_syn) < FLOW_DUPLICATE_NS;
 }
 
 /* A segment of an open connection. n: slot + 1. */
@@ -384,7 +390,7 @@ recorder_code int visit_open(struct tables *t, struct work *w, const struct tcp_
 	if (segment_is_syn(s)) {
 		if (!open_is_copy(&slot->open, s, w->side))
 			return s->flags & TCP_ACK ? list_beside(t, w, s, n) : 1;
-		if (!is_seen_again(slot, s))
+		if (!is_seen_again(slot, s) && !is_twin_of_opening(&slot->open, s))
 			open_count_copy(&slot->open, s);
 		return 1;
 	}

@@ -19,6 +19,15 @@ struct traffic_run {
 	__u8 pad[3];
 };
 
+/* A packet that was counted. */
+struct traffic_packet {
+	__u32 seq, sum; /* sum: of its other numbers, IP id included */
+	__u32 time;     /* units of 1024 ns, as exact as t_data */
+};
+
+/* So many of a side are known again: a mirror port may send several packets before the copy of the first one. */
+#define TRAFFIC_LAST 4
+
 struct traffic_side {
 	__u64 recent; /* packets and bytes that are not in these yet: see traffic_add */
 	__u64 packets;
@@ -30,11 +39,8 @@ struct traffic_side {
 	__u32 runs;        /* used */
 	__u32 runs_lost;   /* segments that found no place in them */
 	__u32 twice;       /* packets seen a second time, which count once */
-	__u32 last_seq, last_ack, last_len;
-	__u64 t_last; /* ns, of the last packet, as exact as t_data; the fields around it are of that packet, too */
-	__u16 last_id;
-	__u8 last_flags;
-	__u8 pad[5];
+	__u32 noted;       /* packets that were, since the handshake */
+	struct traffic_packet last[TRAFFIC_LAST];
 	struct traffic_run run[TRAFFIC_RUNS];
 };
 
@@ -44,12 +50,13 @@ enum {
 };
 
 struct traffic {
-	__u64 begun;  /* TRAFFIC_; 0: nothing was counted */
-	__u32 isn[2]; /* whose it is, as slot and tuple may be another connection's soon */
+	__u64 begun;     /* TRAFFIC_; 0: nothing was counted */
+	__u64 t_open[2]; /* ns, by side: SYN or SYN-ACK */
+	__u32 isn[2];    /* whose it is, as slot and tuple may be another connection's soon */
 	struct traffic_side side[2];
 	struct black_hole hole;
 };
-CORE_ASSERT_SIZE(struct traffic, 528);
+CORE_ASSERT_SIZE(struct traffic, 592);
 
 /* `count` segments with the same flags. */
 static __always_inline void traffic_run_add(struct traffic_side *t, __u8 flags, __u32 count)
@@ -116,30 +123,83 @@ static inline __u64 traffic_bytes(const struct traffic_side *t)
 	return t->bytes + (t->recent & TRAFFIC_RECENT_BYTES);
 }
 
+/* The packet as it is known again. now: ns. */
+static __always_inline struct traffic_packet traffic_packet_of(const struct tcp_segment *s, __u64 now)
+{
+	return (struct traffic_packet){
+		.seq = s->seq,
+		.sum = s->ack + s->len * 0x9e3779b1 + s->ip_id * 0x85ebca6b + ((__u32)s->flags << 24),
+		.time = (__u32)(now >> 10),
+	};
+}
+
+/* Is every packet of the side seen twice, as by a mirror port? Then half of them are known again. */
+static __always_inline flag_t traffic_is_mirrored(const struct traffic_side *t)
+{
+	return 3 * t->twice > t->noted;
+}
+
 /*
- * Is the packet the side's last one, seen a second time by another hook or at a mirrored port? Equal in all, IP id
- * included. Without one (IPv6, or an id of 0) an ACK may be a duplicate ACK, unless the peer's were seen twice or that
- * one has said nothing since the handshake. Notes it for the next one.
+ * The handshake's ACK has its exact time, which the coarse clock reaches a tick later: so much (units of 1024 ns) a
+ * packet may seem to come before it.
  */
-recorder_code int traffic_seen_twice(struct traffic *traffic, const struct tcp_segment *s, __u32 side, __u64 now)
+#define TRAFFIC_CLOCK_BEHIND (1 << 14)
+
+/* Is it the packet before, so many ns ago at most? In the top bit. */
+static __always_inline __u64 traffic_is_same(const struct traffic_packet *p, const struct traffic_packet *before,
+					     __u64 within)
+{
+	__u64 differs = (p->seq ^ before->seq) | (p->sum ^ before->sum);
+	__u64 age = (__u32)(p->time - before->time + TRAFFIC_CLOCK_BEHIND);
+
+	return (differs - 1) & (age - TRAFFIC_CLOCK_BEHIND - (within >> 10));
+}
+
+/*
+ * Was it the side's last packet within so many ns, or with `any` one of the last? Without a branch a packet, since each
+ * would double the verifier's paths.
+ */
+static __always_inline flag_t traffic_is_known(const struct traffic_side *t, const struct traffic_packet *p,
+					       __u64 within, flag_t any)
+{
+	__u64 last = traffic_is_same(p, &t->last[0], within), others = 0;
+	__u32 i;
+
+	unrolled for (i = 1; i < TRAFFIC_LAST; i++) others |= traffic_is_same(p, &t->last[i], within);
+	return last >> 63 || (any && others >> 63);
+}
+
+/*
+ * Is the packet one of the side's last ones, seen a second time by another hook or at a mirrored port? Equal in all, IP
+ * id included. Without one (IPv6, or an id of 0) data may be repeated as fast, and an ACK may be a duplicate ACK: only
+ * the last one may be the same then, and of ACKs none, unless a side is mirrored or the peer has said nothing since the
+ * handshake. Notes it for the next one. now: ns, as exact as a tick (ns): two sightings may seem to be a tick apart.
+ */
+recorder_code int traffic_seen_twice(struct traffic *traffic, const struct tcp_segment *s, __u32 side, __u64 now,
+				     __u64 tick)
 {
 	const struct traffic_side *peer;
+	flag_t mirrored, sure, twice;
+	struct traffic_packet packet;
 	struct traffic_side *t;
-	flag_t twice;
+	__u64 within;
+	__u32 i;
 
 	if (!traffic || !s)
 		return 0;
 	t = &of_side(traffic->side, side);
 	peer = &of_side(traffic->side, !side);
-	twice = t->last_id == s->ip_id && t->last_seq == s->seq && t->last_ack == s->ack && t->last_len == s->len &&
-		t->last_flags == s->flags && now - t->t_last < FLOW_DUPLICATE_NS &&
-		(s->ip_id || s->len || peer->twice || (traffic->begun == TRAFFIC_WHOLE && !peer->t_last));
-	t->last_id = s->ip_id;
-	t->last_seq = s->seq;
-	t->last_ack = s->ack;
-	t->last_len = s->len;
-	t->last_flags = s->flags;
-	t->t_last = now;
+	packet = traffic_packet_of(s, now);
+	mirrored = traffic_is_mirrored(t) || traffic_is_mirrored(peer);
+	sure = s->ip_id || mirrored;
+	within = twin_within(s->flags, s->ip_id) + (sure ? tick : 0);
+	twice = (sure || s->len || segment_is_syn(s) || (traffic->begun == TRAFFIC_WHOLE && !peer->noted)) &&
+		traffic_is_known(t, &packet, within, sure);
+	if (segment_is_syn(s) && (__s64)(now - of_side(traffic->t_open, side)) < (__s64)FLOW_DUPLICATE_NS)
+		twice = 1;
+	unrolled for (i = TRAFFIC_LAST - 1; i > 0; i--) t->last[i] = t->last[i - 1];
+	t->last[0] = packet;
+	t->noted += t->noted != ~0u;
 	t->twice += twice;
 	return twice;
 }
@@ -156,18 +216,24 @@ static __always_inline flag_t traffic_is_of(const struct traffic *t, const struc
 	return t->begun && t->isn[0] == o->isn[0] && t->isn[1] == o->isn[1];
 }
 
-/* Adds a segment of the side. now: ns. */
-static __always_inline void traffic_note(struct traffic *traffic, const struct tcp_segment *s, __u32 side, __u64 now)
+/* Adds a segment of the side that was not seen before. now: ns. */
+static __always_inline void traffic_count(struct traffic *traffic, const struct tcp_segment *s, __u32 side, __u64 now)
 {
 	struct traffic_side *t = &of_side(traffic->side, side);
 
-	if (traffic_seen_twice(traffic, s, side, now))
-		return;
 	black_hole_note(&traffic->hole, s, side);
 	traffic_add(t, s->len);
 	traffic_run_add(t, s->flags, 1);
 	if (s->len)
 		traffic_payload(t, s->seq, s->len, now);
+}
+
+/* Adds a segment of the side, unless it is seen twice. now: ns, as exact as a tick (ns). */
+static __always_inline void traffic_note(struct traffic *traffic, const struct tcp_segment *s, __u32 side, __u64 now,
+					 __u64 tick)
+{
+	if (!traffic_seen_twice(traffic, s, side, now, tick))
+		traffic_count(traffic, s, side, now);
 }
 
 /* A SYN or SYN-ACK and its copies; the second one's end is that of its payload. */
@@ -191,6 +257,8 @@ static __always_inline void traffic_begin(struct traffic *traffic, const struct 
 	traffic->begun = begun;
 	traffic->isn[0] = o->isn[0];
 	traffic->isn[1] = o->isn[1];
+	of_side(traffic->t_open, source) = o->t_syn;
+	of_side(traffic->t_open, !source) = o->t_synack;
 	if (o->seen & OPEN_SYN)
 		traffic_opening(&of_side(traffic->side, source), of_side(o->isn, source), o->syn_len, o->syn_flags,
 				o->syn_copies);
@@ -203,13 +271,27 @@ static __always_inline void traffic_begin(struct traffic *traffic, const struct 
 				o->synack_copies);
 }
 
+/* Notes the side's first packet behind the handshake, to know it again. Apart: prove() has little stack left. */
+recorder_code int traffic_note_first(struct traffic *traffic, const struct tcp_segment *s, __u32 side)
+{
+	struct traffic_side *t;
+
+	if (!traffic || !s)
+		return 0;
+	t = &of_side(traffic->side, side);
+	t->last[0] = traffic_packet_of(s, s->time);
+	t->noted = 1;
+	return 0;
+}
+
 /* The same once the handshake is complete with s, of that side. */
 static __always_inline void traffic_begin_whole(struct traffic *traffic, const struct flow_open *o,
 						const struct tcp_segment *s, __u32 side)
 {
 	traffic_begin(traffic, o, TRAFFIC_WHOLE);
 	black_hole_begin(&traffic->hole, o, side);
-	traffic_note(traffic, s, side, s->time);
+	traffic_note_first(traffic, s, side);
+	traffic_count(traffic, s, side, s->time);
 }
 
 #endif

@@ -416,6 +416,49 @@ def mirrored_ipv6(c):
     return mirrored(replace(c, ips=IPV6))
 
 
+def in_bursts(segments, size):
+    """So many segments back to back, and then their copies."""
+    return [s for i in range(0, len(segments), size) for s in segments[i:i + size] +
+            [s.sighted(4_000 + segments[min(i + size, len(segments)) - 1].time - s.time) for s in segments[i:i + size]]]
+
+
+@case
+def mirrored_bursts(c):
+    """A mirror port sends four segments before it sends the copy of the first one."""
+    burst = [c.dst(30 + ms, "P.", 501 + i * 100, 51, 100) for i, ms in enumerate((0, 0.002, 0.004, 0.006))]
+    end = [c.src(40, ".", 51, 901), c.src(100, "F.", 51, 901), c.dst(110, ".", 901, 52), c.dst(150, "F.", 901, 52),
+           c.src(150.2, ".", 52, 902)]
+    return in_bursts(c.opened(), 1) + in_bursts(burst, 4) + in_bursts(end, 1)
+
+
+@case
+def mirrored_bursts_ipv6(c):
+    return mirrored_bursts(replace(c, ips=IPV6))
+
+
+@case
+def mirrored_late(c):
+    """The copies come later than what the packets are answered by."""
+    sighted = [s for s in c.opened() + c.four_way()]
+    return sorted(sighted + [s.sighted(900_000) for s in sighted], key=lambda s: s.time)
+
+
+@case
+def mirrored_half_closed(c):
+    """Thirty segments and ACKs behind the first FIN, each twice, fill the list."""
+    data = [s for i in range(30) for s in (c.dst(200 + i, "P.", 501 + i * 100, 52, 100),
+                                           c.src(200.5 + i, ".", 52, 601 + i * 100))]
+    return in_bursts(c.opened() + [c.src(100, "F.", 51, 501), c.dst(110, ".", 501, 52)] + data +
+                     [c.dst(500, "F.", 3501, 52), c.src(500.2, ".", 52, 3502)], 1)
+
+
+@case
+def mirrored_many_resets(c):
+    """Twenty RSTs, each twice, fill the list; the SYN-ACK was not captured."""
+    opened = [c.src(0, "S"), c.src(10.1, ".", 1, 1)]
+    return in_bursts(opened + [c.src(50 + i, "R", 1) for i in range(20)], 1)
+
+
 @case
 def duplicate_acks_ipv6(c):
     """Equal ACKs within a millisecond say that three segments came behind a hole: each is one."""

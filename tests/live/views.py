@@ -168,6 +168,31 @@ def routed_all_segments(lab):
     check_traffic(joined(tracer, keys, ["eth8", "eth9"], GRACEFUL), [witness])
 
 
+@test
+def mirrored_all_segments(lab):
+    """Of packets that come twice, at any time in a tick of the clock, --all-segments counts one."""
+    tracer = Watch(lab, lab.client, ["eth0"], "--all-segments")
+    keys, apart_by = [(4, port, 443) for port in range(20_000, 20_400)], {}
+    with raw_socket(lab.server) as wire:
+        for key in keys:
+            packets = frames.conversation("192.0.2.1", "192.0.2.2", key[1:])
+            for _, packet in packets:
+                frame, began = frames.ethernet(mac(0, 2), mac(0, 1), [], packet), time.monotonic()
+                wire.send(frame)
+                wire.send(frame)
+                apart_by[key] = max(apart_by.get(key, 0), time.monotonic() - began)
+    up = sum(up for up, _ in packets)
+    records = joined(tracer, keys, ["eth0"], GRACEFUL)
+    soon = [key for key in keys if apart_by[key] < 0.0005]  # the others were not sent within a millisecond
+    check(len(soon) > 100, f"{len(soon)} connections were sent as a mirror port sends them")
+    for key in soon:
+        with about(str(key)):
+            expect(records[key], {
+                "tcp.traffic.source.packets": up, "tcp.traffic.destination.packets": len(packets) - up,
+                "tcp.traffic.source.retransmits": 0, "tcp.traffic.destination.retransmits": 0,
+                "tcp.captured_twice": len(packets) - 2})  # SYN and SYN-ACK came before all was counted
+
+
 # ---- what a box between its own interfaces does ----
 
 def apart(tracer, key):

@@ -489,7 +489,7 @@ static void count_traffic(struct tables *t, struct arrival *a)
 	note_interface(t, t->work.current, a->interface);
 	traffic = t->work.current ? t->traffic[t->work.current - 1] : NULL;
 	if (traffic && traffic_takes(traffic, a->s, (uint32_t)a->side))
-		traffic_note(traffic, a->s, (uint32_t)a->side, a->s->time);
+		traffic_note(traffic, a->s, (uint32_t)a->side, a->s->time, 0);
 }
 
 /* Of the segment that was just recorded. */

@@ -36,8 +36,8 @@ static bool log_equal(const struct flow_segment *e, const struct turn *t)
 static bool seen_twice(const struct turn *t)
 {
 	const struct flow *f = t->f;
-	bool reset = t->s->flags & TCP_RST && !t->s->ip_id;
-	__u64 within = reset ? FLOW_RESETS_NS : FLOW_DUPLICATE_NS;
+	__u64 within = twin_within(t->s->flags, t->s->ip_id);
+	bool reset = within == FLOW_RESETS_NS;
 
 	for (unsigned i = 0; i < (reset ? 1 : 2) && i < f->log_len; i++) {
 		const struct flow_segment *e = &t->log[f->log_len - 1 - i];

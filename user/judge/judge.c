@@ -25,7 +25,6 @@ struct replay {
 	const struct log_entry *made;   /* by side: see make_ack */
 	uint8_t order[2 * PLACE_SIDE];  /* places of the entries, by time */
 	unsigned entries, next;         /* how many, and how many were replayed */
-	bool unlisted[2 * PLACE_SIDE];  /* of the entries in order: it found no place in the judgement's log */
 	bool rest_done[2];              /* what found no place in that block was added */
 	bool by_time;
 };
@@ -55,11 +54,9 @@ static bool is_pair(const struct replay *r)
 
 static bool is_twin(const struct log_entry *e, const struct log_entry *first)
 {
-	uint64_t within = e->flags & TCP_RST && !e->ip_id ? FLOW_RESETS_NS : FLOW_DUPLICATE_NS;
-
 	return e->seq == first->seq && e->ack == first->ack && e->len == first->len && e->win == first->win &&
 	       e->flags == first->flags && e->ip_id == first->ip_id && !((e->bits ^ first->bits) & ENTRY_SIDE) &&
-	       e->time - first->time < within;
+	       e->time - first->time < twin_within(e->flags, e->ip_id);
 }
 
 /* ---- what found no place in the log ---- */
@@ -178,31 +175,37 @@ static bool is_mirrored(const struct replay *r)
 }
 
 /*
- * So many FINs or RSTs that found no place are no second sightings. Of an odd number one is the twin of the last one
- * that did find a place.
+ * So many of those that found no place are no second sightings, which are counted. Of an odd number one is the twin of
+ * the last one that did find a place.
  */
-static uint32_t without_twins(const struct replay *r, uint32_t count)
+static uint64_t without_twins(struct replay *r, uint64_t count)
 {
-	return count && is_mirrored(r) ? count / 2 : count;
+	uint64_t twins = count && is_mirrored(r) ? count - count / 2 : 0;
+
+	r->j->flow.duplicates += (uint32_t)twins;
+	return count - twins;
+}
+
+static uint8_t at_most_255(uint64_t n)
+{
+	return n > 255 ? 255 : (uint8_t)n;
 }
 
 static void add_rest_of(struct replay *r, unsigned side)
 {
 	const struct block_rest *rest = &r->of[side]->rest[side];
 	struct flow *f = &r->j->flow;
-	uint32_t fins = without_twins(r, rest->fins) + f->side[side].fin_copies;
-	uint32_t resets = without_twins(r, rest->resets) + f->reset.copies;
-	uint64_t plain = rest->plain >> REST_SHIFT;
+	uint64_t fins = without_twins(r, rest->fins), resets = without_twins(r, rest->resets);
+	uint64_t others = without_twins(r, rest->others), plain = rest->plain >> REST_SHIFT, once;
 
-	plain -= plain && r->made && r->made[side].bits; /* that one is listed */
+	plain -= plain && r->made[side].bits; /* that one is listed */
+	once = without_twins(r, plain);
 	f->state |= plain ? FLOW_ABRIDGED : 0;
-	if (plain)
-		add_plain(r, side, plain, rest->plain & REST_BYTES);
-	if (rest->fins)
-		f->side[side].fin_copies = fins > 255 ? 255 : (uint8_t)fins;
-	if (rest->resets)
-		f->reset.copies = resets > 255 ? 255 : (uint8_t)resets;
-	f->lost += rest->fins + rest->resets + rest->others;
+	if (once) /* each as long as its twin; of an odd number that is about right */
+		add_plain(r, side, once, (rest->plain & REST_BYTES) * once / plain);
+	f->side[side].fin_copies = at_most_255(f->side[side].fin_copies + fins);
+	f->reset.copies = at_most_255(f->reset.copies + resets);
+	f->lost += (uint32_t)(fins + resets + others);
 }
 
 /* What found no place in the block of that side's segments. */
@@ -324,29 +327,18 @@ static void find_real_fin(const struct replay *r, unsigned side)
 }
 
 /*
- * Is the next entry a packet's second sighting, whose first one found no place in the judgement's log? flow_step knows
- * a packet again by the log alone.
+ * Is the next entry a packet's second sighting? flow_step knows a packet again by the judgement's log alone, where it
+ * may have found no place, or is counted with others.
  */
-static bool repeats_unlisted(const struct replay *r)
+static bool is_second_sighting(const struct replay *r)
 {
-	for (unsigned i = r->next; i-- > 0 && i + 2 >= r->next;)
-		if (r->unlisted[i] && is_twin(entry_at(r, r->next), entry_at(r, i)))
+	const struct log_entry *e = entry_at(r, r->next);
+	unsigned back = twin_within(e->flags, e->ip_id) == FLOW_RESETS_NS ? 1 : 2;
+
+	for (unsigned i = r->next; i-- > 0 && i + back >= r->next;)
+		if (is_twin(e, entry_at(r, i)))
 			return true;
 	return false;
-}
-
-/* Steps with the next entry, unless it is a packet's second sighting. */
-static void step_sighting(struct replay *r, const struct tcp_segment *s, unsigned side)
-{
-	struct flow *f = &r->j->flow;
-	uint32_t lost = f->lost;
-	bool again = repeats_unlisted(r);
-
-	if (again)
-		f->duplicates += f->duplicates != ~0u;
-	else
-		step(r, s, side);
-	r->unlisted[r->next] = again || f->lost != lost;
 }
 
 /*
@@ -374,14 +366,17 @@ static void step_entry(struct replay *r)
 	if (is_reserved(r, r->next))
 		add_rest(r, r->order[r->next] / PLACE_SIDE);
 	if (e->bits & ENTRY_ICMP) {
-		r->unlisted[r->next++] = false;
+		r->next++;
 		note_icmp(f, e, r->slot->family);
 		return;
 	}
 	if (s.flags & TCP_RST && e->bits & ENTRY_SOCKET) /* no doubt: this host knows */
 		f->doubt = 0;
 	n = f->log_len;
-	step_sighting(r, &s, e->bits & ENTRY_SIDE);
+	if (is_second_sighting(r))
+		f->duplicates += f->duplicates != ~0u;
+	else
+		step(r, &s, e->bits & ENTRY_SIDE);
 	r->next++;
 	if (e->bits & ENTRY_FILTER && r->j->flow.reset.time == s.time)
 		r->j->flow.reset.fate |= RESET_FILTERED;
@@ -722,6 +717,22 @@ static bool completes_fin(const struct replay *r, const struct log_entry *ack, u
 	return false;
 }
 
+/*
+ * Puts such acknowledgments in order with the other entries. Where each side has a log of its own, no place was kept
+ * for them at all; else only that is missing which completes a FIN. made: zeroed, by side.
+ */
+static void add_acks(struct replay *r, struct log_entry made[2])
+{
+	struct log_entry ack;
+
+	for (unsigned side = 0; side < 2; side++) {
+		if (!make_ack(r, side, &ack) || !(is_pair(r) || completes_fin(r, &ack, side)))
+			continue;
+		made[side] = ack;
+		put_in_order(r, side * PLACE_SIDE + PLACE_MADE, ack.time, true);
+	}
+}
+
 bool judge(struct judged *j, const struct flow_slot *slot, uint64_t word, const struct flow_block *block, bool by_time)
 {
 	const struct flow_block *b = block ? block : &no_block;
@@ -730,9 +741,7 @@ bool judge(struct judged *j, const struct flow_slot *slot, uint64_t word, const 
 
 	if (block && !order_entries(&r, 0, word_entries(word)))
 		return false;
-	for (unsigned side = 0; side < 2; side++)
-		if (make_ack(&r, side, &made[side]) && completes_fin(&r, &made[side], side))
-			put_in_order(&r, side * PLACE_SIDE + PLACE_MADE, made[side].time, true);
+	add_acks(&r, made);
 	return replay(&r, word);
 }
 
@@ -748,9 +757,7 @@ bool judge_pair(struct judged *j, const struct judge_pair *p)
 	for (unsigned side = 0; side < 2; side++)
 		if (p->block[side] && !order_entries(&r, side, p->entries[side]))
 			return false;
-	for (unsigned side = 0; side < 2; side++)
-		if (make_ack(&r, side, &made[side]))
-			put_in_order(&r, side * PLACE_SIDE + PLACE_MADE, made[side].time, true);
+	add_acks(&r, made);
 	if (!replay(&r, p->word))
 		return false;
 	j->flow.state |= FLOW_PAIRED;

@@ -15,6 +15,7 @@
 #include "bpf/core/watch.h"
 #include "bpf/seen_packet.h"
 #include "bpf/settings.h"
+#include "user/base/clock.h"
 #include "user/base/log.h"
 #include "user/base/privileges.h"
 #include "user/cli/interface_pattern.h"
@@ -60,6 +61,15 @@ struct table_sizes loader_sizes(const struct options *o)
 	return n;
 }
 
+/* ns between two readings of the coarse clock that differ. */
+static uint64_t coarse_tick(void)
+{
+	struct timespec tick = {0};
+
+	clock_getres(CLOCK_MONOTONIC_COARSE, &tick);
+	return (uint64_t)tick.tv_sec * SECOND_NS + (uint64_t)tick.tv_nsec;
+}
+
 static int size_map(struct bpf_map *map, uint32_t entries, int err)
 {
 	return err ? err : bpf_map__set_max_entries(map, entries);
@@ -82,6 +92,7 @@ static int size_maps(struct tcpfin_trace_bpf *s, const struct options *o)
 	s->rodata->settings.lost_mask = n.lost_sets - 1;
 	s->rodata->settings.count_packets = o->stats;
 	s->rodata->settings.all_segments = o->all_segments;
+	s->rodata->settings.tick = coarse_tick();
 	s->rodata->settings.strays = o->strays;
 	s->rodata->settings.answers = interfaces_may_be_several(o);
 	s->rodata->settings.packets = o->packets != NULL;

@@ -213,7 +213,8 @@ static inline bool record_has_listener(const struct record *r)
 	       "that the side sent.")                                                                              \
 	MEMBER("tcp.traffic." side ".retransmitted_bytes", BYTES, OPTIONAL, "Payload in those retransmissions.")   \
 	MEMBER("tcp.traffic." side ".last_data", DURATION, OPTIONAL_NULLABLE,                                      \
-	       "When the side last sent payload, from the connection's first segment on.")                         \
+	       "When the side last sent payload, from the connection's first segment on. Live it is as exact as "  \
+	       "a tick of the kernel's clock, a few milliseconds.")                                                \
 	MEMBER("tcp.traffic." side ".flags[]", RUNS, OPTIONAL,                                                     \
 	       "The flags of the segments in order: an array of flags in tcpdump's letters and how many segments " \
 	       "in a row had them.")                                                                               \
