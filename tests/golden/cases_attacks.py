@@ -435,7 +435,7 @@ def overtaken(c):
 
 @case
 def a16_reset_behind_overtaken_ack(c):
-    """A forged RST, which its alleged sender denies too late for the record. It owed nothing before."""
+    """A forged RST, which its alleged sender, who owed nothing, denies much later than --settle."""
     return overtaken(c) + [c.dst(100, "R", 1001), c.dst(800, "P.", 1001, 51, 10), c.src(801, "R", 51)]
 
 

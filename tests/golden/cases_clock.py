@@ -52,6 +52,12 @@ def clock_jump_data(c):
 
 
 @case
+def clock_jump_request(c):
+    """Of the request behind a silence, which an RST answers, the time is not known: nor is how long it was silent."""
+    return jumped(c.opened() + [c.src(361022, "P.", 51, 501, 300), c.dst(361023, "R", 501)], -2, YEAR)
+
+
+@case
 def clock_jump_reset(c):
     """The RST that ends an open connection is a year ahead; the other side's ACKs that crossed it are behind it."""
     return c.opened() + [replace(c.src(200, "R", 51), time=c.src(200, "R", 51).time + YEAR), c.dst(200.5, ".", 501, 51)]

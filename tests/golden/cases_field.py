@@ -61,6 +61,19 @@ def forged_rst_only_repeats_follow(c):
 
 
 @case
+def forged_rst_then_fin_late(c):
+    """The alleged sender is idle when the RST comes, and closes a minute later; its FIN is answered by a RST."""
+    return c.opened() + [c.dst(100, "R.", 501, 51, ttl=101), c.dst(60000, "F.", 501, 51), c.src(60000.1, "R", 51)]
+
+
+@case
+def forged_rst_in_sources_name_then_fin_late(c):
+    """The same in the other direction, over IPv6."""
+    c = replace(c, ips=IPV6)
+    return c.opened() + [c.src(100, "R.", 51, 501, ttl=101), c.src(60000, "F.", 51, 501), c.dst(60000.1, "R", 501)]
+
+
+@case
 def forged_rst_of_refusal(c):
     """A box refuses in the destination's name; then the destination accepts, and is answered by a RST."""
     return [c.src(0, "S"), c.dst(2, "R.", 0, 1, tcp={"seq": 0}), c.dst(10, "S.", 0, 1), c.src(10.1, "R", 1)]

@@ -284,6 +284,7 @@ static struct flow_table *make_table(struct replay *replay)
 		.timeouts = {.settle = options->settle,
 			     .syn = options->syn_timeout,
 			     .close = options->close_timeout,
+			     .reset = FLOW_ATTEMPT_NS,
 			     .doubt = FLOW_FOR_EVER,
 			     .attempt = FLOW_FOR_EVER,
 			     .repeat = FLOW_ATTEMPT_NS,

@@ -18,6 +18,7 @@
 /* Times in ns; FLOW_FOR_EVER: the wait has no end. */
 struct flow_timeouts {
 	__u64 settle; /* from the last step of a finished connection to its report */
+	__u64 reset;  /* the same of an RST, whose alleged sender may go on; less than `settle`: no longer than that */
 	/* A wait becomes news, and an interim record says so: */
 	__u64 syn;   /* after the last segment of a handshake that nobody answers */
 	__u64 close; /* after the last progress of a close that began */
@@ -103,6 +104,15 @@ static inline __u64 flow_time_after(__u64 since, __u64 wait)
 	return wait > FLOW_FOR_EVER - since ? FLOW_FOR_EVER : since + wait;
 }
 
+/* From the end of a finished connection to its report. 0 is none: what comes at the same time belongs to it. */
+static inline __u64 flow_settles_for(const struct flow *f, const struct flow_timeouts *t)
+{
+	__u64 settle = t->settle ? t->settle : 1;
+
+	return (f->state & (FLOW_DONE | FLOW_PROVEN)) == (FLOW_RESET | FLOW_PROVEN) && t->reset > settle ? t->reset
+													 : settle;
+}
+
 /*
  * When it is to be reported for good, if nothing comes. Never the time at which it began to wait: what comes at the
  * same time belongs to it.
@@ -111,7 +121,7 @@ static inline __u64 flow_due(const struct flow *f, const struct flow_timeouts *t
 {
 	switch (flow_waits_for(f)) {
 	case FLOW_WAIT_SETTLE:
-		return flow_time_after(flow_end_time(f), t->settle ? t->settle : 1);
+		return flow_time_after(flow_end_time(f), flow_settles_for(f, t));
 	case FLOW_WAIT_REPEAT:
 		return flow_time_after(f->t_last, t->repeat > t->settle ? t->repeat : t->settle + 1);
 	case FLOW_WAIT_DOUBT:

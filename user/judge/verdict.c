@@ -311,6 +311,14 @@ static enum role time_wait(const struct facts *c)
 	return in_state(c, FLOW_GRACEFUL) && !in_state(c, FLOW_LATE_RESET) ? first_fin(c) : NOBODY;
 }
 
+/* Is it known which FIN, of those that came before the end, was the first one? */
+static bool knows_first_fin(const struct facts *c)
+{
+	enum role first = sure_first_fin(c);
+
+	return first == BOTH || (first != NOBODY && !may_be_second(c, first));
+}
+
 static enum phase reset_phase(const struct facts *c)
 {
 	unsigned fins = has(c, SOURCE, SIDE_FIN) + has(c, DESTINATION, SIDE_FIN);
@@ -319,7 +327,7 @@ static enum phase reset_phase(const struct facts *c)
 		return PHASE_CLOSED;
 	if (!was_open(c))
 		return PHASE_HANDSHAKE;
-	if (reset_may_follow_fin(c))
+	if (reset_may_follow_fin(c) || (fins == 1 && !knows_first_fin(c)))
 		return PHASE_NONE;
 	return fins == 0 ? PHASE_ESTABLISHED : fins == 1 ? PHASE_HALF_CLOSED : PHASE_CLOSING;
 }
@@ -468,7 +476,7 @@ static void time_close(struct record *r, const struct facts *c, uint64_t end)
 	if (passive->seen & SIDE_FIN_ACKED && !fin_was_missed(c, other_role(first)))
 		r->timing[T_PEER_FIN_TO_ACK] = step_span(c, passive->t_fin, passive->t_fin_acked);
 	begin = passive->seen & SIDE_FIN && passive->t_fin < active->t_fin ? passive->t_fin : active->t_fin;
-	if (in_state(c, FLOW_DONE) && sure_first_fin(c) != NOBODY)
+	if (in_state(c, FLOW_DONE) && knows_first_fin(c))
 		r->timing[T_CLOSE] = step_span(c, begin, end);
 }
 
@@ -847,11 +855,18 @@ static void black_hole(struct record *r, const struct facts *c, const struct ver
 		swallowed_of_socket(r, c, role, context->sockets.side[c->side[role]]);
 }
 
-static void silence(struct record *r, const struct flow *whole, const struct verdict_context *context)
+/* Is one of the times wrong between which the connection was silent? */
+static bool payload_jumped(const struct facts *c, const struct last_payload *p)
 {
+	return p && (jumped(c, p->last) || jumped(c, p->before) || jumped(c, p->open));
+}
+
+static void silence(struct record *r, const struct facts *c, const struct flow *whole)
+{
+	const struct verdict_context *context = c->context;
 	struct silence s = silence_before_close(whole, context->payload, context->traffic, &context->sockets);
 
-	r->silence = s.ns;
+	r->silence = payload_jumped(c, context->payload) ? NUMBER_UNSEEN : s.ns;
 	r->silence_at_most = s.at_most;
 	r->silence_answered = s.answered ? YES : NO;
 }
@@ -1185,7 +1200,7 @@ void verdict(struct record *r, const struct flow_key *key, const struct flow *wh
 		event_id(r->id, r, f->t_first + (uint64_t)context->id_offset);
 	r->half_closed_bytes = bytes_half_closed(&c, r->closer);
 	traffic(r, &c, context->traffic);
-	silence(r, whole, context);
+	silence(r, &c, whole);
 	black_hole(r, &c, context);
 	r->bytes_approximate = may_have_wrapped(r, &c);
 	sockets(r, &c, context);
