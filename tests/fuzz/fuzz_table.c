@@ -71,10 +71,17 @@ static void honest_report(struct run *run, const struct record *r)
 
 /* ---- reports ---- */
 
-static void note_segments(struct run *run, const struct flow_segment *log, unsigned n)
+/* Has it a time of its own? What found no place has that of the last progress; an ACK of that kind has a coarse one. */
+static bool has_own_time(const struct flow_segment *s, uint32_t lost)
+{
+	return !(s->mark & SEGMENT_FOLDED) &&
+	       !(lost && s->flags == TCP_ACK && !(s->time & ((1 << REST_TIME_SHIFT) - 1)));
+}
+
+static void note_segments(struct run *run, const struct flow_segment *log, unsigned n, uint32_t lost)
 {
 	for (unsigned i = 0; i < n; i++) {
-		if (log[i].mark & SEGMENT_FOLDED) /* those that found no place have the time of the last progress */
+		if (!has_own_time(&log[i], lost))
 			continue;
 		expect(!run->seen[log[i].time % TIMES]);
 		run->seen[log[i].time % TIMES] = true;
@@ -106,9 +113,9 @@ static void note_report(void *context, const struct flow_key *key, const struct 
 	(void)traffic;
 	(void)how;
 	expect(f->log_len <= FLOW_LOG_CLOSING);
-	note_segments(run, log, f->log_len);
+	note_segments(run, log, f->log_len, f->lost);
 	if (f->state & FLOW_REOPENED)
-		note_segments(run, handshake, flow_handshake_log(&f->open, handshake));
+		note_segments(run, handshake, flow_handshake_log(&f->open, handshake), 0);
 	note_fins(run, key->port[0] - SCRIPT_PORT, f);
 	verdict(&r, key, f, log, &verdict_context);
 	check_record(&r);
