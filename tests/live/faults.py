@@ -27,7 +27,7 @@ from lab.closes import Path, abort, scenario_named
 from lab.harness import (GRACEFUL, NOBODY, PROGRAM, Suite, as_nobody, close_some, expect, field, foreign_object,
                          in_namespace, key_of, one_close_seen, one_each, paths, raw_socket, refuses, with_error,
                          without, without_tcx)
-from lab.netlab import (Process, Skip, check, descriptors, equal, first_in_chain, ipv4, ipv6, libc, mac, need,
+from lab.netlab import (ACK, RST, Process, Skip, check, descriptors, equal, first_in_chain, ipv4, ipv6, libc, mac, need,
                         until)
 
 CAP_NET_ADMIN = 12
@@ -838,6 +838,32 @@ def records_of_a_live_pipe(lab):
         seconds, fraction, captured, length = struct.unpack("<4I", capture[24:40])
         pipe.write(struct.pack("<4I", seconds + 1000, fraction, captured, length) + capture[40:40 + captured])
         until(lambda: reader.stdout.count("\n") == 1, "record of a pipe that is still open", 5)
+        reader.signal(signal.SIGINT)
+        equal("exit code", reader.wait(), 0)
+
+
+def packets_of(capture):
+    """(head, (seconds, header and bytes) of each packet) of a classic capture."""
+    at, packets = 24, []
+    while at < len(capture):
+        end = at + 16 + struct.unpack_from("<4I", capture, at)[2]
+        packets.append((struct.unpack_from("<I", capture, at)[0], capture[at:end]))
+        at = end
+    return capture[:24], packets
+
+
+@test
+def reset_of_a_live_pipe(lab):
+    """A reset that a pipe shows is printed after --settle: only a file waits for what its alleged sender does."""
+    with open(SEED, "rb") as file:
+        head, packets = packets_of(file.read())
+    seconds, fin = packets[18]
+    tcp = 16 + 14 + 20
+    reset = fin[:tcp + 13] + bytes([RST | ACK]) + fin[tcp + 14:]
+    later = struct.pack("<I", seconds + 2) + fin[4:tcp] + b"xx" + fin[tcp + 2:]  # of another port, so that time goes on
+    with reading(lab, "-q") as (reader, pipe):
+        pipe.write(head + b"".join(packet for _, packet in packets[:17]) + reset + later)
+        until(lambda: "reset" in reader.stdout, "record of a pipe that is still open", 5)
         reader.signal(signal.SIGINT)
         equal("exit code", reader.wait(), 0)
 

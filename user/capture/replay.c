@@ -278,13 +278,18 @@ static void note_unread(const struct replay *replay, const struct capture_files 
 static struct flow_table *make_table(struct replay *replay)
 {
 	const struct options *options = replay->options;
+	uint64_t done, all;
+	bool lasting = capture_files_progress(replay->files, &done, &all);
 	struct flow_table_config config = {
 		/* hash_seed 0: the same file gives the same records */
-		/* A file has no clock but its own: nothing is given up before its end, unless it is too much. */
+		/*
+		 * A file has no clock but its own: nothing is given up before its end, unless it is too much. Somebody
+		 * may watch what a pipe shows, and is told of a reset as he would be on the wire.
+		 */
 		.timeouts = {.settle = options->settle,
 			     .syn = options->syn_timeout,
 			     .close = options->close_timeout,
-			     .reset = FLOW_ATTEMPT_NS,
+			     .reset = lasting ? FLOW_ATTEMPT_NS : 0,
 			     .doubt = FLOW_FOR_EVER,
 			     .attempt = FLOW_FOR_EVER,
 			     .repeat = FLOW_ATTEMPT_NS,
