@@ -861,14 +861,23 @@ static bool payload_jumped(const struct facts *c, const struct last_payload *p)
 	return p && (jumped(c, p->last) || jumped(c, p->before) || jumped(c, p->open));
 }
 
+static void forget_silence(struct record *r)
+{
+	r->silence = NUMBER_UNSEEN;
+	r->silence_at_most = false;
+	r->silence_answered = NO;
+}
+
 static void silence(struct record *r, const struct facts *c, const struct flow *whole)
 {
 	const struct verdict_context *context = c->context;
 	struct silence s = silence_before_close(whole, context->payload, context->traffic, &context->sockets);
 
-	r->silence = payload_jumped(c, context->payload) ? NUMBER_UNSEEN : s.ns;
+	r->silence = s.ns;
 	r->silence_at_most = s.at_most;
 	r->silence_answered = s.answered ? YES : NO;
+	if (payload_jumped(c, context->payload))
+		forget_silence(r);
 }
 
 /* ---- this host's sockets ---- */
@@ -1160,7 +1169,7 @@ static void make_stray(struct record *r, const struct verdict_context *context)
 	r->closer = NOBODY;
 	r->time_wait = NOBODY;
 	r->missing = MISSING_NOTHING;
-	r->silence = NUMBER_UNSEEN;
+	forget_silence(r);
 	r->mtu_black_hole.bytes = 0;
 	r->reset.ignored = 0;
 	r->completeness = 0;
@@ -1208,7 +1217,7 @@ void verdict(struct record *r, const struct flow_key *key, const struct flow *wh
 	fill_icmp(r, &c);
 	copy_segments(r, &c, ordered, n);
 	if (r->clock_jumps)
-		r->silence = NUMBER_UNSEEN;
+		forget_silence(r);
 	for (enum role role = SOURCE; role <= DESTINATION; role++)
 		r->heard_before[role] = f->heard_before & 1 << c.side[role];
 	if (!context->brief)
