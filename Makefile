@@ -45,7 +45,8 @@ NOT_BUILT := $(if $(filter 0,$(KAFKA)),$(KAFKA_SRC),user/kafka/no_producer.c)
 
 USER_SRC  := $(filter-out $(NOT_BUILT),$(wildcard user/*.c user/*/*.c))
 USER_OBJ  := $(USER_SRC:user/%.c=$(B)/user/%.o)
-LIB_OBJ   := $(filter-out $(B)/user/main.o,$(USER_OBJ))
+# All but main(), for the tests: the linker takes what a test uses, and nothing that the test defines itself.
+LIB       := $(B)/libtcpfin.a
 UNIT_SRC  := $(wildcard tests/unit/test_*.c)
 UNIT_BIN  := $(UNIT_SRC:tests/unit/%.c=$(B)/tests/%)
 
@@ -129,6 +130,10 @@ $(B)/user/ipfix/messages.o: CPPFLAGS += $(GLIB)
 $(B)/tcpfin-trace: $(USER_OBJ)
 	$(CC) $(LDFLAGS) $^ $(LIBS) -o $@
 
+$(LIB): $(filter-out $(B)/user/main.o,$(USER_OBJ))
+	@rm -f $@
+	$(AR) rcs $@ $^
+
 # ---- kernel types ----
 
 # The subset of kernel types against the running kernel's BTF.
@@ -140,13 +145,13 @@ check-vmlinux: $(B)/sockets.bpf.o $(B)/tcx_order.bpf.o
 # The list of fields in tcpfin-trace-record(5) comes from the table in user/record/record_fields.h.
 RECORD_PAGE := user/man/tcpfin-trace-record.5
 
-$(B)/tests/field_list: tests/golden/field_list.c tests/unit/sample_record.h $(LIB_OBJ) Makefile | tools
+$(B)/tests/field_list: tests/golden/field_list.c tests/unit/sample_record.h $(LIB) Makefile | tools
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(filter-out -MMD -MP,$(CFLAGS)) $< $(LIB_OBJ) $(LIBS) -o $@
+	$(CC) $(CPPFLAGS) $(filter-out -MMD -MP,$(CFLAGS)) $< $(LIB) $(LIBS) -o $@
 
-$(B)/tests/primitive_list: tests/golden/primitive_list.c $(LIB_OBJ) Makefile | tools
+$(B)/tests/primitive_list: tests/golden/primitive_list.c $(LIB) Makefile | tools
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(filter-out -MMD -MP,$(CFLAGS)) $< $(LIB_OBJ) $(LIBS) -o $@
+	$(CC) $(CPPFLAGS) $(filter-out -MMD -MP,$(CFLAGS)) $< $(LIB) $(LIBS) -o $@
 
 # The same fields for nfacctd.
 PRIMITIVES := user/ipfix/nfacctd.primitives
@@ -272,35 +277,34 @@ test-programs: $(UNIT_BIN) $(B)/bench/conns \
 	$(if $(filter-out 0,$(KAFKA)),$(B)/tests/kafka_cluster) $(B)/bench/gencap
 
 # The host's tables are compiled into the differential test, which looks inside them.
-$(B)/tests/diff: $(wildcard tests/diff/*.[ch]) $(LIB_OBJ) $(B)/tcpfin_trace.skel.h Makefile
+$(B)/tests/diff: $(wildcard tests/diff/*.[ch]) $(LIB) $(B)/tcpfin_trace.skel.h Makefile
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(filter-out -MMD -MP,$(CFLAGS)) $(filter %.c,$^) \
-		$(filter-out $(B)/user/capture/flow_table.o,$(LIB_OBJ)) $(LIBS) -o $@
+	$(CC) $(CPPFLAGS) $(filter-out -MMD -MP,$(CFLAGS)) $(filter %.c %.a,$^) $(LIBS) -o $@
 
 $(B)/tests/budget: tests/budget/budget.c $(B)/tcpfin_trace.skel.h $(B)/tcx_order.skel.h Makefile
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(filter-out -MMD -MP,$(CFLAGS)) $< $(LIBS) -o $@
 
 # It includes user/helper/helper.c, whose inside it tests.
-$(B)/tests/test_helper: tests/unit/test_helper.c user/helper/helper.c $(LIB_OBJ) Makefile | tools
+$(B)/tests/test_helper: tests/unit/test_helper.c user/helper/helper.c $(LIB) Makefile | tools
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(CFLAGS) $< $(filter-out $(B)/user/helper/helper.o,$(LIB_OBJ)) -lcmocka $(LIBS) -o $@
+	$(CC) $(CPPFLAGS) $(CFLAGS) $< $(LIB) -lcmocka $(LIBS) -o $@
 
-$(B)/tests/%: tests/unit/%.c $(LIB_OBJ) Makefile | tools
+$(B)/tests/%: tests/unit/%.c $(LIB) Makefile | tools
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(CFLAGS) $< $(LIB_OBJ) -lcmocka $(LIBS) -o $@
+	$(CC) $(CPPFLAGS) $(CFLAGS) $< $(LIB) -lcmocka $(LIBS) -o $@
 
-$(B)/tests/frames: tests/golden/frames.c $(LIB_OBJ) Makefile | tools
+$(B)/tests/frames: tests/golden/frames.c $(LIB) Makefile | tools
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(filter-out -MMD -MP,$(CFLAGS)) $< $(LIB_OBJ) $(LIBS) -o $@
+	$(CC) $(CPPFLAGS) $(filter-out -MMD -MP,$(CFLAGS)) $< $(LIB) $(LIBS) -o $@
 
 $(B)/tests/many_packets: tests/fuzz/many_packets.c tests/fuzz/fuzz_packet.c $(B)/user/record/counters.o Makefile | tools
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(filter-out -MMD -MP,$(CFLAGS)) $< $(filter %.o,$^) -o $@
 
-$(B)/tests/many_histories: $(wildcard tests/histories/native/*.[ch]) tests/fuzz/check.c $(LIB_OBJ) Makefile | tools
+$(B)/tests/many_histories: $(wildcard tests/histories/native/*.[ch]) tests/fuzz/check.c $(LIB) Makefile | tools
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(filter-out -MMD -MP,$(CFLAGS)) $(filter %.c %.o,$^) $(LIBS) -o $@
+	$(CC) $(CPPFLAGS) $(filter-out -MMD -MP,$(CFLAGS)) $(filter %.c %.a,$^) $(LIBS) -o $@
 
 $(B)/tests/kafka_cluster: tests/live/kafka_cluster.c Makefile | tools
 	@mkdir -p $(@D)
@@ -352,9 +356,9 @@ $(B)/bench/packet_path: $(B)/bench/driver.skel.h tests/bench/plan.h
 
 $(B)/bench/packet_path $(B)/bench/reference: tests/bench/reference.h
 
-$(B)/bench/%: tests/bench/%.c $(LIB_OBJ) Makefile
+$(B)/bench/%: tests/bench/%.c $(LIB) Makefile
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(filter-out -MMD -MP,$(CFLAGS)) -I$(B)/bench $< $(LIB_OBJ) $(LIBS) -o $@
+	$(CC) $(CPPFLAGS) $(filter-out -MMD -MP,$(CFLAGS)) -I$(B)/bench $< $(LIB) $(LIBS) -o $@
 
 # ---- style ----
 
