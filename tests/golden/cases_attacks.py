@@ -552,3 +552,10 @@ def arp_and_noise(c):
     noise = [Frame(c.start + 50_000_000 + n, data) for n, data in enumerate((
         b"\xff" * 6 + b"\x02" * 6 + b"\x08\x06" + b"\0" * 28, b"\0" * 14, b"\0" * 13, b"", b"\0" * 6 + b"\x45" * 60))]
     return disturbed(c, *noise)
+
+
+@case
+def a6_resets_fill_the_log(c):
+    """40 forged RSTs inside the window, each challenged; the real one behind them finds no place in the log."""
+    forged = [[c.dst(50 + n, "R", 600 + 10 * n), c.src(50.2 + n, ".", 51, 501)] for n in range(40)]
+    return c.opened() + sum(forged, []) + [c.dst(100, "R", 501)]

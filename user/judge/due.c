@@ -613,7 +613,7 @@ int due_finish(struct due *d, bool open, uint64_t now)
 		if (!judge_slot(d, list[i].slot, &d->judged, &word) ||
 		    !flow_tables_take(d->tables, list[i].slot, word, &d->judged.flow, false))
 			continue;
-		if (open || !flow_wait_is_open(list[i].wait))
+		if (open || !flow_wait_is_open(list[i].wait) || flow_may_have_ended(&d->judged.flow))
 			report(d, list[i].slot, word, (struct due_report){.cut = is_cut(d, &list[i], now)});
 		else
 			drop_half(d);

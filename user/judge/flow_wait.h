@@ -80,6 +80,12 @@ static inline enum flow_wait flow_waits_for(const struct flow *f)
 	return flow_lacks_synack(f) || f->state & FLOW_PAIRED ? FLOW_WAIT_IDLE : FLOW_WAIT_NOTHING;
 }
 
+/* Did an RST find no place in the log that may have ended the connection, which goes by what is listed? */
+static inline bool flow_may_have_ended(const struct flow *f)
+{
+	return !(f->state & FLOW_BEGUN) && f->reset.copies;
+}
+
 /* Is such a connection open, with nothing to wait for but its close? */
 static inline bool flow_wait_is_open(enum flow_wait wait)
 {

@@ -8,6 +8,7 @@
 
 #include "user/base/address.h"
 #include "user/base/clock.h"
+#include "user/judge/flow_wait.h"
 #include "user/judge/verdict.h"
 #include "user/judge/zeek.h"
 #include "user/record/event_id.h"
@@ -228,7 +229,7 @@ static enum outcome outcome(const struct facts *c, enum report_reason reason)
 		return reason != REPORT_STOP || waits_in_vain(c) ? OUTCOME_UNFINISHED : OUTCOME_UNKNOWN;
 	}
 	if (in_state(c, FLOW_PROVEN))
-		return OUTCOME_OPEN;
+		return flow_may_have_ended(f) ? OUTCOME_UNKNOWN : OUTCOME_OPEN;
 	if (was_open(c))
 		return OUTCOME_UNKNOWN;
 	return refused_by_icmp(c) ? OUTCOME_REFUSED : OUTCOME_UNANSWERED;
@@ -292,6 +293,8 @@ static enum tcp_state state(const struct facts *c, enum role role)
 
 	if (in_state(c, FLOW_RESET | FLOW_LATE_RESET) && !never_heard_of_reset(c, role))
 		return STATE_CLOSED;
+	if (flow_may_have_ended(c->flow))
+		return STATE_UNKNOWN;
 	if (!sent)
 		return got ? STATE_CLOSE_WAIT : state_before_close(c, role);
 	if (!got)
