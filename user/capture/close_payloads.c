@@ -118,16 +118,18 @@ void close_payloads_later(struct close_payloads *c, const struct flow_tables *t,
 			  const struct conversation_cell *now, const struct tcp_segment *s, bool unseen)
 {
 	struct at_close *close = close_of(c, t, block);
+	struct at_later_close *later;
 	bool fin = (s->flags & (TCP_FIN | TCP_RST)) == TCP_FIN;
 
 	if (close->has_fin || !(s->flags & (TCP_FIN | TCP_RST)))
 		return;
 	if (!fin && (close->has_later || (now ? now->last : 0) == close->last))
 		return;
-	*later_of(c, t, block) = (struct at_later_close){.time = s->time, .known = now};
+	later = later_of(c, t, block);
+	*later = (struct at_later_close){.time = s->time, .known = now};
 	if (now)
-		later_of(c, t, block)->payload = conversation_payload(now);
-	later_of(c, t, block)->payload.unseen |= unseen;
+		later->payload = conversation_payload(now);
+	later->payload.unseen |= unseen;
 	close->has_later = true;
 	close->has_fin = fin;
 }

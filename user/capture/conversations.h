@@ -58,7 +58,7 @@ static inline const struct conversation_cell *conversations_find(const struct co
 /* What its path swallowed; NULL: nothing, or it is not known. */
 const struct black_hole *conversations_hole(const struct conversations *c, uint64_t hash);
 
-/* The times of payload that the cell holds. */
+/* What the cell holds of payload. */
 static inline struct last_payload conversation_payload(const struct conversation_cell *cell)
 {
 	return (struct last_payload){
