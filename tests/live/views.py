@@ -145,7 +145,7 @@ def unanswered(lab):
     box, both = router(lab)
     tracer = Watch(lab, box, ["eth8", "eth9"], "--syn-timeout=0.6")
     with syns_dropped(lab, both) as keys:
-        tracer.wait_for(len(keys))
+        tracer.wait_for(len(keys), 20)  # it is seen to wait between two copies of the SYN
         joined(tracer, keys, ["eth8", "eth9"], {"tcp.outcome": "unanswered"})
 
 
@@ -378,24 +378,44 @@ def two_ways_and_whole(lab):
         joined(tracer, [(4, *ports)], names, GRACEFUL)
 
 
-@test
-def two_ways_of_a_host(lab):
-    """This host's own connections: it sends by one interface and receives by another one; who closed is known."""
+def ways_of_a_host(lab):
+    """The client sends by one interface and receives by another one."""
     need("nft")
     lab.link(1)
     lab.client.run("sysctl -qw net.ipv4.conf.all.rp_filter=0 net.ipv4.conf.eth0.rp_filter=0 "
                    "net.ipv4.conf.eth1.rp_filter=0")
     lab.server.run(f"ip route add {ipv4(0, 1)}/32 via {ipv4(1, 1)}")
     lab.server.run(f"ip route add {ipv6(0, 1)}/128 via {ipv6(1, 1)}")
+    return paths(lab)
+
+
+def check_host(tracer, played, hook):
+    for key, record in joined(tracer, played, ["eth0", "eth1"]).items():
+        with about(f"{played[key].name}/ipv{key[0]}/{hook}"):
+            expect(record, played[key].expected)
+            check("process" in record["source"] or played[key].name == "refused", "no process")
+
+
+@test
+def two_ways_of_a_host(lab):
+    """This host's own connections: it sends by one interface and receives by another one; who closed is known."""
+    ways = ways_of_a_host(lab)
     for hook in ("tc", "xdp"):
         tracer = Watch(lab, lab.client, ["eth0", "eth1"], f"--hook={hook}", "--close-timeout=1")
-        ways = paths(lab)
+        check_host(tracer, play_all(ways), hook)
+
+
+@test
+def two_ways_of_a_host_stopped(lab):
+    """The same, where the process does not run meanwhile: it finds both views of a connection at once."""
+    ways = ways_of_a_host(lab)
+    for hook in ("tc", "xdp"):
+        tracer = Watch(lab, lab.client, ["eth0", "eth1"], f"--hook={hook}", "--close-timeout=1")
+        tracer.signal(signal.SIGSTOP)
         played = play_all(ways)
-        records = joined(tracer, played, ["eth0", "eth1"])
-        for key, record in records.items():
-            with about(f"{played[key].name}/ipv{key[0]}/{hook}"):
-                expect(record, played[key].expected)
-                check("process" in record["source"] or played[key].name == "refused", "no process")
+        time.sleep(0.3)  # longer than --settle
+        tracer.signal(signal.SIGCONT)
+        check_host(tracer, played, hook)
 
 
 @test
@@ -495,14 +515,10 @@ def two_ways_midstream(lab):
         equal("interfaces", sorted(interfaces_of(record)), ["eth6", "eth8"])
 
 
-@test
-def two_ways_port_reused(lab):
-    """The client connects from the same port again at once, several times: each connection is a record."""
-    box, both = two_ways(lab)
-    tracer = Watch(lab, box, ["eth8", "eth6"])
-    path, ends = both[0], []
+def use_port_again(path, times):
+    """Connects so many times from one port, each time as soon as the connection before is closed, by the server."""
     with path.listen() as listener:
-        for _ in range(4):
+        for _ in range(times):
             client = path.client.socket(path.family)
             client.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             client.bind(("", 45_678))
@@ -510,13 +526,39 @@ def two_ways_port_reused(lab):
             server, _ = listener.accept()
             close_in_turn(server, client)
             time.sleep(0.02)
-            ends.append((client, server))
-    tracer.wait_for(4)
+            path.keep(client)
+            path.keep(server)
+
+
+def check_reused(tracer, times):
+    tracer.wait_for(times)
     records = tracer.stop()
-    equal("records", len(records), 4)
+    equal("records", len(records), times)
     for record in records:
         expect(record, {"tcp.outcome": "graceful", "tcp.pattern": "four_way", "tcp.closer": "destination"})
         equal("interfaces", interfaces_of(record), ["eth8", "eth6"])
+
+
+@test
+def two_ways_port_reused(lab):
+    """The client connects from the same port again at once, several times: each connection is a record."""
+    box, both = two_ways(lab)
+    for path in both:
+        tracer = Watch(lab, box, ["eth8", "eth6"])
+        use_port_again(path, 4)
+        check_reused(tracer, 4)
+
+
+@test
+def two_ways_port_reused_stopped(lab):
+    """The same, where the process finds several connections of one tuple at once."""
+    box, both = two_ways(lab)
+    for path in both:
+        tracer = Watch(lab, box, ["eth8", "eth6"])
+        tracer.signal(signal.SIGSTOP)
+        use_port_again(path, 4)
+        tracer.signal(signal.SIGCONT)
+        check_reused(tracer, 4)
 
 
 @test
@@ -526,7 +568,7 @@ def one_way_dropped(lab):
     box, both = two_ways(lab)
     tracer = Watch(lab, box, ["eth8", "eth6"], "--syn-timeout=0.5")
     with syns_dropped(lab, both) as keys:
-        tracer.wait_for(len(keys))
+        tracer.wait_for(len(keys), 20)
         for record in one_each(tracer.stop(), keys).values():
             expect(record, {"tcp.outcome": "unanswered", INTERFACE: "eth8"})
 

@@ -12,9 +12,13 @@ static bool is_stray(uint64_t word, const struct flow *f)
 	return word & PHASE_OPENING && flow_is_stray(f);
 }
 
-/* flow_tables_judge, with what another interface has heard of the other direction. */
-static bool judge_slot(const struct due *d, uint32_t n, struct judged *j, uint64_t *word)
+/*
+ * flow_tables_judge, with what another interface has heard of the other direction. It may be reported next: so what the
+ * other ones have seen is to be known by now, however long this process did not run.
+ */
+static bool judge_slot(struct due *d, uint32_t n, struct judged *j, uint64_t *word)
 {
+	flow_views_note_all(&d->views, d->tables);
 	return half_views_judge(&d->views, d->tables, n, j, word);
 }
 

@@ -77,22 +77,35 @@ void flow_views_note(struct flow_views *v, const struct flow_tables *t, uint32_t
 	v->first[me->place] = n + 1;
 }
 
-/* The recorder writes a slot after it has taken it: so those are read that were taken before the last look. */
-void flow_views_note_new(struct flow_views *v, const struct flow_tables *t)
+/* Of the free slots that were taken, those from *from to `to`. */
+static void note_taken(struct flow_views *v, const struct flow_tables *t, uint32_t *from, uint32_t to)
 {
 	const struct free_list *l = &t->free_slots;
-	uint32_t taken;
 
-	if (!v->first)
-		return;
-	taken = __atomic_load_n(&l->spares->head, __ATOMIC_ACQUIRE);
-	for (; v->noted != v->taken; v->noted++) {
-		uint32_t n = (uint32_t)l->ring[v->noted & l->mask] - 1;
+	for (; *from != to; ++*from) {
+		uint32_t n = (uint32_t)l->ring[*from & l->mask] - 1;
 
 		if (n < t->slot_count && word_phase(__atomic_load_n(&t->slots[n].word, __ATOMIC_ACQUIRE)))
 			flow_views_note(v, t, n);
 	}
-	v->taken = taken;
+}
+
+void flow_views_note_all(struct flow_views *v, const struct flow_tables *t)
+{
+	if (v->first)
+		note_taken(v, t, &v->tried, __atomic_load_n(&t->free_slots.spares->head, __ATOMIC_ACQUIRE));
+}
+
+/* The recorder writes a slot after it has taken it: so those are read again that were taken before the last look. */
+void flow_views_note_new(struct flow_views *v, const struct flow_tables *t)
+{
+	uint32_t last = v->taken;
+
+	if (!v->first)
+		return;
+	v->taken = __atomic_load_n(&t->free_slots.spares->head, __ATOMIC_ACQUIRE);
+	note_taken(v, t, &v->noted, last);
+	v->tried = v->taken - v->tried > v->taken - v->noted ? v->noted : v->tried;
 }
 
 static bool same_ends(const struct flow_slot *slot, const struct flow_key *k)

@@ -21,6 +21,7 @@ struct flow_views {
 	struct flow_view *of; /* by slot */
 	uint32_t mask;
 	uint32_t noted, taken; /* of the free slots that were taken: noted up to here, and as it was at the last look */
+	uint32_t tried;        /* up to here those were noted that were written already */
 	uint64_t seed;         /* random, so that nobody can foresee equal hashes */
 	/* Are these two interfaces, as in keys, of one network namespace? */
 	bool (*one_network)(const void *context, uint32_t a, uint32_t b);
@@ -34,6 +35,8 @@ void flow_views_free(struct flow_views *v);
 
 /* Puts the connections into the index that took their slots before the last call. */
 void flow_views_note_new(struct flow_views *v, const struct flow_tables *t);
+/* The same of those that have taken their slots by now and are written. */
+void flow_views_note_all(struct flow_views *v, const struct flow_tables *t);
 /* Puts the connection in slot n into the index, unless it is there. */
 void flow_views_note(struct flow_views *v, const struct flow_tables *t, uint32_t n);
 /*
