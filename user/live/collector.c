@@ -31,7 +31,8 @@
 /* Where several interfaces may see one connection, the others' notices have come in so many ns: in two polls. */
 #define VIEWS_SETTLE_NS 50000000
 #define PARTS 32 /* of the slots, that are looked at in turn */
-#define SCAN_NS (SECOND_NS / PARTS)
+/* A round of 1.28 s. At a round of a second, SYNs that are repeated each second would always be found just repeated. */
+#define SCAN_NS 40000000
 
 /* ---- reporting ---- */
 
@@ -461,10 +462,11 @@ void collector_poll(struct collector *c, uint64_t now)
 		seen_packets_poll(c->packets);
 	if (c->sockets)
 		socket_events_poll(c->sockets);
-	if (now >= c->next_scan) {
+	for (unsigned parts = 0; now >= c->next_scan && parts < PARTS; parts++) { /* more where it did not run */
 		scan_part(c);
-		c->next_scan = now + SCAN_NS;
+		c->next_scan += SCAN_NS;
 	}
+	c->next_scan = now >= c->next_scan ? now + SCAN_NS : c->next_scan;
 	for (unsigned parts = 0; now >= c->next_age && parts < PARTS; parts++) {
 		age_part(c);
 		c->next_age += c->options->idle_timeout / FLOW_IDLE_ROUNDS / PARTS;
