@@ -488,6 +488,8 @@ int collector_drain(struct collector *c)
 	ring_buffer__consume(c->ring);
 	if (c->packets)
 		seen_packets_poll(c->packets);
+	if (c->sockets)
+		socket_events_poll(c->sockets);
 	if (c->strays.list) {
 		due_note_new(&c->due);
 		due_note_new(&c->due);
