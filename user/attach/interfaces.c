@@ -432,14 +432,18 @@ static void lose_namespace(void *context, const struct attach_netns *netns)
 	}
 }
 
-unsigned interfaces_check(struct interfaces *s, uint64_t now)
+void interfaces_look_for_namespaces(struct interfaces *s, uint64_t now)
+{
+	if (now - s->looked < LOOK_NS)
+		return;
+	watched_namespaces_look(&s->namespaces, lose_namespace, s);
+	s->looked = now;
+}
+
+unsigned interfaces_check(struct interfaces *s)
 {
 	unsigned left = takes_matches(s);
 
-	if (now - s->looked >= LOOK_NS) {
-		watched_namespaces_look(&s->namespaces, lose_namespace, s);
-		s->looked = now;
-	}
 	for (unsigned i = 0; i < s->count; i++) {
 		struct watched *w = &s->watched[i];
 

@@ -3,7 +3,8 @@
  * The interfaces watched: attaches to them, and follows what becomes of them.
  *
  * Order of use: interfaces_plan, load the programs that the plans need, interfaces_start, interfaces_watch_order,
- * interfaces_check every now and then and at once where interfaces_changed, interfaces_stop, interfaces_free.
+ * interfaces_look_for_namespaces and interfaces_check every now and then and at once where interfaces_changed,
+ * interfaces_stop, interfaces_free.
  */
 #ifndef TCPFIN_INTERFACES_H
 #define TCPFIN_INTERFACES_H
@@ -45,11 +46,13 @@ int interfaces_start(struct interfaces *s, const struct attach_programs *program
 void interfaces_watch_order(struct interfaces *s);
 /* Has the kernel told of an interface that came, went or changed since the last call? */
 bool interfaces_changed(struct interfaces *s);
+/* Finds out which of the wanted network namespaces have come and gone. now: CLOCK_MONOTONIC, ns. */
+void interfaces_look_for_namespaces(struct interfaces *s, uint64_t now);
 /*
- * Logs what has changed since the last call, and watches interfaces that are back (--follow). Returns how many are
- * watched or waited for. now: CLOCK_MONOTONIC, ns.
+ * Logs what has changed since the last call, and watches interfaces that have come or are back (--follow). Returns how
+ * many are watched or waited for.
  */
-unsigned interfaces_check(struct interfaces *s, uint64_t now);
+unsigned interfaces_check(struct interfaces *s);
 /* Detaches from all. Safe to call twice, and before interfaces_start. */
 void interfaces_stop(struct interfaces *s);
 /* Safe on one that was not planned. */

@@ -229,7 +229,9 @@ static int watch_loop(struct live *l)
 		if (interfaces_changed(&l->interfaces) || now >= next_check) {
 			next_check = now + CHECK_NS;
 			note_unopened(l);
-			if (!interfaces_check(&l->interfaces, now))
+			interfaces_look_for_namespaces(&l->interfaces, now);
+			tell_sockets(l); /* before a packet of theirs is seen: its socket is of a watched namespace */
+			if (!interfaces_check(&l->interfaces))
 				return EXIT_RUNTIME;
 			tell_sockets(l);
 		}
