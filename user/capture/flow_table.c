@@ -56,6 +56,7 @@ struct tables {
 	struct conversations conversations; /* by cell of last_seen; with all_segments `traffic` has the black holes */
 	struct close_payloads close_payloads;
 	struct due due;
+	uint8_t *twins;                    /* by slot: see tables_twin; NULL: no connection had one */
 	bool *closes_only;                 /* by slot: its first segment was so; NULL: no connection's was */
 	uint64_t *begun;                   /* by slot, with config.begun; else NULL */
 	uint64_t number;                   /* of the packet at hand */
@@ -79,6 +80,10 @@ static void grow_slots(struct tables *t)
 	conversations_grow(&t->conversations, t->store.tables.last_seen_mask + 1);
 	if (t->seen_at)
 		t->seen_at = must(realloc(t->seen_at, t->store.tables.slot_count * sizeof(*t->seen_at)));
+	if (t->twins) {
+		t->twins = must(realloc(t->twins, t->store.tables.slot_count));
+		memset(t->twins + old, 0, t->store.tables.slot_count - old);
+	}
 	if (t->closes_only)
 		t->closes_only = must(realloc(t->closes_only, t->store.tables.slot_count));
 	if (t->begun)
@@ -134,6 +139,18 @@ static inline void tables_reserve(struct tables *t, uint64_t place)
 		grow_slots(t);
 	if (!flow_set_has_room(tables_set(t, first_set(place))))
 		flow_store_free_way(&t->store, place);
+}
+
+/*
+ * A SYN or SYN-ACK was seen a second time. With all_segments `traffic` counts those behind the handshake. n: slot + 1.
+ */
+static inline void tables_twin(struct tables *t, uint32_t n)
+{
+	if (t->config.all_segments && t->store.tables.slots[n - 1].open.seen & OPEN_ACK)
+		return;
+	if (!t->twins)
+		t->twins = must(calloc(t->store.tables.slot_count, 1));
+	t->twins[n - 1] = saturating_inc(t->twins[n - 1]);
 }
 
 static inline uint32_t tables_take_slot(struct tables *t)
@@ -287,6 +304,7 @@ static void report(void *context, const struct judged *j, uint32_t n, const stru
 	with_payload.payload = payload_at_close(t, j, &payload) ? &payload : NULL;
 	with_payload.hole = conversations_hole(&t->conversations, flow_key_hash(&j->key));
 	with_payload.seen_at = t->seen_at ? &t->seen_at[n] : &one;
+	with_payload.twins = t->twins ? t->twins[n] : 0;
 	with_payload.closes_only = t->closes_only && t->closes_only[n];
 	if (t->begun) {
 		with_payload.begun = t->begun[n];
@@ -553,6 +571,8 @@ static inline void take(struct tables *t, struct arrival *a)
 	if (!t->work.taken)
 		return;
 	note_kind(t, a);
+	if (t->twins)
+		t->twins[t->work.taken - 1] = 0;
 	if (t->begun)
 		t->begun[t->work.taken - 1] = t->config.begun(t->config.context, a->s, t->number);
 	note_begin(t, a->s);
@@ -725,6 +745,7 @@ void flow_table_free(struct flow_table *table)
 		free(t->traffic[n]);
 	free(t->traffic);
 	free(t->closes_only);
+	free(t->twins);
 	free(t->begun);
 	free(t->seen_at);
 	conversations_close(&t->conversations);

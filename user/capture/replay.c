@@ -45,16 +45,28 @@ static void note_ended(const struct replay *replay, const struct flow *f, const 
 	connection_spans_end(flight_spans(replay->reporter->flight), how->begun, until);
 }
 
+/* Second sightings of SYN and SYN-ACK are counted beside the others. counted: room for what else is counted. */
+static const struct traffic *add_twins(struct flow *f, const struct traffic *traffic, struct traffic *counted,
+				       unsigned twins)
+{
+	f->duplicates += twins;
+	if (!traffic || !twins)
+		return traffic;
+	*counted = *traffic;
+	counted->side[0].twice += twins;
+	return counted;
+}
+
 static void report(void *context, const struct flow_key *key, const struct flow *f, const struct flow_segment *log,
 		   const struct traffic *traffic, const struct due_report *how)
 {
 	struct replay *replay = context;
 	const struct flight_packets packets = {.begun = how->begun};
 	struct flow flow = *f;
+	struct traffic counted;
 	struct verdict_context verdict = {.reason = how->cut      ? REPORT_STOP
 						    : how->glance ? REPORT_INTERIM
 								  : REPORT_ENDED,
-					  .traffic = traffic,
 					  .payload = how->payload,
 					  .hole = how->hole,
 					  .jumped = replay->jumps.at,
@@ -71,6 +83,7 @@ static void report(void *context, const struct flow_key *key, const struct flow 
 		verdict.quiet = (uint64_t)replay->options->settle;
 	for (unsigned i = 0; i < RECORD_INTERFACES && how->seen_at->number[i]; i++)
 		verdict.interfaces[i] = interface_names_get(replay->names, how->seen_at->number[i]);
+	verdict.traffic = add_twins(&flow, traffic, &counted, how->twins);
 	if (how->heard > flow.t_last) /* an open connection is as old as its last segment */
 		flow.t_last = how->heard;
 	if (how->stray)

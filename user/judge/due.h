@@ -34,6 +34,7 @@ struct due_report {
 	/* Of the segments that open or close it, with --all-segments of every one. */
 	const struct flow_interfaces *seen_at;
 	bool closes_only; /* they are all that open or close it: none has passed unseen */
+	unsigned twins;   /* second sightings of its SYN and SYN-ACK, but for those that `traffic` counts */
 	uint64_t begun;   /* what flow_table_config.begun returned for it */
 	uint64_t until;   /* number of the last packet before the report; 0: they are not numbered */
 	/* What other interfaces see of it is other, and is to be reported: */
