@@ -135,6 +135,13 @@ CORE_ASSERT_SIZE(struct log_entry, 32);
 #define BLOCK_RESERVED 8
 #define BLOCK_COMMON (BLOCK_ENTRIES - BLOCK_RESERVED)
 
+/*
+ * Of the reserved ones the first, where no step has taken them, are also for an RST behind others that has the number
+ * its receiver expects: those may have been ignored, and this one not. Two, as a mirror port shows each packet twice.
+ * The six steps that may follow an RST find room all the same.
+ */
+#define BLOCK_EXACT_RESETS 2
+
 /* Segments of a side that found no place in the log. They are counted without a lock. */
 struct block_rest {
 	__u64 plain; /* data and ACKs: their number above REST_SHIFT, below it their bytes */

@@ -266,6 +266,15 @@ static __always_inline flag_t advance(struct flow_block *b, const struct work *w
 	return news;
 }
 
+/* So many places are there for the segment if it changes no phase. */
+static __always_inline __u32 places_for(const struct flow_block *b, const struct tcp_segment *s, __u32 side)
+{
+	const struct numbers *peer = &of_side(b->side, !side).now;
+	__u32 differs = (s->seq ^ peer->ack) | (~peer->known & NUMBERS_ACK) | (~s->flags & TCP_RST);
+
+	return either(differs, BLOCK_COMMON, BLOCK_COMMON + BLOCK_EXACT_RESETS);
+}
+
 /* Is the connection to be watched? Once both FINs are acknowledged, ACKs say nothing more. */
 static __always_inline flag_t phase_is_watched(__u32 phase)
 {
@@ -335,7 +344,7 @@ static __always_inline int append_noted(struct tables *t, struct work *w, const 
 	if (place & NUMBER_FOREIGN)
 		bits &= ~(PHASE_FINS_ACKED | PHASE_OPEN);
 	at = word_entries(word);
-	if (at >= BLOCK_ENTRIES || (at >= BLOCK_COMMON && !(bits & ~PHASE_REPEATED))) {
+	if (at >= BLOCK_ENTRIES || (at >= places_for(b, s, w->side) && !(bits & ~PHASE_REPEATED))) {
 		rest_count(b, s, w->side);
 		at = BLOCK_ENTRIES;
 	}

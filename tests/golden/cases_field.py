@@ -480,6 +480,21 @@ def duplicate_acks_ipv6(c):
 
 
 @case
+def mirrored_abort_behind_challenges(c):
+    """
+    An abort overtakes data. The challenges of its RSTs, and their own RSTs, fill the log, in which a mirror port has
+    each packet twice. The last RST alone has the number that its receiver expects.
+    """
+    late = [c.dst(100, "R.", 1001, 51)]
+    for ms, ack in ((110, 501), (120, 501), (130, 701), (140, 701)):
+        late += [c.src(ms, ".", 51, ack), c.dst(ms + 3, "R", 501, ip_id=ms)]
+    late += [c.dst(105, "P.", 501, 51, 200), c.dst(125, "P.", 701, 51, 300), c.src(150, ".", 51, 1001),
+             c.dst(160, "R", 1001, ip_id=160)]
+    late = sorted(late, key=lambda s: s.time)
+    return [twin for s in c.opened() + late for twin in (s, s.sighted(400))]
+
+
+@case
 def resets_with_id_zero(c):
     """Two RSTs answer two segments; their IP id of 0 tells nothing."""
     return c.opened() + [c.src(100, "F.", 51, 501), c.dst(110, "P.", 501, 51, 50), c.src(110.1, "R", 51, ip_id=0),
