@@ -143,6 +143,13 @@ def a6_forged_fin_gap(c):
 
 
 @case
+def a6_forged_data_mirrored(c):
+    """Forged data far ahead of the window in a capture that has each packet twice: it ends no silence."""
+    forged = disturbed(c, c.src(50, "P.", 800_000_000, 501, 100))
+    return [twin for s in forged for twin in (s, s.sighted(400))]
+
+
+@case
 def a6_forged_fin_old(c):
     """A forged FIN of the destination with a number that was data long before."""
     return disturbed(c, c.dst(50, "F.", 101, 51))

@@ -356,6 +356,13 @@ def silence_before_fin(c):
 
 
 @case
+def silence_behind_syn_data(c):
+    """The only payload is that of a SYN (RFC 7413), sent twice and taken; a FIN follows five seconds after it."""
+    return [c.src(0, "S", 0, 0, 50), c.src(1000, "S", 0, 0, 50), c.dst(1010, "S.", 0, 51), c.src(1010.1, ".", 51, 1),
+            c.src(5000, "F.", 51, 1), c.dst(5010, "F.", 1, 52), c.src(5010.1, ".", 52, 2)]
+
+
+@case
 def silence_answered_request(c):
     """A request after 361 s is answered, and the RST comes a second later."""
     return c.opened() + [c.src(361_022, "P.", 51, 501, 300), c.dst(361_023, ".", 501, 351),

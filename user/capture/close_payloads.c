@@ -14,16 +14,21 @@ struct at_close {
 	uint8_t side;
 	bool kept : 1;
 	bool known : 1;     /* the cell was the connection's own */
-	bool has_fin : 1;   /* one of the two states was kept at a FIN: nothing replaces it */
+	bool has_fin : 1;   /* one of the states was kept at a FIN: nothing replaces it */
 	bool has_later : 1; /* there is a struct at_later_close */
+	bool has_last : 1;  /* and its `last` is meaningful */
 	bool unseen : 1;
 	bool unseen_before : 1;
 };
 
-struct at_later_close {
+struct state {
 	struct last_payload payload;
 	uint64_t time; /* ns: the segment that it was kept at */
 	bool known;
+};
+
+struct at_later_close {
+	struct state first, last;
 };
 
 static void grow_closes(struct at_closes *a, uint32_t count)
@@ -114,6 +119,16 @@ bool close_payloads_has_first(struct close_payloads *c, const struct flow_tables
 	return close_of(c, t, block)->kept;
 }
 
+static struct state state_at(const struct conversation_cell *now, const struct tcp_segment *s, bool unseen)
+{
+	struct state state = {.time = s->time, .known = now};
+
+	if (now)
+		state.payload = conversation_payload(now);
+	state.payload.unseen |= unseen;
+	return state;
+}
+
 void close_payloads_later(struct close_payloads *c, const struct flow_tables *t, uint32_t block,
 			  const struct conversation_cell *now, const struct tcp_segment *s, bool unseen)
 {
@@ -123,13 +138,15 @@ void close_payloads_later(struct close_payloads *c, const struct flow_tables *t,
 
 	if (close->has_fin || !(s->flags & (TCP_FIN | TCP_RST)))
 		return;
-	if (!fin && (close->has_later || (now ? now->last : 0) == close->last))
+	if (!fin && !close->has_later && (now ? now->last : 0) == close->last)
 		return;
 	later = later_of(c, t, block);
-	*later = (struct at_later_close){.time = s->time, .known = now};
-	if (now)
-		later->payload = conversation_payload(now);
-	later->payload.unseen |= unseen;
+	if (!close->has_later)
+		later->first = state_at(now, s, unseen);
+	else if (fin || (now ? now->last : 0) != (close->has_last ? &later->last : &later->first)->payload.last) {
+		later->last = state_at(now, s, unseen);
+		close->has_last = true;
+	}
 	close->has_later = true;
 	close->has_fin = fin;
 }
@@ -153,9 +170,14 @@ bool close_payloads_find(struct close_payloads *c, const struct flow_tables *t, 
 
 	if (!close->kept)
 		return false;
-	if (later && later->time <= begun) {
-		*found = later->payload;
-		return later->known;
+	if (close->has_last && later->last.time <= begun) {
+		*found = later->last.payload;
+		return later->last.known;
+	}
+	if (later && later->first.time <= begun) {
+		*found = later->first.payload;
+		found->unseen |= close->has_last && later->first.time < begun; /* between the two */
+		return later->first.known;
 	}
 	*found = payload_of(close);
 	return close->known;

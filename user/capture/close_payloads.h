@@ -39,8 +39,8 @@ void close_payloads_first(struct close_payloads *c, const struct flow_tables *t,
 /* Is the first state kept? */
 bool close_payloads_has_first(struct close_payloads *c, const struct flow_tables *t, uint32_t block);
 /*
- * Keeps the state at a later segment, where it may be the close: that at the first FIN takes the place of that at an
- * RST; of RSTs, that at the first one with payload before.
+ * Keeps the state at a later segment, where it may be the close: that at the first FIN, and of RSTs those at the first
+ * and the last one with payload before.
  */
 void close_payloads_later(struct close_payloads *c, const struct flow_tables *t, uint32_t block,
 			  const struct conversation_cell *now, const struct tcp_segment *s, bool unseen);

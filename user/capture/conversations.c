@@ -195,7 +195,8 @@ static void note_payload(struct conversation_cell *cell, const struct last_seen 
 		cell->open = 0;
 	if (!cell->unseen && conversations_shows_unseen(numbers, s, side, hash))
 		cell->unseen = !is_far(numbers, s->seq, side, hash) && !is_far(numbers, s->ack, !side, hash);
-	if (!is_new_payload(numbers, s, side, hash))
+	/* A far number is not noted, so it seems new when it comes again, too. */
+	if (!is_new_payload(numbers, s, side, hash) || (cell->open && is_far(numbers, s->seq, side, hash)))
 		return;
 	if (!cell->open)
 		open_payload(cell, s, side);
@@ -213,9 +214,13 @@ void conversations_begin(struct conversations *c, const struct flow_open *o, con
 {
 	struct conversation_cell *cell = conversations_cell(c, hash);
 	uint64_t began = o->seen & OPEN_SYN ? o->t_syn : o->t_synack;
+	bool syn_data = (o->seen & (OPEN_SYN | OPEN_SYN_DATA)) == (OPEN_SYN | OPEN_SYN_DATA);
 
-	if (cell->tag != last_seen_tag(hash) ||
-	    (!is_older(cell->last, began) && !is_older(cell->before, began) && !is_older(cell->open, began)))
+	if (cell->tag != last_seen_tag(hash))
+		return;
+	if (syn_data && (!cell->last || is_older(cell->last, began)))
+		cell->last = o->t_syn;
+	if (!is_older(cell->last, began) && !is_older(cell->before, began) && !is_older(cell->open, began))
 		return;
 	if (s->len || is_older(cell->last, began))
 		cell->last = 0;
