@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from endpoint import Endpoint
 from network import Network
 from scripts import SCRIPTS, Play
-from wire import ORDER, packet
+from wire import ORDER, packet, write_capture
 
 SECOND = 10**9
 QUALITIES = ({}, {}, {"lost": 0.1}, {"lost": 0.2, "copied": 0.1}, {"reordered": 0.3}, {"lost": 0.2, "joined": 0.7},
              {"lost": 0.1, "copied": 0.1, "reordered": 0.2})
+LATER = 1000 * SECOND  # from the last history to the end of the capture: nothing is still waiting then
 MIRRORED = 400  # ns from a packet to its second sighting: ahead of the next one
 LEFT_OUT = ("nothing", "nothing", "nothing", "beginning", "end", "some")
 
@@ -67,3 +68,11 @@ def make(seed, number):
         (f"2001:db8:1::{low + 1:x}", "2001:db8:2::1")
     return History(number, name, left_out if hidden else "nothing", ends, network, kept, hidden,
                    number * 37 * 10**6, addresses, (20000 + number % 40000, 443), rng.random() < 0.1)
+
+
+def capture(path, histories, seed):
+    """All of them, and one segment much later, which belongs to none."""
+    frames = [frame for h in histories for frame in h.frames()]
+    last = make(seed, -1)
+    frames.append((max(time for time, _ in frames) + LATER, next(last.frames())[1]))
+    write_capture(path, sorted(frames, key=lambda frame: frame[0]))

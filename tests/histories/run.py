@@ -17,21 +17,11 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(1, os.path.join(os.path.dirname(HERE), "golden"))
 
 import tracer  # noqa: E402 - of the golden suite
-from history import make  # noqa: E402
+from history import capture, make  # noqa: E402
 from truth import Truth, Undecided  # noqa: E402
-from wire import write_capture  # noqa: E402
 
 AT_ONCE = 500  # histories in one capture
-LATER = 1000 * 10**9  # ns from the last history to the end of the capture: nothing is still waiting then
 NOTHING = (None, "unknown", "none", tracer.MISSING)
-
-
-def capture(path, histories, seed):
-    """All of them, and one segment much later, which belongs to none."""
-    frames = [frame for h in histories for frame in h.frames()]
-    last = make(seed, -1)
-    frames.append((max(time for time, _ in frames) + LATER, next(last.frames())[1]))
-    write_capture(path, sorted(frames, key=lambda frame: frame[0]))
 
 
 def records(histories, seed):

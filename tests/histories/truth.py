@@ -158,7 +158,10 @@ class Truth:
 
     def undecided(self):
         fields = self.lost_ahead() | self.too_late() | self.seen_twice() | self.not_listed()
-        return fields | (self.left_out() if self.hidden else set())
+        fields |= self.left_out() if self.hidden else set()
+        # What ended it cannot be told, and may be the forgery: then what is counted is another one's.
+        forgery = any(s.forged and self.shows(s) for s in self.passed)
+        return set(ALL) if "tcp.outcome" in fields and forgery else fields
 
     def not_listed(self):
         """A record lists so many segments of a close, and of a mirrored one half as many; the rest it only counts."""
