@@ -582,8 +582,12 @@ static __always_inline flag_t opening_is_over(const struct flow_slot *slot, __u3
 {
 	if (open_is_copy(&slot->open, s, side))
 		return 0;
-	/* Where it was refused, the next one may come from the other side. */
-	return phase_done(phase) || !(slot->open.seen & OPEN_SYN) || side == slot->open.source;
+	/*
+	 * Where it was refused, the next one may come from the other side, which opens none at the same time as a SYN
+	 * that came inside another connection: that one was challenged, and may be forged.
+	 */
+	return phase_done(phase) || !(slot->open.seen & OPEN_SYN) || slot->open.seen & OPEN_INSIDE ||
+	       side == slot->open.source;
 }
 
 /* A SYN where a connection opens already. n: slot + 1. inside: PHASE_INSIDE or 0, as that one is. */

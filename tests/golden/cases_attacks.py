@@ -421,6 +421,24 @@ def a16_syn_inside_handshake(c):
     return opened[:2] + [c.src(10.05, "S", 900_000_000)] + opened[2:] + c.four_way()
 
 
+def next_behind_forged_syn(c, close):
+    """A forged SYN of the destination is challenged. A minute after the close the tuple is used again."""
+    late, forged = c.again(60_000), [c.dst(50, "S", 900_000_000), c.src(60, ".", 51, 501)]
+    return c.opened() + forged + c.four_way() + late.opened() + close(late)
+
+
+@case
+def a16_syn_hides_no_next(c):
+    """The forged SYN is of the other side than the next connection's: they do not open one at the same time."""
+    return next_behind_forged_syn(c, lambda late: late.four_way())
+
+
+@case
+def a16_syn_hides_no_next_reset(c):
+    """The same over IPv6, where the next connection is reset."""
+    return next_behind_forged_syn(replace(c, ips=IPV6), lambda late: [late.src(100, "R.", 51, 501)])
+
+
 @case
 def a16_fin_scan_hides_no_syn(c):
     """A FIN scan of the tuple, then a SYN that nothing answers: the SYN is reported."""
