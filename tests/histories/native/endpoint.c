@@ -26,7 +26,8 @@ void end_send(struct history *h, unsigned side, uint8_t flags, uint64_t seq, uin
 			       .flags = (uint8_t)(flags | (acks ? TCP_ACK : 0)),
 			       .seq = seq ? seq : e->nxt,
 			       .ack = acks ? e->rcv : 0,
-			       .length = length};
+			       .length = length,
+			       .shut = e->shut};
 
 	network_transmit(h, &s);
 }
@@ -210,12 +211,14 @@ static void finish_connecting(struct history *h, unsigned side, const struct sen
 /* RFC 5961 section 3. */
 static void take_reset(struct history *h, unsigned side, const struct sent *s)
 {
-	const struct end *e = &h->end[side];
+	struct end *e = &h->end[side];
 
-	if (s->seq == e->rcv)
+	if (s->seq == e->rcv) {
+		e->ended_by = s->seq;
 		end_by_reset(h, side);
-	else if (s->seq > e->rcv && s->seq < e->rcv + HISTORY_WINDOW)
+	} else if (s->seq > e->rcv && s->seq < e->rcv + HISTORY_WINDOW && !e->shut) {
 		end_send(h, side, TCP_ACK, 0, 0);
+	}
 }
 
 /* Among those that are here early, in the order of their numbers. */
@@ -257,6 +260,7 @@ static void take(struct history *h, unsigned side, const struct sent *s)
 	add_early(e, s);
 	take_due(e);
 	e->taken += e->rcv - before - (e->peer_fin && !fin);
+	e->shut |= e->fills && e->rcv > before;
 	if (e->peer_fin && !fin)
 		tell(h, side, HEARD_FIN);
 	else if (e->rcv > before)
@@ -269,21 +273,29 @@ static bool is_acceptable(const struct end *e, const struct sent *s)
 {
 	uint64_t end = sent_end(s);
 
+	if (e->shut)
+		return end == s->seq && s->seq == e->rcv;
 	return end >= e->rcv && s->seq < e->rcv + HISTORY_WINDOW && !(end == e->rcv && end > s->seq);
 }
 
-/* RFC 9293 section 3.10.7.4; RFC 5961 section 4 for SYNs. */
+/* RFC 9293 section 3.10.7.4; RFC 5961 section 4 for SYNs. Of what a full window refuses the ACK counts all the same. */
 static void synchronized(struct history *h, unsigned side, const struct sent *s)
 {
-	const struct end *e = &h->end[side];
+	struct end *e = &h->end[side];
+	bool acks = s->flags & TCP_ACK && s->ack <= e->nxt;
+
+	if (acks && !(s->flags & (TCP_SYN | TCP_RST)) && s->ack >= e->una)
+		e->peer_shut = s->shut;
 
 	if (s->flags & TCP_RST) {
 		take_reset(h, side, s);
 	} else if (s->flags & TCP_SYN && e->state == END_SYN_RECEIVED && s->seq == e->peer_isn) {
 		end_send(h, side, TCP_SYN | TCP_ACK, e->isn, 0);
 	} else if (s->flags & TCP_SYN || !is_acceptable(e, s)) {
+		if (e->shut && acks && !(s->flags & TCP_SYN))
+			acknowledged(h, side, s->ack);
 		end_send(h, side, TCP_ACK, 0, 0);
-	} else if (s->flags & TCP_ACK && s->ack <= e->nxt) {
+	} else if (acks) {
 		acknowledged(h, side, s->ack);
 		if (sent_end(s) > s->seq)
 			take(h, side, s);

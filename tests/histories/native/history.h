@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * One history: a script played by two ends over a network, and what a capture has of it. The same as ../history.py, by
- * the same rules and with the same names, a few hundred times as fast.
+ * the same rules and with the same names, a few hundred times as fast; with windows that are full, hosts that have
+ * begun anew, and ends that are used again, which that one has not.
  *
  * Numbers count on beyond 2^32, and begin above it, so that what is in front of the first one is no negative number.
  */
@@ -29,6 +30,7 @@ struct sent {
 	uint8_t side, flags;
 	bool forged, passed; /* passed: it came by where the capture is */
 	bool hidden;         /* and is not in it */
+	bool shut;           /* it offers no window */
 };
 
 static inline uint64_t sent_end(const struct sent *s)
@@ -52,6 +54,7 @@ struct end {
 	uint64_t isn, una, nxt, peer_isn, rcv; /* rcv: meaningful once knows_peer */
 	uint64_t fin;                          /* number behind the own FIN; 0: none was sent */
 	uint64_t taken;                        /* payload bytes */
+	uint64_t ended_by;                     /* number of the RST that it took; 0: none */
 	struct kept {
 		uint64_t seq, end;
 		uint32_t length;
@@ -65,7 +68,9 @@ struct end {
 	unsigned timer, tries;
 	uint32_t syn_data; /* bytes that the SYN carries */
 	bool takes_syn_data, knows_peer, peer_fin, fin_knew_peer, reset;
-	bool deaf; /* the host is gone */
+	bool deaf;            /* the host is gone */
+	bool fills;           /* what comes next fills its window */
+	bool shut, peer_shut; /* its window is full; it knows that the peer's is */
 	listener *heard;
 };
 

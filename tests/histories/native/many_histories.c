@@ -42,10 +42,14 @@ struct run {
 	struct history histories[AT_ONCE];
 	struct fields found[AT_ONCE];
 	unsigned records[AT_ONCE];
-	uint16_t ports[AT_ONCE];  /* FIRST_PORT + the number in the table + a multiple of AT_ONCE */
+	uint16_t ports[AT_ONCE]; /* FIRST_PORT + the number in the table + a multiple of AT_ONCE */
+	uint16_t tuple
+		[AT_ONCE]; /* whose ends it has: its own number, or that of the first of those that follow each other */
+	uint64_t start[AT_ONCE];  /* ns */
 	uint8_t cells[CELLS / 8]; /* bits: taken by a history */
 	struct frame frames[AT_ONCE * SENT_MAX];
 	size_t frame_count;
+	unsigned count; /* of histories in the table */
 	uint64_t counters[COUNTERS];
 	struct flow_table *table;
 	/* Of all: */
@@ -70,15 +74,15 @@ static void add_frames(struct run *run, unsigned n)
 
 		if (s->hidden)
 			continue;
-		run->frames[run->frame_count++] = (struct frame){EPOCH + n * APART + s->seen, n, s};
+		run->frames[run->frame_count++] = (struct frame){run->start[n] + s->seen, n, s};
 	}
 }
 
 static void set_ends(struct tcp_segment *t, const struct run *run, unsigned n, unsigned side)
 {
-	const struct history *h = &run->histories[n];
+	const struct history *h = &run->histories[run->tuple[n]];
 	const struct ip_address near = {.hi = h->ipv6 ? 0x20010db800000001 : 0,
-					.lo = (h->ipv6 ? 0 : 0x0a010000) + n + 1};
+					.lo = (h->ipv6 ? 0 : 0x0a010000) + run->tuple[n] + 1};
 	const struct ip_address far = {.hi = near.hi - (h->ipv6 && h->source_is_high) + (h->ipv6 && !h->source_is_high),
 				       .lo = h->ipv6             ? 1
 					     : h->source_is_high ? 0x0a000001
@@ -89,6 +93,48 @@ static void set_ends(struct tcp_segment *t, const struct run *run, unsigned n, u
 	t->dst = side ? near : far;
 	t->sport = side ? 443 : run->ports[n];
 	t->dport = side ? run->ports[n] : 443;
+}
+
+/* ---- ends that are used again ---- */
+
+/* Is the connection over, and what is said of it does not depend on what comes later? */
+static bool is_over(const struct history *h)
+{
+	struct fields t;
+
+	truth_fields(&t, h);
+	return h->left_out == LEFT_NOTHING && h->passed_count && !(t.undecided >> FIELD_OUTCOME & 1) &&
+	       t.value[FIELD_OUTCOME] != OUTCOME_UNFINISHED && t.value[FIELD_OUTCOME] != OUTCOME_OPEN &&
+	       strncmp(h->play.script->name, "forged_of", 9) != 0;
+}
+
+/* Are the numbers of both sides behind those of the connection before? */
+static bool are_behind(const struct history *h, const struct history *before)
+{
+	for (unsigned side = 0; side < 2; side++)
+		if (!seq_after((uint32_t)h->end[side].isn, (uint32_t)before->end[side].nxt))
+			return false;
+	return true;
+}
+
+/*
+ * May history n follow the one before with the same ends? Sooner than TIME-WAIT is long only with numbers behind the
+ * last ones (RFC 9293 section 3.6.1, RFC 6191).
+ */
+static bool follow(struct run *run, unsigned n)
+{
+	static const uint64_t gaps[] = {MS, 50 * MS, 700 * MS, 61 * SECOND};
+	struct history *h = &run->histories[n], *before = n ? &run->histories[n - 1] : NULL;
+	bool begins = h->left_out == LEFT_NOTHING || h->left_out == LEFT_END;
+
+	if (!before || h->number % 4 || !begins || !is_over(before))
+		return false;
+	run->tuple[n] = run->tuple[n - 1];
+	run->ports[n] = run->ports[n - 1];
+	run->start[n] = run->start[n - 1] + before->sent[before->passed[before->passed_count - 1]].seen +
+			gaps[are_behind(h, before) ? history_below(h, 4) : 3];
+	h->ipv6 = before->ipv6;
+	return true;
 }
 
 /* So that no two of a table share a cell. */
@@ -120,7 +166,9 @@ static struct flow_input input_of(const struct run *run, const struct frame *f)
 		.ack = (uint32_t)s->ack,
 		.len = s->length,
 		.flags = s->flags,
-		.win = s->flags & TCP_SYN ? 64240 : 502,
+		.win = s->shut              ? 0
+		       : s->flags & TCP_SYN ? 64240
+					    : 502,
 		.wscale = s->flags & TCP_SYN ? 7 : SEGMENT_NO_WSCALE,
 		.mptcp = SEGMENT_NO_MPTCP,
 		.ttl = 64,
@@ -172,13 +220,15 @@ static void report(void *context, const struct flow_key *key, const struct flow 
 						  .payload = how->payload,
 						  .hole = how->hole,
 						  .nameless = true};
-	unsigned n = ((key->port[0] == 443 ? key->port[1] : key->port[0]) - FIRST_PORT) % AT_ONCE;
+	unsigned first = ((key->port[0] == 443 ? key->port[1] : key->port[0]) - FIRST_PORT) % AT_ONCE, n = first;
 	struct run *run = context;
 	struct flow flow = *f;
 	struct record r;
 
 	if (how->stray || how->glance)
 		return;
+	while (n + 1 < run->count && run->tuple[n + 1] == first && f->t_first >= run->start[n + 1])
+		n++;
 	if (!how->cut && !(f->state & FLOW_REPLACED))
 		verdict_context.quiet = SECOND / 2;
 	if (how->heard > flow.t_last)
@@ -273,11 +323,15 @@ static void compare(struct run *run, unsigned n)
 static void play(struct run *run, uint64_t first, unsigned n)
 {
 	run->frame_count = 0;
+	run->count = n;
 	memset(run->records, 0, sizeof(run->records));
 	memset(run->cells, 0, sizeof(run->cells));
 	for (unsigned i = 0; i < n; i++) {
 		history_make(&run->histories[i], run->seed, first + i);
-		choose_port(run, i);
+		run->tuple[i] = (uint16_t)i;
+		run->start[i] = EPOCH + i * APART;
+		if (!follow(run, i))
+			choose_port(run, i);
 		add_frames(run, i);
 	}
 	qsort(run->frames, run->frame_count, sizeof(*run->frames), by_time);
@@ -292,13 +346,17 @@ static void play(struct run *run, uint64_t first, unsigned n)
 
 static void show(struct run *run, uint64_t number)
 {
-	const struct history *h = &run->histories[0];
+	unsigned n = number % AT_ONCE;
+	const struct history *h = &run->histories[n];
 	struct fields t;
 
-	play(run, number, 1);
+	play(run, number - n, n + 1);
+	if (run->tuple[n] != n)
+		printf("The ends are those of history %llu, %.3f ms later.\n", (unsigned long long)number - 1,
+		       (double)(run->start[n] - run->start[n - 1]) / 1e6);
 	printf("%u records; %s, IPv%d, left out %d, mirrored %d, source high %d, lost %u copied %u reordered %u joined "
 	       "%u\n",
-	       run->records[0], h->play.script->name, h->ipv6 ? 6 : 4, h->left_out, h->mirrored, h->source_is_high,
+	       run->records[n], h->play.script->name, h->ipv6 ? 6 : 4, h->left_out, h->mirrored, h->source_is_high,
 	       h->quality.lost, h->quality.copied, h->quality.reordered, h->quality.joined);
 	for (unsigned i = 0; i < h->passed_count; i++) {
 		const struct sent *s = &h->sent[h->passed[i]];
@@ -312,7 +370,7 @@ static void show(struct run *run, uint64_t number)
 	for (unsigned field = 0; field < FIELDS; field++)
 		if (t.named >> field & 1)
 			printf("%s: is %lld, was %lld%s\n", truth_names[field],
-			       run->records[0] ? (long long)run->found[0].value[field] : -2, (long long)t.value[field],
+			       run->records[n] ? (long long)run->found[n].value[field] : -2, (long long)t.value[field],
 			       t.undecided >> field & 1 ? ", undecided" : "");
 }
 

@@ -73,6 +73,11 @@ static void talk(struct history *h, action *then)
 	h->end[0].heard = h->end[1].heard = heard_talk;
 }
 
+static void nobody_listens(struct history *h)
+{
+	h->end[0].heard = h->end[1].heard = NULL;
+}
+
 /* ---- the answer to a FIN ---- */
 
 static void answer(struct history *h, unsigned side, uint64_t value)
@@ -265,6 +270,74 @@ static void reset_behind_close(struct history *h, unsigned side)
 	talk(h, begin_reset_behind);
 }
 
+/* ---- a window that is full ---- */
+
+static void abort_if_open(struct history *h, unsigned side, uint64_t value)
+{
+	(void)value;
+	if (h->end[side].state == END_SYNCHRONIZED)
+		end_abort(h, side);
+}
+
+static void open_window(struct history *h, unsigned side, uint64_t value)
+{
+	(void)value;
+	if (h->end[side].state != END_SYNCHRONIZED)
+		return;
+	h->end[side].shut = h->end[side].fills = false;
+	end_send(h, side, TCP_ACK, 0, 0);
+}
+
+/*
+ * Probes the window, with nothing as Linux or with a byte (RFC 9293 section 3.8.6.1), until it is open: then the rest
+ * is sent, and the connection closed. value: how often it has probed.
+ */
+static void probe_window(struct history *h, unsigned side, uint64_t value)
+{
+	const struct end *e = &h->end[side];
+
+	if (e->state != END_SYNCHRONIZED)
+		return;
+	if (!e->peer_shut && !e->kept_count && value) {
+		write_soon(h, side, h->play.last + 1);
+		closes_after(h, !side, h->play.wait, 0);
+		end_close(h, side, 0);
+		return;
+	}
+	/* What waits for an acknowledgment is repeated, and is a probe. */
+	if (!e->kept_count && h->play.beyond)
+		write_soon(h, side, 1);
+	else if (!e->kept_count)
+		end_send(h, side, TCP_ACK, e->nxt - 1, 0);
+	network_after(h, (200 * MS) << value, probe_window, side, value < 4 ? value + 1 : value);
+}
+
+static void begin_full(struct history *h, unsigned side, uint64_t value)
+{
+	unsigned writer = !first_side(h);
+
+	(void)side;
+	(void)value;
+	nobody_listens(h);
+	h->end[!writer].fills = true;
+	end_write(h, writer, (uint32_t)history_between(h, 1, 1460));
+	network_after(h, 300 * MS, probe_window, writer, 0);
+	if (history_below(h, 3)) /* it reads on, or is closed before all was read */
+		network_after(h, history_between(h, 500 * MS, 5000 * MS), open_window, !writer, 0);
+	else
+		network_after(h, history_between(h, 500 * MS, 5000 * MS), abort_if_open, history_below(h, 2), 0);
+}
+
+/* The side reads nothing for a while: its window fills, and is probed. */
+static void fills(struct history *h, unsigned side)
+{
+	(void)side;
+	h->play.beyond = history_below(h, 2);
+	h->play.last = (uint32_t)history_below(h, 1000);
+	h->play.wait = history_below(h, 30 * MS);
+	talk(h, begin_full);
+}
+
 /* ---- resets ---- */
 
 static void begin_abort(struct history *h, unsigned side, uint64_t value)
@@ -278,11 +351,6 @@ static void one_aborts(struct history *h, unsigned side)
 {
 	(void)side;
 	talk(h, begin_abort);
-}
-
-static void nobody_listens(struct history *h)
-{
-	h->end[0].heard = h->end[1].heard = NULL;
 }
 
 static void begin_abort_with_data(struct history *h, unsigned side, uint64_t value)
@@ -299,13 +367,6 @@ static void abort_with_data(struct history *h, unsigned side)
 {
 	(void)side;
 	talk(h, begin_abort_with_data);
-}
-
-static void abort_if_open(struct history *h, unsigned side, uint64_t value)
-{
-	(void)value;
-	if (h->end[side].state == END_SYNCHRONIZED)
-		end_abort(h, side);
 }
 
 static void begin_crossing(struct history *h, unsigned side, uint64_t value)
@@ -354,6 +415,38 @@ static void abort_after_fin(struct history *h, unsigned side)
 {
 	(void)side;
 	talk(h, begin_abort_after_fin);
+}
+
+static void end_close_later(struct history *h, unsigned side, uint64_t value)
+{
+	(void)value;
+	if (h->end[side].state == END_SYNCHRONIZED)
+		end_close(h, side, 0);
+}
+
+static void write_if_open(struct history *h, unsigned side, uint64_t length)
+{
+	if (h->end[side].state == END_SYNCHRONIZED)
+		end_write(h, side, (uint32_t)length);
+}
+
+static void begin_forgotten(struct history *h, unsigned side, uint64_t value)
+{
+	static action *const says[] = {write_if_open, end_close_later, probe};
+
+	(void)side;
+	(void)value;
+	nobody_listens(h);
+	h->end[first_side(h)].state = END_CLOSED;
+	h->end[first_side(h)].reset = true; /* knows of nothing, and says so */
+	soon(h, says[history_below(h, 3)], !first_side(h), history_between(h, 1, 1460), 900 * MS);
+}
+
+/* The side's host has begun anew. The other one finds that out when it sends: data, a FIN or a keep-alive. */
+static void forgets(struct history *h, unsigned side)
+{
+	(void)side;
+	talk(h, begin_forgotten);
 }
 
 static void refused(struct history *h, unsigned side)
@@ -576,6 +669,10 @@ const struct script scripts[] = {
 	{"destination_aborts_half_closed", abort_for_fin, 1},
 	{"source_aborts_after_fin", abort_after_fin, 0},
 	{"destination_aborts_after_fin", abort_after_fin, 1},
+	{"source_forgets", forgets, 0},
+	{"destination_forgets", forgets, 1},
+	{"source_window_full", fills, 0},
+	{"destination_window_full", fills, 1},
 	{"refused", refused, 0},
 	{"cancelled", cancelled, 0},
 	{"unanswered", unanswered, 0},
