@@ -38,21 +38,33 @@
 #include "user/base/route_question.h"
 #include "user/base/sandbox.h"
 
-/* Runs it inside, and returns the child's exit code. */
-static int inside(bool live, int (*what)(void))
+static int enter_for_live(void)
+{
+	return sandbox_enter(true);
+}
+
+static int enter_for_files(void)
+{
+	return sandbox_enter(false);
+}
+
+/* Runs it inside what `enter` enters, and returns the child's exit code. */
+static int within(int (*enter)(void), int (*what)(void))
 {
 	int status = -1;
 	pid_t child = fork();
 
 	assert_true(child >= 0);
-	if (!child) {
-		int err = sandbox_enter(live);
-
-		_exit(err ? 100 : what());
-	}
+	if (!child)
+		_exit(enter() ? 100 : what());
 	expect_int(waitpid(child, &status, 0), child);
 	assert_true(WIFEXITED(status));
 	return WEXITSTATUS(status);
+}
+
+static int inside(bool live, int (*what)(void))
+{
+	return within(live ? enter_for_live : enter_for_files, what);
 }
 
 /* ---- what the loop needs ---- */
@@ -416,6 +428,85 @@ TEST(test_collector)
 	expect_int(inside(false, write_elsewhere), 0);
 	close(collector);
 	close(receiving);
+}
+
+/* ---- Kafka's process ---- */
+
+/* Those of librdkafka, and of the C library that resolves names. */
+static int make_its_sockets(void)
+{
+	static const int kinds[][3] = {
+		{AF_INET, SOCK_STREAM | SOCK_CLOEXEC, IPPROTO_TCP},
+		{AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, IPPROTO_TCP},
+		{AF_INET, SOCK_STREAM, IPPROTO_TCP},
+		{AF_INET, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0},
+		{AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0},
+		{AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0},
+		{AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0},
+		{AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE},
+	};
+
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
+		if (socket(kinds[i][0], kinds[i][1], kinds[i][2]) < 0)
+			return (int)i + 1;
+	return 0;
+}
+
+static int make_other_sockets(void)
+{
+	static const int kinds[][3] = {
+		{AF_INET, SOCK_RAW, IPPROTO_TCP},
+		{AF_INET6, SOCK_RAW, IPPROTO_ICMPV6},
+		{AF_INET, SOCK_DGRAM, IPPROTO_ICMP},
+		{AF_INET6, SOCK_DGRAM, IPPROTO_ICMPV6},
+		{AF_INET, SOCK_DGRAM, IPPROTO_UDPLITE},
+		{AF_INET6, SOCK_DGRAM, IPPROTO_UDPLITE},
+		{AF_INET, SOCK_STREAM, IPPROTO_SCTP},
+		{AF_INET, SOCK_SEQPACKET, IPPROTO_SCTP},
+		{AF_INET, SOCK_STREAM, IPPROTO_MPTCP},
+		{AF_INET6, SOCK_STREAM, IPPROTO_MPTCP},
+		{AF_INET, SOCK_DCCP, IPPROTO_DCCP},
+		{AF_INET, SOCK_PACKET, 3},
+		{AF_UNIX, SOCK_STREAM, 0},
+		{AF_UNIX, SOCK_DGRAM, 0},
+		{AF_PACKET, SOCK_RAW, 0},
+		{AF_NETLINK, SOCK_RAW, NETLINK_SOCK_DIAG},
+		{AF_NETLINK, SOCK_RAW, NETLINK_USERSOCK},
+		{AF_VSOCK, SOCK_STREAM, 0},
+		{AF_ALG, SOCK_SEQPACKET, 0},
+		{AF_BLUETOOTH, SOCK_RAW, 0},
+	};
+
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
+		if (refused(socket(kinds[i][0], kinds[i][1] | SOCK_CLOEXEC, kinds[i][2])))
+			return (int)i + 1;
+	return 0;
+}
+
+/* It connects, and nobody connects to it; signals of a socket would reach another process. */
+static int serve_others(void)
+{
+	const struct f_owner_ex owner = {F_OWNER_PID, getppid()};
+	int pair[2];
+
+	return refused(listen(tcp_socket, 1)) || refused(accept(tcp_socket, NULL, NULL)) ||
+	       refused(accept4(tcp_socket, NULL, NULL, 0)) || refused(fcntl(tcp_socket, F_SETOWN, getppid())) ||
+	       refused(fcntl(tcp_socket, F_SETOWN_EX, &owner)) || refused(socketpair(AF_UNIX, SOCK_STREAM, 0, pair));
+}
+
+TEST(test_connector)
+{
+	tcp_socket = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	expect_int(within(sandbox_enter_connector, make_its_sockets), 0);
+	expect_int(within(sandbox_enter_connector, make_other_sockets), 0);
+	expect_int(within(sandbox_enter_connector, serve_others), 0);
+	expect_int(within(sandbox_enter_connector, read_file), 0);
+	expect_int(within(sandbox_enter_connector, use_memory), 0);
+	expect_int(within(sandbox_enter_connector, open_to_write), 0);
+	expect_int(within(sandbox_enter_connector, run_program), 0);
+	expect_int(within(sandbox_enter_connector, run_memory), 0);
+	expect_int(within(sandbox_enter_connector, load_bpf), 0);
+	close(tcp_socket);
 }
 
 int main(void)

@@ -8,6 +8,7 @@
 #define _GNU_SOURCE 1 /* O_TMPFILE, CLONE_NEWNET */
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <sched.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -61,6 +62,18 @@ struct rule {
 		}                                                          \
 	}
 #define ANY 0xffffffff /* all bits of an int */
+
+/* The same, whether or not it is non-blocking and closed on exec(). */
+#define ALLOW_PLAIN_SOCKET(family, type, protocol)                                                    \
+	{                                                                                             \
+		SCMP_SYS(socket),                                                                     \
+		{                                                                                     \
+			{0, ANY, family}, {1, ANY & ~(unsigned)(SOCK_NONBLOCK | SOCK_CLOEXEC), type}, \
+			{                                                                             \
+				2, ANY, protocol                                                      \
+			}                                                                             \
+		}                                                                                     \
+	}
 
 /* Without an address, to whom the socket is connected already; MSG_FASTOPEN would connect it. */
 #define ALLOW_CONNECTED(name)                    \
@@ -248,14 +261,22 @@ static const struct rule connector_rules[] = {
 	ALLOW_SOCKET(AF_NETLINK, SOCK_RAW, NETLINK_ROUTE),
 	ALLOW(bind),
 	ALLOW(getsockname),
+	/* the C library's questions to name servers, and which of its own addresses leads to one that they named */
+	ALLOW_PLAIN_SOCKET(AF_INET, SOCK_DGRAM, 0),
+	ALLOW_PLAIN_SOCKET(AF_INET6, SOCK_DGRAM, 0),
+	ALLOW_PLAIN_SOCKET(AF_INET, SOCK_STREAM, 0), /* where an answer is too long for a datagram */
+	ALLOW_PLAIN_SOCKET(AF_INET6, SOCK_STREAM, 0),
 	/* connections */
-	ALLOW_IF(socket, 0, AF_INET),
-	ALLOW_IF(socket, 0, AF_INET6),
+	ALLOW_PLAIN_SOCKET(AF_INET, SOCK_STREAM, IPPROTO_TCP),
+	ALLOW_PLAIN_SOCKET(AF_INET6, SOCK_STREAM, IPPROTO_TCP),
 	ALLOW(connect),
 	ALLOW(setsockopt),
 	ALLOW(getsockopt),
 	ALLOW(getpeername),
-	ALLOW(fcntl),
+	ALLOW_IF(fcntl, 1, F_GETFL),
+	ALLOW_IF(fcntl, 1, F_SETFL), /* non-blocking */
+	ALLOW_IF(fcntl, 1, F_GETFD),
+	ALLOW_IF(fcntl, 1, F_SETFD), /* closed on exec() */
 	ALLOW_IF(ioctl, 1, FIONBIO),
 	ALLOW_IF(ioctl, 1, FIONREAD),
 	ALLOW(pipe2),
