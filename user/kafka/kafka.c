@@ -38,6 +38,7 @@ struct kafka {
 	uint64_t made;      /* records */
 	uint64_t not_taken; /* records that found KAFKA_WAITING bytes waiting */
 	uint64_t too_large; /* records that no message to the process can hold */
+	size_t most;        /* bytes of a message; less than EXCHANGE_MESSAGE where the socket takes no more */
 	uint32_t troubles_said;
 	uint64_t next_said; /* ns of CLOCK_MONOTONIC */
 	bool gone;          /* the process has ended */
@@ -143,6 +144,7 @@ int kafka_start(struct kafka **k, const struct options *options)
 		return EXIT_RUNTIME;
 	}
 	new->records = new->alive = -1;
+	new->most = EXCHANGE_MESSAGE;
 	new->patient = options->files.count;
 	code = start(new, options);
 	if (code == EXIT_FINE)
@@ -196,7 +198,7 @@ static void say_trouble(struct kafka *k)
 
 /* ---- handing over ---- */
 
-/* Bytes of the entries, as many as make one message; *count: of entries. */
+/* Bytes of the entries, as many as make one message, but one at least; *count: of entries. */
 static size_t next_message(const struct kafka *k, unsigned *count)
 {
 	const char *from = k->waiting.data + k->begun;
@@ -207,7 +209,7 @@ static size_t next_message(const struct kafka *k, unsigned *count)
 	while (size < left) {
 		memcpy(&entry, from + size, sizeof(entry));
 		whole = sizeof(entry) + entry.key_size + entry.value_size;
-		if (size + whole > EXCHANGE_MESSAGE)
+		if (*count && size + whole > k->most)
 			break;
 		size += whole;
 		++*count;
@@ -225,6 +227,25 @@ static void note_gone(struct kafka *k)
 	k->waiting.len = k->begun = 0;
 }
 
+static void note_too_large(struct kafka *k, size_t size)
+{
+	if (!k->too_large++)
+		log_warn("Kafka: a record of %zu bytes is not handed over: larger than messages to Kafka's process",
+			 size);
+}
+
+/* The socket's buffer (net.core.wmem_default) is smaller than the message: fewer entries go into the next one. */
+static void shrink_messages(struct kafka *k, size_t size, unsigned count)
+{
+	if (count > 1) {
+		k->most = size - 1;
+		return;
+	}
+	note_too_large(k, size);
+	k->begun += size;
+	k->waits--;
+}
+
 /* Sends one message. False: the process does not take it now, or is gone. */
 static bool send_message(struct kafka *k)
 {
@@ -232,6 +253,10 @@ static bool send_message(struct kafka *k)
 	size_t size = next_message(k, &count);
 	ssize_t n = write(k->records, k->waiting.data + k->begun, size);
 
+	if (n < 0 && errno == EMSGSIZE) {
+		shrink_messages(k, size, count);
+		return true;
+	}
 	if (n < 0 && errno != EAGAIN && errno != EINTR)
 		note_gone(k);
 	if (n != (ssize_t)size)
@@ -267,10 +292,10 @@ static void send_all(struct kafka *k)
 		send_waiting(k);
 }
 
-/* Appends an entry. False: it is larger than a message, and is left out. */
-static bool append(struct buffer *b, const struct record *r)
+/* Appends an entry. Its bytes, of which more than EXCHANGE_MESSAGE are left out. */
+static size_t append(struct buffer *b, const struct record *r)
 {
-	size_t head = b->len, value;
+	size_t head = b->len, value, size;
 	struct exchange_entry entry;
 	char id[COMMUNITY_ID_SIZE];
 
@@ -283,21 +308,16 @@ static bool append(struct buffer *b, const struct record *r)
 	b->len--; /* the line's end */
 	entry.value_size = (uint32_t)(b->len - value);
 	memcpy(b->data + head, &entry, sizeof(entry));
-	if (b->len - head <= EXCHANGE_MESSAGE)
-		return true;
-	b->len = head;
-	return false;
-}
-
-/* Such a record must not be sent: an empty message in its place would be the end of records for the process. */
-static void note_too_large(struct kafka *k)
-{
-	if (!k->too_large++)
-		log_warn("Kafka: a record of more than %d bytes is not handed over", EXCHANGE_MESSAGE);
+	size = b->len - head;
+	if (size > EXCHANGE_MESSAGE)
+		b->len = head;
+	return size;
 }
 
 void kafka_add(struct kafka *k, const struct record *r)
 {
+	size_t size;
+
 	if (!k)
 		return;
 	k->made++;
@@ -307,8 +327,9 @@ void kafka_add(struct kafka *k, const struct record *r)
 		k->not_taken++;
 		return;
 	}
-	if (!append(&k->waiting, r)) {
-		note_too_large(k);
+	size = append(&k->waiting, r);
+	if (size > EXCHANGE_MESSAGE) {
+		note_too_large(k, size);
 		return;
 	}
 	k->waits++;
