@@ -409,6 +409,66 @@ def syn_ack_made():
     return check_first(Scene(sent + later(C4), BOTH), ["made <S."])
 
 
+def other_syn(ms, at=.5):
+    """A SYN in the source's name, with a number of its own: 5,000 beyond the real one's."""
+    return C4.src(ms, "S", 5000), Fate("made", at)
+
+
+def syn_ahead(at=.5):
+    """
+    The forged SYN comes first. The destination answers it, which the source resets, and asks by an ACK what the real
+    SYN is to mean, which the source resets again; then the source repeats its SYN.
+    """
+    c = replace(C4, start=C4.start + ns(1000))
+    sent = [C4.src(5, "S"), other_syn(0, at), C4.dst(10.1, "S.", -99, 5001), C4.dst(25.1, ".", -98, 5001),
+            C4.src(30.2, "R", 5001), C4.src(45.2, "R", 5001)]
+    sent += [C4.src(1005, "S"), C4.dst(1025.1, "S.", 0, 1), C4.src(1045.2, ".", 1, 1)]
+    return sent + data(c) + close(c) + later(c)
+
+
+def syn_made(record):
+    """Faults of a record that must say of one SYN alone that it was made, and nothing else."""
+    faults = expect("path", path_of(record), ["made >S"]) + expect("closer", record["tcp"]["closer"], "source")
+    faults += expect("outcome", record["tcp"]["outcome"], "graceful")
+    faults += expect("seq", record["tcp"]["path"][-1]["raw_seq"] if not faults else None, C4.isn[0] + 5000)
+    return faults + expect("made", [view["made"] for view in record["tcp"]["views"]][-1:], [True])
+
+
+@test
+def syn_with_other_number_made():
+    """What answers it passed both places, so that nothing but the SYN was made, or lost."""
+    record = only(Scene(syn_ahead(), BOTH))
+    return syn_made(record) + expect("views", len(record["tcp"]["views"]), 3)
+
+
+@test
+def syn_with_other_number_made_before_two_places():
+    """Both places behind the box have seen it."""
+    record = only(Scene(syn_ahead(.2), [Place(0), Place(.4, -HOUR), Place(1, 2 * HOUR)]))
+    faults = syn_made(record) + expect("views", len(record["tcp"]["views"]), 5)
+    return faults + expect("between", record["tcp"]["path"][0]["between"] if not faults else None, [0, 1])
+
+
+@test
+def syn_with_other_number_made_after_the_close():
+    """It is refused, by an RST that the source's agent lists behind the close; with and without a translator."""
+    sent = handshake(C4) + data(C4) + close(C4) + [other_syn(400), C4.dst(410.1, "R.", 0, 5001)] + later(C4)
+    translated = Place(1, HOUR, ips=("192.0.2.7", "10.0.1.9"), ports=(61000, 443))
+    return syn_made(only(Scene(sent, BOTH))) + syn_made(only(Scene(sent, [Place(0), translated])))
+
+
+@test
+def ports_used_again_at_once():
+    """The SYN-ACK of the first try comes once the source tries again: both saw both SYNs, and none was made."""
+    again = replace(C4, isn=(C4.isn[0] + 5000, C4.isn[1]), start=C4.start + ns(100))
+    first = [C4.src(0, "S"), C4.dst(20.1, "S.", -99, 1), C4.src(21, "R", 1), C4.dst(130, "S.", -99, 1),
+             C4.src(150.1, "R", 1)]
+    found = joined_of(views(Scene(first + handshake(again) + data(again) + close(again) + later(again), BOTH)))
+    deeds = [path_of(one) for one in found if one["source"]["port"] == C4.ports[0]]
+    faults = expect("connections", len(deeds), 2)
+    return faults + expect("path", [one for path in deeds for one in path or [] if one.endswith(">S")], [])
+
+
 @test
 def fin_delayed():
     sent = handshake(C4) + data(C4) + [(C4.src(200, "F.", 51, 501), Fate("delayed", ms=150)),

@@ -119,7 +119,7 @@ static bool is_full(const struct join *join)
 /* Does one of the views pass the filters? */
 static bool passes(const struct join *join, const struct way *way)
 {
-	for (unsigned v = 0; v < way->count; v++)
+	for (unsigned v = 0; v < way->count + way->made; v++)
 		if (record_filter_passes(&join->options->record_filter, &join->options->filter,
 					 &way->views[v].view->record))
 			return true;

@@ -43,7 +43,7 @@ static bool common_time(const struct joined *j, unsigned view, uint64_t time, ui
 
 static bool is_end(const struct sighting *s)
 {
-	return (s->key.kind == KIND_FIN || s->key.kind == KIND_RST) && s->timed &&
+	return (s->key.kind == KIND_FIN || s->key.kind == KIND_RST) && s->timed && !s->made &&
 	       !(s->segment->mark & SEGMENT_IGNORED);
 }
 
@@ -154,12 +154,30 @@ static void find_end(struct joined *j)
 
 /* ---- one way ---- */
 
-/* The first segment of a kind and role in the first view; NULL without one. */
+/* The first segment of a kind and role in the view; NULL without one. */
 static const struct sighting *find_kind(const struct sightings *s, enum segment_kind kind, enum role from)
 {
 	for (unsigned i = 0; i < s->count; i++)
-		if (s->list[i].key.kind == kind && s->list[i].key.from == from)
+		if (s->list[i].key.kind == kind && s->list[i].key.from == from && !s->list[i].made)
 			return &s->list[i];
+	return NULL;
+}
+
+/*
+ * The first SYN-ACK that acknowledges the SYN, and data with it (Fast Open): another one answers a made SYN. NULL
+ * without one.
+ */
+static const struct sighting *find_syn_ack(const struct sightings *s)
+{
+	const struct sighting *syn = find_kind(s, KIND_SYN, SOURCE);
+
+	for (unsigned i = 0; i < s->count; i++) {
+		const struct segment_key *key = &s->list[i].key;
+
+		if (key->kind == KIND_SYN_ACK && key->from == DESTINATION && !s->list[i].made &&
+		    (!syn || key->ack - syn->key.number - 1 < UINT16_MAX))
+			return &s->list[i];
+	}
 	return NULL;
 }
 
@@ -181,9 +199,9 @@ static void find_exchange(const struct joined_view *v, enum exchange e, const st
 	pair[0] = pair[1] = NULL;
 	if (e == SYN_TO_SYNACK) {
 		pair[0] = find_kind(s, KIND_SYN, SOURCE);
-		pair[1] = find_kind(s, KIND_SYN_ACK, DESTINATION);
+		pair[1] = find_syn_ack(s);
 	} else if (e == SYNACK_TO_ACK) {
-		pair[0] = find_kind(s, KIND_SYN_ACK, DESTINATION);
+		pair[0] = find_syn_ack(s);
 		pair[1] = find_kind(s, KIND_ACK, SOURCE);
 		if (pair[0] && pair[1] && pair[1]->key.ack != pair[0]->key.number + 1)
 			pair[1] = NULL;
@@ -227,7 +245,7 @@ void joined_make(struct joined *j, const struct way *way, const struct path *pat
 	const struct view *first = way->views[0].view;
 
 	*j = (struct joined){.way = way, .path = way->placed > 1 ? path : NULL, .clocks = clocks};
-	for (unsigned v = 0; v < way->count; v++)
+	for (unsigned v = 0; v < way->count + way->made; v++)
 		j->offset[v] = clocks_offset(clocks, first->vantage, way->views[v].view->vantage, first->record.start);
 	find_end(j);
 	for (enum exchange e = 0; e < EXCHANGES && j->path; e++)

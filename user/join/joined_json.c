@@ -218,6 +218,8 @@ static void one_view(struct buffer *out, const struct joined *j, unsigned n, con
 	view_end_of(out, v->view, SOURCE);
 	view_end_of(out, v->view, DESTINATION);
 	buffer_char(out, ',');
+	truth(out, "made", v->view->made);
+	buffer_char(out, ',');
 	verdict_of(out, v->view);
 	buffer_char(out, '}');
 }
@@ -239,7 +241,7 @@ void format_joined_json(struct buffer *out, const struct joined *j, const struct
 	one_way(out, j);
 	path(out, j);
 	buffer_text(out, ",\"views\":[");
-	for (unsigned n = 0; n < j->way->count; n++)
+	for (unsigned n = 0; n < j->way->count + j->way->made; n++)
 		one_view(out, j, n, views);
 	buffer_printf(out, "],\"views_left_out\":%u}}\n", j->way->left_out);
 }

@@ -22,6 +22,7 @@ static void ends(struct buffer *out, const struct view *view, bool unicode)
 static void title(struct buffer *out, const struct joined *j, bool unicode)
 {
 	const struct view *near = j->way->views[0].view;
+	unsigned compared;
 
 	ends(out, near, unicode);
 	buffer_text(out, ", ");
@@ -36,9 +37,10 @@ static void title(struct buffer *out, const struct joined *j, bool unicode)
 	format_date(out, near->record.start);
 	buffer_char(out, ' ');
 	format_time_of_day(out, near->record.start);
-	buffer_printf(out, ", %u view%s", j->way->count + j->way->left_out, j->way->count > 1 ? "s" : "");
+	compared = j->way->count + j->way->made;
+	buffer_printf(out, ", %u view%s", compared + j->way->left_out, compared > 1 ? "s" : "");
 	if (j->way->left_out)
-		buffer_printf(out, ", the first %u of them compared", j->way->count);
+		buffer_printf(out, ", the first %u of them compared", compared);
 	buffer_text(out, "\n");
 }
 
@@ -89,7 +91,18 @@ static void one_view(struct buffer *out, const struct joined *j, unsigned n, con
 		buffer_printf(out, ", closed by %s%s", closer == BOTH ? "" : "the ", role_name(closer));
 	buffer_text(out, r->final ? "" : ", not over");
 	clock_of(out, &j->offset[n]);
-	buffer_text(out, v->placed || j->way->count == 1 ? "\n" : ", place on the path unknown\n");
+	if (v->view->made)
+		buffer_text(out, ", begun by a SYN that no end sent");
+	else if (!v->placed && j->way->count > 1)
+		buffer_text(out, ", place on the path unknown");
+	buffer_char(out, '\n');
+}
+
+static void signed_duration(struct buffer *out, int64_t ns)
+{
+	if (ns < 0)
+		buffer_char(out, '-');
+	buffer_duration(out, ns < 0 ? -ns : ns);
 }
 
 static void deed(struct buffer *out, const struct joined *j, const struct path_entry *e)
@@ -108,20 +121,13 @@ static void deed(struct buffer *out, const struct joined *j, const struct path_e
 		buffer_printf(out, ", between views %u and %u", e->near + 1, e->far + 1);
 	if (e->timed) {
 		buffer_text(out, ", at ");
-		buffer_duration(out, (int64_t)(e->of.time - j->way->views[e->view].view->record.start));
+		signed_duration(out, (int64_t)(e->of.time - j->way->views[e->view].view->record.start));
 	}
 	if (e->deed == DEED_DELAYED || e->deed == DEED_REORDERED) {
 		buffer_text(out, ", by ");
 		buffer_duration(out, e->delay);
 	}
 	buffer_text(out, e->deed == DEED_MADE ? ": no end sent it\n" : "\n");
-}
-
-static void signed_duration(struct buffer *out, int64_t ns)
-{
-	if (ns < 0)
-		buffer_char(out, '-');
-	buffer_duration(out, ns < 0 ? -ns : ns);
 }
 
 static void shares(struct buffer *out, const char *name, const struct shares *s)
@@ -146,7 +152,7 @@ static void shares(struct buffer *out, const char *name, const struct shares *s)
 void format_joined_text(struct buffer *out, const struct joined *j, const struct views *views, bool unicode)
 {
 	title(out, j, unicode);
-	for (unsigned n = 0; n < j->way->count; n++)
+	for (unsigned n = 0; n < j->way->count + j->way->made; n++)
 		one_view(out, j, n, views, unicode);
 	for (unsigned i = 0; j->path && i < j->path->count; i++)
 		deed(out, j, &j->path->entries[i]);

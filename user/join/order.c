@@ -54,16 +54,31 @@ static enum place place_of(const struct view *view)
 	return is_answered_here(t[T_SYN_TO_SYNACK], t[T_INITIAL_RTT]) ? AT_DESTINATION : PLACE_UNKNOWN;
 }
 
+/* The segments that a vantage has in the record of a made SYN belong to its view of the connection as well. */
+static void add_made(struct way *way, const struct view *made)
+{
+	for (unsigned i = 0; i < way->count; i++)
+		if (way->views[i].view->vantage == made->vantage)
+			sightings_add(&way->views[i].sightings, made);
+}
+
 void way_begin(struct way *way, const struct view *views, size_t count)
 {
-	way->count = count < JOINED_VIEWS ? (unsigned)count : JOINED_VIEWS;
-	way->left_out = (unsigned)(count - way->count);
-	way->placed = 0;
-	for (unsigned i = 0; i < way->count; i++) {
+	unsigned taken = count < JOINED_VIEWS ? (unsigned)count : JOINED_VIEWS;
+
+	way->count = way->made = way->placed = 0;
+	way->left_out = (unsigned)(count - taken);
+	for (unsigned i = 0; i < taken; i++) {
 		struct joined_view *j = &way->views[i];
 
 		*j = (struct joined_view){.view = &views[i], .place = place_of(&views[i])};
-		sightings_of(&j->sightings, &views[i]);
+		sightings_add(&j->sightings, &views[i]);
+		if (views[i].made) {
+			add_made(way, &views[i]);
+			way->made++;
+		} else {
+			way->count++;
+		}
 	}
 }
 
@@ -252,4 +267,8 @@ void way_order(struct way *way, const struct clocks *clocks)
 	for (unsigned i = 1; i + 1 < way->placed; i++)
 		if (way->views[i].place == PLACE_UNKNOWN)
 			way->views[i].place = BETWEEN;
+	for (unsigned m = 0; m < way->made; m++)
+		for (unsigned i = 0; i < way->count; i++)
+			if (way->views[i].view->vantage == way->views[way->count + m].view->vantage)
+				way->views[way->count + m].place = way->views[i].place;
 }

@@ -23,14 +23,18 @@ struct joined_view {
 	bool placed; /* its neighbours are known, so that path speaks of it */
 };
 
-/* The views of a connection: the placed ones first, from the source on. */
+/*
+ * The views of a connection: the placed ones first, from the source on. Behind them lie those of what a SYN began that
+ * no end sent: what happened to their segments is the path's, but they have no say in how the connection ended.
+ */
 struct way {
 	struct joined_view views[JOINED_VIEWS];
 	unsigned count, placed;
+	unsigned made;     /* views behind the first `count` */
 	unsigned left_out; /* views beyond JOINED_VIEWS */
 };
 
-/* Takes the views of one connection, in any order. */
+/* Takes the views of one connection, in the order of views_group. */
 void way_begin(struct way *way, const struct view *views, size_t count);
 /* Tells clocks of each segment that two of the views saw, where it is known which of them is nearer to the source. */
 void way_sample(const struct way *way, struct clocks *clocks);

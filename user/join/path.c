@@ -169,6 +169,8 @@ static bool would_list(const struct hop *h, unsigned lacking, unsigned seen_by, 
 {
 	const struct joined_view *j = view_of(h, lacking);
 
+	if (of->made && of->key.kind == KIND_SYN)
+		return true; /* as the beginning of another record, which is not there: views_group has looked */
 	if (j->view->record.segments_lost || !was_watching(h, lacking, seen_by, of))
 		return false;
 	if (is_of_handshake(h, of) && j->view->record.midstream)

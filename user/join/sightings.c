@@ -32,13 +32,12 @@ static struct segment_key key_of(const struct view *view, const struct record_se
 				    .ack = s->flags & TCP_ACK ? s->raw_ack : 0};
 }
 
-void sightings_of(struct sightings *s, const struct view *view)
+void sightings_add(struct sightings *s, const struct view *view)
 {
 	const struct record *r = &view->record;
 	uint64_t latest = 0;
 
-	*s = (struct sightings){0};
-	for (unsigned i = 0; i < r->segment_count; i++) {
+	for (unsigned i = 0; i < r->segment_count && s->count < SIGHTINGS_MOST; i++) {
 		const struct record_segment *segment = &r->segments[i];
 		bool set_back = segment->t < latest; /* the view's clock was, since the segment before */
 
@@ -49,6 +48,7 @@ void sightings_of(struct sightings *s, const struct view *view)
 								.segment = segment,
 								.time = r->start + segment->t,
 								.timed = !(segment->mark & SEGMENT_JUMPED) && !set_back,
+								.made = view->made,
 								.count = segment->count};
 		else if (!segment->len)
 			s->folded_acks[view_role(view, segment->from)] = true;

@@ -24,10 +24,11 @@ struct sighting {
 	const struct record_segment *segment; /* the view's */
 	uint64_t time;                        /* ns since 1970 by the view's clock, of the first one */
 	bool timed;                           /* false: its time stamp was wrong */
+	bool made;                            /* of a connection that a made SYN began */
 	unsigned count;
 };
 
-#define SIGHTINGS_MOST RECORD_SEGMENTS
+#define SIGHTINGS_MOST (2 * RECORD_SEGMENTS)
 
 struct sightings {
 	struct sighting list[SIGHTINGS_MOST];
@@ -35,7 +36,8 @@ struct sightings {
 	bool folded_acks[2]; /* by the connection's role: ACKs of that side that are not listed one by one */
 };
 
-void sightings_of(struct sightings *s, const struct view *view);
+/* Adds the view's, as long as there is room. */
+void sightings_add(struct sightings *s, const struct view *view);
 /* How many segments of that key there are; *first: the entry of the first one, NULL without one. */
 unsigned sightings_find(const struct sightings *s, const struct segment_key *key, const struct sighting **first);
 bool segment_key_equal(const struct segment_key *a, const struct segment_key *b);

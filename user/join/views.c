@@ -251,13 +251,15 @@ static void unite_by_ends(struct views *v)
 	}
 }
 
-/* By group, and in it those that saw the beginning first, then by start. */
+/* By group, and in it those that saw the beginning first, then by start; what is made is last. */
 static int by_group(const void *a, const void *b)
 {
 	const struct view *x = a, *y = b;
 
 	if (x->group != y->group)
 		return x->group < y->group ? -1 : 1;
+	if (x->made != y->made)
+		return x->made ? 1 : -1;
 	if (x->record.midstream != y->record.midstream)
 		return x->record.midstream ? 1 : -1;
 	return (x->record.start > y->record.start) - (x->record.start < y->record.start);
@@ -321,6 +323,111 @@ static void renumber(struct views *v)
 	free(first);
 }
 
+/* ---- SYNs that no end sent ---- */
+
+/* Does the view list what answers this SYN: a SYN-ACK or RST that acknowledges it, or the RST with its number? */
+static bool has_answer(const struct view *view, uint32_t syn)
+{
+	for (unsigned i = 0; i < view->record.segment_count; i++) {
+		const struct record_segment *s = &view->record.segments[i];
+
+		if (s->flags & TCP_RST && s->raw_seq == syn + 1)
+			return true;
+		if (s->flags & TCP_ACK && s->flags & (TCP_SYN | TCP_RST) && s->raw_ack == syn + 1)
+			return true;
+	}
+	return false;
+}
+
+/* The first view of its group, which lies in v->list. */
+static struct view *first_of_group(const struct views *v, struct view *of)
+{
+	while (of > v->list && of[-1].group == of->group)
+		of--;
+	return of;
+}
+
+/* Has the vantage a view of that group? */
+static bool is_seen_from(const struct views *v, unsigned vantage, const struct view *group)
+{
+	for (size_t i = 0, count = views_of_one(v, (size_t)(group - v->list)); i < count; i++)
+		if (group[i].vantage == vantage)
+			return true;
+	return false;
+}
+
+/*
+ * Was the first view's SYN made in the name of the other one's connection? Both are of one vantage and have the same
+ * ends. It was if another vantage lists the answer among the connection's segments, and has not seen the SYN.
+ */
+static bool is_made_for(const struct views *v, struct view *made, struct view *genuine)
+{
+	struct view *group = first_of_group(v, genuine), *own = first_of_group(v, made);
+	int64_t syn = made->record.isn[SOURCE], other = genuine->record.isn[SOURCE];
+
+	if (made->made || genuine->made || made->record.midstream || syn < 0 || other < 0 || syn == other ||
+	    !record_end_equal(&made->record.end[SOURCE], &genuine->record.end[SOURCE]))
+		return false;
+	for (size_t i = 0, count = views_of_one(v, (size_t)(group - v->list)); i < count; i++)
+		if (!group[i].made && has_answer(&group[i], (uint32_t)syn) && !is_seen_from(v, group[i].vantage, own))
+			return true;
+	return false;
+}
+
+/* Makes all views of that group views of the other one's connection. */
+static void take_over(const struct views *v, struct view *made, const struct view *genuine)
+{
+	struct view *group = first_of_group(v, made);
+
+	for (size_t i = 0, count = views_of_one(v, (size_t)(group - v->list)); i < count; i++) {
+		group[i].made = true;
+		group[i].group = genuine->group;
+	}
+}
+
+/* By vantage and ends, of pointers. */
+static int by_place(const void *a, const void *b)
+{
+	const struct view *x = *(const struct view *const *)a, *y = *(const struct view *const *)b;
+
+	if (x->vantage != y->vantage)
+		return x->vantage < y->vantage ? -1 : 1;
+	return by_ends(x, y);
+}
+
+/* list[0] to list[count - 1] are of one vantage and have the same ends. */
+static bool take_over_made(const struct views *v, struct view **list, size_t count)
+{
+	bool found = false;
+
+	for (size_t i = 0; i < count && count <= ENDS_MOST; i++)
+		for (size_t k = 0; k < count; k++)
+			if (is_made_for(v, list[i], list[k])) {
+				take_over(v, list[i], list[k]);
+				found = true;
+			}
+	return found;
+}
+
+/* Finds SYNs that no end sent, with numbers of their own, and puts what they began beside the connections. */
+static void find_made(struct views *v)
+{
+	struct view **list = grown(NULL, v->count + 1, sizeof(struct view *));
+	bool found = false;
+
+	for (size_t i = 0; i < v->count; i++)
+		list[i] = &v->list[i];
+	qsort(list, v->count, sizeof(struct view *), by_place);
+	for (size_t from = 0, end; from < v->count; from = end) {
+		for (end = from + 1; end < v->count && !by_place(&list[from], &list[end]); end++)
+			;
+		found |= take_over_made(v, &list[from], end - from);
+	}
+	free(list);
+	if (found)
+		qsort(v->list, v->count, sizeof(*v->list), by_group);
+}
+
 void views_group(struct views *v)
 {
 	leave_one_each(v);
@@ -331,6 +438,7 @@ void views_group(struct views *v)
 	for (size_t i = 0; i < v->count; i++)
 		v->list[i].group = group_of(v, i);
 	qsort(v->list, v->count, sizeof(*v->list), by_group);
+	find_made(v);
 	set_swapped(v);
 }
 

@@ -20,6 +20,7 @@ struct view {
 	struct record record; /* its texts are the views' */
 	unsigned vantage;
 	bool swapped; /* its source is the connection's destination: it did not see who began */
+	bool made;    /* of what began with a SYN that no end sent, in the connection's name */
 	size_t group; /* while views are grouped: another view of the same connection, or itself */
 };
 
@@ -38,7 +39,7 @@ void views_free(struct views *v);
 void views_add(struct views *v, const struct record *r, const char *file);
 /*
  * After the last one was added: leaves one view for each event.id, the final one or else the latest. Then the views of
- * one connection lie next to each other, in the order of their start.
+ * one connection lie next to each other, in the order of their start, those that are made last.
  */
 void views_group(struct views *v);
 /* How many views, from `first` on, are of one connection. first < v->count */

@@ -6,8 +6,9 @@ packet.
 A deed says to which segment what is done, once: LOSE, DELAY, REORDER (the next one of its direction goes first), or
 behind it RESET (an RST to both ends in the other's name), RESET_ONWARD (to its receiver alone), FIN_ONWARD (a FIN to
 its receiver, in its sender's name), SYN_ONWARD (the same SYN again) or SYN_ACK_BACK (a SYN-ACK to its sender, in its
-receiver's name). There are lists of them, one of which is chosen at a time. With `translate`, the server sees the
-client at another address. The log has a line for each deed, with the numbers of the segment's header.
+receiver's name), or before it SYN_AHEAD (a SYN with another number). There are lists of them, one of which is chosen at
+a time. With `translate`, the server sees the client at another address. The log has a line for each deed, with the
+numbers of the segment's header, and one for each segment that was sent, with the time for which the box had it.
 """
 import json
 import os
@@ -20,14 +21,17 @@ from lab.frames import checksum, ip_packet, packed, tcp_segment
 from lab.netlab import ACK, FIN, RST, SYN
 from lab.relay import Relay
 
-LOSE, DELAY, REORDER, MADE = "lost", "delayed", "reordered", "made"  # words of the log
+LOSE, DELAY, REORDER, MADE, SENT = "lost", "delayed", "reordered", "made", "sent"  # words of the log
 RESET, RESET_ONWARD, FIN_ONWARD = "reset", "reset onward", "fin onward"
-SYN_ONWARD, SYN_ACK_BACK = "syn onward", "syn-ack back"
+SYN_ONWARD, SYN_ACK_BACK, SYN_AHEAD = "syn onward", "syn-ack back", "syn ahead"
 ONWARD, BACK, BOTH_WAYS = slice(0, 1), slice(1, 2), slice(0, 2)
-INJECTED = {RESET: (RST, BOTH_WAYS), RESET_ONWARD: (RST, ONWARD), FIN_ONWARD: (FIN | ACK, ONWARD),
-            SYN_ONWARD: (SYN, ONWARD), SYN_ACK_BACK: (SYN | ACK, BACK)}
 HOLD = 0.1  # s of DELAY: below the shortest time after which Linux repeats a segment
-BEHIND = 0.001  # s that REORDER sends behind the one that overtakes, and twice that of a SYN, ten times that of others
+BEHIND = 0.001  # s that REORDER sends behind the one that overtakes
+INJECTED = {  # flags, ways, s behind the segment
+    RESET: (RST, BOTH_WAYS, 10 * BEHIND), RESET_ONWARD: (RST, ONWARD, 10 * BEHIND),
+    FIN_ONWARD: (FIN | ACK, ONWARD, 10 * BEHIND), SYN_ONWARD: (SYN, ONWARD, 2 * BEHIND),
+    SYN_ACK_BACK: (SYN | ACK, BACK, 10 * BEHIND), SYN_AHEAD: (SYN, ONWARD, 0)}
+OTHER_NUMBER = 2**28  # how far the one of SYN_AHEAD is from the real one
 CLIENT, OUTSIDE = ("10.98.0.1", "fd98::1"), ("10.98.0.77", "fd98::77")
 
 
@@ -52,12 +56,13 @@ class Box(Relay):
         os.write(self.orders, bytes([number]))
         time.sleep(0.05)
 
-    def entries(self):
+    def entries(self, sent=False):
+        """Of what was done, or of what was sent."""
         with open(self.path, encoding="ascii") as lines:
-            return [json.loads(line) for line in lines]
+            return [entry for entry in map(json.loads, lines) if (entry["what"] == SENT) == sent]
 
-    def write_down(self, what, up, flags, seq, ack):
-        entry = {"what": what, "up": up, "flags": flags, "seq": seq, "ack": ack if flags & ACK else 0}
+    def write_down(self, what, up, flags, seq, ack, held=0):
+        entry = {"what": what, "up": up, "flags": flags, "seq": seq, "ack": ack if flags & ACK else 0, "held": held}
         os.write(self.log, json.dumps(entry).encode() + b"\n")
 
     # ---- the relay's process ----
@@ -71,7 +76,7 @@ class Box(Relay):
         if deed:
             start, flags, seq, ack = numbers_of(packet)
             if deed in INJECTED:
-                behind = seq + segment.len + (deed == SYN_ACK_BACK)
+                behind = seq + segment.len + (deed == SYN_ACK_BACK) + OTHER_NUMBER * (deed == SYN_AHEAD)
                 self.inject(packet, up, file, (start, behind, ack), *INJECTED[deed])
             else:
                 self.write_down(deed, up, flags, seq, ack)
@@ -89,8 +94,8 @@ class Box(Relay):
                 return deed.what
         return None
 
-    def inject(self, packet, up, file, place, flags, ways):
-        """Behind this segment: one onward in its sender's name, one back in the receiver's, or both."""
+    def inject(self, packet, up, file, place, flags, ways, behind):
+        """Beside this segment: one onward in its sender's name, one back in the receiver's, or both."""
         near, far = addresses_of(packet)
         start, seq, ack = place
         ports = struct.unpack_from("!HH", packet, start)
@@ -100,7 +105,11 @@ class Box(Relay):
             numbers = number % 2**32, other % 2**32 if flags & ACK else 0
             made = ip_packet(*ends, tcp_segment(*ends, pair, flags, *numbers, b""))
             self.write_down(MADE, toward, flags, *numbers)
-            self.send_after(self.delay + BEHIND * (2 if flags == SYN else 10), to, self.translated(made, toward))
+            self.send_after(self.delay + behind, to, self.translated(made, toward))
+
+    def sent(self, packet, up, held):
+        if self.read(packet, up):
+            self.write_down(SENT, up, *numbers_of(packet)[1:], held)
 
     def forward(self, files, orders):
         self.files = files
