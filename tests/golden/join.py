@@ -793,7 +793,7 @@ def little_memory():
     """Records that do not fit: a message, and nothing that looks like an answer."""
     line = views(Scene(handshake(C4) + data(C4) + close(C4), BOTH))[0]
     number = json.loads(line)["event"]["id"].encode()
-    lines = b"".join(line.replace(number, b"%032x" % n) for n in range(17_000))
+    lines = b"".join(line.replace(number, b"%032x" % n) for n in range(40_000))
     limit = "ulimit -v 100000; exec " + shlex.join([tracer.BINARY, "--join", "-q", "-"])
     process = subprocess.run(["sh", "-c", limit], input=lines, capture_output=True, timeout=60, check=False)
     return expect("result", (process.returncode, process.stdout, process.stderr),

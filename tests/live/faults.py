@@ -24,7 +24,7 @@ import time
 from lab import frames
 from lab import harness
 from lab.closes import Path, abort, scenario_named
-from lab.harness import (GRACEFUL, NOBODY, PROGRAM, Suite, as_nobody, close_some, expect, field, foreign_object,
+from lab.harness import (GRACEFUL, NOBODY, PROGRAM, Suite, about, as_nobody, close_some, expect, field, foreign_object,
                          in_namespace, key_of, one_close_seen, one_each, paths, raw_socket, refuses, with_error,
                          without, without_tcx)
 from lab.netlab import (ACK, RST, Process, Skip, check, descriptors, equal, first_in_chain, ipv4, ipv6, libc, mac, need,
@@ -1209,6 +1209,41 @@ def little_memory(lab):
             raise Skip(f"no memory cgroup: {error}")
         refuses(lab, [*command, *options, "eth0"], 1, f"no memory for tables of {needs} MiB", "cgroup")
         equal("attached", lab.client.attached("eth0"), set())
+
+
+def many_lines(record, count, name=""):
+    """Lines of records that differ in number and host."""
+    parts = json.dumps({**record, "event": {**record["event"], "id": "ID"}, "host": {"name": "HOST"}}).split('"ID"')
+    front, (middle, back) = parts[0], parts[1].split("HOST")
+    for number in range(count):
+        yield f'{front}"{number:032x}"{middle}{number % 7 if not name else number}{name}{back}\n'
+
+
+@test
+def little_memory_for_join(lab):
+    """A memory limit that the records of --join go beyond: a line that says so, exit code 1, and it is not killed."""
+    group, limit = memory_group(lab)
+    tracer = watch(lab)
+    close_some(paths(lab)[0], 1)
+    tracer.wait_for(1)
+    record, = tracer.stop()
+    for name, count, host, sizes in (("records", 40000, "", ("32M", "96M")),
+                                     ("host names", 1500, "x" * 60000, ("32M", "64M"))):
+        path = lab.file("json")
+        with open(path, "w", encoding="utf-8") as file:
+            file.writelines(many_lines(record, count, host))
+        for size in (*sizes, "1G"):
+            with about(f"{name}, {size}"):
+                error = error_of(write_to, limit, size)
+                if error:
+                    raise Skip(f"no memory cgroup: {error}")
+                done = subprocess.run(["sh", "-c", f"echo 0 > {group}/cgroup.procs; exec \"$@\"", "sh", *PROGRAM, "-q",
+                                       "--join", "--format=json", path], capture_output=True, text=True, check=False)
+                enough = size == "1G"
+                equal("exit code", done.returncode, 0 if enough else 1)
+                check(bool(done.stdout) == enough, "records are joined")
+                check(enough or re.search(rf"out of memory for records: .*limit is {size[:-1]} MiB", done.stderr),
+                      done.stderr)
 
 
 @test

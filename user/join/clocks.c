@@ -2,13 +2,11 @@
 /*
  * Samples of each pair of vantages in order of time, with what each can say at best once its neighbours are heard.
  */
-#define _GNU_SOURCE 1 /* tdestroy */
-
 #include "user/join/clocks.h"
 
 #include <stdlib.h>
 
-#include "user/join/grown.h"
+#include "user/join/memory.h"
 
 void clocks_free(struct clocks *c)
 {
@@ -16,7 +14,7 @@ void clocks_free(struct clocks *c)
 		free(c->pairs[i]->from_low.list);
 		free(c->pairs[i]->from_high.list);
 	}
-	tdestroy(c->tree, free);
+	tree_free(c->tree);
 	free(c->pairs);
 	*c = (struct clocks){0};
 }
@@ -43,10 +41,10 @@ static struct clock_pair *make_pair(struct clocks *c, unsigned a, unsigned b, in
 
 	if (pair)
 		return pair;
-	pair = grown(NULL, 1, sizeof(*pair));
+	pair = memory_array(1, sizeof(*pair));
 	*pair = (struct clock_pair){.low = a < b ? a : b, .high = a < b ? b : a, .rough = a < b ? rough : -rough};
 	tree_add(&c->tree, pair, by_vantages);
-	c->pairs = grown(c->pairs, c->count + 1, sizeof(struct clock_pair *));
+	c->pairs = memory_grown(c->pairs, c->count, &c->room, sizeof(struct clock_pair *));
 	c->pairs[c->count++] = pair;
 	return pair;
 }
@@ -57,10 +55,7 @@ void clocks_add(struct clocks *c, unsigned first, unsigned second, uint64_t at_f
 	struct clock_pair *pair = make_pair(c, first, second, value);
 	struct clock_samples *s = first < second ? &pair->from_low : &pair->from_high;
 
-	if (s->count == s->capacity) {
-		s->capacity = s->capacity ? 2 * s->capacity : 16;
-		s->list = grown(s->list, s->capacity, sizeof(*s->list));
-	}
+	s->list = memory_grown(s->list, s->count, &s->room, sizeof(*s->list));
 	s->list[s->count++] = (struct clock_sample){.time = first < second ? at_first : at_second, .value = value};
 }
 

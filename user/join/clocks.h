@@ -26,7 +26,7 @@ struct clock_sample {
 
 struct clock_samples {
 	struct clock_sample *list;
-	size_t count, capacity;
+	size_t count, room;
 };
 
 /* Two vantages, low < high. */
@@ -39,7 +39,7 @@ struct clock_pair {
 
 struct clocks {
 	struct clock_pair **pairs;
-	size_t count;
+	size_t count, room;
 	void *tree; /* of the pairs */
 };
 

@@ -4,14 +4,12 @@
  * Where a number was not seen, addresses and ports must agree, and nothing may contradict: the number that was seen, or
  * the numbers of a FIN or RST.
  */
-#define _GNU_SOURCE 1 /* tdestroy */
-
 #include "user/join/views.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#include "user/join/grown.h"
+#include "user/join/memory.h"
 #include "user/record/community_id.h"
 
 /* ---- adding ---- */
@@ -28,7 +26,7 @@ static const char *keep_text(struct views *v, const char *text)
 
 	if (kept || !text)
 		return kept;
-	kept = had(strdup(text));
+	kept = memory_copy(text);
 	tree_add(&v->texts, kept, by_text);
 	return kept;
 }
@@ -56,10 +54,10 @@ static unsigned find_vantage(struct views *v, const struct record *r, const char
 
 	if (vantage)
 		return vantage->number;
-	vantage = grown(NULL, 1, sizeof(*vantage));
+	vantage = memory_array(1, sizeof(*vantage));
 	*vantage = key;
 	tree_add(&v->vantage_tree, vantage, by_vantage);
-	v->vantages = grown(v->vantages, v->vantage_count + 1, sizeof(struct vantage *));
+	v->vantages = memory_grown(v->vantages, v->vantage_count, &v->vantage_room, sizeof(struct vantage *));
 	v->vantages[v->vantage_count] = vantage;
 	return v->vantage_count++;
 }
@@ -69,10 +67,7 @@ void views_add(struct views *v, const struct record *r, const char *file)
 	struct view *view;
 	uint64_t until = r->finish + (view_waits(r) ? 0 : WATCHED_ON);
 
-	if (v->count == v->capacity) {
-		v->capacity = v->capacity ? 2 * v->capacity : 256;
-		v->list = grown(v->list, v->capacity, sizeof(*v->list));
-	}
+	v->list = memory_grown(v->list, v->count, &v->room, sizeof(*v->list));
 	view = &v->list[v->count++];
 	*view = (struct view){.record = *r};
 	view->record.host = keep_text(v, r->host);
@@ -89,8 +84,8 @@ void views_add(struct views *v, const struct record *r, const char *file)
 
 void views_free(struct views *v)
 {
-	tdestroy(v->vantage_tree, free);
-	tdestroy(v->texts, free);
+	tree_free(v->vantage_tree);
+	tree_free(v->texts);
 	free(v->vantages);
 	free(v->list);
 	*v = (struct views){0};
@@ -309,7 +304,7 @@ static void unite_by_numbers(struct views *v)
 /* Makes the numbers of groups places of the list again, after it was sorted. */
 static void renumber(struct views *v)
 {
-	size_t *first = grown(NULL, v->count + 1, sizeof(*first));
+	size_t *first = memory_array(v->count, sizeof(*first));
 
 	for (size_t i = 0; i < v->count; i++)
 		first[i] = SIZE_MAX;
@@ -412,7 +407,7 @@ static bool take_over_made(const struct views *v, struct view **list, size_t cou
 /* Finds SYNs that no end sent, with numbers of their own, and puts what they began beside the connections. */
 static void find_made(struct views *v)
 {
-	struct view **list = grown(NULL, v->count + 1, sizeof(struct view *));
+	struct view **list = memory_array(v->count, sizeof(struct view *));
 	bool found = false;
 
 	for (size_t i = 0; i < v->count; i++)

@@ -26,9 +26,10 @@ struct view {
 
 struct views {
 	struct view *list;
-	size_t count, capacity;
+	size_t count, room;
 	struct vantage **vantages;
 	unsigned vantage_count;
+	size_t vantage_room;
 	void *vantage_tree;
 	void *texts;       /* a tree: host names, interfaces and reasons, each once */
 	uint64_t replaced; /* records that were left out because another one says the same, or more */

@@ -3,14 +3,11 @@
  * Limits of this process that a watch would not fit into: descriptors (RLIMIT_NOFILE) and memory (cgroup).
  */
 #include <fcntl.h>
-#include <stdbool.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/resource.h>
 
 #include "user/base/exit_code.h"
 #include "user/base/log.h"
+#include "user/base/memory_room.h"
 #include "user/live/limits.h"
 
 /* ---- descriptors ---- */
@@ -52,70 +49,10 @@ int limits_check_descriptors(unsigned interfaces)
 /* ---- memory ---- */
 
 #define PROGRAM_BYTES (14ULL << 20) /* least seen to be enough beside the tables */
-#define CGROUP_PATH 4096
-
-/* The number in a file of a cgroup; UINT64_MAX where there is none ("max"). */
-static uint64_t limit_in(const char *path)
-{
-	FILE *file = fopen(path, "re");
-	char line[32] = "", *end = line;
-	uint64_t value = UINT64_MAX;
-
-	if (file && fgets(line, sizeof(line), file))
-		value = strtoull(line, &end, 10);
-	if (file)
-		(void)fclose(file);
-	return end == line ? UINT64_MAX : value;
-}
-
-/* The lowest limit of a group and those that it is in. group: its path, which is cut. */
-static uint64_t lowest_limit(const char *root, const char *file, char *group)
-{
-	char path[2 * CGROUP_PATH], *end = group + strlen(group);
-	uint64_t lowest = UINT64_MAX, limit;
-
-	do {
-		*end = 0;
-		(void)snprintf(path, sizeof(path), "%s%s/%s", root, group, file);
-		limit = limit_in(path);
-		lowest = limit < lowest ? limit : lowest;
-		end = strrchr(group, '/');
-	} while (end);
-	return lowest;
-}
-
-/* The limit that a line of /proc/self/cgroup leads to, "hierarchy:controllers:path"; see cgroups(7). */
-static uint64_t limit_of_line(char *line)
-{
-	char *controllers = strchr(line, ':'), *path = controllers ? strchr(controllers + 1, ':') : NULL;
-
-	if (!path)
-		return UINT64_MAX;
-	path[strcspn(path, "\n")] = 0;
-	*path++ = 0;
-	if (!strcmp(controllers, ":memory"))
-		return lowest_limit("/sys/fs/cgroup/memory", "memory.limit_in_bytes", path);
-	return controllers[1] ? UINT64_MAX : lowest_limit("/sys/fs/cgroup", "memory.max", path);
-}
-
-static uint64_t cgroup_limit(void)
-{
-	FILE *file = fopen("/proc/self/cgroup", "re");
-	uint64_t lowest = UINT64_MAX, limit;
-	char line[CGROUP_PATH];
-
-	while (file && fgets(line, sizeof(line), file)) {
-		limit = limit_of_line(line);
-		lowest = limit < lowest ? limit : lowest;
-	}
-	if (file)
-		(void)fclose(file);
-	return lowest;
-}
 
 int limits_check_memory(uint64_t table_bytes)
 {
-	uint64_t limit = cgroup_limit();
+	uint64_t limit = memory_limit();
 
 	if (limit >= table_bytes + PROGRAM_BYTES)
 		return EXIT_FINE;
