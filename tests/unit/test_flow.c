@@ -11,6 +11,7 @@
 
 #include "bpf/core/watch.h"
 #include "tests/unit/conversation.h"
+#include "tests/diff/random.h"
 
 /* A flow with its log, and the last step's bits. */
 struct subject {
@@ -782,9 +783,10 @@ TEST(test_log_overflows)
 /* Every segment is in the log, as an entry or in an entry's count, or counted as lost or as seen twice. */
 TEST(test_log_accounts_for_all)
 {
-	uint64_t x = 88172645463325252;
+	struct random random = {0};
 
 	for (int round = 0; round < 2000; round++) {
+		uint64_t x = random_next(&random);
 		struct subject t = new_subject((uint32_t)x, (uint32_t)(x >> 32));
 		uint64_t counted = 0;
 		uint32_t sent = 0;
@@ -793,9 +795,7 @@ TEST(test_log_accounts_for_all)
 		t.cap = round & 1 ? FLOW_LOG_CLOSING : FLOW_LOG_UNPROVEN;
 		handshake(&t);
 		for (sent = 3; sent < 60 && !(t.flow.state & FLOW_GRACEFUL); sent++) {
-			x ^= x << 13;
-			x ^= x >> 7;
-			x ^= x << 17;
+			x = random_next(&random);
 			SEND(&t, (30 + sent * (x >> 60)) * MS, .from = x & 1, .flags = (uint8_t)(x >> 8),
 			     .seq = x >> 16 & 63, .ack = x >> 22 & 63, .len = x >> 28 & 3, .id = 1 + (x >> 30 & 1));
 		}
@@ -1109,14 +1109,6 @@ TEST(test_evidence_far_numbers)
 
 /* ---- keys ---- */
 
-static uint64_t next_random(uint64_t *x)
-{
-	*x ^= *x << 13;
-	*x ^= *x >> 7;
-	*x ^= *x << 17;
-	return *x;
-}
-
 static struct tcp_segment reverse(const struct tcp_segment *s)
 {
 	struct tcp_segment r = *s;
@@ -1142,18 +1134,18 @@ static void check_symmetry(const struct tcp_segment *s, uint32_t ifindex)
 
 TEST(test_hash_symmetry)
 {
-	uint64_t x = 88172645463325252;
+	struct random random = {0};
 
 	for (int i = 0; i < 100000; i++) {
 		struct tcp_segment s = {.family = i & 1 ? 4 : 6};
 
-		s.src.lo = next_random(&x) & 0xffffffff;
-		s.dst.lo = i % 3 ? next_random(&x) & 0xffffffff : s.src.lo;
+		s.src.lo = random_next(&random) & 0xffffffff;
+		s.dst.lo = i % 3 ? random_next(&random) & 0xffffffff : s.src.lo;
 		if (s.family == 6) {
-			s.src.hi = next_random(&x);
-			s.dst.hi = i % 5 ? next_random(&x) : s.src.hi;
+			s.src.hi = random_next(&random);
+			s.dst.hi = i % 5 ? random_next(&random) : s.src.hi;
 		}
-		s.sport = (uint16_t)next_random(&x);
+		s.sport = (uint16_t)random_next(&random);
 		s.dport = (uint16_t)(s.sport + 1 + i % 1000);
 		check_symmetry(&s, (uint32_t)i % 7);
 	}

@@ -10,6 +10,7 @@
 #include "user/format/duration.h"
 #include "user/format/format.h"
 #include "tests/unit/sample_closes.h"
+#include "tests/diff/random.h"
 
 /* ---- samples ---- */
 
@@ -313,19 +314,16 @@ TEST(fits_all_widths)
 	}
 }
 
+static struct random dice;
+
 static uint64_t random_word(void)
 {
-	static uint64_t x = 88172645463325252ULL;
-
-	x ^= x << 13;
-	x ^= x >> 7;
-	x ^= x << 17;
-	return x;
+	return random_next(&dice);
 }
 
 static uint32_t below(uint32_t n)
 {
-	return (random_word() >> 32) % n;
+	return random_below(&dice, n);
 }
 
 /* Mostly small numbers, sometimes any. */

@@ -11,6 +11,7 @@
 #include "bpf/core/header_walk.h"
 #include "tests/unit/segments.h"
 #include "tests/unit/words.h"
+#include "tests/diff/random.h"
 
 #define expect_verdict(seen, expected) expect_word(seen, expected, packet_verdicts)
 
@@ -827,20 +828,16 @@ TEST(test_tcp_options)
 /* Random option bytes: the walk ends inside of them, and what it finds is in range. */
 TEST(test_tcp_options_any_bytes)
 {
-	uint64_t x = 88172645463325252;
+	struct random random = {0};
 
 	for (int round = 0; round < 300000; round++) {
 		struct tcp_segment s = {.wscale = SEGMENT_NO_WSCALE, .mptcp = SEGMENT_NO_MPTCP};
 		struct tcp_options *options = malloc(sizeof(*options));
 
 		assert_non_null(options);
-		for (unsigned i = 0; i < PACKET_OPTIONS_MAX; i++) {
-			x ^= x << 13;
-			x ^= x >> 7;
-			x ^= x << 17;
-			options->bytes[i] = (uint8_t)(x >> 32) % (round & 1 ? 6 : 255);
-		}
-		options->len = (uint32_t)(x % (PACKET_OPTIONS_MAX + 1));
+		for (unsigned i = 0; i < PACKET_OPTIONS_MAX; i++)
+			options->bytes[i] = (uint8_t)random_below(&random, round & 1 ? 6 : 255);
+		options->len = random_below(&random, PACKET_OPTIONS_MAX + 1);
 		packet_options(&s, options);
 		assert_true(s.wscale <= 14 || s.wscale == SEGMENT_NO_WSCALE);
 		assert_true(s.mptcp <= 15 || s.mptcp == SEGMENT_NO_MPTCP);

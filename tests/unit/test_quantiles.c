@@ -4,18 +4,10 @@
  */
 #include "tests/unit/assert.h"
 
+#include "tests/diff/random.h"
 #include "user/base/quantiles.h"
 
 #define VALUES 20000
-
-/* xorshift64: the same values in every run. */
-static uint64_t random_next(uint64_t *x)
-{
-	*x ^= *x << 13;
-	*x ^= *x >> 7;
-	*x ^= *x << 17;
-	return *x;
-}
 
 static int compare(const void *a, const void *b)
 {
@@ -40,22 +32,23 @@ static void check(const struct quantiles *q, uint64_t *values, unsigned n, unsig
 	leave_row(NULL);
 }
 
-static void fill(struct quantiles *q, uint64_t *values, unsigned n, uint64_t *seed)
+static void fill(struct quantiles *q, uint64_t *values, unsigned n, struct random *random)
 {
 	for (unsigned i = 0; i < n; i++) {
-		values[i] = random_next(seed) >> random_next(seed) % 64;
+		values[i] = random_next(random) >> random_below(random, 64);
 		quantiles_add(q, values[i]);
 	}
 }
 
 TEST(test_few_are_exact)
 {
-	uint64_t seed = 0x2545f4914f6cdd1dULL, values[QUANTILES_FEW];
+	struct random random = {0};
+	uint64_t values[QUANTILES_FEW];
 
 	for (unsigned n = 1; n <= QUANTILES_FEW; n++) {
 		struct quantiles q = {0};
 
-		fill(&q, values, n, &seed);
+		fill(&q, values, n, &random);
 		assert_null(q.bucket);
 		check(&q, values, n, 0);
 		quantiles_free(&q);
@@ -66,12 +59,12 @@ TEST(test_many_are_near)
 {
 	static uint64_t values[VALUES];
 	static const unsigned sizes[] = {QUANTILES_FEW + 1, 7, 100, 101, 1999, VALUES};
-	uint64_t seed = 0x2545f4914f6cdd1dULL;
+	struct random random = {0};
 
 	for (unsigned i = 0; i < COUNT(sizes); i++) {
 		struct quantiles q = {0};
 
-		fill(&q, values, sizes[i], &seed);
+		fill(&q, values, sizes[i], &random);
 		check(&q, values, sizes[i], 16);
 		expect_int(q.min, values[0]);
 		expect_int(q.max, values[sizes[i] - 1]);
@@ -82,13 +75,13 @@ TEST(test_many_are_near)
 TEST(test_reset_leaves_nothing)
 {
 	static uint64_t values[VALUES];
-	uint64_t seed = 88172645463325252ULL;
+	struct random random = {0};
 	struct quantiles q = {0};
 
-	fill(&q, values, VALUES, &seed);
+	fill(&q, values, VALUES, &random);
 	quantiles_reset(&q);
 	expect_int(quantiles_percentile(&q, 50), 0);
-	fill(&q, values, 100, &seed);
+	fill(&q, values, 100, &random);
 	check(&q, values, 100, 16);
 	quantiles_free(&q);
 }
@@ -97,11 +90,11 @@ TEST(test_reset_leaves_nothing)
 static void check_sum(unsigned first, unsigned second)
 {
 	static uint64_t values[VALUES], more[VALUES];
-	uint64_t seed = 1234567891011ULL;
+	struct random random = {0};
 	struct quantiles a = {0}, b = {0};
 
-	fill(&a, values, first, &seed);
-	fill(&b, more, second, &seed);
+	fill(&a, values, first, &random);
+	fill(&b, more, second, &random);
 	quantiles_merge(&a, &b);
 	memcpy(values + first, more, second * sizeof(*more));
 	check(&a, values, first + second, first + second > QUANTILES_FEW ? 16 : 0);

@@ -5,19 +5,12 @@
 #include "tests/unit/assert.h"
 
 #include "user/top/sketch.h"
+#include "tests/diff/random.h"
 
 #define KEYS 1000000
 
 static struct sketch sketch;
 static uint32_t truth[KEYS];
-
-static uint64_t random_next(uint64_t *x)
-{
-	*x ^= *x << 13;
-	*x ^= *x >> 7;
-	*x ^= *x << 17;
-	return *x;
-}
 
 /* A key of 3 to 10 bytes, so that whole words and rests are hashed. */
 static struct group_key key_of(uint32_t n)
@@ -75,11 +68,11 @@ static void check(void)
 
 TEST(test_exact_for_few)
 {
-	uint64_t seed = 7;
+	struct random random = {0};
 
 	begin();
 	for (unsigned i = 0; i < 100000; i++)
-		add((uint32_t)(random_next(&seed) % SKETCH_KEYS));
+		add((uint32_t)(random_next(&random) % SKETCH_KEYS));
 	check();
 	for (unsigned i = 0; i < sketch.used; i++) {
 		expect_int(sketch.entry[i].error, 0);
@@ -90,12 +83,12 @@ TEST(test_exact_for_few)
 /* A million peers, each as often as the others; and ten that have a hundredth each. */
 TEST(test_a_million_peers)
 {
-	uint64_t seed = 99;
+	struct random random = {0};
 	unsigned found = 0;
 
 	begin();
 	for (unsigned i = 0; i < 3000000; i++)
-		add((uint32_t)(i % 10 ? random_next(&seed) % KEYS : i / 10 % 10));
+		add((uint32_t)(i % 10 ? random_next(&random) % KEYS : i / 10 % 10));
 	check();
 	for (unsigned i = 0; i < sketch.used; i++)
 		found += number_of(&sketch.entry[i].key) < 10;

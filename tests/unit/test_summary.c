@@ -10,6 +10,7 @@
 #include "user/record/counters.h"
 #include "user/format/summary.h"
 #include "tests/unit/sample_record.h"
+#include "tests/diff/random.h"
 
 #define VALUES 20000
 
@@ -18,15 +19,6 @@ static void expect(struct buffer *b, const char *want)
 	buffer_char(b, '\0');
 	assert_string_equal(b->data, want);
 	buffer_free(b);
-}
-
-/* xorshift64: the same values in every run. */
-static uint64_t random_next(uint64_t *x)
-{
-	*x ^= *x << 13;
-	*x ^= *x >> 7;
-	*x ^= *x << 17;
-	return *x;
 }
 
 static int compare(const void *a, const void *b)
@@ -60,23 +52,23 @@ static void check_percentiles(uint64_t *values, unsigned n)
 TEST(test_percentiles)
 {
 	static uint64_t values[VALUES];
-	uint64_t seed = 0x2545f4914f6cdd1dULL;
+	struct random random = {0};
 	unsigned n, bits, i;
 
 	/* log-uniform: all magnitudes alike */
 	for (i = 0; i < VALUES; i++)
-		values[i] = random_next(&seed) >> random_next(&seed) % 64;
+		values[i] = random_next(&random) >> random_next(&random) % 64;
 	check_percentiles(values, VALUES);
 	/* one magnitude at a time, the small exact ones included */
 	for (bits = 1; bits <= 64; bits++) {
 		for (i = 0; i < 500; i++)
-			values[i] = random_next(&seed) >> (64 - bits);
+			values[i] = random_next(&random) >> (64 - bits);
 		check_percentiles(values, 500);
 	}
 	/* few values: where the rank rule shows */
 	for (n = 1; n <= 120; n++) {
 		for (i = 0; i < n; i++)
-			values[i] = random_next(&seed) % 1000000;
+			values[i] = random_next(&random) % 1000000;
 		check_percentiles(values, n);
 	}
 }
