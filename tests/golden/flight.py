@@ -30,6 +30,7 @@ import tracer
 from flight_file import frames_of, packets_of, section_comment
 
 SEED = os.path.join(tracer.TOP, "tests", "golden", "captures", "seed-ssh-close.pcap")
+GENCAP = os.path.join(tracer.TOP, "build", "bench", "gencap")
 # Of tunnels, routers and options; of the connections.
 OUTER = ("192.0.2.101", "192.0.2.102", "2001:db8:7777::1", "2001:db8:7777::2")
 ENDS = {4: ("198.51.100.1", "198.51.100.2"), 6: ("2001:db8:5555::1", "2001:db8:6666::2")}
@@ -352,6 +353,19 @@ def files_by_size(paths):
               [frame[1] for frame in frames_of(SEED)])
         equal("read again", run(*[w for name in files for w in ("-r", name)], "--format=json").stdout,
               run("-r", SEED, "--format=json").stdout)
+
+
+@test
+def small_files_of_many_connections(paths):
+    """What the first file says of all connections does not fill the others, which would be one a packet."""
+    with tempfile.TemporaryDirectory() as directory:
+        many, kept = os.path.join(directory, "many.pcap"), os.path.join(directory, "kept.pcapng")
+        subprocess.run([GENCAP, "500", "10", "100", many], check=True)
+        done = run("-r", many, "-w", kept, "-C", "50K")
+        equal("exit code", (done.returncode, done.stderr), (0, b""))
+        files = [os.path.join(directory, name) for name in os.listdir(directory) if name != "many.pcap"]
+        equal("packets", sum(1 for name in files for _ in packets_of(name)), len(list(frames_of(many))))
+        equal("few files", len(files) < 2 * os.path.getsize(many) / 50000, True)
 
 
 # ---- what goes wrong ----

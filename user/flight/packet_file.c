@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "user/base/exit_code.h"
 #include "user/base/log.h"
@@ -133,13 +134,18 @@ void packet_file_end(struct packet_file *f, uint64_t end)
 	conclude(f);
 }
 
-/* Goes on in the next file if one is due. One that is opened anew and is not empty gets a section of its own. */
+/*
+ * Goes on in the next file if one is due. One that is opened anew and is not empty gets a section of its own. Of the
+ * comment it has the first line: a list of all connections would fill small files.
+ */
 static void turn(struct packet_file *f)
 {
 	if (!output_due(OUTPUT_PACKETS, f->out.len + f->conclusion.text.len))
 		return;
 	conclude(f);
 	output_turn(OUTPUT_PACKETS);
+	if (f->comment)
+		f->comment[strcspn(f->comment, "\n")] = '\0';
 	f->begun = false;
 }
 

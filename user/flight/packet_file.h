@@ -25,7 +25,7 @@ struct packet_to_write {
 /* NULL where memory is short. */
 struct packet_file *packet_file_new(void);
 void packet_file_free(struct packet_file *f); /* NULL is nothing; does not write */
-/* The comment of the section that each file begins with; copied. Call before anything is written. */
+/* The comment of the section that the first file begins with, and its first line that of the others; copied. */
 void packet_file_describe(struct packet_file *f, const char *comment);
 /*
  * Of a connection whose packets are put next: its comment is in the comment of the section that the present file ends
