@@ -531,6 +531,7 @@ def refused_at_the_start(lab):
                                (("", "such.a.name=1"), 1, 'line 2: .*such.a.name'),
                                (("linger.ms=never",), 1, "line 1: Invalid value"),
                                (("acks=1",), 1, "idempotence"),
+                               (("acks=all\0", "security.protocol=ssl"), 1, "Invalid or incomplete"),
                                (("ssl.ca.location=/no/such/file", "security.protocol=ssl"), 1, "ssl.ca.location")):
         refuses(lab, [*PROGRAM, place, kafka_settings(lab, *lines), "eth0"], code, words)
     refuses(lab, [*PROGRAM, place, "--kafka-config=/no/such/file", "eth0"], 1, "No such file")

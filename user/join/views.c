@@ -425,6 +425,8 @@ static void find_made(struct views *v)
 
 void views_group(struct views *v)
 {
+	if (!v->count)
+		return; /* and qsort() takes no NULL */
 	leave_one_each(v);
 	unite_by_numbers(v);
 	qsort(v->list, v->count, sizeof(*v->list), by_ends);

@@ -38,18 +38,22 @@ static void add_ours(struct kafka_settings *s, const struct options *options)
 
 /* ---- the file ---- */
 
-/* All of it, with a NUL behind it. 0 or a negative errno. */
+/* All of it, with a NUL behind it. 0 or a negative errno: EILSEQ if it has a NUL, which would hide what follows. */
 static int read_all(int fd, struct buffer *text)
 {
 	ssize_t n = 1;
+	bool whole;
 
 	while (n > 0 && text->len < FILE_MAX) {
 		n = read(fd, buffer_room(text, 4096), 4096);
 		if (n > 0)
 			text->len += (size_t)n;
 	}
+	if (n < 0)
+		return -errno;
+	whole = !text->len || !memchr(text->data, '\0', text->len);
 	buffer_char(text, '\0');
-	return n < 0 ? -errno : text->len > FILE_MAX ? -EFBIG : 0;
+	return text->len > FILE_MAX ? -EFBIG : whole ? 0 : -EILSEQ;
 }
 
 static int read_file(const char *path, struct buffer *text)
