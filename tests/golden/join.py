@@ -631,6 +631,16 @@ def clock_is_set_while_open():
 
 
 @test
+def clock_beyond_belief():
+    """A record of the year 2262: its time stamps are compared with nobody's."""
+    first, second = views(Scene(handshake(C4) + data(C4) + close(C4), BOTH))
+    late = json.loads(second)
+    late["@timestamp"] = late["event"]["end"] = late["event"]["start"] = "2262-01-01T00:00:00.000000000Z"
+    found = joined_of([first, json.dumps(late).encode()])
+    return expect("clocks", [[view["clock"]["ahead"] for view in one["tcp"]["views"]] for one in found], [[0, None]])
+
+
+@test
 def begun_late():
     """The far capture lacks the beginning: its segments are neither lost nor made."""
     sent = handshake(C4) + data(C4) + close(C4)

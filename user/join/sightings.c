@@ -4,6 +4,8 @@
  */
 #include "user/join/sightings.h"
 
+#include "user/base/clock.h"
+
 /* Data and folded ACKs are not listed one by one, and so are not comparable. */
 static bool is_comparable(const struct record_segment *s)
 {
@@ -32,6 +34,14 @@ static struct segment_key key_of(const struct view *view, const struct record_se
 				    .ack = s->flags & TCP_ACK ? s->raw_ack : 0};
 }
 
+#define LAST_TIME (4102444800 * SECOND_NS) /* the year 2100; up to then differences of differences fit into 63 bits */
+
+/* Is it a time that others can be compared with? Records may say anything. */
+static bool is_time(uint64_t start, uint64_t later)
+{
+	return start < LAST_TIME && later < LAST_TIME - start;
+}
+
 void sightings_add(struct sightings *s, const struct view *view)
 {
 	const struct record *r = &view->record;
@@ -47,7 +57,8 @@ void sightings_add(struct sightings *s, const struct view *view)
 			s->list[s->count++] = (struct sighting){.key = key_of(view, segment),
 								.segment = segment,
 								.time = r->start + segment->t,
-								.timed = !(segment->mark & SEGMENT_JUMPED) && !set_back,
+								.timed = !(segment->mark & SEGMENT_JUMPED) &&
+									 !set_back && is_time(r->start, segment->t),
 								.made = view->made,
 								.count = segment->count};
 		else if (!segment->len)
