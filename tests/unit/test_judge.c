@@ -107,6 +107,31 @@ TEST(test_what_found_no_place)
 	expect_int(j.flow.t_last, EPOCH + 2 * SECOND);
 }
 
+/* It is listed where its numbers stand: ahead of what had a place reserved, and behind the rest of the list. */
+TEST(test_list_is_in_order)
+{
+	for (int by_time = 0; by_time < 2; by_time++) {
+		struct flow_block *b;
+		uint32_t n;
+
+		enter_row(by_time ? "by time" : "by count");
+		begin_tables(&s);
+		n = put_connection(&s, PHASE_OPEN | PHASE_FINS | PHASE_WATCHED, false);
+		b = put_block(&s, n);
+		for (unsigned i = 0; i < BLOCK_COMMON; i++)
+			put_entry(&s, n, EPOCH + SECOND + i * MS, A, ACK, 1001, 2001);
+		put_entry(&s, n, EPOCH + 2 * SECOND, A, FIN, 1001, 2001);
+		put_entry(&s, n, EPOCH + 3 * SECOND, B, ACK, 2001, 1002);
+		b->rest[B].plain = (3ULL << REST_SHIFT) + 4000;
+		b->progress = EPOCH + 9 * SECOND;
+		assert_true(judge_slot(n, by_time));
+		expect_flags(j.log[j.flow.log_len - 3].mark, SEGMENT_FOLDED, segment_marks);
+		for (unsigned i = 1; i < j.flow.log_len; i++)
+			assert_true(j.log[i - 1].time <= j.log[i].time);
+		expect_int(j.flow.t_last, EPOCH + 9 * SECOND);
+	}
+}
+
 TEST(test_midstream)
 {
 	uint32_t n;

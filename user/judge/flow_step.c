@@ -445,10 +445,10 @@ static void end_graceful(struct turn *t)
 	t->step |= STEP_DONE;
 }
 
-/* Does the entry count what found no place in the recorder's log? Its number and time are those of the last of it. */
+/* Does the entry count what found no place in the recorder's log? Its number is that of the last of it. */
 static bool stands_for_rest(const struct turn *t, const struct flow_segment *e)
 {
-	return e->mark & SEGMENT_FOLDED && t->f->state & FLOW_ABRIDGED && e->time >= t->s->time;
+	return e->mark & SEGMENT_FOLDED && t->f->state & FLOW_ABRIDGED && e->latest >= t->s->time;
 }
 
 /*

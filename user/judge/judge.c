@@ -127,6 +127,22 @@ static uint32_t ack_before_fin(const struct replay *r, unsigned side)
 	return fin && listed ? ack - 1 : ack;
 }
 
+/*
+ * ns: when what found no place came, as far as the list can say it: behind what it has already, and ahead of the entry
+ * that is still to be replayed, which found a place that is reserved.
+ */
+static uint64_t rest_time(const struct replay *r, unsigned side)
+{
+	const struct judged *j = r->j;
+	uint64_t time = r->of[side]->progress;
+
+	if (r->next < r->entries && entry_at(r, r->next)->time < time)
+		time = entry_at(r, r->next)->time;
+	if (j->flow.log_len > 1 && j->log[j->flow.log_len - 2].time > time)
+		time = j->log[j->flow.log_len - 2].time;
+	return time;
+}
+
 static void add_plain(struct replay *r, unsigned side, uint64_t count, uint64_t bytes)
 {
 	const struct numbers *n = &r->of[side]->side[side].now;
@@ -136,9 +152,10 @@ static void add_plain(struct replay *r, unsigned side, uint64_t count, uint64_t 
 
 	if (e) {
 		if (!e->count) {
-			e->time = r->of[side]->progress;
+			e->time = rest_time(r, side);
 			e->seq = me->end;
 		}
+		e->latest = r->of[side]->progress;
 		e->count += (uint32_t)count;
 		e->len += (uint32_t)bytes;
 		e->ack = ack;
