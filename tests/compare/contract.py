@@ -309,17 +309,28 @@ def astray(frames):
 
 
 def forged_fin(reading):
-    """A FIN whose numbers its receiver cannot have expected, or had before the sender's first FIN."""
+    """
+    A FIN whose numbers its receiver cannot have expected, or had before the sender's first FIN. One whose end, behind
+    all data, was acknowledged already is a copy of a FIN that was not captured.
+    """
     forged, fins = set(), set()
     for frame, sides in walk(reading.frames):
         if not frame.flags & FIN:
             continue
-        left = (frame.side, end_of(frame)) not in fins and sides.fin_is_left(frame)
+        fin = frame.side, end_of(frame)
+        left = fin not in fins and sides.fin_is_left(frame) and not follows_its_ack(reading.frames, frame)
         if left or not sides.fin_is_plausible(frame):
             forged.add(frame.number)
         else:
-            fins.add((frame.side, end_of(frame)))
+            fins.add(fin)
     reading.read_other(f for f in reading.frames if f.number not in forged)
+
+
+def follows_its_ack(frames, fin):
+    """Whether its end is behind all data of its side, and stands acknowledged ahead of it."""
+    data = any(f.side == fin.side and f.length and not f.flags & FIN and distance(end_of(f), end_of(fin)) >= 0
+               for f in frames)
+    return not data and any(acknowledges(f, fin) and f.number < fin.number for f in frames)
 
 
 def other_fin(reading):
