@@ -579,8 +579,47 @@ def arp_and_noise(c):
     return disturbed(c, *noise)
 
 
+def guesses_fill_the_log(c, side):
+    """40 forged RSTs of that side inside the window of an open connection, each challenged."""
+    send, answer = ((c.src, c.dst), (c.dst, c.src))[side]
+    seq, ack = ((51, 501), (501, 51))[side]
+    return c.opened() + [s for n in range(40) for s in (
+        send(50 + n, "R", seq + 99 + 10 * n), answer(50.2 + n, ".", ack, seq))]
+
+
 @case
 def a6_resets_fill_the_log(c):
-    """40 forged RSTs inside the window, each challenged; the real one behind them finds no place in the log."""
-    forged = [[c.dst(50 + n, "R", 600 + 10 * n), c.src(50.2 + n, ".", 51, 501)] for n in range(40)]
-    return c.opened() + sum(forged, []) + [c.dst(100, "R", 501)]
+    """40 forged RSTs inside the window, each challenged; for the real one behind them a place is kept."""
+    return guesses_fill_the_log(c, 1) + [c.dst(100, "R", 501)]
+
+
+@case
+def a6_resets_fill_the_log_ipv6(c):
+    """The other side's; the real one comes twice."""
+    c = replace(c, ips=IPV6)
+    return guesses_fill_the_log(c, 0) + [c.src(100, "R.", 51, 501), c.src(101, "R.", 51, 501)]
+
+
+@case
+def a6_resets_fill_the_log_of_the_other(c):
+    """The side aborts that the forged ones were sent to."""
+    return guesses_fill_the_log(c, 1) + [c.src(100, "R.", 51, 501)]
+
+
+@case
+def a6_resets_fill_the_log_mirrored(c):
+    """A mirror port sends each packet twice."""
+    segments = guesses_fill_the_log(c, 0) + [c.src(100, "R.", 51, 501)]
+    return [twin for s in segments for twin in (s, s.sighted(4_000))]
+
+
+@case
+def a6_resets_fill_the_log_and_close(c):
+    """All were forged: the connection goes on to its close."""
+    return guesses_fill_the_log(c, 1) + c.four_way()
+
+
+@case
+def a6_resets_fill_the_log_and_nothing_more(c):
+    """Not one has the number that is expected. An old receiver would have taken one of those that found no place."""
+    return guesses_fill_the_log(c, 1)

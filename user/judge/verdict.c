@@ -390,6 +390,16 @@ static enum answer forged(const struct facts *c, const struct verdict_context *c
 	return owes(f, f->reset.side & 1) && watched >= f->reset.time + patience(&f->open) ? NO : UNTOLD;
 }
 
+/* A close that came to its end has survived the RSTs as well that found no place in the log. */
+static unsigned resets_ignored(const struct facts *c)
+{
+	unsigned ignored = c->flow->open.resets_ignored;
+
+	if ((c->flow->state & (FLOW_DONE | FLOW_LATE_RESET)) == FLOW_GRACEFUL)
+		ignored += c->flow->reset.copies;
+	return ignored > 255 ? 255 : ignored;
+}
+
 static void judge_reset(struct record *r, const struct facts *c, enum answer forged)
 {
 	const struct flow_reset *reset = &c->flow->reset;
@@ -397,7 +407,7 @@ static void judge_reset(struct record *r, const struct facts *c, enum answer for
 
 	r->reset.by = NOBODY;
 	r->reset.mptcp = SEGMENT_NO_MPTCP;
-	r->reset.ignored = c->flow->open.resets_ignored;
+	r->reset.ignored = resets_ignored(c);
 	r->late_reset = in_state(c, FLOW_LATE_RESET);
 	if (!in_state(c, FLOW_RESET | FLOW_LATE_RESET))
 		return;
