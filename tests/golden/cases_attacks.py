@@ -440,6 +440,18 @@ def a16_syn_hides_no_next_reset(c):
 
 
 @case
+def a6_forged_fin_hides_no_syn(c):
+    """
+    By a forged FIN far ahead, and a FIN behind the ACK that follows it, the recorder takes the connection for one that
+    goes on. The SYNs behind its close, which nothing answers, are not challenged, and no stray ones.
+    """
+    late = c.again(1000, jump=(3000, 70_000_000))
+    first, _, second, last = c.four_way()
+    return [c.dst(50, "F.", 260_000_000, 51), first, c.dst(110, ".", 502, 52), second, last] + \
+        [late.src(t, "S") for t in (0, 1000, 3000)]
+
+
+@case
 def a16_fin_scan_hides_no_syn(c):
     """A FIN scan of the tuple, then a SYN that nothing answers: the SYN is reported."""
     return [c.src(-50, "F.", 700_000_000, 800_000_000), c.src(0, "S"), c.src(1000, "S"), c.src(3000, "S")]

@@ -224,8 +224,8 @@ static inline bool flow_destination_is_open(const struct flow *f)
 
 /*
  * An unproven flow that nothing but a stray FIN or SYN-ACK speaks for, or a SYN inside a connection that goes on:
- * counted, never reported as a connection. A SYN that is repeated and challenged each time is reported: its sender
- * waits for a connection, and the other end still has an older one.
+ * counted, never reported as a connection. A SYN that is repeated is reported: its sender waits for a connection, and
+ * the other end still has an older one, or the numbers of that one were forged, so that it was over.
  */
 static inline bool flow_is_stray(const struct flow *f)
 {
@@ -236,7 +236,7 @@ static inline bool flow_is_stray(const struct flow *f)
 	if (!(f->open.seen & OPEN_SYN))
 		return !flow_destination_is_open(f);
 	return !(f->state & FLOW_DONE) && (f->open.seen & (OPEN_INSIDE | OPEN_SYNACK)) == OPEN_INSIDE &&
-	       !(f->challenged && f->open.syn_copies);
+	       !f->open.syn_copies;
 }
 
 /*

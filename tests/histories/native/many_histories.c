@@ -119,7 +119,7 @@ static bool are_behind(const struct history *h, const struct history *before)
 
 /*
  * May history n follow the one before with the same ends? Sooner than TIME-WAIT is long only with numbers behind the
- * last ones (RFC 9293 section 3.6.1, RFC 6191).
+ * last ones (RFC 9293 section 3.6.1, RFC 6191). Its SYN is captured, and no copy of the other one's.
  */
 static bool follow(struct run *run, unsigned n)
 {
@@ -127,7 +127,7 @@ static bool follow(struct run *run, unsigned n)
 	struct history *h = &run->histories[n], *before = n ? &run->histories[n - 1] : NULL;
 	bool begins = h->left_out == LEFT_NOTHING || h->left_out == LEFT_END;
 
-	if (!before || h->number % 4 || !begins || !is_over(before))
+	if (!before || h->number % 4 || !begins || !is_over(before) || h->end[0].isn == before->end[0].isn)
 		return false;
 	run->tuple[n] = run->tuple[n - 1];
 	run->ports[n] = run->ports[n - 1];
