@@ -255,11 +255,16 @@ class Truth:
         heard = [s for s in self.passed if self.shows(s) and not s.forged and s.seen < self.last_step]
         return bool(self.resets) and not any(s.side == 0 for s in heard)
 
+    def shows_fin_in_time(self, side):
+        """Was the side's FIN captured, and not first its acknowledgment? Left of the window it may be anybody's."""
+        steps = sorted(self.fins(side) + self.acks_of_fin(side), key=lambda s: s.seen)
+        first = next(filter(self.shows, steps), None)
+        return first is not None and first.side == side
+
     def left_out_of_graceful(self):
         fields = set()
         decisive = [self.fins(side)[:1] + self.acks_of_fin(side)[:1] for side in range(2)]
-        if not all(any(self.shows(s) for s in steps) for side in range(2)
-                   for steps in (self.fins(side), self.acks_of_fin(side))):
+        if not all(self.shows_fin_in_time(side) and any(map(self.shows, self.acks_of_fin(side))) for side in range(2)):
             fields |= {*CLOSING, *RESET}
         if not self.shows(*self.fins(0)[:1], *self.fins(1)[:1]):
             fields |= {"tcp.closer", "tcp.time_wait", "tcp.pattern"}
