@@ -90,42 +90,23 @@ struct rule {
 /* Flags of open() that let it change a file or create one. */
 #define OPEN_CHANGES (O_ACCMODE | O_CREAT | O_TRUNC | (O_TMPFILE & ~O_DIRECTORY))
 
-/* For live watching and for reading a capture file. */
-static const struct rule common_rules[] = {
-	/* output */
+/* For every process but the helper: what is open already, files to read, memory, time. */
+static const struct rule shared_rules[] = {
+	ALLOW(read),
+	ALLOW(readv),
 	ALLOW(write),
 	ALLOW(writev),
+	ALLOW(recvmsg), /* of the helper, which hands over the next output file; of a connection */
 	ALLOW(poll),
 	ALLOW(ppoll),
 	ALLOW(shutdown),
-	ALLOW(ftruncate), /* takes back half a line on a full disk */
-	ALLOW(recvmsg),   /* of the helper, which hands over the next output file */
-	ALLOW(dup2),      /* puts it in the place of standard output */
-	ALLOW(dup3),      /* what dup2() calls where there is no dup2 */
+	ALLOW(close),
 
-	/* input: read only */
+	/* files: read only */
 	ALLOW_BITS(openat, 2, OPEN_CHANGES, O_RDONLY),
-	ALLOW(read),
-	ALLOW(pread64),
-	ALLOW(readv),
-	ALLOW(readlink),
-	ALLOW(readlinkat),
-	ALLOW(getdents64),
-	ALLOW(lseek),
 	ALLOW(fstat),
 	ALLOW(newfstatat),
-	ALLOW(statx),
-	ALLOW(access),
-	ALLOW(faccessat),
-	ALLOW(faccessat2),
-	ALLOW(close),
-	ALLOW_IF(fcntl, 1, F_DUPFD_CLOEXEC),
-	ALLOW_IF(fcntl, 1, F_GETFD),
-	ALLOW_IF(fcntl, 1, F_GETFL),
-
-	/* the terminal: is it one, how wide */
-	ALLOW_IF(ioctl, 1, TCGETS),
-	ALLOW_IF(ioctl, 1, TIOCGWINSZ),
+	ALLOW(lseek),
 
 	/* memory, never executable */
 	ALLOW(brk),
@@ -148,9 +129,35 @@ static const struct rule common_rules[] = {
 	ALLOW(getpid),
 	ALLOW(gettid),
 	ALLOW(getrandom),
-	ALLOW(sched_getaffinity),
 	ALLOW(exit),
 	ALLOW(exit_group),
+};
+
+/* For live watching and for reading a capture file, beside those. */
+static const struct rule common_rules[] = {
+	/* output */
+	ALLOW(ftruncate), /* takes back half a line on a full disk */
+	ALLOW(dup2),      /* puts the next output file in the place of standard output */
+	ALLOW(dup3),      /* what dup2() calls where there is no dup2 */
+
+	/* input */
+	ALLOW(pread64),
+	ALLOW(readlink),
+	ALLOW(readlinkat),
+	ALLOW(getdents64),
+	ALLOW(statx),
+	ALLOW(access),
+	ALLOW(faccessat),
+	ALLOW(faccessat2),
+	ALLOW_IF(fcntl, 1, F_DUPFD_CLOEXEC),
+	ALLOW_IF(fcntl, 1, F_GETFD),
+	ALLOW_IF(fcntl, 1, F_GETFL),
+
+	/* the terminal: is it one, how wide */
+	ALLOW_IF(ioctl, 1, TCGETS),
+	ALLOW_IF(ioctl, 1, TIOCGWINSZ),
+
+	ALLOW(sched_getaffinity),
 };
 
 /* For live watching only. */
@@ -216,52 +223,26 @@ static const struct rule collector_rules[] = {
 	ALLOW_SOCKET(AF_INET6, SOCK_STREAM | SOCK_NONBLOCK, 0),
 	ALLOW(connect), /* with what is in its own memory */
 };
-static bool collector_allowed;
 
 /*
- * For Kafka's process, whose library has threads, resolves names and connects. It makes no process; clone3() hides its
- * flags from filters, so that the C library is told to use clone().
+ * For Kafka's process, beside the shared ones: its library has threads, resolves names and connects. It makes no
+ * process; clone3() hides its flags from filters, so that the C library is told to use clone().
  */
 static const struct rule connector_rules[] = {
-	/* threads and time */
+	/* threads */
 	ALLOW_BITS(clone, 0, CLONE_THREAD, CLONE_THREAD),
 	ALLOW(set_robust_list),
 	ALLOW(rseq),
 	ALLOW(sched_yield),
-	ALLOW(futex),
 	ALLOW_IF(prctl, 0, PR_SET_NAME),
-	ALLOW(clock_gettime),
-	ALLOW(gettimeofday),
-	ALLOW(nanosleep),
-	ALLOW(clock_nanosleep),
-	ALLOW(getrandom),
-	ALLOW(rt_sigprocmask),
-	ALLOW(rt_sigaction),
-	ALLOW(rt_sigreturn),
-	ALLOW(restart_syscall),
-	ALLOW(getpid),
-	ALLOW(gettid),
 	ALLOW(getuid),
 	ALLOW(geteuid),
 	ALLOW(uname),
-	ALLOW(exit),
-	ALLOW(exit_group),
-	/* memory, never executable */
-	ALLOW(brk),
-	ALLOW_BITS(mmap, 2, PROT_EXEC, 0),
-	ALLOW_BITS(mprotect, 2, PROT_EXEC, 0),
-	ALLOW(munmap),
-	ALLOW(mremap),
-	ALLOW(madvise),
-	/* how names are resolved */
-	ALLOW_BITS(openat, 2, OPEN_CHANGES, O_RDONLY),
-	ALLOW(fstat),
-	ALLOW(newfstatat),
-	ALLOW(lseek),
+	ALLOW(pipe2),
+	/* the C library's questions to name servers, and which of its own addresses leads to one that they named */
 	ALLOW_SOCKET(AF_NETLINK, SOCK_RAW, NETLINK_ROUTE),
 	ALLOW(bind),
 	ALLOW(getsockname),
-	/* the C library's questions to name servers, and which of its own addresses leads to one that they named */
 	ALLOW_PLAIN_SOCKET(AF_INET, SOCK_DGRAM, 0),
 	ALLOW_PLAIN_SOCKET(AF_INET6, SOCK_DGRAM, 0),
 	ALLOW_PLAIN_SOCKET(AF_INET, SOCK_STREAM, 0), /* where an answer is too long for a datagram */
@@ -279,20 +260,10 @@ static const struct rule connector_rules[] = {
 	ALLOW_IF(fcntl, 1, F_SETFD), /* closed on exec() */
 	ALLOW_IF(ioctl, 1, FIONBIO),
 	ALLOW_IF(ioctl, 1, FIONREAD),
-	ALLOW(pipe2),
-	ALLOW(poll),
-	ALLOW(ppoll),
-	ALLOW(read),
-	ALLOW(readv),
-	ALLOW(write),
-	ALLOW(writev),
 	ALLOW(sendto),
 	ALLOW(sendmsg),
 	ALLOW(sendmmsg),
 	ALLOW(recvfrom),
-	ALLOW(recvmsg),
-	ALLOW(shutdown),
-	ALLOW(close),
 };
 
 /* For --top in a terminal only, to give it back as it was. */
@@ -340,17 +311,63 @@ static int add_rules(scmp_filter_ctx filter, const struct rule *rules, size_t n)
 	return err;
 }
 
-/* What a live watch may do beside its table, for what it was asked to be allowed. */
-static int add_allowed(scmp_filter_ctx filter)
+/* Adds a table, unless an error came before. */
+#define ADD(err, filter, rules) ((err) ? (err) : add_rules(filter, rules, sizeof(rules) / sizeof((rules)[0])))
+
+/* A filter that allows nothing; NULL where memory is short, which *err then says. */
+static scmp_filter_ctx filter_new(int *err)
+{
+	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ERRNO(EPERM));
+
+	*err = filter ? 0 : -ENOMEM;
+	return filter;
+}
+
+/* Enters the filter, unless an error came before, and frees it. 0 or a negative errno. */
+static int enter(scmp_filter_ctx filter, int err)
+{
+	err = err ? err : seccomp_load(filter);
+	seccomp_release(filter);
+	return err;
+}
+
+/* Connections on the socket that is listened on, and their answers. */
+static int add_server(scmp_filter_ctx filter, int err)
 {
 	const struct rule accept_rule = ALLOW_IF(accept4, 0, (unsigned)listening_socket);
-	int err = 0;
 
-	if (listening_socket >= 0)
-		err = add_rule(filter, &accept_rule);
-	if (listening_socket >= 0 && !err)
-		err = add_rules(filter, server_rules, sizeof(server_rules) / sizeof(server_rules[0]));
-	return err;
+	if (listening_socket < 0)
+		return err;
+	err = err ? err : add_rule(filter, &accept_rule);
+	return ADD(err, filter, server_rules);
+}
+
+int sandbox_enter(bool live)
+{
+	int err;
+	scmp_filter_ctx filter = filter_new(&err);
+
+	landlock_enter(false); /* where the kernel has it */
+	err = ADD(err, filter, shared_rules);
+	err = ADD(err, filter, common_rules);
+	if (terminal_allowed)
+		err = ADD(err, filter, terminal_rules);
+	if (live)
+		err = add_server(filter, ADD(err, filter, live_rules));
+	return enter(filter, err);
+}
+
+int sandbox_enter_helper(const struct helper_work *work)
+{
+	int err;
+	scmp_filter_ctx filter = filter_new(&err);
+
+	err = ADD(err, filter, helper_rules);
+	if (work->namespaces)
+		err = ADD(err, filter, namespace_rules);
+	if (work->collector)
+		err = ADD(err, filter, collector_rules);
+	return enter(filter, err);
 }
 
 /* The filter will hold for all threads that there are. */
@@ -361,44 +378,13 @@ static int prepare_for_threads(scmp_filter_ctx filter)
 	return err ? err : seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0);
 }
 
-/* Enters a filter of two tables. 0 or a negative errno. */
-static int enter(const struct rule *first, size_t first_count, const struct rule *second, size_t second_count)
-{
-	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ERRNO(EPERM));
-	int err;
-
-	if (!filter)
-		return -ENOMEM;
-	err = first == connector_rules ? prepare_for_threads(filter) : 0;
-	err = err ? err : add_rules(filter, first, first_count);
-	err = err ? err : add_rules(filter, second, second_count);
-	if (terminal_allowed && first == common_rules && !err)
-		err = add_rules(filter, terminal_rules, sizeof(terminal_rules) / sizeof(terminal_rules[0]));
-	if (second == live_rules && !err)
-		err = add_allowed(filter);
-	if (first == helper_rules && collector_allowed && !err)
-		err = add_rules(filter, collector_rules, sizeof(collector_rules) / sizeof(collector_rules[0]));
-	err = err ? err : seccomp_load(filter);
-	seccomp_release(filter);
-	return err;
-}
-
-#define TABLE(rules) rules, sizeof(rules) / sizeof((rules)[0])
-
-int sandbox_enter(bool live)
-{
-	landlock_enter(false); /* where the kernel has it */
-	return live ? enter(TABLE(common_rules), TABLE(live_rules)) : enter(TABLE(common_rules), NULL, 0);
-}
-
-int sandbox_enter_helper(const struct helper_work *work)
-{
-	collector_allowed = work->collector;
-	return work->namespaces ? enter(TABLE(helper_rules), TABLE(namespace_rules))
-				: enter(TABLE(helper_rules), NULL, 0);
-}
-
 int sandbox_enter_connector(void)
 {
-	return enter(TABLE(connector_rules), NULL, 0);
+	int err;
+	scmp_filter_ctx filter = filter_new(&err);
+
+	err = err ? err : prepare_for_threads(filter);
+	err = ADD(err, filter, shared_rules);
+	err = ADD(err, filter, connector_rules);
+	return enter(filter, err);
 }
