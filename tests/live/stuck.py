@@ -612,7 +612,10 @@ def rate_of_time_wait(lab):
     check(0.75 * rate <= shown <= 1.35 * rate, f"{shown} shown of {rate} a second")
     ports = min(max(int(2.5 * rate), 2000), 60000)
     lab.client.run(f"sysctl -qw net.ipv4.tcp_tw_reuse=1 net.ipv4.ip_local_port_range='1024 {1023 + ports}'")
-    shown, left, rate, made, run_out = rate_shown(lab, 8001, 6)
+    for _ in range(3):
+        shown, left, rate, made, run_out = rate_shown(lab, 8001, 6)
+        if made > ports:  # otherwise others have taken the machine's time since the rate was measured
+            break
     check(left <= ports < made, f"no port was taken again: {left} of {made} are left, with {ports} ports")
     check(0.6 * rate <= shown <= 1.35 * rate, f"{shown} shown of {rate} a second; {left} are left of {made}")
     equal("run out", run_out, None)
