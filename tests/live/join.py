@@ -6,6 +6,7 @@ Every line of the box's log is in the path of the joined records, and there is n
 how tests are run and what they print; of tests that are named, a table as well: what the box did, what each end's
 agent said, and what --join says.
 """
+import calendar
 import json
 import socket
 import subprocess
@@ -197,7 +198,7 @@ CASES = {  # what the box does, to what, and who closed
     "syn_ack_made_first": ([(SYN_ACK_BACK, flags_are(SYN, True)), (REORDER, syn_ack)], reset_by_server, "destination"),
 }
 NOT_TRANSLATED = {"syn_ack_made_first", "syn_made_ahead"}  # the ends know other numbers: addresses alone make it one
-SLACK = 0.01  # s by which the box's time for a segment and --join's delay may differ
+SLACK = 0.01  # s by which what a segment took and --join's delay may differ
 
 
 # ---- two agents ----
@@ -247,30 +248,37 @@ def play(path, box, name):
     return Counter(deed_of_log(entry) for entry in box.entries()[before:])
 
 
-def held_by(sent):
-    """s for which the box had each segment beyond the shortest of its direction."""
-    shortest = {up: min(entry["held"] for entry in sent if entry["up"] == up) for up in (False, True)}
-    return {deed_of_log(entry)[1:]: entry["held"] - shortest[entry["up"]] for entry in sent}
+def time_ns(text):
+    """ns since 1970 of a record's time."""
+    second, fraction = text.rstrip("Z").split(".")
+    return calendar.timegm(time.strptime(second, "%Y-%m-%dT%H:%M:%S")) * 10**9 + int(fraction)
 
 
-def check_delay(entry, held):
-    """The box had the segment as much longer than others as the entry says: on purpose, or because of load."""
-    what = deed_of_path(entry)
-    check(abs(entry["delay"] / 1e9 - held.get(what[1:], 0)) < SLACK,
-          f"{in_words({what: 1})} by {entry['delay'] / 1e6} ms, the box had it {held.get(what[1:])} s longer")
+def took(entry, record, sent):
+    """
+    s beyond the box's delay from when the first agent saw the segment until the box sent it: on purpose, or because of
+    the machine's load. All clocks are one.
+    """
+    seen = time_ns(record["tcp"]["views"][entry["view"]]["start"]) + entry["t"]
+    times = [one["time"] for one in sent if deed_of_log(one)[1:] == deed_of_path(entry)[1:] and one["time"] > seen]
+    return (times[0] - seen) / 1e9 - DELAYS if times else 0
 
 
-def judge(name, record, log, held):
+def judge_delay(entry, record, sent, log):
+    """The segment took as long as the entry says. Does it count? What load has done is in no log."""
+    what, real = deed_of_path(entry), took(entry, record, sent)
+    check(abs(entry["delay"] / 1e9 - real) < SLACK, f"{in_words({what: 1})} by {entry['delay'] / 1e9} s, it was {real}")
+    return what in log or real > HOLD / 2
+
+
+def judge(name, record, log, sent):
     with about(name):
         equal("views", sum(not view["made"] for view in record["tcp"]["views"]), 2)
         check(record["tcp"]["path"] is not None, "the order of the views is not known")
         counts = Counter()
         for entry in record["tcp"]["path"]:
-            what = deed_of_path(entry)
-            if entry["what"] == DELAY:
-                check_delay(entry, held)
-            if entry["what"] != DELAY or what in log or held[what[1:]] > HOLD / 2:
-                counts[what] += entry.get("count", 1)
+            if entry["what"] != DELAY or judge_delay(entry, record, sent, log):
+                counts[deed_of_path(entry)] += entry.get("count", 1)
         equal("path less log", sorted((counts - log).elements()), [])
         equal("log less path", sorted((log - counts).elements()), [])
         first, second = record["tcp"]["views"][:2]
@@ -323,10 +331,10 @@ def run_cases(lab, version, translate=False):
     records = sorted(agents.joined(), key=lambda record: record["event"]["start"])
     equal("connections", len(records), len(names))
     alone = {one["event"]["id"]: one for tracer in agents.tracers for one in tracer.records()}
-    rows, held = [], held_by(box.entries(sent=True))
+    rows, sent = [], box.entries(sent=True)
     for record, (name, log) in zip(records, logs.items()):
         ends = [alone[view["id"]] for view in record["tcp"]["views"][:2]]
-        judge(name, record, log, held)
+        judge(name, record, log, sent)
         rows.append(table_row(name, log, [end["tcp"] for end in ends], record))
         equal("translated", record["source"].get("nat", {}).get("ip"), OUTSIDE[version == 6] if translate else None)
     return rows

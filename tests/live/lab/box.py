@@ -8,7 +8,7 @@ behind it RESET (an RST to both ends in the other's name), RESET_ONWARD (to its 
 its receiver, in its sender's name), SYN_ONWARD (the same SYN again) or SYN_ACK_BACK (a SYN-ACK to its sender, in its
 receiver's name), or before it SYN_AHEAD (a SYN with another number). There are lists of them, one of which is chosen at
 a time. With `translate`, the server sees the client at another address. The log has a line for each deed, with the
-numbers of the segment's header, and one for each segment that was sent, with the time for which the box had it.
+numbers of the segment's header, and one for each segment that was sent, with the time of day.
 """
 import json
 import os
@@ -29,7 +29,7 @@ HOLD = 0.1  # s of DELAY: below the shortest time after which Linux repeats a se
 BEHIND = 0.001  # s that REORDER sends behind the one that overtakes
 INJECTED = {  # flags, ways, s behind the segment
     RESET: (RST, BOTH_WAYS, 10 * BEHIND), RESET_ONWARD: (RST, ONWARD, 10 * BEHIND),
-    FIN_ONWARD: (FIN | ACK, ONWARD, 10 * BEHIND), SYN_ONWARD: (SYN, ONWARD, 2 * BEHIND),
+    FIN_ONWARD: (FIN | ACK, ONWARD, 10 * BEHIND), SYN_ONWARD: (SYN, ONWARD, 5 * BEHIND),
     SYN_ACK_BACK: (SYN | ACK, BACK, 10 * BEHIND), SYN_AHEAD: (SYN, ONWARD, 0)}
 OTHER_NUMBER = 2**28  # how far the one of SYN_AHEAD is from the real one
 CLIENT, OUTSIDE = ("10.98.0.1", "fd98::1"), ("10.98.0.77", "fd98::77")
@@ -61,8 +61,9 @@ class Box(Relay):
         with open(self.path, encoding="ascii") as lines:
             return [entry for entry in map(json.loads, lines) if (entry["what"] == SENT) == sent]
 
-    def write_down(self, what, up, flags, seq, ack, held=0):
-        entry = {"what": what, "up": up, "flags": flags, "seq": seq, "ack": ack if flags & ACK else 0, "held": held}
+    def write_down(self, what, up, flags, seq, ack):
+        entry = {"what": what, "up": up, "flags": flags, "seq": seq, "ack": ack if flags & ACK else 0,
+                 "time": time.time_ns()}
         os.write(self.log, json.dumps(entry).encode() + b"\n")
 
     # ---- the relay's process ----
@@ -107,9 +108,9 @@ class Box(Relay):
             self.write_down(MADE, toward, flags, *numbers)
             self.send_after(self.delay + behind, to, self.translated(made, toward))
 
-    def sent(self, packet, up, held):
+    def sent(self, packet, up):
         if self.read(packet, up):
-            self.write_down(SENT, up, *numbers_of(packet)[1:], held)
+            self.write_down(SENT, up, *numbers_of(packet)[1:])
 
     def forward(self, files, orders):
         self.files = files

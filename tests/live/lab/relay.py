@@ -97,9 +97,9 @@ class Relay:
                         up = file == files[0]
                         self.take(os.read(file, 65536), up, files[up])
                 while self.waiting and self.waiting[0][0] <= time.monotonic():
-                    *_, came, file, packet = heapq.heappop(self.waiting)
+                    *_, file, packet = heapq.heappop(self.waiting)
                     os.write(file, packet)
-                    self.sent(packet, file == files[1], time.monotonic() - came)
+                    self.sent(packet, file == files[1])
 
     def obey(self, _order):
         self.rules.clear()
@@ -116,11 +116,10 @@ class Relay:
 
     def send_after(self, delay, file, packet):
         self.count += 1  # packets that are due at the same time keep their order
-        now = time.monotonic()
-        heapq.heappush(self.waiting, (now + delay, self.count, now, file, packet))
+        heapq.heappush(self.waiting, (time.monotonic() + delay, self.count, file, packet))
 
-    def sent(self, packet, up, held):
-        """A packet was sent after that many seconds."""
+    def sent(self, packet, up):
+        """A packet was sent."""
 
     def judge(self, packet, up):
         """Seconds to hold the packet beyond the path's delay, or LOST or KEPT."""
