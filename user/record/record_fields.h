@@ -347,7 +347,8 @@ static inline bool record_has_listener(const struct record *r)
 	      "The first FIN seen of that side directly followed its data, so no earlier copy was missed. False as "  \
 	      "well where that is not sure: where numbers were not seen, or jumped as forged ones do.")               \
 	FIELD("tcp.resets_ignored", "tcp_resets_ignored", COUNT, ALWAYS, number_known(r->reset.ignored),              \
-	      "RSTs that their receiver did not act on. 255 is at least so many.")                                    \
+	      "RSTs that their receiver did not act on. 255 is at least so many. Of a connection without its "        \
+	      "handshake (tcp.midstream) those before its close are not counted.")                                    \
 	FIELD("tcp.bytes_approximate", "tcp_bytes_approximate", BOOL, OPTIONAL, r->bytes_approximate,                 \
 	      "The connection was fast and long enough for 4 GiB more than the numbers say. In JSON only if "         \
 	      "true.")                                                                                                \
@@ -388,7 +389,8 @@ static inline bool record_has_listener(const struct record *r)
 	      "SYNs that were answered by an ACK of an older connection (RFC 5961, section 4).")                      \
 	FIELD("tcp.captured_twice", "tcp_captured_twice", COUNT, ALWAYS, number_known(r->captured_twice),             \
 	      "Packets that were seen twice within a millisecond, by two hooks or a mirrored port, and count once. "  \
-	      "Without --all-segments only those of the close are counted.")                                          \
+	      "Without --all-segments only those of SYN, SYN-ACK and the close are counted, live only those of the "  \
+	      "close.")                                                                                               \
 	FIELD("network.tunnel.type", "network_tunnel_type", WORD, OPTIONAL, tunnel_name(r->tunnel),                   \
 	      "The tunnel that the connection's packets came in: vxlan, geneve, gre or ipip (IPv4 or IPv6 in IPv4 "   \
 	      "or IPv6). Everything else in the record is of the inner packets; the tunnel's VLAN tags are left "     \
