@@ -267,8 +267,9 @@ def ignored_reset(reading):
 
 def survived_reset(reading):
     """
-    A RST with the right number that did not end its receiver: the other side acknowledges what that sent after it. One
-    that had taken it is CLOSED and sends nothing but RSTs (RFC 9293 section 3.10.7.4).
+    A RST with the right number that did not end its receiver: the other side acknowledges what that sent after it, or
+    it acknowledges what the other side sent behind the RST. One that had taken it is CLOSED and sends nothing but RSTs
+    (RFC 9293 section 3.10.7.4).
     """
     survived = {f.number for f in reading.frames if f.flags & RST and f.number not in reading.pairing.listed
                 and is_survived(reading.frames, f)}
@@ -278,6 +279,8 @@ def survived_reset(reading):
 
 def is_survived(frames, reset):
     later = [f for f in frames if f.number > reset.number and not f.flags & (RST | SYN)]
+    if any(f.side != reset.side and f.flags & ACK and 0 < distance(f.ack, reset.seq) < REORDER for f in later):
+        return True
     sent = next((f for f in later if f.side != reset.side and f.length), None)
     return sent is not None and any(f.side == reset.side and f.flags & ACK and f.number > sent.number
                                     and 0 <= distance(f.ack, end_of(sent)) < REORDER for f in later)
