@@ -485,6 +485,40 @@ def a16_reset_behind_overtaken_ack_ipv6(c):
 
 
 @case
+def a4_reset_denied_late(c):
+    """Forged; its alleged sender closes much later than --settle, and its receiver answers as one that is gone."""
+    return c.opened() + [c.dst(100, "R", 501), c.dst(900, "F.", 501, 51), c.src(901, "R", 51)]
+
+
+@case
+def a4_reset_denied_late_ipv6(c):
+    """The other side's, and data instead of a FIN."""
+    c = replace(c, ips=IPV6)
+    return c.opened() + [c.src(100, "R.", 51, 501), c.src(900, "P.", 51, 501, 10), c.dst(901, "R", 501)]
+
+
+@case
+def a4_reset_survived_late(c):
+    """Neither end has taken it: both go on much later than --settle, and close."""
+    return c.opened() + [c.dst(100, "R", 501), c.dst(900, "P.", 501, 51, 10), c.src(901, ".", 51, 511)] + [
+        c.src(1600, "F.", 51, 511), c.dst(1610, ".", 511, 52), c.dst(1650, "F.", 511, 52), c.src(1650.2, ".", 52, 512)]
+
+
+@case
+def a4_reset_survived_late_ipv6(c):
+    """The other side's; nothing comes between it and the close."""
+    c = replace(c, ips=IPV6)
+    return c.opened() + [c.src(100, "R.", 51, 501)] + c.four_way(1500)
+
+
+@case
+def a4_reset_survived_until_another(c):
+    """The connection goes on and is aborted by the side that the first one was sent to."""
+    return c.opened() + [c.dst(100, "R", 501), c.dst(900, "P.", 501, 51, 10), c.src(901, ".", 51, 511),
+                         c.src(1600, "R.", 51, 511)]
+
+
+@case
 def a16_ack_ahead_is_taken_back(c):
     """A forged ACK of what was never sent, then a real one: an RST with the expected number is exact."""
     return c.opened() + [c.src(30, ".", 51, 400_000), c.dst(31, "P.", 501, 51, 500), c.src(32, ".", 51, 1001),
