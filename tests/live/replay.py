@@ -46,7 +46,8 @@ LEFT_OUT = {
     "a17_rst_storm": "milliseconds decide how many of its resets come within the settling time",
     "a6_resets_fill_the_log_and_nothing_more": "live, a connection goes on behind RSTs that were challenged, until it "
                                                "closes or is idle for --idle-timeout; a file has ended",
-    "mirrored_late": "its sightings are 900 us apart, and one packet only within a millisecond: the sender may miss that",
+    "a6_resets_fill_the_log_ipv6": "its equal ACKs are a millisecond apart, and closer ones are one packet seen twice",
+    "mirrored_late": "its sightings are 900 us apart, of the millisecond that they may be: the sender may miss that",
     "fin_in_a_cut_frame": "an interface gives a frame's true length, which that capture has lost",
 }
 MAGIC = {b"\xd4\xc3\xb2\xa1": ("<", 1000), b"\x4d\x3c\xb2\xa1": ("<", 1),  # byte order, ns of a fraction's unit
