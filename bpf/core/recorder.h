@@ -580,7 +580,8 @@ recorder_code int record_unknown(struct tables *t, struct work *w, const struct 
 static __always_inline flag_t opening_is_over(const struct flow_slot *slot, __u32 phase, const struct tcp_segment *s,
 					      __u32 side)
 {
-	if (open_is_copy(&slot->open, s, side))
+	/* Of the side that has sent none no number is known. */
+	if ((side == slot->open.source || slot->open.seen & OPEN_SYNACK) && open_is_copy(&slot->open, s, side))
 		return 0;
 	/*
 	 * Where it was refused, the next one may come from the other side, which opens none at the same time as a SYN
@@ -591,8 +592,7 @@ static __always_inline flag_t opening_is_over(const struct flow_slot *slot, __u3
 }
 
 /* A SYN where a connection opens already. n: slot + 1. inside: PHASE_INSIDE or 0, as that one is. */
-static __always_inline int syn_again(struct tables *t, struct work *w, const struct tcp_segment *s, __u32 n,
-				     __u32 inside)
+recorder_code int syn_again(struct tables *t, struct work *w, const struct tcp_segment *s, __u32 n, __u32 inside)
 {
 	const struct flow_slot *slot = tables_slot(t, n - 1);
 
