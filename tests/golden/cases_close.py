@@ -937,3 +937,21 @@ def p6_reuse_without_syn(c):
     """The tuple is used again with other numbers, and the new handshake is not in the file."""
     new = c.again(5000, jump=(1_500_000_000, 2_500_000_000))
     return c.opened() + c.four_way() + new.opened()[3:] + new.four_way()
+
+
+@case
+def p6_reuse_without_syn_after_reset(c):
+    """
+    The same behind an RST: foreign numbers deny it not. Both sides' may be forged, so the next connection's close is
+    not told apart from them.
+    """
+    new = c.again(3000, jump=(1_500_000_000, 2_500_000_000))
+    return c.opened() + [c.src(100, "R.", 51, 501)] + new.opened()[3:] + new.four_way()
+
+
+@case
+def p6_reuse_without_syn_after_reset_ipv6(c):
+    """The other side's, and the next connection begins 100 ms later."""
+    c = replace(c, ips=IPV6)
+    new = c.again(200, jump=(2_500_000_000, 1_500_000_000))
+    return c.opened() + [c.dst(100, "R", 501)] + new.opened()[3:] + new.four_way()

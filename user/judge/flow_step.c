@@ -685,11 +685,16 @@ static void look_around(struct turn *t)
 		t->f->side[t->side].data_copies = saturating_inc(t->f->side[t->side].data_copies);
 }
 
-/* Asks whether the RST stands. One that its alleged sender denies in the handshake proves the connection. */
+/*
+ * Asks whether the RST stands. One that its alleged sender denies in the handshake proves the connection. Foreign
+ * numbers may be those of the tuple's next connection.
+ */
 static void doubt_reset(struct turn *t)
 {
 	unsigned proven = t->f->state & FLOW_PROVEN;
 
+	if (proven && !(t->s->flags & TCP_RST) && place_of(t) & NUMBER_FOREIGN)
+		return;
 	reset_fate_step(t->f, t->s, t->side);
 	if (!proven && t->f->state & FLOW_PROVEN)
 		t->step |= STEP_PROVEN;
