@@ -170,7 +170,7 @@ bool close_payloads_find(struct close_payloads *c, const struct flow_tables *t, 
 
 	if (!close->kept)
 		return false;
-	if (close->has_last && later->last.time <= begun) {
+	if (later && close->has_last && later->last.time <= begun) {
 		*found = later->last.payload;
 		return later->last.known;
 	}
