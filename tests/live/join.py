@@ -20,7 +20,7 @@ from lab.closes import Path, abort, close_in_turn, heard_the_end, heard_the_rese
 from lab.harness import PROGRAM, Suite, about
 from lab.netlab import ACK, FIN, PSH, RST, SYN, Tracer, check, equal
 
-suite = Suite()
+suite = Suite(time_limit=180)  # a path of 21 connections takes 50 s where nothing else runs
 test = suite.test
 
 DELAYS = 0.005  # s each way

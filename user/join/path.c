@@ -164,6 +164,22 @@ static bool has_unlisted_resets(const struct record *r)
 	return r->reset.ignored > listed;
 }
 
+/*
+ * Does the RST answer what a made SYN has brought about? Where the connection's own SYN was ahead of it, the record of
+ * the made one had ended, and the RST is in none.
+ */
+static bool refuses_made(const struct joined_view *j, const struct sighting *reset)
+{
+	for (unsigned i = 0; i < j->sightings.count; i++) {
+		const struct sighting *s = &j->sightings.list[i];
+
+		if (s->made && s->key.kind == KIND_SYN && s->key.from == reset->key.from &&
+		    reset->key.number == s->key.number + 1)
+			return true;
+	}
+	return false;
+}
+
 /* Would this view, which lacks the segment, list it if it had come by? */
 static bool would_list(const struct hop *h, unsigned lacking, unsigned seen_by, const struct sighting *of)
 {
@@ -176,7 +192,7 @@ static bool would_list(const struct hop *h, unsigned lacking, unsigned seen_by, 
 	if (is_of_handshake(h, of) && j->view->record.midstream)
 		return false;
 	if (of->key.kind == KIND_RST)
-		return !has_unlisted_resets(&j->view->record);
+		return !has_unlisted_resets(&j->view->record) && !refuses_made(j, of);
 	return of->key.kind != KIND_ACK || would_list_ack(h, lacking, seen_by, of);
 }
 
