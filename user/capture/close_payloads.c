@@ -129,24 +129,30 @@ static struct state state_at(const struct conversation_cell *now, const struct t
 	return state;
 }
 
+/* When payload came last, of the state that was kept last. later: NULL without one. */
+static uint64_t last_kept(const struct at_close *close, const struct at_later_close *later)
+{
+	if (!later)
+		return close->last;
+	return (close->has_last ? &later->last : &later->first)->payload.last;
+}
+
 void close_payloads_later(struct close_payloads *c, const struct flow_tables *t, uint32_t block,
 			  const struct conversation_cell *now, const struct tcp_segment *s, bool unseen)
 {
 	struct at_close *close = close_of(c, t, block);
-	struct at_later_close *later;
+	struct at_later_close *later = close->has_later ? later_of(c, t, block) : NULL;
 	bool fin = (s->flags & (TCP_FIN | TCP_RST)) == TCP_FIN;
 
 	if (close->has_fin || !(s->flags & (TCP_FIN | TCP_RST)))
 		return;
-	if (!fin && !close->has_later && (now ? now->last : 0) == close->last)
+	if (!fin && (now ? now->last : 0) == last_kept(close, later))
 		return;
-	later = later_of(c, t, block);
-	if (!close->has_later)
-		later->first = state_at(now, s, unseen);
-	else if (fin || (now ? now->last : 0) != (close->has_last ? &later->last : &later->first)->payload.last) {
+	if (later)
 		later->last = state_at(now, s, unseen);
-		close->has_last = true;
-	}
+	else
+		later_of(c, t, block)->first = state_at(now, s, unseen);
+	close->has_last = later;
 	close->has_later = true;
 	close->has_fin = fin;
 }
