@@ -106,7 +106,8 @@ enum {
 	ENTRY_SOCKET = 4,  /* a socket of this host was asked when it came, or this host's TCP has sent it */
 	ENTRY_FILTER = 8,  /* an RST of this host that its TCP has not sent: a packet filter did */
 	ENTRY_ICMP = 16, /* no segment: an ICMP error about one of this side, type and code in win, its sender in by */
-	ENTRY_WHOLE = 128, /* written last: before that another CPU is writing the entry */
+	ENTRY_SURVIVED = 32, /* by user space: the socket of this host that the RST was sent to has not taken it */
+	ENTRY_WHOLE = 128,   /* written last: before that another CPU is writing the entry */
 };
 
 struct log_entry {

@@ -22,10 +22,12 @@ import threading
 import time
 
 from lab import frames
-from lab.closes import Connection, Path, abort, heard_the_end, receive, reset_has_come, scenario_named, talk
+from lab.closes import (Connection, Path, abort, close_in_turn, heard_the_end, receive, reset_has_come, scenario_named,
+                        talk)
 from lab.harness import (PROGRAM, TRACEPOINTS, Suite, about, as_nobody, expect, field, key_of, one_each, paths,
                          raw_socket, watch, with_error, with_kernel_types, with_raw_tracepoints)
-from lab.netlab import SYN, Process, Skip, Tracer, check, descriptors, equal, ipv4, libc, mac, need, until
+from lab.netlab import RST, SYN, Process, Skip, Tracer, check, descriptors, equal, ipv4, ipv6, libc, mac, need, until
+from lab.scene import TCP_SEND_QUEUE, queue_number
 
 PR_SET_NAME = 15
 TCP_LINGER2 = 8
@@ -575,6 +577,43 @@ def rejected_by_packet_filter(lab):
         for record in records:
             with about(f"IPv{path.version}, {record['tcp']['outcome']}"):
                 expect(record, {"tcp.reset.by": "destination", "tcp.reset.reason": "PACKET_FILTER"})
+
+
+def reset_in_its_name(raw, c):
+    """An RST as if from the client, with the very number that the server expects."""
+    version, *ports = c.key
+    ends = [{4: ipv4, 6: ipv6}[version](0, number) for number in (1, 2)]
+    segment = frames.tcp_segment(*ends, ports, RST, queue_number(c.client, TCP_SEND_QUEUE), 0, b"")
+    raw.send(frames.ethernet(mac(0, 1), mac(0, 2), [], frames.ip_packet(*ends, segment)))
+
+
+@test
+def reset_dropped_by_packet_filter(lab):
+    """A packet filter drops RSTs behind the hook: the socket lives, and what ends it later is told."""
+    raw = raw_socket(lab.client)
+    for (name, path), hook in zip(every_path(lab), ("tc", "xdp", "tc")):
+        with about(f"{name}, {hook}"):
+            tracer, forged, gone = watch_server(lab, f"--hook={hook}"), connect(path), connect(path)
+            for c in (forged, gone):
+                talk(c)
+            with lab.server.filtering("tcp flags & rst != 0", "drop"):
+                for _ in range(3):
+                    reset_in_its_name(raw, forged)
+                    time.sleep(0.01)  # else they are one packet that was captured twice
+                abort(gone.client)
+                time.sleep(1)
+                for c in (forged, gone):
+                    check(ss(lab.server, "state established", c.key[2]), "the socket has ended")
+                equal("records while the sockets live", tracer.records(), [])
+                close_in_turn(forged.client, forged.server)
+            gone.server.send(b"data")  # its client's kernel answers, and nobody drops that
+            until(lambda c=gone: reset_has_come(c.server), "reset")
+            gone.server.close()
+            tracer.wait_for(2)
+            of = {key_of(record): record for record in tracer.stop()}
+            expect(of[forged.key], {"tcp.outcome": "graceful", "tcp.closer": "source", "tcp.resets_ignored": 3})
+            expect(of[gone.key], {"tcp.outcome": "reset", "tcp.closer": "source", "tcp.basis.reset": "socket",
+                                  "tcp.resets_ignored": 1})
 
 
 # ---- connections older than the watch ----

@@ -104,6 +104,74 @@ TEST(test_settles_at_once)
 	tear_down();
 }
 
+static unsigned asked, survivals; /* RSTs that the socket was asked about, and that it will say it has not taken */
+
+static bool survived(void *context, const struct judged *j)
+{
+	(void)context;
+	(void)j;
+	return asked++ < survivals;
+}
+
+/* An open connection, and two RSTs of A with the number that B expects, the last one at END. */
+static uint32_t reset_twice(void)
+{
+	uint32_t n = put_connection(&s, PHASE_OPEN | PHASE_RESET, false);
+
+	put_block(&s, n);
+	put_entry(&s, n, EPOCH + SECOND, B, ACK, 2001, 1001);
+	put_entry(&s, n, END - SECOND / 4, A, RST, 1001, 0);
+	put_entry(&s, n, END, A, RST, 1001, 0);
+	d.survived = survived;
+	asked = 0;
+	return n;
+}
+
+/* An RST that a packet filter has dropped: the connection is open again, and both are counted. */
+TEST(test_socket_survives)
+{
+	uint32_t n;
+
+	set_up(SECOND / 2);
+	survivals = 2;
+	n = reset_twice();
+	send_notice(n, NOTICE_ENDED, END);
+	due_expire(&d, END + SECOND / 4);
+	expect_int(asked, 0);
+	due_expire(&d, END + SECOND / 2);
+	expect_int(asked, 2);
+	expect_int(reported, 0);
+	expect_int(s.slots[n].word & 0xff, PHASE_OPEN);
+	expect_int(s.slots[n].open.resets_ignored, 2);
+	tear_down();
+}
+
+/* The first one was dropped and the second one taken. */
+TEST(test_socket_survives_once)
+{
+	set_up(SECOND / 2);
+	survivals = 1;
+	send_notice(reset_twice(), NOTICE_ENDED, END);
+	due_expire(&d, END + SECOND / 2);
+	expect_int(asked, 2);
+	expect_int(reported, 1);
+	expect_int(d.judged.flow.open.resets_ignored, 1);
+	expect_int(d.judged.flow.reset.time == END, 1);
+	tear_down();
+}
+
+/* The watch ends before they have settled. */
+TEST(test_socket_survives_the_watch)
+{
+	set_up(SECOND / 2);
+	survivals = 2;
+	reset_twice();
+	assert_int_equal(due_finish(&d, false, END + 1), 0);
+	expect_int(asked, 2);
+	expect_int(reported, 0);
+	tear_down();
+}
+
 /* The slot has another connection by the time the timer fires. */
 TEST(test_notice_of_another_generation)
 {

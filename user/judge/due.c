@@ -22,6 +22,26 @@ static bool judge_slot(struct due *d, uint32_t n, struct judged *j, uint64_t *wo
 	return half_views_judge(&d->views, d->tables, n, j, word);
 }
 
+/* Has the socket that the RST was sent to not taken it? Then that is noted in the log, and it is to be judged again. */
+static bool reset_was_survived(struct due *d, uint32_t n, uint64_t word)
+{
+	const struct flow *f = &d->judged.flow;
+
+	return d->survived && (f->state & (FLOW_PROVEN | FLOW_DONE)) == (FLOW_PROVEN | FLOW_RESET) &&
+	       !(word & PHASE_REPLACED) && d->survived(d->context, &d->judged) &&
+	       flow_tables_note_survived(d->tables, n, d->judged.half, f);
+}
+
+/* judge_slot, without the RSTs that were survived, which is asked once they would be reported. */
+static bool judge_due(struct due *d, uint32_t n, uint64_t *word, uint64_t now)
+{
+	do
+		if (!judge_slot(d, n, &d->judged, word))
+			return false;
+	while (flow_is_due(&d->judged.flow, now, &d->wait) && reset_was_survived(d, n, *word));
+	return true;
+}
+
 /* What of the phase makes a wait another one. */
 #define PHASE_STEPS (PHASE_OPENING | PHASE_OPEN | PHASE_FINS | PHASE_FINS_ACKED | PHASE_RESET)
 
@@ -373,7 +393,7 @@ static void look(struct due *d, uint32_t n, uint64_t now, bool timed)
 	const struct flow *f = &d->judged.flow;
 	uint64_t word;
 
-	if (!judge_slot(d, n, &d->judged, &word))
+	if (!judge_due(d, n, &word, now))
 		return;
 	if (word & PHASE_REPLACED || flow_is_due(f, now, &d->wait)) {
 		if (!take(d, n, word, (struct due_report){0}))
@@ -583,7 +603,7 @@ static uint32_t list_last(struct due *d, struct last *list)
 	uint64_t word;
 
 	for (uint32_t n = 0; n < d->tables->slot_count; n++)
-		if (judge_slot(d, n, &d->judged, &word))
+		if (judge_due(d, n, &word, UINT64_MAX))
 			list[count++] = (struct last){flow_waits_since(f), n, flow_waits_for(f)};
 	qsort(list, count, sizeof(*list), by_wait_and_time);
 	return count;

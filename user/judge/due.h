@@ -54,6 +54,11 @@ struct due {
 	 * how are valid during the call only.
 	 */
 	void (*report)(void *context, const struct judged *j, uint32_t slot, const struct due_report *how);
+	/*
+	 * Called for an RST that is to be reported as the end of an open connection: does the socket that it was sent
+	 * to live on? NULL: nobody knows.
+	 */
+	bool (*survived)(void *context, const struct judged *j);
 	void *context;
 	uint64_t *counters; /* COUNTERS of them, for what user space counts; owned by the caller */
 

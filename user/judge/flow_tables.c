@@ -414,6 +414,28 @@ bool flow_tables_go_on(struct flow_tables *t, uint32_t n, uint64_t word, const s
 	return true;
 }
 
+static bool note_survived(const struct flow_tables *t, const struct flow_slot *slot, const struct flow_reset *reset)
+{
+	struct flow_block *b = flow_tables_block(t, slot->block);
+	unsigned entries = b ? block_entries(slot->block) : 0;
+
+	for (unsigned i = 0; i < entries; i++) {
+		struct log_entry *e = &b->entry[i];
+
+		if (e->time != reset->time || !(e->flags & TCP_RST) || (e->bits & ENTRY_SIDE) != (reset->side & 1) ||
+		    (e->bits & (ENTRY_WHOLE | ENTRY_SURVIVED)) != ENTRY_WHOLE)
+			continue;
+		__atomic_fetch_or(&e->bits, ENTRY_SURVIVED, __ATOMIC_RELEASE);
+		return true;
+	}
+	return false;
+}
+
+bool flow_tables_note_survived(const struct flow_tables *t, uint32_t n, uint32_t half, const struct flow *f)
+{
+	return note_survived(t, &t->slots[n], &f->reset) || (half && note_survived(t, &t->slots[half - 1], &f->reset));
+}
+
 /* ---- idle ones ---- */
 
 bool flow_tables_age(struct flow_tables *t, uint32_t n)

@@ -113,6 +113,11 @@ bool flow_tables_take(struct flow_tables *t, uint32_t n, uint64_t word, const st
 /* The slot of a connection that the recorder has given up (NOTICE_LOST) serves to recognise copies. */
 void flow_tables_bury_lost(struct flow_tables *t, uint32_t n);
 /*
+ * The connection's RST was not taken by the socket that it was sent to: so its next judgement says. n, half: slots of
+ * the judged connection, the latter + 1, or 0. False: the log does not have the RST.
+ */
+bool flow_tables_note_survived(const struct flow_tables *t, uint32_t n, uint32_t half, const struct flow *f);
+/*
  * The connection goes on: its RST was not acted on. It is open again. False: it has changed since it was judged.
  */
 bool flow_tables_go_on(struct flow_tables *t, uint32_t n, uint64_t word, const struct flow *f);

@@ -9,6 +9,7 @@
 
 #include "user/judge/flow_step.h"
 #include "user/judge/judge.h"
+#include "user/judge/reset_fate.h"
 
 /* The block of a connection without one: no entry, no number is known, nothing found no place. */
 static const struct flow_block no_block;
@@ -397,6 +398,11 @@ static void step_entry(struct replay *r)
 	r->next++;
 	if (e->bits & ENTRY_FILTER && r->j->flow.reset.time == s.time)
 		r->j->flow.reset.fate |= RESET_FILTERED;
+	if (e->bits & ENTRY_SURVIVED && f->state & FLOW_RESET && f->reset.time == s.time) {
+		reset_fate_survived(f);
+		if (f->log_len > n)
+			r->j->log[f->log_len - 1].mark |= SEGMENT_IGNORED;
+	}
 	if (e->bits & ENTRY_SOCKET && f->log_len > n)
 		r->j->log[f->log_len - 1].mark |= SEGMENT_SOCKET;
 }

@@ -208,6 +208,11 @@ bool reset_fate_restore(struct flow *f, const struct tcp_segment *s, unsigned si
 	return true;
 }
 
+void reset_fate_survived(struct flow *f)
+{
+	forget_reset(f);
+}
+
 void reset_fate_graceful(struct flow *f)
 {
 	if (!(f->state & FLOW_RESET))

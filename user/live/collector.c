@@ -25,6 +25,7 @@
 #include "user/live/collector.h"
 #include "user/live/loader.h"
 #include "user/live/seen_packets.h"
+#include "user/live/survived_reset.h"
 #include "user/judge/stray_flow.h"
 #include "tcpfin_trace.skel.h"
 
@@ -303,6 +304,15 @@ static void report(void *context, const struct judged *j, uint32_t slot, const s
 		return;
 	if (!j->flow.open.seen && j->flow.state & FLOW_DONE)
 		open_at_start_ended(&c->open_at_start, &j->key, verdict.netns_inode);
+}
+
+/* Of the network namespace that the first interface of the connection is in. */
+static bool survived(void *context, const struct judged *j)
+{
+	struct collector *c = context;
+	const struct attachment *a = interfaces_find(c->interfaces, j->key.ifindex);
+
+	return a && !c->options->netns && survived_reset(c->sockets, j, a->netns.inode);
 }
 
 /* ---- polling ---- */
@@ -625,6 +635,7 @@ int collector_start(struct collector *c, struct tcpfin_trace_bpf *skeleton, uint
 		.tables = &c->tables,
 		.wait = timeouts(o),
 		.report = report,
+		.survived = survived,
 		.context = c,
 		.views = {.one_network = in_one_network, .context = c, .seed = skeleton->rodata->settings.hash_seed},
 		.counters = c->counters,

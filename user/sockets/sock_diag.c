@@ -129,7 +129,15 @@ int sock_diag_parse(struct tcp_sockets *t, const void *answer, size_t len)
 	return 0;
 }
 
-static int ask(int fd, uint8_t family, uint32_t states)
+static int open_diag(void)
+{
+	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
+
+	return fd < 0 ? -errno : fd;
+}
+
+/* flags: NLM_F_DUMP for a list, 0 for the one socket that the question names. */
+static int ask(int fd, const struct inet_diag_req_v2 *question, uint16_t flags)
 {
 	struct {
 		struct nlmsghdr head;
@@ -139,46 +147,58 @@ static int ask(int fd, uint8_t family, uint32_t states)
 			{
 				.nlmsg_len = sizeof(request),
 				.nlmsg_type = SOCK_DIAG_BY_FAMILY,
-				.nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP,
+				.nlmsg_flags = NLM_F_REQUEST | flags,
 			},
-		.body =
-			{
-				.sdiag_family = family,
-				.sdiag_protocol = IPPROTO_TCP,
-				.idiag_ext = 1 << (INET_DIAG_INFO - 1),
-				.idiag_states = states,
-			},
+		.body = *question,
 	};
 
 	return send(fd, &request, sizeof(request), 0) < 0 ? -errno : 0;
+}
+
+static int ask_for_all(int fd, uint8_t family, uint32_t states)
+{
+	const struct inet_diag_req_v2 question = {
+		.sdiag_family = family,
+		.sdiag_protocol = IPPROTO_TCP,
+		.idiag_ext = 1 << (INET_DIAG_INFO - 1),
+		.idiag_states = states,
+	};
+
+	return ask(fd, &question, NLM_F_DUMP);
+}
+
+/* As sock_diag_parse, of the next answer. */
+static int take_answer(int fd, struct tcp_sockets *t, char *answer)
+{
+	ssize_t len;
+
+	do
+		len = recv(fd, answer, ANSWER_BYTES, MSG_TRUNC);
+	while (len < 0 && errno == EINTR);
+	if (len < 0)
+		return -errno;
+	if (len == 0 || len > ANSWER_BYTES)
+		return -EBADMSG;
+	return sock_diag_parse(t, answer, (size_t)len);
 }
 
 static int take_answers(int fd, struct tcp_sockets *t, char *answer)
 {
 	int err = 0;
 
-	while (!err) {
-		ssize_t len = recv(fd, answer, ANSWER_BYTES, MSG_TRUNC);
-
-		if (len < 0 && errno == EINTR)
-			continue;
-		if (len < 0)
-			return -errno;
-		if (len == 0 || len > ANSWER_BYTES)
-			return -EBADMSG;
-		err = sock_diag_parse(t, answer, (size_t)len);
-	}
+	while (!err)
+		err = take_answer(fd, t, answer);
 	return err < 0 ? err : 0;
 }
 
 int sock_diag_read(struct tcp_sockets *t, uint32_t states)
 {
-	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG), err;
+	int fd = open_diag(), err;
 	char *answer = malloc(ANSWER_BYTES);
 
-	err = fd < 0 ? -errno : answer ? ask(fd, AF_INET, states) : -ENOMEM;
+	err = fd < 0 ? fd : answer ? ask_for_all(fd, AF_INET, states) : -ENOMEM;
 	err = err ? err : take_answers(fd, t, answer);
-	err = err ? err : ask(fd, AF_INET6, states);
+	err = err ? err : ask_for_all(fd, AF_INET6, states);
 	if (!err) {
 		err = take_answers(fd, t, answer);
 		if (err == -ENOENT) /* a kernel without IPv6 */
@@ -188,6 +208,32 @@ int sock_diag_read(struct tcp_sockets *t, uint32_t states)
 	if (fd >= 0)
 		close(fd);
 	return err;
+}
+
+int sock_diag_state(uint8_t family, const struct socket_end *local, const struct socket_end *peer)
+{
+	struct inet_diag_req_v2 question = {
+		.sdiag_family = family == 4 ? AF_INET : AF_INET6,
+		.sdiag_protocol = IPPROTO_TCP,
+		.idiag_states = ~0u,
+		.id = {.idiag_sport = htons(local->port),
+		       .idiag_dport = htons(peer->port),
+		       .idiag_cookie = {INET_DIAG_NOCOOKIE, INET_DIAG_NOCOOKIE}},
+	};
+	struct tcp_sockets found = {0};
+	char *answer = malloc(ANSWER_BYTES);
+	int fd = open_diag(), err, state;
+
+	memcpy(question.id.idiag_src, local->ip, sizeof(local->ip));
+	memcpy(question.id.idiag_dst, peer->ip, sizeof(peer->ip));
+	err = fd < 0 ? fd : answer ? ask(fd, &question, 0) : -ENOMEM;
+	err = err ? err : take_answer(fd, &found, answer);
+	state = found.count ? found.list[0].state : 0;
+	sock_diag_free(&found);
+	free(answer);
+	if (fd >= 0)
+		close(fd);
+	return err < 0 && err != -ENOENT ? err : state;
 }
 
 void sock_diag_free(struct tcp_sockets *t)

@@ -52,6 +52,10 @@ struct tcp_sockets {
  */
 int sock_diag_read(struct tcp_sockets *t, uint32_t states);
 /*
+ * The state of the socket with these ends; 0: there is none; or a negative errno. family: 4 or 6, as on the wire.
+ */
+int sock_diag_state(uint8_t family, const struct socket_end *local, const struct socket_end *peer);
+/*
  * Adds the sockets of one answer of the kernel. 0: more answers follow, 1: this was the last one; or a negative errno.
  */
 int sock_diag_parse(struct tcp_sockets *t, const void *answer, size_t len);
