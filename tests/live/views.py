@@ -114,7 +114,7 @@ def waits_are_joined(lab):
         opened, closing = path.connect(), path.connect()
         closing.client.shutdown(socket.SHUT_WR)
         held += [opened, closing]
-    time.sleep(1.5)
+    tracer.wait_for(len(both))
     interim = tracer.all_records()
     equal("interim records", len(interim), len(both))
     records = joined(tracer, [c.key for c in held], ["eth8", "eth9"], wait=False)
@@ -479,6 +479,7 @@ def two_ways_while_open(lab):
             talk(c)
             c.client.shutdown(socket.SHUT_WR)
         time.sleep(2)
+        tracer.wait_for(len(closing))
         interim = tracer.all_records()
         equal("interim records", sorted(key_of(record) for record in interim), sorted(c.key for c in closing))
         keys = [c.key for c in closing + (opened if shown else [])]
