@@ -24,6 +24,13 @@ struct quantiles {
 
 /* Where memory is short, exit(EXIT_RUNTIME) follows a message, as with a buffer. */
 void quantiles_add(struct quantiles *q, uint64_t value);
+/* Fetches what adding the value will write. */
+static inline void quantiles_fetch(const struct quantiles *q, uint64_t value)
+{
+	if (q->count >= QUANTILES_FEW)
+		__builtin_prefetch(q->bucket + log_bucket(value, QUANTILES_STEPS), 1);
+}
+
 /* Adds the values of `more`. */
 void quantiles_merge(struct quantiles *q, const struct quantiles *more);
 /* By the nearest-rank rule. percent: 1 to 100. 0 without values. */

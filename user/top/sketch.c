@@ -46,6 +46,11 @@ static unsigned find(const struct sketch *s, const struct group_key *key, uint64
 	return SKETCH_KEYS;
 }
 
+bool sketch_has(const struct sketch *s, const struct group_key *key)
+{
+	return find(s, key, sketch_hash(s, key)) < SKETCH_KEYS;
+}
+
 static void put_into_bucket(struct sketch *s, unsigned n)
 {
 	uint16_t *bucket = &s->bucket[s->entry[n].hash % BUCKETS];
@@ -124,12 +129,12 @@ static unsigned take_entry(struct sketch *s)
 	return n;
 }
 
-unsigned sketch_add(struct sketch *s, const struct group_key *key, bool *fresh)
+unsigned sketch_add_times(struct sketch *s, const struct group_key *key, uint64_t times, bool *fresh)
 {
 	uint64_t hash = sketch_hash(s, key);
 	unsigned n = find(s, key, hash);
 
-	s->added++;
+	s->added += times;
 	*fresh = n == SKETCH_KEYS;
 	if (*fresh) {
 		n = take_entry(s);
@@ -138,7 +143,7 @@ unsigned sketch_add(struct sketch *s, const struct group_key *key, bool *fresh)
 		memcpy(s->entry[n].key.bytes, key->bytes, key->len);
 		put_into_bucket(s, n);
 	}
-	s->entry[n].count++;
+	s->entry[n].count += times;
 	heap_sink(s, (uint16_t)n);
 	return n;
 }

@@ -39,7 +39,15 @@ struct sketch {
 void sketch_reset(struct sketch *s, uint64_t seed);
 /* The hash of a key, which is the same until the seed is another one. */
 uint64_t sketch_hash(const struct sketch *s, const struct group_key *key);
-/* Adds the key once. Returns its entry; *fresh: that was another key's, or nobody's, before. */
-unsigned sketch_add(struct sketch *s, const struct group_key *key, bool *fresh);
+/* Is the key followed? */
+bool sketch_has(const struct sketch *s, const struct group_key *key);
+/* Adds the key so many times. Returns its entry; *fresh: that was another key's, or nobody's, before. */
+unsigned sketch_add_times(struct sketch *s, const struct group_key *key, uint64_t times, bool *fresh);
+
+/* Adds the key once. */
+static inline unsigned sketch_add(struct sketch *s, const struct group_key *key, bool *fresh)
+{
+	return sketch_add_times(s, key, 1, fresh);
+}
 
 #endif

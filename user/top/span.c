@@ -38,31 +38,57 @@ void span_reset(struct span *s, const struct groups *groups, uint64_t start, int
 	tally_reset(&s->rest);
 }
 
-/* The tally of the record's group. */
-static struct tally *tally_of(struct span *s, const struct record *r)
+/* The tally of the group with that key, which is added so many times. *fresh: it was not followed before. */
+static struct tally *tally_of(struct span *s, const struct group_key *key, uint64_t times, bool *fresh)
 {
-	struct group_key key;
-	bool fresh;
-	unsigned n;
+	unsigned n = sketch_add_times(&s->sketch, key, times, fresh);
 
-	groups_key(&s->groups, r, &key);
-	n = sketch_add(&s->sketch, &key, &fresh);
-	if (fresh && s->sketch.entry[n].error) /* it was another group's, and not one of an earlier time */
+	if (*fresh && s->sketch.entry[n].error) /* it was another group's, and not one of an earlier time */
 		tally_merge(&s->rest, &s->tally[n]);
-	if (fresh)
+	if (*fresh)
 		tally_reset(&s->tally[n]);
 	return &s->tally[n];
 }
 
-void span_add(struct span *s, const struct record *r)
+bool span_add(struct span *s, const struct record *r)
 {
+	struct group_key key;
+	bool fresh;
+
+	groups_key(&s->groups, r, &key);
 	s->connections++;
-	tally_add(tally_of(s, r), r);
+	tally_add(tally_of(s, &key, 1, &fresh), r);
+	return fresh;
 }
 
 void span_add_waiting(struct span *s, const struct record *r, bool stuck)
 {
-	tally_add_waiting(tally_of(s, r), r, stuck);
+	struct group_key key;
+	bool fresh;
+
+	groups_key(&s->groups, r, &key);
+	tally_add_waiting(tally_of(s, &key, 1, &fresh), r, stuck);
+}
+
+bool span_has(const struct span *s, const struct record *r)
+{
+	struct group_key key;
+
+	groups_key(&s->groups, r, &key);
+	return sketch_has(&s->sketch, &key);
+}
+
+void span_merge(struct span *s, const struct span *more)
+{
+	bool fresh;
+
+	s->connections += more->connections;
+	tally_merge(&s->rest, &more->rest);
+	for (unsigned i = 0; i < more->sketch.used; i++) {
+		const struct sketch_entry *e = &more->sketch.entry[i];
+
+		tally_merge(tally_of(s, &e->key, e->count, &fresh), &more->tally[i]);
+	}
 }
 
 /* ---- the view ---- */

@@ -35,8 +35,12 @@ struct span *span_new(void);
 void span_free(struct span *s);
 /* Empties it, to begin at `start`. */
 void span_reset(struct span *s, const struct groups *groups, uint64_t start, int64_t wall_offset);
-/* Counts a connection that has ended. */
-void span_add(struct span *s, const struct record *r);
+/* Counts a connection that has ended. Returns whether its group was not followed before. */
+bool span_add(struct span *s, const struct record *r);
+/* Is the group of the record followed? */
+bool span_has(const struct span *s, const struct record *r);
+/* Adds what has been counted in another span of the same groups. */
+void span_merge(struct span *s, const struct span *more);
 /* Counts a close that goes on at the span's end. */
 void span_add_waiting(struct span *s, const struct record *r, bool stuck);
 

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Two spans are counted at a time: the interval, and the whole run.
+ * Two spans are counted: the interval, and the whole run. While the run has room for every group, the interval is added
+ * to it as a whole when it ends, which makes no difference; after that, each connection is counted in both.
  */
 #include "user/top/top.h"
 
 #include <limits.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "user/base/clock.h"
@@ -22,6 +24,8 @@ struct top {
 	struct table_style style;
 	struct groups groups;
 	struct span *interval, *run;
+	unsigned news;         /* groups of the interval that the run does not follow */
+	bool apart;            /* the run has what the interval has, and what comes is counted in both */
 	struct span *shown;    /* the last interval, in a terminal */
 	struct screen *screen; /* NULL: tables are printed */
 	struct span_view view;
@@ -76,6 +80,29 @@ void top_free(struct top *t)
 	free(t);
 }
 
+/* ---- the run ---- */
+
+/* Adds the interval to the run. */
+static void catch_up(struct top *t)
+{
+	if (!t->apart)
+		span_merge(t->run, t->interval);
+	t->apart = true;
+}
+
+static bool same_groups(const struct groups *a, const struct groups *b)
+{
+	return a->count == b->count && !memcmp(a->field, b->field, a->count * sizeof(a->field[0]));
+}
+
+/* Begins an interval. */
+static void reset_interval(struct top *t, const struct groups *groups, uint64_t start, int64_t wall_offset)
+{
+	span_reset(t->interval, groups, start, wall_offset);
+	t->news = 0;
+	t->apart = t->run->sketch.used == SKETCH_KEYS || !same_groups(groups, &t->run->groups);
+}
+
 /* From now on is counted; later calls do nothing. */
 static void begin(struct top *t, uint64_t now, int64_t wall_offset)
 {
@@ -84,8 +111,8 @@ static void begin(struct top *t, uint64_t now, int64_t wall_offset)
 	t->begun = true;
 	t->last = now;
 	t->next = now + t->options->top;
-	span_reset(t->interval, &t->groups, now, wall_offset);
 	span_reset(t->run, &t->groups, now, wall_offset);
+	reset_interval(t, &t->groups, now, wall_offset);
 }
 
 /* ---- in a terminal ---- */
@@ -156,12 +183,20 @@ static void close_screen(struct top *t)
 
 void top_add(struct top *t, const struct record *r)
 {
-	span_add(t->interval, r);
-	span_add(t->run, r);
+	bool fresh = span_add(t->interval, r);
+
+	if (t->apart) {
+		span_add(t->run, r);
+		return;
+	}
+	t->news += fresh && !span_has(t->run, r);
+	if (t->run->sketch.used + t->news == SKETCH_KEYS)
+		catch_up(t);
 }
 
 void top_add_waiting(struct top *t, const struct record *r, bool stuck)
 {
+	catch_up(t);
 	span_add_waiting(t->interval, r, stuck);
 }
 
@@ -208,6 +243,7 @@ void top_table(struct top *t, uint64_t end, struct buffer *out)
 {
 	bool shown = is_shown(t);
 
+	catch_up(t);
 	t->interval->end = end;
 	if (t->screen)
 		show(t);
@@ -217,8 +253,8 @@ void top_table(struct top *t, uint64_t end, struct buffer *out)
 	t->next = end + t->options->top;
 	if (!shown && t->last > end)
 		t->next += (t->last - end) / t->options->top * t->options->top;
-	span_reset(t->interval, t->screen ? &t->screen->groups : &t->groups, t->next - t->options->top,
-		   t->interval->wall_offset);
+	reset_interval(t, t->screen ? &t->screen->groups : &t->groups, t->next - t->options->top,
+		       t->interval->wall_offset);
 }
 
 bool top_full(const struct top *t)
@@ -236,6 +272,7 @@ void top_end(struct top *t, struct buffer *out)
 		return;
 	if (!screen && !top_full(t) && t->interval->sketch.added)
 		top_table(t, t->last, out);
+	catch_up(t);
 	t->run->end = t->last;
 	print(t, t->run, out);
 }
