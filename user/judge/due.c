@@ -449,16 +449,27 @@ bool due_answer(struct due *d, const struct stray *x, const struct flow_interfac
 	return found;
 }
 
-/* Fetches what the next ones to settle need, since their slots and logs have left the caches meanwhile. */
+/*
+ * Fetches what the next ones to settle need, since that has left the caches meanwhile: what a slot leads to is known
+ * only once the slot has arrived, and so on.
+ */
 static void fetch_ahead(const struct due *d)
 {
 	uint32_t none = d->tables->slot_count, slot = timers_ahead(&d->timers, TIMER_SETTLE, 7, none);
-	uint32_t rest = timers_ahead(&d->timers, TIMER_SETTLE, 3, none);
+	uint32_t rest = timers_ahead(&d->timers, TIMER_SETTLE, 4, none);
+	uint32_t more = timers_ahead(&d->timers, TIMER_SETTLE, 1, none);
 
-	if (slot < none)
+	if (slot < none) {
 		flow_tables_prefetch_slot(d->tables, slot);
-	if (rest < none)
+		interims_prefetch(&d->interims, slot);
+	}
+	if (rest < none) {
 		flow_tables_prefetch_rest(d->tables, rest);
+		if (d->fetch)
+			d->fetch(d->context, &d->tables->slots[rest], false);
+	}
+	if (more < none && d->fetch)
+		d->fetch(d->context, &d->tables->slots[more], true);
 }
 
 void due_expire(struct due *d, uint64_t now)
@@ -559,6 +570,7 @@ void due_look_at_waiting(struct due *d, uint64_t now)
 	for (uint32_t n = 0; n < d->tables->slot_count; n++) {
 		uint64_t word = __atomic_load_n(&d->tables->slots[n].word, __ATOMIC_ACQUIRE);
 
+		flow_tables_prefetch_word(d->tables, n + SLOTS_AHEAD);
 		if (word & PHASE_BEGUN && !(word & PHASE_REPORTED))
 			glance(d, n, now);
 	}

@@ -59,6 +59,11 @@ struct due {
 	 * to live on? NULL: nobody knows.
 	 */
 	bool (*survived)(void *context, const struct judged *j);
+	/*
+	 * Fetches what else the report of that connection will read: indexes by its addresses, ports and numbers or,
+	 * with `near`, what they lead to. NULL: nothing.
+	 */
+	void (*fetch)(const void *context, const struct flow_slot *slot, bool near);
 	void *context;
 	uint64_t *counters; /* COUNTERS of them, for what user space counts; owned by the caller */
 

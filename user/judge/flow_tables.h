@@ -95,6 +95,14 @@ void flow_tables_free(struct flow_tables *t); /* only what this module has alloc
 /* The hash of the slot's tuple that chooses its sets; its high half counts. */
 uint64_t flow_tables_place(const struct flow_tables *t, const struct flow_slot *slot);
 
+/* Whoever looks at slots in turn fetches the word of one that is so far ahead. */
+#define SLOTS_AHEAD 16
+
+static inline void flow_tables_prefetch_word(const struct flow_tables *t, uint32_t n)
+{
+	__builtin_prefetch(&t->slots[n].word); /* one behind the last slot does no harm */
+}
+
 /* Fetch what a report will need: first the slot; what it names only once that has arrived. */
 void flow_tables_prefetch_slot(const struct flow_tables *t, uint32_t n);
 void flow_tables_prefetch_rest(const struct flow_tables *t, uint32_t n);

@@ -62,12 +62,15 @@ static void take_off(struct flow_views *v, uint32_t n)
 void flow_views_note(struct flow_views *v, const struct flow_tables *t, uint32_t n)
 {
 	const struct flow_slot *slot = &t->slots[n];
-	uint32_t generation = (uint32_t)(__atomic_load_n(&slot->word, __ATOMIC_ACQUIRE) >> 32) + 1;
 	struct flow_view *me;
+	uint32_t generation;
 
-	if (!v->first || v->of[n].generation == generation)
+	if (!v->first)
 		return;
 	me = &v->of[n];
+	generation = (uint32_t)(__atomic_load_n(&slot->word, __ATOMIC_ACQUIRE) >> 32) + 1;
+	if (me->generation == generation)
+		return;
 	if (me->generation)
 		take_off(v, n);
 	me->place = place_of(v, slot->family, slot->addr, slot->port);

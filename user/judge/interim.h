@@ -33,6 +33,12 @@ struct interims {
 int interims_begin(struct interims *t, uint32_t slots);
 void interims_free(struct interims *t);
 
+static inline void interims_prefetch(const struct interims *t, uint32_t slot)
+{
+	if (t->of)
+		__builtin_prefetch(&t->of[slot], 1);
+}
+
 /* NULL where the slot's connection of that generation was not reported yet. */
 const struct interim *interims_find(const struct interims *t, uint32_t slot, uint32_t generation);
 /* The slot's connection has been reported. what: generation, kind, phase, last, complete; the rest is set here. */

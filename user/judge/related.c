@@ -8,6 +8,7 @@
 
 #include <stdlib.h>
 
+#include "bpf/core/flow_log.h"
 #include "user/base/address.h"
 
 struct entry {
@@ -27,11 +28,13 @@ struct link {
 	uint32_t older[CHAINS]; /* numbers of entries in the same place of the index */
 };
 
+#define RELATED_PLACES (4 * RELATED_KEPT) /* of the index: few of them lead to more than one entry */
+
 struct related {
 	struct entry entry[RELATED_KEPT];
 	struct link link[RELATED_KEPT];
-	uint32_t latest[CHAINS][RELATED_KEPT]; /* numbers of the latest entries */
-	uint32_t last;                         /* number; 0: none yet */
+	uint32_t latest[CHAINS][RELATED_PLACES]; /* numbers of the latest entries */
+	uint32_t last;                           /* number; 0: none yet */
 };
 
 struct related *related_new(void)
@@ -49,10 +52,15 @@ static uint32_t hash_number(uint64_t key)
 	return (uint32_t)(key * 0x9e3779b97f4a7c15 >> 32);
 }
 
+static uint32_t hash_source(const struct ip_address *addr, uint16_t port)
+{
+	return hash_number((addr->hi ^ addr->lo * 3) + port);
+}
+
 /* The hash of the source's end where its SYN was seen, or of the same end where it was not. */
 static uint32_t hash_end(const struct related_peer *p, bool midstream)
 {
-	return hash_number((p->addr[0].hi ^ p->addr[0].lo * 3) + p->port[0]) ^ midstream;
+	return hash_source(&p->addr[0], p->port[0]) ^ midstream;
 }
 
 static uint32_t hash_of(const struct related_peer *p, enum chain chain)
@@ -65,6 +73,11 @@ static bool is_kept(const struct related *r, uint32_t number)
 	return number && r->last - number < RELATED_KEPT;
 }
 
+static const uint32_t *latest_of(const struct related *r, enum chain chain, uint32_t hash)
+{
+	return &r->latest[chain][hash % RELATED_PLACES];
+}
+
 /* A way along a chain, the latest entry first. */
 struct walk {
 	const struct related *r;
@@ -75,7 +88,7 @@ struct walk {
 
 static struct walk begin_walk(const struct related *r, enum chain chain, uint32_t hash)
 {
-	return (struct walk){r, chain, hash, r->latest[chain][hash % RELATED_KEPT], 0};
+	return (struct walk){r, chain, hash, *latest_of(r, chain, hash), 0};
 }
 
 /* The next entry with the walk's hash. NULL: there are no more, or the chain is too long. */
@@ -147,9 +160,42 @@ static struct related_peer related_reversed(const struct related_peer *p)
 	return back;
 }
 
+/* ---- fetching ahead ---- */
+
+/* The chain's first entry and its link. */
+static void fetch_latest(const struct related *r, enum chain chain, uint32_t hash)
+{
+	uint32_t number = *latest_of(r, chain, hash), at = number % RELATED_KEPT;
+
+	if (!is_kept(r, number))
+		return;
+	__builtin_prefetch(&r->link[at]);
+	__builtin_prefetch(&r->entry[at]);
+	__builtin_prefetch((const char *)&r->entry[at + 1] - 1);
+}
+
+void related_fetch(const struct related *r, const struct flow_slot *slot, bool near)
+{
+	unsigned source = slot->open.source & 1;
+	uint32_t end = hash_source(&slot->addr[source], slot->port[source]), isn = hash_number(slot->open.isn[source]);
+
+	if (!r)
+		return;
+	if (!near) {
+		__builtin_prefetch(latest_of(r, BY_ISN, isn), 1);
+		__builtin_prefetch(latest_of(r, BY_END, end), 1);
+		return;
+	}
+	fetch_latest(r, BY_ISN, isn);
+	fetch_latest(r, BY_END, end);
+	fetch_latest(r, BY_END, end ^ 1);
+}
+
+/* ---- noting ---- */
+
 static struct entry *find_noted(struct related *r, const struct related_peer *peer)
 {
-	uint32_t number = r->latest[BY_END][hash_of(peer, BY_END) % RELATED_KEPT];
+	uint32_t number = *latest_of(r, BY_END, hash_of(peer, BY_END));
 	struct entry *e = is_kept(r, number) ? &r->entry[number % RELATED_KEPT] : NULL;
 
 	return e && same_tuple(&e->peer, peer) && e->peer.start == peer->start ? e : NULL;
@@ -158,7 +204,7 @@ static struct entry *find_noted(struct related *r, const struct related_peer *pe
 /* Puts the latest entry at the head of the chain. */
 static void link_latest(struct related *r, enum chain chain, const struct related_peer *peer)
 {
-	uint32_t hash = hash_of(peer, chain), *latest = &r->latest[chain][hash % RELATED_KEPT];
+	uint32_t hash = hash_of(peer, chain), *latest = &r->latest[chain][hash % RELATED_PLACES];
 	struct link *link = &r->link[r->last % RELATED_KEPT];
 
 	link->hash[chain] = hash;

@@ -34,6 +34,7 @@ struct related_peer {
 	uint64_t start;     /* ns: its first segment */
 };
 
+struct flow_slot;
 struct related;
 
 struct related *related_new(void); /* NULL: out of memory */
@@ -46,6 +47,11 @@ void related_note(struct related *r, const struct related_peer *peer, bool apart
 /* Copies those that are related to it to found, the latest first. Returns how many. r may be NULL. */
 unsigned related_find(const struct related *r, const struct related_peer *peer,
 		      struct related_peer found[RELATED_MOST]);
+/*
+ * Fetches what is read when the connection in that slot is noted or searched for: its places in the index or, with
+ * `near`, what those lead to. r may be NULL.
+ */
+void related_fetch(const struct related *r, const struct flow_slot *slot, bool near);
 /*
  * The same for a segment of no connection, from peer's source to its destination, whose start is its time: connections
  * that either of its ends has at the same port, and those to which one of its numbers is the first one after the SYN.

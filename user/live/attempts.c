@@ -88,7 +88,7 @@ const struct listener *attempts_listener(const struct attempts *a, uint32_t slot
 {
 	const struct attempt *attempt = &a->list[slot];
 
-	if (!(f->open.seen & OPEN_SYN) || attempt->t_syn != f->open.t_syn || !attempt->listener.state)
-		return NULL;
-	return &attempt->listener;
+	if (!(f->open.seen & OPEN_SYN) || !(f->open.syn_copies | f->open.synack_copies))
+		return NULL; /* nothing had to be repeated: what is listed is not worth fetching */
+	return attempt->t_syn == f->open.t_syn && attempt->listener.state ? &attempt->listener : NULL;
 }

@@ -315,6 +315,15 @@ static bool survived(void *context, const struct judged *j)
 	return a && !c->options->netns && survived_reset(c->sockets, j, a->netns.inode);
 }
 
+static void fetch(const void *context, const struct flow_slot *slot, bool near)
+{
+	const struct collector *c = context;
+
+	related_fetch(c->related, slot, near);
+	if (c->sockets)
+		socket_events_fetch(c->sockets, slot, near);
+}
+
 /* ---- polling ---- */
 
 static void report_stray(struct collector *c, const struct stray *x, const struct flow_interfaces *at)
@@ -393,26 +402,60 @@ static uint32_t part_end(const struct collector *c, uint32_t first)
 	return first + part < c->tables.slot_count ? first + part : c->tables.slot_count;
 }
 
-/* The recorder tells of no SYN; so one is noted when its slot's turn comes. */
-static void note_syns(struct collector *c, uint32_t first, uint32_t end)
+static void note_syn(struct collector *c, uint32_t n)
 {
+	const struct flow_slot *slot = &c->tables.slots[n];
+	uint32_t generation = (uint32_t)(__atomic_load_n(&slot->word, __ATOMIC_ACQUIRE) >> 32);
+	unsigned source = slot->open.source & 1;
+
+	if (!(slot->open.seen & OPEN_SYN))
+		return;
+	c->noted[n] = generation + 1;
+	related_note(c->related,
+		     &(struct related_peer){.addr = {slot->addr[source], slot->addr[!source]},
+					    .port = {slot->port[source], slot->port[!source]},
+					    .family = slot->family,
+					    .isn = slot->open.isn[source],
+					    .interface = slot->ifindex,
+					    .start = slot->open.t_syn},
+		     false);
+}
+
+#define SYNS 64 /* slots that are looked at together, so that what one needs is fetched while others are noted */
+
+/* Those of the slots that may have a SYN to be noted. Returns how many. */
+static unsigned find_syns(const struct collector *c, uint32_t first, uint32_t end, uint32_t list[SYNS])
+{
+	unsigned count = 0;
+
 	for (uint32_t n = first; n < end; n++) {
 		const struct flow_slot *slot = &c->tables.slots[n];
 		uint64_t word = __atomic_load_n(&slot->word, __ATOMIC_ACQUIRE);
-		unsigned source = slot->open.source & 1;
 
-		if (!word_phase(word) || word & (PHASE_REPORTED | PHASE_MIDSTREAM) || !(slot->open.seen & OPEN_SYN) ||
+		flow_tables_prefetch_word(&c->tables, n + SLOTS_AHEAD);
+		if (!word_phase(word) || word & (PHASE_REPORTED | PHASE_MIDSTREAM) ||
 		    c->noted[n] == (uint32_t)(word >> 32) + 1)
 			continue;
-		c->noted[n] = (uint32_t)(word >> 32) + 1;
-		related_note(c->related,
-			     &(struct related_peer){.addr = {slot->addr[source], slot->addr[!source]},
-						    .port = {slot->port[source], slot->port[!source]},
-						    .family = slot->family,
-						    .isn = slot->open.isn[source],
-						    .interface = slot->ifindex,
-						    .start = slot->open.t_syn},
-			     false);
+		flow_tables_prefetch_slot(&c->tables, n);
+		list[count++] = n;
+	}
+	return count;
+}
+
+/* The recorder tells of no SYN; so one is noted when its slot's turn comes. */
+static void note_syns(struct collector *c, uint32_t first, uint32_t end)
+{
+	uint32_t list[SYNS];
+
+	for (uint32_t n = first; n < end; n += SYNS) {
+		unsigned count = find_syns(c, n, n + SYNS < end ? n + SYNS : end, list);
+
+		for (unsigned i = 0; i < count; i++)
+			related_fetch(c->related, &c->tables.slots[list[i]], false);
+		for (unsigned i = 0; i < count; i++)
+			related_fetch(c->related, &c->tables.slots[list[i]], true);
+		for (unsigned i = 0; i < count; i++)
+			note_syn(c, list[i]);
 	}
 }
 
@@ -636,6 +679,7 @@ int collector_start(struct collector *c, struct tcpfin_trace_bpf *skeleton, uint
 		.wait = timeouts(o),
 		.report = report,
 		.survived = survived,
+		.fetch = fetch,
 		.context = c,
 		.views = {.one_network = in_one_network, .context = c, .seed = skeleton->rodata->settings.hash_seed},
 		.counters = c->counters,

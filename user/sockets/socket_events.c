@@ -147,6 +147,11 @@ static void name_ends(struct socket_events *s, struct socket_join *join)
 
 /* ---- what they say ---- */
 
+void socket_events_fetch(const struct socket_events *s, const struct flow_slot *slot, bool near)
+{
+	socket_table_fetch(&s->table, slot, near);
+}
+
 struct socket_join socket_events_find(struct socket_events *s, const struct socket_query *q)
 {
 	struct socket_join join = socket_table_find(&s->table, q);

@@ -48,6 +48,8 @@ void socket_events_watch(struct socket_events *s, const uint32_t *interfaces, un
 void socket_events_watch_namespaces(struct socket_events *s, const uint32_t *inodes, unsigned count);
 /* Takes up which cgroups came and went. To be called several times a second. */
 void socket_events_poll(struct socket_events *s);
+/* As socket_table_fetch. */
+void socket_events_fetch(const struct socket_events *s, const struct flow_slot *slot, bool near);
 /* The sockets of the flow's ends, as socket_table_find, the reason's name, and those of what they run in. */
 struct socket_join socket_events_find(struct socket_events *s, const struct socket_query *q);
 /*

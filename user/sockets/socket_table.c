@@ -6,6 +6,7 @@
 
 #include <string.h>
 
+#include "bpf/core/flow_log.h"
 #include "user/base/address.h"
 #include "user/base/clock.h"
 
@@ -45,11 +46,22 @@ static void mark_reported(struct socket_place *p, uint64_t word)
 					    __ATOMIC_RELAXED);
 }
 
-/* The place that a way stands for if it has the tag; else mask + 1, which is none. */
-static uint32_t tagged(const struct socket_set *set, unsigned i, uint32_t hash, uint32_t mask)
+/* The ways that have the tag, a bit each. Without a branch for each: nearly always it is one of them. */
+static unsigned tagged_ways(const struct socket_set *set, uint32_t hash)
 {
-	uint32_t way = __atomic_load_n(&set->way[i], __ATOMIC_ACQUIRE);
+	unsigned ways = 0;
 
+	for (unsigned i = 0; i < SOCKET_WAYS; i++)
+		ways |= (unsigned)!((__atomic_load_n(&set->way[i], __ATOMIC_RELAXED) ^ hash) & ~SOCKET_TURNS) << i;
+	return ways;
+}
+
+/* Takes one of `ways`. Returns the place that it stands for if it has the tag; else mask + 1, which is none. */
+static uint32_t take_tagged(const struct socket_set *set, unsigned *ways, uint32_t hash, uint32_t mask)
+{
+	uint32_t way = __atomic_load_n(&set->way[__builtin_ctz(*ways)], __ATOMIC_ACQUIRE);
+
+	*ways &= *ways - 1;
 	return socket_has_tag(way, hash) ? way & mask : mask + 1;
 }
 
@@ -68,35 +80,29 @@ static struct socket_id id_of(const struct flow_key *key, unsigned side)
 	return id;
 }
 
-static uint32_t hash_of(const struct socket_table *t, const struct socket_id *id)
+/* The hashes of both sides' sockets. */
+static void hash_ends(const struct socket_table *t, unsigned family, const struct ip_address addr[2],
+		      const uint16_t port[2], uint32_t hash[2])
 {
-	struct socket_hash h = socket_hash_of(id, t->seed);
+	uint64_t end[2];
 
-	return socket_hash(&h);
+	for (unsigned side = 0; side < 2; side++)
+		end[side] = flow_hash_end(family, &addr[side], port[side], t->seed);
+	for (unsigned side = 0; side < 2; side++)
+		hash[side] = socket_hash(&(struct socket_hash){.local = end[side], .remote = end[!side]});
 }
 
-/* A side's socket, as it is looked for. */
-struct wanted {
-	struct socket_id id;
-	uint32_t hash;
-};
+/* ---- fetching ahead ---- */
 
-static struct wanted search_for(const struct socket_table *t, const struct flow_key *key, unsigned side)
+static const struct socket_set *set_of(const struct socket_table *t, uint32_t hash)
 {
-	struct wanted socket = {.id = id_of(key, side)};
-
-	socket.hash = hash_of(t, &socket.id);
-	return socket;
+	return &t->sets[hash & t->sets_mask];
 }
 
-/* Sets and places have left the caches by the time of the report: those of both sides are waited for at once. */
-static void fetch(const struct socket_table *t, const struct wanted socket[2])
+static void fetch_places(const struct socket_table *t, uint32_t hash)
 {
-	for (unsigned i = 0; i < 2; i++)
-		__builtin_prefetch(&t->sets[socket[i].hash & t->sets_mask]);
-	for (unsigned i = 0; i < 2 * SOCKET_WAYS; i++) {
-		uint32_t hash = socket[i / SOCKET_WAYS].hash;
-		uint32_t n = tagged(&t->sets[hash & t->sets_mask], i % SOCKET_WAYS, hash, t->sockets_mask);
+	for (unsigned ways = tagged_ways(set_of(t, hash), hash); ways;) {
+		uint32_t n = take_tagged(set_of(t, hash), &ways, hash, t->sockets_mask);
 		const char *place = (const char *)&t->sockets[n];
 
 		if (n > t->sockets_mask)
@@ -105,6 +111,20 @@ static void fetch(const struct socket_table *t, const struct wanted socket[2])
 			__builtin_prefetch(place + line, 1);
 	}
 }
+
+void socket_table_fetch(const struct socket_table *t, const struct flow_slot *slot, bool near)
+{
+	uint32_t hash[2];
+
+	hash_ends(t, slot->family, slot->addr, slot->port, hash);
+	for (unsigned side = 0; side < 2; side++)
+		if (near)
+			fetch_places(t, hash[side]);
+		else
+			__builtin_prefetch(set_of(t, hash[side]));
+}
+
+/* ---- finding ---- */
 
 static bool knows_isn(const struct flow_open *open, unsigned side)
 {
@@ -136,24 +156,25 @@ static bool is_of(const struct closing_socket *socket, const struct socket_query
 	       last_event(socket) < q->t_last + SECOND_NS;
 }
 
-static const struct closing_socket *find_side(struct socket_table *t, const struct socket_query *q,
-					      const struct wanted *socket, unsigned side)
+static const struct closing_socket *find_side(struct socket_table *t, const struct socket_query *q, uint32_t hash,
+					      unsigned side)
 {
-	const struct socket_set *set = &t->sets[socket->hash & t->sets_mask];
+	const struct socket_set *set = set_of(t, hash);
+	const struct socket_id id = id_of(q->key, side);
+	struct closing_socket *copy = &t->side[side], other;
 	uint32_t found = t->sockets_mask + 1;
 	uint64_t word, found_word = 0;
-	struct closing_socket copy;
 
-	for (unsigned i = 0; i < SOCKET_WAYS; i++) {
-		uint32_t n = tagged(set, i, socket->hash, t->sockets_mask);
+	for (unsigned ways = tagged_ways(set, hash); ways;) {
+		uint32_t n = take_tagged(set, &ways, hash, t->sockets_mask);
 
-		if (n > t->sockets_mask || !copy_place(&copy, &t->sockets[n], sizeof(copy), &word))
+		if (n > t->sockets_mask || !copy_place(copy, &t->sockets[n], sizeof(*copy), &word))
 			continue;
-		if (!socket_same_id(&copy.id, &socket->id) || !is_of(&copy, q, side))
+		if (!socket_same_id(&copy->id, &id) || !is_of(copy, q, side))
 			continue;
 		if (found <= t->sockets_mask && found != n)
 			return NULL; /* several fit */
-		t->side[side] = copy;
+		copy = &other;
 		found = n;
 		found_word = word;
 	}
@@ -178,13 +199,14 @@ static bool explains(const struct socket_answer *a, const struct socket_query *q
 static uint32_t answer_reason(struct socket_table *t, const struct socket_query *q)
 {
 	struct socket_id id = id_of(q->key, q->reset.side);
-	uint32_t hash = hash_of(t, &id);
+	struct socket_hash ends = socket_hash_of(&id, t->seed);
+	uint32_t hash = socket_hash(&ends);
 	const struct socket_set *set = &t->answer_sets[hash & t->answer_sets_mask];
 	struct socket_answer copy;
 	uint64_t word;
 
-	for (unsigned i = 0; i < SOCKET_WAYS; i++) {
-		uint32_t n = tagged(set, i, hash, t->answers_mask);
+	for (unsigned ways = tagged_ways(set, hash); ways;) {
+		uint32_t n = take_tagged(set, &ways, hash, t->answers_mask);
 
 		if (n > t->answers_mask || !copy_place(&copy, &t->answers[n], sizeof(copy), &word) ||
 		    !explains(&copy, q, &id))
@@ -199,13 +221,13 @@ static uint32_t answer_reason(struct socket_table *t, const struct socket_query 
 
 struct socket_join socket_table_find(struct socket_table *t, const struct socket_query *q)
 {
-	const struct wanted socket[2] = {search_for(t, q->key, 0), search_for(t, q->key, 1)};
 	struct socket_join join = {.jiffy = t->jiffy};
 	const struct closing_socket *sender;
+	uint32_t hash[2];
 
-	fetch(t, socket);
+	hash_ends(t, q->key->family, q->key->addr, q->key->port, hash);
 	for (unsigned side = 0; side < 2; side++)
-		join.side[side] = find_side(t, q, &socket[side], side);
+		join.side[side] = find_side(t, q, hash[side], side);
 	sender = join.side[q->reset.side & 1];
 	for (unsigned side = 0; side < 2; side++)
 		join.lost[side] = join.side[side] && join.side[side]->lost && q->open->seen && q->t_first > t->since;

@@ -20,6 +20,8 @@
 #include "user/sockets/cgroup_paths.h"
 #include "user/sockets/flow_key.h"
 
+struct flow_slot;
+
 /* The kernel's tables, mapped. Counts are powers of two; masks are counts - 1. */
 struct socket_table {
 	struct socket_set *sets, *answer_sets;
@@ -60,6 +62,11 @@ struct socket_join {
 /* When the first event of the socket came: ns; 0: not known. */
 uint64_t socket_first_event(const struct closing_socket *s);
 
+/*
+ * Fetches what socket_table_find will read of the connection in that slot: the sets or, with `near`, the places that
+ * they lead to.
+ */
+void socket_table_fetch(const struct socket_table *t, const struct flow_slot *slot, bool near);
 /* Finds the sockets of the connection's ends, and marks those that are closed as reported. Leaves reset_reason NULL. */
 struct socket_join socket_table_find(struct socket_table *t, const struct socket_query *q);
 
