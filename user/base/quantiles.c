@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Few values stand in the order in which they came; the histogram replaces them once there is one more.
+ * Values are put into the histogram a few at a time, since it has left the caches until then.
  */
 #include "user/base/quantiles.h"
 
@@ -11,10 +11,10 @@
 #include "user/base/exit_code.h"
 #include "user/base/log.h"
 
-/* Are the values in the histogram? */
+/* Are there values in the histogram? */
 static bool has_many(const struct quantiles *q)
 {
-	return q->count > QUANTILES_FEW;
+	return q->count > q->waiting;
 }
 
 static void count_value(struct quantiles *q, uint64_t value)
@@ -24,8 +24,7 @@ static void count_value(struct quantiles *q, uint64_t value)
 	*bucket += *bucket < UINT32_MAX;
 }
 
-/* Puts the few values into a histogram. */
-static void become_many(struct quantiles *q)
+static void need_buckets(struct quantiles *q)
 {
 	if (!q->bucket)
 		q->bucket = calloc(QUANTILES_BUCKETS, sizeof(*q->bucket));
@@ -33,8 +32,22 @@ static void become_many(struct quantiles *q)
 		log_error("out of memory");
 		exit(EXIT_RUNTIME);
 	}
-	for (unsigned i = 0; i < q->count; i++)
+}
+
+/* Puts those that wait into the histogram. */
+static void empty_few(struct quantiles *q)
+{
+	need_buckets(q);
+	for (unsigned i = 0; i < q->waiting; i++)
 		count_value(q, q->few[i]);
+	q->waiting = 0;
+}
+
+/* Of those that wait: the next value moves them there. */
+static void fetch_buckets(const struct quantiles *q)
+{
+	for (unsigned i = 0; i < QUANTILES_FEW; i++)
+		__builtin_prefetch(q->bucket + log_bucket(q->few[i], QUANTILES_STEPS), 1);
 }
 
 static void widen(struct quantiles *q, uint64_t min, uint64_t max)
@@ -48,27 +61,20 @@ static void widen(struct quantiles *q, uint64_t min, uint64_t max)
 void quantiles_add(struct quantiles *q, uint64_t value)
 {
 	widen(q, value, value);
-	if (q->count < QUANTILES_FEW) {
-		q->few[q->count++] = value;
-		return;
-	}
-	if (q->count == QUANTILES_FEW)
-		become_many(q);
-	count_value(q, value);
+	if (q->waiting == QUANTILES_FEW)
+		empty_few(q);
+	q->few[q->waiting++] = value;
 	q->count++;
+	if (q->waiting == QUANTILES_FEW && q->bucket)
+		fetch_buckets(q);
 }
 
-void quantiles_merge(struct quantiles *q, const struct quantiles *more)
+/* Adds what is in the other histogram. */
+static void merge_buckets(struct quantiles *q, const struct quantiles *more)
 {
 	unsigned last;
 
-	if (!has_many(more)) {
-		for (unsigned i = 0; i < more->count; i++)
-			quantiles_add(q, more->few[i]);
-		return;
-	}
-	if (!has_many(q))
-		become_many(q);
+	need_buckets(q);
 	widen(q, more->min, more->max);
 	last = log_bucket(more->max, QUANTILES_STEPS);
 	for (unsigned i = log_bucket(more->min, QUANTILES_STEPS); i <= last; i++) {
@@ -76,7 +82,15 @@ void quantiles_merge(struct quantiles *q, const struct quantiles *more)
 
 		q->bucket[i] = sum < UINT32_MAX ? (uint32_t)sum : UINT32_MAX;
 	}
-	q->count += more->count;
+	q->count += more->count - more->waiting;
+}
+
+void quantiles_merge(struct quantiles *q, const struct quantiles *more)
+{
+	if (has_many(more))
+		merge_buckets(q, more);
+	for (unsigned i = 0; i < more->waiting; i++)
+		quantiles_add(q, more->few[i]);
 }
 
 /* The value of that rank, from 1 on, of the few. */
@@ -97,10 +111,15 @@ static uint64_t few_ranked(const struct quantiles *q, uint64_t rank)
 
 static uint64_t many_ranked(const struct quantiles *q, uint64_t rank)
 {
+	unsigned waiting[QUANTILES_FEW];
 	uint64_t below = 0;
 
+	for (unsigned k = 0; k < q->waiting; k++)
+		waiting[k] = log_bucket(q->few[k], QUANTILES_STEPS);
 	for (unsigned i = 0; i < QUANTILES_BUCKETS; i++) {
 		below += q->bucket[i];
+		for (unsigned k = 0; k < q->waiting; k++)
+			below += waiting[k] == i;
 		if (below >= rank)
 			return log_bucket_middle(i, QUANTILES_STEPS);
 	}
@@ -121,9 +140,11 @@ uint64_t quantiles_percentile(const struct quantiles *q, unsigned percent)
 
 void quantiles_reset(struct quantiles *q)
 {
+	unsigned first = log_bucket(q->min, QUANTILES_STEPS), last = log_bucket(q->max, QUANTILES_STEPS);
+
 	if (has_many(q))
-		memset(q->bucket, 0, QUANTILES_BUCKETS * sizeof(*q->bucket));
-	q->count = 0;
+		memset(q->bucket + first, 0, (last - first + 1) * sizeof(*q->bucket));
+	q->count = q->waiting = 0;
 }
 
 void quantiles_free(struct quantiles *q)

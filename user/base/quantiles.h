@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Percentiles of one of many sets of values, each of them small: the first few values are kept as they are, more of
- * them in a histogram of 2 KiB. Percentiles are exact for up to QUANTILES_FEW values, and within 1/16 for more.
- * Sets can be added up.
+ * Percentiles of one of many sets of values, each of them small: a few values are kept as they are, more of them in a
+ * histogram of 2 KiB. Percentiles are exact for up to QUANTILES_FEW values, and within 1/16 for more. Sets can be added
+ * up.
  */
 #ifndef TCPFIN_QUANTILES_H
 #define TCPFIN_QUANTILES_H
@@ -17,20 +17,14 @@
 
 /* All zeroes is an empty one. */
 struct quantiles {
-	uint64_t count, min, max;
-	uint64_t few[QUANTILES_FEW]; /* the values, if there are no more */
-	uint32_t *bucket;            /* owned; NULL until there were more. A bucket that is full counts no further */
+	uint64_t count : 61, waiting : 3; /* all values, and those that are in no bucket yet */
+	uint64_t min, max;
+	uint64_t few[QUANTILES_FEW]; /* these, the latest ones */
+	uint32_t *bucket;            /* the others; owned; NULL until there were any. A full one counts no further */
 };
 
 /* Where memory is short, exit(EXIT_RUNTIME) follows a message, as with a buffer. */
 void quantiles_add(struct quantiles *q, uint64_t value);
-/* Fetches what adding the value will write. */
-static inline void quantiles_fetch(const struct quantiles *q, uint64_t value)
-{
-	if (q->count >= QUANTILES_FEW)
-		__builtin_prefetch(q->bucket + log_bucket(value, QUANTILES_STEPS), 1);
-}
-
 /* Adds the values of `more`. */
 void quantiles_merge(struct quantiles *q, const struct quantiles *more);
 /* By the nearest-rank rule. percent: 1 to 100. 0 without values. */

@@ -88,7 +88,8 @@ static void put_timings(struct buffer *out, const struct tally *t)
 	for (unsigned i = 0; i < TIMINGS; i++) {
 		const struct quantiles *q = &t->timing[i];
 
-		buffer_printf(out, "%s\"%s\":{\"count\":%" PRIu64, i ? "," : "", timing_name((enum timing)i), q->count);
+		buffer_printf(out, "%s\"%s\":{\"count\":%" PRIu64, i ? "," : "", timing_name((enum timing)i),
+			      (uint64_t)q->count);
 		if (q->count)
 			buffer_printf(out, ",\"p50\":%" PRIu64 ",\"p99\":%" PRIu64 "}", quantiles_percentile(q, 50),
 				      quantiles_percentile(q, 99));

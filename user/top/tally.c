@@ -11,8 +11,6 @@ void tally_add(struct tally *t, const struct record *r)
 	t->closer[r->closer]++;
 	if (r->time_wait < NOBODY)
 		t->time_wait[r->time_wait]++;
-	for (unsigned i = 0; i < TIMINGS; i++) /* the histograms are far apart: they are waited for at once */
-		quantiles_fetch(&t->timing[i], (uint64_t)r->timing[i]);
 	for (unsigned i = 0; i < TIMINGS; i++)
 		if (r->timing[i] >= 0)
 			quantiles_add(&t->timing[i], (uint64_t)r->timing[i]);
