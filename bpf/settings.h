@@ -5,11 +5,11 @@
 #ifndef TCPFIN_SETTINGS_H
 #define TCPFIN_SETTINGS_H
 
-#include <linux/types.h>
+#include "bpf/core/flow_hash.h"
 
 /* In .rodata, so that the verifier sees constants and what is off is dead code. */
 struct settings {
-	__u64 hash_seed;
+	struct flow_hash_key hash_key;
 	__u64 tick;         /* ns: how exact the coarse clock is that --all-segments reads; 0: as the other one */
 	__u32 set_mask;     /* sets - 1; sets are a power of two */
 	__u32 slots_mask;   /* of the ring of free slots: places - 1 */

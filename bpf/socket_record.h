@@ -9,7 +9,7 @@
  *	__u32 sockets_turn(t, table)				the ring's next turn
  *	__u32 sockets_mask(t, table)				of the ring: places - 1
  *	int sockets_known(t, hash)				has a watched interface seen the connection?
- *	__u64 sockets_seed(t)
+ *	const struct flow_hash_key *sockets_key(t)
  *	__u64 sockets_wait(t)					socket_time of the wait of socket_rank
  *	void sockets_evicted(t, table)				counts one that was still wanted
  */
@@ -131,7 +131,7 @@ socket_code int place_known(struct socket_tables *t, __u32 table, __u32 n)
 	if (table ? !answer : !socket)
 		return 0;
 	id = table ? answer->id : socket->id;
-	h = socket_hash_of(&id, sockets_seed(t));
+	h = socket_hash_of(&id, sockets_key(t));
 	return sockets_known(t, &h);
 }
 

@@ -52,40 +52,36 @@ static __always_inline __u64 socket_time(__u64 ns)
 
 /* ---- hashes ---- */
 
-/* The two ends' hashes, by flow_hash_end. */
+/* Of both ends. The local one is the first, so side tells the connection's two sockets apart. */
 struct socket_hash {
-	__u64 local, remote;
+	struct flow_ends ends;
 };
 
-static __always_inline __u64 socket_hash_end(__u32 family, const __u8 *ip, __u16 port, __u64 seed)
+static __always_inline struct ip_address socket_address(__u32 family, const __u8 *ip)
 {
-	struct ip_address a = {};
-
-	if (family == 4) {
-		a.lo = load_be32(ip);
-	} else {
-		a.hi = load_be64(ip);
-		a.lo = load_be64(ip + 8);
-	}
-	return flow_hash_end(family, &a, port, seed);
+	if (family == 4)
+		return (struct ip_address){0, load_be32(ip)};
+	return (struct ip_address){load_be64(ip), load_be64(ip + 8)};
 }
 
-static __always_inline struct socket_hash socket_hash_of(const struct socket_id *id, __u64 seed)
+static __always_inline struct socket_hash socket_hash_of(const struct socket_id *id, const struct flow_hash_key *key)
 {
-	return (struct socket_hash){socket_hash_end(id->family, id->local, id->local_port, seed),
-				    socket_hash_end(id->family, id->remote, id->remote_port, seed)};
+	struct ip_address local = socket_address(id->family, id->local),
+			  remote = socket_address(id->family, id->remote);
+
+	return (struct socket_hash){flow_ends_of(id->family, &local, id->local_port, &remote, id->remote_port, key)};
 }
 
 /* Of the socket: each end of a connection has another one. Low bits choose the set, high ones the tag. */
 static __always_inline __u32 socket_hash(const struct socket_hash *h)
 {
-	return flow_hash_of(3 * h->local + h->remote, 0) >> 32;
+	return flow_hash_of(h->ends.hash, 0) >> 32 ^ (h->ends.side ? 0x9e3779b1u : 0);
 }
 
 /* The hash of its connection at an interface, by which the recorder keeps it. */
 static __always_inline __u64 socket_flow(const struct socket_hash *h, __u32 ifindex)
 {
-	return flow_hash_of(h->local + h->remote, ifindex);
+	return flow_hash_of(h->ends.hash, ifindex);
 }
 
 /* A way that stands for a place. turn: when that was taken. */

@@ -5,14 +5,14 @@
 #ifndef TCPFIN_SOCKET_SETTINGS_H
 #define TCPFIN_SOCKET_SETTINGS_H
 
-#include "bpf/core/core.h"
+#include "bpf/core/flow_hash.h"
 
 /* Fixed before loading. */
 struct socket_settings {
-	__u64 seed;     /* of the packet programs' hash */
-	__u64 wait;     /* ns from a socket's end to its connection's report, at most */
-	__u64 jiffy;    /* ns */
-	__u32 set_mask; /* of tcpfin_sets: sets - 1 */
+	struct flow_hash_key key; /* of the packet programs' hash */
+	__u64 wait;               /* ns from a socket's end to its connection's report, at most */
+	__u64 jiffy;              /* ns */
+	__u32 set_mask;           /* of tcpfin_sets: sets - 1 */
 	__u32 sets_mask, answer_sets_mask;
 	__u32 sockets_mask, answers_mask; /* of the rings: places - 1 */
 	__u32 legacy_cgroups;             /* version 1 has a hierarchy of "pids" */

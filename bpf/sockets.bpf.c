@@ -135,7 +135,7 @@ struct socket_tables {
 #define sockets_turn(t, table) \
 	((table) ? __sync_fetch_and_add(&turns.answer, 1) : __sync_fetch_and_add(&turns.socket, 1))
 #define sockets_mask(t, table) ((table) ? settings.answers_mask : settings.sockets_mask)
-#define sockets_seed(t) settings.seed
+#define sockets_key(t) hidden(&settings.key)
 #define sockets_known(t, h) interfaces_know(h)
 #define sockets_wait(t) (settings.wait >> SOCKET_TIME_SHIFT)
 #define sockets_evicted(t, table) __sync_fetch_and_add((table) ? &shared.answers_lost : &shared.sockets_lost, 1)
@@ -521,7 +521,7 @@ socket_code int record_event(struct socket_event *e)
 
 	if (!e)
 		return 0;
-	h = socket_hash_of(&e->id, settings.seed);
+	h = socket_hash_of(&e->id, sockets_key(NULL));
 	n = find_socket(NULL, e, socket_hash(&h));
 	s = sockets_socket(NULL, n);
 	if (n != NO_PLACE && s)
@@ -538,7 +538,7 @@ socket_code int record_answer(struct socket_answer *a, __u32 netns)
 
 	if (!a)
 		return 0;
-	h = socket_hash_of(&a->id, settings.seed);
+	h = socket_hash_of(&a->id, sockets_key(NULL));
 	if (!namespace_watched(netns)) {
 		known = interfaces_know(&h);
 		if (!known)

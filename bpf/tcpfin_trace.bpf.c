@@ -74,9 +74,11 @@ static __always_inline __u32 interface_of(void *ctx, enum host host)
 
 static __always_inline void count_packet(enum packet_verdict verdict)
 {
-	if (settings.count_packets)
+	flag_t all = settings.count_packets;
+
+	if (all)
 		count(COUNT_PACKETS);
-	if (verdict != PACKET_TCP || settings.count_packets)
+	if (all || verdict != PACKET_TCP)
 		count(COUNT_VERDICT + verdict);
 }
 
@@ -251,6 +253,7 @@ static __always_inline enum packet_verdict observe(void *ctx, enum host host, __
 	struct tcp_segment local, *s = &local;
 	enum packet_verdict verdict;
 	__u32 ifindex = interface_of(ctx, host), flags;
+	struct flow_ends ends;
 	__u64 hash, side;
 	struct scratch *w;
 
@@ -265,15 +268,16 @@ static __always_inline enum packet_verdict observe(void *ctx, enum host host, __
 		return verdict;
 	if (all_segments)
 		paths_meet();
-	hash = flow_hash(s, ifindex, settings.hash_seed);
-	side = flow_side_of(s);
+	ends = flow_ends_of_segment(s, hidden(&settings.hash_key));
+	side = ends.side;
+	hash = flow_hash_of(ends.hash, ifindex);
 	if (all_segments) {
 		count_traffic(w, side, ifindex, hash);
 		paths_meet();
 	}
-	if (host == HOST_XDP && settings.close_at_tc && s->flags & (TCP_FIN | TCP_RST))
-		return verdict;
 	if (!watch_wants(s, side, hash))
+		return verdict;
+	if (host == HOST_XDP && settings.close_at_tc && s->flags & (TCP_FIN | TCP_RST))
 		return verdict;
 	flags = s->flags;
 	count_packet(PACKET_TCP);
@@ -384,7 +388,7 @@ static __always_inline enum packet_verdict observe_walked(void *ctx, enum host h
 	walk_all(ctx, host);
 	if (w->walk.verdict != PACKET_TCP && w->walk.verdict != PACKET_QUOTED)
 		return w->walk.verdict;
-	hash = flow_hash_tunnelled(&w->segment, ifindex, settings.hash_seed);
+	hash = flow_hash_tunnelled(&w->segment, ifindex, hidden(&settings.hash_key));
 	side = flow_side_of(&w->segment);
 	if (settings.all_segments && !w->segment.icmp) {
 		count_traffic(w, side, ifindex, hash);
@@ -451,7 +455,7 @@ int tcpfin_tc_close(struct __sk_buff *skb)
 	if (!(w->segment.flags & (TCP_FIN | TCP_RST)))
 		return TC_ACT_UNSPEC;
 	interface = interface_of(skb, HOST_TC);
-	hash = flow_hash(&w->segment, interface, settings.hash_seed);
+	hash = flow_hash(&w->segment, interface, hidden(&settings.hash_key));
 	side = flow_side_of(&w->segment);
 	begin_tracking(w, hash, w->segment.flags);
 	jump_to_track(skb, HOST_TC, w, interface, side, hash);

@@ -15,7 +15,7 @@ import sys
 RECORDS = ("STRUCT", "UNION")
 ENUMS = ("cgroup_subsys_id", "sock_flags")
 # UAPI, or not the kernel's at all: defined by BPF and by our own headers.
-OURS = re.compile(r"socket_.+|closing_socket|flow_set|ip_address|tcx_order_record|sender|____.*|trace_.*")
+OURS = re.compile(r"socket_.+|closing_socket|flow_.+|ip_address|tcx_order_record|sender|____.*|trace_.*")
 
 
 class Types:

@@ -18,6 +18,17 @@
 #define opaque(value) asm volatile("" : "+r"(value))
 
 /*
+ * The address of a constant that the loader sets, for a function to read it: without it clang would read what the
+ * object has there before.
+ */
+#define hidden(address)                                    \
+	({                                                 \
+		const void *at_ = (const void *)(address); \
+		opaque(at_);                               \
+		at_;                                       \
+	})
+
+/*
  * Reads memory again instead of using the register that has its value. The verifier knows nothing of a value in memory:
  * paths that differ in it alone are one path to the verifier. A register would keep them apart.
  */

@@ -49,6 +49,7 @@ struct diff {
 	struct kernel *kernel;
 	struct host host;
 	uint64_t hash_seed;
+	struct flow_hash_key hash_key;
 	struct tally tally[PROGRAMS];
 	uint64_t conversations, reports;
 	struct compared compared;
@@ -114,7 +115,7 @@ static bool touch(struct touched *t, uint32_t hash)
 
 static uint32_t hash_of(const struct diff *d, const struct tcp_segment *s)
 {
-	return flow_hash_tunnelled(s, TEST_IFINDEX, d->hash_seed) >> 32;
+	return flow_hash_tunnelled(s, TEST_IFINDEX, &d->hash_key) >> 32;
 }
 
 /* ---- differences ---- */
@@ -666,6 +667,7 @@ int main(int argc, char **argv)
 		return 1;
 	r.state = seed;
 	d.hash_seed = random_next(&r);
+	d.hash_key = flow_hash_key_of(d.hash_seed);
 	host_open(&d.host, d.hash_seed, all_segments);
 	d.kernel = kernel_open(d.hash_seed, all_segments);
 	if (!d.kernel)

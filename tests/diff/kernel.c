@@ -217,7 +217,7 @@ static int load(struct kernel *k, uint64_t hash_seed)
 
 	if (!s)
 		return -errno;
-	s->rodata->settings.hash_seed = hash_seed;
+	s->rodata->settings.hash_key = flow_hash_key_of(hash_seed);
 	s->rodata->settings.set_mask = TEST_SETS - 1;
 	s->rodata->settings.slots_mask = TEST_SLOTS - 1;
 	s->rodata->settings.closing_mask = TEST_BLOCKS - 1;

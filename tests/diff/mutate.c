@@ -431,7 +431,9 @@ static bool parse(const struct frame *f, struct tcp_segment *s)
 
 static uint32_t cell_of(const struct change *m, const struct tcp_segment *s)
 {
-	return flow_hash_tunnelled(s, 1, m->hash_seed) >> 32 & (WATCH_CELLS - 1);
+	const struct flow_hash_key key = flow_hash_key_of(m->hash_seed);
+
+	return flow_hash_tunnelled(s, 1, &key) >> 32 & (WATCH_CELLS - 1);
 }
 
 /* Changes a port so that flows of this conversation and of another one share a cell of the watch filter. */

@@ -209,7 +209,8 @@ static inline void bounded_begin(struct tables *t, uint32_t max_established, uin
 /* A packet of the hook: the filter, then the recorder. */
 static inline void bounded_segment(struct tables *t, const struct tcp_segment *s)
 {
-	struct work w = {.side = flow_side_of(s), .hash = flow_hash(s, 0, 42)};
+	const struct flow_hash_key key = flow_hash_key_of(42);
+	struct work w = {.side = flow_side_of(s), .hash = flow_hash(s, 0, &key)};
 
 	w.place = w.hash;
 	if (!(s->flags & TCP_CONTROL))

@@ -1123,13 +1123,15 @@ static struct tcp_segment reverse(const struct tcp_segment *s)
 /* Both directions have one hash, and opposite sides. */
 static void check_symmetry(const struct tcp_segment *s, uint32_t ifindex)
 {
+	const struct flow_hash_key key = flow_hash_key_of(42), other = flow_hash_key_of(43);
 	struct tcp_segment r = reverse(s);
 	uint32_t side = flow_side_of(s), back = flow_side_of(&r);
-	uint64_t hash = flow_hash(s, ifindex, 42);
+	uint64_t hash = flow_hash(s, ifindex, &key);
 
 	expect_int(side, !back);
-	expect_int(hash, flow_hash(&r, ifindex, 42));
-	assert_true(flow_hash(s, ifindex, 43) != hash || flow_hash(s, ifindex, 44) != hash);
+	expect_int(hash, flow_hash(&r, ifindex, &key));
+	assert_true(flow_hash(s, ifindex, &other) != hash);
+	assert_true(flow_ends_of_segment(s, &key).side == side);
 }
 
 TEST(test_hash_symmetry)
@@ -1151,6 +1153,8 @@ TEST(test_hash_symmetry)
 	}
 }
 
+static const struct flow_hash_key seven = {{7, 77, 777, 7777, 77777}};
+
 /* A socket connected to itself (RFC 9293 section 3.5 allows it) has one side only. */
 TEST(test_self_connection)
 {
@@ -1158,7 +1162,7 @@ TEST(test_self_connection)
 
 	expect_int(flow_side_of(&s), 0);
 	expect_int(flow_side_of(&r), 0);
-	expect_int(flow_hash(&s, 1, 7), flow_hash(&r, 1, 7));
+	expect_int(flow_hash(&s, 1, &seven), flow_hash(&r, 1, &seven));
 }
 
 /* The lowest bits index the watch filter, all of them the tables: equal ports on many hosts must not pile up. */
@@ -1175,7 +1179,7 @@ TEST(test_hash_spreads)
 			.sport = 40000,
 			.dport = 443,
 		};
-		uint8_t *cell = &cells[flow_hash(&s, 1, 7) >> 32 & (WATCH_CELLS - 1)];
+		uint8_t *cell = &cells[flow_hash(&s, 1, &seven) >> 32 & (WATCH_CELLS - 1)];
 
 		*cell += 1;
 		most = *cell > most ? *cell : most;
@@ -1190,6 +1194,88 @@ static int by_number(const void *a, const void *b)
 	return (*x > *y) - (*x < *y);
 }
 
+/* Flows as they come: numbers in a row in one place or in two. i: below WATCH_CELLS. */
+static struct tcp_segment neighbour(unsigned kind, uint32_t i)
+{
+	struct tcp_segment s = {
+		.family = 4, .src = {0, 0x0a000001}, .dst = {0, 0xc0a80001}, .sport = 40000, .dport = 443};
+
+	if (kind > 4) {
+		s.family = 6;
+		s.src.hi = s.dst.hi = 0x20010db800000000;
+	}
+	s.sport = (uint16_t)(s.sport + (kind == 0 || kind == 5 ? i : 0));
+	s.src.lo += kind == 1 || kind == 6 ? i : 0;
+	s.src.lo ^= kind == 2 ? i << 16 : 0;
+	s.src.hi += kind == 7 ? i : 0;
+	s.src.lo ^= kind == 8 ? (uint64_t)i << 50 : 0;
+	if (kind == 3) {
+		s.src.lo += i >> 7;
+		s.sport = (uint16_t)(s.sport + (i & 127));
+	}
+	if (kind == 4 || kind == 9) {
+		s.src.lo += i & 127;
+		s.dst.lo += i >> 7 << 8;
+	}
+	return s;
+}
+
+/* Pairs of flows in one of 16,384 cells, which these bits of the hash choose. */
+static uint32_t pairs_in_cells(const uint64_t *hashes, unsigned shift)
+{
+	static uint32_t cells[WATCH_CELLS];
+	uint32_t pairs = 0;
+
+	memset(cells, 0, sizeof(cells));
+	for (uint32_t i = 0; i < WATCH_CELLS; i++)
+		pairs += cells[hashes[i] >> shift & (WATCH_CELLS - 1)]++;
+	return pairs;
+}
+
+/* Whatever the key is, flows with neighbouring numbers are spread as by chance: in cells, sets and tags. */
+TEST(test_hash_of_neighbours)
+{
+	static uint64_t hashes[WATCH_CELLS];
+
+	for (unsigned kind = 0; kind < 10; kind++)
+		for (uint64_t seed = 0; seed < 100; seed++) {
+			const struct flow_hash_key keyed = flow_hash_key_of(seed);
+
+			for (uint32_t i = 0; i < WATCH_CELLS; i++) {
+				struct tcp_segment s = neighbour(kind, i);
+
+				hashes[i] = flow_hash(&s, 3, &keyed);
+			}
+			/* Chance makes 8,191, and 90 more or less. */
+			for (unsigned shift = 32; shift <= 50; shift += 9)
+				assert_true(pairs_in_cells(hashes, shift) < 10500);
+			qsort(hashes, WATCH_CELLS, sizeof(*hashes), by_number);
+			for (uint32_t i = 1; i < WATCH_CELLS; i++)
+				assert_true(hashes[i] >> 16 != hashes[i - 1] >> 16);
+		}
+}
+
+/*
+ * Ends that change places, and numbers that move from one end to the other, are other flows: a sum of two ends' hashes
+ * could have them for one.
+ */
+TEST(test_hash_of_exchanged_numbers)
+{
+	for (uint64_t seed = 0; seed < 10000; seed++) {
+		const struct flow_hash_key keyed = flow_hash_key_of(seed);
+		struct tcp_segment s = {
+			.family = 4, .src = {0, 0x0a010505}, .dst = {0, 0x0a050505}, .sport = 7000, .dport = 8000};
+		struct tcp_segment ports = s, networks = s;
+		uint64_t hash = flow_hash(&s, 0, &keyed);
+
+		ports.sport = 8000;
+		ports.dport = 7000;
+		networks.src.lo += 0x10000;
+		networks.dst.lo -= 0x10000;
+		assert_true(flow_hash(&ports, 0, &keyed) != hash && flow_hash(&networks, 0, &keyed) != hash);
+	}
+}
+
 #define DEFAULT_CELLS 8192 /* of --evidence */
 
 /* Of all connections that two hosts can have to one port, none is judged by the numbers of another. */
@@ -1202,7 +1288,7 @@ TEST(test_evidence_owners)
 		uint64_t hash;
 
 		s.sport = (uint16_t)port;
-		hash = flow_hash(&s, 1, 7);
+		hash = flow_hash(&s, 1, &seven);
 		owners[port] = (hash >> 32 & (DEFAULT_CELLS - 1)) << 32 | last_seen_tag(hash);
 	}
 	qsort(owners, 1 << 16, sizeof(owners[0]), by_number);

@@ -625,7 +625,9 @@ static uint32_t hash_of(uint16_t port)
 	struct wire w = {.from = A, .flags = SYN, .port = port};
 	struct tcp_segment s = parse_wire(&w);
 
-	return flow_hash(&s, 0, HASH_SEED) >> 32;
+	const struct flow_hash_key key = flow_hash_key_of(HASH_SEED);
+
+	return flow_hash(&s, 0, &key) >> 32;
 }
 
 /* Ports whose flows share a cell of the watch filter and, with one seed, a bucket of the table. Returns how many. */
@@ -698,12 +700,13 @@ static void find_equal_hashes(uint32_t hosts[2])
 	enum { TRIES = 300000 };
 	struct wire w = {.from = A, .flags = SYN};
 	struct tcp_segment s = parse_wire(&w);
+	const struct flow_hash_key key = flow_hash_key_of(HASH_SEED);
 	struct hashed *all = malloc(TRIES * sizeof(*all));
 
 	assert_non_null(all);
 	for (uint32_t i = 0; i < TRIES; i++) {
 		s.src.lo = 0x0b000000 + i;
-		all[i] = (struct hashed){flow_hash(&s, 0, HASH_SEED) >> 32, (uint32_t)s.src.lo};
+		all[i] = (struct hashed){flow_hash(&s, 0, &key) >> 32, (uint32_t)s.src.lo};
 	}
 	qsort(all, TRIES, sizeof(*all), by_hash);
 	hosts[0] = hosts[1] = 0;

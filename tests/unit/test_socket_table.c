@@ -35,9 +35,9 @@ static uint32_t sockets_mask(const struct socket_tables *t, uint32_t table)
 	return table ? t->table.answers_mask : t->table.sockets_mask;
 }
 
-static uint64_t sockets_seed(const struct socket_tables *t)
+static const struct flow_hash_key *sockets_key(const struct socket_tables *t)
 {
-	return t->table.seed;
+	return &t->table.key;
 }
 
 static struct socket_answer *sockets_answer(struct socket_tables *t, uint32_t place)
@@ -50,13 +50,19 @@ static struct closing_socket *sockets_socket(struct socket_tables *t, uint32_t p
 	return &t->table.sockets[place];
 }
 
+/* Side 0 is 10.0.0.1:40000, the client's; side 1 is 10.0.0.2:80. */
+static const struct flow_key key = {
+	.addr = {{0, 0x0a000001}, {0, 0x0a000002}},
+	.port = {40000, 80},
+	.family = 4,
+};
+
 #define UNSEEN_PORT 50000 /* local port of sockets whose connection no watched interface has seen */
 
 static int sockets_known(struct socket_tables *t, const struct socket_hash *h)
 {
-	uint8_t ip[16] = {10, 0, 0, 1};
-
-	return h->local != socket_hash_end(4, ip, UNSEEN_PORT, t->table.seed);
+	return h->ends.hash !=
+	       flow_ends_of(4, &key.addr[0], UNSEEN_PORT, &key.addr[1], key.port[1], &t->table.key).hash;
 }
 
 static uint64_t sockets_wait(const struct socket_tables *t)
@@ -76,13 +82,6 @@ static void sockets_evicted(struct socket_tables *t, uint32_t table)
 #define ELSEWHERE 4026532000U
 #define CLIENT_ISN 1000
 #define SERVER_ISN 2000
-
-/* Side 0 is 10.0.0.1:40000, the client's; side 1 is 10.0.0.2:80. */
-static const struct flow_key key = {
-	.addr = {{0, 0x0a000001}, {0, 0x0a000002}},
-	.port = {40000, 80},
-	.family = 4,
-};
 
 static struct flow handshake(void)
 {
@@ -120,7 +119,7 @@ static struct socket_event client(uint32_t netns, uint32_t server_isn, uint8_t t
 /* As the program at the tracepoint does. */
 static void take(struct socket_tables *t, struct socket_event e)
 {
-	struct socket_hash h = socket_hash_of(&e.id, t->table.seed);
+	struct socket_hash h = socket_hash_of(&e.id, &t->table.key);
 	int n = find_socket(t, &e, socket_hash(&h)), first = n == NO_PLACE;
 	struct closing_socket *s;
 
@@ -141,7 +140,7 @@ static void take(struct socket_tables *t, struct socket_event e)
 
 static void take_answer(struct socket_tables *t, struct socket_answer a)
 {
-	struct socket_hash h = socket_hash_of(&a.id, t->table.seed);
+	struct socket_hash h = socket_hash_of(&a.id, &t->table.key);
 	int n = take_place(t, TABLE_ANSWERS, &h, a.time, -1);
 
 	if (n == NO_PLACE)
@@ -174,7 +173,7 @@ static struct socket_tables *make_table(void)
 		.answers = calloc(ROOM, sizeof(struct socket_answer)),
 		.sockets_mask = ROOM - 1,
 		.answers_mask = ROOM - 1,
-		.seed = 4711,
+		.key = flow_hash_key_of(4711),
 	};
 	return t;
 }

@@ -297,7 +297,7 @@ static bool allocate(struct flow_tables *t)
 	       t->free_closing.ring && (!t->small_count || (t->small && t->free_small.ring));
 }
 
-int flow_store_open(struct flow_store *s, const struct flow_store_sizes *sizes, uint64_t seed)
+int flow_store_open(struct flow_store *s, const struct flow_store_sizes *sizes, const struct flow_hash_key *key)
 {
 	*s = (struct flow_store){.oldest_first = sizes->oldest_first};
 	s->tables = (struct flow_tables){
@@ -313,7 +313,7 @@ int flow_store_open(struct flow_store *s, const struct flow_store_sizes *sizes, 
 		.small_count = sizes->small,
 		.free_small = {.spares = &s->spares[3], .mask = sizes->small - 1},
 		.established = &s->established,
-		.place_seed = seed,
+		.place_key = key,
 	};
 	if (!allocate(&s->tables))
 		return -ENOMEM;

@@ -31,7 +31,7 @@ struct flow_store {
  * seed: of the hash that chooses the sets. -ENOMEM where memory is short; flow_store_close in both cases. Functions
  * that make a store grow end the program then.
  */
-int flow_store_open(struct flow_store *s, const struct flow_store_sizes *sizes, uint64_t seed);
+int flow_store_open(struct flow_store *s, const struct flow_store_sizes *sizes, const struct flow_hash_key *key);
 void flow_store_close(struct flow_store *s);
 /* More slots; the other tables grow along. */
 void flow_store_grow_slots(struct flow_store *s);

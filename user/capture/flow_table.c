@@ -45,6 +45,7 @@ struct arrival {
 /* The recorder's tables. */
 struct tables {
 	struct flow_table_config config;
+	struct flow_hash_key hash_key, place_key; /* by the config's seeds */
 	struct flow_store store;
 	struct work work; /* of the segment at hand */
 	struct lost_set lost[FILE_LOST_SETS];
@@ -463,7 +464,7 @@ static inline void arrive(const struct tables *t, struct arrival *a, const struc
 {
 	*a = (struct arrival){
 		.s = s,
-		.hash = flow_hash_tunnelled(s, ifindex, t->config.hash_seed),
+		.hash = flow_hash_tunnelled(s, ifindex, &t->hash_key),
 		.side = flow_side_of(s),
 		.ifindex = ifindex,
 		.interface = interface,
@@ -478,7 +479,7 @@ static inline bool is_looked_up(const struct tables *t, const struct arrival *a)
 
 static inline void find_place(const struct tables *t, struct arrival *a)
 {
-	a->place = flow_hash_tunnelled(a->s, a->ifindex, t->config.bucket_seed);
+	a->place = flow_hash_tunnelled(a->s, a->ifindex, &t->place_key);
 	a->placed = true;
 }
 
@@ -699,8 +700,11 @@ void flow_table_finish(struct flow_table *t, bool open)
 static int allocate(struct tables *t)
 {
 	static const struct flow_store_sizes sizes = FIRST_SIZES;
-	int err = flow_store_open(&t->store, &sizes, t->config.bucket_seed);
+	int err;
 
+	t->hash_key = flow_hash_key_of(t->config.hash_seed);
+	t->place_key = flow_hash_key_of(t->config.bucket_seed);
+	err = flow_store_open(&t->store, &sizes, &t->place_key);
 	if (err)
 		return err;
 	t->store.tables.buried_max = BURIED_MAX;

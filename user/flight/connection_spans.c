@@ -34,7 +34,7 @@ struct run {
 };
 
 struct connection_spans {
-	uint64_t seed;
+	struct flow_hash_key key; /* random, so that nobody can foresee equal hashes */
 	struct begun *begun;
 	uint64_t begun_count, begun_room;
 	struct kept_connection *kept;
@@ -58,8 +58,8 @@ struct connection_spans *connection_spans_new(void)
 {
 	struct connection_spans *s = calloc(1, sizeof(*s));
 
-	if (s && getentropy(&s->seed, sizeof(s->seed)))
-		s->seed = (uintptr_t)s * FLOW_HASH_PRIME;
+	if (s && getentropy(&s->key, sizeof(s->key)))
+		s->key = flow_hash_key_of((uintptr_t)s);
 	return s;
 }
 
@@ -79,7 +79,7 @@ void connection_spans_free(struct connection_spans *s)
 
 uint64_t connection_spans_tuple(const struct connection_spans *s, const struct tcp_segment *segment)
 {
-	return flow_hash_tunnelled(segment, 0, s->seed);
+	return flow_hash_tunnelled(segment, 0, &s->key);
 }
 
 /* ---- the first reading ---- */

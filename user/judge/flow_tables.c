@@ -48,11 +48,12 @@ void flow_tables_free(struct flow_tables *t)
 
 uint64_t flow_tables_place(const struct flow_tables *t, const struct flow_slot *slot)
 {
-	if (!t->place_seed)
+	if (!t->place_key)
 		return (uint64_t)slot->hash << 32;
-	return flow_hash_of(flow_hash_end(slot->family, &slot->addr[0], slot->port[0], t->place_seed) +
-				    flow_hash_end(slot->family, &slot->addr[1], slot->port[1], t->place_seed),
-			    slot->ifindex ^ flow_tunnel_salt(slot->tunnel, slot->open.tunnel_id));
+	return flow_hash_of(
+		flow_ends_of(slot->family, &slot->addr[0], slot->port[0], &slot->addr[1], slot->port[1], t->place_key)
+			.hash,
+		slot->ifindex ^ flow_tunnel_salt(slot->tunnel, slot->open.tunnel_id));
 }
 
 /* place: of the slot's tuple. */

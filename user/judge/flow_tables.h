@@ -51,8 +51,8 @@ struct flow_tables {
 	uint32_t last_seen_mask;
 	uint32_t *established; /* connections that are open and whose close has not begun */
 	struct free_list free_slots, free_closing, free_opening, free_small;
-	bool by_time;        /* two CPUs may log in another order than the packets came */
-	uint64_t place_seed; /* of the hash that chooses the sets; 0: it is the slot's own */
+	bool by_time;                          /* two CPUs may log in another order than the packets came */
+	const struct flow_hash_key *place_key; /* of the hash that chooses the sets; NULL: it is the slot's own */
 
 	struct buried *buried; /* a ring, oldest first */
 	uint32_t buried_room, buried_first, buried_count, buried_max;

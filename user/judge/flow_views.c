@@ -42,10 +42,9 @@ void flow_views_free(struct flow_views *v)
 static uint32_t place_of(const struct flow_views *v, unsigned family, const struct ip_address addr[2],
 			 const uint16_t port[2])
 {
-	uint64_t ends = flow_hash_end(family, &addr[0], port[0], v->seed) +
-			flow_hash_end(family, &addr[1], port[1], v->seed);
+	struct flow_ends ends = flow_ends_of(family, &addr[0], port[0], &addr[1], port[1], &v->key);
 
-	return (uint32_t)(flow_hash_of(ends, 0) >> 32) & v->mask;
+	return (uint32_t)(flow_hash_of(ends.hash, 0) >> 32) & v->mask;
 }
 
 static void take_off(struct flow_views *v, uint32_t n)

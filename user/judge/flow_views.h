@@ -22,14 +22,14 @@ struct flow_views {
 	uint32_t mask;
 	uint32_t noted, taken; /* of the free slots that were taken: noted up to here, and as it was at the last look */
 	uint32_t tried;        /* up to here those were noted that were written already */
-	uint64_t seed;         /* random, so that nobody can foresee equal hashes */
+	struct flow_hash_key key; /* random, so that nobody can foresee equal hashes */
 	/* Are these two interfaces, as in keys, of one network namespace? */
 	bool (*one_network)(const void *context, uint32_t a, uint32_t b);
 	const void *context;
 	struct half_answers *answers; /* half_views_begin */
 };
 
-/* one_network, context and seed are the caller's. 0 or -ENOMEM. */
+/* one_network, context and key are the caller's. 0 or -ENOMEM. */
 int flow_views_begin(struct flow_views *v, uint32_t slots);
 void flow_views_free(struct flow_views *v);
 

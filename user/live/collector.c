@@ -681,7 +681,7 @@ int collector_start(struct collector *c, struct tcpfin_trace_bpf *skeleton, uint
 		.survived = survived,
 		.fetch = fetch,
 		.context = c,
-		.views = {.one_network = in_one_network, .context = c, .seed = skeleton->rodata->settings.hash_seed},
+		.views = {.one_network = in_one_network, .context = c, .key = skeleton->rodata->settings.hash_key},
 		.counters = c->counters,
 	};
 	c->ring = ring_buffer__new(bpf_map__fd(skeleton->maps.tcpfin_ring), take_notice, c, NULL);

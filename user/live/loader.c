@@ -98,7 +98,7 @@ static int size_maps(struct tcpfin_trace_bpf *s, const struct options *o)
 	s->rodata->settings.packets = o->packets != NULL;
 	s->rodata->settings.close_at_tc = true;
 	s->rodata->settings.numbered = o->netns != NULL;
-	if (getentropy((void *)&s->rodata->settings.hash_seed, sizeof(s->rodata->settings.hash_seed)))
+	if (getentropy((void *)&s->rodata->settings.hash_key, sizeof(s->rodata->settings.hash_key)))
 		return -errno;
 	err = size_map(s->maps.tcpfin_sets, n.sets, err);
 	err = size_map(s->maps.tcpfin_slots, n.slots, err);
@@ -256,7 +256,7 @@ struct socket_packets loader_socket_packets(const struct tcpfin_trace_bpf *s)
 	return (struct socket_packets){
 		.sets = bpf_map__fd(s->maps.tcpfin_sets),
 		.set_mask = s->rodata->settings.set_mask,
-		.seed = s->rodata->settings.hash_seed,
+		.key = s->rodata->settings.hash_key,
 	};
 }
 

@@ -330,7 +330,7 @@ static int set_up(struct socket_events *s, const struct socket_packets *packets,
 	struct socket_settings *settings = (struct socket_settings *)&b->rodata->settings;
 	int err;
 
-	settings->seed = packets->seed;
+	settings->key = packets->key;
 	settings->wait = settle + BEHIND_NS;
 	settings->jiffy = jiffy();
 	settings->set_mask = packets->set_mask;
@@ -408,7 +408,7 @@ static int map_table(struct socket_events *s)
 		.answer_sets_mask = settings->answer_sets_mask,
 		.sockets_mask = settings->sockets_mask,
 		.answers_mask = settings->answers_mask,
-		.seed = settings->seed,
+		.key = settings->key,
 		.since = clock_ns(CLOCK_MONOTONIC),
 		.jiffy = settings->jiffy,
 	};

@@ -13,9 +13,9 @@ struct socket_events;
 
 /* What the packet programs have for the sockets' programs. */
 struct socket_packets {
-	int sets;          /* descriptor of tcpfin_sets: which connections interfaces have seen */
-	uint32_t set_mask; /* sets - 1 */
-	uint64_t seed;     /* of the hash that they use */
+	int sets;                 /* descriptor of tcpfin_sets: which connections interfaces have seen */
+	uint32_t set_mask;        /* sets - 1 */
+	struct flow_hash_key key; /* of the hash that they use */
 };
 
 /*

@@ -84,12 +84,9 @@ static struct socket_id id_of(const struct flow_key *key, unsigned side)
 static void hash_ends(const struct socket_table *t, unsigned family, const struct ip_address addr[2],
 		      const uint16_t port[2], uint32_t hash[2])
 {
-	uint64_t end[2];
-
 	for (unsigned side = 0; side < 2; side++)
-		end[side] = flow_hash_end(family, &addr[side], port[side], t->seed);
-	for (unsigned side = 0; side < 2; side++)
-		hash[side] = socket_hash(&(struct socket_hash){.local = end[side], .remote = end[!side]});
+		hash[side] = socket_hash(&(struct socket_hash){
+			flow_ends_of(family, &addr[side], port[side], &addr[!side], port[!side], &t->key)});
 }
 
 /* ---- fetching ahead ---- */
@@ -199,7 +196,7 @@ static bool explains(const struct socket_answer *a, const struct socket_query *q
 static uint32_t answer_reason(struct socket_table *t, const struct socket_query *q)
 {
 	struct socket_id id = id_of(q->key, q->reset.side);
-	struct socket_hash ends = socket_hash_of(&id, t->seed);
+	struct socket_hash ends = socket_hash_of(&id, &t->key);
 	uint32_t hash = socket_hash(&ends);
 	const struct socket_set *set = &t->answer_sets[hash & t->answer_sets_mask];
 	struct socket_answer copy;

@@ -28,7 +28,7 @@ struct socket_table {
 	struct closing_socket *sockets;
 	struct socket_answer *answers;
 	uint32_t sets_mask, answer_sets_mask, sockets_mask, answers_mask;
-	uint64_t seed;                 /* of the hash */
+	struct flow_hash_key key;      /* of the hash */
 	uint64_t since;                /* ns: from then on the tracepoints see all that happens */
 	uint64_t jiffy;                /* ns */
 	struct closing_socket side[2]; /* of the last join */

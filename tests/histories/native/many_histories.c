@@ -140,13 +140,14 @@ static bool follow(struct run *run, unsigned n)
 /* So that no two of a table share a cell. */
 static void choose_port(struct run *run, unsigned n)
 {
+	const struct flow_hash_key key = flow_hash_key_of(HASH_SEED);
 	struct tcp_segment s;
 	uint32_t cell;
 
 	run->ports[n] = (uint16_t)(FIRST_PORT + n);
 	for (;; run->ports[n] += AT_ONCE) {
 		set_ends(&s, run, n, 0);
-		cell = flow_hash(&s, 0, HASH_SEED) >> 32 & (CELLS - 1);
+		cell = flow_hash(&s, 0, &key) >> 32 & (CELLS - 1);
 		if (!(run->cells[cell / 8] >> cell % 8 & 1))
 			break;
 	}
