@@ -87,10 +87,10 @@ static __always_inline flag_t last_seen_is_overtaken(__u32 ack, __u32 tag, const
 /* All ones where the side's numbers are another connection's, or nobody's; else 0. */
 static __always_inline __u32 last_seen_foreign(const struct last_seen_side *w, __u32 tag)
 {
-	__u64 differs = w->tag ^ tag, mask = 0 - ((differs + 0xffffffff) >> 32);
+	__u64 differs = w->tag ^ tag;
 
-	opaque(mask);
-	return mask;
+	opaque(differs); /* else clang makes a branch of it */
+	return (__u64)((__s64)(0 - differs) >> 63);
 }
 
 /*
@@ -103,14 +103,19 @@ static __always_inline __u32 last_seen_foreign(const struct last_seen_side *w, _
  */
 static __always_inline void last_seen_note(struct last_seen *last, const struct tcp_segment *s, __u64 side, __u64 hash)
 {
-	struct last_seen_side *w = &of_side(last->side, side);
-	const struct last_seen_side *peer = &of_side(last->side, !side);
-	__u32 tag = last_seen_tag(hash), foreign = last_seen_foreign(w, tag), end = s->seq + s->len;
-	__u32 end_before = w->end ^ ((w->end ^ end) & foreign), ack_before = w->ack ^ ((w->ack ^ s->ack) & foreign);
-	__u16 data = s->len ? LAST_SEEN_DATA : 0;
+	struct last_seen_side *w = &element(last->side, side & 1), *peer = &element(last->side, ~side & 1);
+	__u32 tag = last_seen_tag(hash), end = s->seq + s->len, foreign, end_before, ack_before;
+	__u64 data = s->len;
 
 	if (!(s->flags & TCP_ACK)) /* nobody takes it (RFC 9293 section 3.10.7.4) */
 		return;
+	opaque(w); /* one addition to the pointer, not one a use */
+	opaque(peer);
+	opaque(data);
+	data = (0 - data) >> 63 << 14; /* LAST_SEEN_DATA, if there is any, without a branch */
+	foreign = last_seen_foreign(w, tag);
+	end_before = w->end ^ ((w->end ^ end) & foreign);
+	ack_before = w->ack ^ ((w->ack ^ s->ack) & foreign);
 	if (!last_seen_near(end, end_before) || !last_seen_ack_fits(ack_before, tag, peer, s)) {
 		flag_t fits = peer->tag != tag || s->ack - peer->end + LAST_SEEN_FIT < 2 * LAST_SEEN_FIT;
 
