@@ -82,6 +82,7 @@ struct socket_event {
 	/* What the other end waits for: payload, number, and how many time-outs in a row sent it again. */
 	__u32 awaited, awaited_seq, awaited_copies;
 	__u64 cgroup; /* version 2: of the process that made the socket, or its listener; 0: not known */
+	__u64 socket; /* its address, only ever compared */
 };
 
 /* The change of state by which a socket was closed, with the process that was running. */

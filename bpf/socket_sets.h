@@ -72,10 +72,15 @@ static __always_inline struct socket_hash socket_hash_of(const struct socket_id 
 	return (struct socket_hash){flow_ends_of(id->family, &local, id->local_port, &remote, id->remote_port, key)};
 }
 
-/* Of the socket: each end of a connection has another one. Low bits choose the set, high ones the tag. */
+/*
+ * Of the socket. Low bits choose the set, high ones the tag. The two ends of a connection have sets side by side: the
+ * processor fetches the other line as well, and needs no other page, if both ends are on this host.
+ */
 static __always_inline __u32 socket_hash(const struct socket_hash *h)
 {
-	return flow_hash_of(h->ends.hash, 0) >> 32 ^ (h->ends.side ? 0x9e3779b1u : 0);
+	__u32 pair = flow_hash_of(h->ends.hash, 0) >> 32, side = h->ends.side != 0;
+
+	return ((pair ^ (0 - side)) & ~SOCKET_TURNS) | ((pair << 1 | side) & SOCKET_TURNS);
 }
 
 /* The hash of its connection at an interface, by which the recorder keeps it. */
@@ -100,6 +105,31 @@ static __always_inline flag_t socket_same_id(const struct socket_id *a, const st
 	const __u64 *x = (const void *)a, *y = (const void *)b;
 
 	return !((x[0] ^ y[0]) | (x[1] ^ y[1]) | (x[2] ^ y[2]) | (x[3] ^ y[3]) | (x[4] ^ y[4]));
+}
+
+/* ---- places by address ---- */
+
+/*
+ * By what a socket's place is found while it closes: its address. The latest of an entry wins, which has the low 48
+ * bits of the address, and the place. What that holds tells whether it is still the socket's.
+ */
+#define SOCKET_ADDRESS_BITS 11
+#define SOCKET_ADDRESSES (1 << SOCKET_ADDRESS_BITS)
+
+static __always_inline __u32 socket_place_index(__u64 address)
+{
+	return address * FLOW_HASH_PRIME >> (64 - SOCKET_ADDRESS_BITS);
+}
+
+static __always_inline __u64 socket_place_by_address(__u64 address, __u32 place)
+{
+	return address << 16 | place;
+}
+
+/* The place of that address; SOCKET_PLACES_MAX or more: none. */
+static __always_inline __u64 socket_place_of_address(__u64 entry, __u64 address)
+{
+	return entry ^ address << 16;
 }
 
 /* ---- who gives way ---- */
@@ -190,13 +220,13 @@ static __always_inline flag_t socket_note(struct closing_socket *to, const struc
 		element(to->states, n) = e->to;
 		to->step_count = n + 1;
 	}
-	if (to->close.to)
-		return 0;
 	/*
 	 * The first call by a process closes it; without a call, the change to CLOSE. From a state behind the own FIN
-	 * a call was made before: where that event was lost, nobody knows whose.
+	 * a call was made before: where that event was lost, nobody knows whose. Most changes are neither, and do not
+	 * touch the last of the place's lines.
 	 */
-	return e->flags & SOCKET_PROCESS || (e->to == SOCKET_CLOSE && !(to->lost && socket_call_was_made(e->from)));
+	return (e->flags & SOCKET_PROCESS || (e->to == SOCKET_CLOSE && !(to->lost && socket_call_was_made(e->from)))) &&
+	       !to->close.to;
 }
 
 /*

@@ -46,6 +46,17 @@ MAPPED_ARRAY(tcpfin_sockets, struct closing_socket);
 MAPPED_ARRAY(tcpfin_answsets, struct socket_set);
 MAPPED_ARRAY(tcpfin_answers, struct socket_answer);
 
+/*
+ * Not mapped, and small: so it is memory of the kernel's large pages, where a miss of the cache is not one of the TLB
+ * as well.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, SOCKET_ADDRESSES);
+	__type(key, __u32);
+	__type(value, __u64);
+} tcpfin_places SEC(".maps");
+
 /* Processes that have called listen() since the programs run, the latest ones. */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
@@ -204,7 +215,7 @@ static __always_inline void fill_id(struct socket_event *e, const struct sock *s
 	__u64 *words = (void *)id;
 
 	e->netns = netns_of(sk, typed);
-	e->cgroup = cgroup_of(sk, typed);
+	e->cgroup = e->flags & SOCKET_PROCESS ? 0 : cgroup_of(sk, typed); /* the process's takes its place */
 	/* inet_sport: skc_num is 0 once the port is given back */
 	id->local_port = bpf_ntohs(get(typed, inet, inet_sport));
 	id->remote_port = bpf_ntohs(get(typed, sk, __sk_common.skc_dport));
@@ -216,6 +227,14 @@ static __always_inline void fill_id(struct socket_event *e, const struct sock *s
 	words[1] = 0;
 	words[2] = get(typed, sk, __sk_common.skc_daddr);
 	words[3] = 0;
+}
+
+/* As fill_unanswered_raw. */
+__noinline __attribute__((weak)) int fill_id_raw(struct socket_event *e)
+{
+	if (e)
+		fill_id(e, (const void *)e->socket, (const void *)e->socket, 0);
+	return 0;
 }
 
 /* flags: of the socket. */
@@ -283,17 +302,17 @@ static __always_inline __u32 fill_unanswered(struct socket_event *e, const struc
 	return first_sent_ago(e, tp, typed);
 }
 
-/* Of raw programs, which have no room for it on their own part of the stack. sk, tp: addresses. */
-__noinline __attribute__((weak)) int fill_unanswered_raw(struct socket_event *e, __u64 sk, __u64 tp)
+/* Of raw programs, which have no room for it on their own part of the stack. */
+__noinline __attribute__((weak)) int fill_unanswered_raw(struct socket_event *e)
 {
-	return e ? fill_unanswered(e, (const void *)sk, (const void *)tp, 0) : 0;
+	return e ? fill_unanswered(e, (const void *)e->socket, (const void *)e->socket, 0) : 0;
 }
 
 /* Adds it to an event of a socket that is in that state. */
 static __always_inline void add_unanswered(struct socket_event *e, const struct sock *sk, const struct tcp_sock *tp,
 					   int state, const bool typed)
 {
-	__u32 first = typed ? fill_unanswered(e, sk, tp, 1) : fill_unanswered_raw(e, (__u64)sk, (__u64)tp);
+	__u32 first = typed ? fill_unanswered(e, sk, tp, 1) : fill_unanswered_raw(e);
 
 	if (first && state == SOCKET_ESTABLISHED)
 		e->sent_ago = first;
@@ -355,6 +374,7 @@ static __always_inline void fill(struct socket_event *e, const struct sock *sk, 
 {
 	unsigned long flags = get(typed, sk, __sk_common.skc_flags);
 
+	e->socket = (__u64)sk;
 	e->flags = 0;
 	e->reason = 0;
 	e->time = bpf_ktime_get_ns();
@@ -457,12 +477,16 @@ static __always_inline __u32 legacy_cgroup_of(const struct task_struct *task)
 static __always_inline void note_process(struct socket_close *close)
 {
 	const struct task_struct *task = (const void *)bpf_get_current_task();
+	__u64 id = bpf_get_current_pid_tgid();
 
-	close->pid = bpf_get_current_pid_tgid() >> 32;
+	close->pid = id >> 32;
 	close->uid = (__u32)bpf_get_current_uid_gid();
 	close->cgroup = bpf_get_current_cgroup_id();
 	close->legacy_cgroup = legacy_cgroup_of(task);
-	BPF_CORE_READ_INTO(&close->name, task, group_leader, comm);
+	if (close->pid == (__u32)id)
+		bpf_get_current_comm(close->name, sizeof(close->name));
+	else
+		BPF_CORE_READ_INTO(&close->name, task, group_leader, comm);
 }
 
 /* ---- into the tables ---- */
@@ -481,6 +505,12 @@ static __always_inline void write_event(struct closing_socket *s, const struct s
 	place_unlock(&s->place, bits, e->time);
 }
 
+/* Has the socket no place yet? A reset, which may come before a change of state, is followed by the one to CLOSE. */
+static __always_inline bool begins_close(const struct socket_event *e)
+{
+	return e->kind == SOCKET_STATE && e->from <= SOCKET_SYN_RECV && e->to != SOCKET_CLOSE;
+}
+
 /* Adds the event to a place that holds its socket. Returns 0 where it has become another's. */
 static __always_inline int record_at(struct closing_socket *s, const struct socket_event *e)
 {
@@ -492,11 +522,20 @@ static __always_inline int record_at(struct closing_socket *s, const struct sock
 	return 1;
 }
 
+/* Where the place of the event's socket is noted by its address. */
+static __always_inline __u64 *entry_of(const struct socket_event *e)
+{
+	__u32 index = e ? socket_place_index(e->socket) : 0;
+
+	return bpf_map_lookup_elem(&tcpfin_places, &index);
+}
+
 /* An event of a socket that has no place yet. */
 static __always_inline int record_first(struct socket_event *e, const struct socket_hash *h)
 {
 	int known = -1, n;
 	struct closing_socket *s;
+	__u64 *entry;
 
 	if (!namespace_watched(e->netns)) {
 		known = interfaces_know(h);
@@ -510,6 +549,9 @@ static __always_inline int record_first(struct socket_event *e, const struct soc
 	socket_begin(s, e);
 	write_event(s, e, 0);
 	note_way(NULL, TABLE_SOCKETS, s->place.hash, s->place.turn);
+	entry = entry_of(e);
+	if (entry)
+		*entry = socket_place_by_address(e->socket, n);
 	return 1;
 }
 
@@ -522,11 +564,44 @@ socket_code int record_event(struct socket_event *e)
 	if (!e)
 		return 0;
 	h = socket_hash_of(&e->id, sockets_key(NULL));
-	n = find_socket(NULL, e, socket_hash(&h));
+	n = begins_close(e) ? NO_PLACE : find_socket(NULL, e, socket_hash(&h));
 	s = sockets_socket(NULL, n);
 	if (n != NO_PLACE && s)
 		return record_at(s, e);
 	return record_first(e, &h);
+}
+
+/* The event into the place of its socket, wherever that is. */
+static __always_inline void record_any(struct socket_event *e, const struct sock *sk, const struct tcp_sock *tp,
+				       const bool typed)
+{
+	if (typed)
+		fill_id(e, sk, tp, 1);
+	else
+		fill_id_raw(e);
+	record_event(e);
+}
+
+/* The same of a socket whose first event was not long ago. Returns 0 where its place is to be found by its tuple. */
+socket_code int record_next(const struct socket_event *e)
+{
+	const __u64 *entry = entry_of(e);
+	struct closing_socket *s;
+	__u64 n, word;
+
+	if (!e || !entry)
+		return 0;
+	n = socket_place_of_address(*entry, e->socket);
+	if (n >= SOCKET_PLACES_MAX)
+		return 0;
+	s = sockets_socket(NULL, n);
+	if (!s)
+		return 0;
+	word = reload(s->place.word);
+	if (word & SOCKET_CLOSED || s->isn != e->isn || !place_lock(&s->place, word, 0))
+		return 0;
+	write_event(s, e, 0);
+	return 1;
 }
 
 /* Keeps an answer. netns: of the device that the segment came by, 0: not known. */
@@ -599,8 +674,8 @@ static __always_inline void state_changes(const struct sock *sk, int from, int t
 	e.from = from;
 	e.to = to;
 	e.flags |= call_flags(sk, from, to, typed);
-	fill_id(&e, sk, tp, typed);
-	record_event(&e);
+	if (from <= SOCKET_SYN_RECV || !record_next(&e))
+		record_any(&e, sk, tp, typed);
 	if (to == SOCKET_CLOSE)
 		remember_sender(0);
 }
@@ -634,8 +709,7 @@ static __always_inline void reset_event(const struct sock *sk, int state, __u32 
 	e.reason = reason;
 	if (kind == SOCKET_RESET_SENT)
 		e.flags |= unaccepted_flag(sk, typed);
-	fill_id(&e, sk, tp, typed);
-	record_event(&e);
+	record_any(&e, sk, tp, typed);
 }
 
 static __always_inline void own_reset(const struct sock *sk, __u32 reason, const bool typed)

@@ -423,6 +423,35 @@ TEST(test_busy)
 	expect_int(t->lost[TABLE_SOCKETS], 1);
 }
 
+/* A place is found by its socket's address alone, and an entry that holds another address is none. */
+TEST(test_place_of_address)
+{
+	const uint64_t address = 0xffff888012345640, next = address + 0x40;
+	uint64_t entry = socket_place_by_address(address, SOCKET_PLACES_MAX - 1);
+
+	expect_int(socket_place_of_address(entry, address), SOCKET_PLACES_MAX - 1);
+	assert_true(socket_place_of_address(entry, next) >= SOCKET_PLACES_MAX);
+	assert_true(socket_place_of_address(0, address) >= SOCKET_PLACES_MAX);
+	assert_true(socket_place_index(address) < SOCKET_ADDRESSES);
+	assert_true(socket_place_index(address) != socket_place_index(next));
+}
+
+/* The ends of a connection have neighbouring sets, and tags of their own. */
+TEST(test_sets_side_by_side)
+{
+	const struct flow_hash_key hash_key = flow_hash_key_of(4711);
+	struct socket_event ends[2] = {event(0, HERE, 0, 0), event(1, HERE, 0, 0)};
+	uint32_t hash[2];
+
+	for (unsigned i = 0; i < 2; i++) {
+		struct socket_hash h = socket_hash_of(&ends[i].id, &hash_key);
+
+		hash[i] = socket_hash(&h);
+	}
+	expect_int((hash[0] ^ hash[1]) & SOCKET_TURNS, 1);
+	assert_true((hash[0] ^ hash[1]) & ~SOCKET_TURNS);
+}
+
 static struct socket_answer answer_of(uint32_t number, bool by_ack, uint16_t reason)
 {
 	struct socket_event e = event(1, 0, 0, 15 * SECOND_NS);
