@@ -314,19 +314,27 @@ def astray(frames):
 def forged_fin(reading):
     """
     A FIN whose numbers its receiver cannot have expected, or had before the sender's first FIN. One whose end, behind
-    all data, was acknowledged already is a copy of a FIN that was not captured.
+    all data, was acknowledged already is a copy of a FIN that was not captured. The one of several ends that is
+    acknowledged is real: a receiver knows no other.
     """
-    forged, fins = set(), set()
+    forged, fins, real = set(), set(), [acknowledged_fin(reading.frames, side) for side in (0, 1)]
     for frame, sides in walk(reading.frames):
         if not frame.flags & FIN:
             continue
         fin = frame.side, end_of(frame)
         left = fin not in fins and sides.fin_is_left(frame) and not follows_its_ack(reading.frames, frame)
-        if left or not sides.fin_is_plausible(frame):
+        if real[frame.side] != fin[1] and (left or not sides.fin_is_plausible(frame)):
             forged.add(frame.number)
         else:
             fins.add(fin)
     reading.read_other(f for f in reading.frames if f.number not in forged)
+
+
+def acknowledged_fin(frames, side):
+    """Of a side's FINs with different ends that of the one that is acknowledged behind it; None unless there is one."""
+    fins = [f for f in frames if f.side == side and f.flags & FIN]
+    ends = {end_of(fin) for fin in fins if any(acknowledges(f, fin) and f.number > fin.number for f in frames)}
+    return ends.pop() if len(ends) == 1 and len({end_of(fin) for fin in fins}) > 1 else None
 
 
 def follows_its_ack(frames, fin):
@@ -337,8 +345,12 @@ def follows_its_ack(frames, fin):
 
 
 def other_fin(reading):
-    """Of two FINs of a side with different ends one is forged: the first one, if the other is next in sequence."""
-    chosen, firm, acked = [None, None], [False, False], [False, False]
+    """
+    Of two FINs of a side with different ends one is forged: the one that is not acknowledged, where the other is; else
+    the first one, if the other is next in sequence.
+    """
+    chosen = [acknowledged_fin(reading.frames, side) for side in (0, 1)]
+    firm, acked = ([end is not None for end in chosen] for _ in range(2))
     for frame, sides in walk(reading.frames):
         me, other = frame.side, 1 - frame.side
         if frame.flags & FIN:
