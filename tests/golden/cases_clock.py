@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from cases_artefacts import IPV6, closed
+from cases_close import g3_first_fin_lost
 from packets import case
 
 DAY = 86400 * 10**9
@@ -68,3 +69,30 @@ def clock_set(c):
     """The clock is set an hour ahead and stays there: a pause, as far as the file tells."""
     handshake, rest = closed(c)[:3], closed(c)[3:]
     return handshake + [replace(s, time=s.time + 3600 * 10**9) for s in rest]
+
+
+def set_back(segments, index, ms):
+    """From that segment on the capture's clock is so many ms behind."""
+    return segments[:index] + [replace(s, time=s.time - ms * 10**6) for s in segments[index:]]
+
+
+@case
+def clock_set_back_ahead_of_a_fin_copy(c):
+    """Both close. The copy of the source's FIN, which acknowledges the other's, has a time from before the first."""
+    return set_back(g3_first_fin_lost(c), -2, 32_000)
+
+
+@case
+def clock_set_back_behind_an_rst(c):
+    """An RST with the number behind the next one, which is challenged; all that follows has a time from before it."""
+    segments = closed(c)
+    rst = [c.src(60, "R", 52), c.dst(70, ".", 501, 51)]
+    return set_back(segments[:-4] + rst + segments[-4:], -5, 32_000)
+
+
+@case
+def clock_set_back_behind_an_rst_of_destination_ipv6(c):
+    """IPv6: in the destination's name, and the clock is set by an hour."""
+    c = replace(c, ips=IPV6)
+    segments = closed(c)
+    return set_back(segments[:-4] + [c.dst(60, "R", 502), c.src(60.5, ".", 51, 501)] + segments[-4:], -5, 3_600_000)

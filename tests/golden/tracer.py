@@ -87,12 +87,13 @@ def fin_end(record, side, fin):
 
 
 def first_fin_place(segments, side):
-    """The place of the earliest FIN of a side that is not ignored; None without one."""
+    """The place of the earliest FIN of a side that is not ignored; None without one. A later one acknowledges more."""
     fins = [n for n, s in enumerate(segments)
             if s["from"] == side and "F" in s["flags"] and "R" not in s["flags"] and not s.get("ignored")]
     if any(segments[n]["t"] is None for n in fins):  # its time stamp was wrong
         return fins[0]
-    return min(fins, key=lambda n: segments[n]["t"], default=None)
+    more = [n for n in fins if 0 < (segments[n]["raw_ack"] - segments[fins[0]]["raw_ack"]) % 2**32 < 2**31]
+    return min((n for n in fins if n not in more), key=lambda n: segments[n]["t"], default=None)
 
 
 def step_faults(record, side, other, fin, ack):

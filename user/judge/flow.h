@@ -195,6 +195,15 @@ static inline bool flow_hears_receiver(const struct flow *f)
 	return f->side[!f->reset.side].now.known || f->heard_before >> !f->reset.side & 1;
 }
 
+/*
+ * Of what stands behind the RST in the log, does it come later? Two CPUs or queues swap what is close together. What
+ * bears a time from long before came behind a clock that was set back.
+ */
+static inline bool flow_is_behind_reset(const struct flow *f, __u64 time)
+{
+	return time >= f->reset.time || f->reset.time - time > FLOW_OVERTAKEN_NS;
+}
+
 /* When a finished connection took its last step: the second FIN's acknowledgment, or the RST. */
 static inline __u64 flow_end_time(const struct flow *f)
 {

@@ -316,7 +316,7 @@ static void take_reset(struct turn *t)
 /* Does the segment come after the RST that ended the connection? Of equal time stamps the log's order decides. */
 static bool is_after_reset(const struct turn *t)
 {
-	return t->f->state & FLOW_RESET && t->s->time >= t->f->reset.time;
+	return t->f->state & FLOW_RESET && flow_is_behind_reset(t->f, t->s->time);
 }
 
 static void prove(struct turn *t)
@@ -352,7 +352,8 @@ static void take_fin_again(struct turn *t)
 	t->mark = SEGMENT_COPY;
 	if (t->f->state & FLOW_GRACEFUL)
 		t->f->state |= FLOW_REPEATED;
-	if (t->s->time < me->t_fin) { /* two CPUs have logged them in another order */
+	/* Two CPUs have logged them in another order; but not where this one acknowledges more. */
+	if (t->s->time < me->t_fin && !seq_after(t->s->ack, me->fin_ack)) {
 		me->t_fin = t->s->time;
 		me->fin_ack = t->s->ack;
 	}

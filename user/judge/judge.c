@@ -582,11 +582,17 @@ static void step_ack(struct replay *r)
 	lend_numbers(r);
 }
 
+/* Two CPUs or queues swap what is close together; a SYN-ACK from long before comes behind a clock that was set back. */
+static bool synack_is_ahead(const struct flow_open *o)
+{
+	return o->seen & OPEN_SYNACK && o->t_synack < o->t_syn && o->t_syn - o->t_synack <= FLOW_OVERTAKEN_NS;
+}
+
 /* From the first segment on. */
 static void replay_opening(struct replay *r)
 {
 	const struct flow_open *o = &r->slot->open;
-	bool synack_first = !(o->seen & OPEN_SYN) || (o->seen & OPEN_SYNACK && o->t_synack < o->t_syn);
+	bool synack_first = !(o->seen & OPEN_SYN) || synack_is_ahead(o);
 	struct tcp_segment first = synack_first ? synack_segment(r->slot) : syn_segment(r->slot);
 
 	flow_init(&r->j->flow, &first, synack_first ? !o->source : o->source & 1, (o->seen & OPEN_INSIDE) != 0);

@@ -176,7 +176,7 @@ static void step_reset(struct flow *f, const struct tcp_segment *s, unsigned sid
 
 void reset_fate_step(struct flow *f, const struct tcp_segment *s, unsigned side)
 {
-	if (s->time < f->reset.time)
+	if (!flow_is_behind_reset(f, s->time))
 		return;
 	if (s->flags & TCP_RST)
 		step_reset(f, s, side);
@@ -215,10 +215,12 @@ void reset_fate_survived(struct flow *f)
 
 void reset_fate_graceful(struct flow *f)
 {
+	const struct flow_side *by = &f->side[f->reset.side];
+	bool set_back = by->seen & SIDE_FIN_AFTER_RESET && by->t_fin < f->reset.time;
+
 	if (!(f->state & FLOW_RESET))
 		return;
-	if (f->reset.seq != f->side[f->reset.side].fin_end ||
-	    f->side[f->reset.side].t_fin > f->reset.time + FLOW_OVERTAKEN_NS) {
+	if (f->reset.seq != by->fin_end || by->t_fin > f->reset.time + FLOW_OVERTAKEN_NS || set_back) {
 		forget_reset(f);
 		return;
 	}
