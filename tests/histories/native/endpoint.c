@@ -18,6 +18,11 @@ static void tell(struct history *h, unsigned side, enum heard what)
 
 /* ---- sending ---- */
 
+uint32_t end_stamp(const struct history *h, unsigned side)
+{
+	return (uint32_t)(1000000000 + (int64_t)(h->now / MS) - h->end[side].set_back);
+}
+
 void end_send(struct history *h, unsigned side, uint8_t flags, uint64_t seq, uint32_t length)
 {
 	struct end *e = &h->end[side];
@@ -27,8 +32,12 @@ void end_send(struct history *h, unsigned side, uint8_t flags, uint64_t seq, uin
 			       .seq = seq ? seq : e->nxt,
 			       .ack = acks ? e->rcv : 0,
 			       .length = length,
-			       .shut = e->shut};
+			       .stamp = e->stamps ? end_stamp(h, side) : 0,
+			       .shut = e->shut,
+			       .scaled = e->scaled};
 
+	if (acks)
+		e->last_acked = e->rcv;
 	network_transmit(h, &s);
 }
 
@@ -63,6 +72,12 @@ static void expire(struct history *h, unsigned side, uint64_t timer)
 	if (timer != e->timer || !e->kept_count || e->deaf || e->tries > TRIES_MAX)
 		return;
 	e->tries++;
+	if (e->syn_plain == e->tries && e->kept[0].flags & TCP_SYN) {
+		e->kept[0].flags &= (uint8_t)~e->syn_flags;
+		e->syn_flags = 0;
+		e->stamps &= side;
+		e->scaled &= side;
+	}
 	again = network_happens(h, h->quality.joined) ? joined(e) : e->kept[0];
 	end_send(h, side, again.flags, again.seq, again.length);
 	start_timer(h, side);
@@ -85,7 +100,7 @@ static void keep(struct history *h, unsigned side, uint8_t flags, uint32_t lengt
 
 void end_connect(struct history *h, unsigned side)
 {
-	keep(h, side, TCP_SYN, h->end[side].syn_data);
+	keep(h, side, TCP_SYN | h->end[side].syn_flags, h->end[side].syn_data);
 }
 
 void end_write(struct history *h, unsigned side, uint32_t length)
@@ -165,6 +180,14 @@ static void know_peer(struct end *e, uint64_t isn, uint64_t next)
 	e->rcv = next;
 }
 
+/* RFC 7323 sections 2.2 and 3.2: options are in use where both SYNs have them. */
+static void agree(struct end *e, const struct sent *syn)
+{
+	e->stamps &= syn->stamp != 0;
+	e->scaled &= syn->scaled;
+	e->recent = syn->stamp;
+}
+
 static void listen_for(struct history *h, unsigned side, const struct sent *s)
 {
 	struct end *e = &h->end[side];
@@ -174,7 +197,10 @@ static void listen_for(struct history *h, unsigned side, const struct sent *s)
 	e->taken = e->takes_syn_data ? s->length : 0;
 	know_peer(e, s->seq, s->seq + 1 + e->taken);
 	e->state = END_SYN_RECEIVED;
-	keep(h, side, TCP_SYN | TCP_ACK, 0);
+	agree(e, s);
+	if ((s->flags & (TCP_ECE | TCP_CWR)) != (TCP_ECE | TCP_CWR)) /* RFC 3168 section 6.1.1 */
+		e->syn_flags = 0;
+	keep(h, side, TCP_SYN | TCP_ACK | e->syn_flags, 0);
 }
 
 /* A SYN-ACK. If it acknowledges the SYN without its data, those come again. */
@@ -185,6 +211,7 @@ static void take_syn_ack(struct history *h, unsigned side, const struct sent *s)
 
 	know_peer(e, s->seq, sent_end(s));
 	e->state = END_SYNCHRONIZED;
+	agree(e, s);
 	if (s->ack != e->nxt) {
 		e->kept[0] = (struct kept){s->ack, e->nxt, (uint32_t)(e->nxt - s->ack), TCP_PSH | TCP_ACK};
 		e->kept_count = 1;
@@ -278,19 +305,36 @@ static bool is_acceptable(const struct end *e, const struct sent *s)
 	return end >= e->rcv && s->seq < e->rcv + HISTORY_WINDOW && !(end == e->rcv && end > s->seq);
 }
 
+/* RFC 7323 section 5.3: is it an old duplicate by its stamp? RSTs are not asked. Else its stamp counts from now on. */
+static bool is_old(struct end *e, const struct sent *s)
+{
+	if (!e->stamps || !s->stamp || s->flags & TCP_RST)
+		return false;
+	if ((int32_t)(s->stamp - e->recent) < 0)
+		return true;
+	if (s->seq <= e->last_acked)
+		e->recent = s->stamp;
+	return false;
+}
+
 /* RFC 9293 section 3.10.7.4; RFC 5961 section 4 for SYNs. Of what a full window refuses the ACK counts all the same. */
 static void synchronized(struct history *h, unsigned side, const struct sent *s)
 {
 	struct end *e = &h->end[side];
 	bool acks = s->flags & TCP_ACK && s->ack <= e->nxt;
 
+	if (is_old(e, s)) {
+		h->dropped_old++;
+		end_send(h, side, TCP_ACK, 0, 0);
+		return;
+	}
 	if (acks && !(s->flags & (TCP_SYN | TCP_RST)) && s->ack >= e->una)
 		e->peer_shut = s->shut;
 
 	if (s->flags & TCP_RST) {
 		take_reset(h, side, s);
 	} else if (s->flags & TCP_SYN && e->state == END_SYN_RECEIVED && s->seq == e->peer_isn) {
-		end_send(h, side, TCP_SYN | TCP_ACK, e->isn, 0);
+		end_send(h, side, TCP_SYN | TCP_ACK | e->syn_flags, e->isn, 0);
 	} else if (s->flags & TCP_SYN || !is_acceptable(e, s)) {
 		if (e->shut && acks && !(s->flags & TCP_SYN))
 			acknowledged(h, side, s->ack);

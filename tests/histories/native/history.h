@@ -26,11 +26,13 @@ struct sent {
 	uint64_t seq, ack;
 	uint64_t sent, seen; /* ns; seen: where the capture is */
 	uint32_t length;
+	uint32_t stamp; /* TSval (RFC 7323); 0: without */
 	uint16_t ip_id;
 	uint8_t side, flags;
 	bool forged, passed; /* passed: it came by where the capture is */
 	bool hidden;         /* and is not in it */
 	bool shut;           /* it offers no window */
+	bool scaled;         /* of a SYN: it has the option; else: so is its window */
 };
 
 static inline uint64_t sent_end(const struct sent *s)
@@ -71,6 +73,12 @@ struct end {
 	bool deaf;            /* the host is gone */
 	bool fills;           /* what comes next fills its window */
 	bool shut, peer_shut; /* its window is full; it knows that the peer's is */
+	bool stamps, scaled;  /* it offers these options; from the other's SYN on: they are in use */
+	int64_t set_back;     /* ms by which the clock of its stamps is behind */
+	uint32_t recent;      /* TS.Recent */
+	uint64_t last_acked;  /* Last.ACK.sent */
+	uint8_t syn_flags;    /* ECN bits of its SYN */
+	unsigned syn_plain;   /* from which repetition on its SYN lacks them, and a source's the options; 0: none */
 	listener *heard;
 };
 
@@ -104,6 +112,7 @@ struct play {
 	int64_t distance;
 	uint32_t forged_length;
 	uint64_t beyond;
+	uint32_t age; /* ms by which the stamp of a forgery is old */
 };
 
 enum left_out { LEFT_NOTHING, LEFT_BEGINNING, LEFT_END, LEFT_SOME };
@@ -118,8 +127,10 @@ struct history {
 	struct end end[2];
 	struct play play;
 	enum left_out left_out;
-	bool ipv6, mirrored; /* mirrored: the capture has each packet twice */
-	bool source_is_high; /* of the two addresses it has the higher one */
+	bool ipv6, mirrored;  /* mirrored: the capture has each packet twice */
+	bool source_is_high;  /* of the two addresses it has the higher one */
+	unsigned lost_syns;   /* so many of the source's SYNs are lost for certain */
+	unsigned dropped_old; /* segments that a receiver has dropped for their stamp */
 	unsigned event_count, sent_count, passed_count, losses_count;
 	struct event events[EVENTS_MAX];
 	struct sent sent[SENT_MAX];
@@ -167,6 +178,8 @@ void network_inject(struct history *h, const struct sent *s);
 
 /* ---- endpoint.c ---- */
 
+/* TSval of what the side sends now. */
+uint32_t end_stamp(const struct history *h, unsigned side);
 void end_connect(struct history *h, unsigned side);
 void end_write(struct history *h, unsigned side, uint32_t length);
 /* FIN, with the last payload. */

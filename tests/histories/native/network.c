@@ -74,6 +74,10 @@ static bool is_lost(struct history *h, const struct sent *s)
 	uint64_t end = sent_end(s);
 	unsigned i = 0;
 
+	if (h->lost_syns && s->side == 0 && s->flags & TCP_SYN && (s->passed || history_below(h, 2))) {
+		h->lost_syns--;
+		return true;
+	}
 	if (s->flags & TCP_RST || !network_happens(h, h->quality.lost))
 		return false;
 	while (i < h->losses_count &&

@@ -525,7 +525,9 @@ static void forge(struct history *h, unsigned side, uint64_t distance)
 			       .flags = p->forgery,
 			       .seq = e->rcv + distance,
 			       .ack = p->forgery & TCP_ACK ? e->nxt + p->beyond : 0,
-			       .length = p->forged_length};
+			       .length = p->forged_length,
+			       .stamp = e->stamps ? e->recent - p->age : 0,
+			       .scaled = e->scaled};
 
 	if (e->state == END_SYNCHRONIZED)
 		network_inject(h, &s);
@@ -537,7 +539,7 @@ static void begin_disturbed(struct history *h, unsigned side, uint64_t value)
 
 	(void)side;
 	(void)value;
-	if (p->distance)
+	if (p->distance || p->age)
 		soon(h, forge, p->forger, (uint64_t)p->distance, 100 * MS);
 	else if (p->beyond)
 		soon(h, forge, p->forger, 0, 100 * MS);
@@ -611,6 +613,58 @@ static void acknowledgment_beyond(struct history *h, unsigned side)
 	(void)side;
 	h->play.beyond = history_between(h, 1, 1000000000);
 	disturbed(h, TCP_ACK, 0, 0);
+}
+
+/* ---- time stamps (RFC 7323 section 5) ---- */
+
+static void use_stamps(struct history *h)
+{
+	h->end[0].stamps = h->end[1].stamps = true;
+	h->end[0].syn_plain = 0;
+}
+
+/* A duplicate from long ago, which is next in sequence or inside the window. */
+static void old_duplicate(struct history *h, uint8_t flags, uint32_t length)
+{
+	use_stamps(h);
+	h->play.age = (uint32_t)history_between(h, 1, history_below(h, 2) ? 1000 : 1 << 30);
+	disturbed(h, flags, history_below(h, 2) ? 0 : (int64_t)history_between(h, 1, 50000), length);
+}
+
+static void old_fin(struct history *h, unsigned side)
+{
+	(void)side;
+	old_duplicate(h, TCP_FIN | TCP_ACK, (uint32_t)history_below(h, 2) * (uint32_t)history_between(h, 1, 1000));
+}
+
+static void old_data(struct history *h, unsigned side)
+{
+	(void)side;
+	old_duplicate(h, TCP_PSH | TCP_ACK, (uint32_t)history_between(h, 1, 1000));
+}
+
+static void begin_set_back(struct history *h, unsigned side, uint64_t value)
+{
+	unsigned who = (unsigned)history_below(h, 3);
+
+	(void)value;
+	side = first_side(h);
+	nobody_listens(h);
+	h->end[side].set_back = history_below(h, 4) ? (int64_t)history_between(h, 1, 3000) : 1000000;
+	if (who < 2) {
+		close_answered_late(h, side ^ who, history_below(h, 2) * history_between(h, 1, 900 * MS));
+		return;
+	}
+	end_write(h, side, (uint32_t)history_between(h, 1, 1460));
+	soon(h, abort_if_open, side, 0, 900 * MS);
+}
+
+/* The clock of the side's stamps is set back: until it has caught up, all that the side sends is dropped but RSTs. */
+static void stamps_set_back(struct history *h, unsigned side)
+{
+	(void)side;
+	use_stamps(h);
+	talk(h, begin_set_back);
 }
 
 static void resets_of_many_numbers(struct history *h, unsigned side)
@@ -691,12 +745,33 @@ const struct script scripts[] = {
 	{"acknowledgment_beyond", acknowledgment_beyond, 0},
 	{"resets_of_many_numbers", resets_of_many_numbers, 0},
 	{"syn_in_connection", syn_in_connection, 0},
+	{"old_fin", old_fin, 0},
+	{"old_data", old_data, 0},
+	{"source_stamps_set_back", stamps_set_back, 0},
+	{"destination_stamps_set_back", stamps_set_back, 1},
 	{"forged_of_source", forged_of, 0},
 	{"forged_of_destination", forged_of, 1},
 };
 const unsigned script_count = sizeof(scripts) / sizeof(scripts[0]);
 
 /* ---- a history ---- */
+
+/* Options of the SYNs, ECN (RFC 3168 section 6.1.1), and which of them a SYN that is repeated lacks (6.1.1.1). */
+static void choose_options(struct history *h)
+{
+	bool ecn = history_below(h, 3) == 0;
+
+	for (unsigned side = 0; side < 2; side++) {
+		h->end[side].stamps = history_below(h, 4);
+		h->end[side].scaled = history_below(h, 8);
+	}
+	h->end[0].syn_flags = ecn ? TCP_ECE | TCP_CWR : 0;
+	h->end[1].syn_flags = ecn && history_below(h, 4) ? TCP_ECE : 0;
+	for (unsigned side = 0; side < 2; side++)
+		h->end[side].syn_plain = history_below(h, 3) ? 0 : (unsigned)history_between(h, 1, 4);
+	if (h->end[0].syn_plain && history_below(h, 2))
+		h->lost_syns = (unsigned)history_between(h, 1, 4);
+}
 
 static void choose_lengths(struct history *h, uint32_t *lengths, unsigned *n, unsigned above)
 {
@@ -751,6 +826,7 @@ void history_make(struct history *h, uint64_t seed, uint64_t number)
 	h->ipv6 = history_below(h, 3) == 0;
 	h->mirrored = history_below(h, 10) == 0;
 	h->source_is_high = history_below(h, 2);
+	choose_options(h);
 	h->play.script = &scripts[history_below(h, script_count)];
 	h->play.script->begin(h, h->play.script->side);
 	end_connect(h, 0);

@@ -151,6 +151,15 @@ static bool is_script(const struct history *h, const char *name)
 	return !strcmp(h->play.script->name, name);
 }
 
+/* Did anything of the source pass behind its SYN? */
+static bool source_goes_on(const struct truth *t)
+{
+	for (unsigned i = 0; i < t->count; i++)
+		if (t->passed[i]->side == 0 && !t->passed[i]->forged && !(t->passed[i]->flags & TCP_SYN))
+			return true;
+	return false;
+}
+
 static enum outcome find_outcome(const struct truth *t)
 {
 	const struct history *h = t->h;
@@ -161,7 +170,7 @@ static enum outcome find_outcome(const struct truth *t)
 		return OUTCOME_RESET;
 	if (t->reset)
 		return is_script(h, "refused") ? OUTCOME_REFUSED : OUTCOME_HANDSHAKE_RESET;
-	if (!h->end[1].knows_peer)
+	if (!h->end[1].knows_peer || !source_goes_on(t))
 		return OUTCOME_UNANSWERED;
 	return first_of(t, KIND_FIN, 0) || first_of(t, KIND_FIN, 1) ? OUTCOME_UNFINISHED : OUTCOME_OPEN;
 }
@@ -567,6 +576,23 @@ static bool is_stray_synack(const struct truth *t)
 	return t->reset;
 }
 
+/*
+ * An old duplicate of a FIN that has the number of the side's own: what tells them apart are the time stamps, which the
+ * recorder does not look at.
+ */
+static uint32_t told_by_stamps(const struct truth *t)
+{
+	uint32_t fields = 0;
+
+	for (unsigned i = 0; i < t->count; i++) {
+		const struct sent *s = t->passed[i];
+
+		if (s->forged && s->flags & TCP_FIN && sent_end(s) == t->h->end[s->side].fin)
+			fields |= CLOSER | TIMES | BIT(FIELD_FINS + s->side);
+	}
+	return fields;
+}
+
 /* Each field, unless the segments that decide it are there. */
 static uint32_t left_out(const struct truth *t)
 {
@@ -604,7 +630,7 @@ void truth_fields(struct fields *f, const struct history *h)
 	name_times(f, &t);
 	name_reset(f, &t);
 	name_counts(f, &t);
-	f->undecided = lost_ahead(&t) | too_late(&t) | seen_twice(&t) | not_listed(&t);
+	f->undecided = lost_ahead(&t) | too_late(&t) | seen_twice(&t) | not_listed(&t) | told_by_stamps(&t);
 	if (!shows_everything(&t))
 		f->undecided |= left_out(&t);
 	/* What ended it cannot be told, and may be the forgery: then what is counted is another one's. */

@@ -42,6 +42,11 @@ struct fields {
 	uint32_t undecided; /* those that what is left out would have decided */
 };
 
+/* Those that are times of steps, and those that depend on how long it was between two segments. */
+#define FIELDS_OF_STEPS (0xfu << FIELD_FIN_TO_ACK)
+#define FIELDS_OF_COPIES (3u << FIELD_FINS | 3u << FIELD_SYNS)
+#define FIELDS_OF_TIME (FIELDS_OF_STEPS | 1u << FIELD_PATTERN | 1u << FIELD_LATE_RESET | FIELDS_OF_COPIES)
+
 void truth_fields(struct fields *f, const struct history *h);
 void record_fields_of(struct fields *f, const struct record *r);
 
