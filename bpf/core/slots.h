@@ -53,8 +53,8 @@ recorder_code int note_each(struct tables *t, struct work *w, const struct tcp_s
 }
 
 /*
- * The ways that have the tuple's tag: their number above WAY_SLOT_MASK, and if it is 1, slot + 1. Without a branch a
- * way, since no processor foresees which way it is. A way that is free or BUSY names no slot.
+ * The ways that have the tuple's tag: their number in place of the tag, and if it is 1, what that way is beside it.
+ * Without a branch a way, since no processor foresees which way it is. A way that is free or BUSY names no slot.
  */
 static __always_inline __u64 tagged_ways(const struct flow_set *set, __u64 tag)
 {
@@ -63,9 +63,9 @@ static __always_inline __u64 tagged_ways(const struct flow_set *set, __u64 tag)
 
 	unrolled for (i = 0; i < SET_WAYS; i++)
 	{
-		__u64 way = reload(set->way[i]), tagged = ((way ^ tag) >> WAY_TAG_SHIFT) - 1;
+		__u64 way = reload(set->way[i]) ^ tag, tagged = (way >> WAY_TAG_SHIFT) - 1;
 
-		found += (way_slot(way) | (WAY_SLOT_MASK + 1)) & (__u64)((__s64)tagged >> 63);
+		found += (way | 1ULL << WAY_TAG_SHIFT) & (__u64)((__s64)tagged >> 63);
 	}
 	return found;
 }
@@ -82,8 +82,8 @@ recorder_code int seek_set(struct tables *t, struct work *w, const struct tcp_se
 	if (!set)
 		return 0;
 	found = tagged_ways(set, tag);
-	if (found < 2 * (WAY_SLOT_MASK + 1)) {
-		note_slot(t, w, s, found & WAY_SLOT_MASK);
+	if (found >> WAY_TAG_SHIFT < 2) {
+		note_slot(t, w, s, way_slot(found));
 		return reload(set->spilled) != 0;
 	}
 	unrolled for (i = 0; i < SET_WAYS; i++)
