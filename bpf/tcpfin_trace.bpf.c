@@ -70,6 +70,11 @@ static __always_inline __u32 interface_of(void *ctx, enum host host)
 	return host == HOST_XDP ? ((struct xdp_md *)ctx)->ingress_ifindex : ((struct __sk_buff *)ctx)->ifindex;
 }
 
+static __always_inline long load_bytes(void *ctx, enum host host, __u32 off, void *to, __u32 len)
+{
+	return host == HOST_XDP ? bpf_xdp_load_bytes(ctx, off, to, len) : bpf_skb_load_bytes(ctx, off, to, len);
+}
+
 /* ---- on the hooks: every packet ---- */
 
 static __always_inline void count_packet(enum packet_verdict verdict)
@@ -505,10 +510,7 @@ static __always_inline void fetch_options(void *ctx, enum host host, struct scra
 	if (len >= PACKET_OPTIONS_MAX) /* none, too: that 0 is excluded, older verifiers learn only from a comparison */
 		return;
 	len++;
-	if (host == HOST_XDP)
-		err = bpf_xdp_load_bytes(ctx, w->segment.options_off, w->options.bytes, len);
-	else
-		err = bpf_skb_load_bytes(ctx, w->segment.options_off, w->options.bytes, len);
+	err = load_bytes(ctx, host, w->segment.options_off, w->options.bytes, len);
 	w->options.len = len;
 	w->options.at = 0;
 	if (!err)
@@ -701,18 +703,6 @@ static __always_inline __u32 bytes_kept(const struct tcp_segment *s, __u32 lengt
 	return (len < SEEN_BYTES ? len : SEEN_BYTES - 1) + 1;
 }
 
-/* Fills in the bytes. Returns their number, 0 where they cannot be read. */
-static __always_inline __u32 fill_bytes(void *ctx, enum host host, struct seen_packet *p, __u32 len)
-{
-	long err;
-
-	if (host == HOST_XDP)
-		err = bpf_xdp_load_bytes(ctx, 0, p->bytes, len);
-	else
-		err = bpf_skb_load_bytes(ctx, 0, p->bytes, len);
-	return err ? 0 : len;
-}
-
 /*
  * Keeps the packet whose segment has just been recorded: it opens or closes a connection. Where two CPUs are a whole
  * round of the ring apart, they may write to one place; then its number is none that user space looks for.
@@ -723,7 +713,7 @@ static __always_inline int keep_packet(void *ctx, enum host host)
 	struct seen_packet *p;
 	struct flow_slot *slot;
 	__u64 number;
-	__u32 n, at;
+	__u32 n, at, len;
 
 	if (!w || w->work.again)
 		return 0;
@@ -744,7 +734,8 @@ static __always_inline int keep_packet(void *ctx, enum host host)
 	p->length = host == HOST_XDP ? (__u32)bpf_xdp_get_buff_len(ctx) : ((struct __sk_buff *)ctx)->len;
 	p->outgoing = direction_of(ctx, host) == STRAY_OUT;
 	p->headless = host == HOST_TC && header_is_gone(ctx);
-	p->captured = fill_bytes(ctx, host, p, bytes_kept(&w->segment, p->length));
+	len = bytes_kept(&w->segment, p->length);
+	p->captured = load_bytes(ctx, host, 0, p->bytes, len) ? 0 : len;
 	*(volatile __u64 *)&p->number = number + 1;
 	return 0;
 }
