@@ -593,6 +593,14 @@ static uint32_t told_by_stamps(const struct truth *t)
 	return fields;
 }
 
+static bool passes_reset(const struct truth *t)
+{
+	for (unsigned i = 0; i < t->count; i++)
+		if (t->passed[i]->flags & TCP_RST && !t->passed[i]->forged)
+			return true;
+	return t->reset;
+}
+
 /* Each field, unless the segments that decide it are there. */
 static uint32_t left_out(const struct truth *t)
 {
@@ -617,7 +625,7 @@ static uint32_t left_out(const struct truth *t)
 	if (shows_everything(t))
 		return fields;
 	/* What an RST's receiver expected is known only from all that was sent to it. */
-	return fields | CLOSING | (t->reset ? RESET : 0);
+	return fields | CLOSING | (passes_reset(t) ? RESET : 0);
 }
 
 void truth_fields(struct fields *f, const struct history *h)
