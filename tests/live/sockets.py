@@ -579,6 +579,24 @@ def rejected_by_packet_filter(lab):
                 expect(record, {"tcp.reset.by": "destination", "tcp.reset.reason": "PACKET_FILTER"})
 
 
+@test
+def rejected_by_tcp(lab):
+    """An RST that TCP answers without a socket is no packet filter's, also where sockets are not followed."""
+    for options, reasons in (((), ("NO_SOCKET",)), (("--no-sockets",), ())):
+        for path in paths(lab):
+            with about(f"IPv{path.version} {options}"):
+                tracer = watch_server(lab, *options)
+                path.dial(9)
+                tracer.wait_for(1)
+                record, = tracer.stop()
+                expect(record, {"tcp.outcome": "refused", "tcp.closer": "destination"})
+                check(not record["tcp"]["reset"]["forged"], "forged")
+                if reasons:
+                    reason_is(tracer, record, *reasons)
+                else:
+                    check("reason" not in record["tcp"]["reset"], "a reason that nobody has told")
+
+
 def reset_in_its_name(raw, c):
     """An RST as if from the client, with the very number that the server expects."""
     version, *ports = c.key

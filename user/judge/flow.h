@@ -86,7 +86,7 @@ enum {
 	RESET_ANSWERED = 2,  /* its receiver has sent an RST since, as a closed socket does */
 	RESET_PROVOKED = 4,  /* its receiver has sent another segment since */
 	RESET_GONE = 8,      /* its alleged sender has answered that as a closed socket does */
-	RESET_FILTERED = 16, /* a packet filter of this host has sent it */
+	RESET_FILTERED = 16, /* no socket of this host has sent it, but this host; see filter_made_it */
 	RESET_OUTLIVED = 32, /* its receiver has sent what it cannot have sent before the RST arrived */
 };
 

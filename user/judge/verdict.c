@@ -398,6 +398,15 @@ static uint64_t patience(const struct flow_open *o)
 }
 
 /*
+ * Has a packet filter of this host made the RST? It is no socket's there. Over IPv6 neither is one by which TCP answers
+ * what it has no socket for: so there TCP's tracepoint must have been silent.
+ */
+static bool filter_made_it(const struct facts *c, const struct verdict_context *context)
+{
+	return c->flow->reset.fate & RESET_FILTERED && (c->key->family == 4 || context->sockets.no_answer);
+}
+
+/*
  * Did the RST's alleged sender not send it? It did if its kernel says so, or if it left undone for long what only a
  * connection that is gone leaves undone; it did not if it went on.
  */
@@ -410,7 +419,7 @@ static enum answer forged(const struct facts *c, const struct verdict_context *c
 		return UNTOLD;
 	if (context->sockets.reset_reason)
 		return NO;
-	if (f->reset.fate & (RESET_DENIED | RESET_FILTERED))
+	if (f->reset.fate & RESET_DENIED || filter_made_it(c, context))
 		return YES;
 	if (f->reset.fate & RESET_GONE)
 		return NO;
@@ -1003,7 +1012,7 @@ static const char *reset_reason(const struct facts *c, const struct verdict_cont
 {
 	if (context->sockets.reset_reason)
 		return context->sockets.reset_reason;
-	return c->flow->reset.fate & RESET_FILTERED ? RECORD_PACKET_FILTER : NULL;
+	return filter_made_it(c, context) ? RECORD_PACKET_FILTER : NULL;
 }
 
 static void listener_of(struct record_listener *to, const struct facts *c, const struct verdict_context *context)

@@ -157,6 +157,8 @@ struct socket_join socket_events_find(struct socket_events *s, const struct sock
 	struct socket_join join = socket_table_find(&s->table, q);
 
 	join.reset_reason = reason_name(s, join.reason);
+	join.no_answer = !join.answer && s->link[RESET_SENT] && q->reset.time > s->table.since &&
+			 !s->skeleton->bss->shared.answers_lost;
 	name_ends(s, &join);
 	return join;
 }

@@ -191,9 +191,9 @@ static bool explains(const struct socket_answer *a, const struct socket_query *q
 
 /*
  * Why the flow's RST was sent, if it answered a segment: RST and answer have the same number (RFC 9293, section
- * 3.10.7.1: SEQ is SEG.ACK, or else ACK is SEG.SEQ + SEG.LEN). 0: not known.
+ * 3.10.7.1: SEQ is SEG.ACK, or else ACK is SEG.SEQ + SEG.LEN). False: it is not known to have answered any.
  */
-static uint32_t answer_reason(struct socket_table *t, const struct socket_query *q)
+static bool find_answer(struct socket_table *t, const struct socket_query *q, uint32_t *reason)
 {
 	struct socket_id id = id_of(q->key, q->reset.side);
 	struct socket_hash ends = socket_hash_of(&id, &t->key);
@@ -209,9 +209,10 @@ static uint32_t answer_reason(struct socket_table *t, const struct socket_query 
 		    !explains(&copy, q, &id))
 			continue;
 		mark_reported(&t->answers[n].place, word);
-		return copy.reason;
+		*reason = copy.reason;
+		return true;
 	}
-	return 0;
+	return false;
 }
 
 /* ---- both ---- */
@@ -230,7 +231,7 @@ struct socket_join socket_table_find(struct socket_table *t, const struct socket
 		join.lost[side] = join.side[side] && join.side[side]->lost && q->open->seen && q->t_first > t->since;
 	if (!q->reset.seen)
 		return join;
-	join.reason = answer_reason(t, q);
+	join.answer = find_answer(t, q, &join.reason);
 	if (!join.reason && sender)
 		join.reason = sender->reset_reason;
 	return join;

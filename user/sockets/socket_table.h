@@ -53,6 +53,8 @@ struct socket_join {
 	const struct closing_socket *side[2];
 	bool lost[2];             /* earlier events of that socket are missing, which the watch should have seen */
 	uint32_t reason;          /* why this host sent the reset: enum sk_rst_reason; 0: not known */
+	bool answer;              /* the reset answers a segment for which this host's TCP has no socket */
+	bool no_answer;           /* it does not: this host's TCP has told of each such reset since */
 	const char *reset_reason; /* its name; NULL: not known */
 	struct cgroup_names
 		names[2]; /* by side: what the process, or else the socket, belongs to; until the next poll */
