@@ -439,6 +439,30 @@ def a16_syn_hides_no_next_reset(c):
     return next_behind_forged_syn(replace(c, ips=IPV6), lambda late: [late.src(100, "R.", 51, 501)])
 
 
+def behind_foreign_synack(c, challenges):
+    """
+    A forged SYN came first: the destination answers that one, which the source resets and, where it asks by an ACK what
+    the real SYN is to mean, that as well. Then the source repeats its SYN.
+    """
+    first = [c.src(5, "S"), c.dst(10, "S.", -99, 5001), c.src(10.5, "R", 5001)]
+    asked = [c.dst(25, ".", -98, 5001), c.src(25.5, "R", 5001)] if challenges else []
+    later = [c.src(1005, "S"), c.dst(1025, "S.", 0, 1), c.src(1025.5, ".", 1, 1), c.src(1030, "P.", 1, 1, 50),
+             c.dst(1050, "P.", 1, 51, 500), c.src(1050.5, ".", 51, 501)]
+    return first + asked + later + c.four_way(1200)
+
+
+@case
+def a16_foreign_synack_is_refused(c):
+    """The RST that refuses it ends nothing."""
+    return behind_foreign_synack(c, False)
+
+
+@case
+def a16_foreign_synack_is_refused_ipv6(c):
+    """The same over IPv6, with a challenge ACK behind it."""
+    return behind_foreign_synack(replace(c, ips=IPV6), True)
+
+
 @case
 def a6_forged_fin_hides_no_syn(c):
     """

@@ -230,6 +230,26 @@ static bool synack_was_missed(const struct flow *f)
 	return flow_lacks_synack(f) && f->side[f->open.source].now.known & NUMBERS_ACK;
 }
 
+/*
+ * Does the source's RST refuse a SYN-ACK that answers none of its SYNs? It stays in SYN-SENT (RFC 9293 section
+ * 3.10.7.3), and so the RST ends nothing.
+ */
+static bool refuses_synack(const struct turn *t)
+{
+	const struct flow_open *o = &t->f->open;
+
+	if ((o->seen & (OPEN_SYN | OPEN_SYNACK)) != OPEN_SYN || t->side != o->source || t->s->flags & TCP_ACK)
+		return false;
+	for (unsigned i = 0; i < t->f->log_len; i++) {
+		const struct flow_segment *e = &t->log[i];
+
+		if (e->side != t->side && (e->flags & (TCP_SYN | TCP_ACK)) == (TCP_SYN | TCP_ACK) &&
+		    e->mark & SEGMENT_IGNORED && e->ack == t->s->seq)
+			return true;
+	}
+	return false;
+}
+
 /* enum reset_validity. RFC 9293 section 3.10.7.4, RFC 5961 section 3.2. */
 static __u8 judge_reset(const struct turn *t)
 {
@@ -242,7 +262,7 @@ static __u8 judge_reset(const struct turn *t)
 	const struct flow_side *me = &f->side[t->side], *peer = &f->side[!t->side];
 	bool fin_acked = me->seen & SIDE_FIN_ACKED;
 
-	if (f->challenged && reset_answers_challenge(&peer->now, &f->open, t->s, t->side))
+	if ((f->challenged && reset_answers_challenge(&peer->now, &f->open, t->s, t->side)) || refuses_synack(t))
 		return RESET_OUT_OF_WINDOW;
 	if (!(f->state & (FLOW_PROVEN | FLOW_MIDSTREAM)) && !synack_was_missed(f) && !flow_destination_is_open(f))
 		return of_handshake[open_judge_reset(&f->open, t->s, t->side)];
