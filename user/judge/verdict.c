@@ -118,32 +118,16 @@ static enum role sure_first_fin(const struct facts *c)
 }
 
 /*
- * Do all the numbers that `role`'s FIN acknowledges stand for payload of the other side? Numbers alone do not tell that
- * of a connection that is older than the watch: ACKs behind a FIN have the number behind it. Payload since then does,
- * and this host's socket, which had not closed when the watch began.
- */
-static bool acks_payload_alone(const struct facts *c, enum role role)
-{
-	const struct flow_side *me = side_of(c, role), *peer = side_of(c, other_role(role));
-	unsigned side = c->side[other_role(role)];
-
-	if (!(peer->now.known & NUMBERS_END) || seq_after(me->fin_ack, peer->now.end))
-		return false;
-	if (!in_state(c, FLOW_MIDSTREAM) || c->context->unclosed >> side & 1)
-		return true;
-	return c->context->traffic && traffic_bytes(&c->context->traffic->side[side]);
-}
-
-/*
- * Can the other side's FIN have passed unseen before the only one that was seen? That one acknowledges what may be that
- * FIN, and nothing that came later shows that the other side was still sending then.
+ * Can the other side's FIN have passed unseen before the only one that was seen? That one acknowledges more than was
+ * seen, and nothing that came later shows that the other side was still sending then.
  */
 static bool may_be_second(const struct facts *c, enum role only)
 {
 	const struct flow_side *me = side_of(c, only), *peer = side_of(c, other_role(only));
+	bool seen = peer->now.known & NUMBERS_END;
 
-	if (c->context->closes_only || has(c, other_role(only), SIDE_FIN) || acks_payload_alone(c, only) ||
-	    (peer->now.known & NUMBERS_END && seq_after(peer->now.end, me->fin_ack)))
+	if (c->context->closes_only || has(c, other_role(only), SIDE_FIN) ||
+	    (seen && !seq_after(me->fin_ack, peer->now.end)))
 		return false;
 	return !(me->now.known & NUMBERS_ACK) || !seq_after(me->now.ack, me->fin_ack);
 }
@@ -224,15 +208,6 @@ static bool icmp_by_destination(const struct facts *c)
 	return address_equal(by, end);
 }
 
-/* May the one FIN that was seen, and acknowledged, be the last step of a close? */
-static bool may_be_complete(const struct facts *c)
-{
-	enum role only = first_fin(c);
-
-	return !in_state(c, FLOW_DONE) && (only == SOURCE || only == DESTINATION) && has(c, only, SIDE_FIN_ACKED) &&
-	       may_be_second(c, only);
-}
-
 static enum outcome outcome(const struct facts *c, enum report_reason reason)
 {
 	const struct flow *f = c->flow;
@@ -251,8 +226,6 @@ static enum outcome outcome(const struct facts *c, enum report_reason reason)
 	if (in_state(c, FLOW_BEGUN)) {
 		if (!in_state(c, FLOW_PROVEN))
 			return OUTCOME_UNKNOWN; /* one direction only was seen */
-		if (may_be_complete(c))
-			return OUTCOME_UNKNOWN;
 		return reason != REPORT_STOP || waits_in_vain(c) ? OUTCOME_UNFINISHED : OUTCOME_UNKNOWN;
 	}
 	if (in_state(c, FLOW_PROVEN))
@@ -320,7 +293,7 @@ static enum tcp_state state(const struct facts *c, enum role role)
 
 	if (in_state(c, FLOW_RESET | FLOW_LATE_RESET) && !never_heard_of_reset(c, role))
 		return STATE_CLOSED;
-	if (flow_may_have_ended(c->flow) || may_be_complete(c))
+	if (flow_may_have_ended(c->flow))
 		return STATE_UNKNOWN;
 	if (!sent)
 		return got ? STATE_CLOSE_WAIT : state_before_close(c, role);
