@@ -593,7 +593,10 @@ static __always_inline flag_t sent_by_tcp(const struct __sk_buff *skb)
 	return sk && sk->protocol == IPPROTO_TCP_;
 }
 
-/* Was the packet made on this host, but by no socket? A packet filter rejects so; a router's packets have come in. */
+/*
+ * Was the packet made on this host, but by no socket? A packet filter rejects so; a router's packets have come in. Over
+ * IPv6 TCP itself does, where it has no socket: user space asks its tracepoint (filter_made_it).
+ */
 static __always_inline flag_t sent_by_filter(const struct __sk_buff *skb)
 {
 	return !skb->ingress_ifindex && !skb->sk;

@@ -104,7 +104,7 @@ enum {
 	ENTRY_SIDE = 1,    /* the sender is side 1 */
 	ENTRY_PARTIAL = 2, /* a first fragment: len is a lower bound */
 	ENTRY_SOCKET = 4,  /* a socket of this host was asked when it came, or this host's TCP has sent it */
-	ENTRY_FILTER = 8,  /* an RST of this host that its TCP has not sent: a packet filter did */
+	ENTRY_FILTER = 8,  /* an RST that this host has sent by no socket: see sent_by_filter */
 	ENTRY_ICMP = 16, /* no segment: an ICMP error about one of this side, type and code in win, its sender in by */
 	ENTRY_SURVIVED = 32, /* by user space: the socket of this host that the RST was sent to has not taken it */
 	ENTRY_WHOLE = 128,   /* written last: before that another CPU is writing the entry */

@@ -267,7 +267,7 @@ struct socket_numbers {
 	__u32 side;  /* whose socket it is */
 	__u32 rcv_nxt, snd_nxt, snd_una;
 	__u32 own;    /* the segment was sent by the TCP of this host */
-	__u32 filter; /* it is an RST that this host has sent, but not its TCP */
+	__u32 filter; /* it is an RST that this host has sent by no socket */
 	__u32 none;   /* neither end has a socket here */
 };
 

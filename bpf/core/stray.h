@@ -26,7 +26,7 @@ struct stray {
 	__u8 flags, ttl;
 	__u8 direction; /* enum stray_direction: at the interface */
 	__u8 tunnel;    /* enum packet_tunnel, with TUNNEL_HAS_ID */
-	__u8 filter;    /* sent by a packet filter of this host */
+	__u8 filter;    /* this host has sent it by no socket */
 	__u8 pad[6];
 };
 CORE_ASSERT_SIZE(struct stray, 96);

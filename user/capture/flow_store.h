@@ -28,8 +28,8 @@ struct flow_store {
 };
 
 /*
- * seed: of the hash that chooses the sets. -ENOMEM where memory is short; flow_store_close in both cases. Functions
- * that make a store grow end the program then.
+ * key: of the hash that chooses the sets; it must outlive the store. -ENOMEM where memory is short; flow_store_close in
+ * both cases. Functions that make a store grow end the program then.
  */
 int flow_store_open(struct flow_store *s, const struct flow_store_sizes *sizes, const struct flow_hash_key *key);
 void flow_store_close(struct flow_store *s);

@@ -216,10 +216,11 @@ void reset_fate_survived(struct flow *f)
 void reset_fate_graceful(struct flow *f)
 {
 	const struct flow_side *by = &f->side[f->reset.side];
-	bool set_back = by->seen & SIDE_FIN_AFTER_RESET && by->t_fin < f->reset.time;
+	bool set_back; /* the clock, between the RST and its sender's FIN behind it */
 
 	if (!(f->state & FLOW_RESET))
 		return;
+	set_back = by->seen & SIDE_FIN_AFTER_RESET && by->t_fin < f->reset.time;
 	if (f->reset.seq != by->fin_end || by->t_fin > f->reset.time + FLOW_OVERTAKEN_NS || set_back) {
 		forget_reset(f);
 		return;
