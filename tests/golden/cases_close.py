@@ -561,10 +561,72 @@ def u8_begins_after_first_fin(c):
 
 
 @case
+def u8_begins_after_first_fin_long_ago(c):
+    """The same, and a minute passes: no step is missing, as far as anybody knows."""
+    return c.four_way()[1:] + a_minute_later(c)
+
+
+@case
+def u8_begins_after_first_fin_of_destination(c):
+    """IPv6, the other side."""
+    c = replace(c, ips=IPV6)
+    return [c.src(150, "F.", 51, 502), c.dst(160, ".", 502, 52)] + a_minute_later(c)
+
+
+@case
+def u8_begins_while_half_closed(c):
+    """The source has closed. The destination goes on sending, and closes at last."""
+    return [c.dst(100, "P.", 501, 52, 100), c.src(101, ".", 52, 601), c.dst(200, "P.", 601, 52, 100),
+            c.src(201, ".", 52, 701), c.dst(300, "F.", 701, 52), c.src(300.5, ".", 52, 702)] + a_minute_later(c)
+
+
+@case
+def u8_begins_after_first_fin_all_segments(c):
+    """With all segments counted."""
+    return u8_begins_after_first_fin_long_ago(c)
+
+
+@case
 def u8_begins_with_data(c):
     """The source's payload is captured before the destination's FIN, so it had not closed; and it never does."""
     data = [c.src(30, "P.", 41, 501, 10), c.dst(31, ".", 501, 51)]
     return data + [c.dst(150, "F.", 501, 51), c.src(150.5, ".", 51, 502)] + a_minute_later(c)
+
+
+@case
+def u8_first_fin_not_captured(c):
+    """The capture has lost the source's FIN. Its ACKs have the number behind it, as behind a byte of payload."""
+    return c.opened() + [c.dst(110, ".", 501, 52), c.dst(200, "P.", 501, 52, 100), c.src(201, ".", 52, 601),
+                         c.dst(300, "F.", 601, 52), c.src(300.5, ".", 52, 602)] + a_minute_later(c)
+
+
+@case
+def u8_first_fin_not_captured_ipv6(c):
+    """The same of the destination, and nothing but the source's FIN acknowledges its."""
+    c = replace(c, ips=IPV6)
+    return c.opened() + [c.dst(100, ".", 502, 51), c.src(300, "F.", 51, 502), c.dst(310, ".", 502, 52)] + \
+        a_minute_later(c)
+
+
+@case
+def u8_payload_behind_what_was_not_captured(c):
+    """The capture has lost 40 bytes of the source. Those behind them are in it, so the source had not closed."""
+    return c.opened() + [c.dst(110, ".", 501, 91), c.src(120, "P.", 91, 501, 20), c.dst(130, ".", 501, 111),
+                         c.dst(300, "F.", 501, 111), c.src(300.5, ".", 111, 502)] + a_minute_later(c)
+
+
+@case
+def u8_source_goes_on_behind_the_fin(c):
+    """Of a connection that is older than the capture the destination closes; the source sends, and does not close."""
+    return [c.dst(100, "F.", 501, 51), c.src(100.5, ".", 51, 502), c.src(200, "P.", 51, 502, 40),
+            c.dst(210, ".", 502, 91)] + a_minute_later(c)
+
+
+@case
+def u8_fin_of_destination_never_acked(c):
+    """Whoever closed first, the FIN of the destination gets no acknowledgment."""
+    return [c.src(40, ".", 51, 501), c.dst(50, ".", 501, 51)] + \
+        [c.dst(ms, "F.", 501, 51) for ms in (100, 300, 700)] + a_minute_later(c)
 
 
 @case

@@ -674,6 +674,23 @@ def midstream(lab):
         equal("port of the closer", field(record, f"{field(record, 'tcp.closer')}.port"), closer_port)
 
 
+@test
+def midstream_half_closed(lab):
+    """Of connections older than the program one FIN is seen: this host's socket tells whether that is all there is."""
+    path = paths(lab)[0]
+    goes_on, had_closed = path.connect(), path.connect()
+    had_closed.client.shutdown(socket.SHUT_WR)
+    equal("the server reads", had_closed.server.recv(1), b"")
+    tracer = watch(lab, "--close-timeout=1")
+    for connection in (goes_on, had_closed):
+        connection.server.close()
+    tracer.wait_for(2)
+    records = one_each(tracer.all_records(), [goes_on.key, had_closed.key])
+    expect(records[goes_on.key], {"tcp.final": False, "tcp.outcome": "unfinished", "tcp.closer": "destination",
+                                  "tcp.missing": "source_fin"})
+    expect(records[had_closed.key], {"tcp.final": False, "tcp.outcome": "unknown", "tcp.closer": "unknown"})
+
+
 def open_from(namespace, port, address, listener):
     """A connection from that port: (client, server, its key)."""
     client = namespace.socket(listener.family)

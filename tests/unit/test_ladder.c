@@ -725,7 +725,14 @@ TEST(explains_open_and_unknown)
 	assert_sentence(&r, "unknown: what decides the close was not seen; only the first FIN, the first FIN's ACK and "
 			    "the second FIN were");
 	evidence(&r, 3, -1, -1, -1, -1);
-	assert_sentence(&r, "unknown: what decides the close was not seen; only the first FIN was");
+	assert_sentence(&r, "unknown: what decides the close was not seen; only a FIN was");
+	evidence(&r, 3, 4, -1, -1, -1);
+	assert_sentence(&r, "unknown: what decides the close was not seen; only a FIN and its ACK were");
+	r.closer = SOURCE;
+	assert_sentence(&r, "unknown: what decides the close was not seen; only the first FIN and the first FIN's ACK "
+			    "were");
+	r.closer = NOBODY;
+	evidence(&r, 3, -1, -1, -1, -1);
 	r.missing = MISSING_DESTINATION_ACK;
 	assert_true(drawing_has(&r, "\nunknown; the close took 38.1ms; not seen: the destination's ACK of the FIN\n"));
 	evidence(&r, -1, -1, -1, -1, -1);

@@ -682,6 +682,31 @@ TEST(test_openers)
 	socket_snapshot_free(&s);
 }
 
+/* Of a connection between both ends of this host, and of others, the sides whose sockets had sent no FIN. */
+TEST(test_unclosed)
+{
+	struct socket_snapshot s = {.ports = {.first = 32768, .last = 60999}};
+	const struct flow_key own = key_of(1, 33001, 1, 40080), waits = key_of(1, 33000, 2, 61000),
+			      closed = key_of(1, 33002, 2, 61000);
+	struct open_at_start k = {0};
+
+	add_open(&s, 1, 33001, 40080);
+	add_open(&s, 2, 33000, 61000);
+	add_open(&s, 2, 33002, 61000);
+	s.sockets.list[0].state = TCP_FIN_WAIT2;
+	s.sockets.list[1].state = TCP_CLOSE_WAIT;
+	s.sockets.list[3].state = TCP_FIN_WAIT1;
+	expect_int(socket_snapshot_sort(&s, &all), 0);
+	expect_int(open_at_start_from(&k, &s), 0);
+	expect_int(open_at_start_unclosed(&k, &own, 0), 1u << (own.port[1] == 40080));
+	expect_int(open_at_start_unclosed(&k, &waits, 0), 1u << (waits.port[1] == 33000));
+	expect_int(open_at_start_unclosed(&k, &closed, 0), 0);
+	open_at_start_ended(&k, &waits, 0);
+	expect_int(open_at_start_unclosed(&k, &waits, 0), 0);
+	open_at_start_free(&k);
+	socket_snapshot_free(&s);
+}
+
 /* The pid of the process that holds the side's socket, 0 if none. */
 static int holder(const struct open_at_start *k, const struct flow_key *key, uint16_t port, unsigned wanted_holders)
 {

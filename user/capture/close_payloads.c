@@ -19,6 +19,7 @@ struct at_close {
 	bool has_last : 1;  /* and its `last` is meaningful */
 	bool unseen : 1;
 	bool unseen_before : 1;
+	uint8_t sent_payload : 2;
 };
 
 struct state {
@@ -111,6 +112,7 @@ void close_payloads_first(struct close_payloads *c, const struct flow_tables *t,
 	close->side = now->side;
 	close->unseen = now->unseen || unseen;
 	close->unseen_before = now->unseen_before;
+	close->sent_payload = now->sent_payload;
 	close->known = true;
 }
 
@@ -165,7 +167,8 @@ static struct last_payload payload_of(const struct at_close *close)
 				     .seq = close->seq,
 				     .side = close->side,
 				     .unseen = close->unseen,
-				     .unseen_before = close->unseen_before};
+				     .unseen_before = close->unseen_before,
+				     .sent_payload = close->sent_payload};
 }
 
 bool close_payloads_find(struct close_payloads *c, const struct flow_tables *t, uint32_t block, uint64_t begun,

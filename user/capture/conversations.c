@@ -187,6 +187,27 @@ static void open_payload(struct conversation_cell *cell, const struct tcp_segmen
 	cell->side = side & 1;
 }
 
+/*
+ * Keeps which sides' highest numbers are those of payload. Where a side's number is higher than all that was seen of
+ * it, or the other side acknowledges so much, payload may have passed unseen, or a FIN.
+ */
+static void note_sent(struct conversation_cell *cell, const struct last_seen *numbers, const struct tcp_segment *s,
+		      uint64_t side, uint64_t hash)
+{
+	const struct last_seen_side *me = &numbers->side[side & 1], *peer = &numbers->side[!(side & 1)];
+	bool known = last_seen_is_of(me, hash);
+	uint32_t own = 1u << (side & 1), other = own ^ 3, end = s->seq + s->len;
+
+	if (is_far(numbers, s->seq, side, hash) || is_far(numbers, s->ack, !side, hash))
+		return;
+	if (s->len && !(known && seq_after(me->end, end)))
+		cell->sent_payload |= own;
+	else if (!known || seq_after(end, me->end))
+		cell->sent_payload &= ~own;
+	if (!last_seen_is_of(peer, hash) || seq_after(s->ack, peer->end))
+		cell->sent_payload &= ~other;
+}
+
 static void note_payload(struct conversation_cell *cell, const struct last_seen *numbers, const struct tcp_segment *s,
 			 uint64_t side, uint64_t hash)
 {
@@ -218,6 +239,7 @@ void conversations_begin(struct conversations *c, const struct flow_open *o, con
 
 	if (cell->tag != last_seen_tag(hash))
 		return;
+	cell->sent_payload = 3;
 	if (syn_data && (!cell->last || is_older(cell->last, began)))
 		cell->last = o->t_syn;
 	if (!is_older(cell->last, began) && !is_older(cell->before, began) && !is_older(cell->open, began))
@@ -249,6 +271,8 @@ void conversations_note(struct conversations *c, const struct last_seen *numbers
 	}
 	if (c->holes && !s->icmp)
 		note_hole(c, cell, numbers, s, side, hash);
+	if ((s->flags & (TCP_SYN | TCP_RST | TCP_ACK)) == TCP_ACK)
+		note_sent(cell, numbers, s, side, hash);
 	if (plain)
 		note_payload(cell, numbers, s, side, hash);
 }

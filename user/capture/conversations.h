@@ -20,7 +20,8 @@ struct conversation_cell {
 	uint32_t side : 1; /* who sent `seq` */
 	uint32_t unseen : 1;
 	uint32_t unseen_before : 1;
-	uint32_t hole : 29; /* number + 1 of its open_hole; 0: none */
+	uint32_t sent_payload : 2;
+	uint32_t hole : 27; /* number + 1 of its open_hole; 0: none */
 	uint32_t tag;       /* last_seen_tag of whose cell it is; 0: nobody's */
 } __attribute__((packed, aligned(4)));
 _Static_assert(sizeof(struct conversation_cell) == 44, "one for each open connection");
@@ -69,6 +70,7 @@ static inline struct last_payload conversation_payload(const struct conversation
 		.side = cell->side,
 		.unseen = cell->unseen,
 		.unseen_before = cell->unseen_before,
+		.sent_payload = cell->sent_payload,
 	};
 }
 

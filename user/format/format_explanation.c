@@ -560,9 +560,10 @@ static void put_open(struct buffer *out, const struct record *r)
 
 static void put_unknown(struct buffer *out, const struct record *r)
 {
-	static const char *const steps[EVIDENCES] = {
-		[EVIDENCE_FIN] = "the first FIN",
-		[EVIDENCE_FIN_ACK] = "the first FIN's ACK",
+	bool is_first = r->closer != NOBODY || evidence(r, EVIDENCE_PEER_FIN); /* else the other side's may have been */
+	const char *const steps[EVIDENCES] = {
+		[EVIDENCE_FIN] = is_first ? "the first FIN" : "a FIN",
+		[EVIDENCE_FIN_ACK] = is_first ? "the first FIN's ACK" : "its ACK",
 		[EVIDENCE_PEER_FIN] = "the second FIN",
 		[EVIDENCE_PEER_FIN_ACK] = "the second FIN's ACK",
 		[EVIDENCE_RESET] = "an RST",

@@ -19,6 +19,11 @@ struct last_payload {
 	uint8_t side;       /* who sent it */
 	bool unseen;        /* numbers show payload behind `last` that the capture lacks */
 	bool unseen_before; /* and such payload between `before` and `open` */
+	/*
+	 * Bits of the sides whose highest number is known to be that of payload, or of the SYN: no FIN of such a side
+	 * has passed unseen.
+	 */
+	uint8_t sent_payload;
 };
 
 /* When the close began: the first FIN, or the RST if that came earlier. ns; 0: it has not. */

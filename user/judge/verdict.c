@@ -117,17 +117,48 @@ static enum role sure_first_fin(const struct facts *c)
 	return (first == SOURCE || first == DESTINATION) && fin_copy_answers(c, other_role(first)) ? NOBODY : first;
 }
 
+/* Does `role`'s FIN acknowledge nothing behind the other side's SYN? */
+static bool acks_syn_alone(const struct facts *c, enum role role)
+{
+	const struct flow_open *o = &c->flow->open;
+	enum role peer = other_role(role);
+
+	return o->seen & (peer == SOURCE ? OPEN_SYN : OPEN_SYNACK) &&
+	       side_of(c, role)->fin_ack == o->isn[c->side[peer]] + 1;
+}
+
 /*
- * Can the other side's FIN have passed unseen before the only one that was seen? That one acknowledges more than was
- * seen, and nothing that came later shows that the other side was still sending then.
+ * Do all the numbers that `role`'s FIN acknowledges stand for payload of the other side? Its segments alone do not tell
+ * that: ACKs behind a FIN have the number behind it. Payload up to there does, and so does a socket of this host that
+ * had not closed when the watch began. Live, the handshake is enough, since no segment behind it passes unseen.
+ */
+static bool acks_payload_alone(const struct facts *c, enum role role)
+{
+	const struct flow_side *me = side_of(c, role), *peer = side_of(c, other_role(role));
+	const struct verdict_context *known = c->context;
+	unsigned side = c->side[other_role(role)];
+
+	if (!(peer->now.known & NUMBERS_END) || seq_after(me->fin_ack, peer->now.end))
+		return false;
+	if (acks_syn_alone(c, role))
+		return true;
+	if (known->payload)
+		return known->payload->sent_payload >> side & 1;
+	if (!in_state(c, FLOW_MIDSTREAM) || known->unclosed >> side & 1)
+		return true;
+	return known->traffic && traffic_bytes(&known->traffic->side[side]);
+}
+
+/*
+ * Can the other side's FIN have passed unseen before the only one that was seen? That one acknowledges what may be that
+ * FIN, and nothing that came later shows that the other side was still sending then.
  */
 static bool may_be_second(const struct facts *c, enum role only)
 {
 	const struct flow_side *me = side_of(c, only), *peer = side_of(c, other_role(only));
-	bool seen = peer->now.known & NUMBERS_END;
 
-	if (c->context->closes_only || has(c, other_role(only), SIDE_FIN) ||
-	    (seen && !seq_after(me->fin_ack, peer->now.end)))
+	if (c->context->closes_only || has(c, other_role(only), SIDE_FIN) || acks_payload_alone(c, only) ||
+	    (peer->now.known & NUMBERS_END && seq_after(peer->now.end, me->fin_ack)))
 		return false;
 	return !(me->now.known & NUMBERS_ACK) || !seq_after(me->now.ack, me->fin_ack);
 }
@@ -208,6 +239,15 @@ static bool icmp_by_destination(const struct facts *c)
 	return address_equal(by, end);
 }
 
+/* May the one FIN that was seen, and acknowledged, be the last step of a close? */
+static bool may_be_complete(const struct facts *c)
+{
+	enum role only = first_fin(c);
+
+	return !in_state(c, FLOW_DONE) && (only == SOURCE || only == DESTINATION) && has(c, only, SIDE_FIN_ACKED) &&
+	       may_be_second(c, only);
+}
+
 static enum outcome outcome(const struct facts *c, enum report_reason reason)
 {
 	const struct flow *f = c->flow;
@@ -226,6 +266,8 @@ static enum outcome outcome(const struct facts *c, enum report_reason reason)
 	if (in_state(c, FLOW_BEGUN)) {
 		if (!in_state(c, FLOW_PROVEN))
 			return OUTCOME_UNKNOWN; /* one direction only was seen */
+		if (may_be_complete(c))
+			return OUTCOME_UNKNOWN;
 		return reason != REPORT_STOP || waits_in_vain(c) ? OUTCOME_UNFINISHED : OUTCOME_UNKNOWN;
 	}
 	if (in_state(c, FLOW_PROVEN))
@@ -293,7 +335,7 @@ static enum tcp_state state(const struct facts *c, enum role role)
 
 	if (in_state(c, FLOW_RESET | FLOW_LATE_RESET) && !never_heard_of_reset(c, role))
 		return STATE_CLOSED;
-	if (flow_may_have_ended(c->flow))
+	if (flow_may_have_ended(c->flow) || may_be_complete(c))
 		return STATE_UNKNOWN;
 	if (!sent)
 		return got ? STATE_CLOSE_WAIT : state_before_close(c, role);

@@ -51,6 +51,7 @@ struct verdict_context {
 	const struct process
 		*listener_holder;           /* who called listen(), or held it when the watch began; NULL: not known */
 	struct cgroup_names listener_names; /* what that process belongs to; must outlive the record */
+	unsigned unclosed; /* bits of the sides whose sockets, of this host, had sent no FIN when the watch began */
 	unsigned opener; /* without a handshake: the side that this host knows to have opened it, plus 1; 0: unknown */
 	/* Of a capture: times, in ascending order, that packets bear whose own time stamp was wrong. */
 	const uint64_t *jumped;

@@ -44,6 +44,7 @@ static void look_up_open_at_start(const struct collector *c, struct verdict_cont
 	uint32_t netns = context->netns_inode;
 
 	context->opener = (unsigned)(open_at_start_source(&c->open_at_start, key, netns) + 1);
+	context->unclosed = open_at_start_unclosed(&c->open_at_start, key, netns);
 	for (unsigned side = 0; side < 2; side++) {
 		struct verdict_holder *h = &context->holder[side];
 

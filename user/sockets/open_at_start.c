@@ -25,6 +25,7 @@ struct open_connection {
 	bool ended;
 	int source;        /* the side that opened it, or SOURCE_UNKNOWN */
 	uint32_t inode[2]; /* of each side's socket; 0: it has none, or the side is another host */
+	uint8_t unclosed;  /* bits of the sides whose socket had sent no FIN */
 };
 
 static int compare_number(uint64_t a, uint64_t b)
@@ -67,6 +68,8 @@ static struct open_connection connection_of(const struct snapshot_entry *e)
 	};
 
 	c.inode[side] = s->inode;
+	if (SOCKETS_IN(s->state) & (SOCKETS_IN(TCP_ESTABLISHED) | SOCKETS_IN(TCP_CLOSE_WAIT)))
+		c.unclosed = (uint8_t)(1u << side);
 	return c;
 }
 
@@ -78,6 +81,7 @@ static void merge(struct open_connection *a, const struct open_connection *b)
 	else if (b->certain && !a->certain)
 		a->source = b->source;
 	a->certain |= b->certain;
+	a->unclosed |= b->unclosed;
 	for (int side = 0; side < 2; side++)
 		if (!a->inode[side])
 			a->inode[side] = b->inode[side];
@@ -148,6 +152,13 @@ int open_at_start_source(const struct open_at_start *o, const struct flow_key *k
 	const struct open_connection *found = find_open(o, key, netns);
 
 	return found ? found->source : SOURCE_UNKNOWN;
+}
+
+unsigned open_at_start_unclosed(const struct open_at_start *o, const struct flow_key *key, uint32_t netns)
+{
+	const struct open_connection *found = find_open(o, key, netns);
+
+	return found ? found->unclosed : 0;
 }
 
 const struct process *open_at_start_holder(const struct open_at_start *o, const struct flow_key *key, uint32_t netns,

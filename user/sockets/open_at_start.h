@@ -32,6 +32,8 @@ int open_at_start_find_holders(struct open_at_start *o, const char *proc);
 
 /* The key's side that opened the connection, or -1 if this host's sockets do not show it. */
 int open_at_start_source(const struct open_at_start *o, const struct flow_key *key, uint32_t netns);
+/* Bits of the key's sides whose sockets, of this host, had sent no FIN at the start. */
+unsigned open_at_start_unclosed(const struct open_at_start *o, const struct flow_key *key, uint32_t netns);
 /* The first process found to hold the socket of that side, NULL for none. Sets *holders to how many hold it. */
 const struct process *open_at_start_holder(const struct open_at_start *o, const struct flow_key *key, uint32_t netns,
 					   unsigned side, unsigned *holders);
