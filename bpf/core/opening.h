@@ -26,6 +26,16 @@ static __always_inline __u64 twin_within(__u8 flags, __u16 ip_id)
 	return flags & TCP_RST && !ip_id ? FLOW_RESETS_NS : FLOW_DUPLICATE_NS;
 }
 
+/*
+ * Is an equal segment that comes as soon the same one, whatever stands between the two? IP ids tell so, and no TCP
+ * repeats a SYN or FIN within FLOW_DUPLICATE_NS: no retransmission timer is as short (RFC 6298, RFC 8985). A SYN-ACK
+ * answers each copy of the SYN.
+ */
+static __always_inline flag_t twin_is_known(__u8 flags, __u16 ip_id)
+{
+	return ip_id || (flags & (TCP_SYN | TCP_RST | TCP_ACK)) == TCP_SYN || (flags & (TCP_FIN | TCP_RST)) == TCP_FIN;
+}
+
 static __always_inline __u8 saturating_inc(__u8 n)
 {
 	return n == 255 ? n : n + 1;

@@ -103,11 +103,22 @@ recorder_code int prove(struct tables *t, struct work *w, const struct tcp_segme
 	return 1;
 }
 
+/*
+ * Is the SYN or SYN-ACK, which the connection was opened with, seen a second time? An answer to a SYN that comes again
+ * follows the first one as closely, and has another IP id.
+ */
+static __always_inline flag_t is_twin_of_opening(const struct flow_slot *slot, const struct tcp_segment *s)
+{
+	__u64 first = either(s->flags & TCP_ACK, slot->open.t_synack, slot->open.t_syn);
+
+	return of_side(slot->ip_id, s->flags & TCP_ACK) == s->ip_id && s->time - first < FLOW_DUPLICATE_NS;
+}
+
 recorder_code int visit_open_syn(struct tables *t, struct work *w, const struct tcp_segment *s, __u32 n)
 {
 	struct flow_slot *slot = tables_slot(t, n - 1);
 	enum open_step step;
-	flag_t first;
+	flag_t first, twin;
 
 	if (!w || !s || !slot)
 		return 0;
@@ -117,8 +128,9 @@ recorder_code int visit_open_syn(struct tables *t, struct work *w, const struct 
 		open_crossed(&slot->open, s, w->side);
 	if (step == OPEN_FOREIGN)
 		return log_opening(t, w, s, n);
-	if (open_is_in_a_row(&slot->open, s) && step == OPEN_COPY &&
-	    of_side(slot->ip_id, s->flags & TCP_ACK) == s->ip_id && s->time - slot->open.t_ack < FLOW_DUPLICATE_NS) {
+	twin = of_side(slot->ip_id, s->flags & TCP_ACK) == s->ip_id && s->time - slot->open.t_ack < FLOW_DUPLICATE_NS;
+	twin &= open_is_in_a_row(&slot->open, s);
+	if (step == OPEN_COPY && (twin || (twin_is_known(s->flags, s->ip_id) && is_twin_of_opening(slot, s)))) {
 		tables_twin(t, n);
 		return 1;
 	}
@@ -374,17 +386,6 @@ static __always_inline flag_t is_seen_again(struct flow_slot *slot, const struct
 	slot->fin_end[0] = is;
 	slot->fin_end[1] = now;
 	return again;
-}
-
-/*
- * Is the SYN or SYN-ACK, which the connection was opened with, seen a second time? An answer to a SYN that comes again
- * follows the first one as closely, and has another IP id.
- */
-static __always_inline flag_t is_twin_of_opening(const struct flow_slot *slot, const struct tcp_segment *s)
-{
-	__u64 first = either(s->flags & TCP_ACK, slot->open.t_synack, slot->open.t_syn);
-
-	return of_side(slot->ip_id, s->flags & TCP_ACK) == s->ip_id && s->time - first < FLOW_DUPLICATE_NS;
 }
 
 /* A segment of an open connection. n: slot + 1. */

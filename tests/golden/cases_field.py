@@ -456,6 +456,32 @@ def mirrored_late(c):
     return sorted(sighted + [s.sighted(900_000) for s in sighted], key=lambda s: s.time)
 
 
+def on_a_lan(c):
+    """As opened() and four_way(), with a round trip of 100 us."""
+    return [c.src(0, "S"), c.dst(0.1, "S.", 0, 1), c.src(0.15, ".", 1, 1), c.src(0.2, "P.", 1, 1, 50),
+            c.dst(0.3, ".", 1, 51), c.dst(0.35, "P.", 1, 51, 500), c.src(0.4, ".", 51, 501),
+            c.src(100, "F.", 51, 501), c.dst(100.1, ".", 501, 52), c.dst(100.15, "F.", 501, 52),
+            c.src(100.2, ".", 52, 502)]
+
+
+@case
+def mirrored_behind_answers(c):
+    """Two switches mirror a LAN's packets: each comes twice, 700 us apart, and its whole close between the two."""
+    return sorted((twin for s in on_a_lan(c) for twin in (s, s.sighted(700_000))), key=lambda s: s.time)
+
+
+@case
+def mirrored_between_answers(c):
+    """The copy of the SYN comes behind the SYN-ACK, and so on: one segment stands between the two."""
+    return sorted((twin for s in on_a_lan(c) for twin in (s, s.sighted(120_000))), key=lambda s: s.time)
+
+
+@case
+def mirrored_between_answers_ipv6(c):
+    """The same over IPv6, which has no IP id."""
+    return mirrored_between_answers(replace(c, ips=IPV6))
+
+
 @case
 def mirrored_half_closed(c):
     """Thirty segments and ACKs behind the first FIN, each twice, fill the list."""

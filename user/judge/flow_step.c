@@ -31,15 +31,16 @@ static bool log_equal(const struct flow_segment *e, const struct turn *t)
 
 /*
  * The same packet seen a second time: equal in all, IP id included, within FLOW_DUPLICATE_NS of the first sighting. An
- * id of 0 tells nothing (RFC 6864), and IPv6 has none.
+ * id of 0 tells nothing (RFC 6864), and IPv6 has none: then hardly anything may stand between the two, unless no TCP
+ * repeats such a segment so soon.
  */
 static bool seen_twice(const struct turn *t)
 {
 	const struct flow *f = t->f;
 	__u64 within = twin_within(t->s->flags, t->s->ip_id);
-	bool reset = within == FLOW_RESETS_NS;
+	unsigned back = twin_is_known(t->s->flags, t->s->ip_id) ? f->log_len : within == FLOW_RESETS_NS ? 1 : 2;
 
-	for (unsigned i = 0; i < (reset ? 1 : 2) && i < f->log_len; i++) {
+	for (unsigned i = 0; i < back && i < f->log_len; i++) {
 		const struct flow_segment *e = &t->log[f->log_len - 1 - i];
 
 		if (log_equal(e, t) && e->ip_id == t->s->ip_id && e->win == t->s->win &&

@@ -181,14 +181,26 @@ static bool is_reserved(const struct replay *r, unsigned i)
 	return n >= BLOCK_COMMON && n < BLOCK_ENTRIES;
 }
 
+/* Is the i-th entry a packet's second sighting? Of so many entries ahead of it one may be the first. */
+static bool is_second_sighting(const struct replay *r, unsigned i)
+{
+	const struct log_entry *e = entry_at(r, i);
+	bool reset = twin_within(e->flags, e->ip_id) == FLOW_RESETS_NS;
+	unsigned back = twin_is_known(e->flags, e->ip_id) ? i : reset ? 1 : 2;
+
+	for (unsigned n = i; n-- > 0 && n + back >= i;)
+		if (is_twin(e, entry_at(r, n)))
+			return true;
+	return false;
+}
+
 /* Is each packet captured twice, as by a mirror port? Then half of the listed ones are twins; else hardly any is. */
 static bool is_mirrored(const struct replay *r)
 {
 	unsigned twins = 0;
 
 	for (unsigned i = 1; i < r->entries; i++)
-		twins += is_twin(entry_at(r, i), entry_at(r, i - 1)) ||
-			 (i > 1 && is_twin(entry_at(r, i), entry_at(r, i - 2)));
+		twins += is_second_sighting(r, i);
 	return 3 * twins > r->entries;
 }
 
@@ -345,21 +357,6 @@ static void find_real_fin(const struct replay *r, unsigned side)
 }
 
 /*
- * Is the next entry a packet's second sighting? flow_step knows a packet again by the judgement's log alone, where it
- * may have found no place, or is counted with others.
- */
-static bool is_second_sighting(const struct replay *r)
-{
-	const struct log_entry *e = entry_at(r, r->next);
-	unsigned back = twin_within(e->flags, e->ip_id) == FLOW_RESETS_NS ? 1 : 2;
-
-	for (unsigned i = r->next; i-- > 0 && i + back >= r->next;)
-		if (is_twin(e, entry_at(r, i)))
-			return true;
-	return false;
-}
-
-/*
  * An ICMP error about a segment of the side. One that says "unreachable" explains more than others; else the first.
  * Once both FINs are acknowledged it explains nothing, and the watch filter need not let it through.
  */
@@ -391,7 +388,7 @@ static void step_entry(struct replay *r)
 	if (s.flags & TCP_RST && e->bits & ENTRY_SOCKET) /* no doubt: this host knows */
 		f->doubt = 0;
 	n = f->log_len;
-	if (is_second_sighting(r))
+	if (is_second_sighting(r, r->next)) /* flow_step may have folded the first one, or found no place for it */
 		f->duplicates += f->duplicates != ~0u;
 	else
 		step(r, &s, e->bits & ENTRY_SIDE);
