@@ -202,6 +202,7 @@ static __always_inline void tables_remember(struct tables *t, const struct work 
 					    const struct flow_open *o)
 {
 	struct last_seen *last = tables_last_seen(t, w->hash);
+	const struct flow_slot *slot;
 	struct traffic *traffic;
 	__u32 n = w->proving - 1;
 
@@ -209,11 +210,12 @@ static __always_inline void tables_remember(struct tables *t, const struct work 
 		last_seen_begin(last, o, s, w->side, w->hash);
 	if (!settings.all_segments)
 		return;
+	slot = tables_slot(NULL, n);
 	traffic = bpf_map_lookup_elem(&tcpfin_traffic, &n);
-	if (!traffic)
+	if (!slot || !traffic)
 		return;
 	__builtin_memset(traffic, 0, sizeof(*traffic));
-	traffic_begin_whole(traffic, o, s, w->side);
+	traffic_begin_whole(traffic, o, slot->ip_id, s, w->side);
 }
 
 __noinline __attribute__((weak)) int notice_send(__u32 n, __u64 word, __u32 kind, __u64 time)

@@ -224,7 +224,7 @@ recorder_code int begin_half(const struct tcp_segment *s, __u32 n)
 	if ((seen != OPEN_SYN && seen != OPEN_SYNACK) || segment_is_syn(s) || traffic_is_of(traffic, &slot->open))
 		return 0;
 	__builtin_memset(traffic, 0, sizeof(*traffic));
-	traffic_begin(traffic, &slot->open, TRAFFIC_HALF);
+	traffic_begin(traffic, &slot->open, slot->ip_id, TRAFFIC_HALF);
 	return 0;
 }
 

@@ -50,8 +50,9 @@ enum {
 };
 
 struct traffic {
-	__u64 begun;     /* TRAFFIC_; 0: nothing was counted */
-	__u64 t_open[2]; /* ns, by side: SYN or SYN-ACK */
+	__u32 begun;     /* TRAFFIC_; 0: nothing was counted */
+	__u16 ip_id[2];  /* by side: of SYN or SYN-ACK */
+	__u64 t_open[2]; /* ns, by side: of the same */
 	__u32 isn[2];    /* whose it is, as slot and tuple may be another connection's soon */
 	struct traffic_side side[2];
 	struct black_hole hole;
@@ -169,6 +170,14 @@ static __always_inline flag_t traffic_is_known(const struct traffic_side *t, con
 	return last >> 63 || (any && others >> 63);
 }
 
+/* Is it the SYN or SYN-ACK that the connection was opened with? One that is sent again at once has another IP id. */
+static __always_inline flag_t traffic_is_opening(const struct traffic *t, const struct tcp_segment *s, __u32 side,
+						 __u64 now)
+{
+	return segment_is_syn(s) && of_side(t->ip_id, side) == s->ip_id &&
+	       (__s64)(now - of_side(t->t_open, side)) < (__s64)FLOW_DUPLICATE_NS;
+}
+
 /*
  * Is the packet one of the side's last ones, seen a second time by another hook or at a mirrored port? Equal in all, IP
  * id included. Without one (IPv6, or an id of 0) data may be repeated as fast, and an ACK may be a duplicate ACK: only
@@ -195,7 +204,7 @@ recorder_code int traffic_seen_twice(struct traffic *traffic, const struct tcp_s
 	within = twin_within(s->flags, s->ip_id) + (sure ? tick : 0);
 	twice = (sure || s->len || segment_is_syn(s) || (traffic->begun == TRAFFIC_WHOLE && !peer->noted)) &&
 		traffic_is_known(t, &packet, within, sure);
-	if (segment_is_syn(s) && (__s64)(now - of_side(traffic->t_open, side)) < (__s64)FLOW_DUPLICATE_NS)
+	if (traffic_is_opening(traffic, s, side, now))
 		twice = 1;
 	unrolled for (i = TRAFFIC_LAST - 1; i > 0; i--) t->last[i] = t->last[i - 1];
 	t->last[0] = packet;
@@ -249,8 +258,12 @@ static __always_inline void traffic_opening(struct traffic_side *t, __u32 isn, _
 	t->retransmitted_bytes += (__u64)len * copies;
 }
 
-/* Begins, in zeroed memory, with what was seen of the handshake. begun: TRAFFIC_. */
-static __always_inline void traffic_begin(struct traffic *traffic, const struct flow_open *o, __u64 begun)
+/*
+ * Begins, in zeroed memory, with what was seen of the handshake. ip_id: of SYN and SYN-ACK, as in flow_slot. begun:
+ * TRAFFIC_.
+ */
+static __always_inline void traffic_begin(struct traffic *traffic, const struct flow_open *o, const __u16 ip_id[2],
+					  __u32 begun)
 {
 	__u32 source = o->source & 1;
 
@@ -259,6 +272,8 @@ static __always_inline void traffic_begin(struct traffic *traffic, const struct 
 	traffic->isn[1] = o->isn[1];
 	of_side(traffic->t_open, source) = o->t_syn;
 	of_side(traffic->t_open, !source) = o->t_synack;
+	of_side(traffic->ip_id, source) = ip_id[0];
+	of_side(traffic->ip_id, !source) = ip_id[1];
 	if (o->seen & OPEN_SYN)
 		traffic_opening(&of_side(traffic->side, source), of_side(o->isn, source), o->syn_len, o->syn_flags,
 				o->syn_copies);
@@ -286,9 +301,9 @@ recorder_code int traffic_note_first(struct traffic *traffic, const struct tcp_s
 
 /* The same once the handshake is complete with s, of that side. */
 static __always_inline void traffic_begin_whole(struct traffic *traffic, const struct flow_open *o,
-						const struct tcp_segment *s, __u32 side)
+						const __u16 ip_id[2], const struct tcp_segment *s, __u32 side)
 {
-	traffic_begin(traffic, o, TRAFFIC_WHOLE);
+	traffic_begin(traffic, o, ip_id, TRAFFIC_WHOLE);
 	black_hole_begin(&traffic->hole, o, side);
 	traffic_note_first(traffic, s, side);
 	traffic_count(traffic, s, side, s->time);

@@ -250,7 +250,7 @@ static void tables_remember(struct tables *t, const struct work *w, const struct
 		return;
 	free(t->traffic[w->proving - 1]);
 	t->traffic[w->proving - 1] = must(calloc(1, sizeof(struct traffic)));
-	traffic_begin_whole(t->traffic[w->proving - 1], o, s, (uint32_t)w->side);
+	traffic_begin_whole(t->traffic[w->proving - 1], o, tables_slot(t, w->proving - 1)->ip_id, s, (uint32_t)w->side);
 }
 
 /* ---- reporting and time ---- */
