@@ -755,6 +755,28 @@ def rst_inexact_then_other_aborts(c):
 
 
 @case
+def rst_ahead_of_its_data(c):
+    """The RST overtakes 500 bytes, whose acknowledgment its sender, who is gone, answers by the same number."""
+    return c.opened() + [c.dst(100, "R.", 1001, 51), c.dst(128, "P.", 501, 51, 500), c.src(166, ".", 51, 1001),
+                         c.dst(170, "R", 1001)]
+
+
+@case
+def rst_ahead_of_its_data_of_source(c):
+    """The same of the source, over IPv6."""
+    c = replace(c, ips=IPV6)
+    return c.opened() + [c.src(100, "R.", 1051, 501), c.src(128, "P.", 51, 501, 1000), c.dst(166, ".", 501, 1051),
+                         c.src(170, "R", 1051)]
+
+
+@case
+def rst_ahead_of_its_data_in_two(c):
+    """The same in two segments, of which the last one alone is acknowledged."""
+    return c.opened() + [c.dst(100, "R.", 1001, 51), c.dst(110, "P.", 501, 51, 200), c.dst(128, "P.", 701, 51, 300),
+                         c.src(166, ".", 51, 1001), c.dst(170, "R", 1001)]
+
+
+@case
 def rst_inexact_then_other_aborts_midstream(c):
     """The same, over IPv6, of a connection whose windows are not known."""
     c = replace(c, ips=IPV6)

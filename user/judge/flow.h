@@ -88,6 +88,7 @@ enum {
 	RESET_GONE = 8,      /* its alleged sender has answered that as a closed socket does */
 	RESET_FILTERED = 16, /* no socket of this host has sent it, but this host; see filter_made_it */
 	RESET_OUTLIVED = 32, /* its receiver has sent what it cannot have sent before the RST arrived */
+	RESET_AHEAD = 64,    /* its number is ahead of all that its side had sent in the capture */
 };
 
 enum {

@@ -290,6 +290,29 @@ static void take_reset_again(struct turn *t, __u8 validity)
 	t->mark = SEGMENT_COPY;
 }
 
+/* The RST that may end the connection. */
+static struct flow_reset first_reset(const struct turn *t, __u8 validity)
+{
+	const struct tcp_segment *s = t->s;
+	const struct numbers *me = &t->f->side[t->side].now;
+	bool ahead = me->known & NUMBERS_END && seq_after(s->seq, me->end);
+
+	return (struct flow_reset){
+		.time = s->time,
+		.seq = s->seq,
+		.ack = s->ack,
+		.win = s->win,
+		.ip_id = s->ip_id,
+		.side = (__u8)t->side,
+		.flags = s->flags,
+		.validity = validity,
+		.ttl = s->ttl,
+		.mptcp = s->mptcp,
+		.copies = t->f->reset.copies,
+		.fate = ahead ? RESET_AHEAD : 0,
+	};
+}
+
 static void take_reset(struct turn *t)
 {
 	const struct tcp_segment *s = t->s;
@@ -311,19 +334,7 @@ static void take_reset(struct turn *t)
 		take_reset_again(t, validity);
 		return;
 	}
-	f->reset = (struct flow_reset){
-		.time = s->time,
-		.seq = s->seq,
-		.ack = s->ack,
-		.win = s->win,
-		.ip_id = s->ip_id,
-		.side = (__u8)t->side,
-		.flags = s->flags,
-		.validity = validity,
-		.ttl = s->ttl,
-		.mptcp = s->mptcp,
-		.copies = f->reset.copies,
-	};
+	f->reset = first_reset(t, validity);
 	if (f->state & FLOW_GRACEFUL) {
 		f->state |= FLOW_LATE_RESET;
 		return;

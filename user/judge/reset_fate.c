@@ -80,6 +80,18 @@ static bool challenges(const struct flow *f, const struct tcp_segment *s)
 }
 
 /*
+ * Is it the acknowledgment of data up to the RST's number that came behind the RST? As the RST came, its receiver
+ * expected that data, and challenged the RST (RFC 5961 section 3.2): a closed socket acknowledges nothing.
+ */
+static bool acknowledges_late_data(const struct flow *f, const struct tcp_segment *s)
+{
+	const struct flow_side *by = &f->side[f->reset.side & 1];
+
+	return f->reset.fate & RESET_AHEAD && f->reset.validity != RESET_EXACT && s->ack == f->reset.seq &&
+	       by->text_end == f->reset.seq;
+}
+
+/*
  * Whoever acknowledges a number behind the RST's had received that number before the RST, which then was out of its
  * window (RFC 9293 section 3.10.7.4), or has received it since.
  */
@@ -187,7 +199,7 @@ void reset_fate_step(struct flow *f, const struct tcp_segment *s, unsigned side)
 		step_sender(f, s, side);
 	else if (challenges(f, s))
 		take_challenge(f);
-	else if (acknowledges_beyond(f, s))
+	else if (acknowledges_beyond(f, s) || acknowledges_late_data(f, s))
 		forget_reset(f);
 	else if (sends_on(f, s, side))
 		f->reset.fate |= RESET_OUTLIVED;
