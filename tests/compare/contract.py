@@ -446,8 +446,13 @@ def handshake_ends(frames):
 
 
 def handshake_time(frames):
-    """None where a part is missing, or the SYN comes last in the file."""
+    """
+    None where a part is missing, or the SYN comes last in the file; or where a filter for SYN, FIN and RST has left no
+    ACK that could complete a handshake: a FIN comes later.
+    """
     syn, ack = handshake_ends(frames)
+    if all(f.flags & (SYN | FIN | RST) for f in frames):
+        return None
     return max(0, ack.time - syn.time) if ack and ack.number > syn.number else None
 
 

@@ -219,6 +219,61 @@ def syn_fin_filter(c):
     return c.handshake()[:2] + [c.dst(100, "F.", 70_501, 51), c.src(110, "F.", 51, 70_502)]
 
 
+def filtered(c, *segments):
+    """A filter for SYN, FIN and RST leaves these of a connection with much data."""
+    return c.handshake()[:2] + list(segments)
+
+
+@case
+def filtered_reset(c):
+    """The source aborts: the numbers of its RST show that both sides had sent data."""
+    return filtered(c, c.src(5000, "R.", 451, 70_501))
+
+
+@case
+def filtered_reset_of_destination(c):
+    """The destination's RST is ahead of all that a window without scaling can hold."""
+    return filtered(c, c.dst(5000, "R.", 70_501, 51))
+
+
+@case
+def filtered_reset_without_ack_ipv6(c):
+    """The destination's answer to late data, over IPv6: what the source had sent is not known."""
+    c = replace(c, ips=IPV6)
+    return filtered(c, c.dst(5000, "R", 501))
+
+
+@case
+def filtered_fin_then_reset(c):
+    """The destination closes, the source sends more and aborts: its RST acknowledges the FIN."""
+    return filtered(c, c.dst(100, "F.", 70_501, 51), c.src(300, "R.", 451, 70_502))
+
+
+@case
+def filtered_fin_reset(c):
+    """The source's socket is gone: its RST has the number that the destination's FIN acknowledges."""
+    return filtered(c, c.dst(100, "F.", 70_501, 51), c.src(100.1, "R", 51))
+
+
+@case
+def filtered_close_then_reset(c):
+    """The source closes and answers late data by two RSTs."""
+    return filtered(c, c.src(100, "F.", 451, 70_501), c.src(120, "R", 452), c.src(120.1, "R", 452))
+
+
+@case
+def filtered_handshake_reset(c):
+    """A connect that is given up looks the same with and without a filter."""
+    return filtered(c, c.src(10.1, "R", 1))
+
+
+@case
+def fin_answers_behind_a_gap(c):
+    """The FIN that answers is behind more bytes than a window holds, which the capture lacks."""
+    return c.opened() + [c.src(100, "FP.", 70_051, 501, 10), c.dst(110, "F.", 80_501, 70_062),
+                         c.src(110.2, ".", 70_062, 80_502)]
+
+
 @case
 def fin_left_of_window(c):
     """A FIN with the SYN's own number, which its receiver drops; only the destination closes."""

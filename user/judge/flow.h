@@ -103,6 +103,7 @@ enum {
 	FLOW_REOPENED = 256,  /* the log begins after the handshake */
 	FLOW_PAIRED = 512,    /* each side was heard at another interface: for the recorder both are opening still */
 	FLOW_ABRIDGED = 1024, /* what found no place in the log was added: numbers may be ahead of what follows */
+	FLOW_BARE = 2048,     /* a filter for SYN, FIN and RST left nothing else of it: its numbers jump */
 };
 #define FLOW_DONE (FLOW_GRACEFUL | FLOW_RESET)
 

@@ -251,6 +251,28 @@ static bool refuses_synack(const struct turn *t)
 	return false;
 }
 
+/* Has the RST the number that the other side's FIN acknowledged? A closed socket answers so. */
+static bool answers_fin(const struct turn *t)
+{
+	const struct flow_side *peer = &t->f->side[!t->side];
+
+	return t->f->state & FLOW_BARE && peer->seen & SIDE_FIN && t->s->seq == peer->fin_ack;
+}
+
+/*
+ * Of a connection that a filter for SYN, FIN and RST has left no data of: has the RST numbers that only data leads to?
+ * Then the handshake was complete.
+ */
+static bool shows_data(const struct turn *t)
+{
+	const struct flow_open *o = &t->f->open;
+	__u32 sent = t->s->seq - (o->isn[t->side] + 1), got = t->s->ack - (o->isn[!t->side] + 1);
+
+	if (t->s->flags & TCP_ACK)
+		return sent < FLOW_JUMP && got < FLOW_JUMP && (sent > o->syn_len || got > o->syn_len);
+	return sent < FLOW_JUMP && sent > o->syn_len;
+}
+
 /* enum reset_validity. RFC 9293 section 3.10.7.4, RFC 5961 section 3.2. */
 static __u8 judge_reset(const struct turn *t)
 {
@@ -267,14 +289,81 @@ static __u8 judge_reset(const struct turn *t)
 		return RESET_OUT_OF_WINDOW;
 	if (!(f->state & (FLOW_PROVEN | FLOW_MIDSTREAM)) && !synack_was_missed(f) && !flow_destination_is_open(f))
 		return of_handshake[open_judge_reset(&f->open, t->s, t->side)];
-	if (reset_is_exact(&me->now, &peer->now, &f->open, t->s, t->side, fin_acked))
+	if (reset_is_exact(&me->now, &peer->now, &f->open, t->s, t->side, fin_acked) || answers_fin(t))
 		return RESET_EXACT;
-	if (!(peer->now.known & NUMBERS_ACK))
+	if (!(peer->now.known & NUMBERS_ACK) || f->state & FLOW_BARE)
 		return RESET_UNKNOWN;
 	if (reset_out_of_window(&me->now, &peer->now, &f->open, t->s, t->side, fin_acked))
 		return RESET_OUT_OF_WINDOW;
 	return t->s->seq - peer->now.ack < flow_window(f, !t->side, 0) && !(f->doubt & DOUBT_WINDOW) ? RESET_IN_WINDOW
 												     : RESET_UNKNOWN;
+}
+
+static void prove(struct turn *t)
+{
+	t->f->state |= FLOW_PROVEN;
+	t->step |= STEP_PROVEN;
+}
+
+/* number_place of the segment, which has not raised its side's numbers yet. */
+static unsigned place_of(const struct turn *t)
+{
+	return number_place(&t->f->side[t->side].now, &t->f->side[!t->side].now, &t->f->open, t->s, t->side);
+}
+
+/* The log's entry of a FIN that was not believed is believed now. */
+static void clear_ignored(const struct turn *t, unsigned side, __u32 fin_end)
+{
+	for (unsigned i = 0; i < t->f->log_len; i++) {
+		struct flow_segment *e = &t->log[i];
+
+		if (e->side == side && e->flags & TCP_FIN && e->seq + e->len + 1 == fin_end)
+			e->mark &= (__u8)~SEGMENT_IGNORED;
+	}
+}
+
+/* The other side's FIN was ahead of all; now it is known to be real. */
+static void take_far_fin(struct turn *t)
+{
+	struct flow_side *me = &t->f->side[t->side], *peer = &t->f->side[!t->side];
+
+	if ((me->seen & (SIDE_FIN | SIDE_FIN_ACKED)) == SIDE_FIN && peer->far_ack == me->fin_end) {
+		me->seen |= SIDE_FIN_ACKED;
+		me->t_fin_acked = peer->t_far;
+		peer->seen |= SIDE_FIN_ANSWERS;
+		peer->end_at_ack = peer->far_end - 1;
+	}
+	peer->seen |= SIDE_FIN;
+	peer->t_fin = peer->t_far;
+	peer->fin_end = peer->far_end;
+	peer->fin_ack = peer->far_ack;
+	peer->now.end = peer->text_end = peer->far_end;
+	peer->now.known |= NUMBERS_END;
+	t->step |= t->f->state & FLOW_BEGUN ? 0 : STEP_BEGUN;
+	t->f->state |= FLOW_BEGUN;
+	clear_ignored(t, !t->side, peer->far_end);
+}
+
+/* The segment acknowledges the very number of a FIN of the other side that was ahead of all: its receiver knew it. */
+static void believe_far_fin(struct turn *t)
+{
+	const struct flow_side *peer = &t->f->side[!t->side];
+
+	if (peer->t_far && !(peer->seen & SIDE_FIN) && t->s->flags & TCP_ACK && t->s->ack == peer->far_end &&
+	    !(place_of(t) & NUMBER_FOREIGN))
+		take_far_fin(t);
+}
+
+/* What an RST tells of the connection before it, where nothing but SYNs, FINs and RSTs was captured. */
+static void believe_by_reset(struct turn *t)
+{
+	const struct flow_side *peer = &t->f->side[!t->side];
+	bool knows = t->s->flags & TCP_ACK ? t->s->ack == peer->far_end : t->s->seq == peer->far_ack;
+
+	if (peer->t_far && !(peer->seen & SIDE_FIN) && knows)
+		take_far_fin(t);
+	if (!(t->f->state & FLOW_PROVEN) && shows_data(t))
+		prove(t);
 }
 
 /* An RST behind the first one. The exact one that follows a challenge ACK decides over the first. */
@@ -290,14 +379,15 @@ static void take_reset_again(struct turn *t, __u8 validity)
 	t->mark = SEGMENT_COPY;
 }
 
-/* The RST that may end the connection. */
-static struct flow_reset first_reset(const struct turn *t, __u8 validity)
+/* The first RST that its receiver would take. */
+static void note_reset(struct turn *t, __u8 validity)
 {
 	const struct tcp_segment *s = t->s;
 	const struct numbers *me = &t->f->side[t->side].now;
 	bool ahead = me->known & NUMBERS_END && seq_after(s->seq, me->end);
+	struct flow *f = t->f;
 
-	return (struct flow_reset){
+	f->reset = (struct flow_reset){
 		.time = s->time,
 		.seq = s->seq,
 		.ack = s->ack,
@@ -308,33 +398,9 @@ static struct flow_reset first_reset(const struct turn *t, __u8 validity)
 		.validity = validity,
 		.ttl = s->ttl,
 		.mptcp = s->mptcp,
-		.copies = t->f->reset.copies,
+		.copies = f->reset.copies,
 		.fate = ahead ? RESET_AHEAD : 0,
 	};
-}
-
-static void take_reset(struct turn *t)
-{
-	const struct tcp_segment *s = t->s;
-	struct flow *f = t->f;
-	__u8 validity = judge_reset(t);
-
-	if (validity == RESET_OUT_OF_WINDOW) {
-		t->mark = SEGMENT_IGNORED;
-		f->open.resets_ignored = saturating_inc(f->open.resets_ignored);
-		return;
-	}
-	f->t_progress = s->time;
-	if (f->state & (FLOW_RESET | FLOW_LATE_RESET)) {
-		take_reset_again(t, validity);
-		return;
-	}
-	if (reset_fate_restore(f, s, t->side)) {
-		t->step |= STEP_DONE;
-		take_reset_again(t, validity);
-		return;
-	}
-	f->reset = first_reset(t, validity);
 	if (f->state & FLOW_GRACEFUL) {
 		f->state |= FLOW_LATE_RESET;
 		return;
@@ -343,18 +409,36 @@ static void take_reset(struct turn *t)
 	t->step |= STEP_DONE;
 }
 
+static void take_reset(struct turn *t)
+{
+	struct flow *f = t->f;
+	__u8 validity;
+
+	if (f->state & FLOW_BARE)
+		believe_by_reset(t);
+	validity = judge_reset(t);
+	if (validity == RESET_OUT_OF_WINDOW) {
+		t->mark = SEGMENT_IGNORED;
+		f->open.resets_ignored = saturating_inc(f->open.resets_ignored);
+		return;
+	}
+	f->t_progress = t->s->time;
+	if (f->state & (FLOW_RESET | FLOW_LATE_RESET)) {
+		take_reset_again(t, validity);
+	} else if (reset_fate_restore(f, t->s, t->side)) {
+		t->step |= STEP_DONE;
+		take_reset_again(t, validity);
+	} else {
+		note_reset(t, validity);
+	}
+}
+
 /* ---- FINs and their acknowledgments ---- */
 
 /* Does the segment come after the RST that ended the connection? Of equal time stamps the log's order decides. */
 static bool is_after_reset(const struct turn *t)
 {
 	return t->f->state & FLOW_RESET && flow_is_behind_reset(t->f, t->s->time);
-}
-
-static void prove(struct turn *t)
-{
-	t->f->state |= FLOW_PROVEN;
-	t->step |= STEP_PROVEN;
 }
 
 /*
@@ -433,42 +517,6 @@ static bool fin_is_far(const struct turn *t)
 		me->far_ack = t->s->ack;
 	}
 	return true;
-}
-
-/* number_place of the segment, which has not raised its side's numbers yet. */
-static unsigned place_of(const struct turn *t)
-{
-	return number_place(&t->f->side[t->side].now, &t->f->side[!t->side].now, &t->f->open, t->s, t->side);
-}
-
-/* The log's entry of a FIN that was not believed is believed now. */
-static void clear_ignored(const struct turn *t, unsigned side, __u32 fin_end)
-{
-	for (unsigned i = 0; i < t->f->log_len; i++) {
-		struct flow_segment *e = &t->log[i];
-
-		if (e->side == side && e->flags & TCP_FIN && e->seq + e->len + 1 == fin_end)
-			e->mark &= (__u8)~SEGMENT_IGNORED;
-	}
-}
-
-/* The segment acknowledges the very number of a FIN of the other side that was ahead of all: its receiver knew it. */
-static void believe_far_fin(struct turn *t)
-{
-	struct flow_side *peer = &t->f->side[!t->side];
-
-	if (!peer->t_far || peer->seen & SIDE_FIN || !(t->s->flags & TCP_ACK) || t->s->ack != peer->far_end ||
-	    place_of(t) & NUMBER_FOREIGN)
-		return;
-	peer->seen |= SIDE_FIN;
-	peer->t_fin = peer->t_far;
-	peer->fin_end = peer->far_end;
-	peer->fin_ack = peer->far_ack;
-	peer->now.end = peer->text_end = peer->far_end;
-	peer->now.known |= NUMBERS_END;
-	t->step |= t->f->state & FLOW_BEGUN ? 0 : STEP_BEGUN;
-	t->f->state |= FLOW_BEGUN;
-	clear_ignored(t, !t->side, peer->far_end);
 }
 
 static void end_graceful(struct turn *t)

@@ -579,6 +579,24 @@ static void step_ack(struct replay *r)
 	lend_numbers(r);
 }
 
+/*
+ * Is the log without the ACK that completes a handshake, and without any other plain segment? What a filter for SYN,
+ * FIN and RST writes looks so. Both sides were heard, and neither has repeated its SYN since.
+ */
+static bool is_bare(const struct replay *r)
+{
+	const struct flow_open *o = &r->slot->open;
+
+	if ((o->seen & (OPEN_SYN | OPEN_SYNACK)) != (OPEN_SYN | OPEN_SYNACK) || o->seen & (OPEN_CROSSED | OPEN_INSIDE))
+		return false;
+	if (!r->entries || entry_at(r, r->entries - 1)->time < o->t_ack || (o->seen & OPEN_ACK && !ack_is_logged(r)))
+		return false;
+	for (unsigned i = 0; i < r->entries; i++)
+		if (!(entry_at(r, i)->flags & TCP_CONTROL) && !(entry_at(r, i)->bits & ENTRY_ICMP))
+			return false;
+	return !((r->of[0]->rest[0].plain | r->of[1]->rest[1].plain) >> REST_SHIFT);
+}
+
 /* Two CPUs or queues swap what is close together; a SYN-ACK from long before comes behind a clock that was set back. */
 static bool synack_is_ahead(const struct flow_open *o)
 {
@@ -593,6 +611,7 @@ static void replay_opening(struct replay *r)
 	struct tcp_segment first = synack_first ? synack_segment(r->slot) : syn_segment(r->slot);
 
 	flow_init(&r->j->flow, &first, synack_first ? !o->source : o->source & 1, (o->seen & OPEN_INSIDE) != 0);
+	r->j->flow.state |= is_bare(r) ? FLOW_BARE : 0;
 	r->j->flow.open.resets_ignored = o->resets_ignored;
 	if (synack_first)
 		step_synack(r);
@@ -683,6 +702,7 @@ static bool replay(struct replay *r, uint64_t word)
 		replay_midstream(r);
 	} else if (is_reopened(r)) {
 		flow_reopen(&j->flow, &r->slot->open);
+		j->flow.state |= is_bare(r) ? FLOW_BARE : 0;
 		if (r->entries)
 			lend_numbers(r);
 	} else {

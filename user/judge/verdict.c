@@ -507,7 +507,8 @@ static int64_t step_span(const struct facts *c, uint64_t a, uint64_t b)
 static void time_opening(struct record *r, const struct facts *c)
 {
 	const struct flow_open *o = &c->flow->open;
-	bool syn = o->seen & OPEN_SYN, synack = o->seen & OPEN_SYNACK, ack = o->seen & OPEN_ACK;
+	bool syn = o->seen & OPEN_SYN, synack = o->seen & OPEN_SYNACK;
+	bool ack = o->seen & OPEN_ACK && !in_state(c, FLOW_BARE); /* else it is a FIN that came long after */
 
 	if (syn && synack)
 		r->timing[T_SYN_TO_SYNACK] = step_span(c, o->t_syn, o->t_synack);
@@ -556,6 +557,24 @@ static uint32_t isn(const struct facts *c, enum role role)
 	return c->flow->open.isn[c->side[role]];
 }
 
+/*
+ * What the other side has received, by its FIN or RST, where nothing else was captured that could tell. False: neither
+ * says so.
+ */
+static bool last_byte_of_bare(const struct facts *c, enum role role, uint32_t *end)
+{
+	const struct flow_reset *reset = &c->flow->reset;
+	enum role peer = other_role(role);
+
+	if (in_state(c, FLOW_RESET) && role_of(c, reset->side) == peer && reset->flags & TCP_ACK)
+		*end = reset->ack;
+	else if (has(c, peer, SIDE_FIN))
+		*end = side_of(c, peer)->fin_ack;
+	else
+		return false;
+	return true;
+}
+
 /* end: the sequence number after the side's last payload byte. False where nothing shows it. */
 static bool last_byte(const struct facts *c, enum role role, uint32_t *end)
 {
@@ -567,6 +586,8 @@ static bool last_byte(const struct facts *c, enum role role, uint32_t *end)
 	else if (in_state(c, FLOW_RESET) && in_state(c, FLOW_PROVEN) && role_of(c, reset->side) == role &&
 		 reset->validity != RESET_IN_WINDOW) /* such a number is a guess of whoever forged the RST */
 		*end = me->now.known & NUMBERS_END ? seq_max(me->now.end, reset->seq) : reset->seq;
+	else if (in_state(c, FLOW_BARE) && in_state(c, FLOW_PROVEN))
+		return last_byte_of_bare(c, role, end);
 	else if (me->now.known & NUMBERS_END)
 		*end = me->now.end;
 	else if (peer->now.known & NUMBERS_ACK && c->flow->open.seen & OPEN_SYN) /* else it may be behind a FIN */
@@ -1257,9 +1278,11 @@ void verdict(struct record *r, const struct flow_key *key, const struct flow *wh
 	struct flow decided = *whole, *f = &decided;
 	unsigned n = gather_segments(ordered, f, log, context->order_by_time);
 	unsigned source = verdict_source(key, f, context->opener);
-	const struct facts c = {.key = key, .flow = f, .side = {source, !source}, .context = context};
+	struct verdict_context known = *context;
+	const struct facts c = {.key = key, .flow = f, .side = {source, !source}, .context = &known};
 	uint64_t end;
 
+	known.closes_only |= in_state(&c, FLOW_BARE);
 	drop_after_reset(f);
 	end = last_step(&c);
 	memset(r, 0, offsetof(struct record, segments)); /* of those, copy_segments fills as many as there are */
