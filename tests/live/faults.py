@@ -767,6 +767,19 @@ def signals_at_once(lab):
 
 
 @test
+def signal_of_timeout(lab):
+    """timeout(1) sends its signal to the process, and then to the process's group: that is one request to stop."""
+    connections = []
+    for _ in range(8):
+        tracer = Process(lab, lab.client, ["timeout", "1", *PROGRAM, "-q", "--format=json", "eth0"])
+        until(lambda: len(lab.client.attached("eth0")) == 2, "programs on eth0", 3)
+        connections.append(paths(lab)[0].connect())
+        connections[-1].client.close()
+        equal("exit code", tracer.wait(5), 124)
+        expect(json.loads(tracer.stdout), {"tcp.missing": "destination_fin"})
+
+
+@test
 def signals_storm(lab):
     """1,000 SIGUSR1 and SIGWINCH while connections close: each SIGUSR1 is answered or merged, nothing is lost."""
     tracer, keys = watch(lab), []

@@ -8,8 +8,19 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-/* How often a stop was asked for, and by which signal last. */
+#include "user/base/clock.h"
+
+/* How often a stop was asked for, by which signal last, and when (ns). */
 static volatile sig_atomic_t asked, asked_by;
+static volatile uint64_t asked_at;
+
+/*
+ * timeout(1) sends its signal to the process and then, as its leader, to the process's group; sudo(8) between the two
+ * passes on what it gets. The same signal so soon (ns) is the same request if the leader has sent one of them.
+ */
+#define ONE_REQUEST_NS (50 * MS_NS)
+static pid_t leader;
+static volatile sig_atomic_t asked_by_leader;
 
 /* Something is held that would outlive the process: true until it has been released. */
 static volatile sig_atomic_t held;
@@ -29,9 +40,21 @@ static void end_at_once(int number)
 	_exit(128 + number);
 }
 
-static void on_stop(int number)
+static bool is_same_request(int number, uint64_t now)
 {
+	return asked && asked_by == number && asked_by_leader && now - asked_at < ONE_REQUEST_NS;
+}
+
+static void on_stop(int number, siginfo_t *info, void *context)
+{
+	uint64_t now = clock_ns(CLOCK_MONOTONIC);
+
+	(void)context;
+	asked_by_leader |= info->si_pid == leader;
+	if (is_same_request(number, now))
+		return;
 	asked_by = number;
+	asked_at = now;
 	if (asked && !held)
 		end_at_once(number);
 	asked = asked + 1;
@@ -40,24 +63,26 @@ static void on_stop(int number)
 static volatile sig_atomic_t reopen_asked;
 static bool hangup_reopens;
 
-static void on_hangup(int number)
+static void on_hangup(int number, siginfo_t *info, void *context)
 {
 	if (hangup_reopens)
 		reopen_asked = 1;
 	else
-		on_stop(number);
+		on_stop(number, info, context);
 }
 
-static void on_stats(int number)
+static void on_stats(int number, siginfo_t *info, void *context)
 {
 	(void)number;
+	(void)info;
+	(void)context;
 	stats_asked = 1;
 }
 
 /* Without SA_RESTART: a wait ends, and whoever waits looks at what the signal asks for. */
-static void catch (int number, void (*handler)(int), sigset_t *signals)
+static void catch (int number, void (*handler)(int, siginfo_t *, void *), sigset_t *signals)
 {
-	sigaction(number, &(struct sigaction){.sa_handler = handler}, NULL);
+	sigaction(number, &(struct sigaction){.sa_sigaction = handler, .sa_flags = SA_SIGINFO}, NULL);
 	if (signals)
 		sigaddset(signals, number);
 }
@@ -66,6 +91,7 @@ void stop_catch_signals(sigset_t *signals)
 {
 	static const int stop[] = {SIGINT, SIGTERM, SIGQUIT};
 
+	leader = getpgrp();
 	for (size_t i = 0; i < sizeof(stop) / sizeof(stop[0]); i++)
 		catch (stop[i], on_stop, signals);
 	catch (SIGHUP, on_hangup, signals);

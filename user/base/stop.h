@@ -12,6 +12,7 @@
 /*
  * From here on the first signal only asks to stop. The second one ends the process at once with 128 + its number,
  * whatever the process waits for (a reader of our output that does not read, say); but what is held is released before.
+ * The leader of the process's group may send the first one twice.
  * SIGPIPE is ignored: write() reports it. Adds the caught signals to `signals`, unless that is NULL.
  */
 void stop_catch_signals(sigset_t *signals);
