@@ -721,6 +721,7 @@ static __always_inline int keep_packet(void *ctx, enum host host)
 	if (!w || w->work.again)
 		return 0;
 	n = w->work.taken ? w->work.taken : w->work.inside ? w->work.inside : w->work.current;
+	n = n ? n : w->work.append;
 	slot = tables_slot(NULL, n - 1);
 	if (!slot)
 		return 0;

@@ -242,9 +242,10 @@ static void finish(struct reporter *r, const struct record *record, bool counts,
 		count(r, record);
 }
 
-static bool is_wanted(const struct reporter *r, const struct record *record)
+/* again: it replaces a final record, whatever it says itself. */
+static bool is_wanted(const struct reporter *r, const struct record *record, bool again)
 {
-	if (record->outcome == OUTCOME_OPEN && !r->options->show_open)
+	if (record->outcome == OUTCOME_OPEN && !r->options->show_open && !again)
 		return false;
 	return record_filter_passes(&r->options->record_filter, &r->options->filter, record);
 }
@@ -259,7 +260,7 @@ void reporter_flow(struct reporter *r, const struct flow_key *key, const struct 
 		return;
 	make_record(r, &record, key, f, log, context);
 	peer = note(key, f, context);
-	if (!is_wanted(r, &record))
+	if (!is_wanted(r, &record, context->again))
 		return;
 	anonymize(r, &record);
 	if (record.final && !context->again && !context->counted)
@@ -317,7 +318,7 @@ void reporter_record(struct reporter *r, const struct record *read, bool counts,
 {
 	struct record record = *read;
 
-	if ((reporter_full(r) && !r->top) || !is_wanted(r, read))
+	if ((reporter_full(r) && !r->top) || !is_wanted(r, read, false))
 		return;
 	anonymize(r, &record);
 	if (counts)
@@ -333,7 +334,7 @@ void reporter_count(struct reporter *r, const struct record *read)
 {
 	struct record record = *read;
 
-	if (!is_wanted(r, read))
+	if (!is_wanted(r, read, false))
 		return;
 	anonymize(r, &record);
 	finish(r, &record, true, UNTOLD);

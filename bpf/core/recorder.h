@@ -461,6 +461,27 @@ static __always_inline flag_t reported_takes(struct tables *t, const struct work
 	return s->seq - of_side(slot->fin_end, w->side) + LAST_SEEN_REORDER < 2 * LAST_SEEN_REORDER;
 }
 
+/* Both numbers of what goes on are so near the last ones; an initial number is that far on after 67 ms (RFC 6528). */
+#define HELD_NEAR (1u << 20)
+
+static __always_inline flag_t held_near(__u32 number, __u32 last)
+{
+	return number - last + HELD_NEAR < 2 * HELD_NEAR;
+}
+
+/*
+ * Is the segment one more of the connection that was reported, and whose log user space holds for that
+ * (flow_tables_hold)? Both sides' numbers are known there.
+ */
+static __always_inline flag_t held_takes(struct tables *t, const struct work *w, const struct tcp_segment *s)
+{
+	const struct flow_slot *slot = tables_slot(t, w->reported - 1);
+	const struct flow_block *b = slot ? tables_block(t, reload(slot->block) - 1) : NULL;
+
+	return b && !(s->flags & TCP_SYN) && held_near(s->seq, of_side(b->side, w->side).now.end) &&
+	       (!(s->flags & TCP_ACK) || held_near(s->ack, of_side(b->side, !w->side).now.end));
+}
+
 /* A SYN or SYN-ACK that begins a connection. inside: PHASE_INSIDE where the tuple has one that goes on. */
 recorder_code int begin_opening(struct tables *t, struct work *w, const struct tcp_segment *s, __u32 inside)
 {
@@ -568,6 +589,8 @@ recorder_code int record_unknown(struct tables *t, struct work *w, const struct 
 {
 	if (!w || !s)
 		return 0;
+	if (w->reported && held_takes(t, w, s))
+		return append(w, w->reported);
 	if (w->reported && s->flags & TCP_CONTROL && reported_takes(t, w, s))
 		return tables_count(t, COUNT_LATE);
 	if (segment_is_syn(s))

@@ -518,6 +518,169 @@ TEST(test_views_that_wait)
 	tear_down();
 }
 
+/* ---- behind a last record ---- */
+
+/* A forwarded connection that an RST of A has ended, with the number that B expects, at END. */
+static uint32_t reset_on_the_way(void)
+{
+	uint32_t n = put_connection(&s, PHASE_OPEN | PHASE_RESET | PHASE_WATCHED, false);
+
+	put_block(&s, n)->no_socket = 1;
+	for (unsigned side = 0; side < 2; side++)
+		s.blocks[s.slots[n].block - 1].side[side].before = (struct numbers){
+			.end = side == A ? 1001 : 2001,
+			.ack = side == A ? 2001 : 1001,
+			.win = 1000,
+			.known = NUMBERS_END | NUMBERS_ACK,
+		};
+	put_entry(&s, n, END, A, RST, 1001, 0);
+	return n;
+}
+
+/* It has its record half a second behind the RST. room: so many can be held. */
+static uint32_t told_reset(uint32_t room)
+{
+	uint32_t n;
+
+	set_up_live();
+	d.wait.settle = SECOND / 2;
+	assert_int_equal(held_flows_begin(&d.held, room), 0);
+	n = reset_on_the_way();
+	send_notice(n, NOTICE_ENDED, END);
+	due_expire(&d, END + SECOND / 2);
+	expect_int(reported, 1);
+	return n;
+}
+
+/* It is looked at now, and half a second later. */
+static void look_at_held(uint64_t now)
+{
+	due_look_at_held(&d, now);
+	due_look_at_held(&d, now + SECOND / 2);
+}
+
+/* B acknowledges what A has sent behind the RST: it goes on, and its close is in a record that replaces the first. */
+TEST(test_held_goes_on)
+{
+	uint32_t n = told_reset(1);
+
+	expect_int(s.slots[n].word & PHASE_REPORTED, PHASE_REPORTED);
+	expect_int(s.watch[s.slots[n].hash], 1);
+	look_at_held(END + 2 * SECOND);
+	put_entry(&s, n, END + 3 * SECOND, A, ACK, 1101, 2001);
+	put_entry(&s, n, END + 3 * SECOND + MS, B, ACK, 2001, 1101);
+	look_at_held(END + 4 * SECOND);
+	expect_int(reported, 1);
+	expect_int(s.slots[n].word & 0xffffffff, PHASE_OPEN);
+	expect_int(s.slots[n].open.resets_ignored, 1);
+	expect_int(s.watch[s.slots[n].hash], 0);
+	expect_int(s.established, 1);
+	expect_int(s.t.held, 0);
+	s.slots[n].word |= FINS_ACKED | PHASE_WATCHED;
+	s.watch[s.slots[n].hash]++;
+	s.established--;
+	put_block(&s, n);
+	put_entry(&s, n, END + 5 * SECOND, A, FIN | ACK, 1101, 2001);
+	put_entry(&s, n, END + 5 * SECOND, B, FIN | ACK, 2001, 1102);
+	put_entry(&s, n, END + 5 * SECOND, A, ACK, 1102, 2002);
+	send_notice(n, NOTICE_ENDED, END + 5 * SECOND);
+	due_expire(&d, END + 6 * SECOND);
+	expect_int(reported, 2);
+	expect_int(again, 1);
+	expect_int(interim, 0);
+	tear_down();
+}
+
+/* A goes on and B answers as a closed socket does: another record, once. Then all is known of that RST. */
+TEST(test_held_is_denied)
+{
+	uint32_t n = told_reset(1);
+
+	put_entry(&s, n, END + 3 * SECOND, A, ACK, 1101, 2001);
+	put_entry(&s, n, END + 3 * SECOND + MS, B, RST, 2001, 0);
+	look_at_held(END + 4 * SECOND);
+	expect_int(reported, 2);
+	expect_int(again, 1);
+	expect_int(d.judged.flow.reset.fate & (RESET_DENIED | RESET_ANSWERED), RESET_DENIED | RESET_ANSWERED);
+	expect_int(s.t.held, 0);
+	expect_int(s.slots[n].block, 0);
+	tear_down();
+}
+
+/* What says nothing else, as a copy of the RST, makes no record. Then nothing comes: the log is given back. */
+TEST(test_held_is_released)
+{
+	uint32_t n = told_reset(1), blocks = free_in(&s, 1);
+
+	put_entry(&s, n, END + SECOND, A, RST, 1001, 0);
+	look_at_held(END + 2 * SECOND);
+	due_look_at_held(&d, END + 136 * SECOND);
+	expect_int(free_in(&s, 1), blocks);
+	due_look_at_held(&d, END + 138 * SECOND);
+	expect_int(free_in(&s, 1), blocks + 1);
+	expect_int(s.watch[s.slots[n].hash], 0);
+	expect_int(s.slots[n].word & (PHASE_REPORTED | PHASE_WATCHED), PHASE_REPORTED);
+	assert_int_equal(due_finish(&d, true, END + 140 * SECOND), 0);
+	expect_int(reported, 1);
+	tear_down();
+}
+
+/* The next one takes the place of the oldest. Where logs are scarce, none is held. */
+TEST(test_held_give_way)
+{
+	uint32_t first = told_reset(1), second = reset_on_the_way();
+
+	send_notice(second, NOTICE_ENDED, END);
+	due_expire(&d, END + SECOND);
+	expect_int(reported, 2);
+	expect_int(s.slots[first].block, 0);
+	assert_true(s.slots[second].block);
+	put_block(&s, put_connection(&s, PHASE_OPEN | PHASE_FIN, false));
+	due_relieve(&d, END + SECOND);
+	expect_int(s.slots[second].block, 0);
+	expect_int(s.t.held, 0);
+	expect_int(d.held.count, 0);
+	tear_down();
+}
+
+/* Another connection has the tuple by the time: the former one stays as it was reported. */
+TEST(test_held_is_over)
+{
+	uint32_t n = told_reset(1), other = put_connection(&s, PHASE_OPEN, false);
+	uint64_t place = (uint64_t)s.slots[n].hash << 32;
+
+	s.slots[other].hash = s.slots[n].hash;
+	s.sets[second_set(place) & (SETS - 1)].way[SET_WAYS - 1] = way_make(way_tag(place), other + 1, WAY_HELD, 0);
+	put_entry(&s, n, END + 3 * SECOND, A, ACK, 1101, 2001);
+	put_entry(&s, n, END + 3 * SECOND + MS, B, ACK, 2001, 1101);
+	look_at_held(END + 4 * SECOND);
+	expect_int(s.slots[n].word & PHASE_REPORTED, PHASE_REPORTED);
+	expect_int(reported, 1);
+	tear_down();
+}
+
+/* A socket of this host was there, or this host has sent the RST: nothing more is to be learnt. */
+TEST(test_held_are_forwarded)
+{
+	for (unsigned way = 0; way < 3; way++) {
+		uint32_t n;
+
+		set_up_live();
+		assert_int_equal(held_flows_begin(&d.held, 1), 0);
+		n = reset_on_the_way();
+		if (!way)
+			s.blocks[s.slots[n].block - 1].no_socket = 0;
+		else
+			s.blocks[s.slots[n].block - 1].entry[0].bits |= way == 1 ? ENTRY_SOCKET : ENTRY_FILTER;
+		send_notice(n, NOTICE_ENDED, END);
+		due_expire(&d, END + SECOND);
+		expect_int(reported, 1);
+		expect_int(d.held.count, 0);
+		expect_int(s.slots[n].block, 0);
+		tear_down();
+	}
+}
+
 int main(void)
 {
 	return run_unit_tests(NULL, NULL);

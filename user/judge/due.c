@@ -68,6 +68,51 @@ static void note_told(struct due *d, uint32_t n, uint64_t word, const struct flo
 	interims_put(&d->interims, n, &put);
 }
 
+/* ---- connections that may go on behind their last record ---- */
+
+/* What a record says of a connection's RST: which one, whether it ended the connection, and whether it is denied. */
+static uint32_t fate_of(const struct flow *f)
+{
+	return (uint32_t)(f->reset.time << 8) | (f->state & FLOW_DONE) | (f->reset.fate & RESET_DENIED);
+}
+
+/* Did this host send the RST, by a socket or without one? */
+static bool was_sent_here(const struct flow_block *b, const struct flow *f)
+{
+	for (unsigned i = 0; i < BLOCK_ENTRIES; i++)
+		if (b->entry[i].time == f->reset.time && b->entry[i].flags & TCP_RST)
+			return b->entry[i].bits & (ENTRY_SOCKET | ENTRY_FILTER);
+	return true; /* it is not listed: nobody knows */
+}
+
+/*
+ * Has an RST ended the connection on its way through this host, so that it is not known for good whether its receiver
+ * took it and who made it? It takes both sides' numbers to know what comes later for its own.
+ */
+static bool may_go_on(const struct due *d, uint32_t n, uint64_t word, const struct flow *f)
+{
+	const unsigned ended = FLOW_RESET | FLOW_PROVEN, other = FLOW_GRACEFUL | FLOW_REPLACED | FLOW_PAIRED;
+	const struct flow_block *b = flow_tables_block(d->tables, d->tables->slots[n].block);
+
+	return d->held.of && b && b->no_socket &&
+	       (word & (PHASE_OPEN | PHASE_OPENING | PHASE_REPLACED)) == PHASE_OPEN &&
+	       (f->state & (ended | other)) == ended && f->side[0].now.known & f->side[1].now.known & NUMBERS_END &&
+	       !(f->reset.fate & RESET_GONE) &&
+	       (f->reset.fate & (RESET_DENIED | RESET_ANSWERED)) != (RESET_DENIED | RESET_ANSWERED) &&
+	       !was_sent_here(b, f);
+}
+
+/* flow_tables_take, which holds the log of one that may go on. */
+static bool take_out(struct due *d, uint32_t n, uint64_t word, const struct flow *f, bool bury)
+{
+	if (!bury || !may_go_on(d, n, word, f))
+		return flow_tables_take(d->tables, n, word, f, bury);
+	if (!flow_tables_hold(d->tables, n, word, f))
+		return false;
+	held_flows_put(&d->held, d->tables, n, f->t_last);
+	return true;
+}
+
 /* ---- one connection, seen at several interfaces ---- */
 
 /* What becomes of the views of the judged connection: they are reported with it, for good or not, or counted. */
@@ -120,9 +165,9 @@ static bool settle_view(struct due *d, const struct joining *w, uint32_t n, uint
 		note_told(d, n, word, f, w->complete);
 	if (w->kind != JOIN_TAKE)
 		return true;
-	if (!flow_tables_take(d->tables, n, word, f, !(word & PHASE_REPLACED)))
+	if (!take_out(d, n, word, f, !(word & PHASE_REPLACED)))
 		return false;
-	interims_drop(&d->interims, n);
+	interims_end(&d->interims, n, (uint32_t)(word >> 32), fate_of(f));
 	d->counters[COUNT_VIEWS_JOINED]++;
 	return true;
 }
@@ -197,13 +242,17 @@ static void report_joined(struct due *d, uint32_t n, struct due_report *how, con
 static void report(struct due *d, uint32_t n, uint64_t word, struct due_report how)
 {
 	const struct interim *told = interims_find(&d->interims, n, word >> 32);
+	const struct interim *final = interims_final(&d->interims, n, word >> 32);
 	struct joining views = {.kind = JOIN_TAKE};
 	bool news;
 
-	how.again = told && told->complete;
-	news = !how.again || told->last != d->judged.flow.t_last;
+	how.again = final;
+	if (told)
+		news = !told->complete || told->last != d->judged.flow.t_last;
+	else
+		news = !final || final->fate != fate_of(&d->judged.flow);
 	views.stray = how.stray = is_stray(word, &d->judged.flow);
-	interims_drop(&d->interims, n);
+	interims_end(&d->interims, n, (uint32_t)(word >> 32), fate_of(&d->judged.flow));
 	d->counters[COUNT_STRAY] += how.stray;
 	join_views(d, &views, n);
 	if (news)
@@ -219,7 +268,7 @@ static bool take(struct due *d, uint32_t n, uint64_t word, struct due_report how
 {
 	bool bury = !(word & PHASE_REPLACED) && !is_stray(word, &d->judged.flow);
 
-	if (!flow_tables_take(d->tables, n, word, &d->judged.flow, bury))
+	if (!take_out(d, n, word, &d->judged.flow, bury))
 		return false;
 	report(d, n, word, how);
 	return true;
@@ -258,13 +307,14 @@ static bool interim_allowed(struct due *d, uint64_t now)
 /* Reports the judged connection where it lies: it stays in the tables, because more may come. */
 static void tell(struct due *d, uint32_t n, uint64_t word, uint64_t now)
 {
-	const struct interim *told = interims_find(&d->interims, n, word >> 32);
 	bool complete = flow_waits_for(&d->judged.flow) == FLOW_WAIT_REPEAT;
-	struct due_report how = {.interim = !complete, .again = told && told->complete};
+	struct due_report how = {.interim = !complete, .again = interims_final(&d->interims, n, word >> 32)};
 	struct joining views = {.kind = JOIN_TELL, .complete = complete};
 
 	note_told(d, n, word, &d->judged.flow, complete);
 	if (is_stray(word, &d->judged.flow)) /* no connection; it is only known to have waited */
+		return;
+	if (how.interim && how.again) /* a final record is followed by final ones only */
 		return;
 	join_views(d, &views, n);
 	settle_half(d, &views, views.half, views.half_word, &d->judged.flow);
@@ -342,6 +392,9 @@ void due_relieve(struct due *d, uint64_t now)
 	unsigned kinds;
 	uint32_t n;
 
+	while (d->held.count &&
+	       (flow_tables_scarce(d->tables, TABLES_SLOTS) || flow_tables_scarce(d->tables, TABLES_CLOSING)))
+		held_flows_relieve(&d->held, d->tables);
 	end_settling(d, now);
 	while ((kinds = kinds_to_give_up(d)) && (n = interims_oldest(&d->interims, kinds)))
 		give_up(d, n - 1);
@@ -548,6 +601,73 @@ void due_scan(struct due *d, uint32_t first, uint32_t end, uint64_t now)
 	}
 }
 
+/* ---- what came behind a last record ---- */
+
+/*
+ * Does the judged connection, as it is now, say anything else than its record? One whose handshake was not seen stays
+ * as long as it is open: without its log nothing would be known of it.
+ */
+static bool went_on(const struct due *d, uint32_t n, uint64_t word)
+{
+	const struct flow *f = &d->judged.flow;
+	const struct interim *final = interims_final(&d->interims, n, word >> 32);
+
+	return !(final && final->fate == fate_of(f)) &&
+	       !(word & PHASE_MIDSTREAM && flow_waits_for(f) == FLOW_WAIT_NOTHING);
+}
+
+/* Resumes the connection of the slot, if it is held, and notes it behind `count` others. Returns how many there are. */
+static uint32_t resume(struct due *d, uint32_t n, uint64_t word, uint32_t count, uint32_t list[HELD_MOST])
+{
+	if (count == HELD_MOST || !(word & PHASE_REPORTED) || !flow_tables_resume(d->tables, n, word))
+		return count;
+	held_flows_drop(&d->held, n);
+	list[count++] = n;
+	return count;
+}
+
+/* The same with what other interfaces have seen of the judged connection. */
+static uint32_t resume_views(struct due *d, uint32_t n, uint64_t word, uint32_t count, uint32_t list[HELD_MOST])
+{
+	uint32_t other = 0;
+
+	count = resume(d, n, word, count, list);
+	while ((other = flow_views_next(&d->views, d->tables, &d->judged.key, other)))
+		if (held_flows_has(&d->held, other - 1))
+			count = resume(d, other - 1, d->tables->slots[other - 1].word, count, list);
+	return count;
+}
+
+/* Resumes those that went on. Returns how many. */
+static uint32_t resume_all(struct due *d, uint64_t now, uint64_t settle, uint32_t list[HELD_MOST])
+{
+	uint32_t at = 0, count = 0, n;
+	uint64_t word;
+
+	while ((n = held_flows_changed(&d->held, d->tables, &at, now, settle, d->wait.attempt))) {
+		if (!flow_tables_judge_held(d->tables, n - 1, &d->judged, &word))
+			d->held.of[at - 1].changed = now; /* an entry is being written */
+		else if (went_on(d, n - 1, word))
+			count = resume_views(d, n - 1, word, count, list);
+	}
+	return count;
+}
+
+/* How often they are looked at: 0.1 % of a CPU where there are as many as can be. */
+#define HELD_LOOK_NS 250000000
+
+void due_look_at_held(struct due *d, uint64_t now)
+{
+	uint32_t list[HELD_MOST], count;
+
+	if (now < d->held.looked + HELD_LOOK_NS)
+		return;
+	d->held.looked = now;
+	count = resume_all(d, now, d->wait.settle, list);
+	for (uint32_t i = 0; i < count; i++)
+		look(d, list[i], now, true);
+}
+
 /* Hands over the connection if its close has begun and goes on: with the first one of its views. */
 static void glance(struct due *d, uint32_t n, uint64_t now)
 {
@@ -638,18 +758,20 @@ static void drop_half(struct due *d)
 int due_finish(struct due *d, bool open, uint64_t now)
 {
 	struct last *list = malloc(d->tables->slot_count * sizeof(*list));
-	uint32_t count;
+	uint32_t count, resumed[HELD_MOST];
 	uint64_t word;
 
 	if (!list)
 		return -ENOMEM;
 	note_views(d, 0, d->tables->slot_count);
+	resume_all(d, now, 0, resumed);
 	count = list_last(d, list);
 	for (uint32_t i = 0; i < count; i++) {
 		if (!judge_slot(d, list[i].slot, &d->judged, &word) ||
 		    !flow_tables_take(d->tables, list[i].slot, word, &d->judged.flow, false))
 			continue;
-		if (open || !flow_wait_is_open(list[i].wait) || flow_may_have_ended(&d->judged.flow))
+		if (open || !flow_wait_is_open(list[i].wait) || flow_may_have_ended(&d->judged.flow) ||
+		    interims_final(&d->interims, list[i].slot, word >> 32))
 			report(d, list[i].slot, word, (struct due_report){.cut = is_cut(d, &list[i], now)});
 		else
 			drop_half(d);
@@ -746,6 +868,7 @@ int due_make_room(struct due *d, const struct due_limit *l, uint64_t now, uint32
 void due_free(struct due *d)
 {
 	timers_free(&d->timers);
+	held_flows_free(&d->held);
 	interims_free(&d->interims);
 	flow_views_free(&d->views);
 }

@@ -11,6 +11,7 @@
 #include "user/judge/flow_views.h"
 #include "user/judge/flow_wait.h"
 #include "user/judge/half_views.h"
+#include "user/judge/held_flows.h"
 #include "user/judge/interim.h"
 #include "user/judge/related.h"
 #include "user/judge/silence.h"
@@ -71,6 +72,7 @@ struct due {
 	struct judged judged;
 	struct interims interims; /* interims_begin: waits are reported when they are news */
 	uint64_t interim_since;   /* ns: the time up to which interim records have been used up */
+	struct held_flows held;   /* held_flows_begin: what comes behind a last record may amend it */
 	struct flow_views views;  /* flow_views_begin: what several interfaces see of one connection is one report */
 	struct judged other;      /* what another one saw */
 };
@@ -91,6 +93,11 @@ void due_expire(struct due *d, uint64_t now);
  * every notice arrives, it finds nothing.
  */
 void due_scan(struct due *d, uint32_t first, uint32_t end, uint64_t now);
+/*
+ * Call in each poll. What has come of connections whose last record names an RST that passed through this host: where
+ * that shows something else, another record replaces it (again), at the latest when the connection ends.
+ */
+void due_look_at_held(struct due *d, uint64_t now);
 /* Calls report with `glance` for each connection whose close has begun and goes on. */
 void due_look_at_waiting(struct due *d, uint64_t now);
 /*

@@ -231,7 +231,9 @@ void flow_tables_bury_lost(struct flow_tables *t, uint32_t n)
 
 uint32_t flow_tables_closing(const struct flow_tables *t)
 {
-	return t->closing_blocks - free_count(&t->free_closing);
+	uint32_t used = t->closing_blocks - free_count(&t->free_closing);
+
+	return used > t->held ? used - t->held : 0; /* those that are held have closed, as far as is known */
 }
 
 /* ---- room for what opens ---- */
@@ -330,16 +332,21 @@ static void lend_last_seen(const struct flow_tables *t, const struct flow_slot *
 		flow_lend(f, i, &numbers[i].before);
 }
 
+static bool judge_at(const struct flow_tables *t, uint32_t n, struct judged *j, uint64_t word)
+{
+	const struct flow_slot *slot = &t->slots[n];
+
+	j->slot = n;
+	j->block = slot->block;
+	return judge(j, slot, word, flow_tables_block(t, j->block), t->by_time);
+}
+
 bool flow_tables_judge(const struct flow_tables *t, uint32_t n, struct judged *j, uint64_t *word)
 {
 	const struct flow_slot *slot = &t->slots[n];
 
 	*word = __atomic_load_n(&slot->word, __ATOMIC_ACQUIRE);
-	if (!word_phase(*word) || *word & PHASE_REPORTED)
-		return false;
-	j->slot = n;
-	j->block = slot->block;
-	if (!judge(j, slot, *word, flow_tables_block(t, j->block), t->by_time))
+	if (!word_phase(*word) || *word & PHASE_REPORTED || !judge_at(t, n, j, *word))
 		return false;
 	if (*word & PHASE_OPEN && !(*word & (PHASE_BEGUN | PHASE_REPLACED)))
 		lend_last_seen(t, slot, &j->flow);
@@ -374,6 +381,77 @@ bool flow_tables_take(struct flow_tables *t, uint32_t n, uint64_t word, const st
 	else
 		free_slot(t, n, next);
 	return true;
+}
+
+/* ---- reported ones that may go on ---- */
+
+bool flow_tables_hold(struct flow_tables *t, uint32_t n, uint64_t word, const struct flow *f)
+{
+	struct flow_slot *slot = &t->slots[n];
+	__u64 expected = word;
+
+	if (!__atomic_compare_exchange_n(&slot->word, &expected, word | PHASE_REPORTED, false, __ATOMIC_ACQ_REL,
+					 __ATOMIC_ACQUIRE))
+		return false;
+	t->gone++;
+	t->held++;
+	forget_numbers(t, slot);
+	keep_numbers(slot, f);
+	return true;
+}
+
+bool flow_tables_judge_held(const struct flow_tables *t, uint32_t n, struct judged *j, uint64_t *word)
+{
+	*word = __atomic_load_n(&t->slots[n].word, __ATOMIC_ACQUIRE);
+	return judge_at(t, n, j, *word);
+}
+
+/* Has a set a slot of the same tuple that is not reported? */
+static bool set_has_other(const struct flow_tables *t, uint32_t set, uint32_t n)
+{
+	const struct flow_slot *me = &t->slots[n];
+
+	for (unsigned i = 0; i < SET_WAYS; i++) {
+		uint32_t other = way_slot(__atomic_load_n(&t->sets[set & t->set_mask].way[i], __ATOMIC_ACQUIRE)) - 1;
+		const struct flow_slot *slot = &t->slots[other];
+
+		if (other < t->slot_count && other != n && slot->hash == me->hash && slot->check == me->check &&
+		    word_phase(slot->word) && !(slot->word & PHASE_REPORTED))
+			return true;
+	}
+	return false;
+}
+
+bool flow_tables_resume(struct flow_tables *t, uint32_t n, uint64_t word)
+{
+	struct flow_slot *slot = &t->slots[n];
+	uint64_t place = flow_tables_place(t, slot);
+	__u64 expected = word;
+
+	if (set_has_other(t, first_set(place), n) || set_has_other(t, second_set(place), n))
+		return false;
+	if (!__atomic_compare_exchange_n(&slot->word, &expected, word & ~(uint64_t)PHASE_REPORTED, false,
+					 __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
+		return false;
+	slot->open.idle = 0;
+	t->gone--;
+	t->held--;
+	return true;
+}
+
+void flow_tables_release(struct flow_tables *t, uint32_t n)
+{
+	struct flow_slot *slot = &t->slots[n];
+	__u64 word = __atomic_load_n(&slot->word, __ATOMIC_ACQUIRE), next;
+
+	do
+		next = word & ~(uint64_t)PHASE_WATCHED;
+	while (!__atomic_compare_exchange_n(&slot->word, &word, next, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE));
+	if (word & PHASE_WATCHED)
+		lower_watch(t, slot);
+	t->held--;
+	free_block(t, slot);
+	bury(t, n, next);
 }
 
 /* Its handshake was completed behind the RST that was not acted on. */

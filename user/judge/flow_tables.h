@@ -59,6 +59,7 @@ struct flow_tables {
 	uint32_t spare_slots;  /* so many are to be free, or the oldest reported ones give theirs */
 	uint32_t openings_max; /* connections that may be opening while fewer are free */
 	uint64_t gone;         /* connections that user space has taken out since the beginning */
+	uint32_t held;         /* of these, so many are held: see flow_tables_hold */
 };
 
 static inline bool block_is_small(uint32_t block)
@@ -118,6 +119,20 @@ bool flow_tables_judge(const struct flow_tables *t, uint32_t n, struct judged *j
  * stays to recognise copies of its segments. False: it has changed since it was judged.
  */
 bool flow_tables_take(struct flow_tables *t, uint32_t n, uint64_t word, const struct flow *f, bool bury);
+/*
+ * Takes the judged connection, which an RST has ended, so that it can be reported, and holds slot and log: segments
+ * with its numbers are still appended. To the recorder it is reported, so that it takes nothing from another connection
+ * of the tuple. Both sides' numbers are known. False: it has changed since it was judged.
+ */
+bool flow_tables_hold(struct flow_tables *t, uint32_t n, uint64_t word, const struct flow *f);
+/* flow_tables_judge of one that is held. */
+bool flow_tables_judge_held(const struct flow_tables *t, uint32_t n, struct judged *j, uint64_t *word);
+/*
+ * It is as if it had not been reported. False: it has changed since it was judged, or its tuple has another connection.
+ */
+bool flow_tables_resume(struct flow_tables *t, uint32_t n, uint64_t word);
+/* It is held no longer: its slot stays to recognise copies of its segments. */
+void flow_tables_release(struct flow_tables *t, uint32_t n);
 /* The slot of a connection that the recorder has given up (NOTICE_LOST) serves to recognise copies. */
 void flow_tables_bury_lost(struct flow_tables *t, uint32_t n);
 /*

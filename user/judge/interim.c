@@ -40,15 +40,34 @@ void interims_drop(struct interims *t, uint32_t slot)
 void interims_put(struct interims *t, uint32_t slot, const struct interim *what)
 {
 	struct interim *e = &t->of[slot];
+	bool final = what->complete || interims_final(t, slot, what->generation);
 
 	interims_drop(t, slot);
 	*e = *what;
+	e->final = final;
 	e->held = true;
 	e->order = ++t->reports;
 	e->newer = 0;
 	e->older = t->newest[e->kind];
 	*(e->older ? &t->of[e->older - 1].newer : &t->oldest[e->kind]) = slot + 1;
 	t->newest[e->kind] = slot + 1;
+}
+
+void interims_end(struct interims *t, uint32_t slot, uint32_t generation, uint32_t fate)
+{
+	if (!t->of)
+		return;
+	interims_drop(t, slot);
+	t->of[slot].generation = generation;
+	t->of[slot].final = true;
+	t->of[slot].fate = fate;
+}
+
+const struct interim *interims_final(const struct interims *t, uint32_t slot, uint32_t generation)
+{
+	const struct interim *e = t->of ? &t->of[slot] : NULL;
+
+	return e && e->final && e->generation == generation ? e : NULL;
 }
 
 uint32_t interims_oldest(const struct interims *t, unsigned kinds)

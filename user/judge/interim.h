@@ -17,10 +17,12 @@ struct interim {
 	uint64_t order;        /* of reports */
 	uint32_t generation;   /* of the slot */
 	uint32_t phase;        /* of the slot when it was reported */
+	uint32_t fate;         /* what the final record said of its RST: see flow_fate */
 	uint32_t older, newer; /* slot + 1 of its neighbours in the list of its kind; 0: none */
 	uint8_t kind;
 	bool held;     /* it is in the list */
 	bool complete; /* the record was final: another one only if more has come */
+	bool final;    /* so was one of its records, be this one or not */
 };
 
 struct interims {
@@ -43,6 +45,10 @@ static inline void interims_prefetch(const struct interims *t, uint32_t slot)
 const struct interim *interims_find(const struct interims *t, uint32_t slot, uint32_t generation);
 /* The slot's connection has been reported. what: generation, kind, phase, last, complete; the rest is set here. */
 void interims_put(struct interims *t, uint32_t slot, const struct interim *what);
+/* The slot's connection has been taken out with a final record. Where it is resumed, interims_final tells of that. */
+void interims_end(struct interims *t, uint32_t slot, uint32_t generation, uint32_t fate);
+/* The last final record of the slot's connection, which may be in no list; NULL: none was made. */
+const struct interim *interims_final(const struct interims *t, uint32_t slot, uint32_t generation);
 /* The slot's connection is given up or goes on. Safe where it is not held. */
 void interims_drop(struct interims *t, uint32_t slot);
 /* The slot + 1 that was reported first, of those kinds (a bit each). 0: none. */

@@ -287,7 +287,7 @@ static void report(void *context, const struct judged *j, uint32_t slot, const s
 		.apart = how->counted || how->aparts,
 		.order_by_time = true,
 		.related = c->related,
-		.traffic = traffic_of(c, j, &both),
+		.traffic = how->again ? NULL : traffic_of(c, j, &both), /* between two records nothing is counted */
 	};
 
 	if (how->stray && !stray_fin_allowed(c))
@@ -529,6 +529,7 @@ void collector_poll(struct collector *c, uint64_t now)
 	/* The connection that a stray belongs to is noted by the end of a round that began behind the stray. */
 	report_strays(c, c->noted_until < now - STRAY_WAIT_NS ? c->noted_until : now - STRAY_WAIT_NS);
 	due_expire(&c->due, now);
+	due_look_at_held(&c->due, now);
 	due_relieve(&c->due, now);
 	c->counters[COUNT_UNPROVEN_EVICTED] += flow_tables_relieve(&c->tables);
 	make_table(c);
@@ -696,6 +697,7 @@ int collector_start(struct collector *c, struct tcpfin_trace_bpf *skeleton, uint
 	c->noted = calloc(c->tables.slot_count, sizeof(*c->noted));
 	if (!c->related || !c->noted || ((o->strays || several) && stray_queue_begin(&c->strays)) ||
 	    begin_packets(c, skeleton) || interims_begin(&c->due.interims, c->tables.slot_count) ||
+	    held_flows_begin(&c->due.held, held_flows_room(&c->tables)) ||
 	    (several && (flow_views_begin(&c->due.views, c->tables.slot_count) || half_views_begin(&c->due.views))) ||
 	    (!o->no_sockets && !o->netns && attempts_begin(&c->attempts, c->tables.slot_count))) {
 		log_error("out of memory");
