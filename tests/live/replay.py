@@ -11,9 +11,8 @@ A capture can be sent if it is Ethernet, whole, no longer than LONGEST, and one 
 so that they go in the capture's order. Others are left out. Where a busy machine did not keep a capture's pace, and its
 records differ, it is sent again by itself.
 
-A file waits for 135 s for what the alleged sender of an RST does; live the record of an RST is made after --settle.
-Where that makes a difference, the records must be those of the capture without what came later; or, of the captures in
-BEHIND_RESET, those of both parts.
+A file waits for 135 s for what the alleged sender of an RST does; live the record of an RST is made after --settle, and
+replaced where that shows something else. Of the captures in BEHIND_RESET the records must be those of both parts.
 """
 import contextlib
 import ctypes
@@ -238,17 +237,15 @@ def settled(path, records):
 
 def difference_of(program, path, live):
     """The first difference between the live records and those of the file; "" without one."""
-    parts = [of_file(program, part.name) for part in settled(path, live)]
-    expected = [of_file(program, path)] + parts[:1]
-    if parts and os.path.basename(path).partition(".")[0] in BEHIND_RESET:
-        expected = [parts[0] + parts[1]]
-    live = in_order(live)
-    found = [difference(live, in_order(records)) for records in expected]
-    return found[0] if all(found) else ""
+    if os.path.basename(path).partition(".")[0] in BEHIND_RESET:
+        expected = [record for part in settled(path, live) for record in of_file(program, part.name)]
+    else:
+        expected = of_file(program, path)
+    return difference(in_order(live), in_order(expected))
 
 
 def in_order(records):
-    """Of a connection's records the last one: live, a refused SYN that is repeated much later is reported again."""
+    """Of a connection's records the last one: live, what comes much later makes another one."""
     records = {record["event"]["id"]: record for record in records}.values()
     records = sorted(records, key=lambda record: (record["event"]["start"], record["source"]["port"]))
     return [without_times(record) for record in records]
