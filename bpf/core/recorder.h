@@ -447,39 +447,37 @@ static __always_inline flag_t inside_challenged(struct tables *t, const struct w
 
 /* ---- a segment of no connection yet ---- */
 
-/* Does a segment without SYN belong to the connection that was reported, by its numbers? */
-static __always_inline flag_t reported_takes(struct tables *t, const struct work *w, const struct tcp_segment *s)
+/* Does a FIN or RST belong to the connection that was reported, by its numbers? */
+static __always_inline flag_t reported_takes(const struct flow_slot *slot, const struct work *w,
+					     const struct tcp_segment *s)
 {
-	const struct flow_slot *slot = tables_slot(t, w->reported - 1);
-
-	if (!slot)
-		return 0;
-	if (segment_is_syn(s))
-		return open_is_copy(&slot->open, s, w->side);
 	if (!(slot->open.idle & 1 << (w->side & 1))) /* nothing is known of its numbers */
 		return 1;
 	return s->seq - of_side(slot->fin_end, w->side) + LAST_SEEN_REORDER < 2 * LAST_SEEN_REORDER;
 }
 
-/* Both numbers of what goes on are so near the last ones; an initial number is that far on after 67 ms (RFC 6528). */
+/*
+ * What goes on is no further from the last numbers; an initial number is after 67 ms (RFC 6528). A power of two, so that
+ * one comparison serves for both sides' numbers.
+ */
 #define HELD_NEAR (1u << 20)
-
-static __always_inline flag_t held_near(__u32 number, __u32 last)
-{
-	return number - last + HELD_NEAR < 2 * HELD_NEAR;
-}
 
 /*
  * Is the segment one more of the connection that was reported, and whose log user space holds for that
- * (flow_tables_hold)? Both sides' numbers are known there.
+ * (flow_tables_hold)? Both sides' numbers are known there. It is no SYN.
  */
-static __always_inline flag_t held_takes(struct tables *t, const struct work *w, const struct tcp_segment *s)
+static __always_inline flag_t held_takes(struct tables *t, const struct flow_slot *slot, const struct work *w,
+					 const struct tcp_segment *s)
 {
-	const struct flow_slot *slot = tables_slot(t, w->reported - 1);
-	const struct flow_block *b = slot ? tables_block(t, reload(slot->block) - 1) : NULL;
+	const struct flow_block *b = tables_block(t, reload(slot->block) - 1);
+	__u32 off;
 
-	return b && !(s->flags & TCP_SYN) && held_near(s->seq, of_side(b->side, w->side).now.end) &&
-	       (!(s->flags & TCP_ACK) || held_near(s->ack, of_side(b->side, !w->side).now.end));
+	if (!b)
+		return 0;
+	off = s->seq - of_side(b->side, w->side).now.end + HELD_NEAR;
+	if (s->flags & TCP_ACK)
+		off |= s->ack - of_side(b->side, !w->side).now.end + HELD_NEAR;
+	return off < 2 * HELD_NEAR;
 }
 
 /* A SYN or SYN-ACK that begins a connection. inside: PHASE_INSIDE where the tuple has one that goes on. */
@@ -587,15 +585,23 @@ recorder_code int begin_from_end(struct tables *t, struct work *w, const struct 
 
 recorder_code int record_unknown(struct tables *t, struct work *w, const struct tcp_segment *s)
 {
+	const struct flow_slot *slot;
+
 	if (!w || !s)
 		return 0;
-	if (w->reported && held_takes(t, w, s))
-		return append(w, w->reported);
-	if (w->reported && s->flags & TCP_CONTROL && reported_takes(t, w, s))
-		return tables_count(t, COUNT_LATE);
-	if (segment_is_syn(s))
+	slot = tables_slot(t, w->reported - 1);
+	if (segment_is_syn(s)) {
+		if (slot && open_is_copy(&slot->open, s, w->side))
+			return tables_count(t, COUNT_LATE);
 		return begin_opening(t, w, s, 0);
-	return s->flags & (TCP_FIN | TCP_RST) ? begin_from_end(t, w, s) : 0;
+	}
+	if (slot && held_takes(t, slot, w, s))
+		return append(w, w->reported);
+	if (!(s->flags & (TCP_FIN | TCP_RST)))
+		return 0;
+	if (slot && reported_takes(slot, w, s))
+		return tables_count(t, COUNT_LATE);
+	return begin_from_end(t, w, s);
 }
 
 /* ---- a SYN ---- */
