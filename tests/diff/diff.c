@@ -65,11 +65,11 @@ static const struct flow_timeouts usual_timeouts = {
 	.idle = 60 * SECOND,
 };
 static const struct flow_timeouts no_timeouts = {
-	.settle = 1ULL << 62,
-	.doubt = 1ULL << 62,
-	.attempt = 1ULL << 62,
-	.repeat = 1ULL << 62,
-	.idle = 1ULL << 62,
+	.settle = FLOW_FOR_EVER,
+	.doubt = FLOW_FOR_EVER,
+	.attempt = FLOW_FOR_EVER,
+	.repeat = FLOW_FOR_EVER,
+	.idle = FLOW_FOR_EVER,
 };
 
 /* The cells that a conversation uses: a hash for each. */

@@ -17,7 +17,6 @@
 #define LONGEST_CUT 200 /* bytes: no chain of headers that is parsed is longer */
 #define MILLISECOND 1000000ULL
 #define SECOND (1000 * MILLISECOND)
-#define LONGEST_PAUSE (86400 * SECOND)
 
 /* A conversation being changed. */
 struct change {
@@ -511,21 +510,6 @@ static void cut_to_every_length(const struct change *m, const struct conversatio
 	}
 }
 
-/* A capture's clock may jump by years, and the host then looks for idle connections; that of a kernel does not. */
-static void bound_pauses(struct conversation *c)
-{
-	uint64_t most, left_out = 0;
-
-	for (size_t i = 1; i < c->count; i++) {
-		c->frames[i].time -= c->frames[i].time > left_out ? left_out : 0;
-		most = c->frames[i - 1].time + LONGEST_PAUSE;
-		if (c->frames[i].time <= most)
-			continue;
-		left_out += c->frames[i].time - most;
-		c->frames[i].time = most;
-	}
-}
-
 void mutate(struct conversation *out, const struct pool *pool, struct random *r, uint64_t hash_seed)
 {
 	const struct conversation *from = &pool->conversations[random_below(r, (uint32_t)pool->count)];
@@ -543,7 +527,6 @@ void mutate(struct conversation *out, const struct pool *pool, struct random *r,
 	conversation_append(out, from, random_below(r, (uint32_t)(from->count - n) + 1), n);
 	for (; changes && out->count < MOST; changes--)
 		mutations[random_below(r, sizeof(mutations) / sizeof(mutations[0]))](&m);
-	bound_pauses(out);
 	for (size_t i = 0; i < out->count; i++)
 		out->frames[i].late = random_once_in(r, 2);
 	if (out->timed)

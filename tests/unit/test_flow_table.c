@@ -53,7 +53,7 @@ static void take_report(void *context, const struct flow_key *key, const struct 
 	memcpy(s->log, log, f->log_len * sizeof(*log));
 }
 
-static void set_up_limited(struct subject *t, uint64_t hash_seed, uint64_t bucket_seed, uint32_t max_flows)
+static void set_up_idle(struct subject *t, uint64_t hash_seed, uint64_t bucket_seed, uint32_t max_flows, uint64_t idle)
 {
 	const struct flow_table_config config = {
 		.max_flows = max_flows,
@@ -62,7 +62,7 @@ static void set_up_limited(struct subject *t, uint64_t hash_seed, uint64_t bucke
 			     .attempt = 10 * SECOND,
 			     .repeat = SECOND / 2,
 			     .idle = 60 * SECOND},
-		.idle = 7200 * SECOND,
+		.idle = idle,
 		.hash_seed = hash_seed,
 		.bucket_seed = bucket_seed,
 		.report = take_report,
@@ -76,6 +76,11 @@ static void set_up_limited(struct subject *t, uint64_t hash_seed, uint64_t bucke
 	t->port = 40001;
 	t->table = flow_table_new(&config);
 	assert_non_null(t->table);
+}
+
+static void set_up_limited(struct subject *t, uint64_t hash_seed, uint64_t bucket_seed, uint32_t max_flows)
+{
+	set_up_idle(t, hash_seed, bucket_seed, max_flows, 7200 * SECOND);
 }
 
 static void set_up_seeded(struct subject *t, uint64_t hash_seed, uint64_t bucket_seed)
@@ -966,6 +971,23 @@ TEST(test_limit_cuts_each_kind)
 	SEND(&t, 300 * MS, .from = A, .flags = FIN, .seq = 51, .ack = 501);
 	SEND(&t, 310 * MS, .from = B, .flags = FIN, .seq = 501, .ack = 52);
 	finish(&t, false, 8);
+	tear_down(&t);
+}
+
+/* Where nothing is ever idle, a clock near its last moments makes nothing so. */
+TEST(test_never_idle)
+{
+	const uint64_t begin = (UINT64_MAX - EPOCH) / MS - 10000; /* ms */
+	struct subject t;
+
+	set_up_idle(&t, HASH_SEED, HASH_SEED, 0, FLOW_FOR_EVER);
+	open_flow(&t, begin);
+	for (unsigned round = 1; round <= 2 * FLOW_IDLE_ROUNDS; round++)
+		expire(&t, begin + 30 + round);
+	expect_int(t.counters[COUNT_IDLE_FORGOTTEN], 0);
+	close_flow(&t, begin + 1000);
+	finish(&t, false, 1);
+	check_graceful(&t, &t.reports[0], begin, begin + 1000);
 	tear_down(&t);
 }
 

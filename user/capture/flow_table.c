@@ -332,6 +332,12 @@ static void tables_notice(struct tables *t, uint32_t n, uint64_t word, unsigned 
 	t->next_due = 0;
 }
 
+/* ns: when open connections age next. An idle time that has no end has no rounds either. */
+static uint64_t after_round(uint64_t now, uint64_t idle)
+{
+	return idle == FLOW_FOR_EVER ? FLOW_FOR_EVER : flow_time_after(now, idle / FLOW_IDLE_ROUNDS);
+}
+
 static void expire(struct tables *t, uint64_t now)
 {
 	if (now > t->clock)
@@ -341,7 +347,7 @@ static void expire(struct tables *t, uint64_t now)
 	if (now >= t->next_round) {
 		if (t->next_round)
 			due_age(&t->due, 0, t->store.tables.slot_count);
-		t->next_round = now + t->config.idle / FLOW_IDLE_ROUNDS;
+		t->next_round = after_round(now, t->config.idle);
 	}
 	due_expire(&t->due, now);
 	t->next_due = timers_next(&t->due.timers);
