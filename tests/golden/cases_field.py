@@ -810,6 +810,20 @@ def rst_inexact_then_other_aborts(c):
 
 
 @case
+def rst_guessed_then_exact(c):
+    """A guess inside the window in the source's name, and then the source's own RST."""
+    return c.opened() + inexact_reset(c) + [c.src(150, "R.", 51, 501)]
+
+
+@case
+def rst_guessed_then_exact_half_closed(c):
+    """The same over IPv6 of the destination, behind the source's FIN."""
+    c = replace(c, ips=IPV6)
+    return c.opened() + [c.src(90, "F.", 51, 501), c.dst(91, ".", 501, 52), c.dst(100, "R", 1501),
+                         c.dst(150, "R.", 501, 52)]
+
+
+@case
 def rst_ahead_of_its_data(c):
     """The RST overtakes 500 bytes, whose acknowledgment its sender, who is gone, answers by the same number."""
     return c.opened() + [c.dst(100, "R.", 1001, 51), c.dst(128, "P.", 501, 51, 500), c.src(166, ".", 51, 1001),

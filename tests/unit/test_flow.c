@@ -601,9 +601,11 @@ TEST(test_reset_in_window_then_exact)
 
 	open_flow(&t);
 	SEND(&t, 100 * MS, .from = B, .flags = RST, .seq = 600);
-	expect_flags(SEND(&t, 140 * MS, .from = B, .flags = RST, .seq = 501), 0, step_flags);
+	expect_flags(SEND(&t, 140 * MS, .from = B, .flags = RST, .seq = 501), STEP_DONE, step_flags);
 	expect_word(t.flow.reset.validity, RESET_EXACT, reset_validities);
-	expect_int(t.flow.reset.copies, 1);
+	expect_at(t.flow.reset.time, 140 * MS);
+	expect_int(t.flow.reset.copies, 0);
+	expect_int(t.flow.open.resets_ignored, 1);
 }
 
 TEST(test_reset_after_close)

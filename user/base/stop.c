@@ -18,7 +18,7 @@ static volatile uint64_t asked_at;
  * timeout(1) sends its signal to the process and then, as its leader, to the process's group; sudo(8) between the two
  * passes on what it gets. The same signal so soon (ns) is the same request if the leader has sent one of them.
  */
-#define ONE_REQUEST_NS (50 * MS_NS)
+#define ONE_REQUEST_NS (100 * MS_NS)
 static pid_t leader;
 static volatile sig_atomic_t asked_by_leader;
 

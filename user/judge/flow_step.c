@@ -366,7 +366,7 @@ static void believe_by_reset(struct turn *t)
 		prove(t);
 }
 
-/* An RST behind the first one. The exact one that follows a challenge ACK decides over the first. */
+/* An RST behind the first one. */
 static void take_reset_again(struct turn *t, __u8 validity)
 {
 	struct flow_reset *r = &t->f->reset;
@@ -377,6 +377,19 @@ static void take_reset_again(struct turn *t, __u8 validity)
 		return;
 	r->copies = saturating_inc(r->copies);
 	t->mark = SEGMENT_COPY;
+}
+
+/*
+ * Is it an RST with the number expected, behind one of its side without? That one was challenged, or dropped (RFC 5961
+ * section 3.2): its receiver has not taken it.
+ */
+static bool decides_over_first(const struct turn *t, __u8 validity)
+{
+	const struct flow_reset *first = &t->f->reset;
+
+	return t->f->state & FLOW_RESET && first->side == t->side && validity == RESET_EXACT &&
+	       (first->validity == RESET_IN_WINDOW ||
+		(first->validity == RESET_UNKNOWN && first->seq != t->s->seq && !(t->f->state & FLOW_BARE)));
 }
 
 /* The first RST that its receiver would take. */
@@ -423,6 +436,8 @@ static void take_reset(struct turn *t)
 		return;
 	}
 	f->t_progress = t->s->time;
+	if (decides_over_first(t, validity))
+		reset_fate_challenged(f);
 	if (f->state & (FLOW_RESET | FLOW_LATE_RESET)) {
 		take_reset_again(t, validity);
 	} else if (reset_fate_restore(f, t->s, t->side)) {

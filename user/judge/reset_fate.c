@@ -225,6 +225,11 @@ void reset_fate_survived(struct flow *f)
 	forget_reset(f);
 }
 
+void reset_fate_challenged(struct flow *f)
+{
+	take_challenge(f);
+}
+
 void reset_fate_graceful(struct flow *f)
 {
 	const struct flow_side *by = &f->side[f->reset.side];

@@ -17,6 +17,8 @@ void reset_fate_step(struct flow *f, const struct tcp_segment *s, unsigned side)
 bool reset_fate_restore(struct flow *f, const struct tcp_segment *s, unsigned side);
 /* The socket of this host that the RST was sent to lives on: it has not taken it. */
 void reset_fate_survived(struct flow *f);
+/* The receiver has challenged the RST: its sender sends another one, with the number expected. */
+void reset_fate_challenged(struct flow *f);
 /* Both FINs are acknowledged while an RST stands: it came behind its sender's close, or nobody acted on it. */
 void reset_fate_graceful(struct flow *f);
 /* The source's segment completes the handshake. Returns whether that counts, should an RST stand. */

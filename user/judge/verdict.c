@@ -575,17 +575,30 @@ static bool last_byte_of_bare(const struct facts *c, enum role role, uint32_t *e
 	return true;
 }
 
+/*
+ * Does the number of the RST that ended the connection tell what the side has sent? One that was not expected is a
+ * guess of whoever forged it, unless nothing else tells what the side has sent.
+ */
+static bool reset_tells_end(const struct facts *c, enum role role)
+{
+	const struct flow_reset *reset = &c->flow->reset;
+
+	if (!in_state(c, FLOW_RESET) || !in_state(c, FLOW_PROVEN) || role_of(c, reset->side) != role)
+		return false;
+	return reset->validity == RESET_EXACT ||
+	       (reset->validity == RESET_UNKNOWN &&
+		(in_state(c, FLOW_BARE) || !(side_of(c, role)->now.known & NUMBERS_END)));
+}
+
 /* end: the sequence number after the side's last payload byte. False where nothing shows it. */
 static bool last_byte(const struct facts *c, enum role role, uint32_t *end)
 {
 	const struct flow_side *me = side_of(c, role), *peer = side_of(c, other_role(role));
-	const struct flow_reset *reset = &c->flow->reset;
 
 	if (me->seen & SIDE_FIN)
 		*end = me->fin_end - 1;
-	else if (in_state(c, FLOW_RESET) && in_state(c, FLOW_PROVEN) && role_of(c, reset->side) == role &&
-		 reset->validity != RESET_IN_WINDOW) /* such a number is a guess of whoever forged the RST */
-		*end = me->now.known & NUMBERS_END ? seq_max(me->now.end, reset->seq) : reset->seq;
+	else if (reset_tells_end(c, role))
+		*end = me->now.known & NUMBERS_END ? seq_max(me->now.end, c->flow->reset.seq) : c->flow->reset.seq;
 	else if (in_state(c, FLOW_BARE) && in_state(c, FLOW_PROVEN))
 		return last_byte_of_bare(c, role, end);
 	else if (me->now.known & NUMBERS_END)
