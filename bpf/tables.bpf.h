@@ -199,23 +199,21 @@ static __always_inline void tables_forget(struct tables *t, __u64 hash)
 
 /* A handshake is complete. What was remembered and counted of the tuple's connection before is overwritten. */
 static __always_inline void tables_remember(struct tables *t, const struct work *w, const struct tcp_segment *s,
-					    const struct flow_open *o)
+					    const struct flow_slot *slot)
 {
 	struct last_seen *last = tables_last_seen(t, w->hash);
-	const struct flow_slot *slot;
 	struct traffic *traffic;
 	__u32 n = w->proving - 1;
 
 	if (last)
-		last_seen_begin(last, o, s, w->side, w->hash);
+		last_seen_begin(last, &slot->open, s, w->side, w->hash);
 	if (!settings.all_segments)
 		return;
-	slot = tables_slot(NULL, n);
 	traffic = bpf_map_lookup_elem(&tcpfin_traffic, &n);
-	if (!slot || !traffic)
+	if (!traffic)
 		return;
 	__builtin_memset(traffic, 0, sizeof(*traffic));
-	traffic_begin_whole(traffic, o, slot->ip_id, s, w->side);
+	traffic_begin_whole(traffic, &slot->open, slot->ip_id, s, w->side);
 }
 
 __noinline __attribute__((weak)) int notice_send(__u32 n, __u64 word, __u32 kind, __u64 time)

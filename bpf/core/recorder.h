@@ -43,10 +43,10 @@ recorder_code int log_opening(struct tables *t, struct work *w, const struct tcp
 
 /* A connection is proven: what is remembered of its tuple is its own from now on, and an older one is over. */
 static __always_inline void prove_tuple(struct tables *t, struct work *w, const struct tcp_segment *s, __u32 n,
-					const struct flow_open *o, __u64 word)
+					const struct flow_slot *slot, __u64 word)
 {
 	w->proving = n;
-	tables_remember(t, w, s, o);
+	tables_remember(t, w, s, slot);
 	if (word & PHASE_INSIDE && w->current)
 		replace(t, w->current);
 	w->current = n;
@@ -98,7 +98,7 @@ recorder_code int prove(struct tables *t, struct work *w, const struct tcp_segme
 		return PROVE_FULL;
 	}
 	mark_way(t, w, n, WAY_HELD);
-	prove_tuple(t, w, s, n, o, word);
+	prove_tuple(t, w, s, n, slot, word);
 	tables_notice(t, n, next, NOTICE_OPEN, s->time);
 	return 1;
 }
@@ -457,8 +457,8 @@ static __always_inline flag_t reported_takes(const struct flow_slot *slot, const
 }
 
 /*
- * What goes on is no further from the last numbers; an initial number is after 67 ms (RFC 6528). A power of two, so that
- * one comparison serves for both sides' numbers.
+ * What goes on is no further from the last numbers; an initial number is after 67 ms (RFC 6528). A power of two, so
+ * that one comparison serves for both sides' numbers.
  */
 #define HELD_NEAR (1u << 20)
 

@@ -167,14 +167,14 @@ static inline void tables_notice(struct tables *t, uint32_t n, uint64_t word, un
 }
 
 static inline void tables_remember(struct tables *t, const struct work *w, const struct tcp_segment *s,
-				   const struct flow_open *o);
+				   const struct flow_slot *slot);
 
 #include "bpf/core/recorder.h"
 
 static inline void tables_remember(struct tables *t, const struct work *w, const struct tcp_segment *s,
-				   const struct flow_open *o)
+				   const struct flow_slot *slot)
 {
-	last_seen_begin(tables_last_seen(t, w->hash), o, s, w->side, w->hash);
+	last_seen_begin(tables_last_seen(t, w->hash), &slot->open, s, w->side, w->hash);
 }
 
 static inline void bounded_begin(struct tables *t, uint32_t max_established, uint32_t openings_max)

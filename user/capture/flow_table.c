@@ -236,21 +236,21 @@ static inline int tables_count(struct tables *t, unsigned counter)
 
 static void tables_notice(struct tables *t, uint32_t n, uint64_t word, unsigned kind, uint64_t time);
 static void tables_remember(struct tables *t, const struct work *w, const struct tcp_segment *s,
-			    const struct flow_open *o);
+			    const struct flow_slot *slot);
 
 #include "bpf/core/recorder.h"
 
 /* A handshake is complete: its numbers are where what is remembered begins, and its traffic is counted from here on. */
 static void tables_remember(struct tables *t, const struct work *w, const struct tcp_segment *s,
-			    const struct flow_open *o)
+			    const struct flow_slot *slot)
 {
-	last_seen_begin(tables_last_seen(t, w->hash), o, s, w->side, w->hash);
-	conversations_begin(&t->conversations, o, s, w->side, w->hash);
+	last_seen_begin(tables_last_seen(t, w->hash), &slot->open, s, w->side, w->hash);
+	conversations_begin(&t->conversations, &slot->open, s, w->side, w->hash);
 	if (!t->config.all_segments)
 		return;
 	free(t->traffic[w->proving - 1]);
 	t->traffic[w->proving - 1] = must(calloc(1, sizeof(struct traffic)));
-	traffic_begin_whole(t->traffic[w->proving - 1], o, tables_slot(t, w->proving - 1)->ip_id, s, (uint32_t)w->side);
+	traffic_begin_whole(t->traffic[w->proving - 1], &slot->open, slot->ip_id, s, (uint32_t)w->side);
 }
 
 /* ---- reporting and time ---- */
