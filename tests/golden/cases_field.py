@@ -332,6 +332,35 @@ def half_server_open(c):
     return only(1, c.opened())
 
 
+def midstream_half(c, side):
+    """What one side sends of a connection that is older than the capture; the source closes first."""
+    return only(side, c.opened()[3:] + c.four_way())
+
+
+@case
+def half_client_midstream(c):
+    """The client's half, from its payload on. What it acknowledges after its FIN shows that the server was open."""
+    return midstream_half(c, 0)
+
+
+@case
+def half_server_midstream_ipv6(c):
+    """The server's half over IPv6. Whether the client closed before is not known."""
+    return midstream_half(replace(c, ips=IPV6), 1)
+
+
+@case
+def half_client_midstream_all_segments(c):
+    """With all segments counted."""
+    return midstream_half(c, 0)
+
+
+@case
+def half_fin_of_another_midstream(c):
+    """A FIN that is nowhere near what its side has sent is a stray one."""
+    return only(0, c.opened()[3:] + [c.src(100, "F.", 1_500_000_000, 501)])
+
+
 def without_synack(segments):
     return segments[:1] + segments[2:]
 

@@ -419,12 +419,12 @@ def answer_by_another_way(lab):
     lab.client.run("sysctl -qw net.ipv4.conf.all.rp_filter=0 net.ipv4.conf.eth1.rp_filter=0")
 
 
-@suite.test
-def half_of_a_connection(lab):
+def halves_of_connections(lab, midstream):
     """Each way has an interface of its own: what one of them shows names no wrong closer, and ends no connection."""
     answer_by_another_way(lab)
+    opened = [(path.connect(), closer) for path in paths(lab) for closer in (0, 1)] if midstream else []
     halves = [watch(lab, "--no-sockets", interfaces=(name,)) for name in ("eth0", "eth1")]
-    opened = [(path.connect(), closer) for path in paths(lab) for closer in (0, 1)]
+    opened = opened or [(path.connect(), closer) for path in paths(lab) for closer in (0, 1)]
     for connection, closer in opened:
         talk(connection)
         close_in_turn(connection[closer], connection[1 - closer])
@@ -436,8 +436,21 @@ def half_of_a_connection(lab):
         for record in records:
             with about(f"{name}, {right[key_of(record)]} closes"):
                 expect(record, {"tcp.outcome": "unknown"})
+                equal("midstream", record["tcp"]["midstream"], midstream)
                 closer = record["tcp"]["closer"]
                 check(closer in ("unknown", right[key_of(record)]), f"closer {closer}")
+
+
+@suite.test
+def half_of_a_connection(lab):
+    """Of connections that begin while both ways are watched."""
+    halves_of_connections(lab, False)
+
+
+@suite.test
+def half_of_an_older_connection(lab):
+    """Of those that are older than the watch."""
+    halves_of_connections(lab, True)
 
 
 # ---- a path that swallows large segments ----

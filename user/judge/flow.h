@@ -120,7 +120,7 @@ struct flow {
 	__u32 duplicates; /* sightings of one segment twice (two hooks, mirrored ports), not retransmissions */
 	__u16 state;      /* FLOW_ bits */
 	__u16 log_len;
-	__u8 heard_before;     /* bits of the sides that had been heard before the log began */
+	__u8 heard_before;     /* bits of the sides that had been heard before the log began; of a half, or since */
 	__u8 doubt;            /* DOUBT_ bits: of the numbers that the log began with */
 	__u8 tunnel;           /* enum packet_tunnel */
 	__u8 tunnel_has_id;    /* tunnel_id is known */
@@ -235,7 +235,8 @@ static inline bool flow_destination_is_open(const struct flow *f)
 
 /*
  * An unproven flow that nothing but a stray FIN or SYN-ACK speaks for, or a SYN inside a connection that goes on:
- * counted, never reported as a connection. A SYN that is repeated is reported: its sender waits for a connection, and
+ * counted, never reported as a connection. A FIN is none where its sender was heard before, and the other side passes
+ * elsewhere. A SYN that is repeated is reported: its sender waits for a connection, and
  * the other end still has an older one, or the numbers of that one were forged, so that it was over.
  */
 static inline bool flow_is_stray(const struct flow *f)
@@ -243,7 +244,7 @@ static inline bool flow_is_stray(const struct flow *f)
 	if (f->state & FLOW_PROVEN)
 		return 0;
 	if (f->state & FLOW_MIDSTREAM)
-		return 1;
+		return !f->heard_before;
 	if (!(f->open.seen & OPEN_SYN))
 		return !flow_destination_is_open(f);
 	return !(f->state & FLOW_DONE) && (f->open.seen & (OPEN_INSIDE | OPEN_SYNACK)) == OPEN_INSIDE &&

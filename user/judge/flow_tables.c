@@ -332,6 +332,21 @@ static void lend_last_seen(const struct flow_tables *t, const struct flow_slot *
 		flow_lend(f, i, &numbers[i].before);
 }
 
+/*
+ * Of a connection that is older than the watch one side's FIN was seen. Does that side talk, and was the other one
+ * never heard? Then that one passes elsewhere, and will not prove the FIN.
+ */
+static void note_half(const struct flow_tables *t, const struct flow_slot *slot, struct flow *f)
+{
+	const struct last_seen *last = &t->last_seen[slot->hash & t->last_seen_mask];
+	uint64_t hash = flow_slot_hash(slot);
+
+	for (unsigned i = 0; i < 2; i++)
+		if (f->side[i].seen & SIDE_FIN && last_seen_is_of(&last->side[i], hash) &&
+		    !last_seen_is_of(&last->side[!i], hash) && last_seen_near(f->side[i].fin_end, last->side[i].end))
+			f->heard_before |= 1u << i;
+}
+
 static bool judge_at(const struct flow_tables *t, uint32_t n, struct judged *j, uint64_t word)
 {
 	const struct flow_slot *slot = &t->slots[n];
@@ -350,6 +365,8 @@ bool flow_tables_judge(const struct flow_tables *t, uint32_t n, struct judged *j
 		return false;
 	if (*word & PHASE_OPEN && !(*word & (PHASE_BEGUN | PHASE_REPLACED)))
 		lend_last_seen(t, slot, &j->flow);
+	if (*word & PHASE_OPENING && *word & PHASE_MIDSTREAM)
+		note_half(t, slot, &j->flow);
 	return true;
 }
 

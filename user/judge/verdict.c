@@ -144,7 +144,10 @@ static bool acks_payload_alone(const struct facts *c, enum role role)
 		return true;
 	if (known->payload)
 		return known->payload->sent_payload >> side & 1;
-	if (!in_state(c, FLOW_MIDSTREAM) || known->unclosed >> side & 1)
+	if (!in_state(c, FLOW_MIDSTREAM))
+		return true;
+	if (known->unclosed >> side & 1 &&
+	    has(c, role, SIDE_FIN_ACKED)) /* that side passes here, so its FIN would have */
 		return true;
 	return known->traffic && traffic_bytes(&known->traffic->side[side]);
 }
@@ -309,7 +312,7 @@ static enum tcp_state state_before_close(const struct facts *c, enum role role)
 {
 	const struct flow_open *o = &c->flow->open;
 
-	if (in_state(c, FLOW_PROVEN | FLOW_MIDSTREAM))
+	if (in_state(c, FLOW_PROVEN) || (in_state(c, FLOW_MIDSTREAM) && was_heard(c, role)))
 		return STATE_ESTABLISHED;
 	if (!was_heard(c, role))
 		return STATE_UNKNOWN;
@@ -336,6 +339,8 @@ static enum tcp_state state(const struct facts *c, enum role role)
 	if (in_state(c, FLOW_RESET | FLOW_LATE_RESET) && !never_heard_of_reset(c, role))
 		return STATE_CLOSED;
 	if (flow_may_have_ended(c->flow) || may_be_complete(c))
+		return STATE_UNKNOWN;
+	if (!sent && !got && first_fin(c) != NOBODY && may_be_second(c, other_role(role)))
 		return STATE_UNKNOWN;
 	if (!sent)
 		return got ? STATE_CLOSE_WAIT : state_before_close(c, role);
