@@ -17,7 +17,7 @@ struct interim {
 	uint64_t order;        /* of reports */
 	uint32_t generation;   /* of the slot */
 	uint32_t phase;        /* of the slot when it was reported */
-	uint32_t fate;         /* what the final record said of its RST: see flow_fate */
+	uint32_t fate;         /* what the final record said of its RST, as due.c has it */
 	uint32_t older, newer; /* slot + 1 of its neighbours in the list of its kind; 0: none */
 	uint8_t kind;
 	bool held;     /* it is in the list */
