@@ -496,12 +496,12 @@ def ack_with_data(reading):
 def half_view(reading):
     """
     Whose FIN was the first is not told where the other side's may have passed unseen: the only one acknowledges more
-    than was seen of the other side.
+    than the payload that was captured of the other side. ACKs alone have the number behind their side's FIN as well.
     """
     def edit(values, facts):
         fins = [fin for fin in facts.fins if fin]
         others = [distance(fins[0].ack, end_of(f)) for f in reading.frames
-                  if fins and f.side != fins[0].side and not f.flags & RST]
+                  if fins and f.side != fins[0].side and not f.flags & RST and (f.length or f.flags & SYN)]
         unseen = fins and all(ahead > 0 for ahead in others if abs(ahead) < REORDER)
         if reading.record.closer == "unknown" and len(fins) == 1 and unseen:
             values["first_fin_sender", None] = None
