@@ -295,7 +295,8 @@ def unread_bytes(lab):
         c.server.close()
     tracer.wait_for(len(wanted))
     for key, record in one_each(tracer.stop(), wanted).items():
-        equal("unread_bytes", record["source"]["socket"]["unread_bytes"], wanted[key])
+        with about(f"{record['source']['socket']}, {tracer.stderr}"):
+            equal("unread_bytes", record["source"]["socket"]["unread_bytes"], wanted[key])
         reason_is(tracer, record, "TCP_ABORT_ON_CLOSE")
         equal("how", record["source"]["process"]["how"], "close")
 
