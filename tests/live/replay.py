@@ -39,7 +39,7 @@ SETTLE = 0.5    # s: the default of --settle
 PACE = 0.01     # s by which a frame may be late, beside the others of its capture
 TWICE = 0.001   # s within which equal frames are one packet that was seen twice
 BURST = 0.00005 # s within which equal RSTs are; frames so close are sent by one call
-TRIES = 3       # of a capture that was not sent at its pace
+TRIES = 5       # of a capture that was not sent at its pace
 SMALL = ("--max-flows=1024", "--max-closing=1024", "--max-unproven=1024", "--ring=64K")  # tables that are made quickly
 ETHERNET = 1    # LINKTYPE_ETHERNET
 LEFT_OUT = {
@@ -152,7 +152,8 @@ def bursts_of(frames):
 def kept_pace(sent):
     """Whether frames, (when each was to be sent, before and after it was), came as in their capture."""
     late = [before - planned for planned, before, _ in sent]
-    twins = all(after - before < limit for (one, before, _), (two, _, after) in itertools.pairwise(sent)
+    twins = all(after - before < limit for number, (one, before, _) in enumerate(sent)
+                for two, _, after in itertools.takewhile(lambda item: item[0] - one < TWICE, sent[number + 1:])
                 for limit in (BURST, TWICE) if two - one < limit)
     return twins and max(late) - min(late) < PACE
 
