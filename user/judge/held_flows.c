@@ -27,6 +27,11 @@ void held_flows_free(struct held_flows *h)
 	*h = (struct held_flows){0};
 }
 
+static uint32_t place_after(const struct held_flows *h, uint32_t i)
+{
+	return i + 1 < h->room ? i + 1 : 0;
+}
+
 static void release(struct held_flows *h, struct flow_tables *t, uint32_t i)
 {
 	if (!h->of[i].slot)
@@ -56,7 +61,7 @@ void held_flows_put(struct held_flows *h, struct flow_tables *t, uint32_t slot, 
 		if (h->hash[i] == hash)
 			release(h, t, i);
 	i = h->next;
-	h->next = (i + 1) % h->room;
+	h->next = place_after(h, i);
 	release(h, t, i);
 	h->hash[i] = hash;
 	h->of[i] = (struct held_flow){.slot = slot + 1, .since = since};
@@ -71,7 +76,7 @@ bool held_flows_relieve(struct held_flows *h, struct flow_tables *t)
 	if (!h->count)
 		return false;
 	while (!h->of[i].slot)
-		i = (i + 1) % h->room;
+		i = place_after(h, i);
 	release(h, t, i);
 	return true;
 }
