@@ -419,12 +419,17 @@ def answer_by_another_way(lab):
     lab.client.run("sysctl -qw net.ipv4.conf.all.rp_filter=0 net.ipv4.conf.eth1.rp_filter=0")
 
 
+def open_both(lab):
+    """Connections over both versions, and of each pair one that the client closes first, one that the server does."""
+    return [(path.connect(), closer) for path in paths(lab) for closer in (0, 1)]
+
+
 def halves_of_connections(lab, midstream):
     """Each way has an interface of its own: what one of them shows names no wrong closer, and ends no connection."""
     answer_by_another_way(lab)
-    opened = [(path.connect(), closer) for path in paths(lab) for closer in (0, 1)] if midstream else []
+    opened = open_both(lab) if midstream else []
     halves = [watch(lab, "--no-sockets", interfaces=(name,)) for name in ("eth0", "eth1")]
-    opened = opened or [(path.connect(), closer) for path in paths(lab) for closer in (0, 1)]
+    opened = opened or open_both(lab)
     for connection, closer in opened:
         talk(connection)
         close_in_turn(connection[closer], connection[1 - closer])
@@ -460,7 +465,7 @@ LARGE = b"l" * 1400  # more than the least that a path must carry, over IPv6, to
 
 def both_ways(lab):
     """Connections over both versions, and of each pair one whose client sends what is large, one whose server does."""
-    opened = [(path.connect(), sender) for path in paths(lab) for sender in (0, 1)]
+    opened = open_both(lab)
     for connection, _ in opened:
         talk(connection)
     return opened

@@ -459,16 +459,13 @@ bool flow_tables_resume(struct flow_tables *t, uint32_t n, uint64_t word)
 void flow_tables_release(struct flow_tables *t, uint32_t n)
 {
 	struct flow_slot *slot = &t->slots[n];
-	__u64 word = __atomic_load_n(&slot->word, __ATOMIC_ACQUIRE), next;
+	uint64_t word = __atomic_fetch_and(&slot->word, ~(__u64)PHASE_WATCHED, __ATOMIC_ACQ_REL);
 
-	do
-		next = word & ~(uint64_t)PHASE_WATCHED;
-	while (!__atomic_compare_exchange_n(&slot->word, &word, next, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE));
 	if (word & PHASE_WATCHED)
 		lower_watch(t, slot);
 	t->held--;
 	free_block(t, slot);
-	bury(t, n, next);
+	bury(t, n, word & ~(uint64_t)PHASE_WATCHED);
 }
 
 /* Its handshake was completed behind the RST that was not acted on. */

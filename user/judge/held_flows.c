@@ -69,16 +69,13 @@ void held_flows_put(struct held_flows *h, struct flow_tables *t, uint32_t slot, 
 	h->count++;
 }
 
-bool held_flows_relieve(struct held_flows *h, struct flow_tables *t)
+void held_flows_relieve(struct held_flows *h, struct flow_tables *t)
 {
 	uint32_t i = h->next;
 
-	if (!h->count)
-		return false;
 	while (!h->of[i].slot)
 		i = place_after(h, i);
 	release(h, t, i);
-	return true;
 }
 
 static bool has_changed(const struct flow_tables *t, struct held_flow *e, uint64_t now)

@@ -44,8 +44,8 @@ void held_flows_free(struct held_flows *h);
  * oldest one. since: ns.
  */
 void held_flows_put(struct held_flows *h, struct flow_tables *t, uint32_t slot, uint64_t since);
-/* The oldest one gives way. False: there is none. */
-bool held_flows_relieve(struct held_flows *h, struct flow_tables *t);
+/* The oldest one gives way. There is one. */
+void held_flows_relieve(struct held_flows *h, struct flow_tables *t);
 /*
  * Releases those of which nothing has come for `most` ns. Returns the slot + 1 of the next one, from the *at-th on, of
  * which a segment came, but none that was found in the last `settle` ns; 0: none is left.

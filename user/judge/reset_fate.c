@@ -136,7 +136,7 @@ static void forget_reset(struct flow *f)
 }
 
 /* The RST's number is that of the next byte of its sender, who had sent all before it. */
-static void take_challenge(struct flow *f)
+void reset_fate_challenged(struct flow *f)
 {
 	f->reset_challenged = (__u8)(1u << (f->reset.side & 1));
 	f->challenged_seq = f->reset.seq;
@@ -198,7 +198,7 @@ void reset_fate_step(struct flow *f, const struct tcp_segment *s, unsigned side)
 	if (side == f->reset.side)
 		step_sender(f, s, side);
 	else if (challenges(f, s))
-		take_challenge(f);
+		reset_fate_challenged(f);
 	else if (acknowledges_beyond(f, s) || acknowledges_late_data(f, s))
 		forget_reset(f);
 	else if (sends_on(f, s, side))
@@ -223,11 +223,6 @@ bool reset_fate_restore(struct flow *f, const struct tcp_segment *s, unsigned si
 void reset_fate_survived(struct flow *f)
 {
 	forget_reset(f);
-}
-
-void reset_fate_challenged(struct flow *f)
-{
-	take_challenge(f);
 }
 
 void reset_fate_graceful(struct flow *f)

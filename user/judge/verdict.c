@@ -117,6 +117,12 @@ static enum role sure_first_fin(const struct facts *c)
 	return (first == SOURCE || first == DESTINATION) && fin_copy_answers(c, other_role(first)) ? NOBODY : first;
 }
 
+/* Are its SYNs, FINs and RSTs all that is known of it, and none of them has passed unseen? */
+static bool closes_only(const struct facts *c)
+{
+	return c->context->closes_only || in_state(c, FLOW_BARE);
+}
+
 /* Does `role`'s FIN acknowledge nothing behind the other side's SYN? */
 static bool acks_syn_alone(const struct facts *c, enum role role)
 {
@@ -146,8 +152,8 @@ static bool acks_payload_alone(const struct facts *c, enum role role)
 		return known->payload->sent_payload >> side & 1;
 	if (!in_state(c, FLOW_MIDSTREAM))
 		return true;
-	if (known->unclosed >> side & 1 &&
-	    has(c, role, SIDE_FIN_ACKED)) /* that side passes here, so its FIN would have */
+	/* Its segments pass here, so its FIN would have. */
+	if (known->unclosed >> side & 1 && has(c, role, SIDE_FIN_ACKED))
 		return true;
 	return known->traffic && traffic_bytes(&known->traffic->side[side]);
 }
@@ -160,7 +166,7 @@ static bool may_be_second(const struct facts *c, enum role only)
 {
 	const struct flow_side *me = side_of(c, only), *peer = side_of(c, other_role(only));
 
-	if (c->context->closes_only || has(c, other_role(only), SIDE_FIN) || acks_payload_alone(c, only) ||
+	if (closes_only(c) || has(c, other_role(only), SIDE_FIN) || acks_payload_alone(c, only) ||
 	    (peer->now.known & NUMBERS_END && seq_after(peer->now.end, me->fin_ack)))
 		return false;
 	return !(me->now.known & NUMBERS_ACK) || !seq_after(me->now.ack, me->fin_ack);
@@ -175,7 +181,7 @@ static bool reset_may_follow_fin(const struct facts *c)
 	const struct flow_reset *reset = &c->flow->reset;
 	const struct numbers *by = &c->flow->side[reset->side & 1].now, *peer = &c->flow->side[!reset->side].now;
 
-	if (c->context->closes_only || !in_state(c, FLOW_RESET) || !was_open(c) || first_fin(c) != NOBODY)
+	if (closes_only(c) || !in_state(c, FLOW_RESET) || !was_open(c) || first_fin(c) != NOBODY)
 		return false;
 	if (!(peer->known & NUMBERS_END))
 		return !in_state(c, FLOW_PROVEN);
@@ -1296,11 +1302,9 @@ void verdict(struct record *r, const struct flow_key *key, const struct flow *wh
 	struct flow decided = *whole, *f = &decided;
 	unsigned n = gather_segments(ordered, f, log, context->order_by_time);
 	unsigned source = verdict_source(key, f, context->opener);
-	struct verdict_context known = *context;
-	const struct facts c = {.key = key, .flow = f, .side = {source, !source}, .context = &known};
+	const struct facts c = {.key = key, .flow = f, .side = {source, !source}, .context = context};
 	uint64_t end;
 
-	known.closes_only |= in_state(&c, FLOW_BARE);
 	drop_after_reset(f);
 	end = last_step(&c);
 	memset(r, 0, offsetof(struct record, segments)); /* of those, copy_segments fills as many as there are */
