@@ -310,12 +310,13 @@ def many(lab):
     for path, connection in opened:
         scene.forge(path, connection)
         heard_the_reset(connection.client)
-    scene.histories(600, 20)
+    keys = {connection.key for _, connection in opened}
+    until(lambda: keys <= set(map(key_of, scene.tracer.all_records())), "records of those that were forged", 20)
     for number, (_, connection) in enumerate(opened):
         if number % 2:
             connection.server.sendall(b"late")
             heard_the_reset(connection.server)
-    scene.histories(620)
+    scene.histories(620, 20)
     amended = [records[-1] for records in scene.stop(600, 620).values() if len(records) == 2]
     equal("amended", len(amended), 20)
     for record in amended:
