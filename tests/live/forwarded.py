@@ -27,9 +27,10 @@ ISN_CLOCK = 1 << 24  # a little more than Linux's initial numbers grow in a seco
 class Scene:
     """A watched router between both hosts, and somebody beside the server who forges in its name."""
 
-    def __init__(self, lab, *options, hook="tc", interfaces=("eth8",)):
+    def __init__(self, lab, *options, hook="tc", interfaces=("eth8",), older=False):
         self.lab = lab
         self.box, self.paths = router(lab)
+        self.older = [(path, path.connect()) for path in self.paths] if older else []
         self.wire = lab.stack.enter_context(raw_socket(lab.server, "eth9"))
         self.tracer = Tracer(lab, self.box, PROGRAM, interfaces, "--format=json", "--settle=200", "-v",
                              f"--hook={hook}", *options)
@@ -48,6 +49,15 @@ class Scene:
         numbers = next_number(connection.server), next_number(connection.client)
         segment = frames.tcp_segment(*ends, connection.key[:0:-1], RST | ACK, *numbers, b"")
         self.wire.send(frames.ethernet(mac(9, 2), mac(9, 1), (), frames.ip_packet(*ends, segment)))
+
+    def forge_dropped(self, opened, pause=0):
+        """Forges a RST to each, which the client drops for `pause` s longer than it takes until all have a record."""
+        with self.lab.client.dropping("tcp flags & rst == rst"):
+            for path, connection in opened:
+                self.forge(path, connection)
+            for record, in self.histories(len(opened)).values():
+                expect(record, {"tcp.outcome": "reset", "tcp.reset.forged": None})
+            time.sleep(pause)
 
     def histories(self, count=0, timeout=5.0):
         """{event.id: records of it}, once there are so many records, all of which are final."""
@@ -76,12 +86,9 @@ class Scene:
 def not_taken(lab, hook, *interfaces):
     scene = Scene(lab, hook=hook, interfaces=interfaces)
     opened = scene.opened()
-    with lab.client.dropping("tcp flags & rst == rst"):
-        for path, connection in opened:
-            scene.forge(path, connection)
-        for record, in scene.histories(2).values():
-            expect(record, {"tcp.outcome": "reset", "tcp.reset.by": "destination", "tcp.reset.forged": None})
-        time.sleep(LATER)
+    scene.forge_dropped(opened, LATER)
+    for record, in scene.histories().values():
+        equal("by", record["tcp"]["reset"]["by"], "destination")
     for _ in range(2):
         for _, connection in opened:
             talk(connection)
@@ -119,10 +126,7 @@ def not_taken_and_closed_at_once(lab):
     """What comes behind the record is the close: it is in the log that began with the RST."""
     scene = Scene(lab)
     opened = scene.opened()
-    with lab.client.dropping("tcp flags & rst == rst"):
-        for path, connection in opened:
-            scene.forge(path, connection)
-        scene.histories(2)
+    scene.forge_dropped(opened)
     for _, connection in opened:
         talk(connection)
         close_in_turn(connection.server, connection.client)
@@ -135,19 +139,11 @@ def not_taken_and_closed_at_once(lab):
 @test
 def not_taken_midstream(lab):
     """Of connections that are older than the watch."""
-    box, both = router(lab)
-    opened = [(path, path.connect()) for path in both]
-    scene = Scene.__new__(Scene)
-    scene.lab, scene.box, scene.paths = lab, box, both
-    scene.wire = lab.stack.enter_context(raw_socket(lab.server, "eth9"))
-    scene.tracer = Tracer(lab, box, PROGRAM, ("eth8",), "--format=json", "--settle=200", "--syn-timeout=0.5", "-v")
-    scene.tracer.wait_for_all()
-    with lab.client.dropping("tcp flags & rst == rst"):
-        for path, connection in opened:
-            talk(connection)
-            scene.forge(path, connection)
-        scene.histories(2)
-        time.sleep(LATER)
+    scene = Scene(lab, "--syn-timeout=0.5", older=True)
+    opened = scene.older
+    for _, connection in opened:
+        talk(connection)
+    scene.forge_dropped(opened, LATER)
     for _, connection in opened:
         talk(connection)
         time.sleep(LATER / 2)
@@ -164,10 +160,7 @@ def not_taken_still_open(lab):
     """The watch ends while they go on: the last word is not the RST."""
     scene = Scene(lab)
     opened = scene.opened()
-    with lab.client.dropping("tcp flags & rst == rst"):
-        for path, connection in opened:
-            scene.forge(path, connection)
-        scene.histories(2)
+    scene.forge_dropped(opened)
     for _, connection in opened:
         talk(connection)
     time.sleep(LATER)
